@@ -1,0 +1,49 @@
+//! Punch a *hole* at the program break, and see what malloc does then.
+//!
+//! The *break* is the end of a process's data segment, the `[heap]` of `/proc/self/maps`; `brk(2)`
+//! moves it and glibc's `malloc` grows its main arena with it. The kernel refuses to move the break
+//! across another mapping. So one page that is mapped just above it, a *hole*, stops it for good,
+//! and malloc takes every further piece with `mmap(2)` instead: the *fallback*.
+//!
+//! lua-nginx-module 0.10.3–0.10.7 mapped such a page on purpose, before `main`, to keep the lowest
+//! 2 GiB for LuaJIT. This crate has that trick to the letter ([`trick`]), the same thing done safely
+//! ([`Hole`]), the proof that it works ([`growth`]), and the LuaJIT set-up that it was made for
+//! (`luajit`, behind the feature of that name).
+//!
+//! ```
+//! use brk_hole::{Growth, Hole, growth, program_break};
+//!
+//! let hole = Hole::punch()?;
+//! assert_eq!(hole.range().start, program_break::page_aligned());
+//! assert_eq!(growth::probe(1 << 20)?, Growth::Refused);
+//!
+//! drop(hole);
+//! assert_eq!(growth::probe(1 << 20)?, Growth::Granted);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What it refuses to do: a [`Hole`] never replaces a mapping that is there already, and it never
+//! moves the break itself. Malloc goes on working with a hole, in every thread; what it loses is
+//! the way to give memory back by itself.
+//!
+//! Linux only. Written for glibc; with musl `sbrk` always fails, so everything here asks the kernel.
+
+#![deny(unsafe_code)]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("brk-hole is about Linux's brk(2): build it for a Linux target");
+
+pub mod before_main;
+pub mod growth;
+mod hole;
+#[cfg(feature = "luajit")]
+pub mod luajit;
+mod own_maps;
+pub mod program_break;
+pub mod room;
+pub mod trick;
+
+pub use growth::Growth;
+pub use hole::{Hole, HoleError, HoleOptions};
+pub use room::{Blocker, Room};
+pub use trick::Outcome;

@@ -1,0 +1,62 @@
+//! How far the break could still grow, and what would stop it.
+
+use crate::{own_maps, program_break};
+use std::io;
+use std::ops::Range;
+
+/// The free space above the break of this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The break when the mappings were read.
+    pub program_break: usize,
+    /// Bytes between the break, rounded up to a page, and the next mapping above it.
+    ///
+    /// The kernel keeps the last page of it free (Linux `mm/mmap.c`, `SYSCALL_DEFINE1(brk)`, asks
+    /// for `newbrk + PAGE_SIZE`), so a growth of exactly `bytes` is refused.
+    pub bytes: usize,
+    /// The mapping that ends the room; `None` when the break could grow to the end of the address
+    /// space.
+    pub blocker: Option<Blocker>,
+}
+
+/// The mapping that stops the break.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocker {
+    /// Addresses from its first byte to the one after its last.
+    pub range: Range<usize>,
+    /// As the kernel writes them: `rwxp`, `---p`.
+    pub permissions: String,
+    /// Path or pseudo-path (`[stack]`) as bytes may spell it, lossily; empty when anonymous.
+    pub name: String,
+}
+
+impl Room {
+    /// Reads it from `/proc/self/maps`, without touching the heap until the answer is known.
+    ///
+    /// # Errors
+    ///
+    /// When `/proc` is not mounted or can't be read.
+    ///
+    /// # References
+    ///
+    /// proc_pid_maps(5).
+    pub fn now() -> io::Result<Self> {
+        let program_break = program_break::current();
+        let floor = program_break.next_multiple_of(program_break::page_size());
+        let blocker = own_maps::find(|line| {
+            (line.start >= floor).then(|| Blocker {
+                range: line.start..line.end,
+                permissions: String::from_utf8_lossy(line.permissions).into_owned(),
+                name: String::from_utf8_lossy(line.name).into_owned(),
+            })
+        })?;
+        let end = blocker
+            .as_ref()
+            .map_or(usize::MAX, |blocker| blocker.range.start);
+        Ok(Self {
+            program_break,
+            bytes: end - floor,
+            blocker,
+        })
+    }
+}
