@@ -1,0 +1,142 @@
+//! nginx's object cache for one configuration cycle (1.27.2 and later).
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+
+use std::os::unix::fs::MetadataExt;
+
+use crate::{LoadError, ParsedBundle, ParsedCrls};
+
+/// What one reading of nginx's configuration parsed: each file once, whoever asks for it.
+///
+/// A cycle never looks at a file twice. The *next* cycle (a reload) takes a list over from this
+/// one if the file's inode and modification time, in whole seconds, are unchanged, and parses it
+/// anew otherwise: [`Cycle::after`]. A file that is rewritten in place within the same second is
+/// therefore missed, here as in nginx.
+///
+/// # References
+///
+/// nginx `src/event/ngx_event_openssl_cache.c` (`ngx_ssl_cache_fetch`); taking over came with
+/// the directive `ssl_object_cache_inheritable` in 1.27.4.
+#[derive(Debug, Default)]
+pub struct Cycle {
+    bundles: Shelf<ParsedBundle>,
+    crls: Shelf<ParsedCrls>,
+}
+
+impl Cycle {
+    /// The first cycle of a process; also any cycle before nginx 1.27.4.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The cycle that a reload makes while the previous one is still alive. It holds on to
+    /// nothing of the previous cycle until that is asked for.
+    pub fn after(previous: &Self) -> Self {
+        Self {
+            bundles: previous.bundles.successor(),
+            crls: previous.crls.successor(),
+        }
+    }
+
+    /// The parsed bundle of this path, parsed now if this cycle has not seen the path.
+    ///
+    /// # Errors
+    ///
+    /// As [`ParsedBundle::read`]. A failure isn't remembered.
+    pub fn bundle(&mut self, path: &Path) -> Result<Arc<ParsedBundle>, LoadError> {
+        self.bundles.fetch(path, |path| ParsedBundle::read(path))
+    }
+
+    /// The parsed CRLs of this path, parsed now if this cycle has not seen the path.
+    ///
+    /// # Errors
+    ///
+    /// As [`ParsedCrls::read`]. A failure isn't remembered.
+    pub fn crls(&mut self, path: &Path) -> Result<Arc<ParsedCrls>, LoadError> {
+        self.crls.fetch(path, |path| ParsedCrls::read(path))
+    }
+}
+
+#[derive(Debug)]
+struct Shelf<T> {
+    kept: Vec<Entry<Arc<T>>>,
+    inherited: Vec<Entry<Weak<T>>>,
+}
+
+#[derive(Debug)]
+struct Entry<P> {
+    path: PathBuf,
+    identity: Option<Identity>,
+    value: P,
+}
+
+/// What nginx tells files apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    inode: u64,
+    modified_seconds: i64,
+}
+
+impl<T> Default for Shelf<T> {
+    fn default() -> Self {
+        Self {
+            kept: Vec::new(),
+            inherited: Vec::new(),
+        }
+    }
+}
+
+impl<T> Shelf<T> {
+    fn successor(&self) -> Self {
+        let inherited = self.kept.iter().map(|entry| Entry {
+            path: entry.path.clone(),
+            identity: entry.identity,
+            value: Arc::downgrade(&entry.value),
+        });
+        Self {
+            kept: Vec::new(),
+            inherited: inherited.collect(),
+        }
+    }
+
+    fn fetch(
+        &mut self,
+        path: &Path,
+        parse: impl FnOnce(&Path) -> Result<T, LoadError>,
+    ) -> Result<Arc<T>, LoadError> {
+        if let Some(entry) = self.kept.iter().find(|entry| entry.path == path) {
+            return Ok(Arc::clone(&entry.value));
+        }
+        // Before parsing, so that a file replaced meanwhile is seen at the next reload.
+        let identity = Identity::of(path);
+        let value = match self.take_over(path, identity) {
+            Some(value) => value,
+            None => Arc::new(parse(path)?),
+        };
+        self.kept.push(Entry {
+            path: path.to_owned(),
+            identity,
+            value: Arc::clone(&value),
+        });
+        Ok(value)
+    }
+
+    fn take_over(&self, path: &Path, identity: Option<Identity>) -> Option<Arc<T>> {
+        let identity = identity?;
+        self.inherited
+            .iter()
+            .find(|entry| entry.path == path && entry.identity == Some(identity))
+            .and_then(|entry| entry.value.upgrade())
+    }
+}
+
+impl Identity {
+    fn of(path: &Path) -> Option<Self> {
+        let meta = path.metadata().ok()?;
+        Some(Self {
+            inode: meta.ino(),
+            modified_seconds: meta.mtime(),
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! Loads a bundle of CA certificates into an OpenSSL context exactly as nginx's
+//! `lua_ssl_trusted_certificate` does, so that what it costs can be weighed.
+//!
+//! One line in an nginx configuration, `lua_ssl_trusted_certificate
+//! /etc/ssl/certs/ca-certificates.crt;`, makes every location parse the same file into an
+//! `SSL_CTX` of its own: some 140 certificates, 800 KiB and up to 20 ms each time. This crate
+//! repeats those calls, in their order and with their handling of errors, for as many locations
+//! as you like:
+//!
+//! ```
+//! use trusted_ca::{Cycle, Nginx, SslContext};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let bundle = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/alpha.pem");
+//!
+//! // nginx before 1.27.2: every location parses the file again.
+//! let mut locations = Vec::new();
+//! for _ in 0..10 {
+//!     let mut location = SslContext::new()?;
+//!     location.load_trusted(bundle, Nginx::Before1_27_2)?;
+//!     locations.push(location);
+//! }
+//! assert_eq!(locations[9].subjects(), ["CN=Alpha Test CA,O=Example,C=XX"]);
+//!
+//! // nginx since: the configuration cycle parses it once, and the locations share the result.
+//! let mut cycle = Cycle::new();
+//! for location in &mut locations {
+//!     *location = SslContext::new()?;
+//!     location.load_trusted(bundle, Nginx::Since1_27_2(&mut cycle))?;
+//! }
+//! assert_eq!(locations[9].certificate_count(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Three ways to load
+//!
+//! | call | parses | reads the file |
+//! |---|---|---|
+//! | [`load_trusted`](SslContext::load_trusted) with [`Nginx::Before1_27_2`] | every time | 4 KiB at a time, through stdio |
+//! | [`load_trusted`](SslContext::load_trusted) with [`Nginx::Since1_27_2`] | once in a [`Cycle`] | the same, once |
+//! | [`load_trusted_mapped`](SslContext::load_trusted_mapped) | every time | through a mapping |
+//!
+//! Whoever wants the parsed list without a cycle around it has [`ParsedBundle`] and
+//! [`SslContext::add_parsed`].
+//!
+//! The first and the third give the verdict of `SSL_CTX_load_verify_locations` on every file,
+//! with the same contents in the same order and the same words in the error; the tests hold them
+//! against it on everything from CRLF line ends to NUL bytes and pipes. The second judges some
+//! files differently, as nginx does: [`Nginx`] lists them.
+//!
+//! # Looking inside
+//!
+//! [`SslContext::contents`], [`subjects`](SslContext::subjects),
+//! [`certificate_count`](SslContext::certificate_count) and
+//! [`crl_count`](SslContext::crl_count) show a context's store. [`default_bundle`],
+//! [`BundleInfo`] and [`openssl_version`] say in a report what was measured.
+//!
+//! # What it does not do
+//!
+//! It makes no connections: like nginx's, these contexts accept every chain and leave the verdict
+//! to be asked for after the handshake, which nobody here does. It knows neither LibreSSL nor
+//! BoringSSL. It works on Unix only.
+//!
+//! # Which OpenSSL
+//!
+//! The system's, 1.1.1 or later, found by `pkg-config`; with the feature `vendored`, one built
+//! from source. It matters: on the same file 3.0 takes more than four times as long as either
+//! 1.1.1 or 3.6.
+#![deny(unsafe_code)]
+
+mod bio;
+mod bundle;
+mod contents;
+mod context;
+mod cycle;
+mod error;
+mod error_queue;
+mod ffi;
+mod library;
+mod mapped;
+mod nginx;
+mod parsed;
+mod path;
+mod pem_list;
+mod stack;
+
+pub use bundle::{BundleError, BundleInfo, NoBundle, default_bundle};
+pub use contents::StoreItem;
+pub use context::SslContext;
+pub use cycle::Cycle;
+pub use error::{ContextError, LoadError, Stage};
+pub use error_queue::{ErrorQueue, QueueEntry};
+pub use library::openssl_version;
+pub use mapped::Reading;
+pub use nginx::Nginx;
+pub use parsed::{ParsedBundle, ParsedCrls};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
