@@ -8,8 +8,8 @@ use brk_hole::luajit::Vm;
 use std::process::{Command, ExitCode};
 
 const LOW: usize = 1 << 31;
-/// With ASLR a break above the guard is rare (42 of 10,000 starts on Linux 6.18); three in a row
-/// mean that something else is wrong.
+/// With ASLR a break above the guard is rare: the share that the program itself is of 1 GiB. Three in
+/// a row mean that something else is wrong.
 const ATTEMPTS: u32 = 3;
 
 fn with_hole() -> bool {

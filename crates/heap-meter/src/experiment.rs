@@ -1,0 +1,31 @@
+//! Experiments: the same work in several *arms*, each run in a fresh process, weighed by its parent.
+//!
+//! An arm is run `repeats` times, and each time twice: once untraced, for the time and the memory,
+//! and once traced, for the system calls. Arms take turns, and the order turns too, so that a
+//! machine that grows slower or warmer meets all of them alike.
+//!
+//! The program marks its *checkpoints* with [`Checkpoints`]; there it waits until its parent has
+//! weighed it, which costs the program's own heap nothing. Weighing isn't part of the time.
+
+mod attempt;
+mod checkpoint;
+mod comparison;
+mod error;
+mod plan;
+mod protocol;
+mod results;
+mod run;
+mod run_error;
+mod session;
+mod stop;
+mod store;
+
+pub use checkpoint::Checkpoints;
+pub use comparison::{Comparison, Metric, Unit, compare};
+pub use error::ExperimentError;
+pub use plan::{Arm, Experiment, Progress};
+pub use results::{ArmResults, Checkpoint, Results, Run, Traced, VoidRun};
+pub use run::{Watched, Weighed, observe_traced, observe_untraced};
+pub use run_error::{EndingText, RunError};
+pub use stop::Stop;
+pub use store::{Store, StoreError};

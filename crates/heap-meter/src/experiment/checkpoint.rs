@@ -1,0 +1,146 @@
+//! The program's side: says where it is, waits to be weighed.
+//!
+//! # Safety
+//!
+//! `unsafe` is needed for getenv(3): `std::env::var` would put a copy on the heap that is measured.
+#![allow(unsafe_code)]
+
+use super::protocol::{Message, PACKET_BYTES, Packet, SOCKET_VARIABLE};
+use nix::sys::socket::{MsgFlags, recv, send};
+use std::ffi::CStr;
+use std::fmt::{self, Write};
+use std::io;
+use std::os::fd::RawFd;
+
+/// Marks the moments at which this process is to be weighed.
+///
+/// In a process that no experiment started, nothing listens and every call returns at once: the
+/// same program can be run by hand or under strace. No call touches the heap.
+#[derive(Clone, Copy, Debug)]
+pub struct Checkpoints {
+    socket: Option<RawFd>,
+}
+
+impl Checkpoints {
+    /// Finds the experiment that started this process, by the environment.
+    pub fn from_environment() -> Self {
+        // SAFETY: the name ends in NUL; nobody changes the environment of a program that is told
+        // its checkpoints at its start.
+        let found = unsafe { libc::getenv(SOCKET_VARIABLE.as_ptr()) };
+        if found.is_null() {
+            return Self { socket: None };
+        }
+        // SAFETY: getenv answers with a string of the environment, which ends in NUL.
+        let text = unsafe { CStr::from_ptr(found) };
+        Self {
+            socket: text.to_str().ok().and_then(|text| text.parse().ok()),
+        }
+    }
+
+    /// Whether an experiment listens.
+    pub fn is_watched(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Says that the checkpoint `label` is reached and waits until the parent has weighed.
+    ///
+    /// # Errors
+    ///
+    /// When the parent is gone; the caller should end then.
+    pub fn reach(&self, label: &str) -> io::Result<()> {
+        self.send(&Message::Checkpoint(label))?;
+        let Some(socket) = self.socket else {
+            return Ok(());
+        };
+        let mut answer = [0_u8];
+        loop {
+            match recv(socket, &mut answer, MsgFlags::empty()) {
+                Ok(0) => return Err(io::ErrorKind::BrokenPipe.into()),
+                Ok(_) => return Ok(()),
+                Err(nix::Error::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Puts a fact about this run into the report.
+    ///
+    /// # Errors
+    ///
+    /// When the parent is gone.
+    pub fn tell(&self, key: &str, value: fmt::Arguments<'_>) -> io::Result<()> {
+        let text = OnStack::of(value);
+        self.send(&Message::Fact {
+            key,
+            value: text.as_str(),
+        })
+    }
+
+    /// Says that this run doesn't count, and why: its condition could not be made.
+    ///
+    /// # Errors
+    ///
+    /// When the parent is gone.
+    pub fn void(&self, reason: fmt::Arguments<'_>) -> io::Result<()> {
+        self.send(&Message::Void(OnStack::of(reason).as_str()))
+    }
+
+    /// Says how far the work is, for a progress bar.
+    ///
+    /// # Errors
+    ///
+    /// When the parent is gone.
+    pub fn progress(&self, done: u64, total: u64) -> io::Result<()> {
+        self.send(&Message::Progress { done, total })
+    }
+
+    fn send(&self, message: &Message<'_>) -> io::Result<()> {
+        let Some(socket) = self.socket else {
+            return Ok(());
+        };
+        let packet = Packet::of(message);
+        loop {
+            match send(socket, packet.as_bytes(), MsgFlags::MSG_NOSIGNAL) {
+                Ok(_) => return Ok(()),
+                Err(nix::Error::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Text formatted without the heap; what doesn't fit into a packet is cut.
+struct OnStack {
+    bytes: [u8; PACKET_BYTES],
+    filled: usize,
+}
+
+impl OnStack {
+    fn of(text: fmt::Arguments<'_>) -> Self {
+        let mut buffer = Self {
+            bytes: [0; PACKET_BYTES],
+            filled: 0,
+        };
+        // The only error is the one for text that was cut.
+        let _ = buffer.write_fmt(text);
+        buffer
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.filled]).unwrap_or_default()
+    }
+}
+
+impl Write for OnStack {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.bytes.len() - self.filled;
+        let taken = text.floor_char_boundary(room);
+        self.bytes[self.filled..self.filled + taken].copy_from_slice(&text.as_bytes()[..taken]);
+        self.filled += taken;
+        if taken == text.len() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! One figure per metric and arm, and how the arms' figures relate.
+
+use super::results::{ArmResults, Run};
+use crate::statistics::{Interval, RatioOfMedians, median};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a metric counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Seconds of wall time.
+    Seconds,
+    /// Bytes of memory.
+    Bytes,
+    /// Calls, faults, mappings.
+    Count,
+}
+
+/// Reads a metric's value from a run.
+type Value = Box<dyn Fn(&Run) -> Option<f64> + Send + Sync>;
+
+/// A figure that each run has, by name.
+pub struct Metric {
+    /// For programs: `time_per_location`.
+    pub name: String,
+    /// For people: `time per location`.
+    pub title: String,
+    /// What it counts.
+    pub unit: Unit,
+    value: Value,
+}
+
+impl Metric {
+    /// A metric that `value` reads from a run; `None` where the run doesn't have it.
+    pub fn new(
+        name: &str,
+        title: &str,
+        unit: Unit,
+        value: impl Fn(&Run) -> Option<f64> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            unit,
+            value: Box::new(value),
+        }
+    }
+
+    fn values(&self, arm: &ArmResults) -> Vec<f64> {
+        arm.runs
+            .iter()
+            .filter_map(|run| (self.value)(run))
+            .collect()
+    }
+}
+
+impl fmt::Debug for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metric")
+            .field("name", &self.name)
+            .field("unit", &self.unit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A metric in the control and in one other arm: medians over the runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Name of the metric.
+    pub metric: String,
+    /// Its name for people.
+    pub title: String,
+    /// What it counts.
+    pub unit: Unit,
+    /// Median in the control.
+    pub control: f64,
+    /// Median in the other arm, under that arm's name.
+    #[serde(flatten)]
+    other: BTreeMap<String, f64>,
+    /// The other arm's median over the control's; `None` when the control's is 0.
+    pub ratio: Option<f64>,
+    /// Bootstrap 95 % interval of the ratio; `None` for fewer than three runs an arm.
+    pub ratio_ci95: Option<[f64; 2]>,
+}
+
+impl Comparison {
+    /// Name of the other arm.
+    pub fn other_name(&self) -> &str {
+        self.other.keys().next().map_or("", String::as_str)
+    }
+
+    /// Median in the other arm.
+    pub fn other(&self) -> f64 {
+        self.other.values().next().copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// Compares the first arm with each other one. A metric that either arm lacks is left out.
+pub fn compare(metrics: &[Metric], arms: &[ArmResults]) -> Vec<Comparison> {
+    let Some((control, others)) = arms.split_first() else {
+        return Vec::new();
+    };
+    let mut comparisons = Vec::new();
+    for other in others {
+        for metric in metrics {
+            let control_values = metric.values(control);
+            let other_values = metric.values(other);
+            let (Some(control_median), Some(other_median)) =
+                (median(&control_values), median(&other_values))
+            else {
+                continue;
+            };
+            let ratio = RatioOfMedians::of(&control_values, &other_values);
+            comparisons.push(Comparison {
+                metric: metric.name.clone(),
+                title: metric.title.clone(),
+                unit: metric.unit,
+                control: control_median,
+                other: BTreeMap::from([(other.name.clone(), other_median)]),
+                ratio: ratio.ratio,
+                ratio_ci95: match ratio.interval {
+                    Interval::Known { low, high } => Some([low, high]),
+                    _ => None,
+                },
+            });
+        }
+    }
+    comparisons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arm(name: &str, seconds: &[f64]) -> ArmResults {
+        let run = |wall_seconds: &f64| Run {
+            wall_seconds: *wall_seconds,
+            checkpoints: Vec::new(),
+            weighing_seconds: 0.0,
+            facts: BTreeMap::new(),
+            syscalls: None,
+            fallback: None,
+            traced: None,
+        };
+        ArmResults {
+            name: name.to_owned(),
+            runs: seconds.iter().map(run).collect(),
+            void_runs: Vec::new(),
+        }
+    }
+
+    fn wall() -> Metric {
+        Metric::new("wall", "wall time", Unit::Seconds, |run| {
+            Some(run.wall_seconds)
+        })
+    }
+
+    #[test]
+    fn each_arm_is_held_against_the_first() {
+        let arms = [
+            arm("control", &[2.0, 1.0, 3.0]),
+            arm("hole", &[4.0, 4.0, 4.0]),
+            arm("shared", &[1.0, 1.0, 1.0]),
+        ];
+        let compared = compare(&[wall()], &arms);
+        assert_eq!(compared[0].other_name(), "hole");
+        assert_eq!(compared[0].ratio, Some(2.0));
+        assert_eq!(compared[1].other_name(), "shared");
+        assert_eq!(compared[1].ratio, Some(0.5));
+    }
+
+    #[test]
+    fn the_json_has_the_arms_name_as_key_and_comes_back() {
+        let arms = [arm("control", &[1.0]), arm("hole", &[2.0])];
+        let json = serde_json::to_value(&compare(&[wall()], &arms)[0]).unwrap();
+        assert_eq!(json["hole"], 2.0);
+        assert_eq!(
+            json["ratio_ci95"],
+            serde_json::Value::Null,
+            "one run is no sample"
+        );
+        let back: Comparison = serde_json::from_value(json).unwrap();
+        assert_eq!((back.other_name(), back.other()), ("hole", 2.0));
+    }
+
+    #[test]
+    fn a_metric_that_no_run_has_is_left_out() {
+        let none = Metric::new("none", "none", Unit::Count, |_| None);
+        let arms = [arm("control", &[1.0]), arm("hole", &[2.0])];
+        assert!(compare(&[none], &arms).is_empty());
+    }
+}

@@ -1,0 +1,179 @@
+//! Arms, repeats, their order, and what happens between two runs.
+
+use super::attempt::{until_valid, watch};
+use super::comparison::{Metric, compare};
+use super::error::ExperimentError;
+use super::results::{ArmResults, Results, Run};
+use super::run::{Watched, Weighed, observe_traced, observe_untraced};
+use super::stop::Stop;
+use crate::environment::Environment;
+use crate::target::Target;
+use std::collections::BTreeMap;
+
+/// One variant of the experiment.
+#[derive(Clone, Debug)]
+pub struct Arm {
+    /// Its name: `control`, `hole`, ….
+    pub name: String,
+    /// What to run for it.
+    pub target: Target,
+}
+
+/// The same work in several arms.
+#[derive(Debug)]
+pub struct Experiment {
+    /// Its name.
+    pub name: String,
+    /// The control first.
+    pub arms: Vec<Arm>,
+    /// How often each arm is run.
+    pub repeats: u32,
+    /// What is compared.
+    pub metrics: Vec<Metric>,
+    /// The machine and the libraries.
+    pub environment: Environment,
+    /// What was asked for, for the report.
+    pub parameters: BTreeMap<String, serde_json::Value>,
+}
+
+/// What the experiment does now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// Name of the arm.
+    pub arm: &'a str,
+    /// Whether the present process is traced.
+    pub traced: bool,
+    /// Processes that have ended, of `processes`.
+    pub processes_done: u64,
+    /// Processes in all.
+    pub processes: u64,
+    /// How far the present process says it is, of `total`.
+    pub done: u64,
+    /// 0 before it has said anything.
+    pub total: u64,
+}
+
+impl Experiment {
+    /// Runs it. After every run `after_run` gets the results so far, complete with comparison.
+    ///
+    /// Where tracing isn't permitted the runs are timed and weighed all the same, and a note says
+    /// that no system calls were counted, and why.
+    ///
+    /// # Errors
+    ///
+    /// See [`ExperimentError`]. What `after_run` was given until then is valid.
+    pub fn run(
+        &self,
+        stop: &Stop,
+        progress: &mut dyn FnMut(Progress<'_>),
+        after_run: &mut dyn FnMut(&Results),
+    ) -> Result<Results, ExperimentError> {
+        let mut results = self.empty_results();
+        let processes = u64::from(self.repeats) * self.arms.len() as u64 * 2;
+        let wanted = u64::from(self.repeats) * self.arms.len() as u64;
+        let mut complete = 0;
+        let mut processes_done = 0;
+        let mut tracing_permitted = true;
+        for repeat in 0..self.repeats {
+            for index in order(self.arms.len(), repeat) {
+                let arm = &self.arms[index];
+                let found = &mut results.arms[index];
+                let mut at = |traced, processes_done, done, total| {
+                    progress(Progress {
+                        arm: &arm.name,
+                        traced,
+                        processes_done,
+                        processes,
+                        done,
+                        total,
+                    });
+                };
+                at(false, processes_done, 0, 0);
+                let interrupted = |error: ExperimentError| error.after(complete, wanted);
+                let weighed = until_valid(arm, found, false, |target| {
+                    observe_untraced(target, stop, &mut |done, total| {
+                        at(false, processes_done, done, total);
+                    })
+                })
+                .map_err(interrupted)?;
+                processes_done += 1;
+                at(true, processes_done, 0, 0);
+                let watched = if tracing_permitted {
+                    watch(arm, found, &mut results.notes, |target| {
+                        observe_traced(target, stop, &mut |done, total| {
+                            at(true, processes_done, done, total);
+                        })
+                    })
+                    .map_err(interrupted)?
+                } else {
+                    None
+                };
+                tracing_permitted = watched.is_some();
+                processes_done += 1;
+                complete += 1;
+                found.runs.push(joined(weighed, watched));
+                results.comparison = compare(&self.metrics, &results.arms);
+                after_run(&results);
+            }
+        }
+        Ok(results)
+    }
+
+    fn empty_results(&self) -> Results {
+        let arm = |arm: &Arm| ArmResults {
+            name: arm.name.clone(),
+            ..ArmResults::default()
+        };
+        Results {
+            experiment: self.name.clone(),
+            environment: self.environment.clone(),
+            parameters: self.parameters.clone(),
+            arms: self.arms.iter().map(arm).collect(),
+            comparison: Vec::new(),
+            findings: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// Which arm comes when: forwards in one repeat, backwards in the next.
+fn order(arms: usize, repeat: u32) -> Vec<usize> {
+    let forwards = 0..arms;
+    if repeat.is_multiple_of(2) {
+        forwards.collect()
+    } else {
+        forwards.rev().collect()
+    }
+}
+
+fn joined(weighed: Weighed, watched: Option<Watched>) -> Run {
+    let (syscalls, fallback, traced) = match watched {
+        Some(watched) => (
+            Some(watched.syscalls),
+            Some(watched.fallback),
+            Some(watched.traced),
+        ),
+        None => (None, None, None),
+    };
+    Run {
+        wall_seconds: weighed.wall_seconds,
+        checkpoints: weighed.checkpoints,
+        weighing_seconds: weighed.weighing_seconds,
+        facts: weighed.facts,
+        syscalls,
+        fallback,
+        traced,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::order;
+
+    #[test]
+    fn arms_take_turns_in_going_first() {
+        assert_eq!(order(3, 0), [0, 1, 2]);
+        assert_eq!(order(3, 1), [2, 1, 0]);
+        assert_eq!(order(3, 2), [0, 1, 2]);
+    }
+}

@@ -1,0 +1,115 @@
+//! What an experiment found, in the shape of its JSON.
+
+use super::comparison::Comparison;
+use crate::environment::Environment;
+use crate::finding::Finding;
+use crate::snapshot::Snapshot;
+use crate::story::fallback::Fallback;
+use crate::story::tally::Counts;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything that is known after some of the runs, or all of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Results {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// The machine and the libraries it ran on.
+    pub environment: Environment,
+    /// What was asked for, as the command line had it.
+    pub parameters: BTreeMap<String, serde_json::Value>,
+    /// The arms in their order; the first is the control.
+    pub arms: Vec<ArmResults>,
+    /// Each metric, the control against every other arm.
+    pub comparison: Vec<Comparison>,
+    /// What follows from the figures.
+    pub findings: Vec<Finding>,
+    /// What this experiment did not do, and why.
+    pub notes: Vec<String>,
+}
+
+/// The runs of one arm.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ArmResults {
+    /// Name of the arm: `control`, `hole`, ….
+    pub name: String,
+    /// Runs that count, in the order in which they ran.
+    pub runs: Vec<Run>,
+    /// Runs whose condition couldn't be made. They are in no figure.
+    pub void_runs: Vec<VoidRun>,
+}
+
+/// One run: an untraced process and, where it was permitted, a traced one beside it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// Seconds of work in the untraced process: from its first checkpoint to its last, without the
+    /// weighing; from its start to its end where it has no checkpoint.
+    pub wall_seconds: f64,
+    /// The checkpoints of the untraced process, in order.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Seconds that the untraced process stood still to be weighed; not part of `wall_seconds`.
+    pub weighing_seconds: f64,
+    /// What the program said about itself.
+    pub facts: BTreeMap<String, String>,
+    /// Calls and failures per system call, of the whole traced process; `None` when not traced.
+    pub syscalls: Option<BTreeMap<String, Counts>>,
+    /// malloc's fallback in the traced process; `None` when not traced.
+    pub fallback: Option<Fallback>,
+    /// What tracing cost; `None` when not traced.
+    pub traced: Option<Traced>,
+}
+
+/// A moment at which the untraced process was weighed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Its name.
+    pub label: String,
+    /// Seconds of work since the checkpoint before, or since the start.
+    pub worked_seconds: f64,
+    /// What it weighed.
+    #[serde(flatten)]
+    pub snapshot: Snapshot,
+}
+
+/// The observer's own cost in a traced process.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Traced {
+    /// The same seconds of work as `wall_seconds`, with the tracer watching.
+    pub wall_seconds: f64,
+    /// How often the tracer stopped the process.
+    pub stops: u64,
+    /// Processor seconds of the tracer's thread.
+    pub tracer_cpu_seconds: f64,
+}
+
+/// A run that doesn't count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoidRun {
+    /// Why: the program's own words.
+    pub reason: String,
+    /// Whether it was the traced process.
+    pub traced: bool,
+}
+
+impl Results {
+    /// The arm of this name.
+    pub fn arm(&self, name: &str) -> Option<&ArmResults> {
+        self.arms.iter().find(|arm| arm.name == name)
+    }
+}
+
+impl Run {
+    /// Calls and failures of one system call; zeros for one that was never made, `None` when
+    /// nothing was counted.
+    pub fn syscall(&self, name: &str) -> Option<Counts> {
+        let syscalls = self.syscalls.as_ref()?;
+        Some(syscalls.get(name).copied().unwrap_or_default())
+    }
+
+    /// The first checkpoint of this label.
+    pub fn checkpoint(&self, label: &str) -> Option<&Checkpoint> {
+        self.checkpoints
+            .iter()
+            .find(|checkpoint| checkpoint.label == label)
+    }
+}

@@ -1,0 +1,177 @@
+//! One process, from its start to its end: weighed at its checkpoints, or traced.
+//!
+//! The socket is served by the calling thread; a tracer works in a thread of its own, because
+//! ptrace(2) ties a traced process to one thread.
+
+use super::results::{Checkpoint, Traced};
+use super::run_error::{EndingText, RunError};
+use super::session::{Session, connected, serve};
+use super::stop::Stop;
+use crate::event::Ending;
+use crate::snapshot::Snapshot;
+use crate::source::launch::Launch;
+use crate::story::fallback::Fallback;
+use crate::story::tally::{Counts, Tally};
+use crate::target::Target;
+use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+/// What an untraced process showed.
+#[derive(Debug)]
+pub struct Weighed {
+    /// As [`Run::wall_seconds`](super::Run::wall_seconds).
+    pub wall_seconds: f64,
+    /// The checkpoints, in order.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Seconds that it stood still to be weighed.
+    pub weighing_seconds: f64,
+    /// What it said about itself.
+    pub facts: BTreeMap<String, String>,
+    /// Why the run doesn't count, if it said so.
+    pub void: Option<String>,
+}
+
+/// What a traced process showed.
+#[derive(Debug)]
+pub struct Watched {
+    /// Calls and failures per system call.
+    pub syscalls: BTreeMap<String, Counts>,
+    /// malloc's fallback.
+    pub fallback: Fallback,
+    /// What tracing cost.
+    pub traced: Traced,
+    /// What the tracer did not do.
+    pub notes: Vec<String>,
+    /// Why the run doesn't count, if it said so.
+    pub void: Option<String>,
+}
+
+/// Runs `target` untraced and weighs it at its checkpoints.
+///
+/// # Errors
+///
+/// See [`RunError`]; the process is gone in each case.
+pub fn observe_untraced(
+    target: &Target,
+    stop: &Stop,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Weighed, RunError> {
+    let (ours, target) = connected(target)?;
+    let mut command = target.die_with_parent(true).to_command();
+    // A process group of its own: Ctrl-C at the terminal reaches the parent alone, which then ends
+    // the run in one way, and tells of it.
+    command.process_group(0);
+    let started = Instant::now();
+    let child = command.spawn().map_err(|error| RunError::Start {
+        program: command.get_program().to_string_lossy().into_owned(),
+        error,
+    })?;
+    // What holds the program's end of the socket has to go, or its closing is never seen.
+    let program = command.get_program().to_string_lossy().into_owned();
+    drop(command);
+    let mut child = KilledOnDrop(child);
+    let pid = child.0.id().cast_signed();
+
+    let mut session = Session::new(started, progress);
+    serve(&ours, stop, &mut session, |label| {
+        Snapshot::of(pid).map(|snapshot| Some((label.to_owned(), snapshot)))
+    })?;
+    let status = wait_until_stopped(&mut child.0, stop)?;
+    let ended = Instant::now();
+    succeeded(program, status.into())?;
+    Ok(Weighed {
+        wall_seconds: session.wall(ended).as_secs_f64(),
+        weighing_seconds: session.weighing.as_secs_f64(),
+        checkpoints: session.checkpoints,
+        facts: session.facts,
+        void: session.void,
+    })
+}
+
+/// Runs `target` traced and counts its system calls; it isn't weighed.
+///
+/// # Errors
+///
+/// See [`RunError`]; the process is gone in each case.
+pub fn observe_traced(
+    target: &Target,
+    stop: &Stop,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Watched, RunError> {
+    let (ours, target) = connected(target)?;
+    let program = target.program().to_string_lossy().into_owned();
+    let started = Instant::now();
+    let launch = Launch::start(&target, (Tally::default(), Fallback::default()))?;
+    drop(target);
+
+    let mut session = Session::new(started, progress);
+    let served = serve(&ours, stop, &mut session, |_| Ok(None));
+    if served.is_err() {
+        launch.kill();
+    }
+    while !launch.is_finished() {
+        if stop.is_wanted() {
+            launch.kill();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let ended = Instant::now();
+    let finished = launch.wait()?;
+    served?;
+    if stop.is_wanted() {
+        return Err(RunError::Interrupted);
+    }
+    succeeded(program, finished.ending)?;
+    let (tally, fallback) = finished.sink;
+    let named = |(name, counts): (&str, Counts)| (name.to_owned(), counts);
+    Ok(Watched {
+        syscalls: tally.by_name().into_iter().map(named).collect(),
+        fallback,
+        traced: Traced {
+            wall_seconds: session.wall(ended).as_secs_f64(),
+            stops: finished.cost.stops,
+            tracer_cpu_seconds: finished.cost.tracer_cpu_seconds,
+        },
+        notes: finished.notes.iter().map(ToString::to_string).collect(),
+        void: session.void,
+    })
+}
+
+fn succeeded(program: String, ending: Ending) -> Result<(), RunError> {
+    if ending.success() {
+        return Ok(());
+    }
+    Err(RunError::Failed {
+        program,
+        ending: EndingText(ending),
+    })
+}
+
+/// A child that doesn't outlive its run, whichever way that ends.
+struct KilledOnDrop(Child);
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        // Both fail when it has been waited for already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn wait_until_stopped(
+    child: &mut Child,
+    stop: &Stop,
+) -> Result<std::process::ExitStatus, RunError> {
+    // The socket is closed by now, so the end is near: what is left is the program's exit.
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if stop.is_wanted() {
+            return Err(RunError::Interrupted);
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}

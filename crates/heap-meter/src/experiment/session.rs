@@ -1,0 +1,144 @@
+//! The parent's side: serves the program's socket, weighs it, takes the time.
+
+use super::protocol::{self, Message, PACKET_BYTES, SOCKET_VARIABLE};
+use super::results::Checkpoint;
+use super::run_error::RunError;
+use super::stop::Stop;
+use crate::snapshot::{Snapshot, SnapshotError};
+use crate::target::Target;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a process that doesn't answer is waited for before the wish to stop is looked at again.
+const TICK_MILLISECONDS: u8 = 100;
+
+/// Our end of a new socket, and the target that will find the other one.
+pub(super) fn connected(target: &Target) -> Result<(OwnedFd, Target), RunError> {
+    let (ours, theirs) = socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )
+    .map_err(io::Error::from)?;
+    let variable = SOCKET_VARIABLE.to_string_lossy().into_owned();
+    let number = theirs.as_raw_fd().to_string();
+    let target = target
+        .clone()
+        .env(variable, number)
+        .inherit(Arc::new(theirs));
+    Ok((ours, target))
+}
+
+/// What the parent writes down while it serves the socket.
+pub(super) struct Session<'a> {
+    pub(super) checkpoints: Vec<Checkpoint>,
+    pub(super) facts: BTreeMap<String, String>,
+    pub(super) void: Option<String>,
+    pub(super) weighing: Duration,
+    started: Instant,
+    /// Since when the program works undisturbed.
+    working_since: Instant,
+    /// Work between the first checkpoint and the latest.
+    worked: Duration,
+    reached: usize,
+    progress: &'a mut dyn FnMut(u64, u64),
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(started: Instant, progress: &'a mut dyn FnMut(u64, u64)) -> Self {
+        Self {
+            checkpoints: Vec::new(),
+            facts: BTreeMap::new(),
+            void: None,
+            weighing: Duration::ZERO,
+            started,
+            working_since: started,
+            worked: Duration::ZERO,
+            reached: 0,
+            progress,
+        }
+    }
+
+    pub(super) fn wall(&self, ended: Instant) -> Duration {
+        if self.reached == 0 {
+            ended - self.started
+        } else {
+            self.worked
+        }
+    }
+}
+
+type Scale<'a> = &'a mut dyn FnMut(&str) -> Result<Option<(String, Snapshot)>, SnapshotError>;
+
+/// Answers the program until it closes its end of the socket.
+pub(super) fn serve(
+    socket: &OwnedFd,
+    stop: &Stop,
+    session: &mut Session<'_>,
+    mut weigh: impl FnMut(&str) -> Result<Option<(String, Snapshot)>, SnapshotError>,
+) -> Result<(), RunError> {
+    let mut packet = [0_u8; PACKET_BYTES];
+    loop {
+        if stop.is_wanted() {
+            return Err(RunError::Interrupted);
+        }
+        let mut watched = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut watched, PollTimeout::from(TICK_MILLISECONDS)) {
+            Ok(0) | Err(nix::Error::EINTR) => continue,
+            Ok(_) => {}
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
+        let arrived = Instant::now();
+        match recv(socket.as_raw_fd(), &mut packet, MsgFlags::empty()) {
+            Ok(0) | Err(nix::Error::ECONNRESET) => return Ok(()),
+            Ok(length) => take(&packet[..length], arrived, socket, session, &mut weigh)?,
+            Err(nix::Error::EINTR) => {}
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
+    }
+}
+
+fn take(
+    packet: &[u8],
+    arrived: Instant,
+    socket: &OwnedFd,
+    session: &mut Session<'_>,
+    weigh: Scale<'_>,
+) -> Result<(), RunError> {
+    match protocol::parse(packet) {
+        Some(Message::Fact { key, value }) => {
+            session.facts.insert(key.to_owned(), value.to_owned());
+        }
+        Some(Message::Void(reason)) => session.void = Some(reason.to_owned()),
+        Some(Message::Progress { done, total }) => (session.progress)(done, total),
+        Some(Message::Checkpoint(label)) => {
+            let worked = arrived - session.working_since;
+            if session.reached > 0 {
+                session.worked += worked;
+            }
+            session.reached += 1;
+            if let Some((label, snapshot)) = weigh(label)? {
+                session.checkpoints.push(Checkpoint {
+                    label,
+                    worked_seconds: worked.as_secs_f64(),
+                    snapshot,
+                });
+            }
+            session.weighing += arrived.elapsed();
+            session.working_since = Instant::now();
+            // A program that went away instead of waiting shows in its exit status.
+            let _ = send(socket.as_raw_fd(), b"\n", MsgFlags::MSG_NOSIGNAL);
+        }
+        None => {
+            let error = io::Error::other("a packet that no checkpoint sends");
+            return Err(RunError::Socket(error));
+        }
+    }
+    Ok(())
+}

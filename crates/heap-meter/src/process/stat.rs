@@ -1,0 +1,110 @@
+//! `/proc/PID/stat`: state, faults, threads, and where the heap starts.
+//!
+//! References: `proc_pid_stat(5)`, whose field numbers are used here; `fs/proc/array.c`
+//! (`do_task_stat`).
+
+/// `PF_KTHREAD` in field 9 (`include/linux/sched.h`).
+const KERNEL_THREAD: u64 = 0x0020_0000;
+
+/// What this crate needs of `stat`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// Field 3: one letter.
+    state: u8,
+    /// Field 9.
+    flags: u64,
+    /// Field 10: page faults served without reading from a disk, all threads.
+    pub(crate) minor_faults: u64,
+    /// Field 12: page faults that had to wait for a disk, all threads.
+    pub(crate) major_faults: u64,
+    /// Field 20.
+    pub(crate) threads: u64,
+    /// Field 28 (start of the stack) and 47 (start of the heap): both are chosen at exec, so
+    /// together they tell one program image from the next. All zero without permission.
+    pub(crate) image: [u64; 2],
+}
+
+impl Stat {
+    /// Reads one line; `None` when a field is missing or is no number.
+    ///
+    /// The command name stands in parentheses and may itself hold spaces and parentheses; no
+    /// later field does, so the last `)` ends it.
+    pub(crate) fn parse(line: &[u8]) -> Option<Self> {
+        let after_name = line.iter().rposition(|&byte| byte == b')')? + 1;
+        let rest = std::str::from_utf8(&line[after_name..]).ok()?;
+        let mut fields = rest.split_ascii_whitespace();
+        let mut number = 3;
+        // Fields are asked for in rising order.
+        let mut field = |wanted: usize| {
+            let value = fields.nth(wanted - number);
+            number = wanted + 1;
+            value
+        };
+        Some(Self {
+            state: *field(3)?.as_bytes().first()?,
+            flags: field(9)?.parse().ok()?,
+            minor_faults: field(10)?.parse().ok()?,
+            major_faults: field(12)?.parse().ok()?,
+            threads: field(20)?.parse().ok()?,
+            image: [field(28)?.parse().ok()?, field(47)?.parse().ok()?],
+        })
+    }
+
+    /// Whether the process (its main thread) is a zombie or dead.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x')
+    }
+
+    /// Whether this is a thread of the kernel's own.
+    pub(crate) fn is_kernel_thread(&self) -> bool {
+        self.flags & KERNEL_THREAD != 0
+    }
+
+    /// Where the heap starts; `None` when the kernel does not say (no permission, no memory).
+    pub(crate) fn start_brk(&self) -> Option<u64> {
+        Some(self.image[1]).filter(|&address| address != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Stat;
+
+    const LINE: &str = "17054 (cat) R 17048 17048 15088 0 -1 4194304 99 0 3 0 0 0 0 0 20 0 1 0 \
+        119689 3133440 381 18446744073709551615 94349851729920 94349851749801 140728295818208 0 0 \
+        0 0 0 0 0 0 0 17 1 0 0 0 0 0 94349851765808 94349851767424 94350001696768 \
+        140728295824096 140728295824116 140728295824116 140728295825387 0\n";
+
+    #[test]
+    fn fields_are_those_of_the_manual() {
+        let stat = Stat::parse(LINE.as_bytes()).unwrap();
+        assert_eq!(
+            (stat.minor_faults, stat.major_faults, stat.threads),
+            (99, 3, 1)
+        );
+        assert_eq!(stat.start_brk(), Some(94_350_001_696_768));
+        assert!(!stat.has_ended() && !stat.is_kernel_thread());
+    }
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        for name in ["(a b)", "() R 1 (", ")) Z 9 9", "\u{fffd} \n"] {
+            let line = LINE.replace("(cat)", &format!("({name})"));
+            assert_eq!(
+                Stat::parse(line.as_bytes()),
+                Stat::parse(LINE.as_bytes()),
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_short_line_is_refused() {
+        let start_brk = LINE.find("94350001696768").unwrap();
+        for length in 0..=start_brk {
+            assert_eq!(Stat::parse(&LINE.as_bytes()[..length]), None, "{length}");
+        }
+        assert_eq!(Stat::parse(b"1 (init) S 0"), None);
+        assert_eq!(Stat::parse(b""), None);
+    }
+}

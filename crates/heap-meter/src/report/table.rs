@@ -1,0 +1,249 @@
+//! An experiment as a table that a person understands at once.
+
+use super::figure::{in_unit, ratio};
+use crate::experiment::{ArmResults, Comparison, Results, Run, Traced};
+use crate::statistics::{RatioOfMedians, median};
+use crate::units::{Bytes, Seconds, thousands};
+use comfy_table::{Cell, CellAlignment, Table};
+use std::fmt::Write;
+
+/// The results: what ran, each metric in each arm, the fallback's sizes, what observing cost, what
+/// follows, and what was not done.
+pub fn experiment_table(results: &Results) -> String {
+    let mut text = heading(results);
+    text.push('\n');
+    for line in comparison(results).lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text.push('\n');
+    for line in fallbacks(results).into_iter().chain(observer(results)) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    let findings = results
+        .findings
+        .iter()
+        .map(|finding| ("•", finding.to_string()));
+    let notes = voids(results).chain(results.notes.iter().cloned());
+    for (bullet, line) in findings.chain(notes.map(|note| ("note:", note))) {
+        text.push('\n');
+        text.push_str(&wrapped(&format!("{bullet} {line}")));
+    }
+    text
+}
+
+fn heading(results: &Results) -> String {
+    let runs: Vec<String> = results
+        .arms
+        .iter()
+        .map(|arm| format!("{} {}", arm.runs.len(), arm.name))
+        .collect();
+    let parameters: Vec<String> = results
+        .parameters
+        .iter()
+        .map(|(name, value)| format!("{name} {}", plain(value)))
+        .collect();
+    let environment = &results.environment;
+    let mut surroundings: Vec<String> = Vec::new();
+    if let Some(kernel) = &environment.kernel {
+        surroundings.push(format!("Linux {kernel}"));
+    }
+    surroundings.extend(environment.libc.clone());
+    surroundings.extend(
+        ["openssl", "luajit"]
+            .iter()
+            .filter_map(|name| environment.extra.get(*name))
+            .map(plain),
+    );
+    if let Some(bundle) = environment.extra.get("bundle") {
+        surroundings.push(format!(
+            "{} ({} certificates, {} bytes)",
+            plain(&bundle["path"]),
+            plain(&bundle["certificates"]),
+            bundle["bytes"].as_u64().map_or_else(String::new, thousands),
+        ));
+    }
+    let mut text = format!(
+        "{}: {}; runs: {}\n",
+        results.experiment,
+        parameters.join(", "),
+        runs.join(", ")
+    );
+    text.push_str(&wrapped(&surroundings.join(" · ")));
+    text
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A row per metric; columns for the control, and for each other arm its figure and its ratio.
+fn comparison(results: &Results) -> String {
+    let Some((control, others)) = results.arms.split_first() else {
+        return String::new();
+    };
+    if results.comparison.is_empty() {
+        return "no comparison: not every arm has a run that counts".to_owned();
+    }
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    let mut header = vec![Cell::new("median of the runs"), right(&control.name)];
+    for arm in others {
+        header.push(right(&arm.name));
+        header.push(right(&format!("{}/{}", arm.name, control.name)));
+        header.push(right("95 %"));
+    }
+    table.set_header(header);
+    for rows in by_metric(&results.comparison) {
+        let first = rows[0];
+        let mut cells = vec![
+            Cell::new(&first.title),
+            right(&in_unit(first.control, first.unit)),
+        ];
+        for row in rows {
+            cells.push(right(&in_unit(row.other(), row.unit)));
+            cells.push(right(&row.ratio.map_or_else(|| "–".to_owned(), ratio)));
+            let interval = row
+                .ratio_ci95
+                .map(|[low, high]| format!("{}–{}", ratio(low), ratio(high)));
+            cells.push(right(&interval.unwrap_or_else(|| "–".to_owned())));
+        }
+        table.add_row(cells);
+    }
+    table.to_string()
+}
+
+fn right(text: &str) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
+}
+
+/// The comparisons of one metric together, in the order in which metrics first appear.
+fn by_metric(comparisons: &[Comparison]) -> Vec<Vec<&Comparison>> {
+    let mut rows: Vec<Vec<&Comparison>> = Vec::new();
+    for comparison in comparisons {
+        match rows
+            .iter_mut()
+            .find(|row| row[0].metric == comparison.metric)
+        {
+            Some(row) => row.push(comparison),
+            None => rows.push(vec![comparison]),
+        }
+    }
+    rows
+}
+
+/// The sizes of the fallback's mmaps, a line per arm that had any.
+fn fallbacks(results: &Results) -> Vec<String> {
+    let mut lines = Vec::new();
+    for arm in &results.arms {
+        let Some(fallback) = last_traced(arm).and_then(|run| run.fallback.as_ref()) else {
+            continue;
+        };
+        if fallback.count() == 0 {
+            continue;
+        }
+        let sizes: Vec<String> = fallback
+            .sizes()
+            .iter()
+            .map(|(bytes, count)| format!("{} × {}", thousands(*count), Bytes(*bytes)))
+            .collect();
+        lines.push(format!(
+            "fallback mmaps with {}: {}",
+            arm.name,
+            sizes.join(", ")
+        ));
+    }
+    lines
+}
+
+fn last_traced(arm: &ArmResults) -> Option<&Run> {
+    arm.runs.iter().rev().find(|run| run.traced.is_some())
+}
+
+/// What tracing and weighing cost, as medians over all runs.
+fn observer(results: &Results) -> Vec<String> {
+    let runs: Vec<&Run> = results.arms.iter().flat_map(|arm| &arm.runs).collect();
+    let weighing: Vec<f64> = runs.iter().map(|run| run.weighing_seconds).collect();
+    let untraced: Vec<f64> = runs.iter().map(|run| run.wall_seconds).collect();
+    let traced: Vec<Traced> = runs.iter().filter_map(|run| run.traced).collect();
+    let stops: Vec<f64> = traced.iter().map(|traced| traced.stops as f64).collect();
+    let traced: Vec<f64> = traced.iter().map(|traced| traced.wall_seconds).collect();
+    let slowdown = RatioOfMedians::of(&untraced, &traced);
+    let mut text = String::from("observer: ");
+    match (slowdown.ratio, median(&stops)) {
+        (Some(slowed), Some(stops)) => {
+            let _ = write!(
+                text,
+                "a traced run takes {} × the time of an untraced one (95 %: {}; {} stops; time and \
+                 memory are from the untraced ones); ",
+                ratio(slowed),
+                slowdown.interval,
+                thousands(stops as u64)
+            );
+        }
+        _ => text.push_str("nothing was traced; "),
+    }
+    if let Some(weighing) = median(&weighing) {
+        let _ = write!(
+            text,
+            "weighing paused each for {}, not counted",
+            Seconds(weighing)
+        );
+    }
+    vec![wrapped(&text).trim_end().to_owned()]
+}
+
+/// Runs that don't count, a line an arm: most often all for the same reason but for an address.
+fn voids(results: &Results) -> impl Iterator<Item = String> + '_ {
+    results.arms.iter().filter_map(|arm| {
+        let last = arm.void_runs.last()?;
+        Some(match arm.void_runs.len() {
+            1 => format!("1 run of {} doesn't count: {}", arm.name, last.reason),
+            several => format!(
+                "{several} runs of {} don't count, the last because: {}",
+                arm.name, last.reason
+            ),
+        })
+    })
+}
+
+/// Lines of at most 100 columns, broken at spaces.
+fn wrapped(text: &str) -> String {
+    const COLUMNS: usize = 100;
+    let mut lines = String::new();
+    let mut width = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > COLUMNS {
+            lines.push_str("\n  ");
+            width = 2;
+        } else if width > 0 {
+            lines.push(' ');
+            width += 1;
+        }
+        lines.push_str(word);
+        width += length;
+    }
+    lines.push('\n');
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn long_lines_are_broken_at_spaces() {
+        let text = "word ".repeat(40);
+        let lines = wrapped(text.trim());
+        assert!(
+            lines.lines().all(|line| line.chars().count() <= 100),
+            "{lines}"
+        );
+        assert_eq!(lines.split_whitespace().count(), 40);
+    }
+}

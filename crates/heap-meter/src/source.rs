@@ -1,0 +1,6 @@
+//! Where events come from.
+//!
+//! Every source yields the same [`Event`](crate::event::Event)s, so that a story doesn't know
+//! whether it hears of a live process or of a log.
+
+pub mod launch;

@@ -1,0 +1,335 @@
+//! The child between fork and exec.
+//!
+//! `Command::spawn` can't be used: it waits for the exec, while the child has to wait for its
+//! tracer before the exec. So the child is forked by hand, waits on a socket until it is traced,
+//! installs the filter and executes the program. The same socket tells why it could not; the exec
+//! closes it.
+//!
+//! # Safety
+//! After a fork in a program with threads the child may only make async-signal-safe calls.
+//! [`Prepared`] holds all it needs, [`run`] allocates nothing, locks nothing and can't panic.
+#![allow(unsafe_code)]
+
+use std::convert::Infallible;
+use std::ffi::{CString, OsStr, OsString, c_char, c_int};
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::ptr::null;
+
+use super::filter::{self, Installed};
+use super::{LaunchError, architecture};
+use crate::target::{Step, Target, Wiring};
+
+/// All that the child needs, made before the fork.
+pub(super) struct Prepared {
+    program: OsString,
+    /// Files to try, in this order.
+    candidates: Vec<CString>,
+    /// Two free places for a shell and a script's name, then the arguments. The first argument is
+    /// the program's name.
+    argv: Vec<CString>,
+    environment: Vec<CString>,
+    directory: Option<(PathBuf, CString)>,
+    wiring: Wiring,
+    filter: Vec<libc::sock_filter>,
+}
+
+/// A child that waits to be told to go on.
+pub(super) struct Newborn {
+    pub(super) pid: i32,
+    socket: UnixStream,
+}
+
+/// What a child said before its program began.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    pub(super) no_new_privileges: bool,
+    pub(super) failure: Option<(Step, c_int)>,
+}
+
+/// First half of a message that isn't a [`Step`].
+const NO_NEW_PRIVILEGES: i32 = 0;
+
+impl Prepared {
+    pub(super) fn new(target: &Target) -> Result<Self, LaunchError> {
+        let architecture = architecture::NATIVE.ok_or(LaunchError::Architecture)?;
+        let environment = target.environment();
+        let path = environment.get(OsStr::new("PATH"));
+        let candidates = candidates(target.program(), path.map(OsString::as_os_str));
+        let variables = environment.into_iter().map(|(mut pair, value)| {
+            pair.push("=");
+            pair.push(value);
+            pair
+        });
+        let directory = match target.directory() {
+            Some(directory) => Some((directory.to_owned(), c_string(directory.into())?)),
+            None => None,
+        };
+        Ok(Self {
+            program: target.program().to_owned(),
+            candidates: c_strings(candidates)?,
+            argv: c_strings(target.command_line())?,
+            environment: c_strings(variables)?,
+            directory,
+            wiring: target.wiring(),
+            filter: filter::build(architecture),
+        })
+    }
+
+    /// The error for what the child said.
+    pub(super) fn error(&self, step: Step, errno: c_int) -> LaunchError {
+        let source = io::Error::from_raw_os_error(errno);
+        let step = match (step, &self.directory) {
+            (Step::Exec, _) => {
+                return LaunchError::Exec {
+                    program: self.program.clone(),
+                    source,
+                };
+            }
+            (Step::Directory, Some((directory, _))) => {
+                return LaunchError::Directory {
+                    directory: directory.clone(),
+                    source,
+                };
+            }
+            (Step::Filter, _) => return LaunchError::refused("the seccomp filter", source),
+            (Step::Directory, None) => "enter the program's directory",
+            (Step::Stream, _) => "redirect the program's standard streams",
+            (Step::Inherit, _) => "hand the program a descriptor",
+            (Step::Signals, _) => "set the program's signal mask",
+        };
+        LaunchError::Setup { step, source }
+    }
+}
+
+/// Forks the child. It gets the given signal mask before its exec, and exits if this process ends
+/// before it was told to go on.
+pub(super) fn fork(prepared: &Prepared, mask: &libc::sigset_t) -> Result<Newborn, LaunchError> {
+    let failed = |step| move |source| LaunchError::Setup { step, source };
+    let (ours, its) = UnixStream::pair().map_err(failed("make a socket for the child"))?;
+    ours.set_nonblocking(true)
+        .map_err(failed("make a socket for the child"))?;
+    let plan = Plan {
+        prepared,
+        argv: pointers([c"".as_ptr(), c"".as_ptr()], &prepared.argv),
+        environment: pointers([], &prepared.environment),
+        mask,
+        ours: ours.as_raw_fd(),
+        its: its.as_raw_fd(),
+    };
+    // SAFETY: the child only calls `run`, which keeps to this module's rule and never returns.
+    match unsafe { libc::fork() } {
+        -1 => Err(failed("fork")(io::Error::last_os_error())),
+        // SAFETY: this is the forked child.
+        0 => unsafe { run(plan) },
+        pid => Ok(Newborn { pid, socket: ours }),
+    }
+}
+
+impl Newborn {
+    /// Lets the child go on to its exec.
+    pub(super) fn go(&mut self) -> io::Result<()> {
+        self.socket.write_all(b"!")
+    }
+
+    /// What the child has said so far.
+    pub(super) fn words(&mut self) -> Words {
+        let mut words = Words::default();
+        let mut message = [0; 8];
+        // Ends when there is nothing more (would block), or nothing will ever come.
+        while self.socket.read_exact(&mut message).is_ok() {
+            let [a, b, c, d, errno @ ..] = message;
+            match i32::from_ne_bytes([a, b, c, d]) {
+                NO_NEW_PRIVILEGES => words.no_new_privileges = true,
+                step => {
+                    let step = Step::from_number(step);
+                    words.failure = step.map(|step| (step, i32::from_ne_bytes(errno)));
+                }
+            }
+        }
+        words
+    }
+}
+
+/// What [`run`] works through, with the pointer lists that exec wants.
+struct Plan<'a> {
+    prepared: &'a Prepared,
+    argv: Vec<*const c_char>,
+    environment: Vec<*const c_char>,
+    mask: &'a libc::sigset_t,
+    ours: c_int,
+    its: c_int,
+}
+
+/// The child's whole life before its program.
+///
+/// # Safety
+/// To be called in a freshly forked child only: it closes descriptors, changes handlers, mask,
+/// streams and directory of the process, and never returns.
+unsafe fn run(mut plan: Plan<'_>) -> ! {
+    // As long as this copy of the parent's end is open, the child would not see the parent's end.
+    // SAFETY: in this process nobody else uses that descriptor.
+    unsafe { libc::close(plan.ours) };
+    if wait_for_go(plan.its) {
+        // SAFETY: passed on to the caller.
+        let Err((step, errno)) = unsafe { prepare_and_exec(&mut plan) };
+        say(plan.its, step as i32, errno);
+    }
+    // SAFETY: ends the process at once, without running anything of the parent's at its exit.
+    unsafe { libc::_exit(127) }
+}
+
+/// # Safety
+/// As [`run`].
+unsafe fn prepare_and_exec(plan: &mut Plan<'_>) -> Result<Infallible, (Step, c_int)> {
+    let prepared = plan.prepared;
+    default_handlers();
+    // SAFETY: `mask` is an initialised set; the old one isn't asked for.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, plan.mask, std::ptr::null_mut()) };
+    // SAFETY: this is a child before exec, by this function's own condition.
+    unsafe { prepared.wiring.apply() }?;
+    if let Some((_, directory)) = &prepared.directory {
+        // SAFETY: a C string; changes this process alone.
+        if unsafe { libc::chdir(directory.as_ptr()) } == -1 {
+            return Err((Step::Directory, errno()));
+        }
+    }
+    match filter::install(&prepared.filter) {
+        Ok(Installed::Plainly) => {}
+        Ok(Installed::WithNoNewPrivileges) => say(plan.its, NO_NEW_PRIVILEGES, 0),
+        Err(errno) => return Err((Step::Filter, errno)),
+    }
+    Err((Step::Exec, exec(plan)))
+}
+
+/// Tries all candidates as `execvp` does, so that traced and untraced runs find the same file.
+/// Returns the error number that matters.
+///
+/// # References
+/// execvp(3)
+fn exec(plan: &mut Plan<'_>) -> c_int {
+    let (mut outcome, mut denied) = (libc::ENOENT, false);
+    for file in &plan.prepared.candidates {
+        outcome = execve(file.as_ptr(), &plan.argv[2..], &plan.environment);
+        match outcome {
+            libc::EACCES => denied = true,
+            libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT => {}
+            libc::ENOEXEC => {
+                // A script without `#!`: `sh FILE ARGUMENTS`. The file takes the place of the
+                // first argument, the shell's own name that of the one before.
+                plan.argv[1] = c"/bin/sh".as_ptr();
+                plan.argv[2] = file.as_ptr();
+                return execve(c"/bin/sh".as_ptr(), &plan.argv[1..], &plan.environment);
+            }
+            _ => return outcome,
+        }
+    }
+    if denied { libc::EACCES } else { outcome }
+}
+
+/// Returns only if it fails.
+fn execve(file: *const c_char, argv: &[*const c_char], environment: &[*const c_char]) -> c_int {
+    // SAFETY: all three point to C strings, or to lists of such that end in null (`pointers`),
+    // which live as long as the plan.
+    unsafe { libc::execve(file, argv.as_ptr(), environment.as_ptr()) };
+    errno()
+}
+
+/// The parent's handlers must not run in the child: those that aren't ignored get the default
+/// action, which an exec gives them in any case. SIGPIPE does also if it is ignored, as Rust's
+/// runtime ignores it and programs don't expect that.
+fn default_handlers() {
+    for signal in 1..=libc::SIGRTMAX() {
+        let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: writes the present action; fails for numbers that aren't signals.
+        let result = unsafe { libc::sigaction(signal, null(), action.as_mut_ptr()) };
+        // SAFETY: a struct of integers, a set and an optional pointer, valid when all are zero,
+        // and written by the kernel if the call succeeded.
+        let mut action = unsafe { action.assume_init() };
+        let ignored = action.sa_sigaction == libc::SIG_IGN && signal != libc::SIGPIPE;
+        if result == -1 || action.sa_sigaction == libc::SIG_DFL || ignored {
+            continue;
+        }
+        action.sa_sigaction = libc::SIG_DFL;
+        // SAFETY: the default action refers to no code.
+        unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) };
+    }
+}
+
+/// False if the parent is gone.
+fn wait_for_go(socket: c_int) -> bool {
+    let mut byte = 0_u8;
+    loop {
+        // SAFETY: reads at most one byte, into `byte`.
+        let result = unsafe { libc::read(socket, (&raw mut byte).cast(), 1) };
+        if result != -1 || errno() != libc::EINTR {
+            return result == 1;
+        }
+    }
+}
+
+/// Sends a message of two numbers; if the parent is gone, nobody needs it.
+fn say(socket: c_int, first: i32, second: i32) {
+    let message = [first, second];
+    // SAFETY: reads as many bytes as `message` has.
+    unsafe { libc::write(socket, message.as_ptr().cast(), size_of_val(&message)) };
+}
+
+fn errno() -> c_int {
+    io::Error::last_os_error()
+        .raw_os_error()
+        .unwrap_or(libc::EIO)
+}
+
+/// A list as exec wants it: the given first pointers, one to each string, and a null.
+fn pointers<const N: usize>(first: [*const c_char; N], strings: &[CString]) -> Vec<*const c_char> {
+    let strings = strings.iter().map(|string| string.as_ptr());
+    first.into_iter().chain(strings).chain([null()]).collect()
+}
+
+/// The files that a program's name may mean: itself if it has a slash, otherwise one in each
+/// directory of PATH (an empty entry is the current directory).
+fn candidates(program: &OsStr, path: Option<&OsStr>) -> Vec<OsString> {
+    if program.is_empty() {
+        return Vec::new();
+    }
+    if program.as_bytes().contains(&b'/') {
+        return vec![program.to_owned()];
+    }
+    // What glibc and musl search when there is no PATH.
+    let path = path.map_or(b"/bin:/usr/bin".as_slice(), OsStrExt::as_bytes);
+    let in_directory = |directory: &[u8]| {
+        let separator: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+        OsString::from_vec([directory, separator, program.as_bytes()].concat())
+    };
+    path.split(|byte| *byte == b':').map(in_directory).collect()
+}
+
+fn c_strings(texts: impl IntoIterator<Item = OsString>) -> Result<Vec<CString>, LaunchError> {
+    texts.into_iter().map(c_string).collect()
+}
+
+fn c_string(text: OsString) -> Result<CString, LaunchError> {
+    CString::new(text.into_vec()).map_err(|error| LaunchError::Nul {
+        text: OsString::from_vec(error.into_vec()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_program_is_looked_for() {
+        let found = |program: &str, path: Option<&str>| {
+            candidates(OsStr::new(program), path.map(OsStr::new))
+        };
+        assert_eq!(found("ls", Some("/a::/b")), ["/a/ls", "ls", "/b/ls"]);
+        assert_eq!(found("ls", None), ["/bin/ls", "/usr/bin/ls"]);
+        assert_eq!(found("./ls", Some("/a")), ["./ls"]);
+        assert!(found("", Some("/a")).is_empty());
+    }
+}

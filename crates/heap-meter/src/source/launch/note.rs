@@ -1,0 +1,89 @@
+//! What a run did not do, said instead of passed over.
+
+use std::fmt;
+
+/// A remark on a run. There is at most one of each kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// The filter could only be installed with `PR_SET_NO_NEW_PRIVS`: set-uid programs in the
+    /// run did not gain rights. (Traced by an ordinary user they would not have anyway.)
+    NoNewPrivileges,
+    /// Programs for another architecture (32-bit) ran; their calls are not counted.
+    ForeignArchitecture {
+        /// The first process that ran one.
+        first_pid: i32,
+        /// How many such programs were executed.
+        programs: u64,
+    },
+    /// Processes installed a seccomp filter of their own; calls that it refuses are not counted.
+    OwnFilter {
+        /// The first process that did.
+        first_pid: i32,
+        /// How many filters were installed.
+        filters: u64,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoNewPrivileges => f.write_str(
+                "set-uid programs ran without the rights they would have gained \
+                 (no_new_privs, which an ordinary user's seccomp filter requires)",
+            ),
+            Self::ForeignArchitecture {
+                first_pid,
+                programs,
+            } => write!(
+                f,
+                "not followed: 32-bit (or other foreign) programs, {programs} in all, the first \
+                 in process {first_pid}; they ran, but their calls are not counted"
+            ),
+            Self::OwnFilter { first_pid, filters } => write!(
+                f,
+                "{filters} seccomp filters installed by the program itself, the first in \
+                 process {first_pid}; calls that they refuse are not counted"
+            ),
+        }
+    }
+}
+
+/// The notes of a run in the making.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    no_new_privileges: bool,
+    foreign: Option<(i32, u64)>,
+    own_filter: Option<(i32, u64)>,
+}
+
+impl Notes {
+    pub(super) fn no_new_privileges(&mut self) {
+        self.no_new_privileges = true;
+    }
+
+    pub(super) fn foreign_architecture(&mut self, pid: i32) {
+        self.foreign.get_or_insert((pid, 0)).1 += 1;
+    }
+
+    pub(super) fn own_filter(&mut self, pid: i32) {
+        self.own_filter.get_or_insert((pid, 0)).1 += 1;
+    }
+
+    pub(super) fn into_list(self) -> Vec<Note> {
+        let no_new_privileges = self.no_new_privileges.then_some(Note::NoNewPrivileges);
+        let foreign = self
+            .foreign
+            .map(|(first_pid, programs)| Note::ForeignArchitecture {
+                first_pid,
+                programs,
+            });
+        let own_filter = self
+            .own_filter
+            .map(|(first_pid, filters)| Note::OwnFilter { first_pid, filters });
+        [no_new_privileges, foreign, own_filter]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}

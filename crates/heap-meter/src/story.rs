@@ -1,0 +1,7 @@
+//! What events mean.
+//!
+//! Each story is a [`Sink`](crate::event::Sink) that listens to a stream of events and keeps a
+//! small summary: memory stays constant however long the run.
+
+pub mod fallback;
+pub mod tally;

@@ -1,0 +1,183 @@
+//! What the tests share: compiled programs, watched runs, strace's opinion.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use heap_meter::event::{Sink, Syscall};
+use heap_meter::source::launch::{Finished, Launch};
+use heap_meter::story::tally::{Counts, Tally};
+use heap_meter::target::{Stream, Target};
+
+/// Calls whose counts must be strace's.
+pub const COMPARED: [Syscall; 11] = [
+    Syscall::Brk,
+    Syscall::Mmap,
+    Syscall::Munmap,
+    Syscall::Mremap,
+    Syscall::Mprotect,
+    Syscall::Madvise,
+    Syscall::Open,
+    Syscall::Openat,
+    Syscall::Openat2,
+    Syscall::Creat,
+    Syscall::Close,
+];
+
+/// Compiles `tests/programs/NAME.c` once and gives the program's path.
+pub fn compiled(name: &str) -> PathBuf {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/programs/{name}.c"));
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("launch-{name}"));
+    let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+    if changed(&program) <= changed(&source) {
+        // Another run of the tests may be executing the old one, or making it at this moment.
+        let fresh = program.with_extension(std::process::id().to_string());
+        let status = Command::new("cc")
+            .args(["-O1", "-Wall", "-Werror", "-pthread", "-o"])
+            .args([&fresh, &source])
+            .status()
+            .expect("a C compiler (cc) is needed to test the launcher");
+        assert!(status.success(), "{source:?} does not compile");
+        std::fs::rename(&fresh, &program).unwrap();
+    }
+    program
+}
+
+/// Makes an executable file with another's content. Not by writing it here: a test on another
+/// thread may fork meanwhile, and as long as its child has the file open for writing, nobody can
+/// execute it (ETXTBSY).
+pub fn executable_copy(from: &Path, to: &Path, mode: u32) {
+    let mode = format!("--mode={mode:o}");
+    let status = Command::new("install").arg(mode).args([from, to]).status();
+    assert!(
+        status.expect("install(1) is there").success(),
+        "{from:?} to {to:?}"
+    );
+}
+
+/// A target whose behaviour depends on nothing around it.
+pub fn target(program: impl Into<std::ffi::OsString>) -> Target {
+    Target::new(program)
+        .env("LC_ALL", "C")
+        .env("PERL_HASH_SEED", "0")
+        .env("PYTHONHASHSEED", "0")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env_remove("GLIBC_TUNABLES")
+        .env_remove("MALLOC_ARENA_MAX")
+        .env_remove("MALLOC_MMAP_THRESHOLD_")
+        .env_remove("LD_PRELOAD")
+        .env_remove("LD_LIBRARY_PATH")
+        .stdin(Stream::Null)
+        .stdout(Stream::Null)
+}
+
+/// Runs a target to its end.
+pub fn watch<S: Sink + Send + 'static>(target: &Target, sink: S) -> Finished<S> {
+    let finished = Launch::start(target, sink).and_then(Launch::wait);
+    finished.unwrap_or_else(|error| panic!("{:?}: {error}", target.command_line()))
+}
+
+/// Whether a program is there; says so if not.
+pub fn installed(program: &str) -> bool {
+    let found = Command::new("sh")
+        .args(["-c", "command -v \"$0\" >/dev/null", program])
+        .status();
+    let found = found.is_ok_and(|status| status.success());
+    if !found {
+        eprintln!("skipped: {program} is not installed");
+    }
+    found
+}
+
+/// What `strace -f -c` counts when it runs the target; `None` without strace.
+pub fn strace(words: &[&str]) -> Option<BTreeMap<String, Counts>> {
+    if !installed("strace") {
+        return None;
+    }
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let strace = target("strace")
+        .args(["-f", "-c", "-o"])
+        .arg(log.path())
+        .arg("--")
+        .args(words);
+    strace.to_command().status().expect("strace can be run");
+    let table = std::fs::read_to_string(log.path()).unwrap();
+    assert!(
+        table.contains("syscall"),
+        "strace did not get as far as its table:\n{table}"
+    );
+    Some(table.lines().filter_map(row).collect())
+}
+
+/// `% time, seconds, usecs/call, calls, [errors,] syscall`
+fn row(line: &str) -> Option<(String, Counts)> {
+    let fields: Vec<_> = line.split_whitespace().collect();
+    let (failed, name) = match fields[..] {
+        [_, _, _, _, failed, name] => (failed.parse().ok()?, name),
+        [_, _, _, _, name] => (0, name),
+        _ => return None,
+    };
+    Some((
+        name.to_owned(),
+        Counts {
+            calls: fields[3].parse().ok()?,
+            failed,
+        },
+    ))
+}
+
+/// Runs a command and holds every count against strace's.
+pub fn same_as_strace(words: &[&str]) -> Finished<Tally> {
+    let finished = watch(&target(words[0]).args(&words[1..]), Tally::default());
+    assert_eq!(finished.lost_events, 0);
+    assert_eq!(finished.notes, []);
+    if let Some(theirs) = strace(words) {
+        let theirs = |syscall: Syscall| theirs.get(syscall.name()).copied().unwrap_or_default();
+        for syscall in COMPARED {
+            let (mut ours, theirs) = (finished.sink.get(syscall), theirs(syscall));
+            if syscall == Syscall::Brk {
+                // strace can't see that a brk was refused.
+                ours.failed = 0;
+            }
+            assert_eq!(
+                ours,
+                theirs,
+                "{} of {words:?}, ours and strace's",
+                syscall.name()
+            );
+        }
+        // strace counts the call that began the program, too.
+        let sum = |a: Counts, b: Counts| (a.calls + b.calls, a.failed + b.failed);
+        let (calls, failed) = sum(
+            finished.sink.get(Syscall::Execve),
+            finished.sink.get(Syscall::Execveat),
+        );
+        let theirs = sum(theirs(Syscall::Execve), theirs(Syscall::Execveat));
+        assert_eq!((calls + 1, failed), theirs, "execs of {words:?}");
+    }
+    finished
+}
+
+/// Whether a process is there and not just waiting to be reaped by whoever adopted it.
+pub fn is_alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| state != 'Z' && state != 'X')
+}
+
+/// Waits until something is true, at most ten seconds.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !condition() {
+        assert!(
+            start.elapsed().as_secs() < 10,
+            "not within ten seconds: {what}"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
