@@ -1,0 +1,160 @@
+//! Chapter `burst`: many 16 KiB blocks taken and freed, as request pools are in a burst of traffic.
+//!
+//! # Safety
+//!
+//! `unsafe` is needed to take blocks from malloc itself and to write into them.
+#![allow(unsafe_code)]
+
+use crate::chapter::Chapter;
+use crate::child::Child;
+use crate::judge;
+use crate::trim::malloc_trim;
+use anyhow::Context;
+use brk_hole::luajit::Vm;
+use heap_meter::experiment::{Metric, Results, Unit};
+use heap_meter::finding::Finding;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+use std::ptr;
+
+/// The flags of `burst`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Burst {
+    /// How many blocks are held at once
+    #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = clap::value_parser!(u64).range(1..))]
+    pub blocks: u64,
+
+    /// Bytes of a block; from 128 KiB on malloc gives each block a mapping of its own
+    #[arg(long, value_name = "BYTES", default_value_t = 16 << 10, value_parser = clap::value_parser!(u64).range(16..))]
+    pub block_bytes: u64,
+}
+
+/// Before the first block.
+const START: &str = "start";
+/// All blocks are held and written to.
+const TAKEN: &str = "taken";
+/// All blocks are freed.
+const FREED: &str = "freed";
+/// malloc was told to give back what it can.
+const TRIMMED: &str = "trimmed";
+
+impl Chapter for Burst {
+    const NAME: &'static str = "burst";
+    const ABOUT: &'static str = "What is left of a burst of requests when their memory is freed, with the program break \
+         free (control) and blocked (hole)";
+    const EXAMPLES: &'static str = "Examples:
+  cargo run --release --bin burst
+  cargo run --release --bin burst -- --blocks 65536 --repeats 3
+  cargo run --release --bin burst -- --format csv > burst.csv";
+
+    fn bundle(&self) -> Option<Option<&Path>> {
+        None
+    }
+
+    fn parameters(&self) -> BTreeMap<String, serde_json::Value> {
+        BTreeMap::from([
+            ("blocks".to_owned(), self.blocks.into()),
+            ("block_bytes".to_owned(), self.block_bytes.into()),
+        ])
+    }
+
+    fn child_arguments(&self, _bundle: Option<&Path>) -> Vec<OsString> {
+        vec![
+            self.blocks.to_string().into(),
+            self.block_bytes.to_string().into(),
+        ]
+    }
+
+    fn work(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
+        let [blocks, block_bytes] = arguments else {
+            anyhow::bail!("expected the number of blocks and their size");
+        };
+        let number = |text: &OsString| text.to_str().and_then(|text| text.parse::<u64>().ok());
+        let blocks = number(blocks).context("expected a number of blocks")?;
+        let block_bytes = number(block_bytes).context("expected a size in bytes")?;
+        let vm = Vm::new().context("can't make the Lua state")?;
+        work(blocks, usize::try_from(block_bytes)?, child)?;
+        drop(vm);
+        Ok(())
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        let mut metrics = vec![Metric::new("time", "time", Unit::Seconds, |run| {
+            Some(run.wall_seconds)
+        })];
+        metrics.extend(judge::memory_metrics(TAKEN, FREED, TRIMMED));
+        metrics.extend(judge::malloc_metrics());
+        metrics
+    }
+
+    fn findings(&self, results: &Results) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        findings.extend(judge::memory_kept(results, TAKEN, FREED, TRIMMED));
+        findings.extend(judge::break_blocked(results));
+        findings
+    }
+}
+
+fn work(blocks: u64, block_bytes: usize, child: &Child) -> anyhow::Result<()> {
+    // A block and its header, and some more: malloc grows in steps.
+    let room = blocks.saturating_mul(block_bytes as u64 + 64) + (1 << 20);
+    if !child.counts(room)? {
+        return Ok(());
+    }
+    child.reach(START)?;
+    let chain = Chain::take(blocks, block_bytes).with_context(|| {
+        format!("malloc gave out fewer than {blocks} blocks of {block_bytes} bytes")
+    })?;
+    child.held(TAKEN)?;
+    drop(chain);
+    child.reach(FREED)?;
+    malloc_trim();
+    child.reach(TRIMMED)?;
+    Ok(())
+}
+
+/// Blocks of malloc that each hold the address of the block before, so that no list of them takes
+/// memory beside them.
+struct Chain {
+    last: *mut Link,
+}
+
+struct Link {
+    before: *mut Link,
+}
+
+impl Chain {
+    /// Takes the blocks and writes every byte of them; `None` when malloc has no more.
+    fn take(blocks: u64, block_bytes: usize) -> Option<Self> {
+        let mut chain = Self {
+            last: ptr::null_mut(),
+        };
+        for _ in 0..blocks {
+            // SAFETY: any size may be asked for.
+            let block = unsafe { libc::malloc(block_bytes) };
+            if block.is_null() {
+                return None;
+            }
+            // SAFETY: malloc gave `block_bytes` bytes there, and nobody else has them.
+            unsafe { block.cast::<u8>().write_bytes(0xA5, block_bytes) };
+            let link = block.cast::<Link>();
+            // SAFETY: at least 16 bytes (the flag's range), aligned to 16 by malloc.
+            unsafe { link.write(Link { before: chain.last }) };
+            chain.last = link;
+        }
+        Some(chain)
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        while !self.last.is_null() {
+            let freed = self.last;
+            // SAFETY: `freed` is a block that `take` linked and that is not freed yet.
+            self.last = unsafe { (*freed).before };
+            // SAFETY: as above; its link has been read, and nothing points to it any more.
+            unsafe { libc::free(freed.cast()) };
+        }
+    }
+}

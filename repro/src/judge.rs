@@ -1,0 +1,242 @@
+//! What the figures of a run mean: metrics that chapters share, and the findings that follow.
+
+use crate::arm::{CONTROL, HOLE};
+use heap_meter::experiment::{ArmResults, Metric, Results, Run, Unit};
+use heap_meter::finding::{Finding, Severity};
+use heap_meter::statistics::median;
+use heap_meter::units::{Bytes, Seconds, thousands};
+
+/// Peaks that differ by less are called equal.
+const EQUAL_WITHIN: f64 = 0.02;
+
+/// Memory is called kept when the blocked arm holds so many times as much as the free one.
+const KEPT_RATIO: f64 = 1.5;
+
+/// … and when that is at least so much.
+const KEPT_BYTES: f64 = (4 << 20) as f64;
+
+/// Resident memory at a checkpoint.
+pub(crate) fn rss_metric(name: &str, title: &str, label: &str) -> Metric {
+    let label = label.to_owned();
+    Metric::new(name, title, Unit::Bytes, move |run| rss(run, &label))
+}
+
+/// Memory when all is held, when it is freed, when malloc was told to give it back, and its peak.
+pub(crate) fn memory_metrics(held: &str, freed: &str, trimmed: &str) -> Vec<Metric> {
+    let label = held.to_owned();
+    vec![
+        Metric::new("peak_rss", "peak memory", Unit::Bytes, peak_rss),
+        rss_metric("rss_after_free", "memory after free", freed),
+        rss_metric("rss_after_trim", "memory after malloc_trim", trimmed),
+        Metric::new("address_space", "address space", Unit::Bytes, move |run| {
+            Some(run.checkpoint(&label)?.snapshot.address_space_bytes as f64)
+        }),
+    ]
+}
+
+/// What malloc asked of the kernel in the traced run.
+pub(crate) fn malloc_metrics() -> Vec<Metric> {
+    vec![
+        Metric::new("brk_calls", "brk calls", Unit::Count, |run| {
+            Some(run.syscall("brk")?.calls as f64)
+        }),
+        Metric::new("brk_refused", "refused brk calls", Unit::Count, |run| {
+            Some(run.syscall("brk")?.failed as f64)
+        }),
+        Metric::new("fallbacks", "fallback mmaps", Unit::Count, |run| {
+            Some(run.fallback.as_ref()?.count() as f64)
+        }),
+        Metric::new(
+            "fallback_bytes",
+            "mapped by fallbacks",
+            Unit::Bytes,
+            |run| Some(run.fallback.as_ref()?.bytes() as f64),
+        ),
+    ]
+}
+
+/// The greatest peak of all weighings: the kernel's own note of a peak that has passed may be short.
+fn peak_rss(run: &Run) -> Option<f64> {
+    let peaks = run
+        .checkpoints
+        .iter()
+        .map(|checkpoint| checkpoint.snapshot.peak_rss_bytes);
+    Some(peaks.max()? as f64)
+}
+
+fn rss(run: &Run, label: &str) -> Option<f64> {
+    Some(run.checkpoint(label)?.snapshot.rss_bytes as f64)
+}
+
+fn median_of(arm: &ArmResults, value: impl Fn(&Run) -> Option<f64>) -> Option<f64> {
+    median(&arm.runs.iter().filter_map(value).collect::<Vec<_>>())
+}
+
+/// The medians of the control and of the blocked arm.
+fn both(results: &Results, value: impl Fn(&Run) -> Option<f64>) -> Option<(f64, f64)> {
+    let control = median_of(results.arm(CONTROL)?, &value)?;
+    let hole = median_of(results.arm(HOLE)?, &value)?;
+    Some((control, hole))
+}
+
+fn bytes(value: f64) -> Bytes {
+    Bytes(value.max(0.0).round() as u64)
+}
+
+/// Whether the parses or the hole made it big.
+pub(crate) fn many_parses(
+    results: &Results,
+    locations: u64,
+    growth: impl Fn(&Run) -> Option<f64>,
+) -> Option<Finding> {
+    let (grown, _) = both(results, &growth)?;
+    let (peak, hole_peak) = both(results, peak_rss)?;
+    let change = hole_peak / peak - 1.0;
+    let parses = format!(
+        "{} parses of the same bundle brought {} of the {} at the peak, {} each",
+        thousands(locations),
+        bytes(grown),
+        bytes(peak),
+        bytes(grown / locations as f64),
+    );
+    let message = if change.abs() <= EQUAL_WITHIN {
+        format!(
+            "{parses}; blocking the break changed the peak by {:+.1} %. The parses made it big, \
+             not the hole.",
+            100.0 * change
+        )
+    } else {
+        format!(
+            "{parses}; blocking the break changed the peak by {:+.1} %, to {}.",
+            100.0 * change,
+            bytes(hole_peak)
+        )
+    };
+    let finding = Finding::new("repeated-file", Severity::Warning, message)
+        .evidence("parses", locations)
+        .evidence("grown_bytes", grown)
+        .evidence("peak_ratio", hole_peak / peak)
+        .remedy("Parse the bundle once and share it: nginx does from 1.27.2 on.");
+    Some(finding)
+}
+
+/// What the hole did to malloc's way of growing, and whether the control was free of it.
+pub(crate) fn break_blocked(results: &Results) -> Option<Finding> {
+    let refused = |run: &Run| Some(run.syscall("brk")?.failed as f64);
+    let fallbacks = |run: &Run| Some(run.fallback.as_ref()?.count() as f64);
+    let (_, hole_refused) = both(results, refused)?;
+    let (_, hole_fallbacks) = both(results, fallbacks)?;
+    let count = |value: f64| thousands(value as u64);
+    let control_runs = &results.arm(CONTROL)?.runs;
+    let blocked = |run: &&Run| {
+        run.facts.contains_key("blocked_by") || refused(run).is_some_and(|refused| refused > 0.0)
+    };
+    let control_blocked = control_runs.iter().filter(blocked).count();
+    let control = if control_blocked == 0 {
+        "the control had none".to_owned()
+    } else {
+        format!(
+            "in {control_blocked} of {} runs the control's break too met a mapping on its way, most \
+             likely Lua's own memory",
+            control_runs.len()
+        )
+    };
+    let finding = Finding::new(
+        "break-blocked",
+        Severity::Info,
+        format!(
+            "With the hole the kernel refused {} brk calls, and malloc made {} fallback mmaps \
+             instead; {control}.",
+            count(hole_refused),
+            count(hole_fallbacks)
+        ),
+    );
+    Some(
+        finding
+            .evidence("hole_refused", hole_refused)
+            .evidence("hole_fallbacks", hole_fallbacks)
+            .evidence("control_runs_refused", control_blocked as u64),
+    )
+}
+
+/// Whether freed memory stayed because the break is blocked.
+pub(crate) fn memory_kept(
+    results: &Results,
+    held: &str,
+    freed: &str,
+    trimmed: &str,
+) -> Option<Finding> {
+    let (_, hole_held) = both(results, |run| rss(run, held))?;
+    let (control, hole) = both(results, |run| rss(run, freed))?;
+    let (control_trimmed, hole_trimmed) = both(results, |run| rss(run, trimmed))?;
+    let figures = format!(
+        "After everything was freed the control held {}, the hole arm {} of its {}; after \
+         malloc_trim {} and {}.",
+        bytes(control),
+        bytes(hole),
+        bytes(hole_held),
+        bytes(control_trimmed),
+        bytes(hole_trimmed)
+    );
+    let kept = hole > KEPT_RATIO * control && hole - control > KEPT_BYTES;
+    let finding = if kept {
+        Finding::new(
+            "memory-kept",
+            Severity::Warning,
+            format!("{figures} A blocked break keeps malloc from giving memory back by itself."),
+        )
+        .remedy("Unblock the break, or call malloc_trim(3) after freeing much.")
+    } else {
+        Finding::new(
+            "memory-kept-alike",
+            Severity::Info,
+            format!("{figures} Here the hole made little difference to what free gives back."),
+        )
+    };
+    Some(
+        finding
+            .evidence("control_bytes", control)
+            .evidence("hole_bytes", hole)
+            .evidence("control_trimmed_bytes", control_trimmed)
+            .evidence("hole_trimmed_bytes", hole_trimmed),
+    )
+}
+
+/// What a reload leaves behind.
+pub(crate) fn reload_keeps(
+    results: &Results,
+    started: &str,
+    reloaded: &str,
+    trimmed: &str,
+) -> Option<Finding> {
+    let (control_start, hole_start) = both(results, |run| rss(run, started))?;
+    let (control, hole) = both(results, |run| rss(run, reloaded))?;
+    let (control_trimmed, hole_trimmed) = both(results, |run| rss(run, trimmed))?;
+    let time = both(results, |run| Some(run.wall_seconds))
+        .map_or_else(String::new, |(seconds, _)| {
+            format!(" (a run works for {})", Seconds(seconds))
+        });
+    let finding = Finding::new(
+        "reload-keeps-memory",
+        Severity::Warning,
+        format!(
+            "One configuration takes {} in the control and {} with the hole; after the last \
+             reload, the old one freed, it is {} and {}{time}, after malloc_trim {} and {}.",
+            bytes(control_start),
+            bytes(hole_start),
+            bytes(control),
+            bytes(hole),
+            bytes(control_trimmed),
+            bytes(hole_trimmed)
+        ),
+    );
+    Some(
+        finding
+            .evidence("control_started_bytes", control_start)
+            .evidence("control_reloaded_bytes", control)
+            .evidence("control_trimmed_bytes", control_trimmed)
+            .evidence("hole_started_bytes", hole_start)
+            .evidence("hole_reloaded_bytes", hole)
+            .evidence("hole_trimmed_bytes", hole_trimmed),
+    )
+}

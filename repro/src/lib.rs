@@ -1,0 +1,31 @@
+//! The story as programs.
+//!
+//! Each binary is both sides of an experiment: run by a person it is the parent, which runs itself
+//! again for every run of every arm, weighs it at its checkpoints and counts its system calls. Run
+//! by itself, with [`arm::VARIABLE`] in its environment, it is the child that does the work.
+//!
+//! | binary | what it does in nginx's place |
+//! |---|---|
+//! | `locations` | loads the bundle for N locations, as one nginx start does |
+//! | `reload` | loads the new configuration's contexts, then frees the old ones, again and again |
+//! | `burst` | takes many 16 KiB blocks and frees them, as request pools do |
+//!
+//! A chapter is a module with the two sides beside each other: what is measured, and the work.
+
+#![deny(unsafe_code)]
+
+pub mod arm;
+pub mod burst;
+mod chapter;
+mod child;
+mod cli;
+mod drive;
+mod judge;
+pub mod locations;
+pub mod reload;
+mod surroundings;
+mod trim;
+
+pub use chapter::Chapter;
+pub use child::Child;
+pub use drive::main;

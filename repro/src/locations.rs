@@ -1,0 +1,147 @@
+//! Chapter `locations`: N SSL contexts that each load the bundle, as N nginx locations do.
+
+use crate::chapter::Chapter;
+use crate::child::Child;
+use crate::judge;
+use crate::trim::malloc_trim;
+use anyhow::Context;
+use brk_hole::luajit::Vm;
+use heap_meter::experiment::{Metric, Results, Run, Unit};
+use heap_meter::finding::Finding;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use trusted_ca::{Nginx, SslContext};
+
+/// The flags of `locations`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Locations {
+    /// How many locations, so how many SSL contexts
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    pub locations: u64,
+
+    /// The CA bundle [default: SSL_CERT_FILE, then the usual system places]
+    #[arg(long, value_name = "PATH")]
+    pub bundle: Option<PathBuf>,
+}
+
+/// Before the first context: Lua and OpenSSL are set up.
+const START: &str = "start";
+/// All contexts hold the bundle.
+const LOADED: &str = "loaded";
+/// All contexts are freed.
+const FREED: &str = "freed";
+/// malloc was told to give back what it can.
+const TRIMMED: &str = "trimmed";
+
+impl Chapter for Locations {
+    const NAME: &'static str = "locations";
+    const ABOUT: &'static str = "What lua_ssl_trusted_certificate costs per nginx location, with the program break \
+         free (control) and blocked as lua-nginx-module 0.10.3-0.10.7 blocked it (hole)";
+    const EXAMPLES: &'static str = "Examples:
+  cargo run --release
+  cargo run --release -- --locations 1000 --repeats 3
+  cargo run --release -- --bundle my-ca.pem --format json
+  cargo run --release -- --out results --chart memory.svg";
+
+    fn bundle(&self) -> Option<Option<&Path>> {
+        Some(self.bundle.as_deref())
+    }
+
+    fn parameters(&self) -> BTreeMap<String, serde_json::Value> {
+        BTreeMap::from([("locations".to_owned(), self.locations.into())])
+    }
+
+    fn child_arguments(&self, bundle: Option<&Path>) -> Vec<OsString> {
+        let mut arguments = vec![self.locations.to_string().into()];
+        arguments.extend(bundle.map(|path| path.as_os_str().to_owned()));
+        arguments
+    }
+
+    fn work(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
+        let [locations, bundle] = arguments else {
+            anyhow::bail!("expected the number of locations and the bundle");
+        };
+        let locations: u64 = locations
+            .to_str()
+            .and_then(|text| text.parse().ok())
+            .context("expected a number of locations")?;
+        work(locations, Path::new(bundle), child)
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        let locations = self.locations as f64;
+        let mut metrics = vec![
+            Metric::new(
+                "time_per_location",
+                "time per location",
+                Unit::Seconds,
+                move |run| Some(run.checkpoint(LOADED)?.worked_seconds / locations),
+            ),
+            Metric::new(
+                "memory_per_location",
+                "memory per location",
+                Unit::Bytes,
+                move |run| Some(growth(run)? / locations),
+            ),
+        ];
+        metrics.extend(judge::memory_metrics(LOADED, FREED, TRIMMED));
+        metrics.extend(judge::malloc_metrics());
+        metrics
+    }
+
+    fn findings(&self, results: &Results) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        findings.extend(judge::many_parses(results, self.locations, growth));
+        findings.extend(judge::break_blocked(results));
+        findings.extend(judge::memory_kept(results, LOADED, FREED, TRIMMED));
+        findings
+    }
+}
+
+/// Bytes of resident memory that the contexts brought.
+fn growth(run: &Run) -> Option<f64> {
+    let start = run.checkpoint(START)?.snapshot.rss_bytes;
+    let loaded = run.checkpoint(LOADED)?.snapshot.rss_bytes;
+    Some(loaded as f64 - start as f64)
+}
+
+fn work(locations: u64, bundle: &Path, child: &Child) -> anyhow::Result<()> {
+    let vm = Vm::new().context("can't make the Lua state")?;
+    // What OpenSSL sets up once per process is no location's cost.
+    drop(SslContext::new()?);
+    let mut contexts = Vec::with_capacity(usize::try_from(locations)?);
+    if !child.counts(room_for(locations, bundle)?)? {
+        return Ok(());
+    }
+    child.reach(START)?;
+    for done in 0..locations {
+        contexts.push(load(bundle)?);
+        child.progress(done, locations)?;
+    }
+    child.held(LOADED)?;
+    // nginx frees a configuration's contexts in the reverse of the order in which it made them:
+    // ngx_pool_cleanup_add puts each handler before the earlier ones.
+    while let Some(context) = contexts.pop() {
+        drop(context);
+    }
+    child.reach(FREED)?;
+    malloc_trim();
+    child.reach(TRIMMED)?;
+    drop(vm);
+    Ok(())
+}
+
+/// How far the break has to grow for so many contexts, generously: a certificate takes about four
+/// times its PEM text.
+pub(crate) fn room_for(locations: u64, bundle: &Path) -> anyhow::Result<u64> {
+    let bytes = std::fs::metadata(bundle)?.len();
+    Ok(locations.saturating_mul(bytes).saturating_mul(5))
+}
+
+/// One location: a context of its own, the bundle parsed anew, as nginx before 1.27.2 has it.
+pub(crate) fn load(bundle: &Path) -> anyhow::Result<SslContext> {
+    let mut context = SslContext::new()?;
+    context.load_trusted(bundle, Nginx::Before1_27_2)?;
+    Ok(context)
+}

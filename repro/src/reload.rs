@@ -1,0 +1,183 @@
+//! Chapter `reload`: an nginx master that reloads. The new configuration's contexts are loaded while
+//! the old ones are still there, then the old ones are freed.
+
+use crate::chapter::Chapter;
+use crate::child::Child;
+use crate::judge;
+use crate::locations::{load, room_for};
+use crate::trim::malloc_trim;
+use anyhow::Context;
+use brk_hole::luajit::Vm;
+use heap_meter::experiment::{Metric, Results, Unit};
+use heap_meter::finding::Finding;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use trusted_ca::SslContext;
+
+/// The flags of `reload`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Reload {
+    /// How many locations the configuration has
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
+    pub locations: u64,
+
+    /// How often it is reloaded after the start
+    #[arg(long, value_name = "C", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub cycles: u32,
+
+    /// The CA bundle [default: SSL_CERT_FILE, then the usual system places]
+    #[arg(long, value_name = "PATH")]
+    pub bundle: Option<PathBuf>,
+}
+
+/// Before the first context.
+const START: &str = "start";
+/// The configuration of the start is loaded.
+const STARTED: &str = "loaded";
+/// malloc was told to give back what it can; one configuration is still loaded.
+const TRIMMED: &str = "trimmed";
+
+/// The new configuration of this reload is loaded, the old one is still there.
+fn both(cycle: u32) -> String {
+    format!("reload {cycle}: both")
+}
+
+/// The old configuration of this reload is freed.
+fn old_freed(cycle: u32) -> String {
+    format!("reload {cycle}: old freed")
+}
+
+impl Chapter for Reload {
+    const NAME: &'static str = "reload";
+    const ABOUT: &'static str = "What reloads cost an nginx master whose locations each load the CA bundle, with the \
+         program break free (control) and blocked (hole)";
+    const EXAMPLES: &'static str = "Examples:
+  cargo run --release --bin reload
+  cargo run --release --bin reload -- --locations 300 --cycles 10 --repeats 3
+  cargo run --release --bin reload -- --chart reload.svg";
+
+    fn bundle(&self) -> Option<Option<&Path>> {
+        Some(self.bundle.as_deref())
+    }
+
+    fn parameters(&self) -> BTreeMap<String, serde_json::Value> {
+        BTreeMap::from([
+            ("locations".to_owned(), self.locations.into()),
+            ("cycles".to_owned(), self.cycles.into()),
+        ])
+    }
+
+    fn child_arguments(&self, bundle: Option<&Path>) -> Vec<OsString> {
+        let mut arguments = vec![
+            self.locations.to_string().into(),
+            self.cycles.to_string().into(),
+        ];
+        arguments.extend(bundle.map(|path| path.as_os_str().to_owned()));
+        arguments
+    }
+
+    fn work(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
+        let [locations, cycles, bundle] = arguments else {
+            anyhow::bail!("expected the number of locations, that of cycles, and the bundle");
+        };
+        let number = |text: &OsString| text.to_str().and_then(|text| text.parse().ok());
+        let locations: u64 = number(locations).context("expected a number of locations")?;
+        let cycles = number(cycles).context("expected a number of cycles")?;
+        work(locations, u32::try_from(cycles)?, Path::new(bundle), child)
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        let cycles = self.cycles;
+        let mut metrics = vec![Metric::new(
+            "time_per_reload",
+            "time per reload",
+            Unit::Seconds,
+            move |run| {
+                let seconds = |label: &str| Some(run.checkpoint(label)?.worked_seconds);
+                let reloads: Option<f64> = (1..=cycles)
+                    .map(|cycle| Some(seconds(&both(cycle))? + seconds(&old_freed(cycle))?))
+                    .sum();
+                Some(reloads? / f64::from(cycles))
+            },
+        )];
+        metrics.push(judge::rss_metric("rss_started", "after the start", STARTED));
+        metrics.push(judge::rss_metric(
+            "rss_first_reload",
+            "after the first reload",
+            &old_freed(1),
+        ));
+        metrics.extend(judge::memory_metrics(
+            &both(cycles),
+            &old_freed(cycles),
+            TRIMMED,
+        ));
+        metrics.extend(judge::malloc_metrics());
+        metrics
+    }
+
+    fn findings(&self, results: &Results) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        findings.extend(judge::reload_keeps(
+            results,
+            STARTED,
+            &old_freed(self.cycles),
+            TRIMMED,
+        ));
+        findings.extend(judge::break_blocked(results));
+        findings
+    }
+}
+
+fn work(locations: u64, cycles: u32, bundle: &Path, child: &Child) -> anyhow::Result<()> {
+    let mut vm = Vm::new().context("can't make the Lua state")?;
+    drop(SslContext::new()?);
+    // Both lists are there from the start and labels are made before they are needed, so that the
+    // program's own book-keeping doesn't lie between the contexts.
+    let capacity = usize::try_from(locations)?;
+    let mut present = Vec::with_capacity(capacity);
+    let mut old = Vec::with_capacity(capacity);
+    let labels: Vec<[String; 2]> = (1..=cycles)
+        .map(|cycle| [both(cycle), old_freed(cycle)])
+        .collect();
+    let steps = (u64::from(cycles) + 1) * locations;
+    let mut done = 0;
+    if !child.counts(room_for(2 * locations, bundle)?)? {
+        return Ok(());
+    }
+    child.reach(START)?;
+    fill(&mut present, locations, bundle, child, &mut done, steps)?;
+    child.reach(STARTED)?;
+    for [both, old_freed] in &labels {
+        std::mem::swap(&mut present, &mut old);
+        // A reload makes the new configuration's Lua state before the old one goes.
+        let new_vm = Vm::new().context("can't make the Lua state")?;
+        fill(&mut present, locations, bundle, child, &mut done, steps)?;
+        child.held(both)?;
+        while let Some(context) = old.pop() {
+            drop(context);
+        }
+        vm = new_vm;
+        child.reach(old_freed)?;
+    }
+    malloc_trim();
+    child.reach(TRIMMED)?;
+    drop(vm);
+    Ok(())
+}
+
+fn fill(
+    contexts: &mut Vec<SslContext>,
+    locations: u64,
+    bundle: &Path,
+    child: &Child,
+    done: &mut u64,
+    steps: u64,
+) -> anyhow::Result<()> {
+    for _ in 0..locations {
+        contexts.push(load(bundle)?);
+        *done += 1;
+        child.progress(*done, steps)?;
+    }
+    Ok(())
+}
