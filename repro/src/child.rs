@@ -2,17 +2,19 @@
 //!
 //! An arm whose condition isn't true measures something else, so such a run doesn't count: a `hole`
 //! without its page, because the break was above the trick's guard, and a `control` whose break
-//! isn't free, because Lua's own memory lies close above it. LuaJIT with 32-bit GC pointers takes
-//! random places in the low 2 GiB, where a non-PIE program's break is too; that they are in each
-//! other's way is what the trick was made for.
+//! isn't free, because Lua's own memory lies close above it. LuaJIT with 32-bit GC pointers maps
+//! with `MAP_32BIT`, which the kernel serves from 1 GiB upwards; address randomisation puts the
+//! break of a non-PIE program anywhere below, growing towards it. That they are in each other's way
+//! is what the trick was made for.
 
 use brk_hole::before_main::BeforeMain;
 use brk_hole::{Outcome, Room};
 use heap_meter::experiment::Checkpoints;
 use std::io;
 
-/// More free room than this isn't insisted on: in the low 2 GiB it would seldom be found. Greater
-/// controls may meet Lua's memory on their way; [`Child::held`] tells then.
+/// More free room than this isn't insisted on: of the 1 GiB below Lua's memory half is found every
+/// second time, more seldom. Greater controls may meet Lua's memory on their way; [`Child::held`]
+/// tells then.
 const MOST_ROOM_BYTES: u64 = 512 << 20;
 
 /// Less room than this and malloc's break can't grow: its smallest step is M_TOP_PAD (128 KiB) and

@@ -2,13 +2,13 @@
 
 mod common;
 
-use common::{bundle, compared, glibc_version, json, runs};
+use common::{bundle, compared, glibc_version, json, runs, skipped};
 
 #[test]
 fn a_burst_stays_when_the_break_is_blocked_and_malloc_trim_brings_it_back() {
     let results = json(env!("CARGO_BIN_EXE_burst"), &["--repeats", "3"]);
     if glibc_version(&results).is_none() {
-        eprintln!("skipped: how much is kept is known for glibc only");
+        skipped("how much is kept is known for glibc only");
         return;
     }
     let after_free = compared(&results, "rss_after_free", "ratio");

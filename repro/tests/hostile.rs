@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{bundle, run, stderr};
+use common::{bundle, run, skipped, stderr};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -92,7 +92,7 @@ fn above_the_guard_the_hole_arm_says_that_no_hole_was_made() {
     let copy = place.path().join("burst");
     fs::copy(BURST, &copy).unwrap();
     if !cfg!(all(target_arch = "x86_64", target_env = "gnu")) {
-        eprintln!("skipped: the guard is about x86-64 with glibc");
+        skipped("the guard is about x86-64 with glibc");
         return;
     }
     give_a_gib_of_zeros(&copy);
@@ -325,11 +325,14 @@ fn on_a_disk_of(size: &str, arguments: &[&str]) -> Option<Output> {
             Some(output)
         }
         Ok(output) => {
-            eprintln!("skipped: can't mount a small disk: {}", stderr(&output));
+            skipped(format_args!(
+                "can't mount a small disk: {}",
+                stderr(&output)
+            ));
             None
         }
         Err(error) => {
-            eprintln!("skipped: unshare: {error}");
+            skipped(format_args!("unshare: {error}"));
             None
         }
     }

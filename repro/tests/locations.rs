@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{bundle, compared, glibc_version, json, runs};
+use common::{bundle, compared, glibc_version, json, runs, skipped};
 use heap_meter::source::launch::Launch;
 use heap_meter::story::tally::Tally;
 use heap_meter::target::{Stream, Target};
@@ -127,7 +127,7 @@ fn many_parses_and_not_the_hole_make_it_big() {
 fn counts_equal_those_of_strace() {
     let Some(bundle) = bundle() else { return };
     if Command::new("strace").arg("-V").output().is_err() {
-        eprintln!("skipped: strace is not installed (apt-get install strace)");
+        skipped("strace is not installed (apt-get install strace)");
         return;
     }
     for arm in ["control", "hole"] {

@@ -103,8 +103,9 @@ impl From<std::process::ExitStatus> for Ending {
     /// The ending of a process that [`std::process::Child::wait`] waited for.
     fn from(status: std::process::ExitStatus) -> Self {
         use std::os::unix::process::ExitStatusExt;
-        // `Child::wait` asks for ends alone (no WUNTRACED), so the first branch is always taken.
-        Self::from_wait_status(status.into_raw()).unwrap_or(Self::Code(0))
+        // `Child::wait` asks for ends alone (no WUNTRACED), so there is one. Should there be none
+        // nevertheless, it must not look like a success.
+        Self::from_wait_status(status.into_raw()).unwrap_or(Self::Code(255))
     }
 }
 

@@ -3,15 +3,22 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use serde_json::Value;
+use std::fmt::Display;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+
+/// Says why a test did nothing, past the test runner, which hides what a passing test says.
+pub fn skipped(why: impl Display) {
+    writeln!(std::io::stderr(), "skipped: {why}").expect("standard error is there");
+}
 
 /// The machine's bundle; without one the test says so and passes.
 pub fn bundle() -> Option<PathBuf> {
     match trusted_ca::default_bundle() {
         Ok(path) => Some(path),
         Err(reason) => {
-            eprintln!("skipped: {reason}");
+            skipped(reason);
             None
         }
     }

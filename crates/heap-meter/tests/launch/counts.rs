@@ -1,5 +1,6 @@
 //! Counts are strace's, and those that the test programs know of themselves.
 
+use crate::skipped::skipped;
 use heap_meter::event::{Ending, Syscall};
 
 use super::harness::{compiled, installed, same_as_strace};
@@ -31,7 +32,7 @@ fn python() {
         .args(["-c", "import sys; print(sys.executable)"])
         .output();
     let Some(path) = path.ok().filter(|output| output.status.success()) else {
-        return eprintln!("skipped: python3 is not installed");
+        return skipped("python3 is not installed");
     };
     let path = String::from_utf8(path.stdout).unwrap();
     let script = "import json; json.dumps([{str(n): 'x' * n} for n in range(3000)])";

@@ -1,5 +1,6 @@
 //! malloc's fallback, with a page at the break and without.
 
+use crate::skipped::skipped;
 use std::process::Command;
 
 use heap_meter::event::Syscall;
@@ -26,7 +27,7 @@ fn glibc_minor() -> Option<u32> {
 #[test]
 fn sizes_are_those_of_the_running_glibc() {
     let Some(minor) = glibc_minor() else {
-        return eprintln!("skipped: no glibc here");
+        return skipped("no glibc here");
     };
     let finished = watch(
         &target(compiled("fallback")).arg("hole"),

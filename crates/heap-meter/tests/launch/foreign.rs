@@ -1,5 +1,6 @@
 //! Programs of another architecture run, and the report says that they weren't followed.
 
+use crate::skipped::skipped;
 use std::process::Command;
 
 use heap_meter::event::{Ending, Syscall};
@@ -41,7 +42,7 @@ fn elf32() -> Vec<u8> {
 #[test]
 fn a_32_bit_program_runs_and_a_note_says_so() {
     if !cfg!(target_arch = "x86_64") {
-        return eprintln!("skipped: only x86-64 runs this program");
+        return skipped("only x86-64 runs this program");
     }
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("elf32");
@@ -50,7 +51,11 @@ fn a_32_bit_program_runs_and_a_note_says_so() {
     executable_copy(&content, &program, 0o755);
     match Command::new(&program).status() {
         Ok(status) => assert_eq!(status.code(), Some(7), "the program itself"),
-        Err(error) => return eprintln!("skipped: this kernel runs no 32-bit programs ({error})"),
+        Err(error) => {
+            return skipped(format_args!(
+                "this kernel runs no 32-bit programs ({error})"
+            ));
+        }
     }
 
     // As the program itself.

@@ -1,5 +1,6 @@
 //! What the tests share: compiled programs, watched runs, strace's opinion.
 
+use crate::skipped::skipped;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -87,7 +88,7 @@ pub fn installed(program: &str) -> bool {
         .status();
     let found = found.is_ok_and(|status| status.success());
     if !found {
-        eprintln!("skipped: {program} is not installed");
+        skipped(format_args!("{program} is not installed"));
     }
     found
 }

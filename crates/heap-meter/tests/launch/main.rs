@@ -10,4 +10,6 @@ mod host;
 mod permission;
 mod role;
 mod signals;
+#[path = "../common/skipped.rs"]
+mod skipped;
 mod surroundings;

@@ -1,5 +1,6 @@
 //! Where watching is forbidden, and where rights are at stake.
 
+use crate::skipped::skipped;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -86,7 +87,7 @@ fn watched_as_nobody(directory: &Path, subject: &Path) -> Vec<String> {
 #[test]
 fn a_set_uid_program_as_an_ordinary_user() {
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        return eprintln!("skipped: only root can make a set-uid program of root");
+        return skipped("only root can make a set-uid program of root");
     }
     let directory = tempfile::tempdir().unwrap();
     let open_to_all = PermissionsExt::from_mode(0o755);
@@ -99,7 +100,9 @@ fn a_set_uid_program_as_an_ordinary_user() {
         .status()
         .unwrap();
     if plain.code() != Some(10) {
-        return eprintln!("skipped: set-uid has no effect in {directory:?} (mounted nosuid?)");
+        return skipped(format_args!(
+            "set-uid has no effect in {directory:?} (mounted nosuid?)"
+        ));
     }
 
     let said = watched_as_nobody(directory.path(), &program);

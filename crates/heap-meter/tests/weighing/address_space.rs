@@ -1,5 +1,6 @@
 //! Mappings and the break of a process that does what it is told.
 
+use crate::skipped::skipped;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -64,7 +65,7 @@ fn a_break_that_never_moved_has_a_start() {
     let mut child = Child::start();
     let space = AddressSpace::of(child.pid()).unwrap();
     if space.mappings().iter().any(|mapping| mapping.is_heap()) {
-        eprintln!("skipped: this C library moves the break before main");
+        skipped("this C library moves the break before main");
         return;
     }
     let heap = space.program_break().unwrap();

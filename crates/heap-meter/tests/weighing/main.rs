@@ -3,5 +3,7 @@
 mod address_space;
 mod child;
 mod peak;
+#[path = "../common/skipped.rs"]
+mod skipped;
 mod snapshot;
 mod unavailable;

@@ -1,5 +1,6 @@
 //! Processes that cannot be weighed: the error says which, why, and what helps.
 
+use crate::skipped::skipped;
 use std::fs;
 use std::time::Duration;
 
@@ -65,7 +66,7 @@ fn another_process_with_the_same_pid_is_not_weighed() {
     // Other processes start meanwhile and may take the number, so it takes a few attempts.
     for _ in 0..50 {
         if let Err(error) = fs::write(NEXT, (pid - 1).to_string()) {
-            eprintln!("skipped: {NEXT} cannot be written: {error}");
+            skipped(format_args!("{NEXT} cannot be written: {error}"));
             return;
         }
         let second = Child::start();
@@ -77,7 +78,7 @@ fn another_process_with_the_same_pid_is_not_weighed() {
             return;
         }
     }
-    eprintln!("skipped: pid {pid} did not come again in 50 attempts");
+    skipped(format_args!("pid {pid} did not come again in 50 attempts"));
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn a_main_thread_that_has_ended_is_told_from_a_zombie() {
 #[test]
 fn a_kernel_thread_has_no_memory() {
     if fs::read("/proc/2/comm").ok().as_deref() != Some(b"kthreadd\n") {
-        eprintln!("skipped: kernel threads are not visible here (a container)");
+        skipped("kernel threads are not visible here (a container)");
         return;
     }
     let error = Snapshot::of(2).unwrap_err();
@@ -116,7 +117,7 @@ fn a_kernel_thread_has_no_memory() {
 fn a_process_of_another_user_is_refused_with_advice() {
     const NOBODY: libc::uid_t = 65_534;
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: only root can start a process and then be somebody else");
+        skipped("only root can start a process and then be somebody else");
         return;
     }
     let child = Child::start();

@@ -69,7 +69,10 @@ impl Tracees {
             .get(&parent_tid)
             .map_or(parent_tid, |parent| parent.pid);
         // Gone already, killed: take it for a process. It made no call anyway.
-        let child_pid = family(child_tid).map_or(child_tid, |family| family.process);
+        let child_pid = match is_thread_of(child_tid, parent_pid) {
+            true => parent_pid,
+            false => child_tid,
+        };
         Some(self.insert(Birth {
             child_tid,
             child_pid,
@@ -138,6 +141,11 @@ impl Tracees {
 struct Family {
     process: i32,
     parent: i32,
+}
+
+/// Whether a thread belongs to a process that is known; cheaper than [`family`].
+fn is_thread_of(tid: i32, pid: i32) -> bool {
+    fs::exists(format!("/proc/{pid}/task/{tid}")).unwrap_or(false)
 }
 
 /// Process and parent of a thread, from `/proc/TID/status`.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
-use super::child::{self, Newborn, Prepared};
+use super::child::{self, Newborn};
 use super::note::Notes;
+use super::prepared::Prepared;
 use super::ptrace::{self, Until};
 use super::reader::{self, Asked, Reader};
 use super::roster::Roster;
