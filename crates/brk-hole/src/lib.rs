@@ -47,3 +47,7 @@ pub use growth::Growth;
 pub use hole::{Hole, HoleError, HoleOptions};
 pub use room::{Blocker, Room};
 pub use trick::Outcome;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -53,3 +53,7 @@ pub mod statistics;
 pub mod story;
 pub mod target;
 pub mod units;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,109 @@
+//! What loading a bundle costs, by nginx's version and by size: the first 1, the first 10 and all
+//! certificates of the machine's bundle. Contexts are made before the time begins and freed after
+//! it ends.
+//!
+//! # Safety
+//!
+//! `unsafe` is needed for the reader that maps the file.
+
+use std::path::Path;
+use std::time::Duration;
+
+use benches::bundles::{self, Bundle};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput};
+use trusted_ca::{Cycle, Nginx, ParsedBundle, SslContext};
+
+/// Contexts alive at once: 16 of them with the whole bundle take some 13 MiB.
+const CONTEXTS: BatchSize = BatchSize::NumIterations(16);
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .configure_from_args()
+        .warm_up_time(Duration::from_secs(1));
+    let machines = match trusted_ca::default_bundle() {
+        Ok(path) => path,
+        Err(reason) => {
+            eprintln!("bundle: skipped: {reason}");
+            return;
+        }
+    };
+    let place = tempfile::tempdir().expect("a directory for the bundles");
+    let sizes = bundles::cut(&machines, place.path()).expect("the machine's bundle can be cut");
+    println!("{}", trusted_ca::openssl_version());
+
+    let mut group = criterion.benchmark_group("bundle");
+    for bundle in &sizes {
+        group.throughput(Throughput::Elements(bundle.certificates as u64));
+        before_1_27_2(&mut group, bundle);
+        parsed_once(&mut group, bundle);
+        since_1_27_2(&mut group, bundle);
+        mapped(&mut group, bundle);
+    }
+    group.finish();
+    criterion.final_summary();
+}
+
+type Group<'a> = BenchmarkGroup<'a, WallTime>;
+
+fn context() -> SslContext {
+    SslContext::new().expect("OpenSSL makes a context")
+}
+
+/// `SSL_CTX_load_verify_locations`: every location reads and parses the file.
+fn before_1_27_2(group: &mut Group<'_>, bundle: &Bundle) {
+    let id = BenchmarkId::new("before_1.27.2", bundle.certificates);
+    group.bench_with_input(id, &*bundle.path, |bencher, path: &Path| {
+        bencher.iter_batched_ref(
+            context,
+            |context| {
+                context
+                    .load_trusted(path, Nginx::Before1_27_2)
+                    .expect("loaded");
+            },
+            CONTEXTS,
+        );
+    });
+}
+
+/// What nginx does once per configuration since 1.27.2: the file to a list.
+fn parsed_once(group: &mut Group<'_>, bundle: &Bundle) {
+    let id = BenchmarkId::new("since_1.27.2_once", bundle.certificates);
+    group.bench_with_input(id, &*bundle.path, |bencher, path: &Path| {
+        let parse = |()| ParsedBundle::read(path).expect("parsed");
+        bencher.iter_batched(|| (), parse, CONTEXTS);
+    });
+}
+
+/// … and what it does for each location then: the list to the context's store.
+fn since_1_27_2(group: &mut Group<'_>, bundle: &Bundle) {
+    let mut cycle = Cycle::new();
+    cycle.bundle(&bundle.path).expect("parsed");
+    let id = BenchmarkId::new("since_1.27.2", bundle.certificates);
+    group.bench_with_input(id, &*bundle.path, |bencher, path: &Path| {
+        bencher.iter_batched_ref(
+            context,
+            |context| {
+                context
+                    .load_trusted(path, Nginx::Since1_27_2(&mut cycle))
+                    .expect("loaded");
+            },
+            CONTEXTS,
+        );
+    });
+}
+
+/// The reader that maps the file instead of reading it 4 KiB at a time.
+fn mapped(group: &mut Group<'_>, bundle: &Bundle) {
+    let id = BenchmarkId::new("mapped", bundle.certificates);
+    group.bench_with_input(id, &*bundle.path, |bencher, path: &Path| {
+        bencher.iter_batched_ref(
+            context,
+            |context| {
+                // SAFETY: the file is in this process's own directory, where nobody else writes.
+                unsafe { context.load_trusted_mapped(path) }.expect("loaded");
+            },
+            CONTEXTS,
+        );
+    });
+}

@@ -1,0 +1,149 @@
+//! What tracing costs: a program run untraced, under strace, and under heap-meter's launch source.
+//! Required: launch takes no longer than strace with the same filter.
+//!
+//! Each is a fresh process, from its start to its end, so the tracer's own start counts as well.
+//! Launch runs in a process of its own, as a command that uses it does, and both throw away their
+//! summary.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::Context;
+use benches::{Bench, Contest, Limits, Mode, program, role};
+use heap_meter::source::launch::Launch;
+use heap_meter::story::{fallback::Fallback, tally::Tally};
+use heap_meter::target::{Stream, Target};
+
+/// The calls that launch watches, in strace's words.
+#[cfg(target_arch = "x86_64")]
+const WATCHED: &str = "trace=memory,open,openat,close";
+/// There is no open(2) on younger architectures.
+#[cfg(not(target_arch = "x86_64"))]
+const WATCHED: &str = "trace=memory,openat,close";
+
+const ROLE: &str = "launch";
+
+const UNTRACED: &str = "untraced";
+const STRACE: &str = "strace";
+const LAUNCH: &str = "launch";
+
+fn main() -> ExitCode {
+    let done = match role::taken() {
+        Some((_, arguments)) => launch(&arguments),
+        None => bench(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("trace: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// A program to be traced.
+struct Load {
+    name: &'static str,
+    program: PathBuf,
+    arguments: Vec<String>,
+    /// Rounds, as a multiple: shorter programs run more often.
+    rounds: usize,
+}
+
+fn loads(mode: Mode, place: &Path) -> anyhow::Result<Vec<Load>> {
+    let share = if mode == Mode::Test { 100 } else { 1 };
+    let scaled = |number: u32| (number / share).to_string();
+    let source = |path: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    Ok(vec![
+        Load {
+            name: "trace/reads",
+            program: program::compile(
+                &source("../crates/heap-meter/tests/programs/reads.c"),
+                place,
+            )?,
+            arguments: vec![scaled(200_000), scaled(3000)],
+            rounds: 2,
+        },
+        Load {
+            name: "trace/heap",
+            program: program::compile(&source("programs/heap.c"), place)?,
+            arguments: vec![scaled(5000)],
+            rounds: 1,
+        },
+    ])
+}
+
+fn bench() -> anyhow::Result<ExitCode> {
+    let mut bench = Bench::start("trace", env!("CARGO_TARGET_TMPDIR"));
+    let rounds = match bench.mode() {
+        Mode::Full => 51,
+        Mode::Quick => 9,
+        Mode::Test => 1,
+    };
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let strace = match program::seconds(&mut straced(Path::new("true"), &[])) {
+        Ok(_) => true,
+        Err(reason) => {
+            let reason = format!("{reason:#}; apt-get install strace, and permit ptrace(2)");
+            bench.skip("strace", reason);
+            false
+        }
+    };
+    for load in loads(bench.mode(), place.path())? {
+        if !bench.wants(load.name) {
+            continue;
+        }
+        let calls = watched_calls(&load)?;
+        let mut contest = Contest::new(load.name)
+            .parameter("arguments", load.arguments.join(" "))
+            .parameter("watched_calls", calls)
+            .per("watched call", calls as f64, Some(UNTRACED))
+            .arm(UNTRACED, || {
+                program::seconds(Command::new(&load.program).args(&load.arguments))
+            });
+        if strace {
+            contest = contest
+                .arm(STRACE, || {
+                    program::seconds(&mut straced(&load.program, &load.arguments))
+                })
+                .compare(UNTRACED, STRACE);
+        }
+        contest = contest
+            .arm(LAUNCH, || {
+                let mut command = role::command(ROLE)?;
+                command.arg(&load.program).args(&load.arguments);
+                program::seconds(&mut command)
+            })
+            .compare(UNTRACED, LAUNCH);
+        if strace {
+            contest = contest.require(STRACE, LAUNCH, Limits::at_most(1.0));
+        }
+        bench.run(contest, rounds * load.rounds)?;
+    }
+    Ok(bench.finish())
+}
+
+fn straced(program: &Path, arguments: &[String]) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["--seccomp-bpf", "-f", "-c", "-e", WATCHED]);
+    command.arg(program).args(arguments);
+    command
+}
+
+fn watched_calls(load: &Load) -> anyhow::Result<u64> {
+    let target = Target::new(&load.program)
+        .args(&load.arguments)
+        .stdin(Stream::Null);
+    let finished = Launch::start(&target, Tally::default())?.wait()?;
+    let counts = finished.sink.by_name();
+    Ok(counts.values().map(|counts| counts.calls).sum())
+}
+
+/// In the fresh process: a command line under the launch source, with what any report needs.
+fn launch(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+    let (program, arguments) = arguments.split_first().context("expected a command")?;
+    let target = role::not_inherited(Target::new(program).args(arguments));
+    let finished = Launch::start(&target, (Tally::default(), Fallback::default()))?.wait()?;
+    let (tally, fallback) = &finished.sink;
+    let summary = serde_json::json!({ "syscalls": tally, "fallback": fallback });
+    eprintln!("{summary}");
+    Ok(ExitCode::from(finished.ending.shell_status() as u8))
+}

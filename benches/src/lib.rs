@@ -1,0 +1,33 @@
+//! What the benches share.
+//!
+//! There are two kinds of bench here, because there are two kinds of question:
+//!
+//! - *How long does this call take?* [Criterion](criterion) answers that, in this process, from
+//!   thousands of calls: `bundle`, `malloc`, `snapshot`. Where a call leaves its process changed (a
+//!   malloc that met a blocked break never grows the break again), each is made in a fork of its
+//!   own: [`forked`].
+//! - *Which of these programs is faster?* [`side_by_side`] answers that: fresh processes, taking
+//!   turns in one run, so that a machine that is busy or warm is so for all of them; medians, and
+//!   ratios with a bootstrap interval: `plain_c`, `trace`. A ratio may carry a requirement;
+//!   [`Options::strict`] makes a missed one an error.
+//!
+//! All of them take `--quick` (short, for CI) and `--test` (once, only to see that it works), and a
+//! word that picks benches by name. Criterion keeps its results in `target/criterion`, the others
+//! in `target/bench`; the binary `reference` gathers both.
+//!
+//! [criterion]: https://docs.rs/criterion
+
+#![deny(unsafe_code)]
+
+pub mod bundles;
+pub mod forked;
+pub mod options;
+pub mod program;
+pub mod report;
+pub mod role;
+pub mod side_by_side;
+pub mod surroundings;
+
+pub use options::{Mode, Options};
+pub use report::Bench;
+pub use side_by_side::{Contest, Limits};

@@ -1,0 +1,102 @@
+//! The commands that README and book show are run, so that they work.
+//!
+//! Blocks of the language `console` hold them:
+//!
+//! ````text
+//! <!-- needs: strace -->
+//! ```console
+//! $ BRKHOLE_ARM=hole strace -c target/release/locations 5 \
+//!     /etc/ssl/certs/ca-certificates.crt
+//! ```
+//! ````
+//!
+//! A comment on the line before may say `needs: PROGRAM…`, or `not run: WHY`. The lines of a block
+//! are one shell script: a `cd` or a variable holds to its end, and the first failure ends it.
+//! `/tmp/brkhole` in a command is replaced by a fresh directory. A block shows no output: what a
+//! command prints belongs into a block that is filled from a run (see [`figures`](crate::figures)).
+
+mod console;
+
+use crate::documents;
+use crate::fault::fail_on;
+use crate::programs::{command, is_installed};
+use anyhow::Context;
+use console::{Console, Fate};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// What the documents call the directory for output.
+const SCRATCH: &str = "/tmp/brkhole";
+
+/// Runs the commands of these documents, or of all. Where a program is missing, its block is skipped, or, when
+/// `strict`, failed.
+///
+/// # Errors
+///
+/// When a document is unknown or a command fails; the others are run all the same.
+pub fn run(strict: bool, files: &[&str]) -> anyhow::Result<()> {
+    let mut faults = Vec::new();
+    let mut blocks = Vec::new();
+    let documents = documents::all()?;
+    for file in files {
+        let known = documents.iter().any(|document| document.name == *file);
+        anyhow::ensure!(known, "{file} is none of the documents");
+    }
+    for document in documents {
+        if !files.is_empty() && !files.contains(&document.name.as_str()) {
+            continue;
+        }
+        blocks.extend(console::blocks(&document, &mut faults));
+    }
+    fail_on(&faults, "")?;
+    let mut failed = 0;
+    for block in &blocks {
+        failed += u32::from(!settled(block, strict)?);
+    }
+    anyhow::ensure!(failed == 0, "{failed} of {} blocks failed", blocks.len());
+    Ok(())
+}
+
+/// Runs or skips one block, and says so. Whether all is well.
+fn settled(block: &Console, strict: bool) -> anyhow::Result<bool> {
+    let place = format!("{}:{}", block.file, block.line);
+    let first = block.script.lines().next().unwrap_or_default();
+    let needs = match &block.fate {
+        Fate::NotRun(why) => {
+            println!("skipped  {place}  {first}  ({why})");
+            return Ok(true);
+        }
+        Fate::Run { needs } => needs,
+    };
+    if let Some(missing) = needs.iter().find(|program| !is_installed(program)) {
+        let word = if strict { "FAILED " } else { "skipped" };
+        println!("{word}  {place}  {first}  ({missing} isn't installed)");
+        return Ok(!strict);
+    }
+    let scratch = tempfile::tempdir().context("can't make a directory for output")?;
+    let begun = Instant::now();
+    let output = shell(&block.script, scratch.path())
+        .output()
+        .with_context(|| format!("{place}: can't run sh"))?;
+    let seconds = begun.elapsed().as_secs_f64();
+    if output.status.success() {
+        println!("ok       {place}  {first}  ({seconds:.1} s)");
+        return Ok(true);
+    }
+    println!("FAILED   {place}  {first}  ({})", output.status);
+    for stream in [&output.stdout, &output.stderr] {
+        print!("{}", String::from_utf8_lossy(stream));
+    }
+    Ok(false)
+}
+
+fn shell(script: &str, scratch: &Path) -> Command {
+    let script = script.replace(SCRATCH, &scratch.to_string_lossy());
+    let mut command = command("sh");
+    command
+        .args(["-euc", &script])
+        .env("TMPDIR", scratch)
+        .stdin(Stdio::null());
+    command
+}

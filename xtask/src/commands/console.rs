@@ -1,0 +1,166 @@
+//! Finds the console blocks of a text.
+
+use crate::documents::{Document, fence};
+use crate::fault::Fault;
+
+/// A block of commands.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Console {
+    /// The document.
+    pub file: String,
+    /// Line of the first command.
+    pub line: usize,
+    /// The commands, without their prompts.
+    pub script: String,
+    /// Whether it is run.
+    pub fate: Fate,
+}
+
+/// What a comment before the block says about it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is run, where these programs are installed.
+    Run {
+        /// `needs: …`
+        needs: Vec<String>,
+    },
+    /// It isn't, for this reason.
+    NotRun(String),
+}
+
+/// Languages in which commands would escape being run.
+const SHELLS: [&str; 6] = ["sh", "bash", "shell", "zsh", "shell-session", "terminal"];
+
+/// The console blocks of a document; what is wrong with one is noted as a fault.
+pub fn blocks(document: &Document, faults: &mut Vec<Fault>) -> Vec<Console> {
+    let mut blocks = Vec::new();
+    let mut before = "";
+    let mut lines = document.text.lines().enumerate();
+    while let Some((index, line)) = lines.next() {
+        let Some((ticks, language)) = fence(line) else {
+            before = line;
+            continue;
+        };
+        let content: Vec<&str> = lines
+            .by_ref()
+            .map(|(_, line)| line)
+            .take_while(|line| {
+                fence(line).is_none_or(|(end, rest)| end < ticks || !rest.is_empty())
+            })
+            .collect();
+        let mut fault = |message: String| {
+            faults.push(Fault {
+                file: document.name.clone(),
+                line: index + 1,
+                message,
+            });
+        };
+        if SHELLS.contains(&language) {
+            fault(format!(
+                "commands stand in a block of the language console, not {language}"
+            ));
+        }
+        if language == "console" {
+            match script(&content) {
+                Ok(script) => blocks.push(Console {
+                    file: document.name.clone(),
+                    line: index + 2,
+                    script,
+                    fate: fate(before),
+                }),
+                Err(message) => fault(message),
+            }
+        }
+        before = "";
+    }
+    blocks
+}
+
+fn fate(comment: &str) -> Fate {
+    let words = comment
+        .trim()
+        .strip_prefix("<!-- ")
+        .and_then(|comment| comment.strip_suffix(" -->"))
+        .unwrap_or_default();
+    if let Some(why) = words.strip_prefix("not run: ") {
+        return Fate::NotRun(why.to_owned());
+    }
+    let needs = words.strip_prefix("needs: ").unwrap_or_default();
+    Fate::Run {
+        needs: needs.split_whitespace().map(str::to_owned).collect(),
+    }
+}
+
+/// The commands behind their `$ `; a line that ends with a backslash goes on in the next.
+fn script(lines: &[&str]) -> Result<String, String> {
+    let mut script = String::new();
+    let mut goes_on = false;
+    for line in lines {
+        let command = match line.strip_prefix("$ ") {
+            Some(command) => command,
+            None if goes_on => line,
+            None => return Err(format!("a console block holds commands only, not {line:?}")),
+        };
+        script.push_str(command);
+        script.push('\n');
+        goes_on = command.ends_with('\\');
+    }
+    if script.is_empty() {
+        return Err("the console block is empty".to_owned());
+    }
+    Ok(script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> (Vec<Console>, Vec<String>) {
+        let document = Document {
+            name: "page.md".to_owned(),
+            text: text.to_owned(),
+        };
+        let mut faults = Vec::new();
+        let blocks = blocks(&document, &mut faults);
+        (blocks, faults.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn commands_lose_their_prompts_and_keep_their_lines() {
+        let (blocks, faults) =
+            found("text\n\n```console\n$ a \\\n    b\n$ c\n```\n\n```text\n$ d\n```\n");
+        assert!(faults.is_empty(), "{faults:?}");
+        assert_eq!(blocks.len(), 1);
+        assert_eq!(
+            (blocks[0].script.as_str(), blocks[0].line),
+            ("a \\\n    b\nc\n", 4)
+        );
+    }
+
+    #[test]
+    fn a_comment_before_it_decides_a_blocks_fate() {
+        let fate = |comment: &str| {
+            let (mut blocks, _) = found(&format!("{comment}\n```console\n$ a\n```\n"));
+            blocks.remove(0).fate
+        };
+        assert_eq!(
+            fate("<!-- not run: too long -->"),
+            Fate::NotRun("too long".to_owned())
+        );
+        let needs = vec!["gdb".to_owned(), "nginx".to_owned()];
+        assert_eq!(fate("<!-- needs: gdb nginx -->"), Fate::Run { needs });
+        assert_eq!(fate("A sentence."), Fate::Run { needs: Vec::new() });
+    }
+
+    #[test]
+    fn output_and_other_shells_are_refused() {
+        let (_, faults) = found("```console\n$ a\noutput\n```\n```sh\nb\n```\n");
+        assert_eq!(
+            faults,
+            [
+                "page.md:1: a console block holds commands only, not \"output\"",
+                "page.md:5: commands stand in a block of the language console, not sh",
+            ]
+        );
+    }
+}

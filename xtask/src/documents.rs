@@ -1,0 +1,72 @@
+//! The texts that are kept true: the README and the book.
+
+use anyhow::Context;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A text of the repository.
+#[derive(Debug)]
+pub struct Document {
+    /// From the repository's root: `book/src/strace.md`.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+/// README and all pages of the book, in the order of their names.
+///
+/// # Errors
+///
+/// When one can't be read.
+pub fn all() -> anyhow::Result<Vec<Document>> {
+    let mut names = vec!["README.md".to_owned()];
+    for name in files_in("book/src")? {
+        if name.ends_with(".md") {
+            names.push(name);
+        }
+    }
+    names
+        .into_iter()
+        .map(|name| {
+            let text = fs::read_to_string(root().join(&name)).with_context(|| name.clone())?;
+            Ok(Document { name, text })
+        })
+        .collect()
+}
+
+/// The files of a directory and those below it, sorted, named from the root; none if it isn't there.
+///
+/// # Errors
+///
+/// When a directory can't be read.
+pub fn files_in(directory: &str) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    let path = root().join(directory);
+    if !path.is_dir() {
+        return Ok(names);
+    }
+    for entry in fs::read_dir(&path).with_context(|| directory.to_owned())? {
+        let entry = entry?;
+        let name = format!("{directory}/{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            names.extend(files_in(&name)?);
+        } else {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The fence that a line begins or ends, such as three backticks, and what stands behind it.
+pub fn fence(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim_start();
+    let length = line.len() - line.trim_start_matches('`').len();
+    (length >= 3).then(|| line.split_at(length))
+}

@@ -1,0 +1,123 @@
+//! Figures and output in README and book come from committed runs; none is typed by hand.
+//!
+//! The marker of a figure stands in the sentence, and both GitHub and mdBook hide it:
+//!
+//! ```text
+//! took <!-- fig locations comparison.time_per_location.control seconds -->4.41 ms<!-- /fig --> each
+//! ```
+//!
+//! Behind `fig` come the run file (`runs/locations.json`), what to take from it (see
+//! [`expression`]) and how to write it (see [`format`]). A block is replaced whole (see [`block`]):
+//!
+//! ````text
+//! <!-- block table locations -->
+//! ```text
+//! …
+//! ```
+//! <!-- /block -->
+//! ````
+
+mod block;
+mod excerpt;
+mod expression;
+mod format;
+mod marker;
+mod path;
+mod runs;
+
+use crate::documents::{self, Document};
+use crate::fault::{Fault, fail_on};
+use anyhow::Context;
+use block::Charts;
+use runs::Runs;
+use std::fs;
+
+/// Writes the documents and charts anew.
+///
+/// # Errors
+///
+/// When a marker is wrong; the other markers are filled all the same.
+pub fn fill() -> anyhow::Result<()> {
+    let Filled {
+        documents,
+        charts,
+        faults,
+    } = render()?;
+    for (document, text) in documents {
+        write_if_different(&document.name, &text)?;
+    }
+    for (name, svg) in charts.drawn() {
+        write_if_different(name, svg)?;
+    }
+    fail_on(&faults, "")
+}
+
+/// Compares the documents and charts with the runs.
+///
+/// # Errors
+///
+/// When they differ or a marker is wrong.
+pub fn check() -> anyhow::Result<()> {
+    let Filled {
+        documents,
+        charts,
+        mut faults,
+    } = render()?;
+    for (document, text) in &documents {
+        faults.extend(marker::differences(&document.name, &document.text, text));
+    }
+    for (name, svg) in charts.drawn() {
+        let stands = fs::read_to_string(documents::root().join(name)).unwrap_or_default();
+        if stands != *svg {
+            faults.push(Fault {
+                file: name.to_owned(),
+                line: 0,
+                message: "isn't the chart that its run gives".to_owned(),
+            });
+        }
+    }
+    fail_on(
+        &faults,
+        "; `cargo xtask figures` fills figures and charts anew",
+    )
+}
+
+/// What the documents and charts should be.
+struct Filled {
+    documents: Vec<(Document, String)>,
+    charts: Charts,
+    faults: Vec<Fault>,
+}
+
+fn render() -> anyhow::Result<Filled> {
+    let runs = Runs::in_directory("runs")?;
+    let mut charts = Charts::default();
+    let mut faults = Vec::new();
+    let mut filled = Vec::new();
+    for document in documents::all()? {
+        let text = marker::fill(&document, &mut faults, &mut |marker| {
+            block::content(marker, &document.name, &runs, &mut charts)
+        });
+        filled.push((document, text));
+    }
+    faults.extend(runs.unused());
+    faults.extend(charts.strangers()?);
+    Ok(Filled {
+        documents: filled,
+        charts,
+        faults,
+    })
+}
+
+fn write_if_different(name: &str, text: &str) -> anyhow::Result<()> {
+    let path = documents::root().join(name);
+    if fs::read_to_string(&path).is_ok_and(|stands| stands == text) {
+        return Ok(());
+    }
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory).with_context(|| name.to_owned())?;
+    }
+    fs::write(&path, text).with_context(|| name.to_owned())?;
+    println!("wrote {name}");
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! Blocks: whole tables, charts, excerpts and the machine of a run.
+//!
+//! ```text
+//! block table locations                     the report's table, as the program prints it
+//! block chart locations                     its chart; the SVG is written into book/src/images
+//! block machine locations                   what the run was made on, and with which command
+//! block excerpt gdb.txt from "A" to "B"     lines of a text (see `excerpt`)
+//! block code crates/x/src/lib.rs from "A" to "B"   lines of a source file, which tests compile
+//! ```
+
+use super::excerpt;
+use super::expression;
+use super::marker::Marker;
+use super::runs::Runs;
+use crate::documents::files_in;
+use crate::fault::Fault;
+use anyhow::Context;
+use heap_meter::experiment::Results;
+use heap_meter::report::{chart, experiment_table};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Where charts live.
+const IMAGES: &str = "book/src/images";
+
+/// The charts that the documents show, by file.
+#[derive(Debug, Default)]
+pub struct Charts(BTreeMap<String, String>);
+
+impl Charts {
+    /// File and SVG.
+    pub fn drawn(&self) -> impl Iterator<Item = (&str, &String)> {
+        self.0.iter().map(|(name, svg)| (name.as_str(), svg))
+    }
+
+    /// Images that no marker draws.
+    ///
+    /// # Errors
+    ///
+    /// When the directory can't be read.
+    pub fn strangers(&self) -> anyhow::Result<Vec<Fault>> {
+        let mut files = files_in(IMAGES)?;
+        files.retain(|name| !self.0.contains_key(name));
+        let fault = |file| Fault {
+            file,
+            line: 0,
+            message: "no marker draws this chart".to_owned(),
+        };
+        Ok(files.into_iter().map(fault).collect())
+    }
+}
+
+/// What belongs between the two halves of a marker in `document`.
+///
+/// # Errors
+///
+/// When the marker is wrong, or asks for what the run doesn't have.
+pub fn content(
+    marker: Marker<'_>,
+    document: &str,
+    runs: &Runs,
+    charts: &mut Charts,
+) -> anyhow::Result<String> {
+    let asked = match marker {
+        Marker::Figure(asked) => return expression::figure(asked, runs),
+        Marker::Block(asked) => asked,
+    };
+    let (kind, what) = asked.split_once(' ').context("which run?")?;
+    match kind {
+        "table" => Ok(fenced("text", &experiment_table(&results(runs, what)?))),
+        "chart" => draw(&results(runs, what)?, document, charts),
+        "machine" => machine(&runs.json(what)?),
+        "excerpt" => Ok(fenced("text", &excerpt::of_run(what, runs)?)),
+        "code" => Ok(fenced("rust,ignore", &excerpt::of_source(what)?)),
+        _ => anyhow::bail!("`{kind}`: expected table, chart, machine, excerpt or code"),
+    }
+}
+
+fn results(runs: &Runs, name: &str) -> anyhow::Result<Results> {
+    serde_json::from_value(runs.json(name)?).with_context(|| format!("runs/{name}.json"))
+}
+
+fn fenced(language: &str, text: &str) -> String {
+    format!("```{language}\n{}\n```\n", text.trim_end())
+}
+
+fn draw(results: &Results, document: &str, charts: &mut Charts) -> anyhow::Result<String> {
+    let name = &results.experiment;
+    let svg = chart::memory_over_checkpoints(results).context("the run has no checkpoint")?;
+    let file = format!("{IMAGES}/{name}.svg");
+    let link = match document.strip_prefix("book/src/") {
+        Some(_) => format!("images/{name}.svg"),
+        None => file.clone(),
+    };
+    charts.0.insert(file, numbered_anew(&svg));
+    let arms: Vec<&str> = results.arms.iter().map(|arm| arm.name.as_str()).collect();
+    Ok(format!(
+        "![Bar chart of {name}: resident memory at each checkpoint, {}]({link})\n",
+        arms.join(" and ")
+    ))
+}
+
+/// The chart without what it owes to its turn: the clip path is numbered by how many charts this
+/// process drew before.
+fn numbered_anew(svg: &str) -> String {
+    let clip = "kuva-clip-";
+    let mut parts = svg.split(clip);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str(clip);
+        text.push('0');
+        text.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_digit()));
+    }
+    text
+}
+
+/// A line that says where the run's figures come from.
+fn machine(run: &Value) -> anyhow::Result<String> {
+    let said = |path: &str| {
+        let found = super::path::pick(run, path)
+            .ok()
+            .and_then(|found| found.first().copied());
+        found.and_then(Value::as_str).map(str::to_owned)
+    };
+    let command = said("recorded.command").context("recorded.command is missing")?;
+    let date = said("recorded.date").context("recorded.date is missing")?;
+    let environment: Vec<String> = ["cpu", "kernel", "libc", "openssl", "nginx"]
+        .into_iter()
+        .filter_map(|name| {
+            let value = said(&format!("environment.{name}"))?;
+            Some(if name == "kernel" {
+                format!("Linux {value}")
+            } else {
+                value
+            })
+        })
+        .collect();
+    Ok(format!(
+        "*`{command}`, {date}: {}.*\n",
+        environment.join(" · ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_unknown_block_is_refused() {
+        let runs = Runs::of([("a.json", "{}".to_owned())]);
+        let asked = |text| {
+            content(
+                Marker::Block(text),
+                "README.md",
+                &runs,
+                &mut Charts::default(),
+            )
+        };
+        assert!(
+            asked("sculpture a")
+                .unwrap_err()
+                .to_string()
+                .contains("`sculpture`")
+        );
+        assert!(
+            asked("table b")
+                .unwrap_err()
+                .to_string()
+                .contains("no runs/b.json")
+        );
+    }
+
+    #[test]
+    fn a_chart_does_not_depend_on_those_before_it() {
+        let drawn = |number: u32| format!("a kuva-clip-{number} b url(#kuva-clip-{number}) c");
+        assert_eq!(numbered_anew(&drawn(12)), drawn(0));
+    }
+
+    #[test]
+    fn the_machine_is_one_line() {
+        let run = json!({
+            "recorded": { "command": "cargo run", "date": "2026-01-31" },
+            "environment": { "kernel": "6.18", "cpu": "Some CPU", "page_size_bytes": 4096 },
+        });
+        let line = machine(&run).unwrap();
+        assert_eq!(line, "*`cargo run`, 2026-01-31: Some CPU · Linux 6.18.*\n");
+        assert!(machine(&json!({})).is_err());
+    }
+}

@@ -1,0 +1,193 @@
+//! What a figure's marker asks for: values of a run, and simple sums with them.
+//!
+//! ```text
+//! locations comparison.peak_rss.control bytes
+//! locations arms.hole.runs.*.wall_seconds median seconds
+//! locations comparison.memory_per_location.control times 4000 bytes
+//! nginx arms.with.runs.*.peak_rss_bytes median over arms.without.runs.*.peak_rss_bytes median ratio
+//! strace-hole.txt lines "brk(" count
+//! ```
+//!
+//! The first word is the run file in `runs/`, `.json` left out; the last is the format. Between
+//! them stand terms, joined by `times`, `over`, `minus` or `plus` and taken from left to right. A
+//! term is a number, a [path](super::path), a path with `*` and `median`, `min`, `max` or `sum`
+//! behind it, `lines "…"` (how many lines of a text hold that) or `number "…"` (the number behind the
+//! first of them).
+
+use super::format;
+use super::path::pick;
+use super::runs::Runs;
+use anyhow::Context;
+use heap_meter::statistics::median;
+use serde_json::Value;
+use std::collections::VecDeque;
+
+/// The figure as text.
+///
+/// # Errors
+///
+/// When the expression is wrong, or asks for what the run doesn't have.
+pub fn figure(asked: &str, runs: &Runs) -> anyhow::Result<String> {
+    let mut words = words(asked);
+    let file = words.pop_front().context("which run?")?;
+    let format = words.pop_back().context("how is it to be written?")?;
+    let source = Source { runs, file };
+    if format == "text" {
+        let path = words.pop_front().context("what of the run?")?;
+        anyhow::ensure!(words.is_empty(), "text can't be calculated with");
+        return source.text(path);
+    }
+    let mut value = source.term(&mut words)?;
+    while let Some(operator) = words.pop_front() {
+        let other = source.term(&mut words)?;
+        value = match operator {
+            "times" => value * other,
+            "over" => value / other,
+            "minus" => value - other,
+            "plus" => value + other,
+            word => anyhow::bail!("`{word}`: expected times, over, minus, plus or a format"),
+        };
+    }
+    anyhow::ensure!(value.is_finite(), "that is {value}");
+    format::written(value, format)
+}
+
+struct Source<'a> {
+    runs: &'a Runs,
+    file: &'a str,
+}
+
+impl Source<'_> {
+    fn term(&self, words: &mut VecDeque<&str>) -> anyhow::Result<f64> {
+        let word = words.pop_front().context("a path or a number is missing")?;
+        if let Ok(number) = word.parse() {
+            return Ok(number);
+        }
+        if word == "lines" {
+            let held = words
+                .pop_front()
+                .context("lines holding what?")?
+                .trim_matches('"');
+            let lines = self.runs.text(self.file)?;
+            return Ok(lines.lines().filter(|line| line.contains(held)).count() as f64);
+        }
+        if word == "number" {
+            let before = words
+                .pop_front()
+                .context("the number behind what?")?
+                .trim_matches('"');
+            let (_, behind) = self
+                .runs
+                .text(self.file)?
+                .split_once(before)
+                .with_context(|| format!("runs/{} has no {before:?}", self.file))?;
+            let digits: String = behind.chars().take_while(char::is_ascii_digit).collect();
+            return digits
+                .parse()
+                .with_context(|| format!("no number behind {before:?}"));
+        }
+        let json = self.runs.json(self.file)?;
+        let values: Vec<f64> = pick(&json, word)?
+            .into_iter()
+            .map(|value| {
+                value
+                    .as_f64()
+                    .with_context(|| format!("{word} is no number: {value}"))
+            })
+            .collect::<anyhow::Result<_>>()?;
+        if !word.contains('*') {
+            return Ok(values[0]);
+        }
+        let reducer = words.pop_front().context("median, min, max or sum?")?;
+        let reduced = match reducer {
+            "median" => median(&values),
+            "min" => values.iter().copied().reduce(f64::min),
+            "max" => values.iter().copied().reduce(f64::max),
+            "sum" => Some(values.iter().sum()),
+            word => {
+                anyhow::bail!("`{word}`: expected median, min, max or sum behind a path with *")
+            }
+        };
+        reduced.with_context(|| format!("{word} is empty"))
+    }
+
+    fn text(&self, path: &str) -> anyhow::Result<String> {
+        let json = self.runs.json(self.file)?;
+        match pick(&json, path)?[..] {
+            [Value::String(text)] => Ok(text.clone()),
+            [other] => anyhow::bail!("{path} is no text: {other}"),
+            _ => anyhow::bail!("{path} is more than one"),
+        }
+    }
+}
+
+/// Words with spaces between them; quotes hold one together.
+fn words(text: &str) -> VecDeque<&str> {
+    let mut quoted = false;
+    text.split(move |letter: char| {
+        quoted ^= letter == '"';
+        letter == ' ' && !quoted
+    })
+    .filter(|word| !word.is_empty())
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn asked(expression: &str) -> anyhow::Result<String> {
+        let run = json!({
+            "kernel": "6.18",
+            "arms": [{ "name": "hole", "runs": [{ "s": 1.0 }, { "s": 2.0 }, { "s": 9.0 }] }],
+            "peak": 2048, "start": 1024, "none": 0,
+        });
+        let runs = Runs::of([
+            ("run.json", run.to_string()),
+            ("log.txt", "brk(1)\nasked for: 48 x\nbrk(2)\n".into()),
+        ]);
+        figure(expression, &runs)
+    }
+
+    #[test]
+    fn terms_are_joined_from_left_to_right() {
+        for (expression, expected) in [
+            ("run peak bytes", "2.00 KiB"),
+            ("run arms.hole.runs.*.s median seconds", "2.00 s"),
+            ("run arms.hole.runs.*.s sum times 2 count", "24"),
+            ("run peak over start ratio", "2.00"),
+            ("run peak minus start over 2 count", "512"),
+            (
+                "run arms.hole.runs.*.s max over arms.hole.runs.*.s min ratio",
+                "9.00",
+            ),
+            ("run kernel text", "6.18"),
+            (r#"log.txt lines "brk(" count"#, "2"),
+            (r#"log.txt number "asked for: " bytes"#, "48 B"),
+        ] {
+            assert_eq!(asked(expression).unwrap(), expected, "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (expression, expected) in [
+            ("run nothing bytes", "nothing has no `nothing`"),
+            ("other peak bytes", "there is no runs/other.json"),
+            ("run arms.hole.runs.*.s seconds", "median, min, max or sum?"),
+            (
+                "run peak into 2 bytes",
+                "`into`: expected times, over, minus, plus or a format",
+            ),
+            ("run peak over none ratio", "that is inf"),
+            ("run kernel bytes", "kernel is no number: \"6.18\""),
+        ] {
+            assert_eq!(
+                asked(expression).unwrap_err().to_string(),
+                expected,
+                "{expression}"
+            );
+        }
+    }
+}

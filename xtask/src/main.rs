@@ -1,0 +1,51 @@
+//! The repository's own chores: `cargo xtask` lists them.
+
+mod commands;
+mod documents;
+mod fault;
+mod figures;
+mod links;
+mod programs;
+mod reference_runs;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask CHORE
+
+  figures            fill the figures and output blocks of README and book from runs/
+  figures --check    fail where text or chart and committed run differ
+  commands           run the commands of README and book
+  commands FILE…     only those of these documents
+  commands --strict  fail where a command's program isn't installed, instead of skipping it
+  links              check the relative links and anchors of README and book
+  reference-runs     make runs/ anew on this machine, then fill the figures
+  reference-runs NAME…  only these: locations, reload, burst, strace, gdb, nginx
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["figures"] => figures::fill(),
+        ["figures", "--check"] => figures::check(),
+        ["commands", "--strict", ref files @ ..] => commands::run(true, files),
+        ["commands", ref files @ ..] => commands::run(false, files),
+        ["links"] => links::check(),
+        ["reference-runs", ref names @ ..] => reference_runs::make(names),
+        ["--help" | "-h"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Makes the committed runs anew. Do it on a machine that does nothing else.
+
+use crate::documents::root;
+use crate::figures;
+use crate::programs::{command, is_installed};
+use anyhow::Context;
+use serde_json::{Value, json};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The bundle of the recordings, where Debian and its relatives keep it.
+const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// The experiments: binary, and its flags. `locations` has none, so that the README can show what
+/// `cargo run --release` prints.
+const EXPERIMENTS: [(&str, &[&str]); 3] = [
+    ("locations", &[]),
+    ("reload", &["--repeats", "10"]),
+    ("burst", &["--repeats", "10"]),
+];
+
+/// The recordings: name, program needed.
+const RECORDINGS: [(&str, &str); 3] = [("strace", "strace"), ("gdb", "gdb"), ("nginx", "nginx")];
+
+/// Makes the runs of these names, or all, and fills the figures from them. A recording whose
+/// program is missing stays as it is.
+///
+/// # Errors
+///
+/// When a name is unknown or a run fails.
+pub fn make(names: &[&str]) -> anyhow::Result<()> {
+    let known = EXPERIMENTS.iter().map(|(name, _)| *name);
+    let known: Vec<&str> = known
+        .chain(RECORDINGS.iter().map(|(name, _)| *name))
+        .collect();
+    if let Some(stranger) = names.iter().find(|name| !known.contains(name)) {
+        anyhow::bail!("no run is called {stranger}: {}", known.join(", "));
+    }
+    let is_wanted = |name: &str| names.is_empty() || names.contains(&name);
+    finish("cargo", ["build", "--release", "--package", "repro"])?;
+    for (name, flags) in EXPERIMENTS {
+        if is_wanted(name) {
+            experiment(name, flags)?;
+        }
+    }
+    for (name, program) in RECORDINGS {
+        if is_wanted(name) && !is_installed(program) {
+            println!("{name}: skipped: {program} isn't installed");
+        } else if is_wanted(name) {
+            println!("{name} …");
+            record(name)?;
+        }
+    }
+    figures::fill()
+}
+
+fn experiment(name: &str, flags: &[&str]) -> anyhow::Result<()> {
+    let mut shown = String::from("cargo run --release");
+    if name != "locations" {
+        shown.push_str(&format!(" --bin {name}"));
+    }
+    if !flags.is_empty() {
+        shown.push_str(&format!(" -- {}", flags.join(" ")));
+    }
+    println!("{shown} …");
+    let place = tempfile::tempdir()?;
+    let program = root().join("target/release").join(name);
+    let out = [OsStr::new("--out"), place.path().as_os_str()];
+    finish(&program, flags.iter().map(OsStr::new).chain(out))?;
+    let text = fs::read_to_string(place.path().join(format!("{name}.json")))?;
+    let mut run: Value = serde_json::from_str(&text)?;
+    run["recorded"] = json!({ "command": shown, "date": today()? });
+    let mut text = serde_json::to_string_pretty(&run)?;
+    text.push('\n');
+    write(&format!("runs/{name}.json"), &text)
+}
+
+fn record(name: &str) -> anyhow::Result<()> {
+    match name {
+        "strace" => {
+            for arm in ["control", "hole"] {
+                let mut tried = (0..5).map(|_| strace(arm));
+                let text = tried
+                    .find(|text| text.as_ref().is_ok_and(|text| is_of(arm, text)))
+                    .with_context(|| format!("strace: no run has the break of {arm}"))??;
+                write(&format!("runs/strace-{arm}.txt"), &text)?;
+            }
+            Ok(())
+        }
+        "gdb" => {
+            let script = "book/gdb/who-asks.gdb";
+            let arguments = ["-nx", "-batch", "-x", script, "--args"];
+            let program = ["target/release/locations", "2", BUNDLE];
+            let text = output("gdb", arguments.into_iter().chain(program))?;
+            // What stands before the script's own headings names this machine's directories.
+            let (_, told) = text
+                .split_once("== ")
+                .context("gdb didn't come to malloc's fallback")?;
+            write("runs/gdb.txt", &format!("== {told}"))
+        }
+        _ => finish("runs/nginx/run.sh", [] as [&str; 0]),
+    }
+}
+
+fn strace(arm: &str) -> anyhow::Result<String> {
+    let log = tempfile::NamedTempFile::new()?;
+    let calls = "trace=openat,read,close,brk,mmap,munmap";
+    let mut command = command("strace");
+    command
+        .args(["-e", calls, "-o"])
+        .arg(log.path())
+        .args(["target/release/locations", "5", BUNDLE])
+        .env("BRKHOLE_ARM", arm);
+    run(&mut command)?;
+    Ok(fs::read_to_string(log.path())?)
+}
+
+/// Whether the break was free (control) or blocked by the trick (hole). Where randomisation puts
+/// the break decides both now and then: above the trick's guard, or close below another mapping.
+fn is_of(arm: &str, log: &str) -> bool {
+    let is_refused = |line: &str| {
+        line.strip_prefix("brk(0x")
+            .and_then(|line| line.split_once(')'))
+            .is_some_and(|(asked, answer)| !answer.ends_with(asked))
+    };
+    match arm {
+        "hole" => log.contains(", 1, PROT_READ, MAP_PRIVATE|MAP_FIXED"),
+        _ => !log.lines().any(is_refused),
+    }
+}
+
+fn today() -> anyhow::Result<String> {
+    Ok(output("date", ["+%Y-%m-%d"])?.trim().to_owned())
+}
+
+fn write(name: &str, text: &str) -> anyhow::Result<()> {
+    let path = root().join(name);
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    fs::write(path, text).with_context(|| name.to_owned())
+}
+
+fn finish<A: AsRef<OsStr>>(
+    program: impl AsRef<Path>,
+    arguments: impl IntoIterator<Item = A>,
+) -> anyhow::Result<()> {
+    run(command(program.as_ref())
+        .args(arguments)
+        .stdout(Stdio::null()))
+}
+
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("can't run {command:?}"))?;
+    anyhow::ensure!(status.success(), "{command:?}: {status}");
+    Ok(())
+}
+
+fn output<A: AsRef<OsStr>>(
+    program: &str,
+    arguments: impl IntoIterator<Item = A>,
+) -> anyhow::Result<String> {
+    let output = command(program)
+        .args(arguments)
+        .stderr(Stdio::null())
+        .output()
+        .with_context(|| format!("can't run {program}"))?;
+    anyhow::ensure!(output.status.success(), "{program}: {}", output.status);
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of;
+
+    #[test]
+    fn a_recording_of_the_wrong_arm_is_noticed() {
+        let free = "brk(NULL) = 0x1000\nbrk(0x2000)      = 0x2000\n";
+        let refused = "brk(NULL) = 0x1000\nbrk(0x2000)      = 0x1000\n";
+        let trick =
+            "mmap(0x1000, 1, PROT_READ, MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS, -1, 0) = 0x1000\n";
+        assert!(is_of("control", free));
+        assert!(!is_of("control", refused));
+        assert!(is_of("hole", &format!("{trick}{refused}")));
+        assert!(!is_of("hole", free));
+    }
+}
