@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::Context;
+use benches::processors::OneProcessor;
 use benches::{Bench, Contest, Limits, Mode, program, role};
 use heap_meter::source::launch::Launch;
 use heap_meter::story::{fallback::Fallback, tally::Tally};
@@ -44,30 +45,34 @@ struct Load {
     name: &'static str,
     program: PathBuf,
     arguments: Vec<String>,
-    /// Rounds, as a multiple: shorter programs run more often.
-    rounds: usize,
+    /// Tracer and traced share a processor.
+    one_processor: bool,
 }
 
+/// Each program with its tracer on one processor, where the tracers' own work shows, and wherever
+/// the scheduler puts the two, where waking a processor that fell idle may cost more than all else.
 fn loads(mode: Mode, place: &Path) -> anyhow::Result<Vec<Load>> {
     let share = if mode == Mode::Test { 100 } else { 1 };
-    let scaled = |number: u32| (number / share).to_string();
-    let source = |path: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let compiled = |path: &str| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        program::compile(&source, place)
+    };
+    let reads = compiled("../crates/heap-meter/tests/programs/reads.c")?;
+    let heap = compiled("programs/heap.c")?;
+    let load = |name, program: &PathBuf, arguments: &[u32], one_processor| Load {
+        name,
+        program: program.clone(),
+        arguments: arguments
+            .iter()
+            .map(|number| (number / share).to_string())
+            .collect(),
+        one_processor,
+    };
     Ok(vec![
-        Load {
-            name: "trace/reads",
-            program: program::compile(
-                &source("../crates/heap-meter/tests/programs/reads.c"),
-                place,
-            )?,
-            arguments: vec![scaled(200_000), scaled(3000)],
-            rounds: 2,
-        },
-        Load {
-            name: "trace/heap",
-            program: program::compile(&source("programs/heap.c"), place)?,
-            arguments: vec![scaled(5000)],
-            rounds: 1,
-        },
+        load("trace/reads_one_cpu", &reads, &[200_000, 3000], true),
+        load("trace/reads", &reads, &[200_000, 3000], false),
+        load("trace/heap_one_cpu", &heap, &[5000], true),
+        load("trace/heap", &heap, &[500], false),
     ])
 }
 
@@ -92,9 +97,17 @@ fn bench() -> anyhow::Result<ExitCode> {
             continue;
         }
         let calls = watched_calls(&load)?;
+        let _processor = match load.one_processor.then(OneProcessor::keep_to).transpose() {
+            Ok(kept) => kept,
+            Err(reason) => {
+                bench.skip(load.name, format!("can't keep to one processor: {reason}"));
+                continue;
+            }
+        };
         let mut contest = Contest::new(load.name)
             .parameter("arguments", load.arguments.join(" "))
             .parameter("watched_calls", calls)
+            .parameter("one_processor", load.one_processor)
             .per("watched call", calls as f64, Some(UNTRACED))
             .arm(UNTRACED, || {
                 program::seconds(Command::new(&load.program).args(&load.arguments))
@@ -116,7 +129,7 @@ fn bench() -> anyhow::Result<ExitCode> {
         if strace {
             contest = contest.require(STRACE, LAUNCH, Limits::at_most(1.0));
         }
-        bench.run(contest, rounds * load.rounds)?;
+        bench.run(contest, rounds)?;
     }
     Ok(bench.finish())
 }

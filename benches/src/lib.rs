@@ -2,7 +2,7 @@
 //!
 //! There are two kinds of bench here, because there are two kinds of question:
 //!
-//! - *How long does this call take?* [Criterion](criterion) answers that, in this process, from
+//! - *How long does this call take?* [Criterion](https://docs.rs/criterion) answers that, in this process, from
 //!   thousands of calls: `bundle`, `malloc`, `snapshot`. Where a call leaves its process changed (a
 //!   malloc that met a blocked break never grows the break again), each is made in a fork of its
 //!   own: [`forked`].
@@ -14,14 +14,13 @@
 //! All of them take `--quick` (short, for CI) and `--test` (once, only to see that it works), and a
 //! word that picks benches by name. Criterion keeps its results in `target/criterion`, the others
 //! in `target/bench`; the binary `reference` gathers both.
-//!
-//! [criterion]: https://docs.rs/criterion
 
 #![deny(unsafe_code)]
 
 pub mod bundles;
 pub mod forked;
 pub mod options;
+pub mod processors;
 pub mod program;
 pub mod report;
 pub mod role;
