@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Behind `fig` come the run file (`runs/locations.json`), what to take from it (see
-//! [`expression`]) and how to write it (see [`format`]). A block is replaced whole (see [`block`]):
+//! [`expression`]) and how to write it (see [`mod@format`]). A block is replaced whole (see [`block`]):
 //!
 //! ````text
 //! <!-- block table locations -->
