@@ -164,10 +164,10 @@ fn readme(criterion: &Value, reports: &[Value]) -> String {
     for report in reports {
         text.push_str(&contests(report));
     }
-    let (load, cores) = (known("load_average_1m"), known("logical_cpus"));
-    text.push_str(&format!(
-        "\n## criterion\n\nLoad average when this was gathered: {load} on {cores} processors.\n"
-    ));
+    text.push_str(
+        "\n## criterion\n\nCriterion doesn't note how busy the machine is; `trace`, which runs after \
+         these, does, above.\n",
+    );
     text.push_str("\n| bench | median | 95 % | per element |\n|---|---|---|---|\n");
     for bench in array(&criterion["benches"]) {
         let median = number(&bench["median_nanoseconds"]) / 1e9;
