@@ -63,15 +63,14 @@ pub fn observe_untraced(
     // A process group of its own: Ctrl-C at the terminal reaches the parent alone, which then ends
     // the run in one way, and tells of it.
     command.process_group(0);
-    let started = Instant::now();
-    let child = command.spawn().map_err(|error| RunError::Start {
-        program: command.get_program().to_string_lossy().into_owned(),
-        error,
-    })?;
-    // What holds the program's end of the socket has to go, or its closing is never seen.
     let program = command.get_program().to_string_lossy().into_owned();
+    let started = Instant::now();
+    let mut child = match command.spawn() {
+        Ok(child) => KilledOnDrop(child),
+        Err(error) => return Err(RunError::Start { program, error }),
+    };
+    // What holds the program's end of the socket has to go, or its closing is never seen.
     drop(command);
-    let mut child = KilledOnDrop(child);
     let pid = child.0.id().cast_signed();
 
     let mut session = Session::new(started, progress);
@@ -126,6 +125,13 @@ pub fn observe_traced(
     succeeded(program, finished.ending)?;
     let (tally, fallback) = finished.sink;
     let named = |(name, counts): (&str, Counts)| (name.to_owned(), counts);
+    let mut notes: Vec<String> = finished.notes.iter().map(ToString::to_string).collect();
+    if finished.lost_events > 0 {
+        notes.push(format!(
+            "the outcome of {} system calls could not be read, so they are not counted",
+            finished.lost_events
+        ));
+    }
     Ok(Watched {
         syscalls: tally.by_name().into_iter().map(named).collect(),
         fallback,
@@ -134,7 +140,7 @@ pub fn observe_traced(
             stops: finished.cost.stops,
             tracer_cpu_seconds: finished.cost.tracer_cpu_seconds,
         },
-        notes: finished.notes.iter().map(ToString::to_string).collect(),
+        notes,
         void: session.void,
     })
 }
