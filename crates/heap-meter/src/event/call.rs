@@ -1,5 +1,9 @@
 //! A watched system call and what came of it.
 
+use std::sync::Arc;
+
+use super::Stack;
+
 /// The system calls that sources watch: those that change a process's memory, and those that tell
 /// which file is being read and which program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,6 +138,8 @@ pub struct Call {
     /// After a successful open, where the source can tell: the file that was opened, as the
     /// kernel names it (any bytes; ` (deleted)` may be appended).
     pub path: Option<Vec<u8>>,
+    /// Who made it, where that was asked for and the call is one by which memory may grow.
+    pub stack: Option<Arc<Stack>>,
 }
 
 impl Call {
@@ -167,6 +173,7 @@ mod tests {
             args,
             result: Ok(returned),
             path: None,
+            stack: None,
         }
     }
 

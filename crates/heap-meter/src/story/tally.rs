@@ -84,6 +84,7 @@ mod tests {
             args: [asked, 0, 0, 0, 0, 0],
             result,
             path: None,
+            stack: None,
         };
         Event {
             pid: 1,

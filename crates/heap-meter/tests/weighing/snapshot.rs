@@ -29,7 +29,9 @@ fn a_block_is_weighed_to_the_byte() {
     let touched = weigher.weigh().unwrap();
     assert_eq!(pages, BLOCK_BYTES / page_size_bytes());
     assert_eq!(touched.rss_bytes, empty.rss_bytes + BLOCK_BYTES);
-    let dirty_bytes = touched.private_dirty_bytes.abs_diff(empty.private_dirty_bytes);
+    let dirty_bytes = touched
+        .private_dirty_bytes
+        .abs_diff(empty.private_dirty_bytes);
     assert!(dirty_bytes.abs_diff(BLOCK_BYTES) <= PROGRAM_BYTES);
     assert_eq!(touched.address_space_bytes, mapped.address_space_bytes);
     assert_eq!(touched.minor_faults, empty.minor_faults + pages);

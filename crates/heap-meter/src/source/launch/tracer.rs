@@ -218,6 +218,7 @@ impl<S: Sink> Tracer<S> {
                 args: asked.args,
                 result,
                 path,
+                stack: None,
             };
             self.tell(pid, tid, What::Call(call));
         } else if result.is_ok() && installs_filter(asked) {

@@ -23,6 +23,7 @@ fn call(tid: i32, syscall: Syscall, args: [u64; 6], result: Result<u64, i32>) ->
             args,
             result,
             path: None,
+            stack: None,
         }),
     )
 }
