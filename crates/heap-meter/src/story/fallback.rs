@@ -8,11 +8,12 @@
 //! glibc `malloc/malloc.c`, `sysmalloc` and `sysmalloc_mmap_fallback`: units of 1 MiB up to 2.34
 //! and from 2.38 on; in between the first is 1 MiB, the others are 132 KiB
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Call, Event, Sink, Syscall, What};
+use super::after_refusal::{AfterRefusal, Means};
+use crate::event::{Event, Sink};
 
 /// Counts fallbacks and their sizes, over all processes and threads.
 ///
@@ -27,9 +28,8 @@ pub struct Fallback {
     other_sizes: u64,
     #[serde(skip)]
     refused_brks: u64,
-    /// Threads whose last memory call was a refused `brk`, by (pid, tid).
     #[serde(skip)]
-    refused: HashSet<(i32, i32)>,
+    after_refusal: AfterRefusal,
 }
 
 /// A block that falls back is smaller than malloc's mmap threshold (at most 32 MiB), so whole
@@ -63,16 +63,6 @@ impl Fallback {
         self.refused_brks - self.count
     }
 
-    fn returned(&mut self, thread: (i32, i32), call: &Call) {
-        let was_refused = self.refused.remove(&thread);
-        if call.syscall == Syscall::Brk && call.failed() {
-            self.refused_brks += 1;
-            self.refused.insert(thread);
-        } else if was_refused && gives_anonymous_memory(call) {
-            self.counted(call.args[1]);
-        }
-    }
-
     fn counted(&mut self, bytes: u64) {
         self.count += 1;
         self.bytes += bytes;
@@ -86,30 +76,12 @@ impl Fallback {
 
 impl Sink for Fallback {
     fn take(&mut self, event: &Event) {
-        match &event.what {
-            What::Call(call) if call.syscall.is_memory() => {
-                self.returned((event.pid, event.tid), call);
-            }
-            What::Exited(_) => {
-                self.refused.remove(&(event.pid, event.tid));
-            }
-            What::Exec { .. } => self.refused.retain(|(pid, _)| *pid != event.pid),
-            _ => {}
+        match self.after_refusal.take(event) {
+            Means::Refused => self.refused_brks += 1,
+            Means::Fallback(bytes) => self.counted(bytes),
+            Means::Nothing => {}
         }
     }
-}
-
-/// Whether the call is a successful `mmap` as malloc makes it, wherever the kernel likes.
-fn gives_anonymous_memory(call: &Call) -> bool {
-    let [hint, _, protection, flags, ..] = call.args;
-    // What else malloc's flags may hold (MAP_NORESERVE, MAP_HUGETLB …) doesn't matter.
-    let private_anonymous = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
-    let decisive = private_anonymous | (libc::MAP_SHARED | libc::MAP_FIXED) as u64;
-    call.syscall == Syscall::Mmap
-        && call.result.is_ok()
-        && hint == 0
-        && protection == (libc::PROT_READ | libc::PROT_WRITE) as u64
-        && flags & decisive == private_anonymous
 }
 
 fn is_zero(number: &u64) -> bool {

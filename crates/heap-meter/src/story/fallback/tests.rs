@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::Ending;
+use crate::event::{Call, Ending, Syscall, What};
 use std::time::Duration;
 
 const RW: u64 = (libc::PROT_READ | libc::PROT_WRITE) as u64;
@@ -126,7 +126,7 @@ fn what_is_no_fallback() {
 #[test]
 fn nothing_is_kept_of_those_who_are_gone() {
     let exit = event(2, What::Exited(Ending::Code(0)));
-    assert!(told(&[refused(2), exit]).refused.is_empty());
+    assert!(told(&[refused(2), exit]).after_refusal.is_empty());
     let exec = event(
         1,
         What::Exec {
@@ -135,7 +135,7 @@ fn nothing_is_kept_of_those_who_are_gone() {
         },
     );
     let story = told(&[refused(1), refused(2), exec, map(1, MIB)]);
-    assert!(story.refused.is_empty());
+    assert!(story.after_refusal.is_empty());
     assert_eq!((story.count(), story.without_mmap()), (0, 2));
 }
 

@@ -1,0 +1,231 @@
+//! Who made memory grow: by kind, by the file that was being read, by the stack.
+//!
+//! *Growth* is private writable memory that a process asked the kernel for. What it gave back is
+//! taken off again, so that the kinds add up to the change that `/proc/PID/maps` shows: memory that
+//! was there before (program data, what a fork inherited) counts only when it goes, and the stack,
+//! which grows without being asked for, does not count.
+//!
+//! A file's growth is what was asked for, less what was given back, while it was being read.
+
+mod files;
+mod kind;
+mod memory;
+mod ranges;
+mod reading;
+mod stacks;
+
+pub use files::FileGrowth;
+pub use kind::{ByKind, Kind};
+pub use stacks::StackGrowth;
+
+use std::collections::HashMap;
+
+use super::after_refusal::{AfterRefusal, Means};
+use super::timeline::Timeline;
+use crate::event::{Call, Event, Sink, Stack, What};
+use files::Files;
+use memory::{Change, Memory};
+use reading::Reading;
+use stacks::Stacks;
+
+/// Growth over all processes and threads.
+#[derive(Debug, Default)]
+pub struct Growth {
+    processes: HashMap<i32, Process>,
+    /// Of all processes that run now.
+    now: ByKind,
+    peak: ByKind,
+    /// Of programs that ended, at their end.
+    ended: ByKind,
+    asked_bytes: u64,
+    returned_bytes: u64,
+    after_refusal: AfterRefusal,
+    files: Files,
+    stacks: Stacks,
+    timeline: Timeline,
+}
+
+#[derive(Debug, Default)]
+struct Process {
+    memory: Memory,
+    reading: Reading,
+    held: ByKind,
+}
+
+impl Growth {
+    /// What each program still had at its end, or has now, of what came to it while it was
+    /// watched.
+    pub fn by_kind(&self) -> ByKind {
+        let mut sum = self.ended;
+        sum += &self.now;
+        sum
+    }
+
+    /// The most that all processes together had at one moment.
+    pub fn peak(&self) -> ByKind {
+        self.peak
+    }
+
+    /// Bytes that were asked for in all, whatever became of them.
+    pub fn asked_bytes(&self) -> u64 {
+        self.asked_bytes
+    }
+
+    /// Bytes that were given back before the program's end.
+    pub fn returned_bytes(&self) -> u64 {
+        self.returned_bytes
+    }
+
+    /// The files that were read, those that made most grow first, then those opened most often.
+    pub fn by_file(&self) -> Vec<&FileGrowth> {
+        let mut files: Vec<_> = self.files.iter().collect();
+        files.sort_by(|a, b| {
+            let order = |file: &FileGrowth| (file.bytes(), file.asked_bytes, file.opens);
+            order(b).cmp(&order(a)).then_with(|| a.path.cmp(&b.path))
+        });
+        files
+    }
+
+    /// How many files found no place in the table (of 8,192).
+    pub fn files_left_out(&self) -> u64 {
+        self.files.left_out
+    }
+
+    /// Who asked, most first; empty unless the source was asked for stacks.
+    pub fn by_stack(&self) -> Vec<&StackGrowth> {
+        let mut stacks: Vec<_> = self.stacks.iter().collect();
+        stacks.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.frames.cmp(&b.frames)));
+        stacks
+    }
+
+    /// Bytes that are in no stack: the table was full (of 16,384 stacks).
+    pub fn stacks_left_out_bytes(&self) -> u64 {
+        self.stacks.left_out_bytes
+    }
+
+    /// Bytes that were asked for without it being known who asked.
+    pub fn without_stack_bytes(&self) -> u64 {
+        self.stacks.unknown_bytes
+    }
+
+    /// Memory over time.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// The path of a file that a point of the [timeline](Self::timeline) names.
+    pub fn path(&self, file: usize) -> &[u8] {
+        self.files.path(file)
+    }
+
+    fn called(&mut self, event: &Event, call: &Call, is_fallback: bool) {
+        let process = self.processes.entry(event.pid).or_default();
+        if call.syscall.is_memory() {
+            let change = process.memory.take(call, is_fallback);
+            if change != Change::default() {
+                self.changed(event, &change, call.stack.as_deref());
+            }
+        } else if let (true, Ok(fd), Some(path)) =
+            (reading::is_for_reading(call), call.result, &call.path)
+        {
+            let before = match self.files.opened(path) {
+                Some(file) => process.reading.opened(event.tid, fd as i32, file),
+                None => process.reading.closed(fd as i32),
+            };
+            self.closed(before);
+        } else if call.syscall.is_open() {
+            // For writing: whatever was read under this number isn't any more.
+            if let Ok(fd) = call.result {
+                let before = process.reading.closed(fd as i32);
+                self.closed(before);
+            }
+        } else if call.syscall == crate::event::Syscall::Close && call.result != Err(libc::EBADF) {
+            let before = process.reading.closed(call.args[0] as i32);
+            self.closed(before);
+        }
+    }
+
+    fn changed(&mut self, event: &Event, change: &Change, stack: Option<&Stack>) {
+        let Some(process) = self.processes.get_mut(&event.pid) else {
+            return;
+        };
+        process.held += &change.by_kind;
+        let file = process.reading.current(event.tid);
+        self.now += &change.by_kind;
+        self.asked_bytes += change.asked_bytes;
+        self.returned_bytes += change.returned_bytes;
+        if self.now.total() > self.peak.total() {
+            self.peak = self.now;
+        }
+        if let Some(file) = file {
+            self.files.changed(file, change);
+        }
+        if change.asked_bytes > 0 {
+            self.stacks.grew(stack, change.asked_bytes);
+        }
+        self.timeline
+            .changed(event.at, &self.now, file, change.asked_bytes);
+    }
+
+    fn closed(&mut self, files: impl IntoIterator<Item = usize>) {
+        for file in files {
+            self.files.closed(file);
+        }
+    }
+
+    /// A program ended, or another took its place in the process.
+    fn program_ended(&mut self, event: &Event) {
+        let Some(process) = self.processes.remove(&event.pid) else {
+            return;
+        };
+        self.closed(process.reading.files());
+        if process.held == ByKind::default() {
+            return;
+        }
+        self.ended += &process.held;
+        for (kind, bytes) in process.held.iter() {
+            self.now[kind] -= bytes;
+        }
+        self.timeline.changed(event.at, &self.now, None, 0);
+    }
+}
+
+impl Sink for Growth {
+    fn take(&mut self, event: &Event) {
+        let means = self.after_refusal.take(event);
+        match &event.what {
+            What::Call(call) => self.called(event, call, matches!(means, Means::Fallback(_))),
+            What::Memory(ranges) => {
+                let memory = Memory::found(ranges, None);
+                self.processes.entry(event.pid).or_default().memory = memory;
+            }
+            What::Forked {
+                child,
+                thread: false,
+            } => {
+                let memory = self
+                    .processes
+                    .get(&event.pid)
+                    .map(|parent| parent.memory.inherited())
+                    .unwrap_or_default();
+                let process = Process {
+                    memory,
+                    ..Process::default()
+                };
+                self.processes.insert(*child, process);
+            }
+            What::Exec { .. } => self.program_ended(event),
+            What::Exited(_) if event.pid == event.tid => self.program_ended(event),
+            What::Exited(_) => {
+                if let Some(process) = self.processes.get_mut(&event.pid) {
+                    let files = process.reading.ended(event.tid);
+                    self.closed(files);
+                }
+            }
+            What::Started | What::Forked { thread: true, .. } | What::Refused(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Ways in which private writable memory comes to a process.
+
+use std::ops::{AddAssign, Index, IndexMut};
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+/// A way in which private writable memory came to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// The break moved up.
+    Break,
+    /// malloc's mmap in place of a refused break.
+    Fallback,
+    /// An anonymous mmap of 128 KiB or more, as malloc makes it for a block above its threshold.
+    /// A program's own mmap of that kind looks the same from outside.
+    LargeBlock,
+    /// The heap of a thread's arena: part of a reservation that became writable.
+    Arena,
+    /// Anything else: thread stacks, libraries' data, small mmaps.
+    Other,
+    /// What was there before the program asked for anything, or before the watching began. It can
+    /// only shrink.
+    Earlier,
+}
+
+impl Kind {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 6] = [
+        Self::Break,
+        Self::Fallback,
+        Self::LargeBlock,
+        Self::Arena,
+        Self::Other,
+        Self::Earlier,
+    ];
+
+    /// Its name in JSON and CSV.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Break => "break",
+            Self::Fallback => "fallback",
+            Self::LargeBlock => "large_block",
+            Self::Arena => "arena",
+            Self::Other => "other",
+            Self::Earlier => "earlier",
+        }
+    }
+
+    /// Its name for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Break => "break",
+            Self::Fallback => "fallback",
+            Self::LargeBlock => "large blocks",
+            Self::Arena => "thread arenas",
+            Self::Other => "other",
+            Self::Earlier => "there before",
+        }
+    }
+}
+
+/// Bytes of each kind. Below zero: more was given back than had been asked for.
+///
+/// In JSON: `{"break":135168,"fallback":0,…}`; `earlier` only if some of it was given back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByKind([i64; Kind::ALL.len()]);
+
+impl ByKind {
+    /// Bytes of all kinds together.
+    pub fn total(&self) -> i64 {
+        self.0.iter().sum()
+    }
+
+    /// Each kind with its bytes.
+    pub fn iter(&self) -> impl Iterator<Item = (Kind, i64)> {
+        Kind::ALL.into_iter().map(|kind| (kind, self[kind]))
+    }
+}
+
+impl Index<Kind> for ByKind {
+    type Output = i64;
+
+    fn index(&self, kind: Kind) -> &i64 {
+        &self.0[kind as usize]
+    }
+}
+
+impl IndexMut<Kind> for ByKind {
+    fn index_mut(&mut self, kind: Kind) -> &mut i64 {
+        &mut self.0[kind as usize]
+    }
+}
+
+impl AddAssign<&Self> for ByKind {
+    fn add_assign(&mut self, other: &Self) {
+        for (mine, others) in self.0.iter_mut().zip(&other.0) {
+            *mine += others;
+        }
+    }
+}
+
+impl Serialize for ByKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (kind, bytes) in self.iter() {
+            if kind != Kind::Earlier || bytes != 0 {
+                map.serialize_entry(kind.name(), &bytes)?;
+            }
+        }
+        map.end()
+    }
+}

@@ -1,0 +1,233 @@
+//! What a call changes in one process's private writable memory.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::kind::{ByKind, Kind};
+use super::ranges::{Ranges, Tag};
+use crate::environment::page_size_bytes;
+use crate::event::{Call, Syscall};
+
+/// From this size on an anonymous mapping counts as a large block: the lowest that malloc's mmap
+/// threshold has by default.
+///
+/// # References
+/// glibc `malloc/malloc.c`, `DEFAULT_MMAP_THRESHOLD_MIN`
+const LARGE_BLOCK_BYTES: u64 = 128 * 1024;
+
+/// What a thread's arena reserves for its heap, and twice that, of which the ill-aligned part is
+/// given back at once.
+///
+/// # References
+/// glibc `malloc/arena.c`, `new_heap` and `HEAP_MAX_SIZE`: twice `DEFAULT_MMAP_THRESHOLD_MAX`,
+/// which is 32 MiB on 64-bit machines
+const ARENA_RESERVATIONS_BYTES: [u64; 2] = [64 << 20, 128 << 20];
+
+/// What a call did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    /// The difference that it made.
+    pub(super) by_kind: ByKind,
+    /// Bytes that became writable.
+    pub(super) asked_bytes: u64,
+    /// Bytes that ceased to be.
+    pub(super) returned_bytes: u64,
+}
+
+impl Change {
+    fn gained(&mut self, range: &Range<u64>, tag: Tag) {
+        if tag.writable {
+            let bytes = range.end - range.start;
+            self.by_kind[tag.kind] += bytes as i64;
+            self.asked_bytes += bytes;
+        }
+    }
+
+    fn lost(&mut self, range: &Range<u64>, tag: Tag) {
+        if tag.writable {
+            let bytes = range.end - range.start;
+            self.by_kind[tag.kind] -= bytes as i64;
+            self.returned_bytes += bytes;
+        }
+    }
+}
+
+/// The private memory of one process.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory {
+    /// Shared with the process that it was forked from until one of them changes it.
+    ranges: Arc<Ranges>,
+    program_break: Option<u64>,
+}
+
+impl Memory {
+    /// Memory that was there before: it doesn't count, but giving it back does.
+    pub(super) fn found(ranges: &[Range<u64>], program_break: Option<u64>) -> Self {
+        let mut found = Ranges::default();
+        for range in ranges {
+            found.cut(range.clone(), |_, _| {});
+            found.put(
+                range.clone(),
+                Tag {
+                    kind: Kind::Earlier,
+                    writable: true,
+                },
+            );
+        }
+        Self {
+            ranges: Arc::new(found),
+            program_break,
+        }
+    }
+
+    /// The memory of a process that was forked from this one: all of it was there before.
+    pub(super) fn inherited(&self) -> Self {
+        if self.ranges.iter().all(|(_, tag)| tag.kind == Kind::Earlier) {
+            return self.clone();
+        }
+        let mut ranges = Ranges::default();
+        for (range, tag) in self.ranges.iter() {
+            let kind = match tag.kind {
+                // Not writable yet, so it hasn't come yet.
+                kind if !tag.writable => kind,
+                _ => Kind::Earlier,
+            };
+            ranges.put(range, Tag { kind, ..tag });
+        }
+        Self {
+            ranges: Arc::new(ranges),
+            program_break: self.program_break,
+        }
+    }
+
+    /// Takes a call that came back. `is_fallback`: it stands in for a refused `brk`.
+    pub(super) fn take(&mut self, call: &Call, is_fallback: bool) -> Change {
+        let mut change = Change::default();
+        let Ok(result) = call.result else {
+            return change;
+        };
+        let [first, second, third, ..] = call.args;
+        match call.syscall {
+            Syscall::Brk => self.moved_break(result, &mut change),
+            Syscall::Mmap => self.mapped(call, result, is_fallback, &mut change),
+            Syscall::Munmap => self.unmapped(pages(first, second), &mut change),
+            Syscall::Mprotect => self.protected(pages(first, second), third, &mut change),
+            Syscall::Mremap => self.remapped(call, result, &mut change),
+            _ => {}
+        }
+        change
+    }
+
+    fn moved_break(&mut self, to: u64, change: &mut Change) {
+        let Some(from) = self.program_break.replace(to) else {
+            return;
+        };
+        let (from, to) = (page_up(from), page_up(to));
+        if to < from {
+            self.unmapped(to..from, change);
+        } else {
+            let tag = Tag {
+                kind: Kind::Break,
+                writable: true,
+            };
+            self.replaced(from..to, tag, change);
+        }
+    }
+
+    fn mapped(&mut self, call: &Call, at: u64, is_fallback: bool, change: &mut Change) {
+        let [_, length, protection, flags, ..] = call.args;
+        let range = pages(at, length);
+        if !has(flags, libc::MAP_PRIVATE) || has(flags, libc::MAP_SHARED) {
+            self.unmapped(range, change);
+            return;
+        }
+        let writable = has(protection, libc::PROT_WRITE);
+        let kind = if is_fallback {
+            Kind::Fallback
+        } else {
+            self.kind_of_mapping(&range, protection, flags)
+        };
+        self.replaced(range, Tag { kind, writable }, change);
+    }
+
+    fn kind_of_mapping(&self, range: &Range<u64>, protection: u64, flags: u64) -> Kind {
+        let bytes = range.end - range.start;
+        let anonymous = has(flags, libc::MAP_ANONYMOUS);
+        if has(flags, libc::MAP_FIXED) && anonymous && protection == 0 {
+            // Given back, but kept in reserve: an arena shrinks in this way.
+            return self.ranges.kind_at(range.start).unwrap_or(Kind::Other);
+        }
+        let reserved = anonymous && protection == 0 && has(flags, libc::MAP_NORESERVE);
+        if reserved && ARENA_RESERVATIONS_BYTES.contains(&bytes) {
+            return Kind::Arena;
+        }
+        let particular = libc::MAP_FIXED | libc::MAP_STACK | libc::MAP_GROWSDOWN;
+        let plain = flags & particular as u64 == 0;
+        if anonymous && plain && has(protection, libc::PROT_WRITE) && bytes >= LARGE_BLOCK_BYTES {
+            return Kind::LargeBlock;
+        }
+        Kind::Other
+    }
+
+    fn protected(&mut self, range: Range<u64>, protection: u64, change: &mut Change) {
+        let writable = has(protection, libc::PROT_WRITE);
+        let mut pieces = Vec::new();
+        let ranges = Arc::make_mut(&mut self.ranges);
+        ranges.cut(range, |piece, tag| pieces.push((piece, tag)));
+        for (piece, tag) in pieces {
+            let after = Tag { writable, ..tag };
+            if writable && !tag.writable {
+                change.gained(&piece, after);
+            } else if tag.writable && !writable {
+                change.lost(&piece, tag);
+            }
+            ranges.put(piece, after);
+        }
+    }
+
+    fn remapped(&mut self, call: &Call, to: u64, change: &mut Change) {
+        let [from, old_length, new_length, flags, ..] = call.args;
+        let mut moved = None;
+        let ranges = Arc::make_mut(&mut self.ranges);
+        // With no old length a shared mapping is mapped a second time: nothing private.
+        ranges.cut(pages(from, old_length), |piece, tag| {
+            moved.get_or_insert(tag);
+            change.lost(&piece, tag);
+        });
+        if let Some(tag) = moved {
+            if flags & libc::MREMAP_DONTUNMAP as u64 != 0 {
+                self.replaced(pages(from, old_length), tag, change);
+            }
+            self.replaced(pages(to, new_length), tag, change);
+        }
+        // What merely moved was neither asked for nor given back.
+        let moved_bytes = change.asked_bytes.min(change.returned_bytes);
+        change.asked_bytes -= moved_bytes;
+        change.returned_bytes -= moved_bytes;
+    }
+
+    fn unmapped(&mut self, range: Range<u64>, change: &mut Change) {
+        Arc::make_mut(&mut self.ranges).cut(range, |piece, tag| change.lost(&piece, tag));
+    }
+
+    fn replaced(&mut self, range: Range<u64>, tag: Tag, change: &mut Change) {
+        self.unmapped(range.clone(), change);
+        change.gained(&range, tag);
+        Arc::make_mut(&mut self.ranges).put(range, tag);
+    }
+}
+
+fn has(bits: u64, flag: i32) -> bool {
+    bits & flag as u64 != 0
+}
+
+fn page_up(address: u64) -> u64 {
+    address
+        .checked_next_multiple_of(page_size_bytes())
+        .unwrap_or(u64::MAX)
+}
+
+/// The whole pages that a call on `length` bytes at `start` is about.
+fn pages(start: u64, length: u64) -> Range<u64> {
+    start..page_up(start.saturating_add(length)).max(start)
+}

@@ -1,0 +1,138 @@
+//! A process's private memory by address, as far as its calls have told.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::kind::Kind;
+
+/// What is known of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tag {
+    /// How it came, or would count if it became writable.
+    pub(super) kind: Kind,
+    /// Only what is writable counts as memory that was asked for.
+    pub(super) writable: bool,
+}
+
+/// Ranges that don't overlap; neighbours with the same tag are one, so that there are hardly more
+/// than the kernel itself keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ranges {
+    /// Start → (end, tag).
+    by_start: BTreeMap<u64, (u64, Tag)>,
+}
+
+impl Ranges {
+    /// Takes out what lies in `range`, piece by piece in rising order.
+    pub(super) fn cut(&mut self, range: Range<u64>, mut piece: impl FnMut(Range<u64>, Tag)) {
+        if range.is_empty() {
+            return;
+        }
+        if let Some((&start, &(end, tag))) = self.by_start.range(..range.start).next_back()
+            && end > range.start
+        {
+            self.by_start.insert(start, (range.start, tag));
+            // The part inside is found below.
+            self.by_start.insert(range.start, (end, tag));
+        }
+        while let Some((&start, &(end, tag))) = self.by_start.range(range.clone()).next() {
+            self.by_start.remove(&start);
+            if end > range.end {
+                self.by_start.insert(range.end, (end, tag));
+            }
+            piece(start..end.min(range.end), tag);
+        }
+    }
+
+    /// Puts a range where nothing is.
+    pub(super) fn put(&mut self, mut range: Range<u64>, tag: Tag) {
+        if range.is_empty() {
+            return;
+        }
+        if let Some((&start, &(end, before))) = self.by_start.range(..range.start).next_back()
+            && end == range.start
+            && before == tag
+        {
+            range.start = start;
+        }
+        if let Some(&(end, after)) = self.by_start.get(&range.end)
+            && after == tag
+        {
+            self.by_start.remove(&range.end);
+            range.end = end;
+        }
+        self.by_start.insert(range.start, (range.end, tag));
+    }
+
+    /// The kind of what lies at an address.
+    pub(super) fn kind_at(&self, address: u64) -> Option<Kind> {
+        let (_, &(end, tag)) = self.by_start.range(..=address).next_back()?;
+        (end > address).then_some(tag.kind)
+    }
+
+    /// All of them, in rising order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Range<u64>, Tag)> {
+        self.by_start
+            .iter()
+            .map(|(&start, &(end, tag))| (start..end, tag))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAP: Tag = Tag {
+        kind: Kind::Break,
+        writable: true,
+    };
+    const BLOCK: Tag = Tag {
+        kind: Kind::LargeBlock,
+        writable: true,
+    };
+
+    fn listed(ranges: &Ranges) -> Vec<(Range<u64>, Tag)> {
+        ranges.iter().collect()
+    }
+
+    fn cut(ranges: &mut Ranges, range: Range<u64>) -> Vec<(Range<u64>, Tag)> {
+        let mut pieces = Vec::new();
+        ranges.cut(range, |piece, tag| pieces.push((piece, tag)));
+        pieces
+    }
+
+    #[test]
+    fn neighbours_of_one_kind_are_one() {
+        let mut ranges = Ranges::default();
+        ranges.put(10..20, HEAP);
+        ranges.put(30..40, HEAP);
+        ranges.put(20..30, HEAP);
+        ranges.put(40..50, BLOCK);
+        assert_eq!(listed(&ranges), [(10..40, HEAP), (40..50, BLOCK)]);
+    }
+
+    #[test]
+    fn a_cut_takes_pieces_and_leaves_the_rest() {
+        let mut ranges = Ranges::default();
+        ranges.put(10..20, HEAP);
+        ranges.put(30..40, BLOCK);
+        assert_eq!(cut(&mut ranges, 15..35), [(15..20, HEAP), (30..35, BLOCK)]);
+        assert_eq!(listed(&ranges), [(10..15, HEAP), (35..40, BLOCK)]);
+        assert_eq!(cut(&mut ranges, 11..12), [(11..12, HEAP)]);
+        assert_eq!(
+            listed(&ranges),
+            [(10..11, HEAP), (12..15, HEAP), (35..40, BLOCK)]
+        );
+    }
+
+    #[test]
+    fn borders_are_not_inside() {
+        let mut ranges = Ranges::default();
+        ranges.put(10..20, HEAP);
+        assert_eq!(cut(&mut ranges, 0..10), []);
+        assert_eq!(cut(&mut ranges, 20..30), []);
+        assert_eq!(cut(&mut ranges, 12..12), []);
+        assert_eq!(cut(&mut ranges, 10..20), [(10..20, HEAP)]);
+        assert_eq!(listed(&ranges), []);
+    }
+}
