@@ -1,0 +1,60 @@
+//! The heap grew, but not by the break.
+
+use super::WORTH_TELLING_BYTES;
+use crate::finding::{Finding, Severity};
+use crate::story::growth::{ByKind, Kind};
+use crate::story::whole::Story;
+use crate::units::Bytes;
+
+/// A kind with a greater share of the peak is how the heap grew.
+const SHARE: f64 = 0.5;
+
+pub(super) fn find(story: &Story) -> Option<Finding> {
+    let peak = story.growth.peak();
+    if is_how(&peak, Kind::Arena) {
+        Some(arenas(&peak))
+    } else if is_how(&peak, Kind::LargeBlock) {
+        Some(large_blocks(&peak))
+    } else {
+        None
+    }
+}
+
+fn is_how(peak: &ByKind, kind: Kind) -> bool {
+    let bytes = peak[kind];
+    bytes >= WORTH_TELLING_BYTES as i64 && bytes as f64 > SHARE * peak.total() as f64
+}
+
+fn arenas(peak: &ByKind) -> Finding {
+    let message = format!(
+        "The heap grew by thread arenas rather than by the break: {} of {} at the peak.",
+        bytes(peak[Kind::Arena]),
+        bytes(peak.total()),
+    );
+    told("grew-by-arenas", message, peak).remedy(
+        "Each arena keeps what it has freed; fewer of them (MALLOC_ARENA_MAX=2 in the \
+         environment) cost contention and spare memory.",
+    )
+}
+
+fn large_blocks(peak: &ByKind) -> Finding {
+    let message = format!(
+        "The heap grew by large blocks rather than by the break: {} of {} at the peak. Each has a \
+         mapping of its own, which goes back to the kernel when it is freed.",
+        bytes(peak[Kind::LargeBlock]),
+        bytes(peak.total()),
+    );
+    told("grew-by-large-blocks", message, peak)
+}
+
+fn told(kind: &str, message: String, peak: &ByKind) -> Finding {
+    let mut finding = Finding::new(kind, Severity::Info, message);
+    for (kind, bytes) in peak.iter() {
+        finding = finding.evidence(&format!("peak_{}_bytes", kind.name()), bytes);
+    }
+    finding
+}
+
+fn bytes(number: i64) -> Bytes {
+    Bytes(u64::try_from(number).unwrap_or(0))
+}

@@ -1,0 +1,29 @@
+//! Memory that free can't give back.
+
+use super::WORTH_TELLING_BYTES;
+use crate::finding::{Finding, Severity};
+use crate::story::growth::Kind;
+use crate::story::whole::Story;
+use crate::units::{Bytes, thousands};
+
+pub(super) fn find(story: &Story) -> Option<Finding> {
+    let kept = story.growth.by_kind()[Kind::Fallback];
+    let kept_bytes = u64::try_from(kept).ok()?;
+    if kept_bytes < WORTH_TELLING_BYTES {
+        return None;
+    }
+    let message = format!(
+        "{} that malloc mapped in place of the refused break ({} mmaps) were never given back: \
+         whatever the program frees of them stays with the process, because free shrinks the heap \
+         by the break alone.",
+        Bytes(kept_bytes),
+        thousands(story.fallback.count()),
+    );
+    Some(
+        Finding::new("memory-kept", Severity::Warning, message)
+            .evidence("kept_bytes", kept_bytes)
+            .evidence("fallback_bytes", story.fallback.bytes())
+            .evidence("fallbacks", story.fallback.count())
+            .remedy("Have the program call malloc_trim(0) after it has freed much."),
+    )
+}

@@ -1,0 +1,55 @@
+//! The same file is read again and again while the heap grows.
+
+use super::WORTH_TELLING_BYTES;
+use crate::finding::{Finding, Severity};
+use crate::story::growth::FileGrowth;
+use crate::story::whole::Story;
+use crate::units::{Bytes, thousands};
+
+/// Opened less often, a file isn't read "again and again".
+const OPENS: u64 = 3;
+
+/// A file that takes less than this share of all that was asked for is not what to look at.
+const SHARE: f64 = 0.05;
+
+/// So many files are told of.
+const MOST: usize = 3;
+
+pub(super) fn find(story: &Story) -> Vec<Finding> {
+    let asked_bytes = story.growth.asked_bytes();
+    let files = story.growth.by_file().into_iter();
+    files
+        .filter(|file| is_telling(file, asked_bytes))
+        .take(MOST)
+        .map(|file| finding(file, asked_bytes))
+        .collect()
+}
+
+fn is_telling(file: &FileGrowth, asked_bytes: u64) -> bool {
+    file.opens >= OPENS
+        && file.bytes() >= WORTH_TELLING_BYTES
+        && file.bytes() as f64 >= SHARE * asked_bytes as f64
+}
+
+fn finding(file: &FileGrowth, asked_bytes: u64) -> Finding {
+    let path = String::from_utf8_lossy(&file.path).into_owned();
+    let each = file.bytes() / file.opens;
+    let message = format!(
+        "{path} was read {} times, and while it was being read memory grew by {}, {} each time: \
+         what is made of it is made anew every time.",
+        thousands(file.opens),
+        Bytes(file.bytes()),
+        Bytes(each),
+    );
+    Finding::new("repeated-file", Severity::Warning, message)
+        .evidence("path", path)
+        .evidence("opens", file.opens)
+        .evidence("bytes", file.bytes())
+        .evidence("bytes_per_open", each)
+        .evidence("asked_bytes", file.asked_bytes)
+        .evidence(
+            "share_of_all_asked",
+            file.asked_bytes as f64 / asked_bytes as f64,
+        )
+        .remedy("Have the program read it once and share the result.")
+}

@@ -1,0 +1,225 @@
+//! Each finding appears where it should and is silent where it must not appear.
+
+use super::*;
+use crate::address_space::AddressSpace;
+use crate::event::{Call, Event, Refusal, Sink, Syscall, What};
+use std::time::Duration;
+
+const MIB: u64 = 1 << 20;
+const HEAP: u64 = 0x26b_2000;
+const AREA: u64 = 0x7f00_0000_0000;
+const RW: u64 = (libc::PROT_READ | libc::PROT_WRITE) as u64;
+const ANONYMOUS: u64 = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
+
+#[derive(Default)]
+struct Told {
+    story: Story,
+    program_break: u64,
+    mapped: u64,
+}
+
+impl Told {
+    fn new() -> Self {
+        let mut told = Self {
+            program_break: HEAP,
+            ..Self::default()
+        };
+        told.call(Syscall::Brk, &[0], HEAP, None);
+        told
+    }
+
+    fn what(&mut self, what: What) -> &mut Self {
+        self.story.take(&Event {
+            pid: 7,
+            tid: 7,
+            at: Duration::ZERO,
+            what,
+        });
+        self
+    }
+
+    fn call(&mut self, syscall: Syscall, args: &[u64], result: u64, path: Option<&str>) {
+        let mut all = [0; 6];
+        all[..args.len()].copy_from_slice(args);
+        self.what(What::Call(Call {
+            syscall,
+            args: all,
+            result: Ok(result),
+            path: path.map(|path| path.as_bytes().to_vec()),
+            stack: None,
+        }));
+    }
+
+    fn grow(&mut self, bytes: u64) -> &mut Self {
+        self.program_break += bytes;
+        let to = self.program_break;
+        self.call(Syscall::Brk, &[to], to, None);
+        self
+    }
+
+    fn refused(&mut self, bytes: u64) -> &mut Self {
+        let (asked, had) = (self.program_break + bytes, self.program_break);
+        self.call(Syscall::Brk, &[asked], had, None);
+        self
+    }
+
+    fn map(&mut self, bytes: u64) -> &mut Self {
+        let at = AREA + self.mapped;
+        self.mapped += bytes;
+        let args = [0, bytes, RW, ANONYMOUS, u64::MAX, 0];
+        self.call(Syscall::Mmap, &args, at, None);
+        self
+    }
+
+    fn read(&mut self, path: &str, grow_bytes: u64) -> &mut Self {
+        self.call(Syscall::Openat, &[0, 0, 0], 3, Some(path));
+        self.grow(grow_bytes);
+        self.call(Syscall::Close, &[3], 0, None);
+        self
+    }
+
+    fn because(&mut self, maps: &str, limits: [Option<u64>; 2]) -> &mut Self {
+        let space = AddressSpace::parse(maps.as_bytes(), None).unwrap();
+        self.what(What::Refused(Box::new(Refusal {
+            program_break: space.program_break().cloned(),
+            data_limit_bytes: limits[0],
+            data_bytes: 10 * MIB,
+            address_space_limit_bytes: limits[1],
+            address_space_bytes: 100 * MIB,
+        })))
+    }
+
+    fn kinds(&self) -> Vec<String> {
+        let findings = self.story.findings();
+        findings.into_iter().map(|finding| finding.kind).collect()
+    }
+}
+
+const FREE: &str = "02691000-026b2000 rw-p 00000000 00:00 0    [heap]\n\
+                    7f0000000000-7f0000001000 r--p 00000000 fe:00 8    /lib/y\n";
+const BLOCKED: &str = "02691000-026b2000 rw-p 00000000 00:00 0    [heap]\n\
+                       026b2000-026b3000 r--p 00000000 fe:00 9    /lib/in the way.so\n";
+
+#[test]
+fn a_program_that_hardly_grows_is_left_in_peace() {
+    let mut told = Told::new();
+    for _ in 0..10 {
+        told.read("/etc/hosts", 4096);
+    }
+    assert_eq!(told.grow(132 * 1024).kinds(), [""; 0]);
+}
+
+#[test]
+fn the_same_file_again_and_again() {
+    let mut told = Told::new();
+    for _ in 0..101 {
+        told.read("/etc/bundle", 800 * 1024);
+    }
+    assert_eq!(told.kinds(), ["repeated-file"]);
+    let finding = &told.story.findings()[0];
+    assert_eq!(finding.evidence["opens"], 101);
+    assert_eq!(finding.evidence["bytes_per_open"], 800 * 1024);
+    assert!(
+        finding.message.contains("/etc/bundle was read 101 times"),
+        "{finding}"
+    );
+}
+
+#[test]
+fn two_times_is_not_again_and_again_nor_is_a_small_share() {
+    let mut told = Told::new();
+    told.read("/etc/bundle", 2 * MIB)
+        .read("/etc/bundle", 2 * MIB);
+    assert_eq!(told.kinds(), [""; 0]);
+    for _ in 0..3 {
+        told.read("/etc/small", MIB);
+    }
+    told.grow(100 * MIB);
+    assert_eq!(told.kinds(), [""; 0]);
+}
+
+#[test]
+fn a_blocked_break_names_the_blocker() {
+    let mut told = Told::new();
+    told.refused(132 * 1024)
+        .because(BLOCKED, [None, None])
+        .map(MIB / 2);
+    assert_eq!(told.kinds(), ["break-blocked"]);
+    let finding = &told.story.findings()[0];
+    assert_eq!(finding.evidence["blocker"]["name"], "/lib/in the way.so");
+    assert_eq!(finding.evidence["blocker"]["start"], "0x26b2000");
+    assert_eq!(finding.evidence["room_bytes"], 0);
+    assert!(finding.message.contains("/lib/in the way.so"), "{finding}");
+}
+
+#[test]
+fn a_limit_is_told_from_a_blocker() {
+    for (limits, name) in [
+        ([Some(10 * MIB), None], "RLIMIT_DATA"),
+        ([None, Some(100 * MIB)], "RLIMIT_AS"),
+    ] {
+        let mut told = Told::new();
+        told.refused(132 * 1024).because(FREE, limits);
+        assert_eq!(told.kinds(), ["break-limited"]);
+        assert_eq!(told.story.findings()[0].evidence["limit"], name);
+    }
+}
+
+#[test]
+fn room_left_and_no_limit_is_said_to_be_unknown() {
+    let mut told = Told::new();
+    told.refused(132 * 1024).because(FREE, [None, None]);
+    assert_eq!(told.kinds(), ["break-refused"]);
+}
+
+#[test]
+fn asking_for_a_lower_break_is_no_refusal_of_growth() {
+    let mut told = Told::new();
+    told.call(Syscall::Brk, &[1], HEAP, None);
+    assert_eq!(told.because(BLOCKED, [None, None]).kinds(), [""; 0]);
+}
+
+#[test]
+fn calls_alone_show_that_it_is_blocked_but_not_by_what() {
+    let mut told = Told::new();
+    told.refused(132 * 1024).map(MIB / 2);
+    assert_eq!(told.kinds(), ["break-blocked"]);
+    assert!(told.story.findings()[0].evidence["blocker"].is_null());
+    let mut alone = Told::new();
+    assert_eq!(alone.refused(132 * 1024).kinds(), [""; 0]);
+}
+
+#[test]
+fn fallbacks_are_kept_until_they_are_unmapped() {
+    let mut told = Told::new();
+    told.refused(132 * 1024).map(2 * MIB);
+    assert_eq!(told.kinds(), ["break-blocked", "memory-kept"]);
+    told.call(Syscall::Munmap, &[AREA, 2 * MIB], 0, None);
+    assert_eq!(told.kinds(), ["break-blocked"]);
+}
+
+#[test]
+fn growth_by_large_blocks_or_arenas() {
+    let mut told = Told::new();
+    assert_eq!(
+        told.grow(MIB).map(3 * MIB).kinds(),
+        ["grew-by-large-blocks"]
+    );
+    assert_eq!(
+        told.grow(3 * MIB).kinds(),
+        [""; 0],
+        "the break has the greater part"
+    );
+
+    let mut told = Told::new();
+    let reserve = ANONYMOUS | libc::MAP_NORESERVE as u64;
+    told.call(
+        Syscall::Mmap,
+        &[0, 64 * MIB, 0, reserve, u64::MAX, 0],
+        AREA,
+        None,
+    );
+    assert_eq!(told.kinds(), [""; 0]);
+    told.call(Syscall::Mprotect, &[AREA, 2 * MIB, RW], 0, None);
+    assert_eq!(told.kinds(), ["grew-by-arenas"]);
+}

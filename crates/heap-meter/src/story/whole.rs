@@ -1,0 +1,64 @@
+//! All stories at once.
+
+use std::collections::HashSet;
+
+use super::fallback::Fallback;
+use super::findings;
+use super::growth::Growth;
+use super::refusals::Refusals;
+use super::tally::Tally;
+use crate::event::{Event, Sink, What};
+use crate::finding::Finding;
+
+/// Everything that is told of a watched run.
+#[derive(Debug, Default)]
+pub struct Story {
+    /// Calls and failures.
+    pub tally: Tally,
+    /// malloc's fallback.
+    pub fallback: Fallback,
+    /// Who made memory grow.
+    pub growth: Growth,
+    /// Why breaks were refused.
+    pub refusals: Refusals,
+    processes: u64,
+    /// Those that have not ended, as a number may come again.
+    living: HashSet<i32>,
+}
+
+impl Story {
+    /// How many processes there were.
+    pub fn processes(&self) -> u64 {
+        self.processes
+    }
+
+    /// What follows from it, the most telling first.
+    pub fn findings(&self) -> Vec<Finding> {
+        findings::of(self)
+    }
+}
+
+impl Sink for Story {
+    fn take(&mut self, event: &Event) {
+        if let What::Forked {
+            child,
+            thread: false,
+        } = event.what
+            && self.living.insert(child)
+        {
+            self.processes += 1;
+        }
+        match event.what {
+            What::Exited(_) if event.pid == event.tid => {
+                self.living.remove(&event.pid);
+            }
+            // The end of a thread may be told after that of its process.
+            What::Exited(_) => {}
+            _ => self.processes += u64::from(self.living.insert(event.pid)),
+        }
+        self.tally.take(event);
+        self.fallback.take(event);
+        self.growth.take(event);
+        self.refusals.take(event);
+    }
+}
