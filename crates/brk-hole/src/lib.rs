@@ -40,6 +40,7 @@ mod hole;
 pub mod luajit;
 mod own_maps;
 pub mod program_break;
+pub mod remote;
 pub mod room;
 pub mod trick;
 

@@ -1,0 +1,63 @@
+//! Has a stopped thread map the page, and looks whether it did.
+
+use super::call::{Caller, error_number};
+use super::memory::{self, Mapping};
+use super::{RemoteError, RemoteHole};
+use crate::program_break::page_size;
+
+pub(super) fn punch(tid: i32) -> Result<RemoteHole, RemoteError> {
+    let before = memory::mappings(tid)?;
+    let caller = Caller::take(tid, &before)?;
+    let result = map(&caller);
+    let released = caller.release();
+    let hole = result?;
+    released?;
+    let changed = |mapping: &&Mapping| !before.contains(mapping);
+    let after = memory::mappings(tid)?;
+    let mut new = after.iter().filter(changed);
+    let is_the_page = |mapping: &Mapping| mapping.range == hole.range && mapping.is("r--p");
+    match (new.next(), new.next()) {
+        (Some(page), None) if is_the_page(page) && after.len() == before.len() + 1 => Ok(hole),
+        (unexpected, _) => Err(RemoteError::Unverified {
+            wanted: hole.range,
+            found: unexpected.map(|mapping| mapping.range.clone()),
+        }),
+    }
+}
+
+fn map(caller: &Caller) -> Result<RemoteHole, RemoteError> {
+    // The kernel refuses a break of 0 and answers with the present one.
+    let program_break = caller.call(libc::SYS_brk, [0; 6])?;
+    let page = page_size() as u64;
+    let start = program_break.next_multiple_of(page);
+    let range = start..start + page;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+    let mapped = caller.call(
+        libc::SYS_mmap,
+        [
+            start,
+            page,
+            libc::PROT_READ as u64,
+            flags as u64,
+            // No file: −1.
+            u64::MAX,
+            0,
+        ],
+    )?;
+    match error_number(mapped) {
+        None if mapped == start => Ok(RemoteHole {
+            program_break,
+            range,
+        }),
+        None => {
+            // Taken for a hint: whatever this answers, there is nothing else to be tried.
+            caller.call(libc::SYS_munmap, [mapped, page, 0, 0, 0, 0])?;
+            Err(RemoteError::Kernel)
+        }
+        Some(libc::EEXIST) => Err(RemoteError::Taken { range }),
+        Some(errno) => Err(RemoteError::Refused {
+            range,
+            source: std::io::Error::from_raw_os_error(errno),
+        }),
+    }
+}
