@@ -4,14 +4,15 @@
 //! into [`Event`]s; a story is a [`Sink`] that takes them one by one. Neither knows the other.
 
 mod call;
+mod memory;
 mod refusal;
 mod stack;
 
 pub use call::{Call, Syscall};
+pub use memory::Memory;
 pub use refusal::Refusal;
 pub use stack::Stack;
 
-use std::ops::Range;
 use std::time::Duration;
 
 /// One thing that a watched thread did, or that was done to it.
@@ -48,11 +49,10 @@ pub enum What {
         /// Id of the thread that made the call until now; from here on it is `pid`.
         former_tid: i32,
     },
-    /// The private writable memory that the process has at this moment, by address, where the
-    /// source can tell: what was there before anything was asked for. Follows [`What::Started`],
-    /// [`What::Exec`], or the first sight of a process that was running already. Memory that grows
-    /// by itself (the stack) isn't in it.
-    Memory(Vec<Range<u64>>),
+    /// The private writable memory that the process has at this moment, where the source can tell:
+    /// what was there before anything was asked for. Follows [`What::Started`], [`What::Exec`], or
+    /// the first sight of a process that was running already.
+    Memory(Memory),
     /// A watched system call came back. A successful exec is told by [`What::Exec`] instead.
     Call(Call),
     /// What stood in the way of the refused `brk` that this thread's last event told of, where the

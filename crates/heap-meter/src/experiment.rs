@@ -6,11 +6,17 @@
 //!
 //! The program marks its *checkpoints* with [`Checkpoints`]; there it waits until its parent has
 //! weighed it, which costs the program's own heap nothing. Weighing isn't part of the time.
+//!
+//! A program that knows nothing of checkpoints is weighed as it ends, and an arm's [`Condition`] is
+//! made in it from outside, before its first instruction: [`Experiment::run_commands`].
 
 mod attempt;
 mod checkpoint;
+mod commands;
 mod comparison;
 mod error;
+pub mod metrics;
+mod observer;
 mod plan;
 mod protocol;
 mod results;
@@ -19,8 +25,10 @@ mod run_error;
 mod session;
 mod stop;
 mod store;
+mod whole_run;
 
 pub use checkpoint::Checkpoints;
+pub use commands::Condition;
 pub use comparison::{Comparison, Metric, Unit, compare};
 pub use error::ExperimentError;
 pub use plan::{Arm, Experiment, Progress};

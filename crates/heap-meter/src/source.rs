@@ -4,3 +4,5 @@
 //! whether it hears of a live process or of a log.
 
 pub mod launch;
+mod memory;
+mod refusal;

@@ -6,7 +6,6 @@ use super::results::{ArmResults, VoidRun};
 use super::run::{Watched, Weighed};
 use super::run_error::RunError;
 use crate::source::launch::LaunchError;
-use crate::target::Target;
 
 /// How often a run is tried whose condition couldn't be made before its arm is given up. A program
 /// can see that at its start, so a void run costs little; and where chance decides (where address
@@ -18,11 +17,11 @@ pub(super) fn until_valid<T: MayBeVoid>(
     arm: &Arm,
     found: &mut ArmResults,
     traced: bool,
-    mut observe: impl FnMut(&Target) -> Result<T, RunError>,
+    mut observe: impl FnMut() -> Result<T, RunError>,
 ) -> Result<T, ExperimentError> {
     let mut last_reason = String::new();
     for _ in 0..ATTEMPTS {
-        let observed = observe(&arm.target).map_err(|error| ExperimentError::of(arm, error))?;
+        let observed = observe().map_err(|error| ExperimentError::of(arm, error))?;
         match observed.void_reason() {
             None => return Ok(observed),
             Some(reason) => {
@@ -46,7 +45,7 @@ pub(super) fn watch(
     arm: &Arm,
     found: &mut ArmResults,
     notes: &mut Vec<String>,
-    observe: impl FnMut(&Target) -> Result<Watched, RunError>,
+    observe: impl FnMut() -> Result<Watched, RunError>,
 ) -> Result<Option<Watched>, ExperimentError> {
     match until_valid(arm, found, true, observe) {
         Ok(watched) => {

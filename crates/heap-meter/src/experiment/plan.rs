@@ -3,8 +3,9 @@
 use super::attempt::{until_valid, watch};
 use super::comparison::{Metric, compare};
 use super::error::ExperimentError;
+use super::observer::{AtCheckpoints, Observer};
 use super::results::{ArmResults, Results, Run};
-use super::run::{Watched, Weighed, observe_traced, observe_untraced};
+use super::run::{Watched, Weighed};
 use super::stop::Stop;
 use crate::environment::Environment;
 use crate::target::Target;
@@ -68,6 +69,17 @@ impl Experiment {
         progress: &mut dyn FnMut(Progress<'_>),
         after_run: &mut dyn FnMut(&Results),
     ) -> Result<Results, ExperimentError> {
+        self.run_with(&mut AtCheckpoints, stop, progress, after_run)
+    }
+
+    /// [`run`](Self::run), with runs that are observed in a certain way.
+    pub(super) fn run_with(
+        &self,
+        observer: &mut dyn Observer,
+        stop: &Stop,
+        progress: &mut dyn FnMut(Progress<'_>),
+        after_run: &mut dyn FnMut(&Results),
+    ) -> Result<Results, ExperimentError> {
         let mut results = self.empty_results();
         let processes = u64::from(self.repeats) * self.arms.len() as u64 * 2;
         let wanted = u64::from(self.repeats) * self.arms.len() as u64;
@@ -90,8 +102,8 @@ impl Experiment {
                 };
                 at(false, processes_done, 0, 0);
                 let interrupted = |error: ExperimentError| error.after(complete, wanted);
-                let weighed = until_valid(arm, found, false, |target| {
-                    observe_untraced(target, stop, &mut |done, total| {
+                let weighed = until_valid(arm, found, false, || {
+                    observer.untraced(arm, stop, &mut |done, total| {
                         at(false, processes_done, done, total);
                     })
                 })
@@ -99,8 +111,8 @@ impl Experiment {
                 processes_done += 1;
                 at(true, processes_done, 0, 0);
                 let watched = if tracing_permitted {
-                    watch(arm, found, &mut results.notes, |target| {
-                        observe_traced(target, stop, &mut |done, total| {
+                    watch(arm, found, &mut results.notes, || {
+                        observer.traced(arm, stop, &mut |done, total| {
                             at(true, processes_done, done, total);
                         })
                     })
@@ -112,6 +124,7 @@ impl Experiment {
                 processes_done += 1;
                 complete += 1;
                 found.runs.push(joined(weighed, watched));
+                observer.look_over(&mut results);
                 results.comparison = compare(&self.metrics, &results.arms);
                 after_run(&results);
             }

@@ -43,7 +43,7 @@ pub struct ArmResults {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
     /// Seconds of work in the untraced process: from its first checkpoint to its last, without the
-    /// weighing; from its start to its end where it has no checkpoint.
+    /// weighing; from its start to its end where it marks none itself.
     pub wall_seconds: f64,
     /// The checkpoints of the untraced process, in order.
     pub checkpoints: Vec<Checkpoint>,

@@ -8,6 +8,10 @@
 //! Counts equal those of `strace -f -c`, call by call, with one addition: refused `brk`s count as
 //! failed (see [`Call::failed`](crate::event::Call::failed)).
 //!
+//! [`Options`] adds hooks that are called while a process stands still: at every exec (to change
+//! the program before its first instruction), behind every call that made memory grow (to walk the
+//! stack), at every end (to weigh). [`Watch::Life`] goes without the filter, for taking the time.
+//!
 //! # Limits
 //!
 //! - One native architecture. A 32-bit program runs and its children are followed, but its own
@@ -37,23 +41,26 @@
 //! # Ok::<(), heap_meter::source::launch::LaunchError>(())
 //! ```
 
-mod architecture;
+pub(in crate::source) mod architecture;
 mod child;
 mod cost;
 mod error;
 mod filter;
+mod image;
 mod note;
+mod options;
 mod prepared;
-mod ptrace;
-mod reader;
+pub(in crate::source) mod ptrace;
+pub(in crate::source) mod reader;
 mod roster;
-mod stop;
-mod tracees;
+pub(in crate::source) mod stop;
+pub(in crate::source) mod tracees;
 mod tracer;
 
 pub use cost::ObserverCost;
 pub use error::LaunchError;
 pub use note::Note;
+pub use options::{Options, Stopped, Watch};
 
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -61,7 +68,6 @@ use std::thread::{self, JoinHandle};
 use crate::event::{Ending, Sink};
 use crate::target::Target;
 use prepared::Prepared;
-use reader::Reader;
 use roster::Roster;
 use tracer::Outcome;
 
@@ -94,7 +100,8 @@ pub struct Finished<S> {
 }
 
 impl<S: Sink + Send + 'static> Launch<S> {
-    /// Starts the target; returns once it executes its program.
+    /// Starts the target, watching its calls; returns once it executes its program. [`Options`]
+    /// starts it otherwise.
     ///
     /// A thread of its own traces it and calls the sink. Signals that the host gets are not
     /// handled on that thread.
@@ -106,18 +113,18 @@ impl<S: Sink + Send + 'static> Launch<S> {
     /// # Panics
     /// If the sink panicked before this returned, the panic goes on here.
     pub fn start(target: &Target, sink: S) -> Result<Self, LaunchError> {
-        Self::start_reading(target, sink, Reader::NATIVE)
+        Self::start_with(target, sink, Options::new())
     }
 
-    fn start_reading(target: &Target, sink: S, reader: Reader) -> Result<Self, LaunchError> {
-        let prepared = Prepared::new(target)?;
+    fn start_with(target: &Target, sink: S, options: Options) -> Result<Self, LaunchError> {
+        let prepared = Prepared::new(target, options.watch)?;
         let roster = Arc::new(Roster::default());
         let (ready, started) = mpsc::sync_channel(1);
         let tracer = thread::Builder::new()
             .name("launch tracer".into())
             .spawn({
                 let roster = Arc::clone(&roster);
-                move || tracer::run(&prepared, sink, reader, roster, ready)
+                move || tracer::run(&prepared, sink, options, roster, ready)
             })
             .map_err(|source| LaunchError::Setup {
                 step: "start the tracer's thread",
@@ -213,6 +220,7 @@ fn join<S>(tracer: JoinHandle<Outcome<S>>) -> Outcome<S> {
 
 #[cfg(test)]
 mod tests {
+    use super::reader::Reader;
     use super::*;
     use crate::event::Syscall;
     use crate::story::tally::Tally;
@@ -228,7 +236,11 @@ mod tests {
             .stdout(Stream::Null)
             .stderr(Stream::Null);
         let tally = |reader| {
-            let launch = Launch::start_reading(&target, Tally::default(), reader).unwrap();
+            let options = Options {
+                reader,
+                ..Options::new()
+            };
+            let launch = options.start(&target, Tally::default()).unwrap();
             let finished = launch.wait().unwrap();
             assert_eq!(finished.ending, Ending::Code(3));
             finished.sink

@@ -113,9 +113,12 @@ impl Growth {
         &self.timeline
     }
 
-    /// The path of a file that a point of the [timeline](Self::timeline) names.
-    pub fn path(&self, file: usize) -> &[u8] {
-        self.files.path(file)
+    /// The file that a point of the [timeline](Self::timeline) names.
+    ///
+    /// # Panics
+    /// If no point names that number.
+    pub fn file(&self, file: usize) -> &FileGrowth {
+        self.files.get(file)
     }
 
     fn called(&mut self, event: &Event, call: &Call, is_fallback: bool) {
@@ -128,11 +131,7 @@ impl Growth {
         } else if let (true, Ok(fd), Some(path)) =
             (reading::is_for_reading(call), call.result, &call.path)
         {
-            let before = match self.files.opened(path) {
-                Some(file) => process.reading.opened(event.tid, fd as i32, file),
-                None => process.reading.closed(fd as i32),
-            };
-            self.closed(before);
+            self.opened(event, fd as i32, path);
         } else if call.syscall.is_open() {
             // For writing: whatever was read under this number isn't any more.
             if let Ok(fd) = call.result {
@@ -143,6 +142,25 @@ impl Growth {
             let before = process.reading.closed(call.args[0] as i32);
             self.closed(before);
         }
+    }
+
+    fn opened(&mut self, event: &Event, fd: i32, path: &[u8]) {
+        let file = self.files.opened(path);
+        for given_up in self.files.given_up() {
+            for process in self.processes.values_mut() {
+                process.reading.forget(given_up);
+            }
+        }
+        let process = self.processes.entry(event.pid).or_default();
+        let before = match file {
+            Some(file) => {
+                let times = process.reading.count(file);
+                self.files.opened_by_one(file, times);
+                process.reading.opened(event.tid, fd, file)
+            }
+            None => process.reading.closed(fd),
+        };
+        self.closed(before);
     }
 
     fn changed(&mut self, event: &Event, change: &Change, stack: Option<&Stack>) {
@@ -195,8 +213,8 @@ impl Sink for Growth {
         let means = self.after_refusal.take(event);
         match &event.what {
             What::Call(call) => self.called(event, call, matches!(means, Means::Fallback(_))),
-            What::Memory(ranges) => {
-                let memory = Memory::found(ranges, None);
+            What::Memory(found) => {
+                let memory = Memory::found(&found.ranges, found.program_break);
                 self.processes.entry(event.pid).or_default().memory = memory;
             }
             What::Forked {

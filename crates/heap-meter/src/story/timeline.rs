@@ -91,6 +91,11 @@ impl Timeline {
         })
     }
 
+    /// How much time a point stands for.
+    pub fn width(&self) -> Duration {
+        self.width
+    }
+
     /// When memory last changed.
     pub fn last(&self) -> Duration {
         self.last

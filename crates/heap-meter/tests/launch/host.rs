@@ -21,7 +21,13 @@ fn children(pid: i32) -> Vec<i32> {
 
 #[test]
 fn kill_9_of_the_host_ends_what_it_launched_and_nothing_else() {
-    let mut host = role::play(Command::new(role::myself()), "host", "");
+    for mode in ["calls", "life"] {
+        kill_9_of_a_host(mode);
+    }
+}
+
+fn kill_9_of_a_host(mode: &str) {
+    let mut host = role::play(Command::new(role::myself()), "host", mode);
     let mut host = host.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(host.stdout.take().unwrap()).lines();
     let mut pids = lines.filter_map(|line| {

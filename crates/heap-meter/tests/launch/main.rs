@@ -1,15 +1,19 @@
 //! The `launch` source on real programs, held against strace where it is installed.
 
+mod commands;
 mod counts;
 mod endings;
 mod events;
 mod fallback;
 mod foreign;
 mod harness;
+mod hooks;
 mod host;
+mod life;
 mod permission;
 mod role;
 mod signals;
 #[path = "../common/skipped.rs"]
 mod skipped;
+mod surrounded;
 mod surroundings;

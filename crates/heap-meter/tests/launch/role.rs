@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use heap_meter::event::Syscall;
-use heap_meter::source::launch::Launch;
+use heap_meter::source::launch::{Launch, Options, Watch};
 use heap_meter::story::tally::Tally;
 
 use heap_meter::target::Target;
@@ -97,16 +97,20 @@ fn watcher() {
     }
 }
 
-/// Launches a small tree, has another child beside it, says who they are, and waits to be killed.
+/// Launches a small tree (in the subject's mode), has another child beside it, says who they are, and waits to be killed.
 #[test]
 #[ignore = "a role, played by other tests"]
 fn host() {
-    if subject("host").is_none() {
+    let Some(subject) = subject("host") else {
         return;
-    }
+    };
     let mut bystander = Command::new("sleep").arg("300").spawn().unwrap();
     let tree = harness::target("sh").args(["-c", "sleep 300 & sleep 300"]);
-    let launch = Launch::start(&tree, ()).unwrap();
+    let options = match subject.as_str() {
+        "life" => Options::new().watch(Watch::Life).at_exit(|_| ()),
+        _ => Options::new(),
+    };
+    let launch = options.start(&tree, ()).unwrap();
     say(&bystander.id().to_string());
     say(&launch.pid().to_string());
     bystander.wait().unwrap();

@@ -5,7 +5,7 @@
 ///
 /// # References
 /// `include/uapi/linux/audit.h`
-pub(super) const NATIVE: Option<u32> =
+pub(in crate::source) const NATIVE: Option<u32> =
     if cfg!(all(target_arch = "x86_64", target_pointer_width = "64")) {
         Some(0xC000_003E)
     } else if cfg!(all(

@@ -130,10 +130,12 @@ unsafe fn prepare_and_exec(plan: &mut Plan<'_>) -> Result<Infallible, (Step, c_i
             return Err((Step::Directory, errno()));
         }
     }
-    match filter::install(&prepared.filter) {
-        Ok(Installed::Plainly) => {}
-        Ok(Installed::WithNoNewPrivileges) => say(plan.its, NO_NEW_PRIVILEGES, 0),
-        Err(errno) => return Err((Step::Filter, errno)),
+    if let Some(filter) = &prepared.filter {
+        match filter::install(filter) {
+            Ok(Installed::Plainly) => {}
+            Ok(Installed::WithNoNewPrivileges) => say(plan.its, NO_NEW_PRIVILEGES, 0),
+            Err(errno) => return Err((Step::Filter, errno)),
+        }
     }
     Err((Step::Exec, exec(plan)))
 }

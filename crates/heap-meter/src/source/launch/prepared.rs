@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-use super::{LaunchError, architecture, filter};
+use super::{LaunchError, Watch, architecture, filter};
 use crate::target::{Step, Target, Wiring};
 
 /// All that the child needs, made before the fork.
@@ -18,11 +18,12 @@ pub(super) struct Prepared {
     pub(super) environment: Vec<CString>,
     pub(super) directory: Option<(PathBuf, CString)>,
     pub(super) wiring: Wiring,
-    pub(super) filter: Vec<libc::sock_filter>,
+    /// `None`: no call is to stop.
+    pub(super) filter: Option<Vec<libc::sock_filter>>,
 }
 
 impl Prepared {
-    pub(super) fn new(target: &Target) -> Result<Self, LaunchError> {
+    pub(super) fn new(target: &Target, watch: Watch) -> Result<Self, LaunchError> {
         let architecture = architecture::NATIVE.ok_or(LaunchError::Architecture)?;
         let environment = target.environment();
         let path = environment.get(OsStr::new("PATH"));
@@ -43,7 +44,7 @@ impl Prepared {
             environment: c_strings(variables)?,
             directory,
             wiring: target.wiring(),
-            filter: filter::build(architecture),
+            filter: (watch == Watch::Calls).then(|| filter::build(architecture)),
         })
     }
 

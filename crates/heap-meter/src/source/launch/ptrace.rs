@@ -14,7 +14,7 @@ use std::ptr::null_mut;
 
 /// How a thread goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Until {
+pub(in crate::source) enum Until {
     /// Until the next thing of interest: a watched call, a signal, a birth, its end.
     Event,
     /// Until the call that it stands before has come back.
@@ -22,9 +22,12 @@ pub(super) enum Until {
 }
 
 /// Makes the calling thread the tracer of `pid`, a child of it, from now to its end: should the
-/// tracer end first, the kernel kills what it traces.
-pub(super) fn seize(pid: i32) -> io::Result<()> {
-    let options = libc::PTRACE_O_TRACESYSGOOD
+/// tracer end first, the kernel kills what it traces. With `exits`, threads also stop when they are
+/// about to end.
+pub(in crate::source) fn seize(pid: i32, exits: bool) -> io::Result<()> {
+    let exits = if exits { libc::PTRACE_O_TRACEEXIT } else { 0 };
+    let options = exits
+        | libc::PTRACE_O_TRACESYSGOOD
         | libc::PTRACE_O_TRACESECCOMP
         | libc::PTRACE_O_TRACEFORK
         | libc::PTRACE_O_TRACEVFORK
@@ -37,7 +40,7 @@ pub(super) fn seize(pid: i32) -> io::Result<()> {
 
 /// Lets a stopped thread go on, with a signal or 0 for none. A signal that is the one it was about
 /// to get keeps what was sent along with it (`siginfo`).
-pub(super) fn restart(tid: i32, until: Until, signal: i32) {
+pub(in crate::source) fn restart(tid: i32, until: Until, signal: i32) {
     let request = match until {
         Until::Event => libc::PTRACE_CONT,
         Until::CallDone => libc::PTRACE_SYSCALL,
@@ -48,13 +51,13 @@ pub(super) fn restart(tid: i32, until: Until, signal: i32) {
 }
 
 /// Leaves a thread in its group stop, to be told when SIGCONT ends it.
-pub(super) fn listen(tid: i32) {
+pub(in crate::source) fn listen(tid: i32) {
     // SAFETY: LISTEN takes no pointer; fails only if the thread was killed.
     unsafe { libc::ptrace(libc::PTRACE_LISTEN, tid, 0_usize, 0_usize) };
 }
 
 /// The number that came with an event: a new thread's id, or the former id of one that executed.
-pub(super) fn event_message(tid: i32) -> io::Result<i32> {
+pub(in crate::source) fn event_message(tid: i32) -> io::Result<i32> {
     let mut message: libc::c_ulong = 0;
     // SAFETY: GETEVENTMSG writes one unsigned long to `message`.
     let result = unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, tid, 0_usize, &raw mut message) };
@@ -64,7 +67,7 @@ pub(super) fn event_message(tid: i32) -> io::Result<i32> {
 
 /// General registers of a stopped thread that runs native (64-bit) code; `None` if it doesn't.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn registers(tid: i32) -> io::Result<Option<libc::user_regs_struct>> {
+pub(in crate::source) fn registers(tid: i32) -> io::Result<Option<libc::user_regs_struct>> {
     const NT_PRSTATUS: usize = 1;
     let mut registers = MaybeUninit::<libc::user_regs_struct>::zeroed();
     let mut window = libc::iovec {
@@ -88,26 +91,26 @@ pub(super) fn registers(tid: i32) -> io::Result<Option<libc::user_regs_struct>> 
 /// ptrace(2), `struct ptrace_syscall_info` (Linux 5.3)
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SyscallInfo {
+pub(in crate::source) struct SyscallInfo {
     /// [`SyscallInfo::EXIT`], [`SyscallInfo::SECCOMP`], or of no interest here.
-    pub(super) op: u8,
+    pub(in crate::source) op: u8,
     pad: [u8; 3],
     /// `AUDIT_ARCH_*` of the code that the thread runs.
-    pub(super) architecture: u32,
+    pub(in crate::source) architecture: u32,
     instruction_pointer: u64,
     stack_pointer: u64,
     /// At a SECCOMP stop: number and six arguments. At an EXIT stop: returned value, and in the
     /// low byte of the second word whether that is an error.
-    pub(super) data: [u64; 8],
+    pub(in crate::source) data: [u64; 8],
 }
 
 impl SyscallInfo {
-    pub(super) const EXIT: u8 = 2;
-    pub(super) const SECCOMP: u8 = 3;
+    pub(in crate::source) const EXIT: u8 = 2;
+    pub(in crate::source) const SECCOMP: u8 = 3;
 }
 
 /// Asks for [`SyscallInfo`].
-pub(super) fn syscall_info(tid: i32) -> io::Result<SyscallInfo> {
+pub(in crate::source) fn syscall_info(tid: i32) -> io::Result<SyscallInfo> {
     let mut info = MaybeUninit::<SyscallInfo>::zeroed();
     // PTRACE_GET_SYSCALL_INFO, which libc lacks for some C libraries.
     // SAFETY: writes at most as many bytes as the third argument says, to `info`, which has them.
@@ -119,7 +122,7 @@ pub(super) fn syscall_info(tid: i32) -> io::Result<SyscallInfo> {
 
 /// Waits for the next report from a child or tracee *of the calling thread* (`__WNOTHREAD`): what
 /// other threads of the host have started is theirs to wait for. `None`: there are none left.
-pub(super) fn wait_any() -> io::Result<Option<(i32, i32)>> {
+pub(in crate::source) fn wait_any() -> io::Result<Option<(i32, i32)>> {
     let mut status = 0;
     loop {
         // SAFETY: writes one int to `status`.
@@ -138,13 +141,13 @@ pub(super) fn wait_any() -> io::Result<Option<(i32, i32)>> {
 
 /// Ends a process that this thread traces or has forked, and has not yet waited for: so its number
 /// still belongs to it.
-pub(super) fn kill_unreaped(pid: i32) {
+pub(in crate::source) fn kill_unreaped(pid: i32) {
     // SAFETY: kill takes integers; that the number is still its own, the caller sees to.
     unsafe { libc::kill(pid, libc::SIGKILL) };
 }
 
 /// Processor time that the calling thread has used, in seconds.
-pub(super) fn thread_cpu_seconds() -> f64 {
+pub(in crate::source) fn thread_cpu_seconds() -> f64 {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -159,7 +162,7 @@ pub(super) fn thread_cpu_seconds() -> f64 {
 /// Each stop of a traced thread sends SIGCHLD to its tracer. Where that is not blocked and has its
 /// default action, the kernel drops it at once; blocked, it would wake another thread of the host,
 /// twice for each watched call.
-pub(super) fn block_signals() -> libc::sigset_t {
+pub(in crate::source) fn block_signals() -> libc::sigset_t {
     let mut blocked = MaybeUninit::uninit();
     let mut before = crate::target::empty_signal_set();
     // SAFETY: sigfillset writes the whole set.
@@ -176,7 +179,7 @@ pub(super) fn block_signals() -> libc::sigset_t {
 ///
 /// # References
 /// pidfd_open(2) (Linux 5.3)
-pub(super) fn open_pidfd(pid: i32) -> io::Result<std::os::fd::OwnedFd> {
+pub(in crate::source) fn open_pidfd(pid: i32) -> io::Result<std::os::fd::OwnedFd> {
     use std::os::fd::FromRawFd;
     // SAFETY: takes integers, returns a new descriptor (close-on-exec) or −1.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
@@ -186,7 +189,7 @@ pub(super) fn open_pidfd(pid: i32) -> io::Result<std::os::fd::OwnedFd> {
 }
 
 /// Sends SIGKILL through a handle; an ended process doesn't mind.
-pub(super) fn kill_pidfd(pidfd: &std::os::fd::OwnedFd) {
+pub(in crate::source) fn kill_pidfd(pidfd: &std::os::fd::OwnedFd) {
     use std::os::fd::AsRawFd;
     // SAFETY: takes integers and, for siginfo, a pointer that may be null.
     unsafe {

@@ -8,14 +8,14 @@ use crate::event::Syscall;
 
 /// A call as the kernel numbers it, with arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
-    pub(super) number: i64,
-    pub(super) args: [u64; 6],
+pub(in crate::source) struct Asked {
+    pub(in crate::source) number: i64,
+    pub(in crate::source) args: [u64; 6],
 }
 
 /// The two ways of reading a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reader {
+pub(in crate::source) enum Reader {
     /// One look at the registers, after the call: on x86-64 neither arguments nor number are
     /// overwritten by the result.
     #[cfg(target_arch = "x86_64")]
@@ -29,17 +29,23 @@ pub(super) enum Reader {
     SyscallInfo,
 }
 
+impl Default for Reader {
+    fn default() -> Self {
+        Self::NATIVE
+    }
+}
+
 impl Reader {
     /// The cheaper of those that work here.
     #[cfg(target_arch = "x86_64")]
-    pub(super) const NATIVE: Self = Self::Registers;
+    pub(in crate::source) const NATIVE: Self = Self::Registers;
     /// The cheaper of those that work here.
     #[cfg(not(target_arch = "x86_64"))]
-    pub(super) const NATIVE: Self = Self::SyscallInfo;
+    pub(in crate::source) const NATIVE: Self = Self::SyscallInfo;
 
     /// Looks at a thread that the filter has stopped before a call. `None`: what is needed can be
     /// read afterwards.
-    pub(super) fn before(self, tid: i32) -> io::Result<Option<Asked>> {
+    pub(in crate::source) fn before(self, tid: i32) -> io::Result<Option<Asked>> {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Registers => Ok(None),
@@ -58,7 +64,7 @@ impl Reader {
     }
 
     /// Looks at a thread that stands behind a call.
-    pub(super) fn after(
+    pub(in crate::source) fn after(
         self,
         tid: i32,
         before: Option<Asked>,
@@ -93,7 +99,7 @@ impl Reader {
 
 /// Which call has replaced a program. After the fact the registers always say `execve`, so that
 /// only a look before the call can tell it from the rare `execveat`; it isn't worth one.
-pub(super) fn exec_call(before: Option<Asked>) -> Syscall {
+pub(in crate::source) fn exec_call(before: Option<Asked>) -> Syscall {
     match before.and_then(|asked| Syscall::from_number(asked.number)) {
         Some(Syscall::Execveat) => Syscall::Execveat,
         _ => Syscall::Execve,
@@ -101,7 +107,7 @@ pub(super) fn exec_call(before: Option<Asked>) -> Syscall {
 }
 
 /// Whether a stopped thread runs code of another architecture.
-pub(super) fn is_foreign(tid: i32) -> bool {
+pub(in crate::source) fn is_foreign(tid: i32) -> bool {
     ptrace::syscall_info(tid).is_ok_and(|info| Some(info.architecture) != architecture::NATIVE)
 }
 

@@ -4,7 +4,7 @@ use crate::event::Ending;
 
 /// Why `waitpid` reported a traced thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(in crate::source) enum Stop {
     /// It is no more.
     Ended(Ending),
     /// The filter stopped it before a watched call.
@@ -15,6 +15,8 @@ pub(super) enum Stop {
     Birth,
     /// Its program was replaced.
     Exec,
+    /// It is about to end; its memory is still there.
+    Exit,
     /// Its process was stopped by a signal, as a shell's Ctrl-Z does.
     Group,
     /// It is about to get this signal.
@@ -32,7 +34,7 @@ impl Stop {
     /// # References
     /// ptrace(2), “Stopped states”; real-time signals come through here unharmed, which is why
     /// the status is taken apart by hand
-    pub(super) fn decode(status: i32) -> Self {
+    pub(in crate::source) fn decode(status: i32) -> Self {
         if let Some(ending) = Ending::from_wait_status(status) {
             return Self::Ended(ending);
         }
@@ -45,6 +47,7 @@ impl Stop {
                 Self::Birth
             }
             libc::PTRACE_EVENT_EXEC => Self::Exec,
+            libc::PTRACE_EVENT_EXIT => Self::Exit,
             EVENT_STOP if is_stop_signal(signal) => Self::Group,
             _ => Self::Other,
         }
@@ -85,6 +88,7 @@ mod tests {
             Stop::Birth
         );
         assert_eq!(stopped(libc::PTRACE_EVENT_EXEC, libc::SIGTRAP), Stop::Exec);
+        assert_eq!(stopped(libc::PTRACE_EVENT_EXIT, libc::SIGTRAP), Stop::Exit);
         assert_eq!(stopped(EVENT_STOP, libc::SIGTTIN), Stop::Group);
         assert_eq!(stopped(EVENT_STOP, libc::SIGTRAP), Stop::Other);
         assert_eq!(Stop::decode(0), Stop::Ended(Ending::Code(0)));

@@ -7,26 +7,30 @@ use super::reader::Asked;
 
 /// What is remembered of a traced thread.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tracee {
+pub(in crate::source) struct Tracee {
     /// Its process.
-    pub(super) pid: i32,
+    pub(in crate::source) pid: i32,
     /// It was let into a watched call that hasn't come back.
-    pub(super) in_call: bool,
+    pub(in crate::source) in_call: bool,
     /// That call, if the reader looks before.
-    pub(super) asked: Option<Asked>,
+    pub(in crate::source) asked: Option<Asked>,
+    /// It is on its way from an exec to the first instruction of its new program.
+    pub(in crate::source) entering: bool,
+    /// It is about to end.
+    pub(in crate::source) leaving: bool,
 }
 
 /// A new thread and who made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Birth {
-    pub(super) child_tid: i32,
-    pub(super) child_pid: i32,
-    pub(super) parent_tid: i32,
-    pub(super) parent_pid: i32,
+pub(in crate::source) struct Birth {
+    pub(in crate::source) child_tid: i32,
+    pub(in crate::source) child_pid: i32,
+    pub(in crate::source) parent_tid: i32,
+    pub(in crate::source) parent_pid: i32,
 }
 
 impl Birth {
-    pub(super) fn is_thread(&self) -> bool {
+    pub(in crate::source) fn is_thread(&self) -> bool {
         self.child_pid != self.child_tid
     }
 }
@@ -37,19 +41,19 @@ impl Birth {
 /// order, and each may be missing when somebody is killed meanwhile. Whichever comes first makes
 /// the entry; nothing ever waits for the other.
 #[derive(Debug, Default)]
-pub(super) struct Tracees {
+pub(in crate::source) struct Tracees {
     threads: HashMap<i32, Tracee>,
     /// Those that came before the parent's event: child → process that made it.
     early: HashMap<i32, i32>,
 }
 
 impl Tracees {
-    pub(super) fn get_mut(&mut self, tid: i32) -> Option<&mut Tracee> {
+    pub(in crate::source) fn get_mut(&mut self, tid: i32) -> Option<&mut Tracee> {
         self.threads.get_mut(&tid)
     }
 
     /// The first one.
-    pub(super) fn insert_first(&mut self, pid: i32) {
+    pub(in crate::source) fn insert_first(&mut self, pid: i32) {
         self.threads.insert(
             pid,
             Tracee {
@@ -60,7 +64,11 @@ impl Tracees {
     }
 
     /// The parent's event. `None` if the child was seen before.
-    pub(super) fn announced(&mut self, parent_tid: i32, child_tid: i32) -> Option<Birth> {
+    pub(in crate::source) fn announced(
+        &mut self,
+        parent_tid: i32,
+        child_tid: i32,
+    ) -> Option<Birth> {
         if self.early.remove(&child_tid).is_some() || self.threads.contains_key(&child_tid) {
             return None;
         }
@@ -82,7 +90,7 @@ impl Tracees {
     }
 
     /// A stop of a thread that nobody has announced yet. `None` if it is known.
-    pub(super) fn first_seen(&mut self, tid: i32) -> Option<Birth> {
+    pub(in crate::source) fn first_seen(&mut self, tid: i32) -> Option<Birth> {
         if self.threads.contains_key(&tid) {
             return None;
         }
@@ -113,8 +121,22 @@ impl Tracees {
         birth
     }
 
+    /// A thread is about to end. Gives its process if none of its fellows will be left.
+    pub(in crate::source) fn leaving(&mut self, tid: i32) -> Option<i32> {
+        let tracee = self.threads.get_mut(&tid)?;
+        tracee.leaving = true;
+        let pid = tracee.pid;
+        let mut fellows = self.threads.values().filter(|tracee| tracee.pid == pid);
+        fellows.all(|tracee| tracee.leaving).then_some(pid)
+    }
+
+    /// Every thread.
+    pub(in crate::source) fn tids(&self) -> impl Iterator<Item = i32> + '_ {
+        self.threads.keys().copied()
+    }
+
     /// A thread has ended. Gives what was known of it.
-    pub(super) fn ended(&mut self, tid: i32) -> Option<Tracee> {
+    pub(in crate::source) fn ended(&mut self, tid: i32) -> Option<Tracee> {
         let tracee = self.threads.remove(&tid)?;
         if tracee.pid == tid {
             // What it would have announced, it never will.
@@ -125,7 +147,7 @@ impl Tracees {
 
     /// The thread `former_tid` of process `pid` has executed a program: it is now the process's
     /// only thread and goes by the process's number. Gives its entry.
-    pub(super) fn executed(&mut self, pid: i32, former_tid: i32) -> &mut Tracee {
+    pub(in crate::source) fn executed(&mut self, pid: i32, former_tid: i32) -> &mut Tracee {
         let survivor = self.threads.get(&former_tid).copied();
         self.threads.retain(|_, tracee| tracee.pid != pid);
         self.threads
@@ -188,7 +210,7 @@ mod tests {
                 Tracee {
                     pid: 10,
                     in_call: tid == 12,
-                    asked: None,
+                    ..Tracee::default()
                 },
             );
         }
@@ -197,6 +219,27 @@ mod tests {
         let mut left: Vec<_> = tracees.threads.keys().copied().collect();
         left.sort_unstable();
         assert_eq!(left, [10, 20]);
+    }
+
+    #[test]
+    fn the_last_thread_to_leave() {
+        let mut tracees = Tracees::default();
+        tracees.insert_first(10);
+        tracees.insert_first(20);
+        let pid = 10;
+        for tid in [11, 12] {
+            let fellow = Tracee {
+                pid,
+                ..Tracee::default()
+            };
+            tracees.threads.insert(tid, fellow);
+        }
+        assert_eq!(tracees.leaving(10), None);
+        assert_eq!(tracees.leaving(12), None);
+        tracees.ended(12);
+        assert_eq!(tracees.leaving(11), Some(10));
+        assert_eq!(tracees.leaving(20), Some(20));
+        assert_eq!(tracees.leaving(30), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::story::growth::{ByKind, Kind};
 use crate::story::whole::Story;
 use crate::units::Bytes;
 
-/// A kind with a greater share of the peak is how the heap grew.
+/// A kind with a greater share of the heap at its peak is how it grew.
 const SHARE: f64 = 0.5;
 
 pub(super) fn find(story: &Story) -> Option<Finding> {
@@ -22,14 +22,20 @@ pub(super) fn find(story: &Story) -> Option<Finding> {
 
 fn is_how(peak: &ByKind, kind: Kind) -> bool {
     let bytes = peak[kind];
-    bytes >= WORTH_TELLING_BYTES as i64 && bytes as f64 > SHARE * peak.total() as f64
+    bytes >= WORTH_TELLING_BYTES as i64 && bytes as f64 > SHARE * heap(peak) as f64
+}
+
+/// What malloc may have had: not thread stacks, libraries' data and the like.
+fn heap(peak: &ByKind) -> i64 {
+    let kinds = [Kind::Break, Kind::Fallback, Kind::LargeBlock, Kind::Arena];
+    kinds.into_iter().map(|kind| peak[kind]).sum()
 }
 
 fn arenas(peak: &ByKind) -> Finding {
     let message = format!(
         "The heap grew by thread arenas rather than by the break: {} of {} at the peak.",
         bytes(peak[Kind::Arena]),
-        bytes(peak.total()),
+        bytes(heap(peak)),
     );
     told("grew-by-arenas", message, peak).remedy(
         "Each arena keeps what it has freed; fewer of them (MALLOC_ARENA_MAX=2 in the \
@@ -42,7 +48,7 @@ fn large_blocks(peak: &ByKind) -> Finding {
         "The heap grew by large blocks rather than by the break: {} of {} at the peak. Each has a \
          mapping of its own, which goes back to the kernel when it is freed.",
         bytes(peak[Kind::LargeBlock]),
-        bytes(peak.total()),
+        bytes(heap(peak)),
     );
     told("grew-by-large-blocks", message, peak)
 }

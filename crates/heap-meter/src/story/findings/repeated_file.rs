@@ -6,7 +6,8 @@ use crate::story::growth::FileGrowth;
 use crate::story::whole::Story;
 use crate::units::{Bytes, thousands};
 
-/// Opened less often, a file isn't read "again and again".
+/// Opened less often by one program, a file isn't read "again and again". (That many programs open
+/// the same library says nothing.)
 const OPENS: u64 = 3;
 
 /// A file that takes less than this share of all that was asked for is not what to look at.
@@ -26,7 +27,7 @@ pub(super) fn find(story: &Story) -> Vec<Finding> {
 }
 
 fn is_telling(file: &FileGrowth, asked_bytes: u64) -> bool {
-    file.opens >= OPENS
+    file.most_opens_by_one >= OPENS
         && file.bytes() >= WORTH_TELLING_BYTES
         && file.bytes() as f64 >= SHARE * asked_bytes as f64
 }

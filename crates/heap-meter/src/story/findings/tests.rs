@@ -139,6 +139,21 @@ fn two_times_is_not_again_and_again_nor_is_a_small_share() {
 }
 
 #[test]
+fn many_programs_that_read_the_same_file_are_no_finding() {
+    let mut told = Told::new();
+    for _ in 0..10 {
+        told.read("/lib/libc.so.6", 2 * MIB);
+        told.what(What::Exec {
+            by: Syscall::Execve,
+            former_tid: 7,
+        });
+        let program_break = told.program_break;
+        told.call(Syscall::Brk, &[0], program_break, None);
+    }
+    assert_eq!(told.kinds(), [""; 0]);
+}
+
+#[test]
 fn a_blocked_break_names_the_blocker() {
     let mut told = Told::new();
     told.refused(132 * 1024)

@@ -17,6 +17,8 @@ pub struct FileGrowth {
     pub path: Vec<u8>,
     /// How often it was opened for reading.
     pub opens: u64,
+    /// How often by that program that opened it most often.
+    pub most_opens_by_one: u64,
     /// Bytes that were asked for while it was being read.
     pub asked_bytes: u64,
     /// Bytes that were given back while it was being read, whenever they had come.
@@ -38,6 +40,8 @@ pub(super) struct Files {
     ids: HashMap<Arc<[u8]>, FileId>,
     files: Vec<FileGrowth>,
     free: Vec<FileId>,
+    /// Numbers that were given up and that others may still remember.
+    given_up: Vec<FileId>,
     /// Files that found no place.
     pub(super) left_out: u64,
 }
@@ -61,6 +65,7 @@ impl Files {
         let file = FileGrowth {
             path: path.to_vec(),
             opens: 0,
+            most_opens_by_one: 0,
             asked_bytes: 0,
             returned_bytes: 0,
             open_now: 0,
@@ -84,15 +89,27 @@ impl Files {
     }
 
     fn make_room(&mut self) {
-        let (files, free) = (&self.files, &mut self.free);
+        let (files, free, given_up) = (&self.files, &mut self.free, &mut self.given_up);
         self.ids.retain(|_, id| {
             let file = &files[*id];
             let of_interest = file.opens > 1 || file.asked_bytes > 0 || file.open_now > 0;
             if !of_interest {
                 free.push(*id);
+                given_up.push(*id);
             }
             of_interest
         });
+    }
+
+    /// Numbers that no longer mean what they meant, since this was last asked.
+    pub(super) fn given_up(&mut self) -> Vec<FileId> {
+        std::mem::take(&mut self.given_up)
+    }
+
+    /// One program has opened it so many times by now.
+    pub(super) fn opened_by_one(&mut self, id: FileId, times: u64) {
+        let file = &mut self.files[id];
+        file.most_opens_by_one = file.most_opens_by_one.max(times);
     }
 
     /// One descriptor less through which it is being read.
@@ -106,8 +123,8 @@ impl Files {
         self.files[id].returned_bytes += change.returned_bytes;
     }
 
-    pub(super) fn path(&self, id: FileId) -> &[u8] {
-        &self.files[id].path
+    pub(super) fn get(&self, id: FileId) -> &FileGrowth {
+        &self.files[id]
     }
 
     /// All files, in no order.

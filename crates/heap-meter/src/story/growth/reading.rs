@@ -17,6 +17,8 @@ pub(super) struct Reading {
     owners: HashMap<i32, i32>,
     /// Thread → what it has open, in the order of opening.
     open: HashMap<i32, Vec<(i32, FileId)>>,
+    /// How often each file was opened.
+    times: HashMap<FileId, u64>,
 }
 
 impl Reading {
@@ -27,6 +29,18 @@ impl Reading {
         self.owners.insert(fd, tid);
         self.open.entry(tid).or_default().push((fd, file));
         replaced
+    }
+
+    /// Counts an opening of a file; gives how many there have been.
+    pub(super) fn count(&mut self, file: FileId) -> u64 {
+        let times = self.times.entry(file).or_default();
+        *times += 1;
+        *times
+    }
+
+    /// A file's number no longer means it.
+    pub(super) fn forget(&mut self, file: FileId) {
+        self.times.remove(&file);
     }
 
     /// A thread closed a descriptor. Gives the file that nobody reads through it any more.

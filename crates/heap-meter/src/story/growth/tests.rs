@@ -45,6 +45,15 @@ impl Told {
         self.event(pid, tid, What::Call(call))
     }
 
+    fn found(&mut self, ranges: &[(u64, u64)], program_break: Option<u64>) -> &mut Self {
+        let ranges = ranges.iter().map(|(at, bytes)| *at..at + bytes).collect();
+        let found = crate::event::Memory {
+            ranges,
+            program_break,
+        };
+        self.event(1, 1, What::Memory(found))
+    }
+
     fn brk(&mut self, asked: u64, result: u64) -> &mut Self {
         self.call(Syscall::Brk, &[asked], result)
     }
@@ -179,11 +188,21 @@ fn what_moves_is_not_asked_for_again() {
 #[test]
 fn what_was_there_before_counts_when_it_goes() {
     let mut told = Told::default();
-    told.event(1, 1, What::Memory(vec![AREA..AREA + 4 * MIB]))
+    told.found(&[(AREA, 4 * MIB)], None)
         .mprotect(AREA, MIB, libc::PROT_READ);
     assert_eq!(told.kinds(), [("earlier", -(MIB as i64))]);
     told.mprotect(AREA, MIB, RW);
     assert_eq!(told.kinds(), []);
+}
+
+#[test]
+fn the_break_of_a_process_that_ran_before_is_known() {
+    let mut told = Told::default();
+    told.found(&[(HEAP, 8 * MIB)], Some(HEAP + 8 * MIB))
+        .brk(HEAP + 9 * MIB, HEAP + 9 * MIB);
+    assert_eq!(told.kinds(), [("break", MIB as i64)]);
+    told.brk(HEAP + 7 * MIB, HEAP + 7 * MIB);
+    assert_eq!(told.kinds(), [("earlier", -(MIB as i64))]);
 }
 
 #[test]

@@ -1,0 +1,52 @@
+//! How the two halves of a run are observed.
+
+use super::plan::Arm;
+use super::results::Results;
+use super::run::{Watched, Weighed, observe_traced, observe_untraced};
+use super::run_error::RunError;
+use super::stop::Stop;
+
+/// Runs one process of an arm, in either of two ways.
+pub(super) trait Observer {
+    /// For time and memory.
+    fn untraced(
+        &mut self,
+        arm: &Arm,
+        stop: &Stop,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Weighed, RunError>;
+
+    /// For system calls.
+    fn traced(
+        &mut self,
+        arm: &Arm,
+        stop: &Stop,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Watched, RunError>;
+
+    /// Looks at the results after each run, for what only several runs show.
+    fn look_over(&self, _results: &mut Results) {}
+}
+
+/// The programs mark checkpoints and are weighed there.
+pub(super) struct AtCheckpoints;
+
+impl Observer for AtCheckpoints {
+    fn untraced(
+        &mut self,
+        arm: &Arm,
+        stop: &Stop,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Weighed, RunError> {
+        observe_untraced(&arm.target, stop, progress)
+    }
+
+    fn traced(
+        &mut self,
+        arm: &Arm,
+        stop: &Stop,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Watched, RunError> {
+        observe_traced(&arm.target, stop, progress)
+    }
+}
