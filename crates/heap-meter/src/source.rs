@@ -6,3 +6,4 @@
 pub mod launch;
 mod memory;
 mod refusal;
+pub mod strace_log;

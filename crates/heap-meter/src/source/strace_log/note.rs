@@ -1,0 +1,121 @@
+//! What a log does not tell, said instead of passed over.
+
+use std::fmt;
+
+/// A remark on a log. There is at most one of each kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// The log doesn't begin with the start of a program: strace was attached to a process that
+    /// ran already, the log is a part of another, or `execve` was left out of it.
+    BeginsInTheMiddle,
+    /// Processes appeared without the call that made them. Threads can't be told from processes
+    /// then: each counts as a process.
+    Unannounced {
+        /// The first of them.
+        first_tid: i32,
+        /// How many.
+        count: u64,
+    },
+    /// Several threads were in the midst of making another when one appeared, so that its parent
+    /// was guessed.
+    ParentGuessed {
+        /// How often.
+        count: u64,
+    },
+    /// Paths that strace cut short (`"/etc/ho"...`).
+    CutPaths {
+        /// How many.
+        count: u64,
+    },
+    /// A name of a flag that isn't known here: its bits are missing in the call's arguments.
+    UnknownName {
+        /// The first of them.
+        first: String,
+        /// How many calls.
+        calls: u64,
+    },
+    /// Lines so long that their ends were passed over.
+    LongLines {
+        /// How many.
+        count: u64,
+    },
+    /// Several logs without times of day: told one after another, not in the order in which
+    /// things happened.
+    NotMerged {
+        /// How many logs.
+        logs: usize,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BeginsInTheMiddle => f.write_str(
+                "the log begins in the middle of a run: what the process had mapped and opened \
+                 before isn't known",
+            ),
+            Self::Unannounced { first_tid, count } => write!(
+                f,
+                "{count} processes or threads, the first with id {first_tid}, appear without the \
+                 call that made them; each is taken for a process of its own"
+            ),
+            Self::ParentGuessed { count } => write!(
+                f,
+                "{count} processes or threads appeared while several others were making one; \
+                 their parents are guessed"
+            ),
+            Self::CutPaths { count } => write!(
+                f,
+                "{count} paths were cut short by strace; `strace -s 4096` or `-y` keeps them whole"
+            ),
+            Self::UnknownName { first, calls } => write!(
+                f,
+                "{calls} calls hold names of flags that are not known here, the first {first:?}"
+            ),
+            Self::LongLines { count } => write!(
+                f,
+                "{count} lines are longer than {} bytes; their ends were passed over",
+                super::lines::LONGEST_BYTES
+            ),
+            Self::NotMerged { logs } => write!(
+                f,
+                "{logs} logs without times of day are told one after another; `strace -ff -ttt` \
+                 makes logs that can be merged"
+            ),
+        }
+    }
+}
+
+/// The notes of a log in the reading.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) begins_in_the_middle: bool,
+    pub(super) unannounced: Option<(i32, u64)>,
+    pub(super) parents_guessed: u64,
+    pub(super) cut_paths: u64,
+    pub(super) unknown_name: Option<(String, u64)>,
+    pub(super) long_lines: u64,
+    pub(super) not_merged: Option<usize>,
+}
+
+impl Notes {
+    pub(super) fn into_list(self) -> Vec<Note> {
+        let some = |count: u64| (count > 0).then_some(count);
+        let middle = self.begins_in_the_middle;
+        [
+            middle.then_some(Note::BeginsInTheMiddle),
+            self.unannounced
+                .map(|(first_tid, count)| Note::Unannounced { first_tid, count }),
+            some(self.parents_guessed).map(|count| Note::ParentGuessed { count }),
+            some(self.cut_paths).map(|count| Note::CutPaths { count }),
+            self.unknown_name
+                .map(|(first, calls)| Note::UnknownName { first, calls }),
+            some(self.long_lines).map(|count| Note::LongLines { count }),
+            self.not_merged.map(|logs| Note::NotMerged { logs }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}

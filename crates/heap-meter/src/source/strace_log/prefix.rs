@@ -1,0 +1,140 @@
+//! What may stand before a call: who, when, where in the code.
+
+/// The beginning of a line, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Prefix<'a> {
+    /// The thread, if the line names it: `[pid 123] …` or `123 …`.
+    pub(super) tid: Option<i32>,
+    /// The time, as it is written.
+    pub(super) time: Option<&'a [u8]>,
+    /// What follows.
+    pub(super) rest: &'a [u8],
+}
+
+impl<'a> Prefix<'a> {
+    /// Takes a line apart. What doesn't look like a prefix stays in `rest`.
+    ///
+    /// # References
+    /// strace(1), `-f`, `-i`, `-n`, `-r`, `-t`; strace 6.1 `src/strace.c`, `printleader`
+    #[inline]
+    pub(super) fn parse(line: &'a [u8]) -> Self {
+        let mut rest = line.trim_ascii_start();
+        let mut tid = None;
+        let mut time = None;
+        if let Some(after) = rest.strip_prefix(b"[pid ")
+            && let Some((number, after)) = number(after.trim_ascii_start())
+            && let Some(after) = past_name(after).strip_prefix(b"]")
+        {
+            tid = Some(number);
+            rest = after.trim_ascii_start();
+        } else if let Some((number, after)) = number(rest)
+            && matches!(after.first(), Some(b' ' | b'<' | b'\t'))
+        {
+            tid = Some(number);
+            rest = past_name(after).trim_ascii_start();
+        }
+        if rest.first().is_some_and(u8::is_ascii_digit) {
+            let end = rest
+                .iter()
+                .position(|byte| !matches!(byte, b'0'..=b'9' | b':' | b'.'))
+                .unwrap_or(rest.len());
+            let (text, after) = rest.split_at(end);
+            if after.first() == Some(&b' ') {
+                time = Some(text);
+                rest = after.trim_ascii_start();
+            }
+            // Both kinds of time at once: `-r` with `-t`.
+            if let Some(after) = rest.strip_prefix(b"(+")
+                && let Some(end) = after.iter().position(|byte| *byte == b')')
+            {
+                rest = after[end + 1..].trim_ascii_start();
+            }
+        }
+        // The number of the call (`-n`) and the instruction's address (`-i`).
+        while let Some(after) = rest.strip_prefix(b"[")
+            && let Some(end) = after
+                .iter()
+                .position(|byte| !matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'?' | b' ' | b'x'))
+            && after[end] == b']'
+        {
+            rest = after[end + 1..].trim_ascii_start();
+        }
+        Self { tid, time, rest }
+    }
+}
+
+/// A decimal number and what follows.
+fn number(text: &[u8]) -> Option<(i32, &[u8])> {
+    let mut value: i32 = 0;
+    let mut end = 0;
+    while let Some(digit) = text.get(end).filter(|byte| byte.is_ascii_digit()) {
+        value = value
+            .checked_mul(10)?
+            .checked_add(i32::from(digit - b'0'))?;
+        end += 1;
+    }
+    (end > 0).then_some((value, &text[end..]))
+}
+
+/// Past the program's name of `--decode-pids=comm`: `123<nginx>`.
+fn past_name(text: &[u8]) -> &[u8] {
+    match text.strip_prefix(b"<") {
+        Some(after) => match after.iter().position(|byte| *byte == b'>') {
+            Some(end) => &after[end + 1..],
+            None => text,
+        },
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> (Option<i32>, Option<&str>, &str) {
+        let prefix = Prefix::parse(line.as_bytes());
+        let text = |bytes| str::from_utf8(bytes).unwrap();
+        (prefix.tid, prefix.time.map(text), text(prefix.rest))
+    }
+
+    #[test]
+    fn every_combination() {
+        let rest = "brk(NULL) = 0x1";
+        for (who, tid) in [
+            ("", None),
+            ("[pid 31774] ", Some(31774)),
+            ("[pid   774] ", Some(774)),
+            ("[pid 774<nginx>] ", Some(774)),
+            ("774 ", Some(774)),
+            ("774<a b> ", Some(774)),
+            ("31774  ", Some(31774)),
+        ] {
+            for (when, time) in [
+                ("", None),
+                ("12:00:01 ", Some("12:00:01")),
+                ("12:00:01.123456 ", Some("12:00:01.123456")),
+                ("1795386975.532556 ", Some("1795386975.532556")),
+                ("     0.000123 ", Some("0.000123")),
+                ("12:00:01.123456 (+     0.000123) ", Some("12:00:01.123456")),
+            ] {
+                for place in ["", "[00007f9959a89c47] ", "[????????] ", "[  12] [00007f] "] {
+                    let line = format!("{who}{when}{place}{rest}");
+                    assert_eq!(parsed(&line), (tid, time, rest), "{line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_prefix_stays() {
+        assert_eq!(
+            parsed("[ Process PID=12 runs in 32 bit mode. ]").2,
+            "[ Process PID=12 runs in 32 bit mode. ]"
+        );
+        assert_eq!(
+            parsed(" <unfinished ...>"),
+            (None, None, "<unfinished ...>")
+        );
+        assert_eq!(parsed("99999999999 brk(0)").0, None);
+    }
+}

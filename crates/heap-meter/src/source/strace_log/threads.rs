@@ -1,0 +1,269 @@
+//! Whose line it is, and which process a thread belongs to.
+//!
+//! A log knows thread ids only, and not always: without `-f` there are none, and a log written to
+//! standard error names nobody as long as only one is left.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+
+use super::line::Wanted;
+
+/// The id of a first process that the log doesn't name.
+pub(super) const NAMELESS: i32 = 0;
+
+/// A call that has begun.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub(super) wanted: Wanted,
+    /// The line up to where it breaks off.
+    pub(super) text: Vec<u8>,
+}
+
+/// What is remembered of a thread.
+#[derive(Clone, Debug)]
+pub(super) struct Thread {
+    /// Its process.
+    pub(super) pid: i32,
+    /// The watched call it is in.
+    pub(super) pending: Option<Pending>,
+}
+
+impl Thread {
+    fn of(pid: i32) -> Self {
+        Self { pid, pending: None }
+    }
+}
+
+/// A thread that is making another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parent {
+    pub(super) tid: i32,
+    pub(super) pid: i32,
+    pub(super) makes_thread: bool,
+    /// Others are making one, too, and the new one might be theirs.
+    pub(super) guessed: bool,
+}
+
+/// All threads that are alive as far as the log tells.
+#[derive(Debug, Default)]
+pub(super) struct Threads {
+    threads: HashMap<i32, Thread, BuildHasherDefault<Spread>>,
+    /// The thread of the last line, if it is known.
+    last: Option<i32>,
+    /// Those that lines were seen of.
+    speaking: BTreeSet<i32>,
+    /// Those that are in the midst of making another, and whether that is a thread.
+    making: Vec<(i32, bool)>,
+    /// Those that were introduced before their parent's call came back, which will name them
+    /// again; they may have ended by then.
+    early: HashSet<i32>,
+    /// Those that strace attached to and that have not been heard of since.
+    announced: HashSet<i32>,
+    /// The log says whom strace attached to.
+    announces: bool,
+    /// The number that the nameless first process turned out to have.
+    alias: Option<i32>,
+    /// The first that was heard of.
+    root: Option<i32>,
+}
+
+impl Threads {
+    /// The first process that was heard of.
+    pub(super) fn root(&self) -> Option<i32> {
+        self.root
+    }
+
+    pub(super) fn get_mut(&mut self, tid: i32) -> Option<&mut Thread> {
+        self.threads.get_mut(&tid)
+    }
+
+    pub(super) fn pending_of(&self, tid: i32) -> Option<&Pending> {
+        self.threads.get(&tid)?.pending.as_ref()
+    }
+
+    /// Another thread of the same process that is in this call.
+    pub(super) fn fellow_in(&self, tid: i32, wanted: Wanted) -> Option<i32> {
+        let pid = self.pid_of(tid);
+        let is_in = |thread: &Thread| {
+            thread.pid == pid
+                && thread
+                    .pending
+                    .as_ref()
+                    .is_some_and(|pending| pending.wanted == wanted)
+        };
+        let found = self.threads.iter().find(|(_, thread)| is_in(thread));
+        found.map(|(tid, _)| *tid)
+    }
+
+    pub(super) fn pid_of(&self, tid: i32) -> i32 {
+        self.threads.get(&tid).map_or(tid, |thread| thread.pid)
+    }
+
+    /// Who speaks in a line without an id: the only one left.
+    pub(super) fn nameless(&self) -> i32 {
+        let root = self.root.filter(|root| self.speaking.contains(root));
+        match (self.speaking.len(), root) {
+            (1, _) | (_, None) => *self.speaking.first().unwrap_or(&NAMELESS),
+            (_, Some(root)) => root,
+        }
+    }
+
+    /// The thread that a line names; the nameless first one, once its number is seen.
+    pub(super) fn named(&mut self, tid: i32, resumes_birth: bool) -> i32 {
+        if self.last == Some(tid) {
+            return tid;
+        }
+        if self.alias == Some(tid) {
+            return NAMELESS;
+        }
+        // One that strace said it had attached to is new. If it never says so (`-q`), one that
+        // appears while another is being made is that.
+        let is_new = self.announced.contains(&tid)
+            || (!self.announces && !resumes_birth && !self.making.is_empty());
+        if self.alias.is_none()
+            && !is_new
+            && !self.threads.contains_key(&tid)
+            && self.threads.contains_key(&NAMELESS)
+        {
+            self.alias = Some(tid);
+            return NAMELESS;
+        }
+        tid
+    }
+
+    /// strace says that it follows this one from now on.
+    pub(super) fn attached(&mut self, tid: i32) {
+        // Only the first can be the one that later lines without an id are of. All others are
+        // introduced by the call that made them, or by their own first line.
+        if self.root.is_none() {
+            self.enter(tid, tid);
+        } else {
+            self.announces = true;
+            self.announced.insert(tid);
+        }
+    }
+
+    /// Whether a thread is known, and if so, marks it as one that speaks.
+    pub(super) fn is_known(&mut self, tid: i32) -> bool {
+        if self.last == Some(tid) {
+            return true;
+        }
+        let known = self.threads.contains_key(&tid);
+        if known {
+            self.speaking.insert(tid);
+            self.announced.remove(&tid);
+            self.last = Some(tid);
+        }
+        known
+    }
+
+    /// A thread's first line. Enters it and tells who made it, if anybody is making one.
+    pub(super) fn first_seen(&mut self, tid: i32) -> Option<Parent> {
+        let parent = self.likely_parent(tid);
+        let pid = match parent {
+            Some(parent) if parent.makes_thread => parent.pid,
+            _ => tid,
+        };
+        self.enter(tid, pid);
+        if let Some(parent) = parent {
+            self.early.insert(tid);
+            // Whoever comes next is somebody else's.
+            self.making.retain(|(maker, _)| *maker != parent.tid);
+        }
+        parent
+    }
+
+    /// A call has come back and names the one that it made. False if that one was introduced.
+    pub(super) fn made(&mut self, parent: i32, child: i32, thread: bool) -> bool {
+        self.making.retain(|(maker, _)| *maker != parent);
+        if self.alias == Some(child) || self.early.remove(&child) {
+            return false;
+        }
+        let pid = match thread {
+            true => self.pid_of(parent),
+            false => child,
+        };
+        self.last = None;
+        self.threads.insert(child, Thread::of(pid));
+        self.speaking.remove(&child);
+        true
+    }
+
+    /// A thread has begun to make another.
+    pub(super) fn making(&mut self, tid: i32, thread: bool) {
+        self.making.retain(|(maker, _)| *maker != tid);
+        self.making.push((tid, thread));
+    }
+
+    /// A call to make another has ended, whatever came of it.
+    pub(super) fn made_nothing(&mut self, tid: i32) {
+        self.making.retain(|(maker, _)| *maker != tid);
+    }
+
+    /// A thread has ended, or isn't followed any more. Gives its process.
+    pub(super) fn gone(&mut self, tid: i32) -> i32 {
+        let pid = self.pid_of(tid);
+        self.last = None;
+        self.announced.remove(&tid);
+        self.threads.remove(&tid);
+        self.speaking.remove(&tid);
+        self.made_nothing(tid);
+        pid
+    }
+
+    /// Its process has executed a program: it has no other threads any more.
+    pub(super) fn executed(&mut self, pid: i32) {
+        self.last = None;
+        self.threads
+            .retain(|tid, thread| thread.pid != pid || *tid == pid);
+        let threads = &self.threads;
+        self.speaking.retain(|tid| threads.contains_key(tid));
+        self.making.retain(|(tid, _)| threads.contains_key(tid));
+        if !self.threads.contains_key(&pid) {
+            self.enter(pid, pid);
+        }
+    }
+
+    fn enter(&mut self, tid: i32, pid: i32) {
+        self.announced.remove(&tid);
+        self.threads.insert(tid, Thread::of(pid));
+        self.speaking.insert(tid);
+        self.root.get_or_insert(tid);
+    }
+
+    fn likely_parent(&self, child: i32) -> Option<Parent> {
+        let mut makers = self.making.iter().filter(|(tid, _)| *tid != child);
+        let &(tid, makes_thread) = makers.next()?;
+        let pid = self.pid_of(tid);
+        let alike = |other: &(i32, bool)| other.1 == makes_thread && self.pid_of(other.0) == pid;
+        Some(Parent {
+            tid,
+            pid,
+            makes_thread,
+            guessed: !makers.all(alike),
+        })
+    }
+}
+
+/// A hash for ids: they are handed out by the kernel, one after another, so that nobody can choose
+/// them to collide by more than chance; and one is looked up for every call.
+#[derive(Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_i32(i32::from(*byte));
+        }
+    }
+
+    fn write_i32(&mut self, id: i32) {
+        // 2^64 divided by the golden ratio.
+        self.0 = (self.0 ^ u64::from(id as u32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= self.0 >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

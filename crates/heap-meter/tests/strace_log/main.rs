@@ -1,0 +1,23 @@
+//! The `strace_log` source on logs of all kinds: kept ones, ones that strace writes here and now,
+//! written ones, damaged ones, and what is no log at all.
+
+mod damaged;
+mod kept;
+mod real;
+mod refused;
+mod round_trip;
+#[path = "../common/skipped.rs"]
+mod skipped;
+mod together;
+
+use heap_meter::event::Event;
+use heap_meter::source::strace_log::{Finished, StraceLog};
+
+/// Reads a log that must be one.
+fn read(name: &str, log: &[u8]) -> Finished<Vec<Event>> {
+    let mut reader = StraceLog::new(Vec::new());
+    if let Err(error) = reader.read(name, log) {
+        panic!("{error}");
+    }
+    reader.finish()
+}
