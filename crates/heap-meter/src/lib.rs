@@ -49,6 +49,8 @@ pub mod process;
 pub mod report;
 pub mod snapshot;
 pub mod source;
+#[cfg(feature = "stacks")]
+pub mod stacks;
 pub mod statistics;
 pub mod story;
 pub mod target;

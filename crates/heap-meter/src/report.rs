@@ -4,6 +4,8 @@
 pub mod chart;
 mod csv;
 mod figure;
+#[cfg(feature = "stacks")]
+pub mod flame;
 mod json;
 mod table;
 

@@ -1,0 +1,123 @@
+//! The files that watched processes have mapped, each opened once for all of them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+
+use super::image::Image;
+
+/// So many files are kept open at most; those in use stay open beyond it.
+const MOST_IMAGES: usize = 256;
+/// So many files that could not be opened are told by name.
+const MOST_NAMED: usize = 4;
+
+/// Which file, and which state of it.
+#[derive(PartialEq, Eq, Hash)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    size_bytes: u64,
+    modified: (i64, i64),
+}
+
+/// Opened files, and those that could not be.
+#[derive(Default)]
+pub(super) struct Images {
+    files: HashMap<Identity, Arc<Image>>,
+    vdso: Option<Arc<Image>>,
+    opened: u64,
+    /// What could not be opened: path and reason.
+    closed: BTreeSet<String>,
+}
+
+impl Images {
+    /// The image of an open file.
+    ///
+    /// # Errors
+    /// If it isn't a 64-bit ELF file or can't be mapped.
+    pub(super) fn open(
+        &mut self,
+        file: File,
+        metadata: &Metadata,
+        name: Box<str>,
+    ) -> io::Result<Arc<Image>> {
+        let identity = Identity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size_bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        };
+        if let Some(image) = self.files.get(&identity) {
+            return Ok(Arc::clone(image));
+        }
+        if self.files.len() >= MOST_IMAGES {
+            self.files.retain(|_, image| Arc::strong_count(image) > 1);
+        }
+        let image = Arc::new(Image::open(file, self.next_id(), name)?);
+        self.files.insert(identity, Arc::clone(&image));
+        Ok(image)
+    }
+
+    /// The image of the kernel's own library, which is the same in all processes of one kind.
+    ///
+    /// # Errors
+    /// If it isn't a 64-bit ELF file.
+    pub(super) fn copied(&mut self, bytes: Vec<u8>, name: &str) -> io::Result<Arc<Image>> {
+        if let Some(image) = &self.vdso {
+            return Ok(Arc::clone(image));
+        }
+        let image = Arc::new(Image::copied(bytes, self.next_id(), name.into())?);
+        self.vdso = Some(Arc::clone(&image));
+        Ok(image)
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.opened += 1;
+        self.opened
+    }
+
+    /// Remembers a file that could not be opened.
+    pub(super) fn not_opened(&mut self, path: &str, error: &io::Error) {
+        // Beyond what is told and a bit more, only more of the same.
+        if self.closed.len() < 1024 {
+            self.closed.insert(format!("{path} ({error})"));
+        }
+    }
+
+    /// What could not be opened, in a sentence.
+    pub(super) fn note(&self) -> Option<String> {
+        if self.closed.is_empty() {
+            return None;
+        }
+        let named: Vec<_> = self.closed.iter().take(MOST_NAMED).cloned().collect();
+        let more = match self.closed.len().saturating_sub(MOST_NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Some(format!(
+            "{} mapped files could not be read, so stacks have no names there and may end there: \
+             {}{more}",
+            self.closed.len(),
+            named.join(", "),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_opened_is_told_once_and_counted() {
+        let mut images = Images::default();
+        assert_eq!(images.note(), None);
+        for path in ["/a", "/a", "/b", "/c", "/d", "/e"] {
+            images.not_opened(path, &io::ErrorKind::PermissionDenied.into());
+        }
+        let note = images.note().unwrap();
+        assert!(note.starts_with("5 mapped files"), "{note}");
+        assert!(note.contains("/a (permission denied), /b") && note.ends_with("and 1 more"));
+    }
+}

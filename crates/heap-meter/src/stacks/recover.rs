@@ -1,0 +1,208 @@
+//! All registers that a caller will find again, frame by frame.
+//!
+//! framehop finds the callers; it has no use for the registers that a function must leave as they
+//! were (on x86-64 `rbx`, `rbp`, `r12` to `r15`). They are what tells a function's own variables
+//! at the moment of its call, and the unwind tables say where each was put.
+
+use gimli::{
+    BaseAddresses, CfaRule, CieOrFde, EhFrame, EhFrameHdr, EhFrameOffset, EndianSlice,
+    FrameDescriptionEntry, LittleEndian, Register, RegisterRule, UnwindContext, UnwindSection,
+};
+
+use super::image::Image;
+use super::memory::Memory;
+use super::registers::Registers;
+use super::space::{Module, Space};
+
+/// Numbers of the registers in unwind tables.
+///
+/// # References
+/// System V ABI, AMD64 supplement, figure 3.36
+pub(super) mod number {
+    pub const RBX: usize = 3;
+    pub const RBP: usize = 6;
+    pub const RSP: usize = 7;
+    pub const R12: usize = 12;
+    pub const R15: usize = 15;
+    /// The return address.
+    pub const RA: usize = 16;
+}
+
+/// A function in the midst of a call (or at its system call).
+pub(super) struct Frame {
+    /// The file that its code is in.
+    pub(super) module: Module,
+    /// The address in the file where the function starts.
+    pub(super) function: u64,
+    /// What is in the registers, as far as that is known.
+    values: [Option<u64>; 17],
+    /// The registers that it put aside when it began, and so uses for itself.
+    saved: Vec<usize>,
+}
+
+impl Frame {
+    /// The values of the registers that the function uses for itself and that its calls leave
+    /// alone, by number.
+    pub(super) fn own(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        let values = self.saved.iter();
+        values.filter_map(|&number| Some((number, self.values[number]?)))
+    }
+
+    /// The value of one of them.
+    pub(super) fn own_value(&self, number: usize) -> Option<u64> {
+        let found = self.own().find(|(own, _)| *own == number);
+        found.map(|(_, value)| value)
+    }
+
+    /// Whether one of them has this value.
+    pub(super) fn holds(&self, value: u64) -> bool {
+        self.own().any(|(_, own)| own == value)
+    }
+
+    /// The function's code, up to `most` bytes.
+    pub(super) fn code(&self, most: usize) -> Option<&[u8]> {
+        self.module.image.code(self.function, most)
+    }
+}
+
+/// The innermost frames, which stand at these addresses as another way back has found; fewer if
+/// the tables don't lead on, or elsewhere.
+pub(super) fn innermost(
+    registers: &Registers,
+    space: &Space,
+    memory: &mut Memory,
+    addresses: &[u64],
+) -> Vec<Frame> {
+    let mut values = start(registers);
+    let mut context = UnwindContext::new();
+    let mut frames = Vec::new();
+    for (depth, &address) in addresses.iter().enumerate() {
+        // A call that doesn't come back may be a function's last instruction.
+        let back = u64::from(depth > 0);
+        if values[number::RA].map(|next| next.wrapping_sub(back)) != Some(address) {
+            break;
+        }
+        let Some(module) = space.module(address) else {
+            break;
+        };
+        let Some((frame, above)) = step(module, address, values, &mut context, memory) else {
+            break;
+        };
+        frames.push(frame);
+        values = above;
+    }
+    frames
+}
+
+fn start(registers: &Registers) -> [Option<u64>; 17] {
+    let r = registers;
+    [
+        r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11, r.r12,
+        r.r13, r.r14, r.r15, r.rip,
+    ]
+    .map(Some)
+}
+
+type Slice<'a> = EndianSlice<'a, LittleEndian>;
+
+fn step(
+    module: &Module,
+    address: u64,
+    values: [Option<u64>; 17],
+    context: &mut UnwindContext<usize>,
+    memory: &mut Memory,
+) -> Option<(Frame, [Option<u64>; 17])> {
+    let image = &module.image;
+    let frame = image.eh_frame.as_ref()?;
+    let mut bases = BaseAddresses::default().set_eh_frame(frame.addresses.start);
+    if let Some(header) = &image.eh_frame_hdr {
+        bases = bases.set_eh_frame_hdr(header.addresses.start);
+    }
+    if let Some(text) = &image.text {
+        bases = bases.set_text(text.start);
+    }
+    if let Some(got) = &image.got {
+        bases = bases.set_got(got.start);
+    }
+    let table = EhFrame::new(image.section(frame), LittleEndian);
+    let stated = address.wrapping_sub(module.bias);
+    let entry = entry(image, &table, &bases, stated)?;
+    if entry.is_signal_trampoline() {
+        return None;
+    }
+    let row = entry.unwind_info_for_address(&table, &bases, context, stated);
+    let row = row.ok()?;
+    let CfaRule::RegisterAndOffset { register, offset } = *row.cfa() else {
+        return None;
+    };
+    let base = (*values.get(usize::from(register.0))?)?;
+    let cfa = base.wrapping_add_signed(offset);
+    let mut above = [None; 17];
+    let mut saved = Vec::new();
+    for number in 0..above.len() {
+        let kept = number == number::RBX
+            || number == number::RBP
+            || (number::R12..=number::R15).contains(&number);
+        above[number] = match row.register(Register(number as u16)) {
+            Some(RegisterRule::Offset(offset)) => {
+                if kept {
+                    saved.push(number);
+                }
+                memory.word(cfa.wrapping_add_signed(offset))
+            }
+            Some(RegisterRule::ValOffset(offset)) => Some(cfa.wrapping_add_signed(offset)),
+            Some(RegisterRule::SameValue) => values[number],
+            // Without a rule: what a function must leave as it was, it has left.
+            None if kept => values[number],
+            _ => None,
+        };
+    }
+    above[number::RSP] = Some(cfa);
+    let function = entry.initial_address();
+    let frame = Frame {
+        module: module.clone(),
+        function,
+        values,
+        saved,
+    };
+    Some((frame, above))
+}
+
+/// What the tables say of the function at an address.
+fn entry<'a>(
+    image: &'a Image,
+    table: &EhFrame<Slice<'a>>,
+    bases: &BaseAddresses,
+    stated: u64,
+) -> Option<FrameDescriptionEntry<Slice<'a>>> {
+    let parse = EhFrame::<Slice<'_>>::cie_from_offset;
+    if let Some(header) = &image.eh_frame_hdr {
+        let header = EhFrameHdr::new(image.section(header), LittleEndian);
+        let header = header.parse(bases, 8).ok()?;
+        return header
+            .table()?
+            .fde_for_address(table, bases, stated, parse)
+            .ok();
+    }
+    // Static programs often have no sorted list of their functions.
+    let functions = image.functions.get_or_init(|| functions(table, bases));
+    let after = functions.partition_point(|(start, _)| *start <= stated);
+    let (_, offset) = functions.get(after.checked_sub(1)?)?;
+    let entry = table.fde_from_offset(bases, EhFrameOffset(*offset), parse);
+    entry.ok().filter(|entry| entry.contains(stated))
+}
+
+/// Each function's first address and where its entry is, by address.
+fn functions(table: &EhFrame<Slice<'_>>, bases: &BaseAddresses) -> Vec<(u64, usize)> {
+    let mut found = Vec::new();
+    let mut entries = table.entries(bases);
+    while let Ok(Some(entry)) = entries.next() {
+        if let CieOrFde::Fde(partial) = entry
+            && let Ok(entry) = partial.parse(EhFrame::cie_from_offset)
+        {
+            found.push((entry.initial_address(), entry.offset()));
+        }
+    }
+    found.sort_unstable();
+    found
+}

@@ -1,0 +1,200 @@
+//! What is mapped into a watched process to be executed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use framehop::{ExplicitModuleSectionInfo, Unwinder, UnwinderNative};
+
+use super::image::{Image, SectionBytes};
+use super::images::Images;
+use super::memory;
+use crate::address_space::{Mapping, Maps};
+
+/// The kernel's own library is smaller, on every architecture.
+const MOST_VDSO_BYTES: u64 = 64 * 1024;
+
+/// The executable mappings of one process.
+pub(super) struct Space {
+    pub(super) unwinder: UnwinderNative<SectionBytes, framehop::MayAllocateDuringUnwind>,
+    /// By first address.
+    parts: BTreeMap<u64, Part>,
+}
+
+/// One executable mapping.
+pub(super) struct Part {
+    range: Range<u64>,
+    pub(super) holds: Holds,
+}
+
+/// What an executable mapping holds.
+pub(super) enum Holds {
+    /// Code of a file, or of the kernel's library.
+    Image(Module),
+    /// Code of a file that can't be opened or read: its name.
+    Closed(Box<str>),
+    /// Memory without a file: code that the program made itself.
+    Anonymous,
+}
+
+/// A file's code in a process.
+#[derive(Clone)]
+pub(super) struct Module {
+    pub(super) image: Arc<Image>,
+    /// Address in the process, less that in the file.
+    pub(super) bias: u64,
+    /// The program itself, not a library.
+    pub(super) main: bool,
+}
+
+impl Space {
+    /// Reads what a process has mapped now.
+    ///
+    /// # Errors
+    /// If its list of mappings can't be read: it has ended, or may not be looked at.
+    pub(super) fn read(pid: i32, images: &mut Images) -> io::Result<Self> {
+        let mut maps = Maps::new(BufReader::new(File::open(format!("/proc/{pid}/maps"))?));
+        let main = std::fs::metadata(format!("/proc/{pid}/exe")).ok();
+        let main = main.map(|file| (file.dev(), file.ino()));
+        let mut space = Self {
+            unwinder: UnwinderNative::new(),
+            parts: BTreeMap::new(),
+        };
+        while let Some(mapping) = maps.next_mapping().map_err(io::Error::other)? {
+            // The old `[vsyscall]` page is above everything that a process has of its own.
+            if mapping.permissions.execute && mapping.start < 1 << 63 {
+                space.enter(pid, &mapping, main, images);
+            }
+        }
+        Ok(space)
+    }
+
+    fn enter(
+        &mut self,
+        pid: i32,
+        mapping: &Mapping<&[u8]>,
+        main: Option<(u64, u64)>,
+        images: &mut Images,
+    ) {
+        let range = mapping.start..mapping.end;
+        let opened = if mapping.name == b"[vdso]" {
+            let length = mapping.length_bytes().min(MOST_VDSO_BYTES);
+            let bytes = memory::read(pid, mapping.start, length);
+            bytes.map_or_else(
+                || Err(io::ErrorKind::NotFound.into()),
+                |bytes| images.copied(bytes, "[vdso]").map(|image| (image, false)),
+            )
+        } else if mapping.inode == 0 && mapping.path().is_none() {
+            self.parts.insert(
+                range.start,
+                Part {
+                    range,
+                    holds: Holds::Anonymous,
+                },
+            );
+            return;
+        } else {
+            open(pid, mapping).and_then(|file| {
+                let metadata = file.metadata()?;
+                let is_main = main == Some((metadata.dev(), metadata.ino()));
+                let image = images.open(file, &metadata, name(mapping).into())?;
+                Ok((image, is_main))
+            })
+        };
+        let holds = opened.and_then(|(image, main)| {
+            let bias = image.bias(mapping.start, mapping.offset).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::InvalidData, "mapped otherwise than it asks")
+            })?;
+            Ok(Module { image, bias, main })
+        });
+        let holds = match holds {
+            Ok(module) => {
+                self.unwinder.add_module(for_unwinding(&module, &range));
+                Holds::Image(module)
+            }
+            Err(error) => {
+                images.not_opened(&String::from_utf8_lossy(mapping.name), &error);
+                Holds::Closed(name(mapping).into())
+            }
+        };
+        self.parts.insert(range.start, Part { range, holds });
+    }
+
+    /// The mapping that holds an address.
+    pub(super) fn part(&self, address: u64) -> Option<&Part> {
+        let (_, part) = self.parts.range(..=address).next_back()?;
+        part.range.contains(&address).then_some(part)
+    }
+
+    /// The file's code that an address is in.
+    pub(super) fn module(&self, address: u64) -> Option<&Module> {
+        match &self.part(address)?.holds {
+            Holds::Image(module) => Some(module),
+            Holds::Closed(_) | Holds::Anonymous => None,
+        }
+    }
+}
+
+impl Part {
+    /// Bytes from the mapping's first address.
+    pub(super) fn offset(&self, address: u64) -> u64 {
+        address - self.range.start
+    }
+}
+
+/// The file's own name, without directories.
+fn name(mapping: &Mapping<&[u8]>) -> String {
+    let name = mapping.name;
+    let start = name.iter().rposition(|&byte| byte == b'/');
+    String::from_utf8_lossy(&name[start.map_or(0, |at| at + 1)..]).into_owned()
+}
+
+/// Opens the very file that is mapped: as the kernel has it, or by its path as the process itself
+/// sees it (it may live in another mount namespace), if that is still the same file.
+///
+/// # References
+/// proc(5), `/proc/pid/map_files` (needs `CAP_SYS_ADMIN` or `CAP_CHECKPOINT_RESTORE`) and
+/// `/proc/pid/root`
+fn open(pid: i32, mapping: &Mapping<&[u8]>) -> io::Result<File> {
+    let (start, end) = (mapping.start, mapping.end);
+    if let Ok(file) = File::open(format!("/proc/{pid}/map_files/{start:x}-{end:x}")) {
+        return Ok(file);
+    }
+    let path = mapping.path().ok_or(io::ErrorKind::NotFound)?;
+    let mut inside = PathBuf::from(format!("/proc/{pid}/root"));
+    inside.extend(path.components().skip(1));
+    let file = File::open(inside)?;
+    if file.metadata()?.ino() != mapping.inode {
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            "another file has taken its place, and /proc/PID/map_files may not be read: be root",
+        ));
+    }
+    Ok(file)
+}
+
+fn for_unwinding(module: &Module, range: &Range<u64>) -> framehop::Module<SectionBytes> {
+    let image = &module.image;
+    let bytes = |section: &Option<_>| section.as_ref().map(|section| image.shared(section));
+    let sections = ExplicitModuleSectionInfo {
+        base_svma: 0,
+        text_svma: image.text.clone(),
+        text: None,
+        stubs_svma: None,
+        stub_helper_svma: None,
+        unwind_info: None,
+        debug_frame: None,
+        text_segment_svma: None,
+        text_segment: None,
+        got_svma: image.got.clone(),
+        eh_frame_svma: image.eh_frame.as_ref().map(|s| s.addresses.clone()),
+        eh_frame: bytes(&image.eh_frame),
+        eh_frame_hdr_svma: image.eh_frame_hdr.as_ref().map(|s| s.addresses.clone()),
+        eh_frame_hdr: bytes(&image.eh_frame_hdr),
+    };
+    framehop::Module::new(image.name.to_string(), range.clone(), module.bias, sections)
+}

@@ -1,0 +1,10 @@
+//! Stacks and requests of real programs.
+#![cfg(target_arch = "x86_64")]
+
+mod elsewhere;
+mod frames;
+mod harness;
+mod launched;
+mod requests;
+#[path = "../common/skipped.rs"]
+mod skipped;
