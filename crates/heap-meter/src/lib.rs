@@ -54,6 +54,7 @@ pub mod stacks;
 pub mod statistics;
 pub mod story;
 pub mod target;
+pub mod trace;
 pub mod units;
 
 #[cfg(doctest)]

@@ -8,7 +8,12 @@ mod figure;
 pub mod flame;
 mod json;
 mod table;
+mod text;
+mod trace_csv;
+mod trace_table;
 
 pub use csv::experiment_csv;
-pub use json::experiment_json;
+pub use json::{experiment_json, trace_json};
 pub use table::experiment_table;
+pub use trace_csv::trace_csv;
+pub use trace_table::trace_table;

@@ -1,10 +1,11 @@
 //! An experiment as a table that a person understands at once.
 
 use super::figure::{in_unit, ratio};
+use super::text::{right, wrapped};
 use crate::experiment::{ArmResults, Comparison, Results, Run, Traced};
 use crate::statistics::{RatioOfMedians, median};
 use crate::units::{Bytes, Seconds, thousands};
-use comfy_table::{Cell, CellAlignment, Table};
+use comfy_table::{Cell, Table};
 use std::fmt::Write;
 
 /// The results: what ran, each metric in each arm, the fallback's sizes, what observing cost, what
@@ -117,10 +118,6 @@ fn comparison(results: &Results) -> String {
     table.to_string()
 }
 
-fn right(text: &str) -> Cell {
-    Cell::new(text).set_alignment(CellAlignment::Right)
-}
-
 /// The comparisons of one metric together, in the order in which metrics first appear.
 fn by_metric(comparisons: &[Comparison]) -> Vec<Vec<&Comparison>> {
     let mut rows: Vec<Vec<&Comparison>> = Vec::new();
@@ -209,41 +206,4 @@ fn voids(results: &Results) -> impl Iterator<Item = String> + '_ {
             ),
         })
     })
-}
-
-/// Lines of at most 100 columns, broken at spaces.
-fn wrapped(text: &str) -> String {
-    const COLUMNS: usize = 100;
-    let mut lines = String::new();
-    let mut width = 0;
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if width > 0 && width + 1 + length > COLUMNS {
-            lines.push_str("\n  ");
-            width = 2;
-        } else if width > 0 {
-            lines.push(' ');
-            width += 1;
-        }
-        lines.push_str(word);
-        width += length;
-    }
-    lines.push('\n');
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wrapped;
-
-    #[test]
-    fn long_lines_are_broken_at_spaces() {
-        let text = "word ".repeat(40);
-        let lines = wrapped(text.trim());
-        assert!(
-            lines.lines().all(|line| line.chars().count() <= 100),
-            "{lines}"
-        );
-        assert_eq!(lines.split_whitespace().count(), 40);
-    }
 }

@@ -1,0 +1,82 @@
+//! Pieces that tables for people are made of.
+
+use comfy_table::{Cell, CellAlignment, Table};
+
+/// A table without lines.
+pub(super) fn plain_table(header: Vec<Cell>) -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(header);
+    table
+}
+
+/// The table's lines, without the blanks that fill them up.
+pub(super) fn lines_of(table: &Table) -> String {
+    let mut text = String::new();
+    for line in table.to_string().lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A figure's cell.
+pub(super) fn right(text: &str) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
+}
+
+/// What somebody else has named, on one line: control characters are escaped.
+pub(super) fn printable(name: &str) -> String {
+    name.chars()
+        .flat_map(|character| {
+            let escaped = character.is_control().then(|| character.escape_default());
+            let plain = (!character.is_control()).then_some(character);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect()
+}
+
+/// Lines of at most 100 columns, broken at spaces.
+pub(super) fn wrapped(text: &str) -> String {
+    const COLUMNS: usize = 100;
+    let mut lines = String::new();
+    let mut width = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > COLUMNS {
+            lines.push_str("\n  ");
+            width = 2;
+        } else if width > 0 {
+            lines.push(' ');
+            width += 1;
+        }
+        lines.push_str(word);
+        width += length;
+    }
+    lines.push('\n');
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_broken_at_spaces() {
+        let text = "word ".repeat(40);
+        let lines = wrapped(text.trim());
+        assert!(
+            lines.lines().all(|line| line.chars().count() <= 100),
+            "{lines}"
+        );
+        assert_eq!(lines.split_whitespace().count(), 40);
+    }
+
+    #[test]
+    fn a_name_stays_on_its_line() {
+        assert_eq!(
+            printable("/tmp/a\nb\u{1b}[31m é"),
+            "/tmp/a\\nb\\u{1b}[31m é"
+        );
+    }
+}

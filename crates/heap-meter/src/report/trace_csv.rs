@@ -1,0 +1,81 @@
+//! A watched run as CSV: one row for each thing that was counted.
+
+use serde::Serialize;
+
+use crate::story::growth::Kind;
+use crate::trace::Trace;
+
+#[derive(Serialize)]
+struct Row<'a> {
+    section: &'static str,
+    name: &'a str,
+    count: Option<u64>,
+    failed: Option<u64>,
+    bytes: Option<i64>,
+    peak_bytes: Option<i64>,
+}
+
+/// The run as CSV with a header; sections `syscall`, `kind`, `file`, `stack`, `fallback`, `finding`.
+///
+/// Stacks are folded, outermost frame first, as flame graphs take them.
+///
+/// # Errors
+///
+/// When a row can't be written, which no trace yields.
+pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for (name, counts) in trace.syscalls.by_name() {
+        writer.serialize(Row {
+            count: Some(counts.calls),
+            failed: Some(counts.failed),
+            ..row("syscall", name)
+        })?;
+    }
+    for kind in Kind::ALL {
+        writer.serialize(Row {
+            bytes: Some(trace.growth.by_kind[kind]),
+            peak_bytes: Some(trace.growth.peak_by_kind[kind]),
+            ..row("kind", kind.name())
+        })?;
+    }
+    for file in &trace.growth.by_file {
+        writer.serialize(Row {
+            count: Some(file.opens),
+            bytes: Some(file.bytes as i64),
+            ..row("file", &file.path)
+        })?;
+    }
+    for stack in &trace.growth.by_stack {
+        let frames: Vec<&str> = stack.frames.iter().rev().map(String::as_str).collect();
+        let folded = frames.join(";");
+        writer.serialize(Row {
+            count: Some(stack.count),
+            bytes: Some(stack.bytes as i64),
+            ..row("stack", &folded)
+        })?;
+    }
+    for (bytes, count) in trace.fallback.sizes() {
+        let size = bytes.to_string();
+        writer.serialize(Row {
+            count: Some(*count),
+            bytes: Some((bytes * count) as i64),
+            ..row("fallback", &size)
+        })?;
+    }
+    for finding in &trace.findings {
+        writer.serialize(row("finding", &finding.kind))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| error.into_error())?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn row<'a>(section: &'static str, name: &'a str) -> Row<'a> {
+    Row {
+        section,
+        name,
+        count: None,
+        failed: None,
+        bytes: None,
+        peak_bytes: None,
+    }
+}

@@ -1,0 +1,238 @@
+//! A watched run as tables that a person understands at once.
+
+use comfy_table::Cell;
+
+use super::text::{lines_of, plain_table, printable, right, wrapped};
+use crate::event::Ending;
+use crate::finding::Finding;
+use crate::story::growth::Kind;
+use crate::trace::{ByStack, Source, Trace};
+use crate::units::{Bytes, Seconds, thousands};
+
+/// So many files are shown; JSON and CSV have all.
+const FILES: usize = 10;
+
+/// So many stacks are shown, with so many of their innermost and outermost frames.
+const STACKS: usize = 5;
+const INNERMOST: usize = 10;
+const OUTERMOST: usize = 6;
+
+/// The run: what it was, its calls, what made memory grow, what follows, what was not done.
+pub fn trace_table(trace: &Trace) -> String {
+    let mut text = heading(trace);
+    for part in [calls(trace), kinds(trace), files(trace)] {
+        if !part.is_empty() {
+            text.push('\n');
+            text.push_str(&part);
+        }
+    }
+    let lines = [fallback(trace), observer(trace)].into_iter().flatten();
+    for (number, line) in lines.enumerate() {
+        if number == 0 {
+            text.push('\n');
+        }
+        text.push_str(&wrapped(&line));
+    }
+    for stack in trace.growth.by_stack.iter().take(STACKS) {
+        text.push('\n');
+        text.push_str(&of_stack(stack));
+    }
+    let findings = trace.findings.iter().map(|finding| ("•", told(finding)));
+    let notes = trace.notes.iter().map(|note| ("note:", note.clone()));
+    for (bullet, line) in findings.chain(notes) {
+        text.push('\n');
+        text.push_str(&wrapped(&format!("{bullet} {line}")));
+    }
+    text
+}
+
+fn told(finding: &Finding) -> String {
+    printable(&finding.to_string())
+}
+
+fn heading(trace: &Trace) -> String {
+    let what = match (&trace.command, trace.source) {
+        (Some(command), _) => command.join(" "),
+        (None, Source::StraceLog) => "an strace log".to_owned(),
+        (None, _) => "a running process".to_owned(),
+    };
+    let mut facts = vec![counted(trace.processes, "process", "processes")];
+    match trace.exit {
+        Some(Ending::Code(code)) => facts.push(format!("exit status {code}")),
+        Some(Ending::Signal { signal, .. }) => facts.push(format!("killed by signal {signal}")),
+        None => {}
+    }
+    if let Some(observer) = &trace.observer {
+        facts.push(format!("watched for {}", Seconds(observer.wall_seconds)));
+    }
+    if trace.lost_events > 0 {
+        facts.push(counted(trace.lost_events, "event lost", "events lost"));
+    }
+    wrapped(&format!("{}: {}", printable(&what), facts.join(", ")))
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    let what = if number == 1 { one } else { many };
+    format!("{} {what}", thousands(number))
+}
+
+fn calls(trace: &Trace) -> String {
+    let calls = trace.syscalls.by_name();
+    if calls.is_empty() {
+        return "none of the watched system calls was made\n".to_owned();
+    }
+    let header = vec![Cell::new("system call"), right("calls"), right("failed")];
+    let mut table = plain_table(header);
+    for (name, counts) in calls {
+        let cells = [Cell::new(name), right(&thousands(counts.calls))];
+        let failed = match counts.failed {
+            0 => String::new(),
+            failed => thousands(failed),
+        };
+        table.add_row(cells.into_iter().chain([right(&failed)]));
+    }
+    lines_of(&table)
+}
+
+fn kinds(trace: &Trace) -> String {
+    let growth = &trace.growth;
+    let header = vec![
+        Cell::new("growth"),
+        right("at the end"),
+        right("at the peak"),
+    ];
+    let mut table = plain_table(header);
+    for kind in Kind::ALL {
+        let (end, peak) = (growth.by_kind[kind], growth.peak_by_kind[kind]);
+        if end != 0 || peak != 0 {
+            table.add_row([
+                Cell::new(kind.title()),
+                right(&signed(end)),
+                right(&signed(peak)),
+            ]);
+        }
+    }
+    table.add_row([
+        Cell::new("in all"),
+        right(&signed(growth.bytes)),
+        right(&signed(growth.peak_bytes)),
+    ]);
+    let mut text = lines_of(&table);
+    text.push_str(&wrapped(&format!(
+        "asked for in all: {}; given back before the end: {}",
+        Bytes(growth.asked_bytes),
+        Bytes(growth.returned_bytes),
+    )));
+    text
+}
+
+fn signed(bytes: i64) -> String {
+    let sign = if bytes < 0 { "−" } else { "" };
+    format!("{sign}{}", Bytes(bytes.unsigned_abs()))
+}
+
+fn files(trace: &Trace) -> String {
+    let growth = &trace.growth;
+    let telling = growth.by_file.iter().filter(|file| file.asked_bytes > 0);
+    let shown: Vec<_> = telling.take(FILES).collect();
+    if shown.is_empty() {
+        return String::new();
+    }
+    let header = vec![
+        right("opens"),
+        right("growth"),
+        right("each time"),
+        Cell::new("while this file was being read"),
+    ];
+    let mut table = plain_table(header);
+    for file in &shown {
+        table.add_row([
+            right(&thousands(file.opens)),
+            right(&Bytes(file.bytes).to_string()),
+            right(&Bytes(file.bytes / file.opens.max(1)).to_string()),
+            Cell::new(printable(&file.path)),
+        ]);
+    }
+    let mut text = lines_of(&table);
+    let others = growth.by_file.len() - shown.len();
+    if others > 0 {
+        let others = counted(others as u64, "other file", "other files");
+        text.push_str(&format!("and {others}, with less or none\n"));
+    }
+    text
+}
+
+fn fallback(trace: &Trace) -> Option<String> {
+    if trace.fallback.count() == 0 {
+        return None;
+    }
+    let sizes = trace.fallback.sizes().iter();
+    let mut sizes: Vec<_> = sizes.map(|(bytes, count)| (*count, *bytes)).collect();
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    let listed: Vec<String> = sizes
+        .iter()
+        .take(6)
+        .map(|(count, bytes)| format!("{} × {}", thousands(*count), Bytes(*bytes)))
+        .collect();
+    let more = if sizes.len() > 6 { ", …" } else { "" };
+    Some(format!(
+        "fallback mmaps in place of a refused brk: {}, {} ({}{more})",
+        thousands(trace.fallback.count()),
+        Bytes(trace.fallback.bytes()),
+        listed.join(", "),
+    ))
+}
+
+fn observer(trace: &Trace) -> Option<String> {
+    let observer = trace.observer.as_ref()?;
+    let stops = match observer.stops {
+        0 => "nothing was stopped".to_owned(),
+        stops => counted(stops, "stop", "stops"),
+    };
+    let memory = observer.peak_rss_bytes.map_or_else(String::new, |bytes| {
+        format!(", {} of memory at its peak", Bytes(bytes))
+    });
+    Some(format!(
+        "observer ({}): {stops}, {} of processor time{memory}",
+        observer.via,
+        Seconds(observer.cpu_seconds),
+    ))
+}
+
+fn of_stack(stack: &ByStack) -> String {
+    let mut text = format!(
+        "{} in {}",
+        Bytes(stack.bytes),
+        counted(stack.count, "request", "requests")
+    );
+    let sizes: Vec<String> = stack
+        .requested
+        .iter()
+        .take(4)
+        .map(|(bytes, count)| format!("{} × {}", thousands(*count), Bytes(*bytes)))
+        .collect();
+    if !sizes.is_empty() {
+        let more = if stack.requested.len() > 4 {
+            ", …"
+        } else {
+            ""
+        };
+        text.push_str(&format!("; asked of malloc: {}{more}", sizes.join(", ")));
+    }
+    text.push('\n');
+    let left_out = stack.frames.len().saturating_sub(INNERMOST + OUTERMOST);
+    for (number, frame) in stack.frames.iter().enumerate() {
+        if left_out == 0 || !(INNERMOST..INNERMOST + left_out).contains(&number) {
+            text.push_str(&format!("    {}\n", printable(frame)));
+        } else if number == INNERMOST {
+            text.push_str(&format!(
+                "    … {}\n",
+                counted(left_out as u64, "frame", "frames")
+            ));
+        }
+    }
+    if stack.truncated {
+        text.push_str("    …\n");
+    }
+    text
+}

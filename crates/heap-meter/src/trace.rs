@@ -1,0 +1,192 @@
+//! A watched run as a result: what is reported, and kept, of a [`Story`].
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use serde::Serialize;
+
+use crate::event::Ending;
+use crate::finding::Finding;
+use crate::story::Story;
+use crate::story::fallback::Fallback;
+use crate::story::growth::{ByKind, FileGrowth, Growth, StackGrowth};
+use crate::story::tally::Tally;
+
+/// A watched run.
+///
+/// In JSON the field names are the keys.
+#[derive(Clone, Debug, Serialize)]
+pub struct Trace {
+    /// Program and arguments; `None` where the source doesn't know.
+    pub command: Option<Vec<String>>,
+    /// Where the events came from.
+    pub source: Source,
+    /// How many processes there were.
+    pub processes: u64,
+    /// How the first process ended; `None` if it still ran, or the source can't tell.
+    pub exit: Option<Ending>,
+    /// Events that are known to be missing.
+    pub lost_events: u64,
+    /// Calls and failures.
+    pub syscalls: Tally,
+    /// Who made memory grow.
+    pub growth: GrowthReport,
+    /// malloc's fallback.
+    pub fallback: Fallback,
+    /// What follows.
+    pub findings: Vec<Finding>,
+    /// What was not done, or done otherwise than without a watcher.
+    pub notes: Vec<String>,
+    /// What watching cost; `None` for a log, which cost whoever wrote it.
+    pub observer: Option<Observer>,
+}
+
+/// Where events came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// A child that was launched.
+    Launch,
+    /// A process that was running.
+    Attach,
+    /// A log that strace wrote.
+    StraceLog,
+}
+
+/// The watcher's own effort.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Observer {
+    /// How watched processes were told apart from others, in a word: `ptrace`, `tracepoints`.
+    pub via: String,
+    /// How often a process was stopped and set going again.
+    pub stops: u64,
+    /// Processor time of the watching thread, in seconds.
+    pub cpu_seconds: f64,
+    /// How long it watched, in seconds.
+    pub wall_seconds: f64,
+    /// The most memory that the watcher itself had resident; `None` if `/proc` didn't tell.
+    pub peak_rss_bytes: Option<u64>,
+}
+
+/// Growth, as it is reported. All figures are bytes unless their name says otherwise.
+#[derive(Clone, Debug, Serialize)]
+pub struct GrowthReport {
+    /// What each program still had at its end (or has now) of what came to it while it was
+    /// watched: the sum of `by_kind`.
+    pub bytes: i64,
+    /// The most that all processes had at one moment: the sum of `peak_by_kind`.
+    pub peak_bytes: i64,
+    /// What was asked for in all.
+    pub asked_bytes: u64,
+    /// What was given back before a program's end.
+    pub returned_bytes: u64,
+    /// `bytes` by kind.
+    pub by_kind: ByKind,
+    /// `peak_bytes` by kind.
+    pub peak_by_kind: ByKind,
+    /// The files that were read, those that made most grow first.
+    pub by_file: Vec<ByFile>,
+    /// Files that were not told apart, because there were too many.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub files_left_out: u64,
+    /// Who asked, most first; empty unless stacks were asked for.
+    pub by_stack: Vec<ByStack>,
+    /// Asked for by stacks that were not told apart, because there were too many.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub stacks_left_out_bytes: u64,
+}
+
+/// Growth while one file was being read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ByFile {
+    /// Its path; bytes that aren't UTF-8 are replaced.
+    pub path: String,
+    /// How often it was opened for reading.
+    pub opens: u64,
+    /// What was asked for, less what was given back, while it was being read.
+    pub bytes: u64,
+    /// What was asked for while it was being read.
+    pub asked_bytes: u64,
+}
+
+/// Growth by who asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ByStack {
+    /// Innermost first.
+    pub frames: Vec<String>,
+    /// The thread's first function isn't among them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+    /// What it asked the kernel for.
+    pub bytes: u64,
+    /// How often.
+    pub count: u64,
+    /// What had been asked of malloc, in bytes → how often, where it is known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub requested: BTreeMap<u64, u64>,
+}
+
+impl Trace {
+    /// What a story comes to. The rest is for the source to fill in.
+    pub fn of(story: &Story, source: Source, command: Option<&[OsString]>) -> Self {
+        let lossy = |word: &OsString| word.to_string_lossy().into_owned();
+        Self {
+            command: command.map(|words| words.iter().map(lossy).collect()),
+            source,
+            processes: story.processes(),
+            exit: None,
+            lost_events: 0,
+            syscalls: story.tally.clone(),
+            growth: GrowthReport::of(&story.growth),
+            fallback: story.fallback.clone(),
+            findings: story.findings(),
+            notes: Vec::new(),
+            observer: None,
+        }
+    }
+}
+
+impl GrowthReport {
+    fn of(growth: &Growth) -> Self {
+        let (by_kind, peak_by_kind) = (growth.by_kind(), growth.peak());
+        Self {
+            bytes: by_kind.total(),
+            peak_bytes: peak_by_kind.total(),
+            asked_bytes: growth.asked_bytes(),
+            returned_bytes: growth.returned_bytes(),
+            by_kind,
+            peak_by_kind,
+            by_file: growth.by_file().into_iter().map(ByFile::of).collect(),
+            files_left_out: growth.files_left_out(),
+            by_stack: growth.by_stack().into_iter().map(ByStack::of).collect(),
+            stacks_left_out_bytes: growth.stacks_left_out_bytes(),
+        }
+    }
+}
+
+impl ByFile {
+    fn of(file: &FileGrowth) -> Self {
+        Self {
+            path: String::from_utf8_lossy(&file.path).into_owned(),
+            opens: file.opens,
+            bytes: file.bytes(),
+            asked_bytes: file.asked_bytes,
+        }
+    }
+}
+
+impl ByStack {
+    fn of(stack: &StackGrowth) -> Self {
+        Self {
+            frames: stack.frames.iter().map(ToString::to_string).collect(),
+            truncated: stack.truncated,
+            bytes: stack.bytes,
+            count: stack.count,
+            requested: stack.requested.clone(),
+        }
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
