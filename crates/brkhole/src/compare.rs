@@ -1,0 +1,147 @@
+//! `brkhole compare`: a command with its break free and with it blocked.
+
+mod findings;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use heap_meter::environment::Environment;
+use heap_meter::experiment::{
+    Arm, Condition, Experiment, ExperimentError, Progress, Results, Stop, Store, StoreError,
+    metrics,
+};
+use heap_meter::report::{self, chart};
+use heap_meter::source::launch::Stopped;
+use heap_meter::target::{Stream, Target};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::{CompareArguments, Format};
+use crate::{output, signals};
+
+/// The break is left free.
+const CONTROL: &str = "control";
+/// The break is blocked, at every exec of the tree.
+const HOLE: &str = "hole";
+
+/// Status of a comparison that a signal ended: 128 + SIGINT, as a shell has it.
+const INTERRUPTED: u8 = 130;
+
+/// Runs both arms and reports.
+pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
+    output::check_writable([arguments.chart.as_ref(), arguments.output.file.as_ref()])?;
+    let store = arguments.out.as_ref().map(Store::open).transpose()?;
+    let experiment = experiment(arguments)?;
+    let stop = Stop::new();
+    let flag = stop.flag();
+    signals::on_end_wanted(move |_| flag.store(true, std::sync::atomic::Ordering::Relaxed))?;
+
+    let bar = progress_bar();
+    // The first failure to write is kept: the runs go on, so that nothing measured is lost.
+    let mut unwritten: Option<StoreError> = None;
+    let mut latest: Option<Results> = None;
+    let outcome = experiment.run_commands(
+        &BTreeMap::from([(HOLE.to_owned(), punched())]),
+        &stop,
+        &mut |progress| show(&bar, progress),
+        &mut |results| {
+            let mut results = results.clone();
+            results.findings = findings::of(&results);
+            results.notes.extend(findings::failure(&results));
+            if let (Some(store), None) = (&store, &unwritten) {
+                unwritten = store.keep(&results).err();
+            }
+            latest = Some(results);
+        },
+    );
+    bar.finish_and_clear();
+
+    if let Some(results) = &latest {
+        write(results, arguments)?;
+    }
+    if let Err(error @ ExperimentError::Interrupted { .. }) = &outcome {
+        eprintln!("brkhole: {error}");
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    outcome?;
+    match unwritten {
+        Some(error) => Err(error).context("the results above are complete, but not all were kept"),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn experiment(arguments: &CompareArguments) -> anyhow::Result<Experiment> {
+    let (program, words) = arguments
+        .command
+        .split_first()
+        .context("no command was given")?;
+    let target = Target::new(program)
+        .args(words)
+        .stdin(Stream::Null)
+        .stdout(Stream::Null)
+        .stderr(Stream::Null);
+    let arms = [CONTROL, HOLE].map(|name| Arm {
+        name: name.to_owned(),
+        target: target.clone(),
+    });
+    let command: Vec<_> = arguments
+        .command
+        .iter()
+        .map(|word| word.to_string_lossy())
+        .collect();
+    Ok(Experiment {
+        name: "compare".to_owned(),
+        arms: arms.into(),
+        repeats: arguments.repeats,
+        metrics: metrics::of_commands(),
+        environment: Environment::here(),
+        parameters: BTreeMap::from([
+            ("command".to_owned(), command.join(" ").into()),
+            ("repeats".to_owned(), arguments.repeats.into()),
+        ]),
+    })
+}
+
+/// A hole at the break of every program of the arm.
+fn punched() -> Condition {
+    Arc::new(
+        |stopped: Stopped| match brk_hole::remote::punch(stopped.tid) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        },
+    )
+}
+
+fn write(results: &Results, arguments: &CompareArguments) -> anyhow::Result<()> {
+    let text = match arguments.output.format {
+        Format::Table => report::experiment_table(results),
+        Format::Json => report::experiment_json(results)?,
+        Format::Csv => report::experiment_csv(results)?,
+    };
+    output::write(&text, &arguments.output)?;
+    if let Some(path) = &arguments.chart {
+        match chart::memory_over_checkpoints(results) {
+            Some(svg) => output::to_file(path, &svg)?,
+            None => eprintln!("brkhole: no chart was drawn: no run was weighed"),
+        }
+    }
+    Ok(())
+}
+
+/// A bar on stderr; indicatif hides it when that is no terminal.
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style)
+}
+
+fn show(bar: &ProgressBar, progress: Progress<'_>) {
+    bar.set_length(progress.processes);
+    bar.set_position(progress.processes_done);
+    let how = match progress.traced {
+        true => "counting system calls",
+        false => "weighing",
+    };
+    bar.set_message(format!("{}: {how}", progress.arm));
+}

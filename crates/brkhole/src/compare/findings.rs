@@ -1,0 +1,90 @@
+//! What follows from the two arms.
+
+use heap_meter::experiment::Results;
+use heap_meter::finding::{Finding, Severity};
+use heap_meter::units::{Bytes, thousands};
+
+/// Memory is called kept when the blocked arm ends with so many times as much as the free one …
+const KEPT_RATIO: f64 = 1.2;
+
+/// … and with at least so much more.
+const KEPT_BYTES: f64 = (1 << 20) as f64;
+
+/// What follows from the medians so far.
+pub(super) fn of(results: &Results) -> Vec<Finding> {
+    let figures = |metric: &str| {
+        let mut rows = results.comparison.iter();
+        let row = rows.find(|row| row.metric == metric)?;
+        Some((row.control, row.other()))
+    };
+    let mut findings = Vec::new();
+    if let Some(fallbacks) = figures("fallbacks") {
+        findings.extend(unused(fallbacks, figures("brk_refused")));
+        findings.extend(fell_back(fallbacks, figures("fallback_bytes")));
+    }
+    if let Some(rss) = figures("rss_at_end") {
+        findings.extend(kept(rss));
+    }
+    findings
+}
+
+/// A word where the command did not succeed: what was compared may not be what was meant.
+pub(super) fn failure(results: &Results) -> Option<String> {
+    let mut runs = results.arms.iter().flat_map(|arm| &arm.runs);
+    let exit = runs.find_map(|run| run.facts.get("exit").filter(|exit| *exit != "code 0"))?;
+    Some(format!(
+        "the command did not succeed (it ended with {exit}); run it by itself to see what it says"
+    ))
+}
+
+/// The break does not matter to this command.
+fn unused(fallbacks: (f64, f64), refused: Option<(f64, f64)>) -> Option<Finding> {
+    let (_, refused) = refused?;
+    if refused > 0.0 || fallbacks.1 > 0.0 {
+        return None;
+    }
+    let message = "With the break blocked, no brk was refused: the command takes no memory by the \
+                   break, or too little to ask for more.";
+    Some(Finding::new("break-unused", Severity::Info, message).evidence("refused_brks", refused))
+}
+
+/// malloc took the way out.
+fn fell_back(fallbacks: (f64, f64), bytes: Option<(f64, f64)>) -> Option<Finding> {
+    let (control, hole) = fallbacks;
+    let (_, bytes) = bytes?;
+    if hole <= control {
+        return None;
+    }
+    let message = format!(
+        "With the break blocked, malloc fell back to mmap {} times ({}); with it free, {} times.",
+        thousands(hole as u64),
+        Bytes(bytes as u64),
+        thousands(control as u64),
+    );
+    Some(
+        Finding::new("fallback", Severity::Info, message)
+            .evidence("control", control)
+            .evidence("hole", hole)
+            .evidence("bytes", bytes),
+    )
+}
+
+/// What free could not give back.
+fn kept(rss: (f64, f64)) -> Option<Finding> {
+    let (control, hole) = rss;
+    if hole < KEPT_RATIO * control || hole - control < KEPT_BYTES {
+        return None;
+    }
+    let message = format!(
+        "With the break blocked the command ends with {} resident instead of {}: memory that it \
+         had freed could not go back.",
+        Bytes(hole as u64),
+        Bytes(control as u64),
+    );
+    Some(
+        Finding::new("memory-kept", Severity::Warning, message)
+            .evidence("control_rss_bytes", control)
+            .evidence("hole_rss_bytes", hole)
+            .remedy("Where a break is blocked, have the program call malloc_trim(0)."),
+    )
+}

@@ -1,0 +1,116 @@
+//! `brkhole explain`: the story of a log that strace wrote.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use flate2::bufread::MultiGzDecoder;
+use heap_meter::report::chart;
+use heap_meter::source::strace_log::{Finished, StraceLog};
+use heap_meter::story::Story;
+use heap_meter::trace::{Source, Trace};
+
+use crate::cli::ExplainArguments;
+use crate::{output, remedy};
+
+/// How a compressed log begins.
+///
+/// # References
+/// RFC 1952, 2.3.1
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// What is read at a time.
+const BUFFER_BYTES: usize = 128 * 1024;
+
+/// Reads the logs to their end and reports.
+pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
+    output::check_writable([arguments.chart.as_ref(), arguments.output.file.as_ref()])?;
+    let mut logs = Vec::new();
+    for path in &arguments.logs {
+        logs.push((name(path), open(path)?));
+    }
+    let mut reader = StraceLog::new(Story::default());
+    match logs.len() {
+        1 => {
+            for (name, log) in logs {
+                reader.read(&name, log)?;
+            }
+        }
+        _ => reader.read_together(logs)?,
+    }
+    report(arguments, &reader.finish())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(arguments: &ExplainArguments, finished: &Finished<Story>) -> anyhow::Result<()> {
+    let story = &finished.sink;
+    let mut trace = Trace::of(story, Source::StraceLog, None);
+    trace.exit = finished.ending;
+    trace.lost_events = finished.lost_events;
+    trace.notes = finished.notes.iter().map(ToString::to_string).collect();
+    trace.notes.extend(unread(finished));
+    remedy::add_to(&mut trace.findings);
+    if let Some(path) = &arguments.chart {
+        let timeline = story.growth.timeline();
+        let title = arguments.logs.iter().map(|log| name(log));
+        let title = title.collect::<Vec<_>>().join(" ");
+        match chart::growth_over_time(&story.growth, &title) {
+            Some(svg) if !timeline.last().is_zero() => output::to_file(path, &svg)?,
+            Some(_) => trace
+                .notes
+                .push("no chart was drawn: the log holds no times (strace -ttt)".to_owned()),
+            None => trace
+                .notes
+                .push("no chart was drawn: memory never changed".to_owned()),
+        }
+    }
+    output::write_trace(&trace, &arguments.output)
+}
+
+/// What could not be read, with examples.
+fn unread(finished: &Finished<Story>) -> Option<String> {
+    let unread = &finished.unread;
+    let first: Vec<String> = unread
+        .examples
+        .iter()
+        .map(|example| format!("{example}"))
+        .collect();
+    (unread.count > 0).then(|| {
+        format!(
+            "{} of {} lines could not be read: {}",
+            unread.count,
+            finished.lines,
+            first.join("; ")
+        )
+    })
+}
+
+/// How a log is called in messages.
+fn name(path: &Path) -> String {
+    if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// Opens a log, compressed or not.
+fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
+    let failed = || format!("can't read {}", name(path));
+    let log: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        let file = File::open(path).with_context(failed)?;
+        if file.metadata().with_context(failed)?.is_dir() {
+            anyhow::bail!("{} is a directory: name the log in it", name(path));
+        }
+        Box::new(file)
+    };
+    let mut log = BufReader::with_capacity(BUFFER_BYTES, log);
+    if log.fill_buf().with_context(failed)?.starts_with(&GZIP) {
+        return Ok(Box::new(MultiGzDecoder::new(log)));
+    }
+    Ok(Box::new(log))
+}

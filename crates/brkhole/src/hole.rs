@@ -1,0 +1,52 @@
+//! A hole at the break of every program that a run executes: joins the launcher and the hole.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use heap_meter::source::launch::Options;
+
+/// What became of the holes of a run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Holes {
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    made: u64,
+    failed: u64,
+    first_failure: Option<String>,
+}
+
+impl Holes {
+    /// Has a hole punched at every exec of the run.
+    pub(crate) fn punched_by(&self, options: Options) -> Options {
+        let seen = Arc::clone(&self.seen);
+        options.at_exec(move |stopped| {
+            let outcome = brk_hole::remote::punch(stopped.tid);
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            match outcome {
+                Ok(_) => seen.made += 1,
+                Err(error) => {
+                    seen.failed += 1;
+                    seen.first_failure.get_or_insert(format!("{error}"));
+                }
+            }
+        })
+    }
+
+    /// What to say of them.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notes = vec![match seen.made {
+            1 => "a hole was punched at the break of 1 program".to_owned(),
+            made => format!("a hole was punched at the break of {made} programs"),
+        }];
+        if let Some(why) = &seen.first_failure {
+            notes.push(format!(
+                "no hole was punched for {} programs, the first because: {why}",
+                seen.failed
+            ));
+        }
+        notes
+    }
+}

@@ -1,0 +1,48 @@
+//! `brkhole`: why did this process's heap blow up?
+
+#![deny(unsafe_code)]
+
+mod cli;
+mod compare;
+mod cost;
+mod documents;
+mod explain;
+mod hole;
+mod output;
+mod remedy;
+mod signals;
+mod trace;
+mod who;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match &cli.command {
+        Command::Trace(arguments) => trace::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
+        Command::Completions { shell } => documents::completions(*shell),
+        Command::Man { directory } => documents::man(directory),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("brkhole: {}", told(&error));
+        ExitCode::FAILURE
+    })
+}
+
+/// An error and its causes; some tell their cause themselves, and it is not told twice.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}

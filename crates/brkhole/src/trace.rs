@@ -1,0 +1,78 @@
+//! `brkhole trace`: a command that is launched, or a process that runs already.
+
+mod attached;
+mod launched;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use heap_meter::report::{chart, flame};
+use heap_meter::story::Story;
+use heap_meter::trace::Trace;
+
+use crate::cli::TraceArguments;
+use crate::{output, remedy};
+
+/// Runs it; gives the status to end with.
+pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
+    output::check_writable([
+        arguments.chart.as_ref(),
+        arguments.flamegraph.as_ref(),
+        arguments.folded.as_ref(),
+        arguments.output.file.as_ref(),
+    ])?;
+    match arguments.pid {
+        Some(pid) => attached::run(arguments, pid),
+        None => launched::run(arguments),
+    }
+}
+
+/// Writes the report and the pictures that were asked for.
+fn report(arguments: &TraceArguments, mut trace: Trace, story: &Story) -> anyhow::Result<()> {
+    remedy::add_to(&mut trace.findings);
+    if arguments.hole {
+        remedy::own_hole(&mut trace.findings);
+    }
+    pictures(arguments, &mut trace, story)?;
+    output::write_trace(&trace, &arguments.output)
+}
+
+fn pictures(arguments: &TraceArguments, trace: &mut Trace, story: &Story) -> anyhow::Result<()> {
+    let growth = &story.growth;
+    if let Some(path) = &arguments.chart {
+        match chart::growth_over_time(growth, &title(arguments)) {
+            Some(svg) => output::to_file(path, &svg)?,
+            None => trace
+                .notes
+                .push("no chart was drawn: memory never changed".to_owned()),
+        }
+    }
+    let stacks = growth.by_stack();
+    let frames = || stacks.iter().map(|stack| (&*stack.frames, stack.bytes));
+    if let Some(path) = &arguments.folded {
+        output::to_file(path, &flame::folded(frames()))?;
+    }
+    if let Some(path) = &arguments.flamegraph {
+        let title = format!("heap growth in bytes: {}", title(arguments));
+        match flame::flame_graph(frames(), &title) {
+            Ok(svg) => output::to_file(path, &svg)?,
+            Err(flame::FlameError::Empty) => trace
+                .notes
+                .push("no flame graph was drawn: no stack asked for memory".to_owned()),
+            Err(error) => return Err(error).context("can't draw the flame graph"),
+        }
+    }
+    Ok(())
+}
+
+/// What the pictures are of.
+fn title(arguments: &TraceArguments) -> String {
+    match arguments.pid {
+        Some(pid) => format!("process {pid}"),
+        None => {
+            let words = arguments.command.iter();
+            let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+            words.join(" ")
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! A process that runs already.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use heap_meter::source::attach::{self, Attach, Used, Watched};
+use heap_meter::story::Story;
+use heap_meter::trace::{Observer, Source, Trace};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::{TraceArguments, Via};
+use crate::cost::own_peak_rss_bytes;
+use crate::signals;
+
+/// Watches until the process ends, the time is over, or a signal comes; the process goes on.
+pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCode> {
+    let via = match arguments.via {
+        Via::Auto => attach::Via::Auto,
+        Via::Tracepoints => attach::Via::Tracepoints,
+        Via::Ptrace => attach::Via::Ptrace,
+    };
+    let attach = Attach::start(pid, via, Story::default())?;
+    let used = attach.via();
+    let stopper = attach.stopper();
+    signals::on_end_wanted(move |_| stopper.stop())?;
+    wait(&attach, arguments, pid);
+    let watched = attach.wait()?;
+
+    let mut trace = Trace::of(&watched.sink, Source::Attach, None);
+    fill_in(&mut trace, &watched, used);
+    super::report(arguments, trace, &watched.sink)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows on a terminal that something is going on; returns when the watching is to end.
+fn wait(attach: &Attach<Story>, arguments: &TraceArguments, pid: i32) {
+    const TICK: std::time::Duration = std::time::Duration::from_millis(50);
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+        bar.set_style(style);
+    }
+    bar.set_message(format!(
+        "watching process {pid}; Ctrl-C ends the watching, not the process"
+    ));
+    let since = Instant::now();
+    while !attach.is_finished() {
+        if arguments
+            .duration
+            .is_some_and(|duration| since.elapsed() >= duration)
+        {
+            attach.stop();
+            break;
+        }
+        bar.tick();
+        std::thread::sleep(TICK);
+    }
+    bar.finish_and_clear();
+}
+
+fn fill_in(trace: &mut Trace, watched: &Watched<Story>, used: Used) {
+    trace.exit = watched.ending;
+    trace.processes = watched.processes;
+    trace.lost_events = watched.lost_events;
+    trace.notes = watched.notes.iter().map(ToString::to_string).collect();
+    if watched.lost_events > 0 {
+        trace.notes.push(format!(
+            "{} records were lost, so all counts are lower bounds",
+            watched.lost_events
+        ));
+    }
+    let (via, stops) = match used {
+        Used::Tracepoints => ("tracepoints", 0),
+        Used::Ptrace => ("ptrace at every system call", watched.cost.stops_or_records),
+    };
+    trace.observer = Some(Observer {
+        via: via.to_owned(),
+        stops,
+        cpu_seconds: watched.cost.watcher_cpu_seconds,
+        wall_seconds: watched.cost.wall_seconds,
+        peak_rss_bytes: own_peak_rss_bytes(),
+    });
+}

@@ -1,0 +1,42 @@
+//! Who asked: joins the launcher and the unwinder.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use heap_meter::source::launch::Options;
+use heap_meter::stacks::Stacks;
+
+/// The unwinder of a run. Its hooks are all called on the tracing thread, so nobody ever waits.
+#[derive(Clone)]
+pub(crate) struct Who {
+    stacks: Arc<Mutex<Stacks>>,
+}
+
+impl Who {
+    pub(crate) fn new() -> Self {
+        Self {
+            stacks: Arc::new(Mutex::new(Stacks::new())),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stacks> {
+        self.stacks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the stack unwound at every growth of the run.
+    pub(crate) fn asked_by(&self, options: Options) -> Options {
+        let (at_growth, at_exit) = (self.clone(), self.clone());
+        options
+            .at_growth(move |stopped, _| at_growth.lock().of(stopped.pid, stopped.tid))
+            .at_exit(move |stopped| at_exit.lock().forget(stopped.pid))
+    }
+
+    /// Has a process's new program forgotten the old one's mappings.
+    pub(crate) fn forget(&self, pid: i32) {
+        self.lock().forget(pid);
+    }
+
+    /// What could not be done.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.lock().notes()
+    }
+}

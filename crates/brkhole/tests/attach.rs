@@ -1,0 +1,250 @@
+//! `brkhole trace --pid PID`.
+
+mod common;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use common::{LOCATIONS, Nginx, brkhole, kinds, output, private_writable_bytes};
+use serde_json::Value;
+
+/// A master of nginx with its worker; it ends with the test.
+struct Master<'a> {
+    nginx: &'a Nginx,
+    pid: i32,
+}
+
+impl<'a> Master<'a> {
+    fn start(nginx: &'a Nginx) -> Self {
+        let words = nginx.words(&[]);
+        let status = Command::new(&words[0]).args(&words[1..]).status().unwrap();
+        assert!(status.success());
+        let file = nginx.directory.path().join("nginx.pid");
+        let pid = wait_for(|| std::fs::read_to_string(&file).ok()?.trim().parse().ok());
+        wait_for(|| (!children(pid).is_empty()).then_some(()));
+        Self { nginx, pid }
+    }
+
+    /// Reloads, and waits until it is done: the workers are others.
+    fn reload(&self) {
+        let before = children(self.pid);
+        signal("HUP", self.pid);
+        wait_for(|| {
+            let now = children(self.pid);
+            let renewed = !now.is_empty() && now.iter().all(|child| !before.contains(child));
+            renewed.then_some(())
+        });
+    }
+}
+
+impl Drop for Master<'_> {
+    fn drop(&mut self) {
+        signal("TERM", self.pid);
+        let socket = self.nginx.directory.path().join("socket");
+        wait_for(|| (!socket.exists()).then_some(()));
+    }
+}
+
+fn signal(name: &str, pid: i32) {
+    let status = Command::new("kill")
+        .args(["-s", name, &pid.to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let list = list.unwrap_or_default();
+    list.split_whitespace()
+        .filter_map(|child| child.parse().ok())
+        .collect()
+}
+
+/// Looks again and again for at most two minutes.
+fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..12_000 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("waited in vain");
+}
+
+/// Watches a process; ends with SIGINT, as Ctrl-C does.
+struct Watching {
+    child: Child,
+    report: tempfile::NamedTempFile,
+}
+
+impl Watching {
+    fn start(pid: i32, via: &str) -> Self {
+        let report = tempfile::NamedTempFile::new().unwrap();
+        let child = brkhole(&["trace", "--pid", &pid.to_string(), "--via", via])
+            .args(["--format", "json", "-o", report.path().to_str().unwrap()])
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let watching = Self { child, report };
+        watching.wait_until_it_watches(pid, via);
+        watching
+    }
+
+    fn wait_until_it_watches(&self, pid: i32, via: &str) {
+        let ours = self.child.id();
+        wait_for(|| match via {
+            // The tracer is one of its threads.
+            "ptrace" => {
+                let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+                let tracer = status
+                    .lines()
+                    .find_map(|line| line.strip_prefix("TracerPid:"))?;
+                let thread = format!("/proc/{ours}/task/{}", tracer.trim());
+                Path::new(&thread).exists().then_some(())
+            }
+            // It handles signals only when it watches already.
+            _ => {
+                let status = std::fs::read_to_string(format!("/proc/{ours}/status")).ok()?;
+                let caught = status
+                    .lines()
+                    .find_map(|line| line.strip_prefix("SigCgt:"))?;
+                let caught = u64::from_str_radix(caught.trim(), 16).ok()?;
+                (caught & (1 << (libc::SIGINT - 1)) != 0).then_some(())
+            }
+        });
+    }
+
+    fn end(mut self) -> Value {
+        signal("INT", self.child.id() as i32);
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        serde_json::from_slice(&std::fs::read(self.report.path()).unwrap()).unwrap()
+    }
+}
+
+/// Whether tracepoints can be used here is the kernel's business: then ptrace is what is tested.
+fn permitted(via: &str) -> bool {
+    if via == "ptrace" {
+        return true;
+    }
+    let own = std::process::id().to_string();
+    let mut child = Command::new("sleep").arg("100").spawn().unwrap();
+    let pid = child.id().to_string();
+    let tried = output(&["trace", "--pid", &pid, "--via", via, "--duration", "0.01"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    if !tried.status.success() {
+        common::skipped(format_args!(
+            "no tracepoints for {own}: {}",
+            String::from_utf8_lossy(&tried.stderr)
+        ));
+    }
+    tried.status.success()
+}
+
+fn a_reload_is_seen(via: &str) {
+    let Some(nginx) = Nginx::configured() else {
+        return;
+    };
+    if !permitted(via) {
+        return;
+    }
+    let master = Master::start(&nginx);
+    let before = private_writable_bytes(master.pid);
+    let watching = Watching::start(master.pid, via);
+    master.reload();
+    let grown = private_writable_bytes(master.pid) - before;
+    let report = watching.end();
+    assert_eq!(report["source"], "attach");
+    assert_eq!(report["lost_events"], 0);
+    assert_eq!(kinds(&report)[0], "repeated-file", "{report:#}");
+    let file = &report["growth"]["by_file"][0];
+    assert_eq!(file["path"], nginx.bundle);
+    assert_eq!(file["opens"], LOCATIONS + 1);
+    let share = file["bytes"].as_f64().unwrap() / grown as f64;
+    assert!((0.95..=1.05).contains(&share), "{share} of {grown}");
+    assert!(Path::new(&format!("/proc/{}", master.pid)).exists());
+}
+
+#[test]
+fn a_reload_of_nginx_by_tracepoints() {
+    a_reload_is_seen("tracepoints");
+}
+
+#[test]
+fn a_reload_of_nginx_by_ptrace() {
+    a_reload_is_seen("ptrace");
+}
+
+/// Counts up on its standard output as long as it lives.
+fn counting() -> Child {
+    Command::new("sh")
+        .args([
+            "-c",
+            "n=0; while :; do n=$((n+1)); echo $n > \"$0\"; sleep 0.01; done",
+        ])
+        .arg(std::env::temp_dir().join(format!("counting.{}", std::process::id())))
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn kill_9_leaves_the_process_running() {
+    for via in ["tracepoints", "ptrace"] {
+        if !permitted(via) {
+            continue;
+        }
+        let mut target = counting();
+        let file = std::env::temp_dir().join(format!("counting.{}", std::process::id()));
+        let pid = target.id() as i32;
+        let mut watching = Watching::start(pid, via);
+        watching.child.kill().unwrap();
+        watching.child.wait().unwrap();
+        let count = || {
+            std::fs::read_to_string(&file)
+                .ok()?
+                .trim()
+                .parse::<u64>()
+                .ok()
+        };
+        let now = wait_for(count);
+        wait_for(|| count().filter(|later| *later > now + 5));
+        target.kill().unwrap();
+        target.wait().unwrap();
+        std::fs::remove_file(&file).unwrap();
+    }
+}
+
+#[test]
+fn why_not() {
+    let own = std::process::id();
+    let cases = [
+        ("2147483647".to_owned(), "no process"),
+        ("2".to_owned(), "kernel thread"),
+    ];
+    for (pid, word) in cases {
+        if pid == "2" && !is_kernel_thread(2) {
+            continue;
+        }
+        let output = output(&["trace", "--pid", &pid, "--duration", "0.1"]);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{pid}: {complaint}");
+        assert!(complaint.contains(word), "{pid}: {complaint}");
+    }
+    // Itself: the shell becomes the command, and keeps its number.
+    let itself = Command::new("sh")
+        .args([
+            "-c",
+            "exec \"$0\" trace --pid $$",
+            env!("CARGO_BIN_EXE_brkhole"),
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(itself.status.code(), Some(1), "{own}");
+    let complaint = String::from_utf8_lossy(&itself.stderr).into_owned();
+    assert!(complaint.contains("itself"), "{complaint}");
+}
+
+fn is_kernel_thread(pid: i32) -> bool {
+    std::fs::read(format!("/proc/{pid}/maps")).is_ok_and(|maps| maps.is_empty())
+}

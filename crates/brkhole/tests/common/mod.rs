@@ -1,0 +1,155 @@
+//! What the tests of the command share.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+
+use serde_json::Value;
+
+/// Locations in the configuration of nginx, each of which has a context of its own; the server has
+/// one more.
+pub const LOCATIONS: u64 = 100;
+
+/// Says why a test did nothing, past the test runner, which hides what a passing test says.
+pub fn skipped(why: impl std::fmt::Display) {
+    writeln!(std::io::stderr(), "skipped: {why}").expect("standard error is there");
+}
+
+/// Whether a program is there; says so if not.
+pub fn installed(program: &str) -> bool {
+    let found = Command::new("sh")
+        .args(["-c", "command -v \"$0\" >/dev/null", program])
+        .status()
+        .is_ok_and(|status| status.success());
+    if !found {
+        skipped(format_args!("{program} is not installed"));
+    }
+    found
+}
+
+/// The command, in surroundings that nothing depends on.
+pub fn brkhole(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_brkhole"));
+    command
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .env_remove("GLIBC_TUNABLES")
+        .env_remove("LD_PRELOAD")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs the command to its end.
+pub fn output(arguments: &[&str]) -> Output {
+    brkhole(arguments).output().expect("the command starts")
+}
+
+/// Runs the command with `--format json`, which has to succeed, and gives what it reports.
+pub fn json(arguments: &[&str]) -> Value {
+    let report = tempfile::NamedTempFile::new().unwrap();
+    let (command, rest) = arguments.split_first().unwrap();
+    let mut all = vec![*command, "--format", "json", "-o"];
+    all.push(report.path().to_str().unwrap());
+    all.extend(rest);
+    let output = output(&all);
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{all:?}: {complaint}");
+    serde_json::from_slice(&std::fs::read(report.path()).unwrap()).expect("JSON is reported")
+}
+
+/// Kinds of the findings, in order.
+pub fn kinds(report: &Value) -> Vec<&str> {
+    let findings = report["findings"].as_array().expect("a list of findings");
+    findings
+        .iter()
+        .filter_map(|found| found["kind"].as_str())
+        .collect()
+}
+
+/// Compiles `tests/programs/NAME.c` and gives the program's path.
+pub fn compiled(name: &str) -> PathBuf {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/programs/{name}.c"));
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("brkhole-{name}"));
+    let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+    if changed(&program) <= changed(&source) {
+        // Another run of the tests may be executing the old one.
+        let fresh = program.with_extension(std::process::id().to_string());
+        let status = Command::new("cc")
+            .args(["-O1", "-Wall", "-Werror", "-pthread", "-o"])
+            .args([&fresh, &source])
+            .status()
+            .expect("a C compiler (cc) is needed");
+        assert!(status.success(), "{source:?} does not compile");
+        std::fs::rename(&fresh, &program).unwrap();
+    }
+    program
+}
+
+/// A directory with a configuration of nginx: the bundle in `http`, empty locations.
+pub struct Nginx {
+    pub directory: tempfile::TempDir,
+    pub bundle: &'static str,
+}
+
+impl Nginx {
+    /// `None`, and a word why, where nginx, its Lua module or the bundle are missing.
+    pub fn configured() -> Option<Self> {
+        const MODULES: &str = "/usr/lib/nginx/modules";
+        let bundle = "/etc/ssl/certs/ca-certificates.crt";
+        let module = format!("{MODULES}/ngx_http_lua_module.so");
+        if !installed("nginx") {
+            return None;
+        }
+        for file in [module.as_str(), bundle] {
+            if !Path::new(file).exists() {
+                skipped(format_args!("{file} is not there"));
+                return None;
+            }
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().display();
+        let locations: String = (0..LOCATIONS)
+            .map(|number| format!("location /{number} {{ }}\n"))
+            .collect();
+        let configuration = format!(
+            "load_module {MODULES}/ndk_http_module.so;\n\
+             load_module {MODULES}/ngx_http_lua_module.so;\n\
+             pid {place}/nginx.pid;\nerror_log {place}/error.log;\nworker_processes 1;\n\
+             events {{ }}\n\
+             http {{\naccess_log off;\nlua_ssl_trusted_certificate {bundle};\n\
+             server {{ listen unix:{place}/socket;\n{locations}}}\n}}\n"
+        );
+        std::fs::write(directory.path().join("nginx.conf"), configuration).unwrap();
+        Some(Self { directory, bundle })
+    }
+
+    /// nginx with this configuration and one more argument.
+    pub fn words(&self, more: &[&str]) -> Vec<String> {
+        let place = self.directory.path().display();
+        let own = ["nginx", "-q", "-p", &format!("{place}"), "-c"].map(str::to_owned);
+        let file = format!("{place}/nginx.conf");
+        let error_log = ["-e".to_owned(), format!("{place}/error.log")];
+        let more = more.iter().map(|word| (*word).to_owned());
+        own.into_iter()
+            .chain([file])
+            .chain(error_log)
+            .chain(more)
+            .collect()
+    }
+}
+
+/// Private writable memory without the stack, in bytes: what growth is about.
+pub fn private_writable_bytes(pid: i32) -> u64 {
+    let space = heap_meter::address_space::AddressSpace::of(pid).expect("it stands still");
+    let mappings = space.mappings().iter();
+    mappings
+        .filter(|mapping| mapping.permissions.write && !mapping.permissions.shared)
+        .filter(|mapping| !mapping.is_stack())
+        .map(heap_meter::address_space::Mapping::length_bytes)
+        .sum()
+}

@@ -1,0 +1,260 @@
+//! `brkhole trace -- COMMAND`, as a user types it.
+
+mod common;
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+
+use common::{LOCATIONS, Nginx, brkhole, compiled, json, kinds, output};
+use serde_json::Value;
+
+fn words<'a>(before: &[&'a str], command: &'a [String]) -> Vec<&'a str> {
+    let command = command.iter().map(String::as_str);
+    before
+        .iter()
+        .copied()
+        .chain(["--"])
+        .chain(command)
+        .collect()
+}
+
+#[test]
+fn nginx_names_the_bundle_first() {
+    let Some(nginx) = Nginx::configured() else {
+        return;
+    };
+    let command = nginx.words(&["-t"]);
+    let report = json(&words(&["trace"], &command));
+    assert_eq!(kinds(&report)[0], "repeated-file");
+    let evidence = &report["findings"][0]["evidence"];
+    assert_eq!(evidence["path"], nginx.bundle);
+    assert_eq!(evidence["opens"], LOCATIONS + 1);
+    assert_eq!(report["growth"]["by_file"][0]["path"], nginx.bundle);
+    assert_eq!(report["growth"]["by_file"][0]["opens"], LOCATIONS + 1);
+    assert_eq!(report["fallback"]["count"], 0);
+    assert!(!kinds(&report).contains(&"break-blocked"));
+}
+
+#[test]
+fn nginx_with_a_hole_falls_back_and_says_who_blocks() {
+    let Some(nginx) = Nginx::configured() else {
+        return;
+    };
+    let command = nginx.words(&["-t"]);
+    let report = json(&words(&["trace", "--hole"], &command));
+    let all = kinds(&report);
+    assert_eq!(all[..3], ["repeated-file", "break-blocked", "memory-kept"]);
+    let refused = report["syscalls"]["brk"]["failed"].as_u64().unwrap();
+    assert!(refused > LOCATIONS, "{refused}");
+    assert_eq!(report["fallback"]["count"], refused);
+    let blocked = &report["findings"][1]["evidence"];
+    assert_eq!(blocked["blocker"]["perms"], "r--p");
+    assert_eq!(blocked["room_bytes"], 0);
+    assert_eq!(blocked["blocker"]["start"], blocked["break"]);
+}
+
+#[test]
+fn the_report_has_the_promised_names() {
+    let report = json(&["trace", "--", "sh", "-c", "true & wait; exit 0"]);
+    assert_eq!(report["source"], "launch");
+    assert_eq!(report["command"][0], "sh");
+    assert_eq!(report["exit"], serde_json::json!({"code": 0}));
+    assert_eq!(report["lost_events"], 0);
+    assert!(report["processes"].as_u64().unwrap() >= 2);
+    let growth = &report["growth"];
+    let kinds = growth["by_kind"].as_object().unwrap();
+    let sum: i64 = kinds.values().filter_map(Value::as_i64).sum();
+    assert_eq!(growth["bytes"].as_i64(), Some(sum));
+    for kind in ["break", "fallback", "large_block", "arena", "other"] {
+        assert!(kinds.contains_key(kind), "{kind}");
+    }
+    assert!(growth["by_file"].is_array() && growth["by_stack"].is_array());
+    assert!(report["fallback"]["sizes"].is_object());
+    assert!(report["syscalls"]["brk"]["calls"].as_u64().unwrap() > 0);
+    assert!(report["observer"]["peak_rss_bytes"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn the_commands_own_status_is_passed_on() {
+    for (script, status) in [
+        ("exit 0", 0),
+        ("exit 7", 7),
+        ("kill -9 $$", 137),
+        ("kill $$", 143),
+    ] {
+        let output = output(&["trace", "--", "sh", "-c", script]);
+        assert_eq!(output.status.code(), Some(status), "{script}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("system call"));
+    }
+}
+
+#[test]
+fn the_commands_own_streams_stay_where_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let report = directory.path().join("report");
+    let report = report.to_str().unwrap();
+    let script = "cat; echo out; echo err >&2";
+    let mut child = brkhole(&["trace", "-o", report, "--", "sh", "-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"in\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.stdout, b"in\nout\n");
+    assert_eq!(output.stderr, b"err\n");
+    assert!(std::fs::read_to_string(report).unwrap().contains("brk"));
+}
+
+#[test]
+fn a_signal_is_passed_on_to_the_command() {
+    let script = "trap 'echo got it; exit 5' TERM; echo ready; while :; do sleep 0.05; done";
+    let mut child = brkhole(&["trace", "-o", "/dev/null", "--", "sh", "-c", script])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    let pid = child.id().to_string();
+    std::process::Command::new("kill")
+        .arg(&pid)
+        .status()
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+    line.clear();
+    std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
+    assert_eq!(line, "got it\n");
+}
+
+#[test]
+fn kill_9_ends_the_command_too() {
+    let mut child = brkhole(&["trace", "--", "sh", "-c", "echo $$; exec sleep 1000"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
+    let launched = format!("/proc/{}", line.trim());
+    assert!(std::path::Path::new(&launched).exists());
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    // Its end is told to init, which may take a moment to take note.
+    let gone = || {
+        let status = std::fs::read_to_string(format!("{launched}/status")).unwrap_or_default();
+        status.is_empty() || status.contains("State:\tZ")
+    };
+    assert!((0..1000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        gone()
+    }));
+}
+
+#[test]
+fn pictures_and_stacks() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let (chart, flames, folded) = (path("c.svg"), path("f.svg"), path("f.txt"));
+    let program = compiled("arenas").display().to_string();
+    let report = json(&[
+        "trace",
+        "--chart",
+        &chart,
+        "--flamegraph",
+        &flames,
+        "--folded",
+        &folded,
+        "--",
+        &program,
+    ]);
+    let stacks = report["growth"]["by_stack"].as_array().unwrap();
+    let bytes: u64 = stacks
+        .iter()
+        .filter_map(|stack| stack["bytes"].as_u64())
+        .sum();
+    assert_eq!(
+        report["growth"]["asked_bytes"], bytes,
+        "each growth has a stack"
+    );
+    let of_work = stacks.iter().any(|stack| {
+        let frames = stack["frames"].as_array().unwrap();
+        frames.iter().any(|frame| frame == "work")
+    });
+    assert!(of_work, "{stacks:?}");
+    for svg in [chart, flames] {
+        let svg = std::fs::read_to_string(svg).unwrap();
+        assert!(
+            svg.contains("<svg") && svg.contains("<title>"),
+            "{}",
+            &svg[..200]
+        );
+    }
+    let folded = std::fs::read_to_string(folded).unwrap();
+    assert!(
+        folded.lines().any(|line| line.contains(";work;")),
+        "{folded}"
+    );
+}
+
+#[test]
+fn arenas_are_a_finding() {
+    let program = compiled("arenas").display().to_string();
+    let report = json(&["trace", "--", &program]);
+    assert_eq!(kinds(&report), ["grew-by-arenas"]);
+}
+
+#[test]
+fn limits_are_told_from_blockers() {
+    let grow = "import ctypes\nfor _ in range(2000): ctypes.CDLL(None).malloc(100000)";
+    for (limit, name) in [
+        ("ulimit -d 16384", "RLIMIT_DATA"),
+        ("ulimit -v 60000", "RLIMIT_AS"),
+    ] {
+        let script = format!("{limit}; exec /usr/bin/python3 -c \"$0\"");
+        let output = output(&["trace", "--format", "json", "--", "sh", "-c", &script, grow]);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(kinds(&report).contains(&"break-limited"), "{report}");
+        let findings = report["findings"].as_array().unwrap();
+        let limited = findings
+            .iter()
+            .find(|found| found["kind"] == "break-limited")
+            .unwrap();
+        assert_eq!(limited["evidence"]["limit"], name);
+    }
+}
+
+#[test]
+fn what_cannot_be_run_is_named() {
+    let output = output(&["trace", "--", "/no/such/program"]);
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("/no/such/program"), "{complaint}");
+    assert_eq!(complaint.matches("No such file").count(), 1, "{complaint}");
+}
+
+#[test]
+fn bad_usage_has_status_2() {
+    for arguments in [
+        &["trace"][..],
+        &["trace", "--pid", "0"],
+        &["trace", "--pid", "1", "--", "true"],
+        &["trace", "--duration", "1", "--", "true"],
+        &["trace", "--pid", "1", "--hole"],
+        &["compare"],
+        &["explain"],
+        &["nonsense"],
+    ] {
+        assert_eq!(output(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_to_is_said_before_anything_runs() {
+    let output = output(&["trace", "-o", "/no/such/place", "--", "echo", "ran"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/no/such/place"));
+}
