@@ -1,0 +1,122 @@
+//! What somebody who isn't root gets, and is told.
+
+mod common;
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+
+use common::skipped;
+
+/// Who owns nothing.
+const NOBODY: u32 = 65534;
+
+/// The command where everybody may run it.
+struct Installed {
+    directory: tempfile::TempDir,
+}
+
+impl Installed {
+    /// `None`, and a word why, unless this is root, who can become somebody else.
+    fn for_everybody() -> Option<Self> {
+        if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+            skipped("only root can become another user");
+            return None;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let everybody = PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(directory.path(), everybody).unwrap();
+        let installed = Self { directory };
+        // Not by writing it here: another thread may fork meanwhile, and as long as its child has
+        // the file open for writing, nobody can execute it.
+        let status = Command::new("install")
+            .args(["-m755", env!("CARGO_BIN_EXE_brkhole")])
+            .arg(installed.program())
+            .status();
+        assert!(status.unwrap().success());
+        Some(installed)
+    }
+
+    fn program(&self) -> PathBuf {
+        self.directory.path().join("brkhole")
+    }
+
+    /// Runs it as nobody.
+    fn output(&self, arguments: &[&str]) -> Output {
+        as_nobody(&self.program()).args(arguments).output().unwrap()
+    }
+}
+
+fn as_nobody(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.uid(NOBODY).gid(NOBODY).current_dir("/");
+    command
+}
+
+/// Ends with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn somebody_elses_process() {
+    let Some(installed) = Installed::for_everybody() else {
+        return;
+    };
+    let target = Ended(Command::new("sleep").arg("1000").spawn().unwrap());
+    let pid = target.0.id().to_string();
+    let output = installed.output(&["trace", "--pid", &pid, "--duration", "1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    for word in [pid.as_str(), "uid 0", "uid 65534", "sudo"] {
+        assert!(complaint.contains(word), "{word}: {complaint}");
+    }
+}
+
+#[test]
+fn own_process_without_tracepoints() {
+    let Some(installed) = Installed::for_everybody() else {
+        return;
+    };
+    let script = "while :; do cat /dev/null; done";
+    let shell = as_nobody(Path::new("sh")).args(["-c", script]).spawn();
+    let target = Ended(shell.unwrap());
+    let pid = target.0.id().to_string();
+    let arguments = ["trace", "--pid", &pid, "--duration", "1"];
+    let output = installed.output(&arguments);
+    let (report, complaint) = (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    );
+    if complaint.contains("ptrace_scope") {
+        return skipped("Yama forbids to trace what isn't a child");
+    }
+    assert!(output.status.success(), "{complaint}");
+    assert!(report.contains("ptrace at every system call"), "{report}");
+    let flat = report.replace("\n  ", " ");
+    assert!(flat.contains("tracepoints were not used"), "{report}");
+    assert!(flat.contains("perf_event_paranoid is"), "{report}");
+
+    let refused = installed.output(&[&arguments[..], &["--via", "tracepoints"]].concat());
+    assert_eq!(refused.status.code(), Some(1));
+    let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(complaint.contains("setcap"), "{complaint}");
+}
+
+#[test]
+fn a_launched_command() {
+    let Some(installed) = Installed::for_everybody() else {
+        return;
+    };
+    let output = installed.output(&["trace", "--hole", "--", "sh", "-c", "id -u; exit 4"]);
+    assert_eq!(output.status.code(), Some(4));
+    let report = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(report.starts_with("65534\n"), "{report}");
+    assert!(report.contains("break is blocked"), "{report}");
+}
