@@ -11,7 +11,7 @@ use crate::judge;
 use crate::trim::malloc_trim;
 use anyhow::Context;
 use brk_hole::luajit::Vm;
-use heap_meter::experiment::{Metric, Results, Unit};
+use heap_meter::experiment::{Metric, Results, Unit, metrics};
 use heap_meter::finding::Finding;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -84,7 +84,7 @@ impl Chapter for Burst {
             Some(run.wall_seconds)
         })];
         metrics.extend(judge::memory_metrics(TAKEN, FREED, TRIMMED));
-        metrics.extend(judge::malloc_metrics());
+        metrics.extend(metrics::malloc());
         metrics
     }
 

@@ -1,7 +1,7 @@
 //! What the figures of a run mean: metrics that chapters share, and the findings that follow.
 
 use crate::arm::{CONTROL, HOLE};
-use heap_meter::experiment::{ArmResults, Metric, Results, Run, Unit};
+use heap_meter::experiment::{ArmResults, Metric, Results, Run, Unit, metrics};
 use heap_meter::finding::{Finding, Severity};
 use heap_meter::statistics::median;
 use heap_meter::units::{Bytes, Seconds, thousands};
@@ -15,43 +15,16 @@ const KEPT_RATIO: f64 = 1.5;
 /// … and when that is at least so much.
 const KEPT_BYTES: f64 = (4 << 20) as f64;
 
-/// Resident memory at a checkpoint.
-pub(crate) fn rss_metric(name: &str, title: &str, label: &str) -> Metric {
-    let label = label.to_owned();
-    Metric::new(name, title, Unit::Bytes, move |run| rss(run, &label))
-}
-
 /// Memory when all is held, when it is freed, when malloc was told to give it back, and its peak.
 pub(crate) fn memory_metrics(held: &str, freed: &str, trimmed: &str) -> Vec<Metric> {
     let label = held.to_owned();
     vec![
-        Metric::new("peak_rss", "peak memory", Unit::Bytes, peak_rss),
-        rss_metric("rss_after_free", "memory after free", freed),
-        rss_metric("rss_after_trim", "memory after malloc_trim", trimmed),
+        metrics::peak_rss(),
+        metrics::rss_at("rss_after_free", "memory after free", freed),
+        metrics::rss_at("rss_after_trim", "memory after malloc_trim", trimmed),
         Metric::new("address_space", "address space", Unit::Bytes, move |run| {
             Some(run.checkpoint(&label)?.snapshot.address_space_bytes as f64)
         }),
-    ]
-}
-
-/// What malloc asked of the kernel in the traced run.
-pub(crate) fn malloc_metrics() -> Vec<Metric> {
-    vec![
-        Metric::new("brk_calls", "brk calls", Unit::Count, |run| {
-            Some(run.syscall("brk")?.calls as f64)
-        }),
-        Metric::new("brk_refused", "refused brk calls", Unit::Count, |run| {
-            Some(run.syscall("brk")?.failed as f64)
-        }),
-        Metric::new("fallbacks", "fallback mmaps", Unit::Count, |run| {
-            Some(run.fallback.as_ref()?.count() as f64)
-        }),
-        Metric::new(
-            "fallback_bytes",
-            "mapped by fallbacks",
-            Unit::Bytes,
-            |run| Some(run.fallback.as_ref()?.bytes() as f64),
-        ),
     ]
 }
 

@@ -6,7 +6,7 @@ use crate::judge;
 use crate::trim::malloc_trim;
 use anyhow::Context;
 use brk_hole::luajit::Vm;
-use heap_meter::experiment::{Metric, Results, Run, Unit};
+use heap_meter::experiment::{Metric, Results, Run, Unit, metrics};
 use heap_meter::finding::Finding;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -86,7 +86,7 @@ impl Chapter for Locations {
             ),
         ];
         metrics.extend(judge::memory_metrics(LOADED, FREED, TRIMMED));
-        metrics.extend(judge::malloc_metrics());
+        metrics.extend(metrics::malloc());
         metrics
     }
 

@@ -8,7 +8,7 @@ use crate::locations::{load, room_for};
 use crate::trim::malloc_trim;
 use anyhow::Context;
 use brk_hole::luajit::Vm;
-use heap_meter::experiment::{Metric, Results, Unit};
+use heap_meter::experiment::{Metric, Results, Unit, metrics};
 use heap_meter::finding::Finding;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -101,8 +101,8 @@ impl Chapter for Reload {
                 Some(reloads? / f64::from(cycles))
             },
         )];
-        metrics.push(judge::rss_metric("rss_started", "after the start", STARTED));
-        metrics.push(judge::rss_metric(
+        metrics.push(metrics::rss_at("rss_started", "after the start", STARTED));
+        metrics.push(metrics::rss_at(
             "rss_first_reload",
             "after the first reload",
             &old_freed(1),
@@ -112,7 +112,7 @@ impl Chapter for Reload {
             &old_freed(cycles),
             TRIMMED,
         ));
-        metrics.extend(judge::malloc_metrics());
+        metrics.extend(metrics::malloc());
         metrics
     }
 

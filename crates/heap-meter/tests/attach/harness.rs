@@ -1,14 +1,15 @@
 //! What the tests share: the program that does what it is told, and the ways of watching it.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use heap_meter::event::{Event, Syscall, What};
 use heap_meter::source::attach::{Attach, Used, Via, Watched};
 use heap_meter::story::tally::Counts;
 
+use crate::compiled::compiled;
 use crate::skipped::skipped;
 
 /// The size of the mappings that are counted, as in `program.c`.
@@ -16,22 +17,7 @@ pub const COUNTED_BYTES: u64 = 0x7000;
 
 /// Compiles `program.c` once.
 pub fn program() -> PathBuf {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attach/program.c");
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("attach-program");
-    let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
-    if changed(&program) <= changed(&source) {
-        let fresh = program.with_extension(std::process::id().to_string());
-        let status = Command::new("cc")
-            .args(["-O1", "-Wall", "-Werror", "-pthread", "-o"])
-            .args([&fresh, &source])
-            .status()
-            .expect("a C compiler (cc) is needed to test attaching");
-        assert!(status.success(), "{source:?} does not compile");
-        std::fs::rename(&fresh, &program).unwrap();
-    }
-    program
+    compiled("attach/program.c", "attach-program", &["-O1"])
 }
 
 /// The program, running; killed when dropped. A shell is its parent, as a tracer can't be.

@@ -1,10 +1,10 @@
 //! What the tests share: compiled programs, watched runs, strace's opinion.
 
-use crate::skipped::skipped;
+use crate::compiled;
+pub use crate::installed::installed;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
 use heap_meter::event::{Sink, Syscall};
 use heap_meter::source::launch::{Finished, Launch};
@@ -28,23 +28,8 @@ pub const COMPARED: [Syscall; 11] = [
 
 /// Compiles `tests/programs/NAME.c` once and gives the program's path.
 pub fn compiled(name: &str) -> PathBuf {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/programs/{name}.c"));
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("launch-{name}"));
-    let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
-    if changed(&program) <= changed(&source) {
-        // Another run of the tests may be executing the old one, or making it at this moment.
-        let fresh = program.with_extension(std::process::id().to_string());
-        let status = Command::new("cc")
-            .args(["-O1", "-Wall", "-Werror", "-pthread", "-o"])
-            .args([&fresh, &source])
-            .status()
-            .expect("a C compiler (cc) is needed to test the launcher");
-        assert!(status.success(), "{source:?} does not compile");
-        std::fs::rename(&fresh, &program).unwrap();
-    }
-    program
+    let source = format!("programs/{name}.c");
+    compiled::compiled(&source, &format!("launch-{name}"), &["-O1"])
 }
 
 /// Makes an executable file with another's content. Not by writing it here: a test on another
@@ -79,18 +64,6 @@ pub fn target(program: impl Into<std::ffi::OsString>) -> Target {
 pub fn watch<S: Sink + Send + 'static>(target: &Target, sink: S) -> Finished<S> {
     let finished = Launch::start(target, sink).and_then(Launch::wait);
     finished.unwrap_or_else(|error| panic!("{:?}: {error}", target.command_line()))
-}
-
-/// Whether a program is there; says so if not.
-pub fn installed(program: &str) -> bool {
-    let found = Command::new("sh")
-        .args(["-c", "command -v \"$0\" >/dev/null", program])
-        .status();
-    let found = found.is_ok_and(|status| status.success());
-    if !found {
-        skipped(format_args!("{program} is not installed"));
-    }
-    found
 }
 
 /// What `strace -f -c` counts when it runs the target; `None` without strace.

@@ -1,6 +1,8 @@
 //! The `launch` source on real programs, held against strace where it is installed.
 
 mod commands;
+#[path = "../common/compiled.rs"]
+mod compiled;
 mod counts;
 mod endings;
 mod events;
@@ -9,6 +11,8 @@ mod foreign;
 mod harness;
 mod hooks;
 mod host;
+#[path = "../common/installed.rs"]
+mod installed;
 mod life;
 mod permission;
 mod role;

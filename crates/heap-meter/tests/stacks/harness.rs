@@ -1,9 +1,8 @@
 //! What the tests share: compiled programs, and a small tracer that stops behind every call.
 
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
 
 /// A stop behind a system call that may have made memory grow.
 #[derive(Clone, Copy, Debug)]
@@ -33,29 +32,8 @@ impl Stop {
 /// Compiles `tests/stacks/programs/NAME.c` with these arguments and gives the result's path, which
 /// is the same for the same `variant`.
 pub fn compiled(name: &str, variant: &str, arguments: &[&str]) -> PathBuf {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/stacks/programs")
-        .join(format!("{name}.c"));
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stacks-{name}-{variant}"));
-    let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
-    if changed(&program) <= changed(&source) {
-        let fresh = program.with_extension(std::process::id().to_string());
-        let status = Command::new("cc")
-            .args(["-Wall", "-Werror", "-pthread"])
-            .args(arguments)
-            .arg("-o")
-            .args([&fresh, &source])
-            .status()
-            .expect("a C compiler (cc) is needed to test stacks");
-        assert!(
-            status.success(),
-            "{source:?} does not compile: {arguments:?}"
-        );
-        std::fs::rename(&fresh, &program).unwrap();
-    }
-    program
+    let source = format!("stacks/programs/{name}.c");
+    crate::compiled::compiled(&source, &format!("stacks-{name}-{variant}"), arguments)
 }
 
 /// Runs a command to its end and calls `see` behind each call that made memory grow.

@@ -1,6 +1,8 @@
 //! Stacks and requests of real programs.
 #![cfg(target_arch = "x86_64")]
 
+#[path = "../common/compiled.rs"]
+mod compiled;
 mod elsewhere;
 mod frames;
 mod harness;

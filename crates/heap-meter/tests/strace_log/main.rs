@@ -3,6 +3,7 @@
 
 mod damaged;
 mod kept;
+mod one_story;
 mod real;
 mod refused;
 mod round_trip;
