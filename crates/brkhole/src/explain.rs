@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -28,7 +28,7 @@ const BUFFER_BYTES: usize = 128 * 1024;
 pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     output::check_writable([arguments.chart.as_ref(), arguments.output.file.as_ref()])?;
     let mut logs = Vec::new();
-    for path in &arguments.logs {
+    for path in in_order_of_birth(&arguments.logs) {
         logs.push((name(path), open(path)?));
     }
     let mut reader = StraceLog::new(Story::default());
@@ -85,6 +85,17 @@ fn unread(finished: &Finished<Story>) -> Option<String> {
             first.join("; ")
         )
     })
+}
+
+/// Logs of one run, which strace named for their threads: the first process, as a rule that with
+/// the lowest number, comes first, while a shell puts `log.10` before `log.9`.
+fn in_order_of_birth(logs: &[PathBuf]) -> Vec<&PathBuf> {
+    let number = |log: &&PathBuf| log.extension()?.to_str()?.parse::<u32>().ok();
+    let mut logs: Vec<&PathBuf> = logs.iter().collect();
+    if logs.iter().all(|log| number(log).is_some()) {
+        logs.sort_by_key(number);
+    }
+    logs
 }
 
 /// How a log is called in messages.

@@ -78,6 +78,35 @@ fn a_log_of_nginx_tells_what_the_trace_tells() {
 }
 
 #[test]
+fn logs_of_one_run_are_told_as_one() {
+    if !installed("strace") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let script = "cat /etc/passwd | sort | wc -l; exit 9";
+    let strace = std::process::Command::new("strace")
+        .args(["-ff", "-ttt", "-o"])
+        .arg(directory.path().join("log"))
+        .args(["sh", "-c", script])
+        .output();
+    assert_eq!(strace.unwrap().status.code(), Some(9));
+    let mut logs: Vec<_> = std::fs::read_dir(directory.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path().display().to_string())
+        .collect();
+    assert_eq!(logs.len(), 4);
+    // In whatever order a shell names them.
+    logs.sort();
+    logs.reverse();
+    let mut arguments = vec!["explain"];
+    arguments.extend(logs.iter().map(String::as_str));
+    let report = json(&arguments);
+    assert_eq!(report["processes"], 4);
+    assert_eq!(report["exit"], serde_json::json!({"code": 9}));
+    assert_eq!(report["syscalls"]["execve"]["calls"], 3);
+}
+
+#[test]
 fn what_is_no_log_is_named_for_what_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let made = |name: &str, content: &[u8]| {

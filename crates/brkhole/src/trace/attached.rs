@@ -1,5 +1,7 @@
 //! A process that runs already.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -19,6 +21,7 @@ pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCo
         Via::Tracepoints => attach::Via::Tracepoints,
         Via::Ptrace => attach::Via::Ptrace,
     };
+    let command = command_line(pid);
     let attach = Attach::start(pid, via, Story::default())?;
     let used = attach.via();
     let stopper = attach.stopper();
@@ -26,10 +29,22 @@ pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCo
     wait(&attach, arguments, pid);
     let watched = attach.wait()?;
 
-    let mut trace = Trace::of(&watched.sink, Source::Attach, None);
+    let mut trace = Trace::of(&watched.sink, Source::Attach, command.as_deref());
     fill_in(&mut trace, &watched, used);
     super::report(arguments, trace, &watched.sink)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the process calls itself: its arguments, unless it has put something else in their place.
+fn command_line(pid: i32) -> Option<Vec<OsString>> {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words = line
+        .split(|byte| *byte == 0)
+        .filter(|word| !word.is_empty());
+    let words: Vec<_> = words
+        .map(|word| OsString::from_vec(word.to_vec()))
+        .collect();
+    (!words.is_empty()).then_some(words)
 }
 
 /// Shows on a terminal that something is going on; returns when the watching is to end.

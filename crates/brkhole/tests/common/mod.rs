@@ -2,33 +2,23 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use std::io::Write;
+#[path = "../../../heap-meter/tests/common/compiled.rs"]
+mod compile;
+#[path = "../../../heap-meter/tests/common/installed.rs"]
+mod install;
+#[path = "../../../heap-meter/tests/common/skipped.rs"]
+pub mod skipped;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::Mutex;
 
+pub use install::installed;
 use serde_json::Value;
+pub use skipped::skipped;
 
 /// Locations in the configuration of nginx, each of which has a context of its own; the server has
 /// one more.
 pub const LOCATIONS: u64 = 100;
-
-/// Says why a test did nothing, past the test runner, which hides what a passing test says.
-pub fn skipped(why: impl std::fmt::Display) {
-    writeln!(std::io::stderr(), "skipped: {why}").expect("standard error is there");
-}
-
-/// Whether a program is there; says so if not.
-pub fn installed(program: &str) -> bool {
-    let found = Command::new("sh")
-        .args(["-c", "command -v \"$0\" >/dev/null", program])
-        .status()
-        .is_ok_and(|status| status.success());
-    if !found {
-        skipped(format_args!("{program} is not installed"));
-    }
-    found
-}
 
 /// The command, in surroundings that nothing depends on.
 pub fn brkhole(arguments: &[&str]) -> Command {
@@ -71,23 +61,8 @@ pub fn kinds(report: &Value) -> Vec<&str> {
 
 /// Compiles `tests/programs/NAME.c` and gives the program's path.
 pub fn compiled(name: &str) -> PathBuf {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/programs/{name}.c"));
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("brkhole-{name}"));
-    let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
-    if changed(&program) <= changed(&source) {
-        // Another run of the tests may be executing the old one.
-        let fresh = program.with_extension(std::process::id().to_string());
-        let status = Command::new("cc")
-            .args(["-O1", "-Wall", "-Werror", "-pthread", "-o"])
-            .args([&fresh, &source])
-            .status()
-            .expect("a C compiler (cc) is needed");
-        assert!(status.success(), "{source:?} does not compile");
-        std::fs::rename(&fresh, &program).unwrap();
-    }
-    program
+    let source = format!("programs/{name}.c");
+    compile::compiled(&source, &format!("brkhole-{name}"), &["-O1"])
 }
 
 /// A directory with a configuration of nginx: the bundle in `http`, empty locations.
