@@ -11,6 +11,7 @@ use heap_meter::report::chart;
 use heap_meter::source::strace_log::{Finished, StraceLog};
 use heap_meter::story::Story;
 use heap_meter::trace::{Source, Trace};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::ExplainArguments;
 use crate::{output, remedy};
@@ -27,9 +28,10 @@ const BUFFER_BYTES: usize = 128 * 1024;
 /// Reads the logs to their end and reports.
 pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     output::check_writable([arguments.chart.as_ref(), arguments.output.file.as_ref()])?;
+    let bar = progress_bar();
     let mut logs = Vec::new();
     for path in in_order_of_birth(&arguments.logs) {
-        logs.push((name(path), open(path)?));
+        logs.push((name(path), open(path, &bar)?));
     }
     let mut reader = StraceLog::new(Story::default());
     match logs.len() {
@@ -40,6 +42,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
         }
         _ => reader.read_together(logs)?,
     }
+    bar.finish_and_clear();
     report(arguments, &reader.finish())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -107,17 +110,26 @@ fn name(path: &Path) -> String {
     }
 }
 
-/// Opens a log, compressed or not.
-fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
+/// A bar on stderr; indicatif hides it when that is no terminal.
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style)
+}
+
+/// Opens a log, compressed or not; the bar follows how far it is read.
+fn open(path: &Path, bar: &ProgressBar) -> anyhow::Result<Box<dyn Read>> {
     let failed = || format!("can't read {}", name(path));
     let log: Box<dyn Read> = if path == Path::new("-") {
         Box::new(io::stdin())
     } else {
         let file = File::open(path).with_context(failed)?;
-        if file.metadata().with_context(failed)?.is_dir() {
+        let metadata = file.metadata().with_context(failed)?;
+        if metadata.is_dir() {
             anyhow::bail!("{} is a directory: name the log in it", name(path));
         }
-        Box::new(file)
+        bar.inc_length(metadata.len());
+        Box::new(bar.wrap_read(file))
     };
     let mut log = BufReader::with_capacity(BUFFER_BYTES, log);
     if log.fill_buf().with_context(failed)?.starts_with(&GZIP) {

@@ -130,6 +130,29 @@ fn a_signal_is_passed_on_to_the_command() {
 }
 
 #[test]
+fn what_the_command_leaves_behind_can_be_ended() {
+    let report = tempfile::NamedTempFile::new().unwrap();
+    let path = report.path().to_str().unwrap();
+    let script = "sleep 1000 & exit 3";
+    let mut child = brkhole(&["trace", "-o", path, "--", "sh", "-c", script])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut lines = std::io::BufReader::new(child.stderr.take().unwrap());
+    std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
+    assert!(line.contains("the command has ended"), "{line}");
+    let pid = child.id().to_string();
+    let status = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status();
+    assert!(status.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    let report = std::fs::read_to_string(path).unwrap();
+    assert!(report.contains("2 processes, exit status 3"), "{report}");
+}
+
+#[test]
 fn kill_9_ends_the_command_too() {
     let mut child = brkhole(&["trace", "--", "sh", "-c", "echo $$; exec sleep 1000"])
         .stdout(Stdio::piped())

@@ -1,10 +1,13 @@
 //! A command under the launcher.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use heap_meter::event::{Event, Sink, What};
-use heap_meter::source::launch::{Finished, Options};
+use heap_meter::source::launch::{Finished, Launch, Options};
 use heap_meter::story::Story;
 use heap_meter::target::Target;
 use heap_meter::trace::{Observer, Source, Trace};
@@ -33,17 +36,24 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     if let Some(who) = &who {
         options = who.asked_by(options);
     }
+    let command_ended = Arc::new(AtomicBool::new(false));
     let sink = Told {
         story: Story::default(),
         who: who.clone(),
+        first: None,
+        command_ended: Arc::clone(&command_ended),
     };
     let launch = options.start(&target, sink)?;
-    let pid = launch.pid();
+    let (pid, killer, ended) = (launch.pid(), launch.killer(), Arc::clone(&command_ended));
     signals::on_end_wanted(move |signal| {
-        if !signals::comes_from_the_keyboard(signal) {
+        if ended.load(Ordering::Acquire) {
+            // What it left behind doesn't hear the terminal's keys.
+            killer.kill();
+        } else if !signals::comes_from_the_keyboard(signal) {
             signals::pass_on(signal, pid);
         }
     })?;
+    wait(&launch, &command_ended);
     let finished = launch.wait()?;
 
     let mut trace = Trace::of(
@@ -56,6 +66,27 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     trace.notes.extend(who.iter().flat_map(Who::notes));
     super::report(arguments, trace, &finished.sink.story)?;
     Ok(ExitCode::from(finished.ending.shell_status() as u8))
+}
+
+/// Waits until the last process has ended, and says so when the command itself has ended before.
+fn wait(launch: &Launch<Told>, command_ended: &AtomicBool) {
+    const TICK: Duration = Duration::from_millis(10);
+    const GRACE: Duration = Duration::from_secs(1);
+    let mut since: Option<Instant> = None;
+    let mut said = false;
+    while !launch.is_finished() {
+        std::thread::sleep(TICK);
+        if command_ended.load(Ordering::Acquire) {
+            let since = *since.get_or_insert_with(Instant::now);
+            if !said && since.elapsed() > GRACE {
+                said = true;
+                eprintln!(
+                    "brkhole: the command has ended, processes that it started have not: still \
+                     watching; Ctrl-C ends them"
+                );
+            }
+        }
+    }
 }
 
 fn fill_in(trace: &mut Trace, finished: &Finished<Told>) {
@@ -75,12 +106,20 @@ fn fill_in(trace: &mut Trace, finished: &Finished<Told>) {
 struct Told {
     story: Story,
     who: Option<Who>,
+    /// The launched process, once it has begun.
+    first: Option<i32>,
+    command_ended: Arc<AtomicBool>,
 }
 
 impl Sink for Told {
     fn take(&mut self, event: &Event) {
-        if let (What::Exec { .. }, Some(who)) = (&event.what, &self.who) {
-            who.forget(event.pid);
+        match (&event.what, &self.who) {
+            (What::Started, _) => self.first = Some(event.pid),
+            (What::Exec { .. }, Some(who)) => who.forget(event.pid),
+            (What::Exited(_), _) if self.first == Some(event.tid) => {
+                self.command_ended.store(true, Ordering::Release);
+            }
+            _ => {}
         }
         self.story.take(event);
     }
