@@ -49,7 +49,7 @@ pub(crate) enum Command {
 
 /// `brkhole trace`.
 #[derive(Debug, Args)]
-#[command(after_help = TRACE_EXAMPLES)]
+#[command(after_help = TRACE_EXAMPLES, override_usage = TRACE_USAGE)]
 pub(crate) struct TraceArguments {
     /// Map a page at the break of every program that is executed, before its first instruction
     #[arg(long, conflicts_with = "pid")]
@@ -90,6 +90,9 @@ pub(crate) struct TraceArguments {
     #[arg(last = true, required_unless_present = "pid", conflicts_with = "pid")]
     pub(crate) command: Vec<OsString>,
 }
+
+const TRACE_USAGE: &str = "brkhole trace [OPTIONS] -- <COMMAND>...
+       brkhole trace [OPTIONS] --pid <PID>";
 
 const TRACE_EXAMPLES: &str = "\
 Examples:

@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     let experiment = experiment(arguments)?;
     let stop = Stop::new();
     let flag = stop.flag();
-    signals::on_end_wanted(move |_| flag.store(true, std::sync::atomic::Ordering::Relaxed))?;
+    signals::Ends::listen()?.each(move |_| flag.store(true, std::sync::atomic::Ordering::Relaxed));
 
     let bar = progress_bar();
     // The first failure to write is kept: the runs go on, so that nothing measured is lost.

@@ -42,11 +42,16 @@ pub(crate) fn check_writable<'a>(
     paths: impl IntoIterator<Item = Option<&'a std::path::PathBuf>>,
 ) -> anyhow::Result<()> {
     for path in paths.into_iter().flatten() {
+        let is_new = !path.exists();
         fs::OpenOptions::new()
             .append(true)
             .create(true)
             .open(path)
             .with_context(|| format!("can't write {}", path.display()))?;
+        if is_new {
+            // Nobody is left with an empty file where nothing comes to be written.
+            let _ = fs::remove_file(path);
+        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Signals that reach this process while it watches another.
 
 use std::fs::File;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::Context;
@@ -9,20 +10,59 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use signal_hook::iterator::Signals;
 
-/// Calls `act` for each signal that asks for an end, on a thread of its own, for as long as the
-/// process lives. Signals that are ignored (as nohup has it) stay ignored, here and in children.
-pub(crate) fn on_end_wanted(act: impl FnMut(i32) + Send + 'static) -> anyhow::Result<()> {
-    let ignored = ignored_signals();
-    let wanted = [SIGINT, SIGQUIT, SIGTERM, SIGHUP]
-        .into_iter()
-        .filter(|signal| ignored & (1 << (signal - 1)) == 0);
-    let mut signals = Signals::new(wanted).context("can't handle signals")?;
-    let mut act = act;
-    thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || signals.forever().for_each(&mut act))
-        .context("can't start a thread for signals")?;
-    Ok(())
+/// Signals that ask for an end, from the moment on at which they are listened to: one that comes
+/// before it is known what to do waits.
+///
+/// Those that are ignored (as nohup has it) stay ignored, here and in children.
+#[derive(Clone, Default)]
+pub(crate) struct Ends {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    act: Option<Box<dyn FnMut(i32) + Send>>,
+    waiting: Vec<i32>,
+}
+
+impl Ends {
+    /// Listens on a thread of its own for as long as the process lives.
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        let ignored = ignored_signals();
+        let wanted = [SIGINT, SIGQUIT, SIGTERM, SIGHUP]
+            .into_iter()
+            .filter(|signal| ignored & (1 << (signal - 1)) == 0);
+        let mut signals = Signals::new(wanted).context("can't handle signals")?;
+        let ends = Self::default();
+        let listener = ends.clone();
+        thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || signals.forever().for_each(|signal| listener.came(signal)))
+            .context(
+                "can't start a thread for signals; a limit that was meant for the command belongs \
+                 inside: sh -c 'ulimit …; exec COMMAND'",
+            )?;
+        Ok(ends)
+    }
+
+    /// Calls `act` for each signal, also for those that have come already.
+    pub(crate) fn each(&self, mut act: impl FnMut(i32) + Send + 'static) {
+        let mut state = self.lock();
+        state.waiting.drain(..).for_each(&mut act);
+        state.act = Some(Box::new(act));
+    }
+
+    fn came(&self, signal: i32) {
+        let state = &mut *self.lock();
+        match &mut state.act {
+            Some(act) => act(signal),
+            None => state.waiting.push(signal),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Whether a launched command gets this signal by itself: a key at the terminal reaches all that

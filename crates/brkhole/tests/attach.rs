@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -81,38 +82,16 @@ struct Watching {
 impl Watching {
     fn start(pid: i32, via: &str) -> Self {
         let report = tempfile::NamedTempFile::new().unwrap();
-        let child = brkhole(&["trace", "--pid", &pid.to_string(), "--via", via])
+        let mut child = brkhole(&["trace", "--pid", &pid.to_string(), "--via", via])
             .args(["--format", "json", "-o", report.path().to_str().unwrap()])
-            .stderr(Stdio::inherit())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let watching = Self { child, report };
-        watching.wait_until_it_watches(pid, via);
-        watching
-    }
-
-    fn wait_until_it_watches(&self, pid: i32, via: &str) {
-        let ours = self.child.id();
-        wait_for(|| match via {
-            // The tracer is one of its threads.
-            "ptrace" => {
-                let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-                let tracer = status
-                    .lines()
-                    .find_map(|line| line.strip_prefix("TracerPid:"))?;
-                let thread = format!("/proc/{ours}/task/{}", tracer.trim());
-                Path::new(&thread).exists().then_some(())
-            }
-            // It handles signals only when it watches already.
-            _ => {
-                let status = std::fs::read_to_string(format!("/proc/{ours}/status")).ok()?;
-                let caught = status
-                    .lines()
-                    .find_map(|line| line.strip_prefix("SigCgt:"))?;
-                let caught = u64::from_str_radix(caught.trim(), 16).ok()?;
-                (caught & (1 << (libc::SIGINT - 1)) != 0).then_some(())
-            }
-        });
+        let mut line = String::new();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        lines.read_line(&mut line).unwrap();
+        assert!(line.contains("watching process"), "{line}");
+        Self { child, report }
     }
 
     fn end(mut self) -> Value {

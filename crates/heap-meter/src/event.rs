@@ -4,6 +4,7 @@
 //! into [`Event`]s; a story is a [`Sink`] that takes them one by one. Neither knows the other.
 
 mod call;
+pub(crate) mod ids;
 mod memory;
 mod refusal;
 mod stack;

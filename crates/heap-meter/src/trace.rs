@@ -86,6 +86,8 @@ pub struct GrowthReport {
     pub peak_by_kind: ByKind,
     /// The files that were read, those that made most grow first.
     pub by_file: Vec<ByFile>,
+    /// What was asked for, less what was given back, while no file was being read.
+    pub without_file_bytes: i64,
     /// Files that were not told apart, because there were too many.
     #[serde(skip_serializing_if = "is_zero")]
     pub files_left_out: u64,
@@ -157,6 +159,7 @@ impl GrowthReport {
             by_kind,
             peak_by_kind,
             by_file: growth.by_file().into_iter().map(ByFile::of).collect(),
+            without_file_bytes: growth.without_file_bytes(),
             files_left_out: growth.files_left_out(),
             by_stack: growth.by_stack().into_iter().map(ByStack::of).collect(),
             stacks_left_out_bytes: growth.stacks_left_out_bytes(),

@@ -56,10 +56,10 @@ fn fell_back(fallbacks: (f64, f64), bytes: Option<(f64, f64)>) -> Option<Finding
         return None;
     }
     let message = format!(
-        "With the break blocked, malloc fell back to mmap {} times ({}); with it free, {} times.",
-        thousands(hole as u64),
+        "With the break blocked, malloc fell back to mmap {} ({}); with it free, {}.",
+        times(hole),
         Bytes(bytes as u64),
-        thousands(control as u64),
+        times(control),
     );
     Some(
         Finding::new("fallback", Severity::Info, message)
@@ -67,6 +67,14 @@ fn fell_back(fallbacks: (f64, f64), bytes: Option<(f64, f64)>) -> Option<Finding
             .evidence("hole", hole)
             .evidence("bytes", bytes),
     )
+}
+
+fn times(count: f64) -> String {
+    match count as u64 {
+        0 => "never".to_owned(),
+        1 => "once".to_owned(),
+        count => format!("{} times", thousands(count)),
+    }
 }
 
 /// What free could not give back.

@@ -22,10 +22,11 @@ pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCo
         Via::Ptrace => attach::Via::Ptrace,
     };
     let command = command_line(pid);
+    let ends = signals::Ends::listen()?;
     let attach = Attach::start(pid, via, Story::default())?;
     let used = attach.via();
     let stopper = attach.stopper();
-    signals::on_end_wanted(move |_| stopper.stop())?;
+    ends.each(move |_| stopper.stop());
     wait(&attach, arguments, pid);
     let watched = attach.wait()?;
 
@@ -54,9 +55,12 @@ fn wait(attach: &Attach<Story>, arguments: &TraceArguments, pid: i32) {
     if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
         bar.set_style(style);
     }
-    bar.set_message(format!(
-        "watching process {pid}; Ctrl-C ends the watching, not the process"
-    ));
+    let message = format!("watching process {pid}; Ctrl-C ends the watching, not the process");
+    if bar.is_hidden() {
+        // A script can wait for this line before it sets going what is to be watched.
+        eprintln!("brkhole: {message}");
+    }
+    bar.set_message(message);
     let since = Instant::now();
     while !attach.is_finished() {
         if arguments

@@ -43,16 +43,17 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
         first: None,
         command_ended: Arc::clone(&command_ended),
     };
+    let ends = signals::Ends::listen()?;
     let launch = options.start(&target, sink)?;
     let (pid, killer, ended) = (launch.pid(), launch.killer(), Arc::clone(&command_ended));
-    signals::on_end_wanted(move |signal| {
+    ends.each(move |signal| {
         if ended.load(Ordering::Acquire) {
             // What it left behind doesn't hear the terminal's keys.
             killer.kill();
         } else if !signals::comes_from_the_keyboard(signal) {
             signals::pass_on(signal, pid);
         }
-    })?;
+    });
     wait(&launch, &command_ended);
     let finished = launch.wait()?;
 

@@ -7,6 +7,8 @@
 //! static string.
 #![allow(unsafe_code)]
 
+use std::sync::LazyLock;
+
 /// Size of a page in bytes.
 ///
 /// # Panics
@@ -14,7 +16,10 @@
 /// Never in practice: POSIX requires the C library to know it.
 #[must_use]
 pub fn page_size_bytes() -> u64 {
-    configured(libc::_SC_PAGESIZE).expect("sysconf(3) knows the page size")
+    // Asked for at every memory call that is told.
+    static BYTES: LazyLock<u64> =
+        LazyLock::new(|| configured(libc::_SC_PAGESIZE).expect("sysconf(3) knows the page size"));
+    *BYTES
 }
 
 /// Processors that are online.

@@ -1,10 +1,10 @@
 //! An experiment as a table that a person understands at once.
 
 use super::figure::{in_unit, ratio};
-use super::text::{right, wrapped};
+use super::text::{right, sizes, wrapped};
 use crate::experiment::{ArmResults, Comparison, Results, Run, Traced};
 use crate::statistics::{RatioOfMedians, median};
-use crate::units::{Bytes, Seconds, thousands};
+use crate::units::{Seconds, thousands};
 use comfy_table::{Cell, Table};
 use std::fmt::Write;
 
@@ -143,16 +143,8 @@ fn fallbacks(results: &Results) -> Vec<String> {
         if fallback.count() == 0 {
             continue;
         }
-        let sizes: Vec<String> = fallback
-            .sizes()
-            .iter()
-            .map(|(bytes, count)| format!("{} × {}", thousands(*count), Bytes(*bytes)))
-            .collect();
-        lines.push(format!(
-            "fallback mmaps with {}: {}",
-            arm.name,
-            sizes.join(", ")
-        ));
+        let line = format!("fallback mmaps with {}: {}", arm.name, sizes(fallback));
+        lines.push(wrapped(&line).trim_end().to_owned());
     }
     lines
 }

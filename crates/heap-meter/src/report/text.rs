@@ -2,6 +2,26 @@
 
 use comfy_table::{Cell, CellAlignment, Table};
 
+use crate::story::fallback::Fallback;
+use crate::units::{Bytes, thousands};
+
+/// So many sizes of fallbacks are listed.
+const SIZES: usize = 6;
+
+/// The sizes of fallbacks, the most frequent first: `663 × 132 KiB, 1 × 1.00 MiB`.
+pub(super) fn sizes(fallback: &Fallback) -> String {
+    let sizes = fallback.sizes().iter();
+    let mut sizes: Vec<_> = sizes.map(|(bytes, count)| (*count, *bytes)).collect();
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    let listed: Vec<String> = sizes
+        .iter()
+        .take(SIZES)
+        .map(|(count, bytes)| format!("{} × {}", thousands(*count), Bytes(*bytes)))
+        .collect();
+    let more = if sizes.len() > SIZES { ", …" } else { "" };
+    format!("{}{more}", listed.join(", "))
+}
+
 /// A table without lines.
 pub(super) fn plain_table(header: Vec<Cell>) -> Table {
     let mut table = Table::new();

@@ -2,7 +2,9 @@
 
 use comfy_table::Cell;
 
-use super::text::{lines_of, plain_table, printable, right, wrapped};
+use super::text::{lines_of, plain_table, printable, right, sizes, wrapped};
+use nix::sys::signal::Signal;
+
 use crate::event::Ending;
 use crate::finding::Finding;
 use crate::story::growth::Kind;
@@ -59,7 +61,10 @@ fn heading(trace: &Trace) -> String {
     let mut facts = vec![counted(trace.processes, "process", "processes")];
     match trace.exit {
         Some(Ending::Code(code)) => facts.push(format!("exit status {code}")),
-        Some(Ending::Signal { signal, .. }) => facts.push(format!("killed by signal {signal}")),
+        Some(Ending::Signal { signal, .. }) => facts.push(match Signal::try_from(signal) {
+            Ok(known) => format!("killed by {}", known.as_str()),
+            Err(_) => format!("killed by signal {signal}"),
+        }),
         None => {}
     }
     if let Some(observer) = &trace.observer {
@@ -153,6 +158,12 @@ fn files(trace: &Trace) -> String {
             Cell::new(printable(&file.path)),
         ]);
     }
+    table.add_row([
+        right(""),
+        right(&signed(growth.without_file_bytes)),
+        right(""),
+        Cell::new("(no file)"),
+    ]);
     let mut text = lines_of(&table);
     let others = growth.by_file.len() - shown.len();
     if others > 0 {
@@ -166,20 +177,11 @@ fn fallback(trace: &Trace) -> Option<String> {
     if trace.fallback.count() == 0 {
         return None;
     }
-    let sizes = trace.fallback.sizes().iter();
-    let mut sizes: Vec<_> = sizes.map(|(bytes, count)| (*count, *bytes)).collect();
-    sizes.sort_unstable_by(|a, b| b.cmp(a));
-    let listed: Vec<String> = sizes
-        .iter()
-        .take(6)
-        .map(|(count, bytes)| format!("{} × {}", thousands(*count), Bytes(*bytes)))
-        .collect();
-    let more = if sizes.len() > 6 { ", …" } else { "" };
     Some(format!(
-        "fallback mmaps in place of a refused brk: {}, {} ({}{more})",
+        "fallback mmaps in place of a refused brk: {}, {} ({})",
         thousands(trace.fallback.count()),
         Bytes(trace.fallback.bytes()),
-        listed.join(", "),
+        sizes(&trace.fallback),
     ))
 }
 

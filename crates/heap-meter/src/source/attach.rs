@@ -14,16 +14,17 @@
 //!
 //! - Children that are there already are not watched.
 //! - By tracepoints, everything is seen a moment later, on a process that has gone on. The path of
-//!   an opened file is unknown if file and process were gone by then ([`Note::UnknownPaths`]), and
-//!   may be the one that the process asked for (made absolute) instead of the one that the kernel
-//!   found, if the file was closed by then. What a new program has in memory is told only if it
+//!   an opened file is unknown if file and process were gone by then ([`Note::UnknownPaths`]). If
+//!   the file was closed by then, the path is what stands where the process had its name, provided
+//!   that there is such a file: a program that has put another file's name there meanwhile makes it
+//!   that file's. What a new program has in memory is told only if it
 //!   had not changed yet. How a process was killed is known if its parent took its time to reap
 //!   it. A set-uid program ends the watching of its process.
 //! - By tracepoints, records that come faster than they are read are lost; they are counted in
 //!   [`Watched::lost_events`]. Larger rings help: [`Attach::start_with_rings`].
-//! - As long as tracepoints are open, every system call of the process takes the kernel's slower
-//!   way in and out, watched or not: a program that does little but very short calls (reads of a
-//!   byte) feels it.
+//! - As long as tracepoints are open, every system call of *every* process on the machine takes the
+//!   kernel's slower way in and out, watched or not: a program that does little but very short
+//!   calls (reads of a byte) feels it. The bench `attach` measures both.
 //! - Tracepoints take about 19 descriptors for each thread and CPU.
 //! - By ptrace, calls that wait may end with `EINTR` when the watching begins and ends, where the
 //!   kernel can't restart them (`epoll_wait`): see signal(7), “Interruption of system calls …

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
+use crate::event::ids::SpreadIds;
 use crate::event::{Call, Event, Syscall, What};
 
 /// Remembers which threads' last memory call was a refused `brk`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct AfterRefusal {
     /// By (pid, tid).
-    refused: HashSet<(i32, i32)>,
+    refused: HashSet<(i32, i32), SpreadIds>,
 }
 
 /// What a memory call means to somebody who waits for fallbacks.

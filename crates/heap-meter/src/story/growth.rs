@@ -10,6 +10,7 @@
 mod files;
 mod kind;
 mod memory;
+mod overtaken;
 mod ranges;
 mod reading;
 mod stacks;
@@ -22,6 +23,7 @@ use std::collections::HashMap;
 
 use super::after_refusal::{AfterRefusal, Means};
 use super::timeline::Timeline;
+use crate::event::ids::SpreadIds;
 use crate::event::{Call, Event, Sink, Stack, What};
 use files::Files;
 use memory::{Change, Memory};
@@ -31,7 +33,7 @@ use stacks::Stacks;
 /// Growth over all processes and threads.
 #[derive(Debug, Default)]
 pub struct Growth {
-    processes: HashMap<i32, Process>,
+    processes: HashMap<i32, Process, SpreadIds>,
     /// Of all processes that run now.
     now: ByKind,
     peak: ByKind,
@@ -39,6 +41,7 @@ pub struct Growth {
     ended: ByKind,
     asked_bytes: u64,
     returned_bytes: u64,
+    without_file_bytes: i64,
     after_refusal: AfterRefusal,
     files: Files,
     stacks: Stacks,
@@ -84,6 +87,11 @@ impl Growth {
             order(b).cmp(&order(a)).then_with(|| a.path.cmp(&b.path))
         });
         files
+    }
+
+    /// What was asked for, less what was given back, while the thread was reading no file.
+    pub fn without_file_bytes(&self) -> i64 {
+        self.without_file_bytes
     }
 
     /// How many files found no place in the table (of 8,192).
@@ -175,8 +183,9 @@ impl Growth {
         if self.now.total() > self.peak.total() {
             self.peak = self.now;
         }
-        if let Some(file) = file {
-            self.files.changed(file, change);
+        match file {
+            Some(file) => self.files.changed(file, change),
+            None => self.without_file_bytes += change.by_kind.total(),
         }
         if change.asked_bytes > 0 {
             self.stacks.grew(stack, change.asked_bytes);

@@ -7,6 +7,7 @@ use super::findings;
 use super::growth::Growth;
 use super::refusals::Refusals;
 use super::tally::Tally;
+use crate::event::ids::SpreadIds;
 use crate::event::{Event, Sink, What};
 use crate::finding::Finding;
 
@@ -23,7 +24,7 @@ pub struct Story {
     pub refusals: Refusals,
     processes: u64,
     /// Those that have not ended, as a number may come again.
-    living: HashSet<i32>,
+    living: HashSet<i32, SpreadIds>,
 }
 
 impl Story {

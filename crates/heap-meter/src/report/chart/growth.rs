@@ -15,6 +15,9 @@ use kuva::render::render::render_multiple;
 const FILES: usize = 3;
 
 const FILE_COLOURS: [&str; FILES] = ["#F0E442", "#56B4E9", "#E69F00"];
+/// No mark is narrower than this share of the chart, unless another one is next to it.
+const NARROWEST: f64 = 1.0 / 200.0;
+
 const GREY: &str = "#999999";
 
 /// A path that is longer is cut at its beginning.
@@ -66,13 +69,17 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
         .with_x_axis_max(seconds(last).max(f64::MIN_POSITIVE))
         .with_legend_position(LegendPosition::OutsideBottomColumns)
         .with_legend_entries(legend);
-    let width = seconds(timeline.width());
+    // Wide enough to be seen, though memory grew in a moment.
+    let width = seconds(timeline.width()).max(seconds(last) * NARROWEST);
+    let mut previous_end = 0.0_f64;
     for (at, point) in &points {
+        let end = seconds(*at);
+        let begin = (end - width).max(previous_end);
+        previous_end = end;
         let file = point.file.map(|(file, _)| file);
         let mark = marked.iter().position(|(marked, _)| Some(*marked) == file);
         if let Some(number) = mark {
-            let end = seconds(*at);
-            let region = ShadedRegion::vertical((end - width).max(0.0), end);
+            let region = ShadedRegion::vertical(begin, end);
             layout = layout
                 .with_shaded_region(region.with_color(FILE_COLOURS[number]).with_opacity(0.35));
         }

@@ -3,7 +3,8 @@
 //! The process runs on meanwhile. As long as the descriptor is open, the kernel knows; but the
 //! process may have closed it and opened another file under the same number. So the link is
 //! believed only if the name in the process's memory leads to the same file, or if that name can't
-//! be read any more. If the descriptor is closed, the name is all there is.
+//! be read any more. If the descriptor is closed, the name is all there is: what stands in its
+//! place by then may be something else, so it is believed only if there is such a file.
 //!
 //! # Safety
 //! process_vm_readv writes to a buffer of this side whose length it is told; addresses of the
@@ -51,13 +52,15 @@ pub(super) fn path(pid: i32, syscall: Syscall, args: &[u64; 6], fd: u64) -> Opti
     named(pid, directory, &name)
 }
 
-/// The name made absolute, and free of links if this process sees the same files.
+/// The name made absolute, and free of links if this process sees the same files; `None` if the
+/// process has no such file.
 fn named(pid: i32, directory: i32, name: &Path) -> Option<Vec<u8>> {
     let whole = if name.is_absolute() {
         name.to_owned()
     } else {
         fs::read_link(base(pid, directory)).ok()?.join(name)
     };
+    fs::metadata(inside(pid, &whole)).ok()?;
     let same_files = ["root", "ns/mnt"].into_iter().all(|link| {
         let link = |who: &str| fs::read_link(format!("/proc/{who}/{link}")).ok();
         link("self").is_some_and(|ours| Some(ours) == link(&pid.to_string()))
@@ -142,6 +145,8 @@ mod tests {
             wanted,
             "the number used again"
         );
+        fs::remove_file(&real).unwrap();
+        assert_eq!(found(1_000_000), None, "no such file");
         let nowhere = [0, 8, 0, 0, 0, 0];
         assert_eq!(path(pid, Syscall::Openat, &nowhere, 1_000_000), None);
     }

@@ -4,9 +4,9 @@
 //! standard error names nobody as long as only one is left.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
 
 use super::line::Wanted;
+use crate::event::ids::SpreadIds;
 
 /// The id of a first process that the log doesn't name.
 pub(super) const NAMELESS: i32 = 0;
@@ -47,7 +47,7 @@ pub(super) struct Parent {
 /// All threads that are alive as far as the log tells.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
-    threads: HashMap<i32, Thread, BuildHasherDefault<Spread>>,
+    threads: HashMap<i32, Thread, SpreadIds>,
     /// The thread of the last line, if it is known.
     last: Option<i32>,
     /// Those that lines were seen of.
@@ -242,28 +242,5 @@ impl Threads {
             makes_thread,
             guessed: !makers.all(alike),
         })
-    }
-}
-
-/// A hash for ids: they are handed out by the kernel, one after another, so that nobody can choose
-/// them to collide by more than chance; and one is looked up for every call.
-#[derive(Debug, Default)]
-struct Spread(u64);
-
-impl Hasher for Spread {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_i32(i32::from(*byte));
-        }
-    }
-
-    fn write_i32(&mut self, id: i32) {
-        // 2^64 divided by the golden ratio.
-        self.0 = (self.0 ^ u64::from(id as u32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 ^= self.0 >> 32;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

@@ -13,11 +13,14 @@ pub(super) fn find(story: &Story) -> Option<Finding> {
         return None;
     }
     let message = format!(
-        "{} that malloc mapped in place of the refused break ({} mmaps) were never given back: \
-         whatever the program frees of them stays with the process, because free shrinks the heap \
+        "{} that malloc mapped in place of the refused break ({}) were never given back: whatever \
+         the program frees of them stays with the process, because free shrinks the heap \
          by the break alone.",
         Bytes(kept_bytes),
-        thousands(story.fallback.count()),
+        match story.fallback.count() {
+            1 => "in 1 mmap".to_owned(),
+            count => format!("in {} mmaps", thousands(count)),
+        },
     );
     Some(
         Finding::new("memory-kept", Severity::Warning, message)

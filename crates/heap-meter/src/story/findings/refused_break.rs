@@ -63,11 +63,15 @@ fn told(story: &Story, first: &Refused, programs: usize) -> Finding {
 
 fn blocked(first: &Refused, by: &Mapping) -> Finding {
     let room = by.start.saturating_sub(first.program_break);
+    let distance = match room {
+        0 => "directly above".to_owned(),
+        room => format!("{} above", Bytes(room)),
+    };
     let message = format!(
-        "The break is blocked: {} lies {} above it (break {:#x}), and a growth by {} was refused. \
+        "The break is blocked: {} lies {} it (break {:#x}), and a growth by {} was refused. \
          malloc takes its memory by mmap instead, and from there free gives none back by itself.",
         named(by),
-        Bytes(room),
+        distance,
         first.program_break,
         Bytes(first.asked_bytes),
     );
@@ -156,10 +160,12 @@ fn untold(story: &Story) -> Option<Finding> {
         return None;
     }
     let message = format!(
-        "The break is blocked: {} of {} were refused, and malloc took {} by mmap instead, from \
-         where free gives none back by itself. What lies in the way can't be told from the calls.",
-        thousands(refused),
-        counted(story.tally.get(crate::event::Syscall::Brk).calls, "brk"),
+        "The break is blocked: {} refused, and malloc took {} by mmap instead, from where free \
+         gives none back by itself. What lies in the way can't be told from the calls.",
+        match refused {
+            1 => "a brk was".to_owned(),
+            refused => format!("{} brks were", thousands(refused)),
+        },
         Bytes(story.fallback.bytes()),
     );
     let finding = Finding::new("break-blocked", Severity::Warning, message)
@@ -169,9 +175,4 @@ fn untold(story: &Story) -> Option<Finding> {
         .evidence("fallback_bytes", story.fallback.bytes())
         .remedy("Watch the program itself (brkhole trace) to see what lies above its break.");
     Some(finding)
-}
-
-fn counted(number: u64, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", thousands(number))
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::kind::{ByKind, Kind};
+use super::overtaken::Overtaken;
 use super::ranges::{Ranges, Tag};
 use crate::environment::page_size_bytes;
 use crate::event::{Call, Syscall};
@@ -58,6 +59,7 @@ pub(super) struct Memory {
     /// Shared with the process that it was forked from until one of them changes it.
     ranges: Arc<Ranges>,
     program_break: Option<u64>,
+    overtaken: Overtaken,
 }
 
 impl Memory {
@@ -77,6 +79,7 @@ impl Memory {
         Self {
             ranges: Arc::new(found),
             program_break,
+            overtaken: Overtaken::default(),
         }
     }
 
@@ -97,6 +100,7 @@ impl Memory {
         Self {
             ranges: Arc::new(ranges),
             program_break: self.program_break,
+            overtaken: Overtaken::default(),
         }
     }
 
@@ -110,7 +114,11 @@ impl Memory {
         match call.syscall {
             Syscall::Brk => self.moved_break(result, &mut change),
             Syscall::Mmap => self.mapped(call, result, is_fallback, &mut change),
-            Syscall::Munmap => self.unmapped(pages(first, second), &mut change),
+            Syscall::Munmap => {
+                for range in self.overtaken.still_to_unmap(pages(first, second)) {
+                    self.unmapped(range, &mut change);
+                }
+            }
             Syscall::Mprotect => self.protected(pages(first, second), third, &mut change),
             Syscall::Mremap => self.remapped(call, result, &mut change),
             _ => {}
@@ -147,6 +155,9 @@ impl Memory {
         } else {
             self.kind_of_mapping(&range, protection, flags)
         };
+        if !has(flags, libc::MAP_FIXED) {
+            self.overtaken.by(&range, &self.ranges);
+        }
         self.replaced(range, Tag { kind, writable }, change);
     }
 
@@ -197,6 +208,9 @@ impl Memory {
         if let Some(tag) = moved {
             if flags & libc::MREMAP_DONTUNMAP as u64 != 0 {
                 self.replaced(pages(from, old_length), tag, change);
+            }
+            if flags & libc::MREMAP_FIXED as u64 == 0 {
+                self.overtaken.by(&pages(to, new_length), &self.ranges);
             }
             self.replaced(pages(to, new_length), tag, change);
         }

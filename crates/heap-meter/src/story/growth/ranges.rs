@@ -70,6 +70,18 @@ impl Ranges {
         (end > address).then_some(tag.kind)
     }
 
+    /// The parts of `range` in which something is.
+    pub(super) fn within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
+        let before = self.by_start.range(..range.start).next_back();
+        let inside = self.by_start.range(range.clone());
+        before
+            .into_iter()
+            .chain(inside)
+            .map(|(&start, &(end, _))| start.max(range.start)..end.min(range.end))
+            .filter(|part| !part.is_empty())
+            .collect()
+    }
+
     /// All of them, in rising order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Range<u64>, Tag)> {
         self.by_start
@@ -123,6 +135,16 @@ mod tests {
             listed(&ranges),
             [(10..11, HEAP), (12..15, HEAP), (35..40, BLOCK)]
         );
+    }
+
+    #[test]
+    fn parts_within() {
+        let mut ranges = Ranges::default();
+        ranges.put(10..20, HEAP);
+        ranges.put(30..40, BLOCK);
+        assert_eq!(ranges.within(&(15..35)), [15..20, 30..35]);
+        assert_eq!(ranges.within(&(12..13)), [Range { start: 12, end: 13 }]);
+        assert_eq!(ranges.within(&(20..30)), []);
     }
 
     #[test]

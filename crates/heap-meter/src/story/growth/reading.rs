@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use crate::event::ids::SpreadIds;
 use crate::event::{Call, Syscall};
 
 /// A file's number in the table of files.
@@ -14,9 +15,9 @@ pub(super) type FileId = usize;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
     /// Descriptor → the thread that opened it.
-    owners: HashMap<i32, i32>,
+    owners: HashMap<i32, i32, SpreadIds>,
     /// Thread → what it has open, in the order of opening.
-    open: HashMap<i32, Vec<(i32, FileId)>>,
+    open: HashMap<i32, Vec<(i32, FileId)>, SpreadIds>,
     /// How often each file was opened.
     times: HashMap<FileId, u64>,
 }

@@ -170,6 +170,18 @@ fn a_mapping_over_another_replaces_it() {
 }
 
 #[test]
+fn an_munmap_that_is_told_late_does_not_take_what_came_after_it() {
+    let mut told = Told::default();
+    // One thread has unmapped it, another has got it; the first is told last.
+    told.mmap(AREA, 2 * MIB, RW, ANONYMOUS)
+        .mmap(AREA + MIB, MIB, RW, ANONYMOUS)
+        .munmap(AREA, 2 * MIB);
+    assert_eq!(told.kinds(), [("large_block", MIB as i64)]);
+    told.munmap(AREA + MIB, MIB);
+    assert_eq!(told.kinds(), []);
+}
+
+#[test]
 fn what_moves_is_not_asked_for_again() {
     let mut told = Told::default();
     told.mmap(AREA, MIB, RW, ANONYMOUS);
@@ -271,6 +283,7 @@ fn growth_belongs_to_the_file_being_read() {
     assert_eq!(bundle.asked_bytes, 3 * 136 * KIB);
     assert_eq!((&*conf.path, conf.opens), (&b"/etc/conf"[..], 1));
     assert_eq!(conf.bytes(), 4096);
+    assert_eq!(told.0.without_file_bytes(), MIB as i64 - 4096);
 }
 
 #[test]
@@ -328,7 +341,8 @@ fn held_memory_is_the_sum_of_calls() {
             1 => told.munmap(at, bytes),
             2 => told.mprotect(at, bytes, protection),
             _ => {
-                let args = [at, bytes, (1 + random(16)) * 4096, 1, 0];
+                let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+                let args = [at, bytes, (1 + random(16)) * 4096, flags as u64, 0];
                 told.call(Syscall::Mremap, &args, AREA + random(64) * 4096)
             }
         };

@@ -1,0 +1,29 @@
+//! A hash for process and thread ids.
+
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Builds [`Spread`].
+pub(crate) type SpreadIds = BuildHasherDefault<Spread>;
+
+/// A hash for ids: they are handed out by the kernel, one after another, so that nobody can choose
+/// them to collide by more than chance; and one is looked up for every call.
+#[derive(Debug, Default)]
+pub(crate) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_i32(i32::from(*byte));
+        }
+    }
+
+    fn write_i32(&mut self, id: i32) {
+        // 2^64 divided by the golden ratio.
+        self.0 = (self.0 ^ u64::from(id as u32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= self.0 >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
