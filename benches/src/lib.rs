@@ -8,8 +8,10 @@
 //!   own: [`forked`].
 //! - *Which of these programs is faster?* [`side_by_side`] answers that: fresh processes, taking
 //!   turns in one run, so that a machine that is busy or warm is so for all of them; medians, and
-//!   ratios with a bootstrap interval: `plain_c`, `trace`. A ratio may carry a requirement;
-//!   [`Options::strict`] makes a missed one an error.
+//!   ratios with a bootstrap interval: `plain_c`, `trace`, `attach`, `stacks`, `explain`. A ratio
+//!   may carry a requirement; [`Options::strict`] makes a missed one an error.
+//!
+//! `footprint` asks for bytes instead of seconds: [`figure`].
 //!
 //! All of them take `--quick` (short, for CI) and `--test` (once, only to see that it works), and a
 //! word that picks benches by name. Criterion keeps its results in `target/criterion`, the others
@@ -18,7 +20,10 @@
 #![deny(unsafe_code)]
 
 pub mod bundles;
+pub mod figure;
 pub mod forked;
+pub mod launched;
+pub mod log;
 pub mod options;
 pub mod processors;
 pub mod program;
@@ -26,6 +31,7 @@ pub mod report;
 pub mod role;
 pub mod side_by_side;
 pub mod surroundings;
+pub mod waiting;
 
 pub use options::{Mode, Options};
 pub use report::Bench;

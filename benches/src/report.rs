@@ -13,6 +13,7 @@ use heap_meter::statistics::quantile;
 use heap_meter::units::Seconds;
 use serde::Serialize;
 
+use crate::figure::Figure;
 use crate::side_by_side::{Contest, Outcome, Times};
 use crate::surroundings;
 use crate::{Mode, Options};
@@ -33,6 +34,8 @@ struct Report {
     mode: Mode,
     environment: Environment,
     contests: Vec<Outcome>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    figures: Vec<Figure>,
     notes: Vec<String>,
 }
 
@@ -54,6 +57,7 @@ impl Bench {
                 mode: options.mode(),
                 environment: surroundings::environment(),
                 contests: Vec::new(),
+                figures: Vec::new(),
                 notes: Vec::new(),
             },
             options,
@@ -109,11 +113,39 @@ impl Bench {
         self.keep()
     }
 
+    /// Prints a figure and keeps it, with those before it.
+    ///
+    /// # Errors
+    ///
+    /// When the results can't be written.
+    pub fn figure(&mut self, figure: Figure) -> anyhow::Result<()> {
+        if self.mode() == Mode::Test {
+            println!("Testing {}\nSuccess\n", figure.name);
+            return Ok(());
+        }
+        println!("{figure}\n");
+        self.report.figures.push(figure);
+        self.keep()
+    }
+
     /// The exit status: with `--strict`, 1 when a requirement wasn't met or couldn't be checked.
     pub fn finish(self) -> ExitCode {
+        let nothing = self.report.contests.is_empty() && self.report.figures.is_empty();
+        // A bench that was skipped as a whole leaves its reason; one that wasn't asked for doesn't.
+        let wanted = self.options.filter.is_none() && self.mode() != Mode::Test;
+        if self.skipped
+            && nothing
+            && wanted
+            && let Err(error) = self.keep()
+        {
+            eprintln!("{}: {error:#}", self.report.bench);
+            return ExitCode::FAILURE;
+        }
         let contests = self.report.contests.iter();
-        let mut verdicts = contests.flat_map(|outcome| &outcome.comparisons);
-        let missed = self.skipped || verdicts.any(|versus| versus.met == Some(false));
+        let ratios = contests.flat_map(|outcome| &outcome.comparisons);
+        let figures = self.report.figures.iter().map(|figure| figure.met);
+        let mut verdicts = ratios.map(|versus| versus.met).chain(figures);
+        let missed = self.skipped || verdicts.any(|met| met == Some(false));
         if self.options.strict && missed {
             eprintln!("{}: a requirement is not met (--strict)", self.report.bench);
             return ExitCode::FAILURE;

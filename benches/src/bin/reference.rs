@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use benches::{Limits, surroundings};
 use clap::Parser;
-use heap_meter::units::Seconds;
+use heap_meter::units::{Bytes, Seconds};
 use serde_json::{Value, json};
 
 /// Gathers the results of `cargo bench -p benches` into a directory
@@ -22,8 +22,15 @@ struct Cli {
     date: String,
 }
 
-/// The benches that compare fresh processes.
-const SIDE_BY_SIDE: [&str; 2] = ["plain_c", "trace"];
+/// The benches that aren't criterion's.
+const OWN: [&str; 6] = [
+    "plain_c",
+    "trace",
+    "attach",
+    "stacks",
+    "footprint",
+    "explain",
+];
 
 fn main() -> ExitCode {
     match gather(&Cli::parse()) {
@@ -48,7 +55,7 @@ fn gather(cli: &Cli) -> anyhow::Result<()> {
     });
     write(&cli.directory.join("criterion.json"), &pretty(&criterion)?)?;
     let mut reports = Vec::new();
-    for bench in SIDE_BY_SIDE {
+    for bench in OWN {
         let mut report = read(&cli.target.join("bench").join(format!("{bench}.json")))?;
         report["date"] = cli.date.clone().into();
         let path = cli.directory.join(format!("{bench}.json"));
@@ -142,8 +149,8 @@ fn readme(criterion: &Value, reports: &[Value]) -> String {
     let mut text = format!(
         "# Reference run of the benches\n\n\
          Made on {date} by `benches/reference.sh`; this file too: don't edit it. The raw numbers \
-         are beside it: every sample in `criterion.json`, every run in `plain_c.json` and \
-         `trace.json`. Times move from machine to machine; ratios are what to compare: each is the median of the ratios in each round.\n\n"
+         are beside it: every sample in `criterion.json`, every run in the file of the bench's name. \
+         Times move from machine to machine; ratios are what to compare: each is the median of the ratios in each round.\n\n"
     );
     text.push_str("| | |\n|---|---|\n");
     for name in [
@@ -218,6 +225,31 @@ fn contests(report: &Value) -> String {
             text.push_str(&comparison(versus));
         }
     }
+    text.push_str(&figures(array(&report["figures"])));
+    text
+}
+
+fn figures(figures: &[Value]) -> String {
+    if figures.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("\n| figure | | required |\n|---|---|---|\n");
+    for figure in figures {
+        let bytes = |name: &str| figure[name].as_u64().map(Bytes);
+        let required = match (bytes("at_most_bytes"), figure["met"].as_bool()) {
+            (Some(limit), Some(true)) => format!("at most {limit}: met"),
+            (Some(limit), _) => format!("at most {limit}: **not met**"),
+            (None, _) => String::new(),
+        };
+        let parameters = figure["parameters"].as_object().into_iter().flatten();
+        let parameters = parameters.map(|(name, value)| format!(", {name} {value}"));
+        text.push_str(&format!(
+            "| {}{} | {} | {required} |\n",
+            word(&figure["name"]),
+            parameters.collect::<String>(),
+            bytes("bytes").map_or(String::from("?"), |bytes| bytes.to_string()),
+        ));
+    }
     text
 }
 
@@ -260,6 +292,7 @@ fn word(value: &Value) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use benches::figure::Figure;
 
     #[test]
     fn lists_of_numbers_take_one_line_and_mean_the_same() {
@@ -272,5 +305,20 @@ mod tests {
         let text = pretty(&value).unwrap();
         assert!(text.contains("\"numbers\": [1.5, -2, 3],\n"), "{text}");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn figures_with_and_without_a_limit() {
+        let free = Figure::new("peak", 1 << 20).parameter("calls", 7);
+        let missed = Figure::new("other", 3 << 20).at_most(2 << 20);
+        let values = [free, missed].map(|figure| serde_json::to_value(figure).unwrap());
+        let text = figures(&values);
+        assert!(
+            text.contains("\n| peak, calls 7 | 1.00 MiB |  |\n"),
+            "{text}"
+        );
+        let row = "| other | 3.00 MiB | at most 2.00 MiB: **not met** |";
+        assert!(text.contains(row), "{text}");
+        assert_eq!(figures(&[]), "");
     }
 }

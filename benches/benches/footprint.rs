@@ -1,0 +1,103 @@
+//! How much memory tracing itself takes at most: constant, however long the run. Required: under
+//! 48 MiB for a program that makes 1,000,000 memory calls.
+//!
+//! The tracer is a fresh process, as the command is, and its own peak is what the kernel noted
+//! (`VmHWM`). One run each: a peak hardly varies. On one processor, where a million stops take
+//! half a minute instead of several.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+
+use anyhow::Context;
+use benches::figure::Figure;
+use benches::processors::OneProcessor;
+use benches::{Bench, Mode, launched, program, role};
+use heap_meter::source::launch::Options;
+use heap_meter::units::thousands;
+use serde_json::Value;
+
+const MOST_BYTES: u64 = 48 << 20;
+
+const LAUNCH: &str = "launch";
+const STACKS: &str = "launch, with stacks";
+
+fn main() -> ExitCode {
+    let done = match role::taken() {
+        Some((role, command)) if role == STACKS => {
+            launched::tell(&command, launched::with_stacks())
+        }
+        Some((_, command)) => launched::tell(&command, Options::new()),
+        None => bench(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("footprint: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn bench() -> anyhow::Result<ExitCode> {
+    let mut bench = Bench::start("footprint", env!("CARGO_TARGET_TMPDIR"));
+    let calls = match bench.mode() {
+        Mode::Full => 1_000_000,
+        Mode::Quick => 50_000,
+        Mode::Test => 500,
+    };
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/mixed.c");
+    let program = program::compile(&source, place.path())?;
+    let _processor = OneProcessor::keep_to().inspect_err(|reason| {
+        bench.note(format!("can't keep to one processor: {reason}"));
+    });
+    if bench.mode() == Mode::Quick {
+        bench.note(format!(
+            "with {} calls instead of 1,000,000, as this is --quick",
+            thousands(calls)
+        ));
+    }
+    // A tenth, to see whether it stays; and with stacks, of which nothing is required.
+    for (name, role, calls, required) in [
+        ("footprint/launch_a_tenth", LAUNCH, calls / 10, None),
+        ("footprint/launch", LAUNCH, calls, Some(MOST_BYTES)),
+        ("footprint/stacks", STACKS, calls / 10, None),
+    ] {
+        if !bench.wants(name) {
+            continue;
+        }
+        let run = Run::new(role, &program, calls)?;
+        let mut figure = Figure::new(name, run.peak_rss_bytes).parameter("calls", run.calls);
+        if let Some(limit) = required {
+            figure = figure.at_most(limit);
+        }
+        bench.figure(figure)?;
+    }
+    Ok(bench.finish())
+}
+
+/// What a traced run told.
+struct Run {
+    calls: u64,
+    peak_rss_bytes: u64,
+}
+
+impl Run {
+    fn new(role: &str, program: &PathBuf, calls: u64) -> anyhow::Result<Self> {
+        let output = role::command(role)?
+            .arg(program)
+            .arg(calls.to_string())
+            .stdin(Stdio::null())
+            .output()?;
+        let told = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "{}: {told}", output.status);
+        let trace: Value = serde_json::from_str(&told)
+            .with_context(|| format!("expected JSON, the tracer said {told}"))?;
+        let peak_rss_bytes = trace["observer"]["peak_rss_bytes"].as_u64();
+        let syscalls = trace["syscalls"].as_object();
+        let counts = syscalls.into_iter().flat_map(|by_name| by_name.values());
+        let seen = counts.filter_map(|counts| counts["calls"].as_u64()).sum();
+        anyhow::ensure!(seen >= calls, "{seen} of {calls} calls seen");
+        Ok(Self {
+            calls: seen,
+            peak_rss_bytes: peak_rss_bytes.context("the tracer told no peak")?,
+        })
+    }
+}

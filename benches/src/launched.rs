@@ -1,0 +1,58 @@
+//! A command line under the launch source, as `brkhole trace` runs it: for a fresh process, so that
+//! its start, its report and its memory count as they do for the command.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+use heap_meter::report;
+use heap_meter::snapshot::Snapshot;
+use heap_meter::source::launch::Options;
+use heap_meter::stacks::Stacks;
+use heap_meter::story::Story;
+use heap_meter::target::Target;
+use heap_meter::trace::{Observer, Source, Trace};
+
+use crate::role;
+
+/// Runs a command line, tells the whole story of it as JSON on standard error, and ends as the
+/// command did.
+///
+/// # Errors
+///
+/// When the command can't be launched, or not followed to its end.
+pub fn tell(command: &[OsString], options: Options) -> anyhow::Result<ExitCode> {
+    let (program, arguments) = command.split_first().context("expected a command")?;
+    let target = role::not_inherited(Target::new(program).args(arguments));
+    let finished = options.start(&target, Story::default())?.wait()?;
+    let mut trace = Trace::of(&finished.sink, Source::Launch, Some(command));
+    trace.exit = Some(finished.ending);
+    trace.lost_events = finished.lost_events;
+    let here = Snapshot::of(std::process::id().cast_signed())?;
+    trace.observer = Some(Observer {
+        via: "ptrace with a seccomp filter".to_owned(),
+        stops: finished.cost.stops,
+        cpu_seconds: finished.cost.tracer_cpu_seconds,
+        wall_seconds: finished.cost.wall_seconds,
+        peak_rss_bytes: Some(here.peak_rss_bytes),
+    });
+    eprintln!("{}", report::trace_json(&trace)?);
+    Ok(ExitCode::from(finished.ending.shell_status() as u8))
+}
+
+/// Options that have the stack told at every growth, as `--stacks` does.
+pub fn with_stacks() -> Options {
+    // The hooks are all called on the tracing thread, so nobody ever waits.
+    let stacks = Arc::new(Mutex::new(Stacks::new()));
+    let forgetting = Arc::clone(&stacks);
+    Options::new()
+        .at_growth(move |stopped, _| {
+            let mut stacks = stacks.lock().unwrap_or_else(PoisonError::into_inner);
+            stacks.of(stopped.pid, stopped.tid)
+        })
+        .at_exit(move |stopped| {
+            let mut stacks = forgetting.lock().unwrap_or_else(PoisonError::into_inner);
+            stacks.forget(stopped.pid);
+        })
+}

@@ -1,0 +1,182 @@
+//! An strace log of any length, such as `strace -f -p` writes of a server that loads a bundle of
+//! certificates again and again.
+//!
+//! The lines are those of real logs: a file is opened, mapped a buffer, read in pieces of 4 KiB,
+//! closed; every nine reads the break grows or, once it has met its hole, a refused `brk` and an
+//! `mmap`. After 64 files everything is given back, and the same comes again.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+/// So often a block opens the bundle.
+const BLOCK_OPENS: u64 = 64;
+/// A bundle of about 220,000 bytes.
+const READS: u64 = 54;
+const READS_TO_A_GROWTH: u64 = 9;
+/// So often the break grows before it meets its hole.
+const ROOM: u64 = 200;
+const STEP: u64 = 0x2_1000;
+const START: u64 = 0x026b_2000;
+
+/// What a log holds, as whoever reads it should find it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// How long it is.
+    pub bytes: u64,
+    /// Lines.
+    pub lines: u64,
+    /// Lines that tell of a `brk`.
+    pub brks: u64,
+    /// Of these, refused ones.
+    pub refused: u64,
+}
+
+/// Writes whole blocks until the log has at least so many bytes.
+///
+/// # Errors
+///
+/// When it can't be written.
+pub fn write(bytes: u64, to: &mut impl Write) -> io::Result<Contents> {
+    let (block, of_block) = block();
+    let mut contents = Contents::default();
+    while contents.bytes < bytes {
+        to.write_all(block.as_bytes())?;
+        contents.bytes += of_block.bytes;
+        contents.lines += of_block.lines;
+        contents.brks += of_block.brks;
+        contents.refused += of_block.refused;
+    }
+    to.flush()?;
+    Ok(contents)
+}
+
+/// One block, and what it holds.
+fn block() -> (String, Contents) {
+    let mut block = Block::default();
+    for _ in 0..BLOCK_OPENS {
+        block.open();
+    }
+    block.give_back();
+    let contents = Contents {
+        bytes: block.text.len() as u64,
+        lines: block.text.lines().count() as u64,
+        ..block.contents
+    };
+    (block.text, contents)
+}
+
+#[derive(Default)]
+struct Block {
+    text: String,
+    contents: Contents,
+    mapped: u64,
+    random: u64,
+}
+
+impl Block {
+    fn line(&mut self, call: &str, result: impl AsRef<str>) {
+        // As strace aligns it.
+        let line = writeln!(self.text, "[pid 31774] {call:<24} = {}", result.as_ref());
+        line.expect("a string takes everything");
+    }
+
+    fn open(&mut self) {
+        let path = "/etc/ssl/certs/ca-certificates.crt";
+        self.line(&format!("open(\"{path}\", O_RDONLY)"), "5");
+        let status = "fstat(5, {st_mode=S_IFREG|0644, st_size=219597, ...})";
+        self.line(status, "0");
+        self.map(4096, 0x7f6d_c826_6000);
+        for read in 0..READS {
+            let bytes = if read + 1 == READS { 2509 } else { 4096 };
+            let call = format!("read(5, \"{}\"..., 4096)", self.certificate());
+            self.line(&call, bytes.to_string());
+            if read % READS_TO_A_GROWTH == 0 {
+                self.grow();
+            }
+        }
+        self.line("read(5, \"\", 4096)", "0");
+        self.line("close(5)", "0");
+        self.line("munmap(0x7f6dc8266000, 4096)", "0");
+    }
+
+    fn grow(&mut self) {
+        let grown = self.contents.brks.min(ROOM);
+        let now = START + grown * STEP;
+        let wanted = now + STEP;
+        self.contents.brks += 1;
+        if grown < ROOM {
+            return self.line(&format!("brk({wanted:#x})"), format!("{wanted:#x}"));
+        }
+        self.contents.refused += 1;
+        self.line(&format!("brk({wanted:#x})"), format!("{now:#x}"));
+        self.mapped += 1;
+        self.map(1 << 20, 0x7f6c_927c_3000 - self.mapped * (1 << 20));
+    }
+
+    fn map(&mut self, bytes: u64, address: u64) {
+        let how = "PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0";
+        self.line(
+            &format!("mmap(NULL, {bytes}, {how})"),
+            format!("{address:#x}"),
+        );
+    }
+
+    fn give_back(&mut self) {
+        for number in 1..=self.mapped {
+            let address = 0x7f6c_927c_3000 - number * (1 << 20);
+            self.line(&format!("munmap({address:#x}, 1048576)"), "0");
+        }
+        self.contents.brks += 1;
+        self.line(&format!("brk({START:#x})"), format!("{START:#x}"));
+    }
+
+    /// 32 letters of a certificate, as strace shows the beginning of what was read.
+    fn certificate(&mut self) -> String {
+        let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let letter = |_| {
+            self.random = self
+                .random
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(1);
+            char::from(letters[(self.random >> 58) as usize])
+        };
+        (0..32).map(letter).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use heap_meter::event::Syscall;
+    use heap_meter::source::strace_log::StraceLog;
+    use heap_meter::story::Story;
+
+    #[test]
+    fn what_was_written_is_what_is_read() {
+        let mut log = Vec::new();
+        let contents = write(500_000, &mut log).unwrap();
+        assert_eq!(contents.bytes, log.len() as u64);
+        let mut reader = StraceLog::new(Story::default());
+        reader.read("log", &log[..]).unwrap();
+        let finished = reader.finish();
+        assert_eq!(finished.unread.count, 0, "{:?}", finished.unread);
+        assert_eq!(finished.lines, contents.lines);
+        let brk = finished.sink.tally.get(Syscall::Brk);
+        assert_eq!((brk.calls, brk.failed), (contents.brks, contents.refused));
+        assert_eq!(finished.sink.fallback.count(), contents.refused);
+        assert_eq!(finished.sink.growth.by_kind().total(), 0);
+    }
+
+    #[test]
+    fn blocks_by_hand() {
+        let (text, contents) = block();
+        let growths = BLOCK_OPENS * READS / READS_TO_A_GROWTH;
+        assert_eq!(contents.brks, growths + 1);
+        assert_eq!(contents.refused, growths - ROOM);
+        assert_eq!(
+            contents.lines,
+            BLOCK_OPENS * (READS + 6) + growths + 2 * contents.refused + 1
+        );
+        assert_eq!(text.matches("brk(").count() as u64, contents.brks);
+    }
+}
