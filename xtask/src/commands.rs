@@ -10,7 +10,8 @@
 //! ```
 //! ````
 //!
-//! A comment on the line before may say `needs: PROGRAM…`, or `not run: WHY`. The lines of a block
+//! A comment on the line before may say `needs: PROGRAM…`, or `not run: WHY`. `brkhole` itself is
+//! always there: it is built first, and is the first that the shell finds. The lines of a block
 //! are one shell script: a `cd` or a variable holds to its end, and the first failure ends it.
 //! `/tmp/brkhole` in a command is replaced by a fresh directory. A block shows no output: what a
 //! command prints belongs into a block that is filled from a run (see [`figures`](crate::figures)).
@@ -22,12 +23,16 @@ use crate::fault::fail_on;
 use crate::programs::{command, is_installed};
 use anyhow::Context;
 use console::{Console, Fate};
-use std::path::Path;
+use std::iter;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// What the documents call the directory for output.
 const SCRATCH: &str = "/tmp/brkhole";
+
+/// The command of this repository.
+const OURS: &str = "brkhole";
 
 /// Runs the commands of these documents, or of all. Where a program is missing, its block is skipped, or, when
 /// `strict`, failed.
@@ -50,16 +55,31 @@ pub fn run(strict: bool, files: &[&str]) -> anyhow::Result<()> {
         blocks.extend(console::blocks(&document, &mut faults));
     }
     fail_on(&faults, "")?;
+    let built = built(&blocks)?;
     let mut failed = 0;
     for block in &blocks {
-        failed += u32::from(!settled(block, strict)?);
+        failed += u32::from(!settled(block, strict, &built)?);
     }
     anyhow::ensure!(failed == 0, "{failed} of {} blocks failed", blocks.len());
     Ok(())
 }
 
+/// Builds the command, if a block that is run has it; where it then is.
+fn built(blocks: &[Console]) -> anyhow::Result<PathBuf> {
+    let is_run = |block: &&Console| matches!(block.fate, Fate::Run { .. });
+    let names_it = |block: &Console| block.script.split_whitespace().any(|word| word == OURS);
+    if blocks.iter().filter(is_run).any(names_it) {
+        let arguments = ["build", "--release", "--quiet", "--package", OURS];
+        let status = command("cargo").args(arguments).status();
+        let status = status.context("can't run cargo")?;
+        anyhow::ensure!(status.success(), "{OURS} can't be built: {status}");
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    Ok(documents::root().join(target).join("release"))
+}
+
 /// Runs or skips one block, and says so. Whether all is well.
-fn settled(block: &Console, strict: bool) -> anyhow::Result<bool> {
+fn settled(block: &Console, strict: bool, built: &Path) -> anyhow::Result<bool> {
     let place = format!("{}:{}", block.file, block.line);
     let first = block.script.lines().next().unwrap_or_default();
     let needs = match &block.fate {
@@ -76,7 +96,7 @@ fn settled(block: &Console, strict: bool) -> anyhow::Result<bool> {
     }
     let scratch = tempfile::tempdir().context("can't make a directory for output")?;
     let begun = Instant::now();
-    let output = shell(&block.script, scratch.path())
+    let output = shell(&block.script, scratch.path(), built)?
         .output()
         .with_context(|| format!("{place}: can't run sh"))?;
     let seconds = begun.elapsed().as_secs_f64();
@@ -91,12 +111,15 @@ fn settled(block: &Console, strict: bool) -> anyhow::Result<bool> {
     Ok(false)
 }
 
-fn shell(script: &str, scratch: &Path) -> Command {
+fn shell(script: &str, scratch: &Path, built: &Path) -> anyhow::Result<Command> {
     let script = script.replace(SCRATCH, &scratch.to_string_lossy());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = iter::once(built.to_owned()).chain(std::env::split_paths(&path));
     let mut command = command("sh");
     command
         .args(["-euc", &script])
+        .env("PATH", std::env::join_paths(path)?)
         .env("TMPDIR", scratch)
         .stdin(Stdio::null());
-    command
+    Ok(command)
 }

@@ -22,7 +22,12 @@ const EXPERIMENTS: [(&str, &[&str]); 3] = [
 ];
 
 /// The recordings: name, program needed.
-const RECORDINGS: [(&str, &str); 3] = [("strace", "strace"), ("gdb", "gdb"), ("nginx", "nginx")];
+const RECORDINGS: [(&str, &str); 4] = [
+    ("strace", "strace"),
+    ("gdb", "gdb"),
+    ("nginx", "nginx"),
+    ("brkhole", "nginx"),
+];
 
 /// Makes the runs of these names, or all, and fills the figures from them. A recording whose
 /// program is missing stays as it is.
@@ -100,7 +105,7 @@ fn record(name: &str) -> anyhow::Result<()> {
                 .context("gdb didn't come to malloc's fallback")?;
             write("runs/gdb.txt", &format!("== {told}"))
         }
-        _ => finish("runs/nginx/run.sh", [] as [&str; 0]),
+        _ => finish(format!("runs/{name}/run.sh"), [] as [&str; 0]),
     }
 }
 

@@ -5,7 +5,10 @@
 //! block chart locations                     its chart; the SVG is written into book/src/images
 //! block machine locations                   what the run was made on, and with which command
 //! block excerpt gdb.txt from "A" to "B"     lines of a text (see `excerpt`)
-//! block code crates/x/src/lib.rs from "A" to "B"   lines of a source file, which tests compile
+//! block code crates/x/src/lib.rs from "A" to "B"   lines of a source file, which tests compile, or
+//!                                           of a text that they read
+//! block picture x/trace.svg "What it shows" an SVG of the runs, copied into book/src/images; with
+//!                                           `live` behind it, one that answers the mouse
 //! ```
 
 use super::excerpt;
@@ -71,8 +74,9 @@ pub fn content(
         "chart" => draw(&results(runs, what)?, document, charts),
         "machine" => machine(&runs.json(what)?),
         "excerpt" => Ok(fenced("text", &excerpt::of_run(what, runs)?)),
-        "code" => Ok(fenced("rust,ignore", &excerpt::of_source(what)?)),
-        _ => anyhow::bail!("`{kind}`: expected table, chart, machine, excerpt or code"),
+        "code" => Ok(fenced(language(what), &excerpt::of_source(what)?)),
+        "picture" => picture(what, document, runs, charts),
+        _ => anyhow::bail!("`{kind}`: expected table, chart, machine, excerpt, code or picture"),
     }
 }
 
@@ -82,6 +86,45 @@ fn results(runs: &Runs, name: &str) -> anyhow::Result<Results> {
 
 fn fenced(language: &str, text: &str) -> String {
     format!("```{language}\n{}\n```\n", text.trim_end())
+}
+
+/// What an excerpt of this file is highlighted as.
+fn language(excerpt: &str) -> &'static str {
+    match excerpt.split(' ').next() {
+        Some(file) if file.ends_with(".rs") => "rust,ignore",
+        _ => "text",
+    }
+}
+
+/// A picture that a run drew itself.
+fn picture(
+    asked: &str,
+    document: &str,
+    runs: &Runs,
+    charts: &mut Charts,
+) -> anyhow::Result<String> {
+    let parts: Vec<&str> = asked.split('"').collect();
+    let [run, shows, live] = parts[..] else {
+        anyhow::bail!("expected picture FILE.svg \"WHAT IT SHOWS\" [live]");
+    };
+    let run = run.trim();
+    let name = run.replace('/', "-");
+    let file = format!("{IMAGES}/{name}");
+    charts
+        .0
+        .insert(file.clone(), numbered_anew(runs.text(run)?));
+    let link = match document.strip_prefix("book/src/") {
+        Some(_) => format!("images/{name}"),
+        None => file,
+    };
+    match live.trim() {
+        "" => Ok(format!("![{shows}]({link})\n")),
+        // An image in Markdown is dead: no script, no search, no names under the mouse.
+        "live" => Ok(format!(
+            "<object type=\"image/svg+xml\" data=\"{link}\" width=\"100%\">{shows}</object>\n"
+        )),
+        word => anyhow::bail!("`{word}`: expected live or nothing"),
+    }
 }
 
 fn draw(results: &Results, document: &str, charts: &mut Charts) -> anyhow::Result<String> {
@@ -175,6 +218,26 @@ mod tests {
     fn a_chart_does_not_depend_on_those_before_it() {
         let drawn = |number: u32| format!("a kuva-clip-{number} b url(#kuva-clip-{number}) c");
         assert_eq!(numbered_anew(&drawn(12)), drawn(0));
+    }
+
+    #[test]
+    fn a_picture_is_copied_and_shown() {
+        let runs = Runs::of([("a/b.svg", "<svg/>".to_owned())]);
+        let mut charts = Charts::default();
+        let mut shown = |asked, document| {
+            content(Marker::Block(asked), document, &runs, &mut charts).map_err(|e| e.to_string())
+        };
+        let page = "book/src/x.md";
+        assert_eq!(
+            shown(r#"picture a/b.svg "Memory""#, page).unwrap(),
+            "![Memory](images/a-b.svg)\n"
+        );
+        let live = shown(r#"picture a/b.svg "Memory" live"#, page).unwrap();
+        assert!(live.contains(r#"data="images/a-b.svg""#), "{live}");
+        assert!(shown(r#"picture a/c.svg "Memory""#, page).is_err());
+        assert!(shown("picture a/b.svg", page).is_err());
+        let drawn: Vec<_> = charts.drawn().collect();
+        assert_eq!(drawn, [("book/src/images/a-b.svg", &"<svg/>".to_owned())]);
     }
 
     #[test]

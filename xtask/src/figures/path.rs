@@ -2,13 +2,13 @@
 //!
 //! A path is names with dots between them: `arms.hole.runs.*.fallback.count`. In an object a name is
 //! a key. In an array it is a position, `*` for every element, or the element whose `name`,
-//! `metric`, `label` or `kind` it is. A name that holds spaces or dots stands in quotes.
+//! `metric`, `label`, `kind` or `path` it is. A name that holds spaces or dots stands in quotes.
 
 use anyhow::Context;
 use serde_json::Value;
 
 /// What tells the elements of an array apart.
-const NAMES: [&str; 4] = ["name", "metric", "label", "kind"];
+const NAMES: [&str; 5] = ["name", "metric", "label", "kind", "path"];
 
 /// All values that the path leads to; more than one only if it holds a `*`.
 ///

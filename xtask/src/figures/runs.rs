@@ -1,4 +1,4 @@
-//! The committed runs: JSON and text files, each of which some text must use.
+//! The committed runs: JSON, text files and pictures, each of which some text must use.
 
 use crate::documents::{files_in, root};
 use crate::fault::Fault;
@@ -17,7 +17,7 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Reads the `.json` and `.txt` files of a directory of the repository.
+    /// Reads the `.json`, `.txt` and `.svg` files of a directory of the repository.
     ///
     /// # Errors
     ///
@@ -25,7 +25,10 @@ impl Runs {
     pub fn in_directory(directory: &str) -> anyhow::Result<Self> {
         let mut files = Vec::new();
         for path in files_in(directory)? {
-            if path.ends_with(".json") || path.ends_with(".txt") {
+            if [".json", ".txt", ".svg"]
+                .iter()
+                .any(|end| path.ends_with(end))
+            {
                 let text = fs::read_to_string(root().join(&path)).with_context(|| path.clone())?;
                 let name = path[directory.len() + 1..].to_owned();
                 files.push((name, text));
@@ -45,7 +48,7 @@ impl Runs {
         }
     }
 
-    /// A text file, or a JSON file as text, by its whole name.
+    /// A text file or a picture, or a JSON file as text, by its whole name.
     ///
     /// # Errors
     ///
