@@ -100,11 +100,11 @@ impl Tracee {
             )
         };
         check(result).unwrap();
-        [
-            self.registers(NT_PRSTATUS),
-            self.registers(NT_X86_XSTATE),
-            mask,
-        ]
+        let mut vectors = self.registers(NT_X86_XSTATE);
+        // XSTATE_BV, of what is not as after a reset the processor believes that it may have been
+        // used: it may come to believe so of registers that hold zeros as before.
+        vectors[512..520].fill(0);
+        [self.registers(NT_PRSTATUS), vectors, mask]
     }
 
     fn registers(&self, set: usize) -> Vec<u8> {
