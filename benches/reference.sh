@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the reference run: all benches in full (about 10 minutes on an idle machine with two cores,
+# Makes the reference run: all benches in full (about 13 minutes on an idle machine with two cores,
 # and 500 MB of disk for a while), then raw numbers and README in benches/reference. Let the machine
 # do nothing else meanwhile. As root: the bench `attach` needs the kernel's tracepoints.
 set -eu
