@@ -10,29 +10,16 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::Context;
 use benches::figure::Figure;
+use benches::launched::{self, LAUNCH, STACKS};
 use benches::processors::OneProcessor;
-use benches::{Bench, Mode, launched, program, role};
-use heap_meter::source::launch::Options;
+use benches::{Bench, Mode, program, role};
 use heap_meter::units::thousands;
 use serde_json::Value;
 
 const MOST_BYTES: u64 = 48 << 20;
 
-const LAUNCH: &str = "launch";
-const STACKS: &str = "launch, with stacks";
-
 fn main() -> ExitCode {
-    let done = match role::taken() {
-        Some((role, command)) if role == STACKS => {
-            launched::tell(&command, launched::with_stacks())
-        }
-        Some((_, command)) => launched::tell(&command, Options::new()),
-        None => bench(),
-    };
-    done.unwrap_or_else(|error| {
-        eprintln!("footprint: {error:#}");
-        ExitCode::FAILURE
-    })
+    launched::main("footprint", bench)
 }
 
 fn bench() -> anyhow::Result<ExitCode> {

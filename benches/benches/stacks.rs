@@ -6,26 +6,14 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use benches::launched::{self, LAUNCH, STACKS};
 use benches::processors::OneProcessor;
-use benches::{Bench, Contest, Mode, launched, program, role};
-use heap_meter::source::launch::Options;
+use benches::{Bench, Contest, Mode, program, role};
 
 const UNTRACED: &str = "untraced";
-const LAUNCH: &str = "launch";
-const STACKS: &str = "launch, with stacks";
 
 fn main() -> ExitCode {
-    let done = match role::taken() {
-        Some((role, command)) if role == STACKS => {
-            launched::tell(&command, launched::with_stacks())
-        }
-        Some((_, command)) => launched::tell(&command, Options::new()),
-        None => bench(),
-    };
-    done.unwrap_or_else(|error| {
-        eprintln!("stacks: {error:#}");
-        ExitCode::FAILURE
-    })
+    launched::main("stacks", bench)
 }
 
 fn bench() -> anyhow::Result<ExitCode> {

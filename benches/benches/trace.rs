@@ -9,9 +9,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use benches::launched::{self, LAUNCH};
 use benches::processors::OneProcessor;
-use benches::{Bench, Contest, Limits, Mode, launched, program, role};
-use heap_meter::source::launch::{Launch, Options};
+use benches::{Bench, Contest, Limits, Mode, program, role};
+use heap_meter::source::launch::Launch;
 use heap_meter::story::tally::Tally;
 use heap_meter::target::{Stream, Target};
 
@@ -22,21 +23,11 @@ const WATCHED: &str = "trace=memory,open,openat,close";
 #[cfg(not(target_arch = "x86_64"))]
 const WATCHED: &str = "trace=memory,openat,close";
 
-const ROLE: &str = "launch";
-
 const UNTRACED: &str = "untraced";
 const STRACE: &str = "strace";
-const LAUNCH: &str = "launch";
 
 fn main() -> ExitCode {
-    let done = match role::taken() {
-        Some((_, command)) => launched::tell(&command, Options::new()),
-        None => bench(),
-    };
-    done.unwrap_or_else(|error| {
-        eprintln!("trace: {error:#}");
-        ExitCode::FAILURE
-    })
+    launched::main("trace", bench)
 }
 
 /// A program to be traced.
@@ -126,7 +117,7 @@ fn bench() -> anyhow::Result<ExitCode> {
                 .compare(UNTRACED, STRACE);
         }
         contest = contest.arm(LAUNCH, || {
-            let mut command = role::command(ROLE)?;
+            let mut command = role::command(LAUNCH)?;
             command.arg(&load.program).args(&load.arguments);
             program::seconds(&mut command)
         });

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use heap_meter::report;
-use heap_meter::snapshot::Snapshot;
 use heap_meter::source::launch::Options;
 use heap_meter::stacks::Stacks;
 use heap_meter::story::Story;
@@ -29,16 +28,27 @@ pub fn tell(command: &[OsString], options: Options) -> anyhow::Result<ExitCode> 
     let mut trace = Trace::of(&finished.sink, Source::Launch, Some(command));
     trace.exit = Some(finished.ending);
     trace.lost_events = finished.lost_events;
-    let here = Snapshot::of(std::process::id().cast_signed())?;
-    trace.observer = Some(Observer {
-        via: "ptrace with a seccomp filter".to_owned(),
-        stops: finished.cost.stops,
-        cpu_seconds: finished.cost.tracer_cpu_seconds,
-        wall_seconds: finished.cost.wall_seconds,
-        peak_rss_bytes: Some(here.peak_rss_bytes),
-    });
+    trace.observer = Some(Observer::launched(&finished.cost));
     eprintln!("{}", report::trace_json(&trace)?);
     Ok(ExitCode::from(finished.ending.shell_status() as u8))
+}
+
+/// The role of launching a command.
+pub const LAUNCH: &str = "launch";
+/// The role of launching it with a stack at every growth.
+pub const STACKS: &str = "launch, with stacks";
+
+/// A bench's `main`: the bench itself, or the role that it gave to a fresh process.
+pub fn main(name: &str, bench: fn() -> anyhow::Result<ExitCode>) -> ExitCode {
+    let done = match role::taken() {
+        Some((role, command)) if role == STACKS => tell(&command, with_stacks()),
+        Some((_, command)) => tell(&command, Options::new()),
+        None => bench(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("{name}: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 /// Options that have the stack told at every growth, as `--stacks` does.

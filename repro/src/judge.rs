@@ -28,15 +28,6 @@ pub(crate) fn memory_metrics(held: &str, freed: &str, trimmed: &str) -> Vec<Metr
     ]
 }
 
-/// The greatest peak of all weighings: the kernel's own note of a peak that has passed may be short.
-fn peak_rss(run: &Run) -> Option<f64> {
-    let peaks = run
-        .checkpoints
-        .iter()
-        .map(|checkpoint| checkpoint.snapshot.peak_rss_bytes);
-    Some(peaks.max()? as f64)
-}
-
 fn rss(run: &Run, label: &str) -> Option<f64> {
     Some(run.checkpoint(label)?.snapshot.rss_bytes as f64)
 }
@@ -63,7 +54,7 @@ pub(crate) fn many_parses(
     growth: impl Fn(&Run) -> Option<f64>,
 ) -> Option<Finding> {
     let (grown, _) = both(results, &growth)?;
-    let (peak, hole_peak) = both(results, peak_rss)?;
+    let (peak, hole_peak) = both(results, |run| Some(run.peak_rss_bytes()? as f64))?;
     let change = hole_peak / peak - 1.0;
     let parses = format!(
         "{} parses of the same bundle brought {} of the {} at the peak, {} each",

@@ -4,7 +4,6 @@
 
 mod cli;
 mod compare;
-mod cost;
 mod documents;
 mod explain;
 mod hole;

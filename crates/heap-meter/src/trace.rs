@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use crate::event::Ending;
 use crate::finding::Finding;
+use crate::snapshot::Snapshot;
+use crate::source::launch::ObserverCost;
 use crate::story::Story;
 use crate::story::fallback::Fallback;
 use crate::story::growth::{ByKind, FileGrowth, Growth, StackGrowth};
@@ -66,6 +68,30 @@ pub struct Observer {
     pub wall_seconds: f64,
     /// The most memory that the watcher itself had resident; `None` if `/proc` didn't tell.
     pub peak_rss_bytes: Option<u64>,
+}
+
+impl Observer {
+    /// The effort of this process, whose own peak is read now.
+    pub fn here(via: &str, stops: u64, cpu_seconds: f64, wall_seconds: f64) -> Self {
+        let own = Snapshot::of(std::process::id().cast_signed());
+        Self {
+            via: via.to_owned(),
+            stops,
+            cpu_seconds,
+            wall_seconds,
+            peak_rss_bytes: own.ok().map(|own| own.peak_rss_bytes),
+        }
+    }
+
+    /// The effort of launching.
+    pub fn launched(cost: &ObserverCost) -> Self {
+        Self::here(
+            "ptrace with a seccomp filter",
+            cost.stops,
+            cost.tracer_cpu_seconds,
+            cost.wall_seconds,
+        )
+    }
 }
 
 /// Growth, as it is reported. All figures are bytes unless their name says otherwise.

@@ -11,7 +11,6 @@ use heap_meter::trace::{Observer, Source, Trace};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{TraceArguments, Via};
-use crate::cost::own_peak_rss_bytes;
 use crate::signals;
 
 /// Watches until the process ends, the time is over, or a signal comes; the process goes on.
@@ -91,11 +90,10 @@ fn fill_in(trace: &mut Trace, watched: &Watched<Story>, used: Used) {
         Used::Tracepoints => ("tracepoints", 0),
         Used::Ptrace => ("ptrace at every system call", watched.cost.stops_or_records),
     };
-    trace.observer = Some(Observer {
-        via: via.to_owned(),
+    trace.observer = Some(Observer::here(
+        via,
         stops,
-        cpu_seconds: watched.cost.watcher_cpu_seconds,
-        wall_seconds: watched.cost.wall_seconds,
-        peak_rss_bytes: own_peak_rss_bytes(),
-    });
+        watched.cost.watcher_cpu_seconds,
+        watched.cost.wall_seconds,
+    ));
 }

@@ -13,7 +13,6 @@ use heap_meter::target::Target;
 use heap_meter::trace::{Observer, Source, Trace};
 
 use crate::cli::TraceArguments;
-use crate::cost::own_peak_rss_bytes;
 use crate::hole::Holes;
 use crate::signals;
 use crate::who::Who;
@@ -94,13 +93,7 @@ fn fill_in(trace: &mut Trace, finished: &Finished<Told>) {
     trace.exit = Some(finished.ending);
     trace.lost_events = finished.lost_events;
     trace.notes = finished.notes.iter().map(ToString::to_string).collect();
-    trace.observer = Some(Observer {
-        via: "ptrace with a seccomp filter".to_owned(),
-        stops: finished.cost.stops,
-        cpu_seconds: finished.cost.tracer_cpu_seconds,
-        wall_seconds: finished.cost.wall_seconds,
-        peak_rss_bytes: own_peak_rss_bytes(),
-    });
+    trace.observer = Some(Observer::launched(&finished.cost));
 }
 
 /// The story, and the unwinder that has to know of new programs.

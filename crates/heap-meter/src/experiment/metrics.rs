@@ -11,13 +11,10 @@ pub fn wall_seconds() -> Metric {
     })
 }
 
-/// `peak_rss`: the greatest peak of all weighings, in bytes. (The kernel's own note of a peak that
-/// has passed may be short.)
+/// `peak_rss`: [`Run::peak_rss_bytes`].
 pub fn peak_rss() -> Metric {
     Metric::new("peak_rss", "peak memory", Unit::Bytes, |run| {
-        let checkpoints = run.checkpoints.iter();
-        let peak = checkpoints.map(|at| at.snapshot.peak_rss_bytes).max()?;
-        Some(peak as f64)
+        Some(run.peak_rss_bytes()? as f64)
     })
 }
 

@@ -106,6 +106,13 @@ impl Run {
         Some(syscalls.get(name).copied().unwrap_or_default())
     }
 
+    /// The greatest peak of all weighings, in bytes. (The kernel's own note of a peak that has
+    /// passed may be short.) `None` where nothing was weighed.
+    pub fn peak_rss_bytes(&self) -> Option<u64> {
+        let checkpoints = self.checkpoints.iter();
+        checkpoints.map(|at| at.snapshot.peak_rss_bytes).max()
+    }
+
     /// The first checkpoint of this label.
     pub fn checkpoint(&self, label: &str) -> Option<&Checkpoint> {
         self.checkpoints
