@@ -1,0 +1,127 @@
+//! The cache: bundles by the state of their files.
+
+use std::ffi::CStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bundle::{Bundle, retire};
+use crate::file::{Identity, RegularFile};
+use crate::lock::{self, Guarded, lock};
+use crate::openssl::OpenSsl;
+use crate::parsed::{self, Parsed};
+use crate::shelf::{Found, Shelf};
+
+/// How often a thread looks whether another has finished with the file that both want. No
+/// condition variable: glibc's remembers, in a forked child, waiters that aren't there.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+/// How often at most: parsing takes a few milliseconds. Whoever waited in vain works alone.
+const LOOKS: u32 = 1_000;
+
+/// Parsed bundles of one OpenSSL. Meant to live as long as the process: a `static`, or leaked.
+///
+/// Threads may use it at once, and fork(2) may happen at any moment. It holds no lock while a file
+/// is read, and never two.
+#[derive(Debug)]
+pub struct BundleCache {
+    openssl: &'static OpenSsl,
+    shelf: Guarded<Shelf<Parsed>>,
+}
+
+/// Why a file is left to OpenSSL's own loader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PassedOn {
+    /// It isn't a regular file with something in it that may be read: missing, a pipe, a directory.
+    Unsuitable,
+    /// It doesn't parse, or holds neither certificate nor revocation list: OpenSSL is to say so.
+    Refused,
+    /// The thread's error queue holds something, and what a first reading leaves there couldn't be
+    /// told from it.
+    ErrorsQueued,
+    /// Another thread has been busy with it for a second, or the lock isn't to be had.
+    Busy,
+    /// There was no memory to put it where it should go.
+    NoMemory,
+}
+
+impl BundleCache {
+    /// An empty cache that keeps at most `capacity` bundles; of more, those go that weren't used
+    /// for longest.
+    pub const fn new(openssl: &'static OpenSsl, capacity: usize) -> Self {
+        Self {
+            openssl,
+            shelf: Guarded::new(Shelf::new(capacity)),
+        }
+    }
+
+    /// The bundle of this path: parsed before if the file is what it was then, else parsed now.
+    ///
+    /// The error queue of this thread is as after OpenSSL's own reading of the file if a bundle
+    /// is returned, and as before the call if not.
+    ///
+    /// # Errors
+    ///
+    /// When the file is to be left to OpenSSL's own loader, and why.
+    pub fn bundle(&self, path: &CStr) -> Result<Bundle, PassedOn> {
+        let file = RegularFile::open(path).ok_or(PassedOn::Unsuitable)?;
+        if !file.settled {
+            let (parsed, _) = self.make(file)?;
+            return Ok(Bundle::new(parsed, true));
+        }
+        for _ in 0..LOOKS {
+            let mut guard = lock().ok_or(PassedOn::Busy)?;
+            let shelf = self.shelf.get(&mut guard);
+            let found = shelf.find(file.identity, lock::generation());
+            drop(guard);
+            match found {
+                Found::Here(parsed) => {
+                    parsed::read_end(self.openssl);
+                    return Ok(Bundle::new(parsed, false));
+                }
+                Found::BeingMade => std::thread::sleep(LOOK_AGAIN),
+                Found::Nothing => {
+                    let identity = file.identity;
+                    let made = self.make(file);
+                    let kept = made.as_ref().ok().filter(|(_, lasting)| *lasting);
+                    self.finish(identity, kept.map(|(parsed, _)| (path, parsed)));
+                    return made.map(|(parsed, _)| Bundle::new(parsed, true));
+                }
+            }
+        }
+        Err(PassedOn::Busy)
+    }
+
+    /// Forgets every bundle. Stores keep what they have.
+    pub fn clear(&self) {
+        let Some(mut guard) = lock() else { return };
+        let gone = self.shelf.get(&mut guard).clear();
+        drop(guard);
+        gone.into_iter().for_each(retire);
+    }
+
+    /// Parses a file, and says whether it is still what it was when it was opened.
+    fn make(&self, file: RegularFile) -> Result<(Arc<Parsed>, bool), PassedOn> {
+        let before = file.identity;
+        if self.openssl.errors_queued() {
+            return Err(PassedOn::ErrorsQueued);
+        }
+        let stream = file.into_stream().ok_or(PassedOn::Unsuitable)?;
+        let reading = Parsed::read(self.openssl, stream);
+        let Some(parsed) = reading.parsed.filter(|parsed| !parsed.is_empty()) else {
+            self.openssl.clear_errors();
+            return Err(PassedOn::Refused);
+        };
+        // What the parser left behind it would have to leave behind at every later load as well.
+        let lasting = reading.identity == Some(before) && !self.openssl.errors_queued();
+        Ok((Arc::new(parsed), lasting))
+    }
+
+    fn finish(&self, identity: Identity, keep: Option<(&CStr, &Arc<Parsed>)>) {
+        // Without the lock the mark stays that this file is being made: others wait in vain, once
+        // each, and then work alone.
+        let Some(mut guard) = lock() else { return };
+        let gone = self.shelf.get(&mut guard).finish(identity, keep);
+        drop(guard);
+        gone.into_iter().for_each(retire);
+    }
+}

@@ -1,0 +1,155 @@
+//! A libcrypto: the functions that this library stands in front of, and the cache of what it
+//! parsed.
+//!
+//! # Safety
+//!
+//! The table is made from symbols of one libcrypto, each called as OpenSSL declares it.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
+use std::mem::transmute;
+
+use bundle_cache::{BundleCache, OpenSsl, X509Store};
+
+use crate::library::{Library, List};
+use crate::loaded::{self, Definer};
+use crate::mark::Slot;
+
+/// How many bundles are kept at most. A program that knows more at once is rare; then it parses.
+const BUNDLES: usize = 16;
+
+/// OpenSSL 1.1.1, as `OPENSSL_VERSION_NUMBER`: the first that is known here.
+const OLDEST: c_ulong = 0x1010_1000;
+/// What every LibreSSL says that it is.
+const LIBRESSL: c_ulong = 0x2000_0000;
+
+pub(crate) type LoadFile = unsafe extern "C" fn(*mut X509Store, *const c_char) -> c_int;
+pub(crate) type LoadFileEx =
+    unsafe extern "C" fn(*mut X509Store, *const c_char, *mut c_void, *const c_char) -> c_int;
+pub(crate) type LoadLocations =
+    unsafe extern "C" fn(*mut X509Store, *const c_char, *const c_char) -> c_int;
+pub(crate) type LoadLocationsEx = unsafe extern "C" fn(
+    *mut X509Store,
+    *const c_char,
+    *const c_char,
+    *mut c_void,
+    *const c_char,
+) -> c_int;
+type DefaultContext = unsafe extern "C" fn() -> *mut c_void;
+type SetDefaultContext = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
+type FreeMark =
+    unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void, c_int, c_long, *mut c_void);
+type NewIndex = unsafe extern "C" fn(
+    c_int,
+    c_long,
+    *mut c_void,
+    *mut c_void,
+    *mut c_void,
+    Option<FreeMark>,
+) -> c_int;
+type SetExData = unsafe extern "C" fn(*mut X509Store, c_int, *mut c_void) -> c_int;
+type GetExData = unsafe extern "C" fn(*mut X509Store, c_int) -> *mut c_void;
+type FreeStore = unsafe extern "C" fn(*mut X509Store);
+
+/// One libcrypto. Functions that its version doesn't have are `None`.
+#[derive(Debug)]
+pub(crate) struct Crypto {
+    pub(crate) load_file: Option<LoadFile>,
+    pub(crate) load_file_ex: Option<LoadFileEx>,
+    pub(crate) load_locations: Option<LoadLocations>,
+    pub(crate) load_locations_ex: Option<LoadLocationsEx>,
+    pub(crate) new_index: Option<NewIndex>,
+    pub(crate) set_ex_data: Option<SetExData>,
+    pub(crate) get_ex_data: Option<GetExData>,
+    pub(crate) store_free: Option<FreeStore>,
+    global_context: Option<DefaultContext>,
+    set_context: Option<SetDefaultContext>,
+    version: c_ulong,
+    /// Where its stores have their marks.
+    pub(crate) marks: Slot,
+    /// `None` for a library that only looks like OpenSSL: BoringSSL, LibreSSL, 1.1.0.
+    pub(crate) cache: Option<BundleCache>,
+}
+
+static CRYPTOS: List<Crypto> = List::new();
+
+/// A function of an object; the type is what OpenSSL declares.
+macro_rules! function {
+    ($handle:expr, $name:literal) => {{
+        let address = loaded::symbol($handle, $name);
+        // SAFETY: null becomes None; else it is the function of this name, whose type OpenSSL has
+        // not changed since it came.
+        unsafe { transmute::<*const c_void, Option<_>>(address) }
+    }};
+}
+pub(crate) use function;
+
+impl Library for Crypto {
+    const MARK: &'static CStr = c"X509_STORE_load_locations";
+
+    fn list() -> &'static List<Self> {
+        &CRYPTOS
+    }
+
+    fn open(Definer { handle, .. }: Definer) -> Self {
+        let version = version(handle);
+        // SAFETY: symbols of one object that stays loaded, and an OpenSSL that has them.
+        let openssl = is_openssl(handle, version)
+            .then(|| unsafe { OpenSsl::resolve(|name| loaded::symbol(handle, name)) })
+            .flatten();
+        let cache = openssl.map(|openssl| BundleCache::new(Box::leak(Box::new(openssl)), BUNDLES));
+        Self {
+            load_file: function!(handle, c"X509_STORE_load_file"),
+            load_file_ex: function!(handle, c"X509_STORE_load_file_ex"),
+            load_locations: function!(handle, c"X509_STORE_load_locations"),
+            load_locations_ex: function!(handle, c"X509_STORE_load_locations_ex"),
+            new_index: function!(handle, c"CRYPTO_get_ex_new_index"),
+            set_ex_data: function!(handle, c"X509_STORE_set_ex_data"),
+            get_ex_data: function!(handle, c"X509_STORE_get_ex_data"),
+            store_free: function!(handle, c"X509_STORE_free"),
+            global_context: function!(handle, c"OSSL_LIB_CTX_get0_global_default"),
+            set_context: function!(handle, c"OSSL_LIB_CTX_set0_default"),
+            version,
+            marks: Slot::new(),
+            cache,
+        }
+    }
+
+    fn major_version(&self) -> u64 {
+        major(self.version)
+    }
+}
+
+impl Crypto {
+    /// Whether objects that are parsed now belong to the library context that everybody uses who
+    /// doesn't ask for another: `libctx` isn't given, and this thread's default is the global one.
+    pub(crate) fn is_default_context(&self, libctx: *mut c_void) -> bool {
+        let (Some(global), Some(set)) = (self.global_context, self.set_context) else {
+            // Before 3.0 there are no contexts.
+            return libctx.is_null();
+        };
+        // SAFETY: no precondition.
+        let global = unsafe { global() };
+        // SAFETY: null changes nothing, and the answer is this thread's default.
+        libctx.is_null() && unsafe { set(std::ptr::null_mut()) } == global
+    }
+}
+
+/// 1.0 and 1.1 mark their symbols differently, 3 and later by what stands first.
+fn major(version: c_ulong) -> u64 {
+    let first = version >> 28;
+    if first < 3 { version >> 20 } else { first }
+}
+
+fn version(handle: *mut c_void) -> c_ulong {
+    let number: Option<unsafe extern "C" fn() -> c_ulong> =
+        function!(handle, c"OpenSSL_version_num");
+    // SAFETY: no precondition.
+    number.map_or(0, |number| unsafe { number() })
+}
+
+fn is_openssl(handle: *mut c_void, version: c_ulong) -> bool {
+    version >= OLDEST
+        && version != LIBRESSL
+        && loaded::symbol(handle, c"BORINGSSL_self_test").is_null()
+}

@@ -1,0 +1,133 @@
+//! The OpenSSL libraries of this process: which one a call is meant for.
+//!
+//! # Safety
+//!
+//! Tables are made from symbols of one object, which is never unloaded, and are never freed.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use bundle_cache::lock::lock;
+
+use crate::loaded::{self, Definer};
+
+/// A kind of library: libcrypto or libssl.
+pub(crate) trait Library: Sized + 'static {
+    /// A symbol that every library of this kind defines, and no other.
+    const MARK: &'static CStr;
+
+    /// Its list.
+    fn list() -> &'static List<Self>;
+
+    /// Makes its table.
+    fn open(definer: Definer) -> Self;
+
+    /// What its symbols are marked with, so that references to another kind don't bind to them.
+    fn major_version(&self) -> u64;
+
+    /// The library that a call from `address` is meant for.
+    ///
+    /// With one of the kind in the process it is that one. With more, it is what the dynamic
+    /// linker would have bound the caller's reference to: the one in the global scope, if it is of
+    /// the version that the caller's own scope has, else the latter.
+    fn called_from(address: *const c_void) -> Option<&'static Self> {
+        let list = Self::list();
+        list.update();
+        let mut all = list.iter();
+        let (first, second) = (all.next(), all.next());
+        if second.is_none() {
+            return first.map(|node| &node.library);
+        }
+        let at = |base: Option<usize>| list.iter().find(|node| Some(node.base) == base);
+        let local = at(loaded::meant_locally(address, Self::MARK));
+        let global = at(loaded::meant_globally(Self::MARK));
+        let version = |node: &Node<Self>| node.library.major_version();
+        let meant = match (local, global) {
+            (Some(local), Some(global)) if version(local) == version(global) => Some(global),
+            (local, global) => local.or(global),
+        };
+        meant.map(|node| &node.library)
+    }
+}
+
+/// Libraries of one kind. It only grows, and may be read without the lock.
+#[derive(Debug)]
+pub(crate) struct List<L: 'static> {
+    first: AtomicPtr<Node<L>>,
+    /// What was loaded when the list was made; one more, so that 0 is never.
+    generation: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Node<L: 'static> {
+    base: usize,
+    library: L,
+    next: *const Node<L>,
+}
+
+impl<L: Library> List<L> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            first: AtomicPtr::new(ptr::null_mut()),
+            generation: AtomicU64::new(0),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &'static Node<L>> + use<L> {
+        let guard = lock();
+        let first = self.first.load(Ordering::Acquire);
+        drop(guard);
+        chain(first)
+    }
+
+    /// Adds what was loaded since the last call.
+    fn update(&self) {
+        let now = loaded::generation().wrapping_add(1);
+        let guard = lock();
+        let up_to_date = self.generation.load(Ordering::Relaxed) == now;
+        drop(guard);
+        if up_to_date {
+            return;
+        }
+        for definer in loaded::definers(L::MARK) {
+            if self.iter().any(|node| node.base == definer.base) {
+                continue;
+            }
+            self.add(definer.base, L::open(definer));
+        }
+        let _guard = lock();
+        self.generation.swap(now, Ordering::Relaxed);
+    }
+
+    fn add(&self, base: usize, library: L) {
+        let node = Box::into_raw(Box::new(Node {
+            base,
+            library,
+            next: ptr::null(),
+        }));
+        // Without the lock (see its module) a library may come in twice, with a cache each.
+        let guard = lock();
+        let first = self.first.load(Ordering::Acquire);
+        // SAFETY: made above, and not published.
+        unsafe { (*node).next = first };
+        if chain(first).any(|node| node.base == base) {
+            drop(guard);
+            // SAFETY: made above, and not published.
+            drop(unsafe { Box::from_raw(node) });
+            return;
+        }
+        self.first.swap(node, Ordering::AcqRel);
+    }
+}
+
+fn chain<L>(first: *const Node<L>) -> impl Iterator<Item = &'static Node<L>> {
+    let mut next = first;
+    std::iter::from_fn(move || {
+        // SAFETY: null, or a node that was complete when it was published and is never freed.
+        let node = unsafe { next.as_ref() }?;
+        next = node.next;
+        Some(node)
+    })
+}

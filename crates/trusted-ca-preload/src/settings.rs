@@ -1,0 +1,81 @@
+//! What the environment asks for. Read once, at the first load: programs change their environment.
+//!
+//! # Safety
+//!
+//! Strings of the environment are copied or compared at once, as early as this library can.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, c_char};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+unsafe extern "C" {
+    /// getenv(3), but null in programs that run with more rights than their user has: those
+    /// mustn't write to files that he names.
+    fn secure_getenv(name: *const c_char) -> *const c_char;
+}
+
+/// How the library acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It keeps out: `TRUSTED_CA=off`, and anything that it doesn't know.
+    Off,
+    /// Parsed objects are shared, stores are private. The default.
+    Private,
+    /// Contexts share whole stores, too: `TRUSTED_CA=shared-store`.
+    SharedStore,
+}
+
+/// What the environment asks for.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) way: Way,
+    /// `TRUSTED_CA` is something that isn't known.
+    pub(crate) unknown: bool,
+    /// `TRUSTED_CA_LOG`: a file to append to, or `stderr`.
+    pub(crate) log: Option<CString>,
+}
+
+static SETTINGS: AtomicPtr<Settings> = AtomicPtr::new(ptr::null_mut());
+
+/// The settings of this process.
+pub(crate) fn settings() -> &'static Settings {
+    let known = SETTINGS.load(Ordering::Acquire);
+    if !known.is_null() {
+        // SAFETY: only ever set to what is never freed.
+        return unsafe { &*known };
+    }
+    let fresh = Box::into_raw(Box::new(read()));
+    match SETTINGS.compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire) {
+        // SAFETY: set for good.
+        Ok(_) => unsafe { &*fresh },
+        Err(earlier) => {
+            // SAFETY: made above, and not published.
+            drop(unsafe { Box::from_raw(fresh) });
+            // SAFETY: only ever set to what is never freed.
+            unsafe { &*earlier }
+        }
+    }
+}
+
+fn read() -> Settings {
+    let asked = variable(c"TRUSTED_CA");
+    let known = match asked.as_deref().map(CStr::to_bytes) {
+        None | Some(b"" | b"private") => Some(Way::Private),
+        Some(b"shared-store") => Some(Way::SharedStore),
+        Some(b"off") => Some(Way::Off),
+        Some(_) => None,
+    };
+    Settings {
+        way: known.unwrap_or(Way::Off),
+        unknown: known.is_none(),
+        log: variable(c"TRUSTED_CA_LOG").filter(|log| !log.is_empty()),
+    }
+}
+
+fn variable(name: &CStr) -> Option<CString> {
+    // SAFETY: a C string.
+    let value = unsafe { secure_getenv(name.as_ptr()) };
+    // SAFETY: a C string of the environment, copied at once.
+    (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_owned())
+}

@@ -1,0 +1,69 @@
+//! The private way: a file is put into somebody's own store, out of the cache where it is there.
+//!
+//! Any doubt ends in [`None`], and the caller lets OpenSSL's own function do it.
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_void};
+
+use bundle_cache::{Bundle, X509Store};
+
+use crate::crypto::Crypto;
+use crate::log;
+use crate::settings::{Way, settings};
+
+thread_local! {
+    /// Whether this thread is in one of OpenSSL's own loaders, which may call the functions that
+    /// this library stands in front of; those calls aren't loads of their own.
+    static IN_ORIGINAL: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Loads a file into a store; `None` if that is left to OpenSSL.
+///
+/// # Safety
+///
+/// `store` is a live store of this libcrypto, `file` a C string or null.
+#[allow(unsafe_code)]
+pub(crate) unsafe fn load(
+    crypto: &'static Crypto,
+    store: *mut X509Store,
+    file: *const c_char,
+    libctx: *mut c_void,
+    properties: *const c_char,
+) -> Option<()> {
+    if store.is_null() || file.is_null() || IN_ORIGINAL.get() {
+        return None;
+    }
+    if settings().way == Way::Off {
+        log::passed_on();
+        return None;
+    }
+    // SAFETY: a C string as the caller promises.
+    let file = unsafe { CStr::from_ptr(file) };
+    let usual = properties.is_null() && crypto.is_default_context(libctx);
+    let bundle = usual.then(|| find(crypto, file)).flatten();
+    // SAFETY: a live store as the caller promises.
+    let bundle = bundle.filter(|bundle| unsafe { bundle.add_to(store) }.is_ok());
+    match bundle {
+        Some(bundle) => {
+            log::loaded(&bundle);
+            Some(())
+        }
+        None => {
+            log::passed_on();
+            None
+        }
+    }
+}
+
+/// A bundle out of the cache, or parsed for it.
+pub(crate) fn find(crypto: &'static Crypto, file: &CStr) -> Option<Bundle> {
+    crypto.cache.as_ref()?.bundle(file).ok()
+}
+
+/// Runs one of OpenSSL's own loaders.
+pub(crate) fn original<T>(run: impl FnOnce() -> T) -> T {
+    let before = IN_ORIGINAL.replace(true);
+    let result = run();
+    IN_ORIGINAL.set(before);
+    result
+}
