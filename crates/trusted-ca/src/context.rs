@@ -11,6 +11,8 @@ use std::ptr::{self, NonNull};
 
 use openssl_sys::{SSL, SSL_CTX, X509_STORE, X509_STORE_CTX};
 
+use bundle_cache::Bundle;
+
 use crate::library::{self, ExData};
 use crate::{ContextError, ffi};
 
@@ -33,6 +35,18 @@ use crate::{ContextError, ffi};
 pub struct SslContext {
     ctx: NonNull<SSL_CTX>,
     pub(crate) verify_depth: c_int,
+    pub(crate) store: Store,
+}
+
+/// Whose the context's store is.
+#[derive(Debug)]
+pub(crate) enum Store {
+    /// The context's, as it was made with it.
+    Untouched,
+    /// The context's; it was filled or changed.
+    Own,
+    /// Several contexts': it came from this bundle, and mustn't be changed.
+    Shared(Bundle),
 }
 
 // SAFETY: an SSL_CTX has no thread affinity; OpenSSL requires only that it isn't changed from
@@ -59,6 +73,7 @@ impl SslContext {
         let mut context = Self {
             ctx,
             verify_depth: Self::DEFAULT_VERIFY_DEPTH.into(),
+            store: Store::Untouched,
         };
         context.attach_ex_data(ex_data)?;
         context.set_protocols();
@@ -75,12 +90,15 @@ impl SslContext {
     }
 
     /// The `SSL_CTX` itself, for OpenSSL calls that this crate doesn't wrap. It stays owned by
-    /// this value: don't free it, and don't use it after the drop.
+    /// this value: don't free it, and don't use it after the drop. With [`Sharing::Store`] its
+    /// store is others' too: don't change that.
+    ///
+    /// [`Sharing::Store`]: crate::Sharing::Store
     pub fn as_ptr(&self) -> *mut SSL_CTX {
         self.ctx.as_ptr()
     }
 
-    /// The store that loaded certificates go to; owned by the context.
+    /// The store, to look at.
     pub(crate) fn store(&self) -> *mut X509_STORE {
         // SAFETY: the context is alive; the function only reads a pointer out of it.
         unsafe { openssl_sys::SSL_CTX_get_cert_store(self.as_ptr()) }

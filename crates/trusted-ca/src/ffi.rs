@@ -75,8 +75,10 @@ pub struct X509_INFO {
 }
 
 unsafe extern "C" {
+    pub fn BIO_free(bio: *mut BIO) -> c_int;
     pub fn BIO_new_file(filename: *const c_char, mode: *const c_char) -> *mut BIO;
     pub fn ERR_error_string_n(code: c_ulong, buf: *mut c_char, len: usize);
+    pub fn ERR_peek_error() -> c_ulong;
     pub fn ERR_set_mark() -> c_int;
     pub fn ERR_pop_to_mark() -> c_int;
     pub fn PEM_X509_INFO_read_bio(
@@ -104,6 +106,7 @@ unsafe extern "C" {
     ) -> c_int;
     pub fn X509_OBJECT_get_type(object: *const X509_OBJECT) -> c_int;
     pub fn X509_OBJECT_get0_X509_CRL(object: *const X509_OBJECT) -> *mut X509_CRL;
+    pub fn X509_STORE_up_ref(store: *mut X509_STORE) -> c_int;
     pub fn X509_STORE_add_crl(store: *mut X509_STORE, crl: *mut X509_CRL) -> c_int;
     pub fn X509_chain_up_ref(chain: *mut stack_st_X509) -> *mut stack_st_X509;
     pub fn i2d_X509_AUX(cert: *const X509, out: *mut *mut c_uchar) -> c_int;

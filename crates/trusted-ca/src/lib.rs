@@ -33,21 +33,42 @@
 //! # }
 //! ```
 //!
-//! # Three ways to load
+//! # Four ways to load
 //!
 //! | call | parses | reads the file |
 //! |---|---|---|
 //! | [`load_trusted`](SslContext::load_trusted) with [`Nginx::Before1_27_2`] | every time | 4 KiB at a time, through stdio |
 //! | [`load_trusted`](SslContext::load_trusted) with [`Nginx::Since1_27_2`] | once in a [`Cycle`] | the same, once |
 //! | [`load_trusted_mapped`](SslContext::load_trusted_mapped) | every time | through a mapping |
+//! | [`load_trusted_cached`](SslContext::load_trusted_cached) | once while the file stays what it is | as the first, once |
 //!
 //! Whoever wants the parsed list without a cycle around it has [`ParsedBundle`] and
 //! [`SslContext::add_parsed`].
 //!
-//! The first and the third give the verdict of `SSL_CTX_load_verify_locations` on every file,
+//! All but the second give the verdict of `SSL_CTX_load_verify_locations` on every file,
 //! with the same contents in the same order and the same words in the error; the tests hold them
 //! against it on everything from CRLF line ends to NUL bytes and pipes. The second judges some
 //! files differently, as nginx does: [`Nginx`] lists them.
+//!
+//! # Parsed once
+//!
+//! A [`BundleCache`] is the cure: contexts get what the first of them would have parsed, and a
+//! bundle that was replaced is parsed anew. [`Sharing`] says how much they share: the parsed
+//! objects in stores of their own, or one store.
+//!
+//! ```
+//! use trusted_ca::{BundleCache, Sharing, SslContext};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let bundle = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/alpha.pem");
+//! static CACHE: BundleCache = BundleCache::new();
+//!
+//! let mut context = SslContext::new()?;
+//! context.load_trusted_cached(bundle, &CACHE, Sharing::Objects)?;
+//! assert_eq!(context.certificate_count(), 1);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Looking inside
 //!
@@ -71,6 +92,7 @@
 
 mod bio;
 mod bundle;
+mod cache;
 mod contents;
 mod context;
 mod cycle;
@@ -78,6 +100,7 @@ mod error;
 mod error_queue;
 mod ffi;
 mod library;
+mod linked;
 mod mapped;
 mod nginx;
 mod parsed;
@@ -86,6 +109,8 @@ mod pem_list;
 mod stack;
 
 pub use bundle::{BundleError, BundleInfo, NoBundle, default_bundle};
+pub use bundle_cache::PassedOn;
+pub use cache::{BundleCache, Loaded, Sharing};
 pub use contents::StoreItem;
 pub use context::SslContext;
 pub use cycle::Cycle;

@@ -118,12 +118,13 @@ impl SslContext {
             } = *unsafe { &*info };
             if !certificate.is_null() {
                 // SAFETY: store and certificate are alive; the store takes its own reference.
-                let result = unsafe { openssl_sys::X509_STORE_add_cert(self.store(), certificate) };
+                let result =
+                    unsafe { openssl_sys::X509_STORE_add_cert(self.own_store(), certificate) };
                 self.count(path, result, &mut added)?;
             }
             if !crl.is_null() {
                 // SAFETY: store and CRL are alive; the store takes its own reference.
-                let result = unsafe { ffi::X509_STORE_add_crl(self.store(), crl) };
+                let result = unsafe { ffi::X509_STORE_add_crl(self.own_store(), crl) };
                 self.count(path, result, &mut added)?;
             }
         }

@@ -94,6 +94,7 @@ impl SslContext {
     /// The one call of nginx before 1.27.2, and its care for the error queue.
     pub(crate) fn load_verify_locations(&mut self, file: &Path) -> Result<(), LoadError> {
         let c_path = path::to_c(file)?;
+        self.own_store();
         // SAFETY: the context is alive, the path a C string; a null directory means none.
         let loaded = unsafe {
             openssl_sys::SSL_CTX_load_verify_locations(self.as_ptr(), c_path.as_ptr(), ptr::null())
@@ -131,12 +132,12 @@ impl SslContext {
         // SAFETY: returns a static table.
         let method = unsafe { openssl_sys::X509_LOOKUP_file() };
         // SAFETY: the store is alive; it owns the lookup that comes back.
-        ptr::NonNull::new(unsafe { openssl_sys::X509_STORE_add_lookup(self.store(), method) })
+        ptr::NonNull::new(unsafe { openssl_sys::X509_STORE_add_lookup(self.own_store(), method) })
     }
 
     pub(crate) fn check_crls(&mut self) {
         let flags = openssl_sys::X509_V_FLAG_CRL_CHECK | openssl_sys::X509_V_FLAG_CRL_CHECK_ALL;
         // SAFETY: the store is alive; any flags are allowed.
-        unsafe { openssl_sys::X509_STORE_set_flags(self.store(), flags) };
+        unsafe { openssl_sys::X509_STORE_set_flags(self.own_store(), flags) };
     }
 }

@@ -111,7 +111,7 @@ impl SslContext {
         let chain = unsafe { Stack::<Certificate>::from_raw(chain.cast()) }.ok_or_else(failed)?;
         for certificate in chain.iter() {
             // SAFETY: store and certificate are alive; the store takes its own reference.
-            if unsafe { openssl_sys::X509_STORE_add_cert(self.store(), certificate) } != 1 {
+            if unsafe { openssl_sys::X509_STORE_add_cert(self.own_store(), certificate) } != 1 {
                 return Err(failed());
             }
         }
@@ -126,7 +126,7 @@ impl SslContext {
     pub fn add_parsed_crls(&mut self, parsed: &ParsedCrls) -> Result<(), LoadError> {
         for crl in parsed.crls.iter() {
             // SAFETY: store and CRL are alive; the store takes its own reference.
-            if unsafe { ffi::X509_STORE_add_crl(self.store(), crl) } != 1 {
+            if unsafe { ffi::X509_STORE_add_crl(self.own_store(), crl) } != 1 {
                 return Err(LoadError::at(
                     &parsed.path,
                     Stage::Store,

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
 use common::cases;
-use common::{by_cycle, by_load, by_mapping, data_path};
+use common::{by_cache, by_cycle, by_load, by_mapping, data_path};
 use trusted_ca::{BundleInfo, Cycle, Nginx, SslContext};
 
 /// Bytes that OpenSSL holds.
@@ -93,6 +93,7 @@ fn round(files: &[PathBuf]) {
         by_load(file);
         by_mapping(file);
         by_cycle(file);
+        by_cache(file);
         let _ = BundleInfo::read(file);
     }
     // One cycle with several contexts, CRLs, and a second cycle that takes lists over.

@@ -22,7 +22,9 @@ fn every_case_in_every_way() {
         fs::write(&file, &case.bytes).expect("written");
         common::assert_readers_agree(case.name, &file);
         common::by_cycle(&file);
+        common::by_cache(&file);
     }
+    common::by_cache(&common::data_path("alpha.pem"));
     for path in [dir.path(), dir.path().join("missing.pem").as_path()] {
         common::assert_readers_agree("no file", path);
         common::by_cycle(path);

@@ -4,13 +4,17 @@
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
 pub mod cases;
+pub mod damaged;
 
 use std::ffi::CString;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use trusted_ca::{Cycle, ErrorQueue, LoadError, Nginx, Reading, SslContext, StoreItem};
+use trusted_ca::{
+    BundleCache, Cycle, ErrorQueue, LoadError, Loaded, Nginx, Reading, Sharing, SslContext,
+    StoreItem,
+};
 
 /// What became of one load.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,6 +77,34 @@ pub fn mapped(path: &Path) -> (Outcome, Option<Reading>) {
     let result = unsafe { context.load_trusted_mapped(path) };
     let reading = result.as_ref().ok().copied();
     (outcome(&context, result.map(|_| ())), reading)
+}
+
+/// Through a cache, with the way it came.
+pub fn cached(
+    path: &Path,
+    cache: &BundleCache,
+    sharing: Sharing,
+) -> (Outcome, Option<Loaded>, SslContext) {
+    let mut context = SslContext::new().expect("a context");
+    let result = context.load_trusted_cached(path, cache, sharing);
+    let loaded = result.as_ref().ok().copied();
+    (outcome(&context, result.map(|_| ())), loaded, context)
+}
+
+/// Through a cache of its own, twice in each way; contexts that share a store change it, too.
+pub fn by_cache(path: &Path) {
+    let cache = BundleCache::new();
+    for sharing in [
+        Sharing::Objects,
+        Sharing::Store,
+        Sharing::Objects,
+        Sharing::Store,
+    ] {
+        let (_, _, mut context) = cached(path, &cache, sharing);
+        context
+            .load_crl(data_path("alpha.crl.pem"), Nginx::Before1_27_2)
+            .expect("loaded");
+    }
 }
 
 fn outcome(context: &SslContext, result: Result<(), LoadError>) -> Outcome {
