@@ -1,4 +1,4 @@
-//! What loading a bundle costs, by nginx's version and by size: the first 1, the first 10 and all
+//! What loading a bundle costs, by nginx's version, with the cure and by size: the first 1, the first 10 and all
 //! certificates of the machine's bundle. Contexts are made before the time begins and freed after
 //! it ends.
 //!
@@ -12,10 +12,13 @@ use std::time::Duration;
 use benches::bundles::{self, Bundle};
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput};
-use trusted_ca::{Cycle, Nginx, ParsedBundle, SslContext};
+use trusted_ca::{BundleCache, Cycle, Loaded, Nginx, ParsedBundle, Sharing, SslContext};
 
 /// Contexts alive at once: 16 of them with the whole bundle take some 13 MiB.
 const CONTEXTS: BatchSize = BatchSize::NumIterations(16);
+
+/// Two whole seconds, and the beginning of one.
+const SETTLED: Duration = Duration::from_millis(3_100);
 
 fn main() {
     let mut criterion = Criterion::default()
@@ -30,6 +33,8 @@ fn main() {
     };
     let place = tempfile::tempdir().expect("a directory for the bundles");
     let sizes = bundles::cut(&machines, place.path()).expect("the machine's bundle can be cut");
+    // A file is parsed only once when it is old enough for its times to tell another change.
+    std::thread::sleep(SETTLED);
     println!("{}", trusted_ca::openssl_version());
 
     let mut group = criterion.benchmark_group("bundle");
@@ -39,6 +44,8 @@ fn main() {
         parsed_once(&mut group, bundle);
         since_1_27_2(&mut group, bundle);
         mapped(&mut group, bundle);
+        parsed_before(&mut group, bundle, "private_store", Sharing::Objects);
+        parsed_before(&mut group, bundle, "shared_store", Sharing::Store);
     }
     group.finish();
     criterion.final_summary();
@@ -105,5 +112,22 @@ fn mapped(group: &mut Group<'_>, bundle: &Bundle) {
             },
             CONTEXTS,
         );
+    });
+}
+
+/// The cure: a further context gets what was parsed before, in a store of its own or as a store
+/// that all share.
+fn parsed_before(group: &mut Group<'_>, bundle: &Bundle, name: &str, sharing: Sharing) {
+    let cache = BundleCache::new();
+    let id = BenchmarkId::new(name, bundle.certificates);
+    let load = |context: &mut SslContext| {
+        context
+            .load_trusted_cached(&bundle.path, &cache, sharing)
+            .expect("loaded")
+    };
+    load(&mut context());
+    assert_eq!(load(&mut context()), Loaded::Shared, "nothing is parsed");
+    group.bench_function(id, |bencher| {
+        bencher.iter_batched_ref(context, |context| load(context), CONTEXTS);
     });
 }

@@ -1,6 +1,6 @@
 //! What a binary of the story has to say for itself.
 
-use crate::Child;
+use crate::{Child, arm};
 use heap_meter::experiment::{Metric, Results};
 use heap_meter::finding::Finding;
 use std::collections::BTreeMap;
@@ -11,6 +11,8 @@ use std::path::Path;
 pub trait Chapter: clap::Args {
     /// Name of the experiment, and of the binary.
     const NAME: &'static str;
+    /// The arms, the one first that the others are compared with.
+    const ARMS: &'static [&'static str] = &[arm::CONTROL, arm::HOLE];
     /// What it is, for `--help`.
     const ABOUT: &'static str;
     /// Examples for `--help`.

@@ -104,8 +104,8 @@ fn interrupted(outcome: &Result<Results, ExperimentError>, stored: bool) -> Stri
 
 fn experiment<C: Chapter>(cli: &Cli<C>, bundle: Option<&Path>) -> anyhow::Result<Experiment> {
     let this = std::env::current_exe().context("can't find this program's own file")?;
-    let arms = [arm::CONTROL, arm::HOLE].map(|name| Arm {
-        name: name.to_owned(),
+    let arms = C::ARMS.iter().map(|name| Arm {
+        name: (*name).to_owned(),
         target: Target::new(&this)
             .args(cli.chapter.child_arguments(bundle))
             .env(arm::VARIABLE, name)
@@ -116,7 +116,7 @@ fn experiment<C: Chapter>(cli: &Cli<C>, bundle: Option<&Path>) -> anyhow::Result
     parameters.insert("repeats".to_owned(), cli.repeats.into());
     Ok(Experiment {
         name: C::NAME.to_owned(),
-        arms: arms.into(),
+        arms: arms.collect(),
         repeats: cli.repeats,
         metrics: cli.chapter.metrics(),
         environment: surroundings::describe(bundle)?,

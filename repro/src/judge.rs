@@ -1,6 +1,6 @@
 //! What the figures of a run mean: metrics that chapters share, and the findings that follow.
 
-use crate::arm::{CONTROL, HOLE};
+use crate::arm::{CONTROL, HOLE, SHARED};
 use heap_meter::experiment::{ArmResults, Metric, Results, Run, Unit, metrics};
 use heap_meter::finding::{Finding, Severity};
 use heap_meter::statistics::median;
@@ -47,6 +47,14 @@ fn bytes(value: f64) -> Bytes {
     Bytes(value.max(0.0).round() as u64)
 }
 
+/// A change as people read it: `+1.2 %`, and never `-0.0 %`.
+fn percent(change: f64) -> String {
+    match (1000.0 * change).round() / 10.0 {
+        0.0 => "less than 0.05 %".to_owned(),
+        percent => format!("{percent:+.1} %"),
+    }
+}
+
 /// Whether the parses or the hole made it big.
 pub(crate) fn many_parses(
     results: &Results,
@@ -65,14 +73,14 @@ pub(crate) fn many_parses(
     );
     let message = if change.abs() <= EQUAL_WITHIN {
         format!(
-            "{parses}; blocking the break changed the peak by {:+.1} %. The parses made it big, \
-             not the hole.",
-            100.0 * change
+            "{parses}; blocking the break changed the peak by {}. The parses made it big, not the \
+             hole.",
+            percent(change)
         )
     } else {
         format!(
-            "{parses}; blocking the break changed the peak by {:+.1} %, to {}.",
-            100.0 * change,
+            "{parses}; blocking the break changed the peak by {}, to {}.",
+            percent(change),
             bytes(hole_peak)
         )
     };
@@ -82,6 +90,40 @@ pub(crate) fn many_parses(
         .evidence("peak_ratio", hole_peak / peak)
         .remedy("Parse the bundle once and share it: nginx does from 1.27.2 on.");
     Some(finding)
+}
+
+/// What parsing the bundle once spares.
+pub(crate) fn parsed_once(
+    results: &Results,
+    growth: impl Fn(&Run) -> Option<f64>,
+    loaded: &str,
+) -> Option<Finding> {
+    let (control, shared) = (results.arm(CONTROL)?, results.arm(SHARED)?);
+    let seconds = |run: &Run| Some(run.checkpoint(loaded)?.worked_seconds);
+    let (parsed, once) = (median_of(control, &growth)?, median_of(shared, &growth)?);
+    let (slow, fast) = (median_of(control, seconds)?, median_of(shared, seconds)?);
+    let finding = Finding::new(
+        "parsed-once",
+        Severity::Info,
+        format!(
+            "Parsed once and shared, the same contexts took {} instead of {}, and {} instead of {}.",
+            bytes(once),
+            bytes(parsed),
+            Seconds(fast),
+            Seconds(slow)
+        ),
+    )
+    .remedy(
+        "Preload libtrusted_ca_preload.so into programs that can't be changed; nginx shares from \
+         1.27.2 on.",
+    );
+    Some(
+        finding
+            .evidence("control_bytes", parsed)
+            .evidence("shared_bytes", once)
+            .evidence("control_seconds", slow)
+            .evidence("shared_seconds", fast),
+    )
 }
 
 /// What the hole did to malloc's way of growing, and whether the control was free of it.
@@ -176,16 +218,12 @@ pub(crate) fn reload_keeps(
     let (control_start, hole_start) = both(results, |run| rss(run, started))?;
     let (control, hole) = both(results, |run| rss(run, reloaded))?;
     let (control_trimmed, hole_trimmed) = both(results, |run| rss(run, trimmed))?;
-    let time = both(results, |run| Some(run.wall_seconds))
-        .map_or_else(String::new, |(seconds, _)| {
-            format!(" (a run works for {})", Seconds(seconds))
-        });
     let finding = Finding::new(
         "reload-keeps-memory",
         Severity::Warning,
         format!(
             "One configuration takes {} in the control and {} with the hole; after the last \
-             reload, the old one freed, it is {} and {}{time}, after malloc_trim {} and {}.",
+             reload, the old one freed, it is {} and {}, after malloc_trim {} and {}.",
             bytes(control_start),
             bytes(hole_start),
             bytes(control),

@@ -1,5 +1,6 @@
 //! Chapter `locations`: N SSL contexts that each load the bundle, as N nginx locations do.
 
+use crate::arm;
 use crate::chapter::Chapter;
 use crate::child::Child;
 use crate::judge;
@@ -11,7 +12,7 @@ use heap_meter::finding::Finding;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use trusted_ca::{Nginx, SslContext};
+use trusted_ca::{BundleCache, Nginx, Sharing, SslContext};
 
 /// The flags of `locations`.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,8 +37,10 @@ const TRIMMED: &str = "trimmed";
 
 impl Chapter for Locations {
     const NAME: &'static str = "locations";
-    const ABOUT: &'static str = "What lua_ssl_trusted_certificate costs per nginx location, with the program break \
-         free (control) and blocked as lua-nginx-module 0.10.3-0.10.7 blocked it (hole)";
+    const ARMS: &'static [&'static str] = &[arm::CONTROL, arm::HOLE, arm::SHARED];
+    const ABOUT: &'static str = "What lua_ssl_trusted_certificate costs per nginx location: with the program break \
+         free (control), with it blocked as lua-nginx-module 0.10.3-0.10.7 blocked it (hole), and \
+         with the bundle parsed once for all locations (shared)";
     const EXAMPLES: &'static str = "Examples:
   cargo run --release
   cargo run --release -- --locations 1000 --repeats 3
@@ -93,6 +96,7 @@ impl Chapter for Locations {
     fn findings(&self, results: &Results) -> Vec<Finding> {
         let mut findings = Vec::new();
         findings.extend(judge::many_parses(results, self.locations, growth));
+        findings.extend(judge::parsed_once(results, growth, LOADED));
         findings.extend(judge::break_blocked(results));
         findings.extend(judge::memory_kept(results, LOADED, FREED, TRIMMED));
         findings
@@ -115,6 +119,11 @@ fn work(locations: u64, bundle: &Path, child: &Child) -> anyhow::Result<()> {
         return Ok(());
     }
     child.reach(START)?;
+    let load = if arm::wants_sharing() {
+        load_shared
+    } else {
+        load
+    };
     for done in 0..locations {
         contexts.push(load(bundle)?);
         child.progress(done, locations)?;
@@ -143,5 +152,13 @@ pub(crate) fn room_for(locations: u64, bundle: &Path) -> anyhow::Result<u64> {
 pub(crate) fn load(bundle: &Path) -> anyhow::Result<SslContext> {
     let mut context = SslContext::new()?;
     context.load_trusted(bundle, Nginx::Before1_27_2)?;
+    Ok(context)
+}
+
+/// One location with the cure: a context with a store of its own, what is in it parsed once.
+fn load_shared(bundle: &Path) -> anyhow::Result<SslContext> {
+    static CACHE: BundleCache = BundleCache::new();
+    let mut context = SslContext::new()?;
+    context.load_trusted_cached(bundle, &CACHE, Sharing::Objects)?;
     Ok(context)
 }

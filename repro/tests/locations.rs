@@ -39,7 +39,7 @@ fn the_json_keeps_its_contract() {
     }
     assert_eq!(results["parameters"]["locations"], 3);
     assert_eq!(results["parameters"]["repeats"], 3);
-    for arm in ["control", "hole"] {
+    for arm in ["control", "hole", "shared"] {
         let runs = runs(&results, arm);
         assert_eq!(runs.len(), 3, "{arm}");
         for run in runs {
@@ -120,6 +120,26 @@ fn many_parses_and_not_the_hole_make_it_big() {
         (3e3..12e3).contains(&of_certificate),
         "{of_certificate} bytes a certificate"
     );
+}
+
+#[test]
+fn parsing_once_cures_it() {
+    if bundle().is_none() {
+        return;
+    }
+    let results = json(LOCATIONS, &["--locations", "50", "--repeats", "3"]);
+    for metric in ["memory_per_location", "time_per_location"] {
+        let rows = results["comparison"].as_array().unwrap();
+        let row = rows
+            .iter()
+            .find(|row| row["metric"] == metric && !row["shared"].is_null())
+            .unwrap();
+        // The one parse is a fiftieth; a store and the context itself come to little more.
+        let ratio = row["ratio"].as_f64().unwrap();
+        assert!(ratio < 0.25, "{metric}: {ratio}");
+    }
+    let findings = results["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|found| found["kind"] == "parsed-once"));
 }
 
 /// The child, run by hand, makes the calls that `strace -f -c` counts: the same numbers.
