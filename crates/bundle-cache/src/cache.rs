@@ -33,7 +33,8 @@ pub struct BundleCache {
 pub enum PassedOn {
     /// It isn't a regular file with something in it that may be read: missing, a pipe, a directory.
     Unsuitable,
-    /// It doesn't parse, or holds neither certificate nor revocation list: OpenSSL is to say so.
+    /// It doesn't parse, holds neither certificate nor revocation list, or a certificate whose
+    /// extensions can't be made sense of: OpenSSL is to say so.
     Refused,
     /// The thread's error queue holds something, and what a first reading leaves there couldn't be
     /// told from it.
@@ -75,8 +76,14 @@ impl BundleCache {
             drop(guard);
             match found {
                 Found::Here(parsed) => {
+                    let bundle = Bundle::new(parsed, false);
                     parsed::read_end(self.openssl);
-                    return Ok(Bundle::new(parsed, false));
+                    if self.openssl.errors_queued() {
+                        // This OpenSSL keeps what was queued before. How much of it is pushed out
+                        // of a queue that is nearly full depends on what is read.
+                        return Err(PassedOn::ErrorsQueued);
+                    }
+                    return Ok(bundle);
                 }
                 Found::BeingMade => std::thread::sleep(LOOK_AGAIN),
                 Found::Nothing => {
@@ -113,6 +120,10 @@ impl BundleCache {
         };
         // What the parser left behind it would have to leave behind at every later load as well.
         let lasting = reading.identity == Some(before) && !self.openssl.errors_queued();
+        if lasting && !parsed.compares_quietly() {
+            self.openssl.clear_errors();
+            return Err(PassedOn::Refused);
+        }
         Ok((Arc::new(parsed), lasting))
     }
 

@@ -10,11 +10,12 @@ use std::ffi::{CStr, c_int};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::ptr::NonNull;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A file whose last change is younger than this when it is read could change once more without a
 /// trace: timestamps are as coarse as a tick of the kernel's clock (4 ms), on some file systems a
 /// second, on FAT two.
-const COARSEST_TIMESTAMP_SECONDS: i64 = 2;
+const COARSEST_TIMESTAMP: Duration = Duration::from_secs(2);
 
 /// What tells one state of one file from every other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,14 @@ impl Identity {
     /// Whether a later change is certain to show. The time of change can't be set by anybody, as
     /// that of modification can; a clock that was put back makes a file look young, never old.
     fn is_settled(&self) -> bool {
-        now_seconds() - self.changed.0 > COARSEST_TIMESTAMP_SECONDS
+        let (seconds, nanoseconds) = self.changed;
+        let since_1970 = || {
+            let whole = Duration::from_secs(u64::try_from(seconds).ok()?);
+            Some(whole + Duration::from_nanos(u64::try_from(nanoseconds).ok()?))
+        };
+        let changed = since_1970().and_then(|since| UNIX_EPOCH.checked_add(since));
+        let age = changed.and_then(|changed| SystemTime::now().duration_since(changed).ok());
+        age.is_some_and(|age| age > COARSEST_TIMESTAMP)
     }
 }
 
@@ -130,9 +138,4 @@ fn status_of(ask: impl FnOnce(*mut libc::stat) -> c_int) -> Option<libc::stat> {
     let answer = ask(status.as_mut_ptr());
     // SAFETY: stat(2) and fstat(2) fill it in when they return 0.
     (answer == 0).then(|| unsafe { status.assume_init() })
-}
-
-fn now_seconds() -> i64 {
-    // SAFETY: null means that the time is only returned.
-    unsafe { libc::time(std::ptr::null_mut()) }
 }

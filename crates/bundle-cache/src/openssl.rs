@@ -88,6 +88,7 @@ table! {
         unsafe extern "C" fn(*mut InfoStack, unsafe extern "C" fn(*mut c_void));
     x509_up_ref = c"X509_up_ref": unsafe extern "C" fn(*mut X509) -> c_int;
     x509_free = c"X509_free": unsafe extern "C" fn(*mut X509);
+    x509_extension_flags = c"X509_get_extension_flags": unsafe extern "C" fn(*mut X509) -> u32;
     crl_up_ref = c"X509_CRL_up_ref": unsafe extern "C" fn(*mut X509Crl) -> c_int;
     crl_free = c"X509_CRL_free": unsafe extern "C" fn(*mut X509Crl);
     store_new = c"X509_STORE_new": unsafe extern "C" fn() -> *mut X509Store;

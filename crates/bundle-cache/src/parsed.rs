@@ -16,6 +16,8 @@ use crate::openssl::{Info, InfoStack, OpenSsl, X509, X509Crl, X509Store};
 
 /// `BIO_CLOSE`: freeing the BIO closes its stream too.
 const BIO_CLOSE: c_int = 1;
+/// Of a certificate's flags: its extensions can't be made sense of.
+const EXFLAG_INVALID: u32 = 0x80;
 
 /// A parsed bundle.
 #[derive(Debug)]
@@ -101,6 +103,25 @@ impl Parsed {
     /// Whether the file held neither a certificate nor a revocation list.
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// Whether each certificate can be compared with another without a word in the error queue.
+    /// Adding one to a store that has it compares the two; a shared one is only compared with
+    /// itself, and nothing is said of extensions that are wrong.
+    ///
+    /// # References
+    ///
+    /// OpenSSL `crypto/x509/x509_cmp.c` (`X509_cmp`), `crypto/x509/v3_purp.c`
+    /// (`X509_get_extension_flags`: the same side effect), 1.1.1 to 4.0.
+    pub(crate) fn compares_quietly(&self) -> bool {
+        self.items.iter().all(|item| match item {
+            Item::Certificate(x509) => {
+                // SAFETY: the list's own certificate, which nobody else knows yet.
+                let flags = unsafe { (self.openssl.x509_extension_flags)(x509.as_ptr()) };
+                flags & EXFLAG_INVALID == 0 && !self.openssl.errors_queued()
+            }
+            Item::Crl(_) => true,
+        })
     }
 
     /// Puts everything into a store as the file loader does: the same calls in the same order,

@@ -55,6 +55,7 @@ entry!(X509_STORE_load_file, 2 => load_file);
 entry!(X509_STORE_load_file_ex, 4 => load_file_ex);
 entry!(X509_STORE_load_locations, 3 => load_locations);
 entry!(X509_STORE_load_locations_ex, 5 => load_locations_ex);
+entry!(SSL_CTX_new_ex, 3 => new_ex);
 entry!(SSL_CTX_load_verify_locations, 3 => load_verify_locations);
 entry!(SSL_CTX_load_verify_file, 2 => load_verify_file);
 entry!(SSL_CTX_load_verify_dir, 2 => load_verify_dir);
@@ -155,6 +156,25 @@ unsafe extern "C" fn load_locations_ex(
     };
     // SAFETY: the caller's arguments, to the function that it called.
     store::original(|| unsafe { own(store, file, directory, libctx, properties) })
+}
+
+unsafe extern "C" fn new_ex(
+    libctx: *mut c_void,
+    properties: *const c_char,
+    method: *const c_void,
+    caller: Caller,
+) -> *mut Context {
+    let Some((ssl, own)) = Ssl::called_from(caller).and_then(|ssl| Some((ssl, ssl.new_ex?))) else {
+        return ptr::null_mut();
+    };
+    // SAFETY: the caller's arguments, to the function that it called.
+    let ctx = context::original(|| unsafe { own(libctx, properties, method) });
+    if !libctx.is_null() || !properties.is_null() {
+        // What it loads is to be parsed for that library context, and for nobody else.
+        // SAFETY: a new context, or null.
+        unsafe { context::unshare(ssl, ctx) };
+    }
+    ctx
 }
 
 unsafe extern "C" fn load_verify_locations(

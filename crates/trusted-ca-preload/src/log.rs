@@ -5,7 +5,7 @@
 //! Calls into libc with buffers and C strings of this file.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::fmt::Write;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
@@ -15,8 +15,6 @@ use bundle_cache::Bundle;
 use crate::settings::settings;
 
 unsafe extern "C" {
-    /// glibc, musl: the program's name without its directory.
-    static program_invocation_short_name: *const c_char;
     /// What atexit(3) is made of; that itself needs the start files that this library lacks.
     fn __cxa_atexit(
         function: unsafe extern "C" fn(*mut c_void),
@@ -78,7 +76,7 @@ unsafe extern "C" fn write_line(_: *mut c_void) {
         line,
         "trusted-ca: pid {} ({}): loads {}, parses {}, shared {}, bytes spared {}, passed on {}{}",
         process(),
-        program(),
+        settings().program,
         LOADS.load(Relaxed),
         PARSES.load(Relaxed),
         SHARED.load(Relaxed),
@@ -112,17 +110,6 @@ fn append(log: &CStr, line: &[u8]) {
     unsafe { libc::write(file, line.as_ptr().cast(), line.len()) };
     // SAFETY: opened above.
     unsafe { libc::close(file) };
-}
-
-fn program() -> String {
-    // SAFETY: libc sets it before any library is used, and keeps it.
-    let name = unsafe { program_invocation_short_name };
-    if name.is_null() {
-        return "?".to_owned();
-    }
-    // SAFETY: a C string that libc keeps.
-    let name = unsafe { CStr::from_ptr(name) };
-    name.to_string_lossy().into_owned()
 }
 
 fn process() -> i32 {

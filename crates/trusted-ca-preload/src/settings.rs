@@ -13,6 +13,8 @@ unsafe extern "C" {
     /// getenv(3), but null in programs that run with more rights than their user has: those
     /// mustn't write to files that he names.
     fn secure_getenv(name: *const c_char) -> *const c_char;
+    /// glibc, musl: the program's name without its directory.
+    static program_invocation_short_name: *const c_char;
 }
 
 /// How the library acts.
@@ -34,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) unknown: bool,
     /// `TRUSTED_CA_LOG`: a file to append to, or `stderr`.
     pub(crate) log: Option<CString>,
+    /// The program's name, for the log. Read now, as programs overwrite it, too.
+    pub(crate) program: String,
 }
 
 static SETTINGS: AtomicPtr<Settings> = AtomicPtr::new(ptr::null_mut());
@@ -70,6 +74,7 @@ fn read() -> Settings {
         way: known.unwrap_or(Way::Off),
         unknown: known.is_none(),
         log: variable(c"TRUSTED_CA_LOG").filter(|log| !log.is_empty()),
+        program: program(),
     }
 }
 
@@ -78,4 +83,15 @@ fn variable(name: &CStr) -> Option<CString> {
     let value = unsafe { secure_getenv(name.as_ptr()) };
     // SAFETY: a C string of the environment, copied at once.
     (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_owned())
+}
+
+fn program() -> String {
+    // SAFETY: libc sets it before any library is used.
+    let name = unsafe { program_invocation_short_name };
+    if name.is_null() {
+        return "?".to_owned();
+    }
+    // SAFETY: a C string, copied at once.
+    let name = unsafe { CStr::from_ptr(name) };
+    name.to_string_lossy().into_owned()
 }

@@ -17,6 +17,8 @@ use crate::loaded::{self, Definer};
 /// `SSL_CTX`.
 pub(crate) enum Context {}
 
+pub(crate) type NewContext =
+    unsafe extern "C" fn(*mut c_void, *const c_char, *const c_void) -> *mut Context;
 pub(crate) type LoadLocations =
     unsafe extern "C" fn(*mut Context, *const c_char, *const c_char) -> c_int;
 pub(crate) type Load = unsafe extern "C" fn(*mut Context, *const c_char) -> c_int;
@@ -27,6 +29,7 @@ pub(crate) type SetStore = unsafe extern "C" fn(*mut Context, *mut X509Store);
 /// One libssl. Functions that its version doesn't have are `None`.
 #[derive(Debug)]
 pub(crate) struct Ssl {
+    pub(crate) new_ex: Option<NewContext>,
     pub(crate) load_verify_locations: Option<LoadLocations>,
     pub(crate) load_verify_file: Option<Load>,
     pub(crate) load_verify_dir: Option<Load>,
@@ -58,6 +61,7 @@ impl Library for Ssl {
             Crypto::called_from(address)
         });
         Self {
+            new_ex: function!(handle, c"SSL_CTX_new_ex"),
             load_verify_locations: function!(handle, c"SSL_CTX_load_verify_locations"),
             load_verify_file: function!(handle, c"SSL_CTX_load_verify_file"),
             load_verify_dir: function!(handle, c"SSL_CTX_load_verify_dir"),

@@ -38,6 +38,7 @@ fn address(name: &CStr) -> *const c_void {
         b"OPENSSL_sk_pop_free" => openssl_sys::OPENSSL_sk_pop_free as *const c_void,
         b"X509_up_ref" => openssl_sys::X509_up_ref as *const c_void,
         b"X509_free" => openssl_sys::X509_free as *const c_void,
+        b"X509_get_extension_flags" => openssl_sys::X509_get_extension_flags as *const c_void,
         b"X509_CRL_up_ref" => openssl_sys::X509_CRL_up_ref as *const c_void,
         b"X509_CRL_free" => openssl_sys::X509_CRL_free as *const c_void,
         b"X509_STORE_new" => openssl_sys::X509_STORE_new as *const c_void,

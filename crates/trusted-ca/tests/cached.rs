@@ -15,10 +15,9 @@ use trusted_ca::{BundleCache, Loaded, Nginx, PassedOn, Sharing, SslContext};
 
 const BOTH: [Sharing; 2] = [Sharing::Objects, Sharing::Store];
 
-/// Until files that were just written are old enough to be kept: they must be more than two whole
-/// seconds old.
+/// Until files that were just written are old enough to be kept: more than two seconds.
 fn let_files_settle() {
-    std::thread::sleep(Duration::from_millis(3_100));
+    std::thread::sleep(Duration::from_millis(2_200));
 }
 
 /// A directory with a file of these bytes for each name.

@@ -1,10 +1,12 @@
 //! Picks values out of a run's JSON.
 //!
 //! A path is names with dots between them: `arms.hole.runs.*.fallback.count`. In an object a name is
-//! a key. In an array it is a position, `*` for every element, or the element whose `name`,
-//! `metric`, `label`, `kind` or `path` it is. A name that holds spaces or dots stands in quotes.
+//! a key. In an array it is a position, `*` for every element, or the first element whose `name`,
+//! `metric`, `label`, `kind` or `path` it is and that the rest of the path leads into: an arm that
+//! is compared with the control has rows of its own. A name that holds spaces or dots stands in
+//! quotes.
 
-use anyhow::Context;
+use anyhow::anyhow;
 use serde_json::Value;
 
 /// What tells the elements of an array apart.
@@ -16,35 +18,57 @@ const NAMES: [&str; 5] = ["name", "metric", "label", "kind", "path"];
 ///
 /// When it leads nowhere: the error names the step.
 pub fn pick<'a>(json: &'a Value, path: &str) -> anyhow::Result<Vec<&'a Value>> {
-    let mut found = vec![json];
-    for step in steps(path) {
-        let mut next = Vec::new();
-        for value in found {
-            if let (Value::Array(elements), "*") = (value, step) {
-                next.extend(elements);
-            } else {
-                let below = child(value, step);
-                next.push(below.with_context(|| format!("{path} has no `{step}`"))?);
-            }
-        }
-        found = next;
-    }
+    let steps: Vec<&str> = steps(path).collect();
+    let mut found = Vec::new();
+    follow(json, &steps, &mut found).map_err(|step| anyhow!("{path} has no `{step}`"))?;
     Ok(found)
 }
 
-fn child<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
+/// Adds what the steps lead to; else the first step that leads nowhere, of the way that came
+/// furthest.
+fn follow<'a, 'p>(
+    value: &'a Value,
+    steps: &[&'p str],
+    found: &mut Vec<&'a Value>,
+) -> Result<(), &'p str> {
+    let Some((&step, rest)) = steps.split_first() else {
+        found.push(value);
+        return Ok(());
+    };
+    let mut nowhere = step;
     match value {
-        Value::Object(object) => object.get(step),
-        Value::Array(elements) => match step.parse::<usize>() {
-            Ok(position) => elements.get(position),
-            Err(_) => elements.iter().find(|element| {
-                NAMES
-                    .iter()
-                    .any(|name| element.get(name).and_then(Value::as_str) == Some(step))
-            }),
-        },
-        _ => None,
+        Value::Array(elements) if step == "*" => {
+            return elements
+                .iter()
+                .try_for_each(|each| follow(each, rest, found));
+        }
+        Value::Array(elements) if step.parse::<usize>().is_err() => {
+            for element in elements.iter().filter(|element| is_called(element, step)) {
+                match follow(element, rest, found) {
+                    Ok(()) => return Ok(()),
+                    Err(further) => nowhere = further,
+                }
+            }
+        }
+        Value::Array(elements) => {
+            if let Some(element) = step.parse::<usize>().ok().and_then(|at| elements.get(at)) {
+                return follow(element, rest, found);
+            }
+        }
+        Value::Object(object) => {
+            if let Some(below) = object.get(step) {
+                return follow(below, rest, found);
+            }
+        }
+        _ => {}
     }
+    Err(nowhere)
+}
+
+fn is_called(element: &Value, name: &str) -> bool {
+    NAMES
+        .iter()
+        .any(|key| element.get(key).and_then(Value::as_str) == Some(name))
 }
 
 fn steps(path: &str) -> impl Iterator<Item = &str> {

@@ -291,7 +291,7 @@ fn unwrap_base64(pem: &[u8]) -> Vec<u8> {
 }
 
 /// Changes the DER inside a PEM block that holds nothing else.
-fn with_der(pem: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+pub fn with_der(pem: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let text = String::from_utf8_lossy(pem);
     let lines: Vec<&str> = text.lines().collect();
     let (first, last) = (lines[0], lines[lines.len() - 1]);
