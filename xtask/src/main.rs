@@ -1,12 +1,14 @@
 //! The repository's own chores: `cargo xtask` lists them.
 
 mod commands;
+mod distributions;
 mod documents;
 mod fault;
 mod figures;
 mod links;
 mod programs;
 mod reference_runs;
+mod root;
 
 use std::process::ExitCode;
 
@@ -19,7 +21,12 @@ const USAGE: &str = "usage: cargo xtask CHORE
   commands --strict  fail where a command's program isn't installed, instead of skipping it
   links              check the relative links and anchors of README and book
   reference-runs     make runs/ anew on this machine, then fill the figures
-  reference-runs NAME…  only these: locations, reload, burst, strace, gdb, nginx
+  reference-runs NAME…  only these: locations, reload, burst, strace, gdb, nginx,
+                     brkhole, cure
+  root RELEASE       make target/roots/RELEASE, a small Debian: bullseye, bookworm or trixie
+  root RELEASE PROGRAM…  run a program in it
+  distributions      check and measure the preload library in all of them; --out DIR keeps the raw
+                     data; --locations N, --repeats R
 ";
 
 fn main() -> ExitCode {
@@ -32,6 +39,8 @@ fn main() -> ExitCode {
         ["commands", ref files @ ..] => commands::run(false, files),
         ["links"] => links::check(),
         ["reference-runs", ref names @ ..] => reference_runs::make(names),
+        ["root", name, ref words @ ..] => root::run(name, words),
+        ["distributions", ref flags @ ..] => distributions::run(flags),
         ["--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -22,11 +22,12 @@ const EXPERIMENTS: [(&str, &[&str]); 3] = [
 ];
 
 /// The recordings: name, program needed.
-const RECORDINGS: [(&str, &str); 4] = [
+const RECORDINGS: [(&str, &str); 5] = [
     ("strace", "strace"),
     ("gdb", "gdb"),
     ("nginx", "nginx"),
     ("brkhole", "nginx"),
+    ("cure", "nginx"),
 ];
 
 /// Makes the runs of these names, or all, and fills the figures from them. A recording whose
@@ -165,7 +166,12 @@ fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn output<A: AsRef<OsStr>>(
+/// What a program prints on standard output.
+///
+/// # Errors
+///
+/// When it can't be run or fails.
+pub fn output<A: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = A>,
 ) -> anyhow::Result<String> {

@@ -23,8 +23,9 @@ pub(crate) fn add_to(findings: &mut [Finding]) {
             finding.remedy = Some(
                 "It is a bundle of CA certificates, parsed for every SSL context. nginx does it \
                  once since 1.27.2, lua-nginx-module once for all locations that redefine nothing \
-                 since 0.10.26. Elsewhere: make one context and share it, or load only the \
-                 certificates that are needed."
+                 since 0.10.26. For a program that can't be changed, preload \
+                 libtrusted_ca_preload.so: it has the bundle parsed once. In your own, make one \
+                 context and share it, or load only the certificates that are needed."
                     .to_owned(),
             );
         }

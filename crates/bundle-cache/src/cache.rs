@@ -77,6 +77,9 @@ impl BundleCache {
             match found {
                 Found::Here(parsed) => {
                     let bundle = Bundle::new(parsed, false);
+                    if !self.openssl.errors_queued() {
+                        return Ok(bundle);
+                    }
                     parsed::read_end(self.openssl);
                     if self.openssl.errors_queued() {
                         // This OpenSSL keeps what was queued before. How much of it is pushed out

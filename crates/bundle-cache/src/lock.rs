@@ -81,11 +81,13 @@ pub fn lock() -> Option<Guard> {
     }
     if !timed_lock() {
         if OWNER.load(Relaxed) != process() {
-            STUCK.store(true, Relaxed);
+            STUCK.swap(true, Relaxed);
         }
         return None;
     }
-    OWNER.store(process(), Relaxed);
+    // Swapped rather than stored: helgrind takes the one for atomic, and the other for a race with
+    // whoever looks after waiting in vain.
+    OWNER.swap(process(), Relaxed);
     announce();
     Some(Guard(PhantomData))
 }
@@ -144,7 +146,7 @@ unsafe extern "C" fn in_child() {
         // takes its place, as what waited for the old one isn't in this process.
         unsafe { MUTEX.0.get().write(libc::PTHREAD_MUTEX_INITIALIZER) };
     } else {
-        STUCK.store(true, Relaxed);
+        STUCK.swap(true, Relaxed);
     }
 }
 

@@ -7,7 +7,6 @@
 //! as long as the one that took its place.
 #![allow(unsafe_code)]
 
-use std::cell::Cell;
 use std::ffi::{CStr, c_char};
 use std::ptr;
 
@@ -18,12 +17,7 @@ use crate::log;
 use crate::mark::{self, Mark};
 use crate::settings::{Way, settings};
 use crate::ssl::{Context, Ssl};
-use crate::store;
-
-thread_local! {
-    /// Whether this thread is in one of libssl's own functions, which may call others.
-    static IN_ORIGINAL: Cell<bool> = const { Cell::new(false) };
-}
+use crate::{running, store};
 
 /// Gives a context the store that all have who load this file; `None` if it has to load by itself.
 ///
@@ -140,14 +134,6 @@ unsafe fn replace(
     }
 }
 
-/// Runs one of libssl's own functions.
-pub(crate) fn original<T>(run: impl FnOnce() -> T) -> T {
-    let before = IN_ORIGINAL.replace(true);
-    let result = run();
-    IN_ORIGINAL.set(before);
-    result
-}
-
 fn acts() -> bool {
-    settings().way == Way::SharedStore && !IN_ORIGINAL.get()
+    settings().way == Way::SharedStore && running::ssl().is_none()
 }

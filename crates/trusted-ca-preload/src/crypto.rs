@@ -8,12 +8,14 @@
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
 use std::mem::transmute;
+use std::ptr;
 
-use bundle_cache::{BundleCache, OpenSsl, X509Store};
+use bundle_cache::{BundleCache, Lookup, LookupMethod, OpenSsl, X509Store};
 
 use crate::library::{Library, List};
 use crate::loaded::{self, Definer};
 use crate::mark::Slot;
+use crate::{owner, running};
 
 /// How many bundles are kept at most. A program that knows more at once is rare; then it parses.
 const BUNDLES: usize = 16;
@@ -35,6 +37,21 @@ pub(crate) type LoadLocationsEx = unsafe extern "C" fn(
     *mut c_void,
     *const c_char,
 ) -> c_int;
+pub(crate) type LookupControl =
+    unsafe extern "C" fn(*mut Lookup, c_int, *const c_char, c_long, *mut *mut c_char) -> c_int;
+pub(crate) type LookupControlEx = unsafe extern "C" fn(
+    *mut Lookup,
+    c_int,
+    *const c_char,
+    c_long,
+    *mut *mut c_char,
+    *mut c_void,
+    *const c_char,
+) -> c_int;
+type StoreOfLookup = unsafe extern "C" fn(*const Lookup) -> *mut X509Store;
+type AddLookup = unsafe extern "C" fn(*mut X509Store, *mut LookupMethod) -> *mut Lookup;
+type FileMethod = unsafe extern "C" fn() -> *mut LookupMethod;
+type Name = unsafe extern "C" fn() -> *const c_char;
 type DefaultContext = unsafe extern "C" fn() -> *mut c_void;
 type SetDefaultContext = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
 type FreeMark =
@@ -58,6 +75,13 @@ pub(crate) struct Crypto {
     pub(crate) load_file_ex: Option<LoadFileEx>,
     pub(crate) load_locations: Option<LoadLocations>,
     pub(crate) load_locations_ex: Option<LoadLocationsEx>,
+    pub(crate) lookup_control: Option<LookupControl>,
+    pub(crate) lookup_control_ex: Option<LookupControlEx>,
+    pub(crate) store_of_lookup: Option<StoreOfLookup>,
+    pub(crate) add_lookup: Option<AddLookup>,
+    pub(crate) file_method: Option<FileMethod>,
+    pub(crate) default_file: Option<Name>,
+    pub(crate) default_file_variable: Option<Name>,
     pub(crate) new_index: Option<NewIndex>,
     pub(crate) set_ex_data: Option<SetExData>,
     pub(crate) get_ex_data: Option<GetExData>,
@@ -103,6 +127,13 @@ impl Library for Crypto {
             load_file_ex: function!(handle, c"X509_STORE_load_file_ex"),
             load_locations: function!(handle, c"X509_STORE_load_locations"),
             load_locations_ex: function!(handle, c"X509_STORE_load_locations_ex"),
+            lookup_control: function!(handle, c"X509_LOOKUP_ctrl"),
+            lookup_control_ex: function!(handle, c"X509_LOOKUP_ctrl_ex"),
+            store_of_lookup: function!(handle, c"X509_LOOKUP_get_store"),
+            add_lookup: function!(handle, c"X509_STORE_add_lookup"),
+            file_method: function!(handle, c"X509_LOOKUP_file"),
+            default_file: function!(handle, c"X509_get_default_cert_file"),
+            default_file_variable: function!(handle, c"X509_get_default_cert_file_env"),
             new_index: function!(handle, c"CRYPTO_get_ex_new_index"),
             set_ex_data: function!(handle, c"X509_STORE_set_ex_data"),
             get_ex_data: function!(handle, c"X509_STORE_get_ex_data"),
@@ -121,6 +152,35 @@ impl Library for Crypto {
 }
 
 impl Crypto {
+    /// The libcrypto that a store belongs to, or that a call about it from `address` means.
+    ///
+    /// # Safety
+    ///
+    /// `store` is null or a live store.
+    pub(crate) unsafe fn of_store(
+        store: *const X509Store,
+        address: *const c_void,
+    ) -> Option<&'static Self> {
+        // SAFETY: as the caller promises.
+        let owner = || unsafe { owner::of_store(store) };
+        Self::running().or_else(|| Self::meant(address, |_, base| owner() == Some(base)))
+    }
+
+    /// The libcrypto that a lookup belongs to.
+    ///
+    /// # Safety
+    ///
+    /// `lookup` is null or a live lookup.
+    pub(crate) unsafe fn of_lookup(lookup: *const Lookup) -> Option<&'static Self> {
+        // SAFETY: as the caller promises.
+        let owner = || unsafe { owner::of_lookup(lookup) };
+        Self::running().or_else(|| Self::meant(ptr::null(), |_, base| owner() == Some(base)))
+    }
+
+    fn running() -> Option<&'static Self> {
+        running::crypto().or_else(|| running::ssl()?.crypto)
+    }
+
     /// Whether objects that are parsed now belong to the library context that everybody uses who
     /// doesn't ask for another: `libctx` isn't given, and this thread's default is the global one.
     pub(crate) fn is_default_context(&self, libctx: *mut c_void) -> bool {
@@ -131,7 +191,7 @@ impl Crypto {
         // SAFETY: no precondition.
         let global = unsafe { global() };
         // SAFETY: null changes nothing, and the answer is this thread's default.
-        libctx.is_null() && unsafe { set(std::ptr::null_mut()) } == global
+        libctx.is_null() && unsafe { set(ptr::null_mut()) } == global
     }
 }
 

@@ -1,7 +1,8 @@
 //! The functions that programs call, in OpenSSL's names.
 //!
 //! Each finds the OpenSSL that its caller means by where the call came from, and ends in that
-//! one's own function unless what it would do is done already.
+//! one's own function unless what it would do is done already. OpenSSL 1.1.1 lacks some of them;
+//! whoever looks for such a name finds it here, so it does what 1.1.1 has an older name for.
 //!
 //! # Safety
 //!
@@ -16,9 +17,8 @@ use std::ptr;
 use bundle_cache::X509Store;
 
 use crate::crypto::Crypto;
-use crate::library::Library;
 use crate::ssl::{Context, Ssl};
-use crate::{context, ssl, store};
+use crate::{context, running, ssl, store};
 
 type Caller = *const c_void;
 
@@ -73,7 +73,8 @@ unsafe extern "C" fn load_file(
     file: *const c_char,
     caller: Caller,
 ) -> c_int {
-    let Some(crypto) = Crypto::called_from(caller) else {
+    // SAFETY: the caller's store.
+    let Some(crypto) = (unsafe { Crypto::of_store(store, caller) }) else {
         return 0;
     };
     let none = ptr::null_mut();
@@ -82,10 +83,11 @@ unsafe extern "C" fn load_file(
         return 1;
     }
     let Some(own) = crypto.load_file else {
-        return 0;
+        // SAFETY: the caller's arguments.
+        return unsafe { load_locations(store, file, ptr::null(), caller) };
     };
     // SAFETY: the caller's arguments, to the function that it called.
-    store::original(|| unsafe { own(store, file) })
+    running::in_crypto(crypto, || unsafe { own(store, file) })
 }
 
 unsafe extern "C" fn load_file_ex(
@@ -95,7 +97,8 @@ unsafe extern "C" fn load_file_ex(
     properties: *const c_char,
     caller: Caller,
 ) -> c_int {
-    let Some(crypto) = Crypto::called_from(caller) else {
+    // SAFETY: the caller's store.
+    let Some(crypto) = (unsafe { Crypto::of_store(store, caller) }) else {
         return 0;
     };
     // SAFETY: the caller's arguments.
@@ -103,10 +106,11 @@ unsafe extern "C" fn load_file_ex(
         return 1;
     }
     let Some(own) = crypto.load_file_ex else {
-        return 0;
+        // SAFETY: the caller's arguments.
+        return unsafe { load_file(store, file, caller) };
     };
     // SAFETY: the caller's arguments, to the function that it called.
-    store::original(|| unsafe { own(store, file, libctx, properties) })
+    running::in_crypto(crypto, || unsafe { own(store, file, libctx, properties) })
 }
 
 unsafe extern "C" fn load_locations(
@@ -115,7 +119,8 @@ unsafe extern "C" fn load_locations(
     directory: *const c_char,
     caller: Caller,
 ) -> c_int {
-    let Some(crypto) = Crypto::called_from(caller) else {
+    // SAFETY: the caller's store.
+    let Some(crypto) = (unsafe { Crypto::of_store(store, caller) }) else {
         return 0;
     };
     let none = ptr::null_mut();
@@ -130,7 +135,7 @@ unsafe extern "C" fn load_locations(
         return 0;
     };
     // SAFETY: the caller's arguments, to the function that it called.
-    store::original(|| unsafe { own(store, file, directory) })
+    running::in_crypto(crypto, || unsafe { own(store, file, directory) })
 }
 
 unsafe extern "C" fn load_locations_ex(
@@ -141,7 +146,8 @@ unsafe extern "C" fn load_locations_ex(
     properties: *const c_char,
     caller: Caller,
 ) -> c_int {
-    let Some(crypto) = Crypto::called_from(caller) else {
+    // SAFETY: the caller's store.
+    let Some(crypto) = (unsafe { Crypto::of_store(store, caller) }) else {
         return 0;
     };
     // SAFETY: the caller's arguments.
@@ -152,10 +158,13 @@ unsafe extern "C" fn load_locations_ex(
         None => file,
     };
     let Some(own) = crypto.load_locations_ex else {
-        return 0;
+        // SAFETY: the caller's arguments.
+        return unsafe { load_locations(store, file, directory, caller) };
     };
     // SAFETY: the caller's arguments, to the function that it called.
-    store::original(|| unsafe { own(store, file, directory, libctx, properties) })
+    running::in_crypto(crypto, || unsafe {
+        own(store, file, directory, libctx, properties)
+    })
 }
 
 unsafe extern "C" fn new_ex(
@@ -164,11 +173,17 @@ unsafe extern "C" fn new_ex(
     method: *const c_void,
     caller: Caller,
 ) -> *mut Context {
-    let Some((ssl, own)) = Ssl::called_from(caller).and_then(|ssl| Some((ssl, ssl.new_ex?))) else {
+    let Some(ssl) = Ssl::of_method(method, caller) else {
         return ptr::null_mut();
     };
+    let Some(own) = ssl.new_ex else {
+        // SAFETY: the caller's method.
+        return ssl
+            .new
+            .map_or(ptr::null_mut(), |new| unsafe { new(method) });
+    };
     // SAFETY: the caller's arguments, to the function that it called.
-    let ctx = context::original(|| unsafe { own(libctx, properties, method) });
+    let ctx = running::in_ssl(ssl, || unsafe { own(libctx, properties, method) });
     if !libctx.is_null() || !properties.is_null() {
         // What it loads is to be parsed for that library context, and for nobody else.
         // SAFETY: a new context, or null.
@@ -183,7 +198,8 @@ unsafe extern "C" fn load_verify_locations(
     directory: *const c_char,
     caller: Caller,
 ) -> c_int {
-    let Some(ssl) = Ssl::called_from(caller) else {
+    // SAFETY: the caller's context.
+    let Some(ssl) = (unsafe { Ssl::of_context(ctx, caller) }) else {
         return 0;
     };
     // SAFETY: the caller's arguments.
@@ -196,7 +212,7 @@ unsafe extern "C" fn load_verify_locations(
         return 0;
     };
     // SAFETY: the caller's arguments, to the function that it called.
-    context::original(|| unsafe { own(ctx, file, directory) })
+    running::in_ssl(ssl, || unsafe { own(ctx, file, directory) })
 }
 
 unsafe extern "C" fn load_verify_file(
@@ -204,12 +220,17 @@ unsafe extern "C" fn load_verify_file(
     file: *const c_char,
     caller: Caller,
 ) -> c_int {
-    let Some(ssl) = Ssl::called_from(caller) else {
+    // SAFETY: the caller's context.
+    let Some(ssl) = (unsafe { Ssl::of_context(ctx, caller) }) else {
         return 0;
     };
     // SAFETY: the caller's arguments.
     if unsafe { context::share(ssl, ctx, file) }.is_some() {
         return 1;
+    }
+    if ssl.load_verify_file.is_none() {
+        // SAFETY: the caller's arguments.
+        return unsafe { load_verify_locations(ctx, file, ptr::null(), caller) };
     }
     // SAFETY: the caller's arguments.
     unsafe { changed(ssl, ctx, |ssl| ssl.load_verify_file, file) }
@@ -220,10 +241,16 @@ unsafe extern "C" fn load_verify_dir(
     directory: *const c_char,
     caller: Caller,
 ) -> c_int {
-    Ssl::called_from(caller).map_or(0, |ssl| {
+    // SAFETY: the caller's context.
+    let Some(ssl) = (unsafe { Ssl::of_context(ctx, caller) }) else {
+        return 0;
+    };
+    if ssl.load_verify_dir.is_none() {
         // SAFETY: the caller's arguments.
-        unsafe { changed(ssl, ctx, |ssl| ssl.load_verify_dir, directory) }
-    })
+        return unsafe { load_verify_locations(ctx, ptr::null(), directory, caller) };
+    }
+    // SAFETY: the caller's arguments.
+    unsafe { changed(ssl, ctx, |ssl| ssl.load_verify_dir, directory) }
 }
 
 unsafe extern "C" fn load_verify_store(
@@ -231,7 +258,8 @@ unsafe extern "C" fn load_verify_store(
     uri: *const c_char,
     caller: Caller,
 ) -> c_int {
-    Ssl::called_from(caller).map_or(0, |ssl| {
+    // SAFETY: the caller's context.
+    unsafe { Ssl::of_context(ctx, caller) }.map_or(0, |ssl| {
         // SAFETY: the caller's arguments.
         unsafe { changed(ssl, ctx, |ssl| ssl.load_verify_store, uri) }
     })
@@ -246,20 +274,21 @@ unsafe fn changed(
     // SAFETY: the caller's context.
     unsafe { context::unshare(ssl, ctx) };
     // SAFETY: the caller's arguments, to the function that it called.
-    context::original(|| own(ssl).map_or(0, |own| unsafe { own(ctx, what) }))
+    running::in_ssl(ssl, || own(ssl).map_or(0, |own| unsafe { own(ctx, what) }))
 }
 
 /// An entry that loads what is configured when OpenSSL is built.
 macro_rules! default {
     ($name:ident) => {
         unsafe extern "C" fn $name(ctx: *mut Context, caller: Caller) -> c_int {
-            let Some(ssl) = Ssl::called_from(caller) else {
+            // SAFETY: the caller's context.
+            let Some(ssl) = (unsafe { Ssl::of_context(ctx, caller) }) else {
                 return 0;
             };
             // SAFETY: the caller's context.
             unsafe { context::unshare(ssl, ctx) };
             // SAFETY: the caller's argument, to the function that it called.
-            context::original(|| ssl.$name.map_or(0, |own| unsafe { own(ctx) }))
+            running::in_ssl(ssl, || ssl.$name.map_or(0, |own| unsafe { own(ctx) }))
         }
     };
 }
@@ -269,15 +298,15 @@ default!(set_default_verify_dir);
 default!(set_default_verify_store);
 
 unsafe extern "C" fn get_cert_store(ctx: *const Context, caller: Caller) -> *mut X509Store {
-    let Some((ssl, own)) =
-        Ssl::called_from(caller).and_then(|ssl| Some((ssl, ssl.get_cert_store?)))
-    else {
+    // SAFETY: the caller's context.
+    let ssl = unsafe { Ssl::of_context(ctx, caller) };
+    let Some((ssl, own)) = ssl.and_then(|ssl| Some((ssl, ssl.get_cert_store?))) else {
         return ptr::null_mut();
     };
     // SAFETY: the caller's context.
     unsafe { context::unshare(ssl, ctx.cast_mut()) };
     // SAFETY: the caller's argument, to the function that it called.
-    context::original(|| unsafe { own(ctx) })
+    running::in_ssl(ssl, || unsafe { own(ctx) })
 }
 
 unsafe extern "C" fn set_cert_store(ctx: *mut Context, store: *mut X509Store, caller: Caller) {
@@ -296,7 +325,8 @@ unsafe fn replaced(
     caller: Caller,
     own: fn(&Ssl) -> Option<ssl::SetStore>,
 ) {
-    let Some(ssl) = Ssl::called_from(caller) else {
+    // SAFETY: the caller's context.
+    let Some(ssl) = (unsafe { Ssl::of_context(ctx, caller) }) else {
         return;
     };
     if let Some(crypto) = ssl.crypto {
@@ -304,5 +334,5 @@ unsafe fn replaced(
         unsafe { context::touch(crypto, store) };
     }
     // SAFETY: the caller's arguments, to the function that it called.
-    context::original(|| own(ssl).map(|own| unsafe { own(ctx, store) }));
+    running::in_ssl(ssl, || own(ssl).map(|own| unsafe { own(ctx, store) }));
 }

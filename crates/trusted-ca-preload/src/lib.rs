@@ -9,8 +9,8 @@
 //!
 //! | module | question |
 //! |---|---|
-//! | `hooks` | which of OpenSSL's functions was called, and from where? |
-//! | `library`, `loaded` | which OpenSSL does that caller mean? (`crypto`: a libcrypto, `ssl`: a libssl) |
+//! | `hooks`, `lookup` | which of OpenSSL's functions was called, and from where? |
+//! | `library`, `loaded`, `owner`, `running` | which OpenSSL is meant? (`crypto`: a libcrypto, `ssl`: a libssl) |
 //! | `settings` | what was asked for? |
 //! | `store` | the private way: can the file be put into this store out of the cache? |
 //! | `context`, `mark` | the shared-store way: can this context have the store that others have? |
@@ -30,7 +30,10 @@ mod hooks;
 mod library;
 mod loaded;
 mod log;
+mod lookup;
 mod mark;
+mod owner;
+mod running;
 mod settings;
 mod ssl;
 mod store;

@@ -29,16 +29,24 @@ pub(crate) trait Library: Sized + 'static {
 
     /// The library that a call from `address` is meant for.
     ///
-    /// With one of the kind in the process it is that one. With more, it is what the dynamic
+    /// With one of the kind in the process it is that one. With more, it is the one that the
+    /// object belongs to which the call is about, and if that can't be told, what the dynamic
     /// linker would have bound the caller's reference to: the one in the global scope, if it is of
     /// the version that the caller's own scope has, else the latter.
-    fn called_from(address: *const c_void) -> Option<&'static Self> {
+    fn meant(
+        address: *const c_void,
+        belongs: impl Fn(&'static Self, usize) -> bool,
+    ) -> Option<&'static Self> {
         let list = Self::list();
         list.update();
         let mut all = list.iter();
         let (first, second) = (all.next(), all.next());
         if second.is_none() {
             return first.map(|node| &node.library);
+        }
+        let owner = list.iter().find(|node| belongs(&node.library, node.base));
+        if let Some(owner) = owner {
+            return Some(&owner.library);
         }
         let at = |base: Option<usize>| list.iter().find(|node| Some(node.base) == base);
         let local = at(loaded::meant_locally(address, Self::MARK));
@@ -84,8 +92,13 @@ impl<L: Library> List<L> {
 
     /// Adds what was loaded since the last call.
     fn update(&self) {
-        let now = loaded::generation().wrapping_add(1);
+        // Looking at what is loaded takes a lock of the dynamic loader's, which a fork copies as it
+        // is. It is only taken under our own, so that it is free in a child unless our own isn't.
         let guard = lock();
+        if guard.is_none() && !self.first.load(Ordering::Acquire).is_null() {
+            return;
+        }
+        let now = loaded::generation().wrapping_add(1);
         let up_to_date = self.generation.load(Ordering::Relaxed) == now;
         drop(guard);
         if up_to_date {

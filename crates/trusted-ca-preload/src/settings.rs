@@ -9,6 +9,8 @@ use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use bundle_cache::lock::lock;
+
 unsafe extern "C" {
     /// getenv(3), but null in programs that run with more rights than their user has: those
     /// mustn't write to files that he names.
@@ -44,12 +46,16 @@ static SETTINGS: AtomicPtr<Settings> = AtomicPtr::new(ptr::null_mut());
 
 /// The settings of this process.
 pub(crate) fn settings() -> &'static Settings {
+    // The order of atomics would do; what checks threads only sees that of locks.
+    let guard = lock();
     let known = SETTINGS.load(Ordering::Acquire);
+    drop(guard);
     if !known.is_null() {
         // SAFETY: only ever set to what is never freed.
         return unsafe { &*known };
     }
     let fresh = Box::into_raw(Box::new(read()));
+    let _guard = lock();
     match SETTINGS.compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire) {
         // SAFETY: set for good.
         Ok(_) => unsafe { &*fresh },
@@ -78,7 +84,8 @@ fn read() -> Settings {
     }
 }
 
-fn variable(name: &CStr) -> Option<CString> {
+/// A variable of the environment, unless the program runs with more rights than its user has.
+pub(crate) fn variable(name: &CStr) -> Option<CString> {
     // SAFETY: a C string.
     let value = unsafe { secure_getenv(name.as_ptr()) };
     // SAFETY: a C string of the environment, copied at once.

@@ -13,12 +13,15 @@ use bundle_cache::X509Store;
 use crate::crypto::{Crypto, function};
 use crate::library::{Library, List};
 use crate::loaded::{self, Definer};
+use crate::running;
 
 /// `SSL_CTX`.
 pub(crate) enum Context {}
 
-pub(crate) type NewContext =
+pub(crate) type New = unsafe extern "C" fn(*const c_void) -> *mut Context;
+pub(crate) type NewEx =
     unsafe extern "C" fn(*mut c_void, *const c_char, *const c_void) -> *mut Context;
+pub(crate) type GetMethod = unsafe extern "C" fn(*const Context) -> *const c_void;
 pub(crate) type LoadLocations =
     unsafe extern "C" fn(*mut Context, *const c_char, *const c_char) -> c_int;
 pub(crate) type Load = unsafe extern "C" fn(*mut Context, *const c_char) -> c_int;
@@ -29,7 +32,9 @@ pub(crate) type SetStore = unsafe extern "C" fn(*mut Context, *mut X509Store);
 /// One libssl. Functions that its version doesn't have are `None`.
 #[derive(Debug)]
 pub(crate) struct Ssl {
-    pub(crate) new_ex: Option<NewContext>,
+    pub(crate) new: Option<New>,
+    pub(crate) new_ex: Option<NewEx>,
+    pub(crate) get_ssl_method: Option<GetMethod>,
     pub(crate) load_verify_locations: Option<LoadLocations>,
     pub(crate) load_verify_file: Option<Load>,
     pub(crate) load_verify_dir: Option<Load>,
@@ -45,6 +50,37 @@ pub(crate) struct Ssl {
     pub(crate) crypto: Option<&'static Crypto>,
 }
 
+impl Ssl {
+    /// The libssl that a context belongs to, or that a call about it from `address` means.
+    ///
+    /// # Safety
+    ///
+    /// `ctx` is null or a live context.
+    pub(crate) unsafe fn of_context(
+        ctx: *const Context,
+        address: *const c_void,
+    ) -> Option<&'static Self> {
+        let belongs = |ssl: &Self, base| {
+            let Some(get) = ssl.get_ssl_method.filter(|_| !ctx.is_null()) else {
+                return false;
+            };
+            // SAFETY: reads a word of the context. If this isn't its library it is a wrong one,
+            // and no table of this library.
+            loaded::base_of(unsafe { get(ctx) }) == Some(base)
+        };
+        running::ssl().or_else(|| Self::meant(address, belongs))
+    }
+
+    /// The libssl that a new context of this method, one of its tables, will belong to.
+    pub(crate) fn of_method(
+        method: *const c_void,
+        address: *const c_void,
+    ) -> Option<&'static Self> {
+        let belongs = |_: &Self, base| loaded::base_of(method) == Some(base);
+        running::ssl().or_else(|| Self::meant(address, belongs))
+    }
+}
+
 static SSLS: List<Ssl> = List::new();
 
 impl Library for Ssl {
@@ -58,10 +94,12 @@ impl Library for Ssl {
         let get_cert_store: Option<GetStore> = function!(handle, c"SSL_CTX_get_cert_store");
         let crypto = get_cert_store.and_then(|function| {
             let address: *const c_void = function as *const c_void;
-            Crypto::called_from(address)
+            Crypto::meant(address, |_, _| false)
         });
         Self {
+            new: function!(handle, c"SSL_CTX_new"),
             new_ex: function!(handle, c"SSL_CTX_new_ex"),
+            get_ssl_method: function!(handle, c"SSL_CTX_get_ssl_method"),
             load_verify_locations: function!(handle, c"SSL_CTX_load_verify_locations"),
             load_verify_file: function!(handle, c"SSL_CTX_load_verify_file"),
             load_verify_dir: function!(handle, c"SSL_CTX_load_verify_dir"),

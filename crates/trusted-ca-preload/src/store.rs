@@ -2,20 +2,13 @@
 //!
 //! Any doubt ends in [`None`], and the caller lets OpenSSL's own function do it.
 
-use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
 
 use bundle_cache::{Bundle, X509Store};
 
 use crate::crypto::Crypto;
-use crate::log;
 use crate::settings::{Way, settings};
-
-thread_local! {
-    /// Whether this thread is in one of OpenSSL's own loaders, which may call the functions that
-    /// this library stands in front of; those calls aren't loads of their own.
-    static IN_ORIGINAL: Cell<bool> = const { Cell::new(false) };
-}
+use crate::{log, running};
 
 /// Loads a file into a store; `None` if that is left to OpenSSL.
 ///
@@ -30,7 +23,7 @@ pub(crate) unsafe fn load(
     libctx: *mut c_void,
     properties: *const c_char,
 ) -> Option<()> {
-    if store.is_null() || file.is_null() || IN_ORIGINAL.get() {
+    if store.is_null() || file.is_null() || running::crypto().is_some() {
         return None;
     }
     if settings().way == Way::Off {
@@ -58,12 +51,4 @@ pub(crate) unsafe fn load(
 /// A bundle out of the cache, or parsed for it.
 pub(crate) fn find(crypto: &'static Crypto, file: &CStr) -> Option<Bundle> {
     crypto.cache.as_ref()?.bundle(file).ok()
-}
-
-/// Runs one of OpenSSL's own loaders.
-pub(crate) fn original<T>(run: impl FnOnce() -> T) -> T {
-    let before = IN_ORIGINAL.replace(true);
-    let result = run();
-    IN_ORIGINAL.set(before);
-    result
 }

@@ -1,6 +1,7 @@
 //! The files that bundles turn out to be, good and bad, with the verdict worked out by hand.
 
-use super::{Dice, data};
+use super::data;
+use super::dice::Dice;
 
 /// A verdict that follows from reading the PEM rules, not from running the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

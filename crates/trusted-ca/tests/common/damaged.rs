@@ -1,6 +1,7 @@
 //! Damaged bundles, the same in every run.
 
-use super::{Dice, data};
+use super::data;
+use super::dice::Dice;
 
 /// How many a test looks at.
 pub const BUNDLES: usize = 400;

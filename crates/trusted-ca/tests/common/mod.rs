@@ -5,6 +5,7 @@
 
 pub mod cases;
 pub mod damaged;
+pub mod dice;
 
 use std::ffi::CString;
 use std::io::Write;
@@ -163,27 +164,4 @@ pub fn data_path(name: &str) -> PathBuf {
 /// Says why a test did not test: on the real stderr, which the test harness doesn't capture.
 pub fn skip(test: &str, why: &str) {
     writeln!(std::io::stderr(), "{test}: skipped: {why}").expect("stderr");
-}
-
-/// Numbers that look random and are the same in every run (xorshift64*).
-pub struct Dice(pub u64);
-
-impl Dice {
-    /// The next 64 bits.
-    pub fn roll(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    /// A number below `bound`.
-    pub fn below(&mut self, bound: usize) -> usize {
-        (self.roll() % bound as u64) as usize
-    }
-
-    /// Bytes of every value.
-    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| (self.roll() >> 32) as u8).collect()
-    }
 }

@@ -1,0 +1,14 @@
+//! Programs as distributions ship them, with the library and without: they must do the same.
+
+mod common;
+
+/// One file for each kind of program.
+mod programs {
+    mod bystanders;
+    mod contents;
+    mod fetch;
+    mod isolation;
+    mod linked_otherwise;
+    mod material;
+    mod threads;
+}

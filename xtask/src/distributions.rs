@@ -1,0 +1,192 @@
+//! The preload library with the glibc, the OpenSSL and the programs of several Debian releases.
+//!
+//! It is built in the oldest release's root, and then preloaded into every release's own nginx,
+//! Python, curl and openssl. What they do must not depend on it; what they take must.
+
+mod checks;
+mod library;
+mod log_line;
+mod mode;
+mod nginx;
+mod site;
+mod table;
+
+use crate::documents;
+use crate::reference_runs::output;
+use crate::root::{Release, Root};
+use anyhow::Context;
+use checks::Check;
+use heap_meter::environment::Environment;
+use nginx::Arm;
+use serde_json::{Value, json};
+use site::Site;
+use std::fs;
+use std::path::Path;
+
+/// What is asked for on the command line.
+#[derive(Debug)]
+struct Parameters<'a> {
+    locations: u32,
+    repeats: u32,
+    /// Where the raw data goes.
+    out: Option<&'a str>,
+}
+
+/// One release: what it has, what was measured, what was checked.
+#[derive(Debug)]
+struct Report {
+    release: Release,
+    /// Name and version of each program and library.
+    versions: Vec<(&'static str, String)>,
+    arms: Vec<Arm>,
+    checks: Vec<Check>,
+}
+
+/// Makes the roots, builds the library, checks and measures; prints the table.
+///
+/// # Errors
+///
+/// When a flag is wrong, a root can't be made, the library can't be built, or a check failed; the
+/// other checks are made all the same.
+pub fn run(flags: &[&str]) -> anyhow::Result<()> {
+    let parameters = parameters(flags)?;
+    let roots: Vec<Root> = Release::ALL
+        .into_iter()
+        .map(Root::make)
+        .collect::<anyhow::Result<_>>()?;
+    let mut libraries = Vec::new();
+    for root in &roots {
+        eprintln!("{}: the library is built", root.release());
+        libraries.push(library::build(root)?);
+    }
+    let oldest = &libraries[0];
+    let bundle = fs::read(
+        roots[1]
+            .directory()
+            .join("etc/ssl/certs/ca-certificates.crt"),
+    )
+    .context("the root has no bundle")?;
+    let mut reports = Vec::new();
+    for root in &roots {
+        let site = Site::prepare(root, &oldest.file, &bundle)?;
+        reports.push(report(&site, &parameters)?);
+        // After every release, so that a later failure loses nothing.
+        if let Some(out) = parameters.out {
+            let all = raw(&parameters, flags, &libraries, &bundle, &reports)?;
+            write(&documents::root().join(out), &all)?;
+        }
+    }
+    print!("{}", table::of(&libraries, &reports));
+    let failed: usize = reports
+        .iter()
+        .flat_map(|report| &report.checks)
+        .filter(|check| !check.is_ok())
+        .count();
+    anyhow::ensure!(failed == 0, "{failed} checks failed");
+    Ok(())
+}
+
+fn parameters<'a>(flags: &[&'a str]) -> anyhow::Result<Parameters<'a>> {
+    let mut parameters = Parameters {
+        locations: 200,
+        repeats: 3,
+        out: None,
+    };
+    for pair in flags.chunks(2) {
+        match *pair {
+            ["--locations", number] => parameters.locations = number.parse()?,
+            ["--repeats", number] => parameters.repeats = number.parse()?,
+            ["--out", directory] => parameters.out = Some(directory),
+            _ => anyhow::bail!("unknown: {}", pair.join(" ")),
+        }
+    }
+    anyhow::ensure!(parameters.locations > 1, "it takes two locations");
+    anyhow::ensure!(parameters.repeats > 0, "it takes one repeat");
+    Ok(parameters)
+}
+
+fn report(site: &Site, parameters: &Parameters) -> anyhow::Result<Report> {
+    let release = site.release();
+    eprintln!("{release}: contents and connections");
+    let mut checks = checks::programs(site)?;
+    eprintln!("{release}: nginx");
+    let measured = nginx::measure(site, parameters.locations, parameters.repeats)?;
+    checks.extend(measured.checks);
+    Ok(Report {
+        release,
+        versions: site.versions()?,
+        arms: measured.arms,
+        checks,
+    })
+}
+
+fn raw(
+    parameters: &Parameters,
+    flags: &[&str],
+    libraries: &[library::Library],
+    bundle: &[u8],
+    reports: &[Report],
+) -> anyhow::Result<Value> {
+    let certificates = String::from_utf8_lossy(bundle)
+        .matches("-----BEGIN CERTIFICATE-----")
+        .count();
+    let releases: Vec<Value> = reports.iter().map(Report::to_json).collect();
+    let libraries: Vec<Value> = libraries.iter().map(library::Library::to_json).collect();
+    let command = ["cargo xtask distributions"].iter().chain(flags);
+    let command: Vec<&str> = command.copied().collect();
+    let rustc = output("rustc", ["--version"])?;
+    Ok(json!({
+        "experiment": "distributions",
+        "environment": Environment::here().with("rustc", rustc.trim()),
+        "parameters": {
+            "locations": parameters.locations,
+            "repeats": parameters.repeats,
+            "bundle": { "bytes": bundle.len(), "certificates": certificates },
+        },
+        "libraries": libraries,
+        "releases": releases,
+        "recorded": {
+            "command": command.join(" "),
+            "date": output("date", ["+%Y-%m-%d"])?.trim(),
+        },
+    }))
+}
+
+impl Report {
+    fn to_json(&self) -> Value {
+        let mut json = json!({
+            "name": self.release.name(),
+            "arms": self.arms.iter().map(Arm::to_json).collect::<Vec<_>>(),
+            "checks": self.checks.iter().map(Check::to_json).collect::<Vec<_>>(),
+        });
+        for (name, version) in &self.versions {
+            json[*name] = json!(version);
+        }
+        json
+    }
+}
+
+fn write(directory: &Path, run: &Value) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(run)?;
+    text.push('\n');
+    let path = directory.join("distributions.json");
+    fs::create_dir_all(directory)?;
+    fs::write(&path, text).with_context(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parameters;
+
+    #[test]
+    fn a_flag_without_its_value_is_refused() {
+        assert!(parameters(&["--locations"]).is_err());
+        assert!(parameters(&["--locations", "1"]).is_err());
+        assert!(parameters(&["--out", "x", "--repeat", "3"]).is_err());
+        let given = parameters(&["--repeats", "5", "--out", "x"]).unwrap();
+        assert_eq!(
+            (given.locations, given.repeats, given.out),
+            (200, 5, Some("x"))
+        );
+    }
+}

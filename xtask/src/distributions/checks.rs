@@ -1,0 +1,230 @@
+//! What programs do must not depend on the library.
+
+use super::log_line::LogLine;
+use super::mode::Mode;
+use super::site::{BUNDLE, SCRIPTS, Said, Site};
+use anyhow::Context;
+use serde_json::{Value, json};
+
+/// How many contexts Python makes of the one bundle.
+const CONTEXTS: u64 = 20;
+
+/// Where the C program is built, inside.
+const LOADS: &str = "/check/loads";
+
+/// One thing that was checked.
+#[derive(Debug)]
+pub struct Check {
+    /// What was checked.
+    pub name: String,
+    /// What was found instead, if it isn't so.
+    pub fault: Option<String>,
+}
+
+impl Check {
+    /// It is so, or `fault` says what was found instead.
+    pub fn of(name: &str, is_so: bool, fault: impl FnOnce() -> String) -> Self {
+        let fault = (!is_so).then(fault);
+        let name = name.to_owned();
+        Self { name, fault }
+    }
+
+    /// Both counts are equal.
+    pub fn equal(name: &str, expected: u64, found: u64) -> Self {
+        Self::of(name, expected == found, || {
+            format!("{found} instead of {expected}")
+        })
+    }
+
+    /// Whether it is so.
+    pub fn is_ok(&self) -> bool {
+        self.fault.is_none()
+    }
+
+    /// For the raw data.
+    pub fn to_json(&self) -> Value {
+        json!({ "name": self.name, "ok": self.is_ok(), "fault": self.fault })
+    }
+}
+
+/// Something that says what must not depend on the library.
+struct Probe {
+    name: &'static str,
+    words: Vec<String>,
+    /// The programs in which the library has to act.
+    programs: &'static [&'static str],
+    /// In how many loads of a program it has at least to share.
+    shared: u64,
+    /// What has to be said, with the library or without it: JSON pointer, value as JSON. If it isn't,
+    /// something is wrong with the certificates or the server, and comparing shows nothing.
+    known: &'static [(&'static str, &'static str)],
+}
+
+fn probes() -> [Probe; 4] {
+    let python = |script: &str| {
+        let words = ["python3", &format!("{SCRIPTS}/{script}"), BUNDLE];
+        words.map(str::to_owned).to_vec()
+    };
+    let mut contents = python("contents.py");
+    contents.push(CONTEXTS.to_string());
+    [
+        Probe {
+            name: "loads.c",
+            words: vec![LOADS.to_owned(), BUNDLE.to_owned()],
+            programs: &["loads"],
+            shared: 10,
+            known: &[
+                ("/apart: first/returned", "0"),
+                ("/apart: first asks for the list/returned", "23"),
+                ("/apart: second/returned", "0"),
+                ("/apart: replaced/returned", "20"),
+            ],
+        },
+        Probe {
+            name: "contents.py",
+            words: contents,
+            programs: &["python3"],
+            shared: CONTEXTS,
+            known: &[
+                ("/same in all", "true"),
+                ("/the others", "true"),
+                ("/their flags", "true"),
+            ],
+        },
+        Probe {
+            name: "fetch.py",
+            words: python("fetch.py"),
+            programs: &["curl", "openssl", "python3"],
+            shared: 0,
+            known: &[
+                ("/curl/right.pem/0", "0"),
+                ("/curl/both.pem/0", "0"),
+                ("/curl/wrong.pem/0", "60"),
+                ("/curl/missing.pem/0", "77"),
+            ],
+        },
+        Probe {
+            name: "lua.py",
+            words: python("lua.py"),
+            programs: &["nginx"],
+            shared: 8,
+            known: &[
+                ("/started/right/0", "\"believed\""),
+                ("/started/wrong/0", "\"refused\""),
+                ("/started/listed/0", "\"refused\""),
+                ("/started/both-again/0", "\"believed\""),
+                ("/reloaded/changing/0", "\"refused\""),
+                ("/replaced/changing/0", "\"believed\""),
+                ("/ended", "0"),
+            ],
+        },
+    ]
+}
+
+/// OpenSSL's own interface, Python's contexts, and connections of curl, openssl, Python
+/// and nginx's Lua.
+///
+/// # Errors
+///
+/// When one can't be built or run.
+pub fn programs(site: &Site) -> anyhow::Result<Vec<Check>> {
+    let source = format!("{SCRIPTS}/loads.c");
+    let gcc = ["gcc", "-Wall", "-Wno-deprecated-declarations", "-o", LOADS];
+    let libraries = [&source, "-lssl", "-lcrypto"];
+    site.run(Mode::Without, &[&gcc[..], &libraries[..]].concat())?;
+    let mut checks = Vec::new();
+    for probe in probes() {
+        let words: Vec<&str> = probe.words.iter().map(String::as_str).collect();
+        let plain = told(&site.run(Mode::Without, &words)?)?;
+        checks.push(expected(&probe, &plain));
+        for mode in Mode::WITH {
+            let said = site.run(mode, &words)?;
+            let name = format!("{}, {}", probe.name, mode.name());
+            let mut differing = Vec::new();
+            differences(&plain, &told(&said)?, "", &mut differing);
+            checks.push(Check::of(
+                &format!("{name}: the same as without"),
+                differing.is_empty(),
+                || differing.join("; "),
+            ));
+            for program in probe.programs {
+                checks.push(acted(&name, mode, program, probe.shared, &said.log));
+            }
+        }
+    }
+    Ok(checks)
+}
+
+fn told(said: &Said) -> anyhow::Result<Value> {
+    serde_json::from_str(&said.out).context("a script's JSON")
+}
+
+/// Whether the library acted in a program, if it was to; else whether it kept out.
+fn acted(name: &str, mode: Mode, program: &str, wanted: u64, log: &[LogLine]) -> Check {
+    // A daemon may have written a title over its name: "nginx: master process".
+    let is_of = |line: &&LogLine| line.program.split(':').next() == Some(program);
+    let lines: Vec<&LogLine> = log.iter().filter(is_of).collect();
+    let parses: u64 = lines.iter().map(|line| line.parses).sum();
+    let shared: u64 = lines.iter().map(|line| line.shared).sum();
+    let held = match mode.is_acting() {
+        true => parses > 0 && shared >= wanted,
+        false => parses == 0 && shared == 0,
+    };
+    let verb = if mode.is_acting() {
+        "acted"
+    } else {
+        "kept out"
+    };
+    let name = format!("{name}: {verb} in {program}");
+    Check::of(&name, held, || format!("logged: {log:?}"))
+}
+
+/// Whether it says without the library what everybody knows that it has to say.
+fn expected(probe: &Probe, plain: &Value) -> Check {
+    let found = |pointer| plain.pointer(pointer).unwrap_or(&Value::Null).to_string();
+    let wrong: Vec<String> = probe
+        .known
+        .iter()
+        .filter(|(pointer, value)| found(pointer) != *value)
+        .map(|(pointer, value)| format!("{pointer}: {} instead of {value}", found(pointer)))
+        .collect();
+    let name = format!("{}, without: what everybody knows", probe.name);
+    Check::of(&name, wrong.is_empty(), || wrong.join("; "))
+}
+
+/// Where two values differ, by the path to it.
+fn differences(a: &Value, b: &Value, path: &str, found: &mut Vec<String>) {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) if a.keys().eq(b.keys()) => {
+            for (key, value) in a {
+                differences(value, &b[key], &format!("{path}/{key}"), found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (number, (a, b)) in a.iter().zip(b).enumerate() {
+                differences(a, b, &format!("{path}/{number}"), found);
+            }
+        }
+        _ if a == b => {}
+        _ => found.push(format!("{path}: {b} instead of {a}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::differences;
+    use serde_json::json;
+
+    #[test]
+    fn a_difference_is_named_by_its_path() {
+        let mut found = Vec::new();
+        let (a, b) = (json!({"x": [1, {"y": 2}]}), json!({"x": [1, {"y": 3}]}));
+        differences(&a, &b, "", &mut found);
+        assert_eq!(found, ["/x/1/y: 3 instead of 2"]);
+        found.clear();
+        differences(&a, &a, "", &mut found);
+        assert!(found.is_empty());
+        differences(&a, &json!({"x": [1]}), "", &mut found);
+        assert_eq!(found.len(), 1);
+    }
+}

@@ -1,0 +1,119 @@
+//! The library as a root's linker makes it.
+//!
+//! A library linked against a newer glibc asks for that glibc's symbol versions, and an older one
+//! refuses to load it. Rust's compiler itself runs with any of them, so this machine's is used.
+
+use crate::documents;
+use crate::programs::command;
+use crate::reference_runs::output;
+use crate::root::{self, Release, Root, Shared};
+use anyhow::Context;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::PathBuf;
+
+/// What Cargo calls the file.
+pub const NAME: &str = "libtrusted_ca_preload.so";
+
+/// One build.
+#[derive(Debug)]
+pub struct Library {
+    /// In which release's root it was built.
+    pub release: Release,
+    /// Where it is.
+    pub file: PathBuf,
+    /// The newest version of glibc's symbols that it asks for, such as `2.28`.
+    pub needs_glibc: String,
+}
+
+impl Library {
+    /// For the raw data.
+    pub fn to_json(&self) -> Value {
+        json!({ "name": self.release.name(), "needs_glibc": self.needs_glibc })
+    }
+}
+
+/// Builds the library in this root, as far as it isn't built yet.
+///
+/// # Errors
+///
+/// When Cargo can't fetch or build it.
+pub fn build(root: &Root) -> anyhow::Result<Library> {
+    // Inside there is no network, and Cargo's directory can't be written.
+    let fetched = command("cargo")
+        .args(["fetch", "--locked", "--quiet"])
+        .status();
+    anyhow::ensure!(fetched?.success(), "cargo can't fetch the dependencies");
+    let toolchain = output("rustc", ["--print", "sysroot"])?;
+    let target = root::target()
+        .join("distributions")
+        .join(root.release().name());
+    fs::create_dir_all(&target)?;
+    let shared = [
+        Shared::read_only(documents::root(), "/repository"),
+        Shared::read_only(toolchain.trim(), "/toolchain"),
+        Shared::read_only(cargo_home()?.join("registry"), "/cargo/registry"),
+        Shared::writable(&target, "/target"),
+    ];
+    let built = root
+        .command("env", &shared)?
+        .args(["-C", "/repository", "PATH=/toolchain/bin:/usr/bin:/bin"])
+        .args(["CARGO_HOME=/cargo", "CARGO_TARGET_DIR=/target"])
+        .args(["cargo", "build", "--release", "--quiet"])
+        .args(["--locked", "--offline", "--package", "trusted-ca-preload"])
+        .status()?;
+    let release = root.release();
+    anyhow::ensure!(built.success(), "{release}: cargo build: {built}");
+    let file = target.join("release").join(NAME);
+    let inside = format!("/target/release/{NAME}");
+    let symbols = root
+        .command("objdump", &shared)?
+        .args(["-T", &inside])
+        .output()?;
+    anyhow::ensure!(symbols.status.success(), "objdump: {}", symbols.status);
+    let symbols = String::from_utf8_lossy(&symbols.stdout);
+    let needs_glibc = newest_glibc(&symbols).context("the library asks for no glibc")?;
+    Ok(Library {
+        release,
+        file,
+        needs_glibc,
+    })
+}
+
+fn cargo_home() -> anyhow::Result<PathBuf> {
+    if let Some(home) = std::env::var_os("CARGO_HOME") {
+        return Ok(home.into());
+    }
+    let home = std::env::home_dir().context("neither CARGO_HOME nor HOME is set")?;
+    Ok(home.join(".cargo"))
+}
+
+/// The newest version of glibc among the symbols that `objdump -T` lists.
+fn newest_glibc(symbols: &str) -> Option<String> {
+    let versions = symbols.split("GLIBC_").skip(1).filter_map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.');
+        let version = &rest[..end.unwrap_or(rest.len())];
+        let numbers: Option<Vec<u32>> = version.split('.').map(|part| part.parse().ok()).collect();
+        Some((numbers?, version))
+    });
+    let (_, version) = versions.max()?;
+    Some(version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::newest_glibc;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        let symbols = "
+0000000000000000      DF *UND*\t0000000000000000 (GLIBC_2.9)  memcpy
+0000000000000000      DF *UND*\t0000000000000000 (GLIBC_2.2.5) free
+0000000000000000      DF *UND*\t0000000000000000 (GLIBC_2.28) statx
+0000000000000000  w   D  *UND*\t0000000000000000 (GLIBC_PRIVATE) __x
+0000000000000000      DF *UND*\t0000000000000000  GCC_4.2.0   _Unwind_Backtrace
+";
+        assert_eq!(newest_glibc(symbols).as_deref(), Some("2.28"));
+        assert_eq!(newest_glibc("no dynamic symbols"), None);
+    }
+}

@@ -1,0 +1,75 @@
+//! A program in a root, in namespaces of its own.
+//!
+//! Mounts are made in a mount namespace, and processes in a pid namespace, that only the program
+//! and its children have: the kernel takes both away with the last of them. `setpriv` has the
+//! kernel end the first process with this one, however that ends.
+//!
+//! # References
+//!
+//! unshare(1) `--kill-child`, setpriv(1) `--pdeathsig`, mount_namespaces(7), pid_namespaces(7).
+
+use super::Shared;
+use anyhow::Context;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Where Debian has its programs, here as in every root. What the user's PATH adds isn't inside.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Mounts, and runs the program. The shell stays, so that the program isn't process 1: that one
+/// ignores signals.
+const ENTER: &str = r#"
+set -eu
+root=$1
+shift
+mount --rbind /dev "$root/dev"
+mount -t proc proc "$root/proc"
+while [ "$1" != -- ]; do
+    mount --bind "$2" "$root$3"
+    [ "$1" = writable ] || mount -o remount,bind,ro "$root$3"
+    shift 3
+done
+shift
+chroot "$root" "$@" || exit $?
+"#;
+
+/// A program to be run with the root's directory as `/`. See [`Root::command`](super::Root::command).
+pub fn command(root: &Path, program: &str, shared: &[Shared]) -> anyhow::Result<Command> {
+    let mut command = apart();
+    command.args(["sh", "-c", ENTER, "sh"]).arg(root);
+    for Shared {
+        here,
+        inside,
+        writable,
+    } in shared
+    {
+        let place = root.join(inside.trim_start_matches('/'));
+        fs::create_dir_all(&place).with_context(|| format!("can't make {}", place.display()))?;
+        command
+            .arg(if *writable { "writable" } else { "read-only" })
+            .arg(here)
+            .arg(inside);
+    }
+    command.args(["--", program]);
+    Ok(command)
+}
+
+/// A program in namespaces of its own, still with this machine's files; its words have to be added.
+pub fn apart() -> Command {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "--"])
+        .args(["unshare", "--mount", "--pid", "--fork", "--kill-child"])
+        .args(["--mount-proc", "--"])
+        .env_clear()
+        .env("PATH", PATH)
+        .env("HOME", "/root")
+        .env("LC_ALL", "C.UTF-8");
+    for name in ["http_proxy", "https_proxy", "no_proxy"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+}
