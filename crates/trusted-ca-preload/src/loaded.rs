@@ -9,7 +9,7 @@
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::mem::{MaybeUninit, size_of};
 
-/// An object that defines a symbol: a library, or the program itself.
+/// A library that defines a symbol.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Definer {
     /// Where the object lies: what it is known by.

@@ -2,7 +2,7 @@
 
 use super::figure::{in_unit, ratio};
 use super::text::{right, sizes, wrapped};
-use crate::experiment::{ArmResults, Comparison, Results, Run, Traced};
+use crate::experiment::{ArmResults, Comparison, Results, Run};
 use crate::statistics::{RatioOfMedians, median};
 use crate::units::{Seconds, thousands};
 use comfy_table::{Cell, Table};
@@ -153,14 +153,29 @@ fn last_traced(arm: &ArmResults) -> Option<&Run> {
     arm.runs.iter().rev().find(|run| run.traced.is_some())
 }
 
+/// Times of the untraced and the traced runs, each as a multiple of what its arm takes untraced:
+/// one arm may take a hundred times as long as another.
+fn in_units_of_their_arms(results: &Results) -> (Vec<f64>, Vec<f64>) {
+    let (mut untraced, mut traced) = (Vec::new(), Vec::new());
+    for arm in &results.arms {
+        let seconds: Vec<f64> = arm.runs.iter().map(|run| run.wall_seconds).collect();
+        let Some(unit) = median(&seconds) else {
+            continue;
+        };
+        let watched = arm.runs.iter().filter_map(|run| run.traced);
+        untraced.extend(seconds.iter().map(|seconds| seconds / unit));
+        traced.extend(watched.map(|run| run.wall_seconds / unit));
+    }
+    (untraced, traced)
+}
+
 /// What tracing and weighing cost, as medians over all runs.
 fn observer(results: &Results) -> Vec<String> {
     let runs: Vec<&Run> = results.arms.iter().flat_map(|arm| &arm.runs).collect();
     let weighing: Vec<f64> = runs.iter().map(|run| run.weighing_seconds).collect();
-    let untraced: Vec<f64> = runs.iter().map(|run| run.wall_seconds).collect();
-    let traced: Vec<Traced> = runs.iter().filter_map(|run| run.traced).collect();
-    let stops: Vec<f64> = traced.iter().map(|traced| traced.stops as f64).collect();
-    let traced: Vec<f64> = traced.iter().map(|traced| traced.wall_seconds).collect();
+    let traced = runs.iter().filter_map(|run| run.traced);
+    let stops: Vec<f64> = traced.map(|traced| traced.stops as f64).collect();
+    let (untraced, traced) = in_units_of_their_arms(results);
     let slowdown = RatioOfMedians::of(&untraced, &traced);
     let mut text = String::from("observer: ");
     match (slowdown.ratio, median(&stops)) {

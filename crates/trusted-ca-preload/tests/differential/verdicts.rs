@@ -19,7 +19,7 @@ const BATCH: usize = 200;
 
 /// How many bundles of each kind.
 fn bundles() -> usize {
-    const USUAL: usize = 200;
+    const USUAL: usize = 1_000;
     env::var("DIFFERENTIAL_BUNDLES").map_or(USUAL, |count| {
         count.parse().expect("DIFFERENTIAL_BUNDLES is a number")
     })
