@@ -62,7 +62,7 @@ fn ctrl_c_in_the_middle_leaves_no_process() {
     let child = child_of(&parent);
     signal(parent.id(), libc::SIGINT);
     let output = parent.wait_with_output().unwrap();
-    fails_with(&output, 130, "interrupted after 0 of 10 runs");
+    fails_with(&output, 130, "interrupted after 0 of 15 runs");
     assert!(is_gone(child), "the child {child} is still there");
     let left: Vec<_> = fs::read_dir(place.path()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bundle::{Bundle, retire};
-use crate::file::{Identity, RegularFile};
+use crate::file::RegularFile;
 use crate::lock::{self, Guarded, lock};
 use crate::openssl::OpenSsl;
 use crate::parsed::{self, Parsed};
-use crate::shelf::{Found, Shelf};
+use crate::shelf::{Found, Key, Shelf};
 
 /// How often a thread looks whether another has finished with the file that both want. No
 /// condition variable: glibc's remembers, in a forked child, waiters that aren't there.
@@ -64,15 +64,29 @@ impl BundleCache {
     ///
     /// When the file is to be left to OpenSSL's own loader, and why.
     pub fn bundle(&self, path: &CStr) -> Result<Bundle, PassedOn> {
+        self.bundle_for(path, None)
+    }
+
+    /// As [`bundle`](Self::bundle), for a load with a property query, which the parsed objects
+    /// keep: other queries get others (OpenSSL 3, `X509_STORE_load_file_ex`).
+    ///
+    /// # Errors
+    ///
+    /// As [`bundle`](Self::bundle).
+    pub fn bundle_for(&self, path: &CStr, properties: Option<&CStr>) -> Result<Bundle, PassedOn> {
         let file = RegularFile::open(path).ok_or(PassedOn::Unsuitable)?;
         if !file.settled {
-            let (parsed, _) = self.make(file)?;
+            let (parsed, _) = self.make(file, properties)?;
             return Ok(Bundle::new(parsed, true));
         }
+        let key = Key {
+            identity: file.identity,
+            properties: properties.map(CStr::to_owned),
+        };
         for _ in 0..LOOKS {
             let mut guard = lock().ok_or(PassedOn::Busy)?;
             let shelf = self.shelf.get(&mut guard);
-            let found = shelf.find(file.identity, lock::generation());
+            let found = shelf.find(&key, lock::generation());
             drop(guard);
             match found {
                 Found::Here(parsed) => {
@@ -90,10 +104,9 @@ impl BundleCache {
                 }
                 Found::BeingMade => std::thread::sleep(LOOK_AGAIN),
                 Found::Nothing => {
-                    let identity = file.identity;
-                    let made = self.make(file);
+                    let made = self.make(file, properties);
                     let kept = made.as_ref().ok().filter(|(_, lasting)| *lasting);
-                    self.finish(identity, kept.map(|(parsed, _)| (path, parsed)));
+                    self.finish(&key, kept.map(|(parsed, _)| (path, parsed)));
                     return made.map(|(parsed, _)| Bundle::new(parsed, true));
                 }
             }
@@ -110,13 +123,17 @@ impl BundleCache {
     }
 
     /// Parses a file, and says whether it is still what it was when it was opened.
-    fn make(&self, file: RegularFile) -> Result<(Arc<Parsed>, bool), PassedOn> {
+    fn make(
+        &self,
+        file: RegularFile,
+        properties: Option<&CStr>,
+    ) -> Result<(Arc<Parsed>, bool), PassedOn> {
         let before = file.identity;
         if self.openssl.errors_queued() {
             return Err(PassedOn::ErrorsQueued);
         }
         let stream = file.into_stream().ok_or(PassedOn::Unsuitable)?;
-        let reading = Parsed::read(self.openssl, stream);
+        let reading = Parsed::read(self.openssl, stream, properties);
         let Some(parsed) = reading.parsed.filter(|parsed| !parsed.is_empty()) else {
             self.openssl.clear_errors();
             return Err(PassedOn::Refused);
@@ -130,11 +147,11 @@ impl BundleCache {
         Ok((Arc::new(parsed), lasting))
     }
 
-    fn finish(&self, identity: Identity, keep: Option<(&CStr, &Arc<Parsed>)>) {
+    fn finish(&self, key: &Key, keep: Option<(&CStr, &Arc<Parsed>)>) {
         // Without the lock the mark stays that this file is being made: others wait in vain, once
         // each, and then work alone.
         let Some(mut guard) = lock() else { return };
-        let gone = self.shelf.get(&mut guard).finish(identity, keep);
+        let gone = self.shelf.get(&mut guard).finish(key, keep);
         drop(guard);
         gone.into_iter().for_each(retire);
     }

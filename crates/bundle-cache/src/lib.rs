@@ -20,8 +20,8 @@
 //!
 //! # What is kept, and for how long
 //!
-//! A bundle is known by its file's device, inode, size and times of modification and change, never
-//! by its name. When a name turns out to be another file, what was parsed from the former goes;
+//! A bundle is known by its file's device, inode, size and times of modification and change (and
+//! by the property query that it is loaded with, if there is one), never by its name. When a name turns out to be another file, what was parsed from the former goes;
 //! so does the least recently used when there are too many. A file that changed within the last
 //! two seconds is parsed and not kept: its timestamps are too coarse to show another change.
 //!

@@ -37,17 +37,21 @@ pub struct Info {
 }
 
 macro_rules! table {
-    ($( $field:ident = $name:literal: $type:ty; )*) => {
-        /// One OpenSSL's functions. All of them are exported by 1.1.1, 3.x and 4.x alike, with the
-        /// same meaning.
+    (
+        always { $( $field:ident = $name:literal: $type:ty; )* }
+        since_3 { $( $newer:ident = $its:literal: $its_type:ty; )* }
+    ) => {
+        /// One OpenSSL's functions. All of them but one are exported by 1.1.1, 3.x and 4.x alike,
+        /// with the same meaning.
         #[derive(Debug, Clone, Copy)]
         pub struct OpenSsl {
             $( pub(crate) $field: $type, )*
+            $( pub(crate) $newer: Option<$its_type>, )*
         }
 
         impl OpenSsl {
             /// Makes the table from a function that knows where each symbol lies; `None` if one
-            /// of them is null, because this isn't an OpenSSL then that is known here.
+            /// is null that every OpenSSL has, because this isn't one then that is known here.
             ///
             /// # Safety
             ///
@@ -67,6 +71,10 @@ macro_rules! table {
                         // a function's address fits a function pointer.
                         unsafe { std::mem::transmute::<*const c_void, $type>(function) }
                     }, )*
+                    // SAFETY: null becomes None; else as above.
+                    $( $newer: unsafe {
+                        std::mem::transmute::<*const c_void, Option<$its_type>>(address($its))
+                    }, )*
                 })
             }
         }
@@ -74,33 +82,40 @@ macro_rules! table {
 }
 
 table! {
-    bio_new_fp = c"BIO_new_fp": unsafe extern "C" fn(*mut libc::FILE, c_int) -> *mut Bio;
-    bio_new_mem_buf = c"BIO_new_mem_buf": unsafe extern "C" fn(*const c_void, c_int) -> *mut Bio;
-    bio_free = c"BIO_free": unsafe extern "C" fn(*mut Bio) -> c_int;
-    err_peek_error = c"ERR_peek_error": unsafe extern "C" fn() -> c_ulong;
-    err_clear_error = c"ERR_clear_error": unsafe extern "C" fn();
-    pem_info_read = c"PEM_X509_INFO_read_bio": unsafe extern "C" fn(
-        *mut Bio, *mut InfoStack, *mut PasswordCallback, *const c_char) -> *mut InfoStack;
-    info_free = c"X509_INFO_free": unsafe extern "C" fn(*mut c_void);
-    stack_count = c"OPENSSL_sk_num": unsafe extern "C" fn(*const InfoStack) -> c_int;
-    stack_value = c"OPENSSL_sk_value": unsafe extern "C" fn(*const InfoStack, c_int) -> *mut Info;
-    stack_pop_free = c"OPENSSL_sk_pop_free":
-        unsafe extern "C" fn(*mut InfoStack, unsafe extern "C" fn(*mut c_void));
-    x509_up_ref = c"X509_up_ref": unsafe extern "C" fn(*mut X509) -> c_int;
-    x509_free = c"X509_free": unsafe extern "C" fn(*mut X509);
-    x509_extension_flags = c"X509_get_extension_flags": unsafe extern "C" fn(*mut X509) -> u32;
-    crl_up_ref = c"X509_CRL_up_ref": unsafe extern "C" fn(*mut X509Crl) -> c_int;
-    crl_free = c"X509_CRL_free": unsafe extern "C" fn(*mut X509Crl);
-    store_new = c"X509_STORE_new": unsafe extern "C" fn() -> *mut X509Store;
-    store_up_ref = c"X509_STORE_up_ref": unsafe extern "C" fn(*mut X509Store) -> c_int;
-    store_free = c"X509_STORE_free": unsafe extern "C" fn(*mut X509Store);
-    store_add_cert = c"X509_STORE_add_cert":
-        unsafe extern "C" fn(*mut X509Store, *mut X509) -> c_int;
-    store_add_crl = c"X509_STORE_add_crl":
-        unsafe extern "C" fn(*mut X509Store, *mut X509Crl) -> c_int;
-    store_add_lookup = c"X509_STORE_add_lookup":
-        unsafe extern "C" fn(*mut X509Store, *mut LookupMethod) -> *mut Lookup;
-    lookup_file = c"X509_LOOKUP_file": unsafe extern "C" fn() -> *mut LookupMethod;
+    always {
+        bio_new_fp = c"BIO_new_fp": unsafe extern "C" fn(*mut libc::FILE, c_int) -> *mut Bio;
+        bio_new_mem_buf = c"BIO_new_mem_buf": unsafe extern "C" fn(*const c_void, c_int) -> *mut Bio;
+        bio_free = c"BIO_free": unsafe extern "C" fn(*mut Bio) -> c_int;
+        err_peek_error = c"ERR_peek_error": unsafe extern "C" fn() -> c_ulong;
+        err_clear_error = c"ERR_clear_error": unsafe extern "C" fn();
+        pem_info_read = c"PEM_X509_INFO_read_bio": unsafe extern "C" fn(
+            *mut Bio, *mut InfoStack, *mut PasswordCallback, *const c_char) -> *mut InfoStack;
+        info_free = c"X509_INFO_free": unsafe extern "C" fn(*mut c_void);
+        stack_count = c"OPENSSL_sk_num": unsafe extern "C" fn(*const InfoStack) -> c_int;
+        stack_value = c"OPENSSL_sk_value": unsafe extern "C" fn(*const InfoStack, c_int) -> *mut Info;
+        stack_pop_free = c"OPENSSL_sk_pop_free":
+            unsafe extern "C" fn(*mut InfoStack, unsafe extern "C" fn(*mut c_void));
+        x509_up_ref = c"X509_up_ref": unsafe extern "C" fn(*mut X509) -> c_int;
+        x509_free = c"X509_free": unsafe extern "C" fn(*mut X509);
+        x509_extension_flags = c"X509_get_extension_flags": unsafe extern "C" fn(*mut X509) -> u32;
+        crl_up_ref = c"X509_CRL_up_ref": unsafe extern "C" fn(*mut X509Crl) -> c_int;
+        crl_free = c"X509_CRL_free": unsafe extern "C" fn(*mut X509Crl);
+        store_new = c"X509_STORE_new": unsafe extern "C" fn() -> *mut X509Store;
+        store_up_ref = c"X509_STORE_up_ref": unsafe extern "C" fn(*mut X509Store) -> c_int;
+        store_free = c"X509_STORE_free": unsafe extern "C" fn(*mut X509Store);
+        store_add_cert = c"X509_STORE_add_cert":
+            unsafe extern "C" fn(*mut X509Store, *mut X509) -> c_int;
+        store_add_crl = c"X509_STORE_add_crl":
+            unsafe extern "C" fn(*mut X509Store, *mut X509Crl) -> c_int;
+        store_add_lookup = c"X509_STORE_add_lookup":
+            unsafe extern "C" fn(*mut X509Store, *mut LookupMethod) -> *mut Lookup;
+        lookup_file = c"X509_LOOKUP_file": unsafe extern "C" fn() -> *mut LookupMethod;
+    }
+    since_3 {
+        pem_info_read_ex = c"PEM_X509_INFO_read_bio_ex": unsafe extern "C" fn(
+            *mut Bio, *mut InfoStack, *mut PasswordCallback, *const c_char,
+            *mut c_void, *const c_char) -> *mut InfoStack;
+    }
 }
 
 impl OpenSsl {

@@ -7,12 +7,12 @@
 //! that made them.
 #![allow(unsafe_code)]
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::ptr::{self, NonNull};
 
 use crate::file::{Identity, Stream};
 use crate::lock::Guarded;
-use crate::openssl::{Info, InfoStack, OpenSsl, X509, X509Crl, X509Store};
+use crate::openssl::{Bio, Info, InfoStack, OpenSsl, X509, X509Crl, X509Store};
 
 /// `BIO_CLOSE`: freeing the BIO closes its stream too.
 const BIO_CLOSE: c_int = 1;
@@ -65,10 +65,16 @@ impl Parsed {
     /// Reads a bundle as OpenSSL's file loader does: through stdio, up to its end, with the empty
     /// string for a password. What it leaves in the error queue is what the loader leaves there.
     ///
+    /// `properties` is a property query that the objects are to keep (OpenSSL 3).
+    ///
     /// # References
     ///
     /// OpenSSL `crypto/x509/by_file.c` (`X509_load_cert_crl_file`), 1.1.1 to 4.0.
-    pub(crate) fn read(openssl: &'static OpenSsl, file: Stream) -> Reading {
+    pub(crate) fn read(
+        openssl: &'static OpenSsl,
+        file: Stream,
+        properties: Option<&CStr>,
+    ) -> Reading {
         // SAFETY: an open stream, which passes to the BIO if there is one.
         let bio = unsafe { (openssl.bio_new_fp)(file.stream.as_ptr(), BIO_CLOSE) };
         if bio.is_null() {
@@ -79,9 +85,7 @@ impl Parsed {
                 identity: None,
             };
         }
-        // SAFETY: an open BIO, no list to extend, no callback, and a C string for the password.
-        let infos =
-            unsafe { (openssl.pem_info_read)(bio, ptr::null_mut(), ptr::null_mut(), c"".as_ptr()) };
+        let infos = read_infos(openssl, bio, properties);
         let identity = file.identity_now();
         // SAFETY: made above, and not used afterwards.
         unsafe { (openssl.bio_free)(bio) };
@@ -172,15 +176,30 @@ pub(crate) fn read_end(openssl: &OpenSsl) {
     if bio.is_null() {
         return;
     }
-    // SAFETY: as in `Parsed::read`.
-    let infos =
-        unsafe { (openssl.pem_info_read)(bio, ptr::null_mut(), ptr::null_mut(), c"".as_ptr()) };
+    let infos = read_infos(openssl, bio, None);
     if !infos.is_null() {
         // SAFETY: made by OpenSSL above, freed once, by its own functions.
         unsafe { (openssl.stack_pop_free)(infos, openssl.info_free) };
     }
     // SAFETY: made above, and not used afterwards.
     unsafe { (openssl.bio_free)(bio) };
+}
+
+/// Reads a BIO to its end; null if something in it doesn't parse.
+fn read_infos(openssl: &OpenSsl, bio: *mut Bio, properties: Option<&CStr>) -> *mut InfoStack {
+    let (list, callback, context) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    let password = c"".as_ptr();
+    match (properties, openssl.pem_info_read_ex) {
+        // SAFETY: an open BIO, no list to extend, no callback, the default library context, and C
+        // strings for the password and the query.
+        (Some(properties), Some(read)) => unsafe {
+            read(bio, list, callback, password, context, properties.as_ptr())
+        },
+        // Before 3.0 there are no queries.
+        (Some(_), None) => ptr::null_mut(),
+        // SAFETY: an open BIO, no list to extend, no callback, and a C string for the password.
+        (None, _) => unsafe { (openssl.pem_info_read)(bio, list, callback, password) },
+    }
 }
 
 fn items(openssl: &OpenSsl, infos: *mut InfoStack) -> Vec<Item> {

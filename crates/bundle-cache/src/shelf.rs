@@ -5,6 +5,14 @@ use std::sync::Arc;
 
 use crate::file::Identity;
 
+/// What a value was made from, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) identity: Identity,
+    /// The property query that its objects keep.
+    pub(crate) properties: Option<CString>,
+}
+
 /// What is there for a file.
 #[derive(Debug)]
 pub(crate) enum Found<T> {
@@ -27,7 +35,7 @@ pub(crate) struct Shelf<T> {
 
 #[derive(Debug)]
 struct Entry<T> {
-    identity: Identity,
+    key: Key,
     path: CString,
     value: Arc<T>,
     last_use: u64,
@@ -35,7 +43,7 @@ struct Entry<T> {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Making {
-    identity: Identity,
+    key: Key,
     /// The makers of an earlier generation don't exist in this process.
     generation: u64,
 }
@@ -51,15 +59,15 @@ impl<T> Shelf<T> {
     }
 
     /// Looks for what was made from a file in this state.
-    pub(crate) fn find(&mut self, identity: Identity, generation: u64) -> Found<T> {
+    pub(crate) fn find(&mut self, key: &Key, generation: u64) -> Found<T> {
         self.uses += 1;
-        let here = self.entries.iter_mut().find(|e| e.identity == identity);
+        let here = self.entries.iter_mut().find(|entry| entry.key == *key);
         if let Some(entry) = here {
             entry.last_use = self.uses;
             return Found::Here(Arc::clone(&entry.value));
         }
         let making = Making {
-            identity,
+            key: key.clone(),
             generation,
         };
         if self.being_made.contains(&making) {
@@ -73,18 +81,15 @@ impl<T> Shelf<T> {
     /// Ends the making that [`Found::Nothing`] began, with or without something to keep. Returns
     /// what the shelf no longer holds, to be dropped where nobody waits: what was made from this
     /// path when it was another file, and what wasn't used for longest if there is no room.
-    pub(crate) fn finish(
-        &mut self,
-        identity: Identity,
-        made: Option<(&CStr, &Arc<T>)>,
-    ) -> Vec<Arc<T>> {
-        self.being_made.retain(|making| making.identity != identity);
+    pub(crate) fn finish(&mut self, key: &Key, made: Option<(&CStr, &Arc<T>)>) -> Vec<Arc<T>> {
+        self.being_made.retain(|making| making.key != *key);
         let Some((path, value)) = made else {
             return Vec::new();
         };
         let mut gone = Vec::new();
         self.entries.retain(|entry| {
-            let stays = entry.path.as_c_str() != path && entry.identity != identity;
+            let was_this_path = entry.path.as_c_str() == path && entry.key.identity != key.identity;
+            let stays = !was_this_path && entry.key != *key;
             if !stays {
                 gone.push(Arc::clone(&entry.value));
             }
@@ -95,7 +100,7 @@ impl<T> Shelf<T> {
             gone.extend(oldest.map(|oldest| self.entries.swap_remove(oldest).value));
         }
         self.entries.push(Entry {
-            identity,
+            key: key.clone(),
             path: path.to_owned(),
             value: Arc::clone(value),
             last_use: self.uses,

@@ -41,7 +41,7 @@ pub(crate) unsafe fn share(ssl: &Ssl, ctx: *mut Context, file: *const c_char) ->
     if !crypto.is_default_context(ptr::null_mut()) {
         return None;
     }
-    let bundle = store::find(crypto, file)?;
+    let bundle = store::find(crypto, file, None)?;
     let shared = bundle
         .shared_store(|new| {
             // SAFETY: a new store of this libcrypto.

@@ -12,7 +12,7 @@
 //! | `hooks`, `lookup` | which of OpenSSL's functions was called, and from where? |
 //! | `library`, `loaded`, `owner`, `running` | which OpenSSL is meant? (`crypto`: a libcrypto, `ssl`: a libssl) |
 //! | `settings` | what was asked for? |
-//! | `store` | the private way: can the file be put into this store out of the cache? |
+//! | `store`, `query` | the private way: can the file be put into this store out of the cache? |
 //! | `context`, `mark` | the shared-store way: can this context have the store that others have? |
 //! | `log` | what has been shared? |
 //!
@@ -33,6 +33,7 @@ mod log;
 mod lookup;
 mod mark;
 mod owner;
+mod query;
 mod running;
 mod settings;
 mod ssl;

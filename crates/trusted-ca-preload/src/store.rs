@@ -8,13 +8,13 @@ use bundle_cache::{Bundle, X509Store};
 
 use crate::crypto::Crypto;
 use crate::settings::{Way, settings};
-use crate::{log, running};
+use crate::{log, query, running};
 
 /// Loads a file into a store; `None` if that is left to OpenSSL.
 ///
 /// # Safety
 ///
-/// `store` is a live store of this libcrypto, `file` a C string or null.
+/// `store` is a live store of this libcrypto, `file` and `properties` are C strings or null.
 #[allow(unsafe_code)]
 pub(crate) unsafe fn load(
     crypto: &'static Crypto,
@@ -32,8 +32,12 @@ pub(crate) unsafe fn load(
     }
     // SAFETY: a C string as the caller promises.
     let file = unsafe { CStr::from_ptr(file) };
-    let usual = properties.is_null() && crypto.is_default_context(libctx);
-    let bundle = usual.then(|| find(crypto, file)).flatten();
+    // SAFETY: a C string as the caller promises.
+    let properties = (!properties.is_null()).then(|| unsafe { CStr::from_ptr(properties) });
+    let plain = properties.is_none_or(|query| query::is_plain(query.to_bytes()));
+    let bundle = (plain && crypto.is_default_context(libctx))
+        .then(|| find(crypto, file, properties))
+        .flatten();
     // SAFETY: a live store as the caller promises.
     let bundle = bundle.filter(|bundle| unsafe { bundle.add_to(store) }.is_ok());
     match bundle {
@@ -49,6 +53,10 @@ pub(crate) unsafe fn load(
 }
 
 /// A bundle out of the cache, or parsed for it.
-pub(crate) fn find(crypto: &'static Crypto, file: &CStr) -> Option<Bundle> {
-    crypto.cache.as_ref()?.bundle(file).ok()
+pub(crate) fn find(
+    crypto: &'static Crypto,
+    file: &CStr,
+    properties: Option<&CStr>,
+) -> Option<Bundle> {
+    crypto.cache.as_ref()?.bundle_for(file, properties).ok()
 }
