@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use common::children::children;
 use common::{LOCATIONS, Nginx, brkhole, kinds, output, private_writable_bytes};
 use serde_json::Value;
 
@@ -52,14 +53,6 @@ fn signal(name: &str, pid: i32) {
         .args(["-s", name, &pid.to_string()])
         .status();
     assert!(status.unwrap().success());
-}
-
-fn children(pid: i32) -> Vec<i32> {
-    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    let list = list.unwrap_or_default();
-    list.split_whitespace()
-        .filter_map(|child| child.parse().ok())
-        .collect()
 }
 
 /// Looks again and again for at most two minutes.

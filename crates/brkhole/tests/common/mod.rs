@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[path = "../../../heap-meter/tests/common/children.rs"]
+pub mod children;
 #[path = "../../../heap-meter/tests/common/compiled.rs"]
 mod compile;
 #[path = "../../../heap-meter/tests/common/installed.rs"]

@@ -2,6 +2,8 @@
 #![allow(dead_code, unused_imports)]
 
 mod authority;
+#[path = "../../../heap-meter/tests/common/children.rs"]
+mod children;
 #[path = "../../../heap-meter/tests/common/compiled.rs"]
 mod compiled;
 mod counts;
@@ -14,6 +16,7 @@ mod server;
 mod skipped;
 
 pub use authority::{Authority, Issued, concatenated};
+pub use children::children;
 pub use compiled::compiled;
 pub use counts::Counts;
 pub use installed::installed;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::site::Site;
-use crate::common::Preload;
+use crate::common::{Preload, children};
 
 /// A running master; it and its workers end with the value.
 #[derive(Debug)]
@@ -129,14 +129,6 @@ fn gone(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
     state.is_none_or(|state| state.starts_with('Z') || state.starts_with('X'))
-}
-
-fn children(pid: i32) -> Vec<i32> {
-    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    let list = list.unwrap_or_default();
-    list.split_whitespace()
-        .filter_map(|child| child.parse().ok())
-        .collect()
 }
 
 /// Looks again and again for at most a minute.
