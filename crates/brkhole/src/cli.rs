@@ -71,6 +71,10 @@ pub(crate) struct TraceArguments {
     #[arg(long, value_name = "F.svg")]
     pub(crate) chart: Option<PathBuf>,
 
+    /// Draw where the memory of the process that grew most lies, with the low 2 GiB enlarged
+    #[arg(long, value_name = "F.svg")]
+    pub(crate) map: Option<PathBuf>,
+
     /// Watch this process, its threads, and the children that it makes from now on
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pub(crate) pid: Option<i32>,
@@ -101,6 +105,7 @@ Examples:
   brkhole trace --hole -- nginx -t            what malloc does when the break is blocked
   brkhole trace --format json -o run.json -- make
   brkhole trace --pid $(pidof -s nginx) --duration 30 --chart reload.svg
+  brkhole trace --map where.svg -- luajit script.lua   where Lua's memory lies, and where C's
 
 What is watched: brk, mmap, munmap, mremap, mprotect, madvise, open*, creat, close, exec*. The
 command's own output stays where it is; -o keeps the report apart from it. A launched command ends
@@ -129,6 +134,10 @@ pub(crate) struct ExplainArguments {
     #[arg(long, value_name = "F.svg")]
     pub(crate) chart: Option<PathBuf>,
 
+    /// Draw where the memory of the process that grew most lies, with the low 2 GiB enlarged
+    #[arg(long, value_name = "F.svg")]
+    pub(crate) map: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }
@@ -154,6 +163,10 @@ pub(crate) struct CompareArguments {
     #[arg(long, value_name = "F.svg")]
     pub(crate) chart: Option<PathBuf>,
 
+    /// Draw where memory lies in either arm, the low 2 GiB enlarged; takes one more run of each
+    #[arg(long, value_name = "F.svg")]
+    pub(crate) map: Option<PathBuf>,
+
     /// Keep the raw results in this directory; written after every run
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -170,6 +183,7 @@ const COMPARE_EXAMPLES: &str = "\
 Examples:
   brkhole compare -- nginx -t
   brkhole compare --repeats 10 --format json -- python3 script.py
+  brkhole compare --map where.svg -- luajit script.lua
 
 Each run is a fresh process. Time and memory are taken in runs without stops, system calls are
 counted in others. In the arm `hole` a page is mapped at the break of every program that is

@@ -1,6 +1,7 @@
 //! `brkhole compare`: a command with its break free and with it blocked.
 
 mod findings;
+mod map;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use heap_meter::experiment::{
 };
 use heap_meter::report::{self, chart};
 use heap_meter::source::launch::Stopped;
+use heap_meter::story::growth::Layout;
 use heap_meter::target::{Stream, Target};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -30,7 +32,11 @@ const INTERRUPTED: u8 = 130;
 
 /// Runs both arms and reports.
 pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
-    output::check_writable([arguments.chart.as_ref(), arguments.output.file.as_ref()])?;
+    output::check_writable([
+        arguments.chart.as_ref(),
+        arguments.map.as_ref(),
+        arguments.output.file.as_ref(),
+    ])?;
     let store = arguments.out.as_ref().map(Store::open).transpose()?;
     let experiment = experiment(arguments)?;
     let stop = Stop::new();
@@ -55,16 +61,32 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
             latest = Some(results);
         },
     );
+    // The results are written whatever becomes of the map.
+    let maps = match (&arguments.map, &outcome) {
+        (Some(_), Ok(_)) => {
+            bar.set_message("seeing where memory lies");
+            map::of(&experiment.arms, &stop)
+        }
+        _ => Ok(None),
+    };
     bar.finish_and_clear();
 
     if let Some(results) = &latest {
-        write(results, arguments)?;
+        write(
+            results,
+            maps.as_ref().ok().and_then(Option::as_deref),
+            arguments,
+        )?;
     }
     if let Err(error @ ExperimentError::Interrupted { .. }) = &outcome {
         eprintln!("brkhole: {error}");
         return Ok(ExitCode::from(INTERRUPTED));
     }
     outcome?;
+    if maps?.is_none() && arguments.map.is_some() {
+        eprintln!("brkhole: no map was drawn: interrupted");
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
     match unwritten {
         Some(error) => Err(error).context("the results above are complete, but not all were kept"),
         None => Ok(ExitCode::SUCCESS),
@@ -85,11 +107,6 @@ fn experiment(arguments: &CompareArguments) -> anyhow::Result<Experiment> {
         name: name.to_owned(),
         target: target.clone(),
     });
-    let command: Vec<_> = arguments
-        .command
-        .iter()
-        .map(|word| word.to_string_lossy())
-        .collect();
     Ok(Experiment {
         name: "compare".to_owned(),
         arms: arms.into(),
@@ -97,7 +114,7 @@ fn experiment(arguments: &CompareArguments) -> anyhow::Result<Experiment> {
         metrics: metrics::of_commands(),
         environment: Environment::here(),
         parameters: BTreeMap::from([
-            ("command".to_owned(), command.join(" ").into()),
+            ("command".to_owned(), command_line(arguments).into()),
             ("repeats".to_owned(), arguments.repeats.into()),
         ]),
     })
@@ -113,11 +130,16 @@ fn punched() -> Condition {
     )
 }
 
-fn write(results: &Results, arguments: &CompareArguments) -> anyhow::Result<()> {
-    let text = match arguments.output.format {
-        Format::Table => report::experiment_table(results),
-        Format::Json => report::experiment_json(results)?,
-        Format::Csv => report::experiment_csv(results)?,
+fn write(
+    results: &Results,
+    maps: Option<&[(String, Layout)]>,
+    arguments: &CompareArguments,
+) -> anyhow::Result<()> {
+    let text = match (arguments.output.format, maps) {
+        (Format::Table, _) => report::experiment_table(results),
+        (Format::Json, Some(maps)) => report::experiment_json_with_maps(results, maps)?,
+        (Format::Json, None) => report::experiment_json(results)?,
+        (Format::Csv, _) => report::experiment_csv(results)?,
     };
     output::write(&text, &arguments.output)?;
     if let Some(path) = &arguments.chart {
@@ -126,7 +148,20 @@ fn write(results: &Results, arguments: &CompareArguments) -> anyhow::Result<()> 
             None => eprintln!("brkhole: no chart was drawn: no run was weighed"),
         }
     }
+    if let (Some(path), Some(maps)) = (&arguments.map, maps) {
+        match maps {
+            [] => eprintln!("brkhole: no map was drawn: no process grew"),
+            maps => crate::map::of_arms(path, maps, &command_line(arguments))?,
+        }
+    }
     Ok(())
+}
+
+/// The command as one line.
+fn command_line(arguments: &CompareArguments) -> String {
+    let words = arguments.command.iter();
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
 }
 
 /// A bar on stderr; indicatif hides it when that is no terminal.

@@ -14,7 +14,7 @@ use heap_meter::trace::{Source, Trace};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::ExplainArguments;
-use crate::{output, remedy};
+use crate::{map, output, remedy};
 
 /// How a compressed log begins.
 ///
@@ -27,13 +27,21 @@ const BUFFER_BYTES: usize = 128 * 1024;
 
 /// Reads the logs to their end and reports.
 pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
-    output::check_writable([arguments.chart.as_ref(), arguments.output.file.as_ref()])?;
+    output::check_writable([
+        arguments.chart.as_ref(),
+        arguments.map.as_ref(),
+        arguments.output.file.as_ref(),
+    ])?;
     let bar = progress_bar();
     let mut logs = Vec::new();
     for path in in_order_of_birth(&arguments.logs) {
         logs.push((name(path), open(path, &bar)?));
     }
-    let mut reader = StraceLog::new(Story::default());
+    let mut story = Story::default();
+    if arguments.map.is_some() {
+        story.growth.keep_layout();
+    }
+    let mut reader = StraceLog::new(story);
     match logs.len() {
         1 => {
             for (name, log) in logs {
@@ -55,10 +63,14 @@ fn report(arguments: &ExplainArguments, finished: &Finished<Story>) -> anyhow::R
     trace.notes = finished.notes.iter().map(ToString::to_string).collect();
     trace.notes.extend(unread(finished));
     remedy::add_to(&mut trace.findings);
+    let title = arguments.logs.iter().map(|log| name(log));
+    let title = title.collect::<Vec<_>>().join(" ");
+    if let Some(path) = &arguments.map {
+        let undrawn = map::of_run(path, &story.growth, &title)?;
+        trace.notes.extend(undrawn);
+    }
     if let Some(path) = &arguments.chart {
         let timeline = story.growth.timeline();
-        let title = arguments.logs.iter().map(|log| name(log));
-        let title = title.collect::<Vec<_>>().join(" ");
         match chart::growth_over_time(&story.growth, &title) {
             Some(svg) if !timeline.last().is_zero() => output::to_file(path, &svg)?,
             Some(_) => trace

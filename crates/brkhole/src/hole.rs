@@ -1,8 +1,10 @@
 //! A hole at the break of every program that a run executes: joins the launcher and the hole.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use heap_meter::source::launch::Options;
+use heap_meter::story::growth::Growth;
 
 /// What became of the holes of a run.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +17,8 @@ struct Seen {
     made: u64,
     failed: u64,
     first_failure: Option<String>,
+    /// Process and page of those that no story has been told of.
+    untold: Vec<(i32, Range<u64>)>,
 }
 
 impl Holes {
@@ -25,13 +29,25 @@ impl Holes {
             let outcome = brk_hole::remote::punch(stopped.tid);
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             match outcome {
-                Ok(_) => seen.made += 1,
+                Ok(hole) => {
+                    seen.made += 1;
+                    seen.untold.push((stopped.pid, hole.range));
+                }
                 Err(error) => {
                     seen.failed += 1;
                     seen.first_failure.get_or_insert(format!("{error}"));
                 }
             }
         })
+    }
+
+    /// Tells of the pages that were mapped since this was last done: no event does. To be called
+    /// at every event, so that there are never many.
+    pub(crate) fn tell(&self, growth: &mut Growth) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (pid, page) in seen.untold.drain(..) {
+            growth.foreign_page(pid, page);
+        }
     }
 
     /// What to say of them.

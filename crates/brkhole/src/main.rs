@@ -7,6 +7,7 @@ mod compare;
 mod documents;
 mod explain;
 mod hole;
+mod map;
 mod output;
 mod remedy;
 mod signals;

@@ -11,12 +11,13 @@ use heap_meter::story::Story;
 use heap_meter::trace::Trace;
 
 use crate::cli::TraceArguments;
-use crate::{output, remedy};
+use crate::{map, output, remedy};
 
 /// Runs it; gives the status to end with.
 pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     output::check_writable([
         arguments.chart.as_ref(),
+        arguments.map.as_ref(),
         arguments.flamegraph.as_ref(),
         arguments.folded.as_ref(),
         arguments.output.file.as_ref(),
@@ -25,6 +26,15 @@ pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
         Some(pid) => attached::run(arguments, pid),
         None => launched::run(arguments),
     }
+}
+
+/// A story of what the user wants to see.
+fn story(arguments: &TraceArguments) -> Story {
+    let mut story = Story::default();
+    if arguments.map.is_some() {
+        story.growth.keep_layout();
+    }
+    story
 }
 
 /// Writes the report and the pictures that were asked for.
@@ -46,6 +56,10 @@ fn pictures(arguments: &TraceArguments, trace: &mut Trace, story: &Story) -> any
                 .notes
                 .push("no chart was drawn: memory never changed".to_owned()),
         }
+    }
+    if let Some(path) = &arguments.map {
+        let undrawn = map::of_run(path, growth, &title(arguments))?;
+        trace.notes.extend(undrawn);
     }
     let stacks = growth.by_stack();
     let frames = || stacks.iter().map(|stack| (&*stack.frames, stack.bytes));

@@ -13,7 +13,9 @@ mod trace_csv;
 mod trace_table;
 
 pub use csv::experiment_csv;
-pub use json::{experiment_json, trace_json};
+pub use figure::in_unit;
+pub use json::{experiment_json, experiment_json_with_maps, trace_json};
 pub use table::experiment_table;
+pub use text::wrapped;
 pub use trace_csv::trace_csv;
 pub use trace_table::trace_table;

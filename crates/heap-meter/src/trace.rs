@@ -1,5 +1,7 @@
 //! A watched run as a result: what is reported, and kept, of a [`Story`].
 
+mod address_space;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
@@ -13,6 +15,8 @@ use crate::story::Story;
 use crate::story::fallback::Fallback;
 use crate::story::growth::{ByKind, FileGrowth, Growth, StackGrowth};
 use crate::story::tally::Tally;
+
+pub use address_space::{AddressSpaceReport, BlockerReport, PartReport};
 
 /// A watched run.
 ///
@@ -35,6 +39,9 @@ pub struct Trace {
     pub growth: GrowthReport,
     /// malloc's fallback.
     pub fallback: Fallback,
+    /// Where the memory of the process that grew most lay; only if the story kept it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address_space: Option<AddressSpaceReport>,
     /// What follows.
     pub findings: Vec<Finding>,
     /// What was not done, or done otherwise than without a watcher.
@@ -167,6 +174,7 @@ impl Trace {
             syscalls: story.tally.clone(),
             growth: GrowthReport::of(&story.growth),
             fallback: story.fallback.clone(),
+            address_space: story.growth.layout().as_ref().map(AddressSpaceReport::of),
             findings: story.findings(),
             notes: Vec::new(),
             observer: None,

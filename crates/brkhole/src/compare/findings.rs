@@ -22,8 +22,8 @@ pub(super) fn of(results: &Results) -> Vec<Finding> {
         findings.extend(unused(fallbacks, figures("brk_refused")));
         findings.extend(fell_back(fallbacks, figures("fallback_bytes")));
     }
-    if let Some(rss) = figures("rss_at_end") {
-        findings.extend(kept(rss));
+    if let (Some(peak), Some(end)) = (figures("peak_rss"), figures("rss_at_end")) {
+        findings.extend(kept(peak, end));
     }
     findings
 }
@@ -77,10 +77,15 @@ fn times(count: f64) -> String {
     }
 }
 
-/// What free could not give back.
-fn kept(rss: (f64, f64)) -> Option<Finding> {
-    let (control, hole) = rss;
-    if hole < KEPT_RATIO * control || hole - control < KEPT_BYTES {
+/// What free could not give back. A command may also end with more because it took more.
+fn kept(peak: (f64, f64), end: (f64, f64)) -> Option<Finding> {
+    let (control, hole) = end;
+    let more = hole - control;
+    if hole < KEPT_RATIO * control || more < KEPT_BYTES {
+        return None;
+    }
+    let returned = (peak.0 - control, peak.1 - hole);
+    if returned.0 - returned.1 < more / 2.0 {
         return None;
     }
     let message = format!(
@@ -95,4 +100,21 @@ fn kept(rss: (f64, f64)) -> Option<Finding> {
             .evidence("hole_rss_bytes", hole)
             .remedy("Where a break is blocked, have the program call malloc_trim(0)."),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kept;
+
+    const MIB: f64 = (1 << 20) as f64;
+
+    #[test]
+    fn only_what_was_there_and_went_in_the_other_arm_was_kept() {
+        let is_kept = |peak: (f64, f64), end: (f64, f64)| {
+            kept((peak.0 * MIB, peak.1 * MIB), (end.0 * MIB, end.1 * MIB)).is_some()
+        };
+        assert!(is_kept((260.0, 267.0), (4.0, 267.0)));
+        assert!(!is_kept((260.0, 267.0), (4.0, 4.5)), "too little");
+        assert!(!is_kept((1900.0, 2400.0), (1900.0, 2400.0)), "it took more");
+    }
 }

@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCo
     };
     let command = command_line(pid);
     let ends = signals::Ends::listen()?;
-    let attach = Attach::start(pid, via, Story::default())?;
+    let attach = Attach::start(pid, via, super::story(arguments))?;
     let used = attach.via();
     let stopper = attach.stopper();
     ends.each(move |_| stopper.stop());

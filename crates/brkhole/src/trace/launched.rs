@@ -37,7 +37,8 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     }
     let command_ended = Arc::new(AtomicBool::new(false));
     let sink = Told {
-        story: Story::default(),
+        story: super::story(arguments),
+        holes: holes.clone(),
         who: who.clone(),
         first: None,
         command_ended: Arc::clone(&command_ended),
@@ -99,6 +100,7 @@ fn fill_in(trace: &mut Trace, finished: &Finished<Told>) {
 /// The story, and the unwinder that has to know of new programs.
 struct Told {
     story: Story,
+    holes: Option<Holes>,
     who: Option<Who>,
     /// The launched process, once it has begun.
     first: Option<i32>,
@@ -114,6 +116,9 @@ impl Sink for Told {
                 self.command_ended.store(true, Ordering::Release);
             }
             _ => {}
+        }
+        if let Some(holes) = &self.holes {
+            holes.tell(&mut self.story.growth);
         }
         self.story.take(event);
     }

@@ -63,8 +63,24 @@ pub fn kinds(report: &Value) -> Vec<&str> {
 
 /// Compiles `tests/programs/NAME.c` and gives the program's path.
 pub fn compiled(name: &str) -> PathBuf {
+    compiled_with(name, &["-O1"])
+}
+
+/// The same with the compiler's arguments.
+pub fn compiled_with(name: &str, arguments: &[&str]) -> PathBuf {
     let source = format!("programs/{name}.c");
-    compile::compiled(&source, &format!("brkhole-{name}"), &["-O1"])
+    compile::compiled(&source, &format!("brkhole-{name}"), arguments)
+}
+
+/// Whether Python's parser takes a file for XML; true, and a word why, where Python is missing.
+pub fn is_xml(file: &Path) -> bool {
+    const PYTHON: &str = "/usr/bin/python3";
+    if !installed(PYTHON) {
+        return true;
+    }
+    let script = "import sys, xml.dom.minidom as xml; xml.parse(sys.argv[1])";
+    let parsed = Command::new(PYTHON).args(["-c", script]).arg(file).status();
+    parsed.expect("it was found").success()
 }
 
 /// A directory with a configuration of nginx: the bundle in `http`, empty locations.

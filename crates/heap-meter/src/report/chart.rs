@@ -1,18 +1,23 @@
 //! SVG charts.
 
+mod address_map;
 mod checkpoints;
+mod colours;
+mod curves;
 mod growth;
+mod svg;
 
+pub use address_map::{Panel, address_map};
 pub use checkpoints::memory_over_checkpoints;
+pub use curves::{Curve, CurvePanel, curves};
 pub use growth::growth_over_time;
 
-/// Colours that people who don't see red and green tell apart, too (Okabe and Ito).
-const COLOURS: [&str; 4] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"];
+use colours::COLOURS;
 
 /// Adds what kuva leaves out: a `viewBox`, so that the chart scales, and a title to be read aloud.
-fn accessible(svg: &str, title: &str) -> String {
-    let Some((head, body)) = svg.split_once('>') else {
-        return svg.to_owned();
+fn accessible(drawn: &str, title: &str) -> String {
+    let Some((head, body)) = drawn.split_once('>') else {
+        return drawn.to_owned();
     };
     let mut head = head.to_owned();
     if !head.contains("viewBox")
@@ -20,6 +25,7 @@ fn accessible(svg: &str, title: &str) -> String {
     {
         head.push_str(&format!(r#" viewBox="0 0 {width} {height}""#));
     }
+    let title = svg::escaped(title);
     format!(r#"{head} role="img"><title>{title}</title>{body}"#)
 }
 
@@ -37,5 +43,10 @@ mod tests {
         let svg = accessible(r#"<svg width="640" height="480"><g/></svg>"#, "memory");
         assert!(svg.contains(r#"viewBox="0 0 640 480""#), "{svg}");
         assert!(svg.contains("<title>memory</title><g/>"), "{svg}");
+        let svg = accessible("<svg><g/></svg>", "sh -c 'a && b'");
+        assert!(
+            svg.contains("<title>sh -c 'a &amp;&amp; b'</title>"),
+            "{svg}"
+        );
     }
 }

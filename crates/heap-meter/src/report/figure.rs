@@ -4,7 +4,7 @@ use crate::experiment::Unit;
 use crate::units::{Bytes, Seconds, thousands};
 
 /// `value` in its unit: `840 KiB`, `4.41 ms`, `1,024`. A figure below zero keeps its sign.
-pub(super) fn in_unit(value: f64, unit: Unit) -> String {
+pub fn in_unit(value: f64, unit: Unit) -> String {
     let sign = if value < 0.0 { "−" } else { "" };
     let size = value.abs();
     match unit {

@@ -1,9 +1,12 @@
 //! JSON, as the structures of the results have it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::experiment::Results;
-use crate::trace::Trace;
+use crate::story::growth::Layout;
+use crate::trace::{AddressSpaceReport, Trace};
 
 /// The results as indented JSON, with a newline at the end.
 ///
@@ -12,6 +15,30 @@ use crate::trace::Trace;
 /// When a figure can't be written as JSON, which no experiment yields.
 pub fn experiment_json(results: &Results) -> serde_json::Result<String> {
     pretty(results)
+}
+
+/// The results as [`experiment_json`] has them, with one more key: `address_space`, where memory lay
+/// in one run of each of these arms, by the arm's name.
+///
+/// # Errors
+///
+/// As for [`experiment_json`].
+pub fn experiment_json_with_maps(
+    results: &Results,
+    maps: &[(String, Layout)],
+) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct WithMaps<'a> {
+        #[serde(flatten)]
+        results: &'a Results,
+        address_space: BTreeMap<String, AddressSpaceReport>,
+    }
+    let reported = |(arm, layout): &(String, Layout)| (arm.clone(), AddressSpaceReport::of(layout));
+    let address_space = maps.iter().map(reported).collect();
+    pretty(&WithMaps {
+        results,
+        address_space,
+    })
 }
 
 /// A trace as indented JSON, with a newline at the end.

@@ -57,7 +57,7 @@ pub(super) fn printable(name: &str) -> String {
 }
 
 /// Lines of at most 100 columns, broken at spaces.
-pub(super) fn wrapped(text: &str) -> String {
+pub fn wrapped(text: &str) -> String {
     const COLUMNS: usize = 100;
     let mut lines = String::new();
     let mut width = 0;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::growth::MAP_32BIT;
 use crate::event::ids::SpreadIds;
 use crate::event::{Call, Event, Syscall, What};
 
@@ -63,7 +64,7 @@ pub(super) fn gives_anonymous_memory(call: &Call) -> bool {
     let [hint, _, protection, flags, ..] = call.args;
     // What else malloc's flags may hold (MAP_NORESERVE, MAP_HUGETLB …) doesn't matter.
     let private_anonymous = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
-    let decisive = private_anonymous | (libc::MAP_SHARED | libc::MAP_FIXED) as u64;
+    let decisive = private_anonymous | (libc::MAP_SHARED | libc::MAP_FIXED | MAP_32BIT) as u64;
     call.syscall == Syscall::Mmap
         && call.result.is_ok()
         && hint == 0

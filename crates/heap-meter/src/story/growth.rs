@@ -8,15 +8,22 @@
 //! A file's growth is what was asked for, less what was given back, while it was being read.
 
 mod files;
+mod greatest;
 mod kind;
+mod layout;
+mod low;
 mod memory;
 mod overtaken;
+mod process;
 mod ranges;
 mod reading;
 mod stacks;
 
 pub use files::FileGrowth;
 pub use kind::{ByKind, Kind};
+pub use layout::{Blocker, Layout, Part};
+pub use low::LOW_END;
+pub(in crate::story) use low::MAP_32BIT;
 pub use stacks::StackGrowth;
 
 use std::collections::HashMap;
@@ -24,10 +31,11 @@ use std::collections::HashMap;
 use super::after_refusal::{AfterRefusal, Means};
 use super::timeline::Timeline;
 use crate::event::ids::SpreadIds;
-use crate::event::{Call, Event, Sink, Stack, What};
+use crate::event::{Call, Event, Refusal, Sink, Stack, Syscall, What};
 use files::Files;
+use greatest::Greatest;
 use memory::{Change, Memory};
-use reading::Reading;
+use process::Process;
 use stacks::Stacks;
 
 /// Growth over all processes and threads.
@@ -46,14 +54,20 @@ pub struct Growth {
     files: Files,
     stacks: Stacks,
     timeline: Timeline,
+    greatest: Greatest,
+    blockers: Vec<SeenBlocker>,
 }
 
-#[derive(Debug, Default)]
-struct Process {
-    memory: Memory,
-    reading: Reading,
-    held: ByKind,
+/// A mapping that `/proc` showed above a refused break, and how it had come.
+#[derive(Debug)]
+struct SeenBlocker {
+    pid: i32,
+    start: u64,
+    kind: Kind,
 }
+
+/// So many of them are remembered; a source tells one of each program.
+const MOST_BLOCKERS: usize = 64;
 
 impl Growth {
     /// What each program still had at its end, or has now, of what came to it while it was
@@ -121,6 +135,35 @@ impl Growth {
         &self.timeline
     }
 
+    /// From now on keep where the memory of the process that grows most lies, for
+    /// [`layout`](Self::layout). It costs a copy of that process's ranges now and then.
+    pub fn keep_layout(&mut self) {
+        self.greatest.wanted = true;
+    }
+
+    /// Where the memory of the process that grew most lay when it had; `None` if nothing grew, or
+    /// [`keep_layout`](Self::keep_layout) was not called before.
+    pub fn layout(&self) -> Option<Layout> {
+        let living = self.processes.iter();
+        self.greatest
+            .layout(living.map(|(pid, process)| (*pid, process)))
+    }
+
+    /// Somebody else, such as the watcher, mapped a page in this process: it may be in the break's
+    /// way, but nobody asked for it.
+    pub fn foreign_page(&mut self, pid: i32, range: std::ops::Range<u64>) {
+        let process = self.processes.entry(pid).or_default();
+        process.memory.foreign(range);
+    }
+
+    /// How the mapping came that begins here and blocked a break of this process, if the calls told
+    /// and it was writable.
+    pub(in crate::story) fn kind_of_blocker(&self, pid: i32, start: u64) -> Option<Kind> {
+        let mut seen = self.blockers.iter();
+        let found = seen.find(|seen| (seen.pid, seen.start) == (pid, start));
+        found.map(|seen| seen.kind)
+    }
+
     /// The file that a point of the [timeline](Self::timeline) names.
     ///
     /// # Panics
@@ -132,6 +175,12 @@ impl Growth {
     fn called(&mut self, event: &Event, call: &Call, is_fallback: bool) {
         let process = self.processes.entry(event.pid).or_default();
         if call.syscall.is_memory() {
+            if process.memory.may_go(call) {
+                self.greatest.before_less(event.pid, process);
+            }
+            if call.syscall == Syscall::Brk && call.failed() {
+                process.refused(call);
+            }
             let change = process.memory.take(call, is_fallback);
             if change != Change::default() {
                 self.changed(event, &change, call.stack.as_deref());
@@ -146,7 +195,7 @@ impl Growth {
                 let before = process.reading.closed(fd as i32);
                 self.closed(before);
             }
-        } else if call.syscall == crate::event::Syscall::Close && call.result != Err(libc::EBADF) {
+        } else if call.syscall == Syscall::Close && call.result != Err(libc::EBADF) {
             let before = process.reading.closed(call.args[0] as i32);
             self.closed(before);
         }
@@ -175,7 +224,7 @@ impl Growth {
         let Some(process) = self.processes.get_mut(&event.pid) else {
             return;
         };
-        process.held += &change.by_kind;
+        process.changed(event.at, &change.by_kind);
         let file = process.reading.current(event.tid);
         self.now += &change.by_kind;
         self.asked_bytes += change.asked_bytes;
@@ -194,6 +243,19 @@ impl Growth {
             .changed(event.at, &self.now, file, change.asked_bytes);
     }
 
+    fn surrounded(&mut self, pid: i32, surroundings: &Refusal) {
+        let process = self.processes.entry(pid).or_default();
+        process.surrounded(surroundings);
+        if let Some(blocker) = &process.in_the_way.blocker
+            && let (Some(kind), Some(mapping)) = (blocker.kind, &blocker.mapping)
+            && mapping.permissions.write
+            && self.blockers.len() < MOST_BLOCKERS
+        {
+            let start = mapping.start;
+            self.blockers.push(SeenBlocker { pid, start, kind });
+        }
+    }
+
     fn closed(&mut self, files: impl IntoIterator<Item = usize>) {
         for file in files {
             self.files.closed(file);
@@ -206,11 +268,13 @@ impl Growth {
             return;
         };
         self.closed(process.reading.files());
-        if process.held == ByKind::default() {
+        let held = process.held;
+        self.greatest.ended(event.pid, &process);
+        if held == ByKind::default() {
             return;
         }
-        self.ended += &process.held;
-        for (kind, bytes) in process.held.iter() {
+        self.ended += &held;
+        for (kind, bytes) in held.iter() {
             self.now[kind] -= bytes;
         }
         self.timeline.changed(event.at, &self.now, None, 0);
@@ -241,6 +305,7 @@ impl Sink for Growth {
                 };
                 self.processes.insert(*child, process);
             }
+            What::Refused(surroundings) => self.surrounded(event.pid, surroundings),
             What::Exec { .. } => self.program_ended(event),
             What::Exited(_) if event.pid == event.tid => self.program_ended(event),
             What::Exited(_) => {
@@ -249,7 +314,7 @@ impl Sink for Growth {
                     self.closed(files);
                 }
             }
-            What::Started | What::Forked { thread: true, .. } | What::Refused(_) => {}
+            What::Started | What::Forked { thread: true, .. } => {}
         }
     }
 }

@@ -83,7 +83,8 @@ impl Sink for Refusals {
     }
 }
 
-fn cause(surroundings: &Refusal, asked_bytes: u64) -> Cause {
+/// Why a growth by so many bytes was refused in these surroundings.
+pub(super) fn cause(surroundings: &Refusal, asked_bytes: u64) -> Cause {
     let passes = |used: u64, limit: Option<u64>| {
         limit.is_some_and(|limit| used.saturating_add(asked_bytes) > limit)
     };

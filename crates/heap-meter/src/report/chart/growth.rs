@@ -1,6 +1,6 @@
 //! Growth over time by kind, with the files that were being read.
 
-use super::{COLOURS, accessible};
+use super::{accessible, colours};
 use crate::report::text::printable;
 use crate::story::growth::{Growth, Kind};
 use kuva::backend::svg::SvgBackend;
@@ -12,13 +12,10 @@ use kuva::render::plots::Plot;
 use kuva::render::render::render_multiple;
 
 /// So many files have a colour of their own; the others aren't marked.
-const FILES: usize = 3;
+const FILES: usize = colours::FILES.len();
 
-const FILE_COLOURS: [&str; FILES] = ["#F0E442", "#56B4E9", "#E69F00"];
 /// No mark is narrower than this share of the chart, unless another one is next to it.
 const NARROWEST: f64 = 1.0 / 200.0;
-
-const GREY: &str = "#999999";
 
 /// A path that is longer is cut at its beginning.
 const PATH_CHARACTERS: usize = 32;
@@ -45,7 +42,8 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
     }
     let mut areas = StackedAreaPlot::new().with_x(x);
     let mut legend = Vec::new();
-    for (kind, colour) in Kind::ALL.into_iter().zip(COLOURS.into_iter().chain([GREY])) {
+    for kind in Kind::ALL {
+        let colour = colours::of_kind(kind);
         let in_mib = |bytes: i64| bytes.max(0) as f64 / f64::from(1 << 20);
         let series: Vec<f64> = steps
             .iter()
@@ -57,7 +55,7 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
         }
     }
     let marked = files(growth);
-    for ((_, path), colour) in marked.iter().zip(FILE_COLOURS) {
+    for ((_, path), colour) in marked.iter().zip(colours::FILES) {
         legend.push(entry(&format!("reading {}", short(path)), colour));
     }
 
@@ -81,7 +79,7 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
         if let Some(number) = mark {
             let region = ShadedRegion::vertical(begin, end);
             layout = layout
-                .with_shaded_region(region.with_color(FILE_COLOURS[number]).with_opacity(0.35));
+                .with_shaded_region(region.with_color(colours::FILES[number]).with_opacity(0.35));
         }
     }
     let svg = SvgBackend::default().render_scene(&render_multiple(plots, layout));

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::address_space::Mapping;
 use crate::finding::{Finding, Severity};
+use crate::story::growth::Kind;
 use crate::story::refusals::{Cause, Refused};
 use crate::story::whole::Story;
 use crate::units::{Bytes, thousands};
@@ -35,7 +36,7 @@ pub(super) fn find(story: &Story) -> Vec<Finding> {
 
 fn told(story: &Story, first: &Refused, programs: usize) -> Finding {
     let finding = match &first.cause {
-        Cause::Blocked(by) => blocked(first, by),
+        Cause::Blocked(by) => blocked(first, by, story.growth.kind_of_blocker(first.pid, by.start)),
         Cause::DataLimit => limited(
             first,
             "RLIMIT_DATA",
@@ -61,35 +62,48 @@ fn told(story: &Story, first: &Refused, programs: usize) -> Finding {
         .evidence("fallbacks", story.fallback.count())
 }
 
-fn blocked(first: &Refused, by: &Mapping) -> Finding {
+fn blocked(first: &Refused, by: &Mapping, kind: Option<Kind>) -> Finding {
     let room = by.start.saturating_sub(first.program_break);
     let distance = match room {
         0 => "directly above".to_owned(),
         room => format!("{} above", Bytes(room)),
     };
     let message = format!(
-        "The break is blocked: {} lies {} it (break {:#x}), and a growth by {} was refused. \
+        "The break is blocked: {}{} lies {} it (break {:#x}), and a growth by {} was refused. \
          malloc takes its memory by mmap instead, and from there free gives none back by itself.",
         named(by),
+        match kind {
+            Some(Kind::LowMemory) =>
+                ", which the program asked for below 2 GiB (as a LuaJIT with 32-bit GC pointers \
+                 does for its objects),",
+            _ => "",
+        },
         distance,
         first.program_break,
         Bytes(first.asked_bytes),
     );
+    let mut blocker = json!({
+        "start": format!("{:#x}", by.start),
+        "end": format!("{:#x}", by.end),
+        "perms": by.permissions.to_string(),
+        "name": String::from_utf8_lossy(&by.name),
+    });
+    if let Some(kind) = kind {
+        blocker["kind"] = kind.name().into();
+    }
     Finding::new("break-blocked", Severity::Warning, message)
-        .evidence(
-            "blocker",
-            json!({
-                "start": format!("{:#x}", by.start),
-                "end": format!("{:#x}", by.end),
-                "perms": by.permissions.to_string(),
-                "name": String::from_utf8_lossy(&by.name),
-            }),
-        )
+        .evidence("blocker", blocker)
         .evidence("room_bytes", room)
-        .remedy(
-            "Find who makes that mapping and have it lie elsewhere; until then malloc_trim(0) \
-             gives freed memory back.",
-        )
+        .remedy(match kind {
+            Some(Kind::LowMemory) => {
+                "A LuaJIT with 64-bit GC pointers (GC64, today's default) has no need of low \
+                 addresses; until then malloc_trim(0) gives freed memory back."
+            }
+            _ => {
+                "Find who makes that mapping and have it lie elsewhere; until then malloc_trim(0) \
+                 gives freed memory back."
+            }
+        })
 }
 
 /// A mapping as people call it.

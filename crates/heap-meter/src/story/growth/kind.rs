@@ -18,6 +18,9 @@ pub enum Kind {
     LargeBlock,
     /// The heap of a thread's arena: part of a reservation that became writable.
     Arena,
+    /// Memory that was asked for below 2 GiB, by `MAP_32BIT` or by a low address as hint, and that
+    /// lies there: a LuaJIT with 32-bit GC pointers takes its own in this way.
+    LowMemory,
     /// Anything else: thread stacks, libraries' data, small mmaps.
     Other,
     /// What was there before the program asked for anything, or before the watching began. It can
@@ -27,11 +30,12 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Break,
         Self::Fallback,
         Self::LargeBlock,
         Self::Arena,
+        Self::LowMemory,
         Self::Other,
         Self::Earlier,
     ];
@@ -43,6 +47,7 @@ impl Kind {
             Self::Fallback => "fallback",
             Self::LargeBlock => "large_block",
             Self::Arena => "arena",
+            Self::LowMemory => "low_memory",
             Self::Other => "other",
             Self::Earlier => "earlier",
         }
@@ -55,6 +60,7 @@ impl Kind {
             Self::Fallback => "fallback",
             Self::LargeBlock => "large blocks",
             Self::Arena => "thread arenas",
+            Self::LowMemory => "low 2 GiB",
             Self::Other => "other",
             Self::Earlier => "there before",
         }

@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::kind::{ByKind, Kind};
+use super::layout::Part;
+use super::low;
 use super::overtaken::Overtaken;
 use super::ranges::{Ranges, Tag};
 use crate::environment::page_size_bytes;
@@ -60,6 +62,7 @@ pub(super) struct Memory {
     ranges: Arc<Ranges>,
     program_break: Option<u64>,
     overtaken: Overtaken,
+    knows_earlier: bool,
 }
 
 impl Memory {
@@ -80,6 +83,7 @@ impl Memory {
             ranges: Arc::new(found),
             program_break,
             overtaken: Overtaken::default(),
+            knows_earlier: true,
         }
     }
 
@@ -101,6 +105,63 @@ impl Memory {
             ranges: Arc::new(ranges),
             program_break: self.program_break,
             overtaken: Overtaken::default(),
+            knows_earlier: self.knows_earlier,
+        }
+    }
+
+    /// A page that was put here by somebody else: it doesn't count, but is there.
+    pub(super) fn foreign(&mut self, range: Range<u64>) {
+        let ranges = Arc::make_mut(&mut self.ranges);
+        ranges.cut(range.clone(), |_, _| {});
+        let tag = Tag {
+            kind: Kind::Other,
+            writable: false,
+        };
+        ranges.put(range, tag);
+    }
+
+    /// What is writable, by address, with neighbours of one kind as one.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        let writable = self.ranges.iter().filter(|(_, tag)| tag.writable);
+        writable
+            .map(|(range, Tag { kind, .. })| Part { range, kind })
+            .collect()
+    }
+
+    /// The break, rounded up to a page, once it is known.
+    pub(super) fn program_break(&self) -> Option<u64> {
+        self.program_break.map(page_up)
+    }
+
+    /// Whether it was told what was there before the first call.
+    pub(super) fn knows_earlier(&self) -> bool {
+        self.knows_earlier
+    }
+
+    /// How the memory at an address came, writable or not.
+    pub(super) fn kind_at(&self, address: u64) -> Option<Kind> {
+        self.ranges.kind_at(address)
+    }
+
+    /// What is known to lie in the way of a break that is to grow to `wanted`, the lowest first.
+    ///
+    /// # References
+    /// `mm/mmap.c`, `SYSCALL_DEFINE1(brk)`: the page above the new break has to be free as well
+    pub(super) fn above_break(&self, wanted: u64) -> Option<Range<u64>> {
+        let way = self.program_break()?..page_up(wanted).saturating_add(page_size_bytes());
+        self.ranges.first_from(&way)
+    }
+
+    /// Whether a call that came back can have made memory go.
+    pub(super) fn may_go(&self, call: &Call) -> bool {
+        let [_, second, third, flags, ..] = call.args;
+        match (call.syscall, call.result) {
+            (_, Err(_)) => false,
+            (Syscall::Brk, Ok(to)) => self.program_break.is_some_and(|from| to < from),
+            (Syscall::Mmap, Ok(_)) => has(flags, libc::MAP_FIXED),
+            (Syscall::Mprotect, Ok(_)) => !has(third, libc::PROT_WRITE),
+            (Syscall::Mremap, Ok(_)) => third < second,
+            (syscall, Ok(_)) => syscall == Syscall::Munmap,
         }
     }
 
@@ -143,14 +204,16 @@ impl Memory {
     }
 
     fn mapped(&mut self, call: &Call, at: u64, is_fallback: bool, change: &mut Change) {
-        let [_, length, protection, flags, ..] = call.args;
+        let [hint, length, protection, flags, ..] = call.args;
         let range = pages(at, length);
         if !has(flags, libc::MAP_PRIVATE) || has(flags, libc::MAP_SHARED) {
             self.unmapped(range, change);
             return;
         }
         let writable = has(protection, libc::PROT_WRITE);
-        let kind = if is_fallback {
+        let kind = if self.is_low(hint, &range, protection, flags) {
+            Kind::LowMemory
+        } else if is_fallback {
             Kind::Fallback
         } else {
             self.kind_of_mapping(&range, protection, flags)
@@ -159,6 +222,20 @@ impl Memory {
             self.overtaken.by(&range, &self.ranges);
         }
         self.replaced(range, Tag { kind, writable }, change);
+    }
+
+    /// Memory for data, or a reservation of it, wanted below 2 GiB. One at an exact place counts if
+    /// it takes up what had been wanted there: a page that is mapped to be in somebody's way, or
+    /// over a program's image, is nobody's wish for low memory.
+    fn is_low(&self, hint: u64, range: &Range<u64>, protection: u64, flags: u64) -> bool {
+        let for_data = protection == 0 || has(protection, libc::PROT_WRITE);
+        if !for_data || !has(flags, libc::MAP_ANONYMOUS) {
+            return false;
+        }
+        if has(flags, libc::MAP_FIXED) {
+            return self.ranges.kind_at(range.start) == Some(Kind::LowMemory);
+        }
+        low::asked_for(hint, flags, range)
     }
 
     fn kind_of_mapping(&self, range: &Range<u64>, protection: u64, flags: u64) -> Kind {
@@ -174,8 +251,8 @@ impl Memory {
         }
         let particular = libc::MAP_FIXED | libc::MAP_STACK | libc::MAP_GROWSDOWN;
         let plain = flags & particular as u64 == 0;
-        if anonymous && plain && has(protection, libc::PROT_WRITE) && bytes >= LARGE_BLOCK_BYTES {
-            return Kind::LargeBlock;
+        if anonymous && plain && has(protection, libc::PROT_WRITE) {
+            return kind_by_size(range);
         }
         Kind::Other
     }
@@ -212,7 +289,12 @@ impl Memory {
             if flags & libc::MREMAP_FIXED as u64 == 0 {
                 self.overtaken.by(&pages(to, new_length), &self.ranges);
             }
-            self.replaced(pages(to, new_length), tag, change);
+            let range = pages(to, new_length);
+            let kind = match tag.kind {
+                Kind::LowMemory if !low::lies_in(&range) => kind_by_size(&range),
+                kind => kind,
+            };
+            self.replaced(range, Tag { kind, ..tag }, change);
         }
         // What merely moved was neither asked for nor given back.
         let moved_bytes = change.asked_bytes.min(change.returned_bytes);
@@ -228,6 +310,14 @@ impl Memory {
         self.unmapped(range.clone(), change);
         change.gained(&range, tag);
         Arc::make_mut(&mut self.ranges).put(range, tag);
+    }
+}
+
+/// What an anonymous mapping is of which nothing else is known.
+fn kind_by_size(range: &Range<u64>) -> Kind {
+    match range.end - range.start >= LARGE_BLOCK_BYTES {
+        true => Kind::LargeBlock,
+        false => Kind::Other,
     }
 }
 

@@ -70,6 +70,12 @@ impl Ranges {
         (end > address).then_some(tag.kind)
     }
 
+    /// The whole of the first of them that begins in `range`.
+    pub(super) fn first_from(&self, range: &Range<u64>) -> Option<Range<u64>> {
+        let (&start, &(end, _)) = self.by_start.range(range.clone()).next()?;
+        Some(start..end)
+    }
+
     /// The parts of `range` in which something is.
     pub(super) fn within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
         let before = self.by_start.range(..range.start).next_back();

@@ -2,6 +2,9 @@ use super::*;
 use crate::event::{Ending, Syscall};
 use std::time::Duration;
 
+mod layout;
+mod low_memory;
+
 const KIB: u64 = 1024;
 const MIB: u64 = 1 << 20;
 const HEAP: u64 = 0x60_0000;

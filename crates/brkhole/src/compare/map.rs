@@ -1,0 +1,58 @@
+//! Where the command's memory lies in each arm, seen in one more run of each.
+
+use anyhow::Context;
+use heap_meter::event::{Event, Sink};
+use heap_meter::experiment::{Arm, Stop};
+use heap_meter::source::launch::{Launch, Options};
+use heap_meter::story::growth::{Growth, Layout};
+
+use super::HOLE;
+use crate::hole::Holes;
+
+/// Arms by name, those in which anything grew. `None` if somebody wished to stop.
+pub(super) fn of(arms: &[Arm], stop: &Stop) -> anyhow::Result<Option<Vec<(String, Layout)>>> {
+    let mut layouts = Vec::new();
+    for arm in arms {
+        let holes = (arm.name == HOLE).then(Holes::default);
+        let mut options = Options::new();
+        if let Some(holes) = &holes {
+            options = holes.punched_by(options);
+        }
+        let mut growth = Growth::default();
+        growth.keep_layout();
+        let launch = options
+            .start(&arm.target, Mapped { growth, holes })
+            .with_context(|| format!("no map of the arm {} could be made", arm.name))?;
+        let Some(growth) = finished(launch, stop)? else {
+            return Ok(None);
+        };
+        layouts.extend(growth.layout().map(|layout| (arm.name.clone(), layout)));
+    }
+    Ok(Some(layouts))
+}
+
+fn finished(launch: Launch<Mapped>, stop: &Stop) -> anyhow::Result<Option<Growth>> {
+    const TICK: std::time::Duration = std::time::Duration::from_millis(1);
+    while !launch.is_finished() {
+        if stop.is_wanted() {
+            launch.kill();
+        }
+        std::thread::sleep(TICK);
+    }
+    let growth = launch.wait()?.sink.growth;
+    Ok((!stop.is_wanted()).then_some(growth))
+}
+
+struct Mapped {
+    growth: Growth,
+    holes: Option<Holes>,
+}
+
+impl Sink for Mapped {
+    fn take(&mut self, event: &Event) {
+        if let Some(holes) = &self.holes {
+            holes.tell(&mut self.growth);
+        }
+        self.growth.take(event);
+    }
+}

@@ -1,0 +1,146 @@
+//! Pieces of SVG, for pictures that are no charts of axes.
+
+use std::fmt::Write;
+
+/// Text in which nothing means anything to XML. What XML can't hold at all becomes `\u{fffd}`.
+pub(super) fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\n' | '\t' => safe.push(' '),
+            control if control.is_control() => safe.push('\u{fffd}'),
+            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+/// How wide a text will be at most, in the widest of the fonts that are asked for.
+pub(super) fn width_of(text: &str, font_size: f64) -> f64 {
+    text.chars().count() as f64 * font_size * 0.64
+}
+
+/// A text breaks at spaces into lines that are no wider than this.
+pub(super) fn lines(text: &str, font_size: f64, width: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if width_of(line, font_size) + width_of(word, font_size) < width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Where a text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Anchor {
+    Start,
+    End,
+}
+
+/// A picture that grows downwards.
+#[derive(Debug, Default)]
+pub(super) struct Picture(String);
+
+impl Picture {
+    pub(super) fn rect(&mut self, x: f64, y: f64, width: f64, height: f64, fill: &str) {
+        // Writing to a string can't fail.
+        let _ = writeln!(
+            self.0,
+            r#"<rect x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}" fill="{fill}"/>"#
+        );
+    }
+
+    pub(super) fn frame(&mut self, x: f64, y: f64, width: f64, height: f64) {
+        let _ = writeln!(
+            self.0,
+            r##"<rect x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}" fill="none" stroke="#888888"/>"##
+        );
+    }
+
+    pub(super) fn polygon(&mut self, points: &[(f64, f64)], fill: &str) {
+        let points: Vec<String> = points
+            .iter()
+            .map(|(x, y)| format!("{x:.1},{y:.1}"))
+            .collect();
+        let _ = writeln!(
+            self.0,
+            r#"<polygon points="{}" fill="{fill}"/>"#,
+            points.join(" ")
+        );
+    }
+
+    /// `dashes` as `stroke-dasharray` has them; empty for none.
+    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), width: f64, dashes: &str) {
+        let dashes = match dashes {
+            "" => String::new(),
+            dashes => format!(r#" stroke-dasharray="{dashes}""#),
+        };
+        let _ = writeln!(
+            self.0,
+            r##"<line x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}" stroke="#222222" stroke-width="{width}"{dashes}/>"##,
+            from.0, from.1, to.0, to.1
+        );
+    }
+
+    pub(super) fn text(&mut self, x: f64, y: f64, font_size: f64, anchor: Anchor, text: &str) {
+        let anchor = match anchor {
+            Anchor::Start => "",
+            Anchor::End => r#" text-anchor="end""#,
+        };
+        let _ = writeln!(
+            self.0,
+            r#"<text x="{x:.1}" y="{y:.1}" font-size="{font_size}"{anchor}>{}</text>"#,
+            escaped(text)
+        );
+    }
+
+    /// The document: a white ground, as that of the charts, so that it can be read on any page.
+    pub(super) fn document(&self, width: f64, height: f64, title: &str, told: &str) -> String {
+        format!(
+            concat!(
+                r#"<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" "#,
+                r#"viewBox="0 0 {w} {h}" role="img" fill="black" "#,
+                r#"font-family="DejaVu Sans, Verdana, Liberation Sans, Arial, sans-serif">"#,
+                "<title>{title}</title><desc>{told}</desc>\n",
+                r#"<rect width="100%" height="100%" fill="white"/>"#,
+                "\n{body}</svg>\n"
+            ),
+            w = width,
+            h = height.ceil(),
+            title = escaped(title),
+            told = escaped(told),
+            body = self.0,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_means_anything() {
+        assert_eq!(
+            escaped("a<b>&\"c\"\u{1b}[\n"),
+            "a&lt;b&gt;&amp;&quot;c&quot;\u{fffd}[ "
+        );
+    }
+
+    #[test]
+    fn lines_are_no_wider_than_asked() {
+        let text = "word ".repeat(50);
+        let lines = lines(text.trim(), 10.0, 200.0);
+        assert!(lines.iter().all(|line| width_of(line, 10.0) <= 200.0));
+        assert_eq!(lines.join(" "), text.trim());
+    }
+}

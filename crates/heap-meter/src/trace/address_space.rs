@@ -1,0 +1,149 @@
+//! Where a process's memory lay, as it is reported.
+
+use serde::{Serialize, Serializer};
+
+use crate::story::growth::{Blocker, ByKind, Kind, Layout};
+
+/// So many parts are reported; when there are more, those closest to each other are taken together.
+const MOST_PARTS: usize = 1000;
+
+/// Where the private writable memory of the process that grew most lay when it had (within 1/64 of
+/// its greatest growth).
+///
+/// Addresses are text in hexadecimal, `"0x40000000"`: not every reader of JSON keeps all digits of
+/// a number that big.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AddressSpaceReport {
+    /// The process.
+    pub pid: i32,
+    /// When this state was reached, since the watching began.
+    pub at_seconds: f64,
+    /// By how much it had grown then.
+    pub growth_bytes: i64,
+    /// The most by which it ever grew.
+    pub greatest_growth_bytes: i64,
+    /// What lay there, by kind; unlike growth, what was there before counts as well.
+    #[serde(serialize_with = "all_kinds")]
+    pub bytes: ByKind,
+    /// Of that, what lay below 2 GiB.
+    #[serde(serialize_with = "all_kinds")]
+    pub low_bytes: ByKind,
+    /// Whether it is known what was there before the first call.
+    pub knows_earlier: bool,
+    /// What lay where, in rising order; at most 1,000 of them.
+    pub ranges: Vec<PartReport>,
+    /// How many ranges there were.
+    pub ranges_in_all: usize,
+    /// Where the break was, if that is known.
+    #[serde(serialize_with = "maybe_address")]
+    pub program_break: Option<u64>,
+    /// How often a greater break was refused.
+    pub refused_brks: u64,
+    /// What the break could not pass.
+    pub blocker: Option<BlockerReport>,
+}
+
+/// A range of addresses and what lay there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartReport {
+    /// First address.
+    #[serde(serialize_with = "address")]
+    pub start: u64,
+    /// First address above it.
+    #[serde(serialize_with = "address")]
+    pub end: u64,
+    /// How it came.
+    #[serde(serialize_with = "name")]
+    pub kind: Kind,
+    /// Bytes of this kind in it; less than its length if several ranges were taken together.
+    pub bytes: u64,
+}
+
+/// What a break could not pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BlockerReport {
+    /// First address.
+    #[serde(serialize_with = "address")]
+    pub start: u64,
+    /// First address above it.
+    #[serde(serialize_with = "address")]
+    pub end: u64,
+    /// How its first page came, where the calls told.
+    #[serde(serialize_with = "maybe_name")]
+    pub kind: Option<Kind>,
+    /// What may be done with it, as `/proc/PID/maps` writes it; `None` where only calls are known.
+    pub perms: Option<String>,
+    /// Its name there.
+    pub name: Option<String>,
+}
+
+impl AddressSpaceReport {
+    /// What is reported of a layout.
+    pub fn of(layout: &Layout) -> Self {
+        let mut ranges: Vec<_> = layout
+            .merged(MOST_PARTS)
+            .into_iter()
+            .map(|(part, bytes)| PartReport {
+                start: part.range.start,
+                end: part.range.end,
+                kind: part.kind,
+                bytes,
+            })
+            .collect();
+        ranges.sort_by_key(|part| part.start);
+        Self {
+            pid: layout.pid,
+            at_seconds: layout.at.as_secs_f64(),
+            growth_bytes: layout.growth_bytes,
+            greatest_growth_bytes: layout.greatest_growth_bytes,
+            bytes: layout.bytes(),
+            low_bytes: layout.low_bytes(),
+            knows_earlier: layout.knows_earlier,
+            ranges,
+            ranges_in_all: layout.parts.len(),
+            program_break: layout.program_break,
+            refused_brks: layout.refused_brks,
+            blocker: layout.blocker.as_ref().map(BlockerReport::of),
+        }
+    }
+}
+
+impl BlockerReport {
+    fn of(blocker: &Blocker) -> Self {
+        let mapping = blocker.mapping.as_ref();
+        Self {
+            start: blocker.range.start,
+            end: blocker.range.end,
+            kind: blocker.kind,
+            perms: mapping.map(|mapping| mapping.permissions.to_string()),
+            name: mapping.map(|mapping| String::from_utf8_lossy(&mapping.name).into_owned()),
+        }
+    }
+}
+
+fn address<S: Serializer>(address: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{address:#x}"))
+}
+
+fn maybe_address<S: Serializer>(at: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => address(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn name<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.name())
+}
+
+fn maybe_name<S: Serializer>(kind: &Option<Kind>, serializer: S) -> Result<S::Ok, S::Error> {
+    match kind {
+        Some(kind) => name(kind, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// With `earlier`, whatever it is.
+fn all_kinds<S: Serializer>(bytes: &ByKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(bytes.iter().map(|(kind, bytes)| (kind.name(), bytes)))
+}
