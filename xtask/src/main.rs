@@ -5,7 +5,9 @@ mod distributions;
 mod documents;
 mod fault;
 mod figures;
+mod history;
 mod links;
+mod nginx_configuration;
 mod programs;
 mod reference_runs;
 mod root;
@@ -27,6 +29,8 @@ const USAGE: &str = "usage: cargo xtask CHORE
   root RELEASE PROGRAM…  run a program in it
   distributions      check and measure the preload library in all of them; --out DIR keeps the raw
                      data; --locations N, --repeats R
+  history            a burst, and loading the bundle, with the break free and blocked, in all of
+                     them; --out DIR keeps the raw data; --locations N, --repeats R
 ";
 
 fn main() -> ExitCode {
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
         ["reference-runs", ref names @ ..] => reference_runs::make(names),
         ["root", name, ref words @ ..] => root::run(name, words),
         ["distributions", ref flags @ ..] => distributions::run(flags),
+        ["history", ref flags @ ..] => history::run(flags),
         ["--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

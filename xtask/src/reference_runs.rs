@@ -13,12 +13,66 @@ use std::process::{Command, Stdio};
 /// The bundle of the recordings, where Debian and its relatives keep it.
 const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// The experiments: binary, and its flags. `locations` has none, so that the README can show what
-/// `cargo run --release` prints.
-const EXPERIMENTS: [(&str, &[&str]); 3] = [
-    ("locations", &[]),
-    ("reload", &["--repeats", "10"]),
-    ("burst", &["--repeats", "10"]),
+/// A binary of the story, and how it is run for the record.
+struct Experiment {
+    /// Name of the run, and of its file.
+    name: &'static str,
+    binary: &'static str,
+    /// A feature that the binary is built with.
+    feature: Option<&'static str>,
+    flags: &'static [&'static str],
+    /// Whether its table and chart are kept as the program wrote them, since they can't be made anew
+    /// from its results here.
+    keep_printed: bool,
+}
+
+impl Experiment {
+    const fn new(name: &'static str, flags: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            binary: name,
+            feature: None,
+            flags,
+            keep_printed: false,
+        }
+    }
+
+    const fn printed(name: &'static str, flags: &'static [&'static str]) -> Self {
+        Self {
+            keep_printed: true,
+            ..Self::new(name, flags)
+        }
+    }
+
+    /// How somebody would build and run it.
+    fn command(&self) -> Vec<&'static str> {
+        let mut words = vec!["cargo", "run", "--release"];
+        words.extend(self.feature.iter().flat_map(|name| ["--features", name]));
+        // The package's default needs no name.
+        if self.binary != EXPERIMENTS[0].binary {
+            words.extend(["--bin", self.binary]);
+        }
+        if !self.flags.is_empty() {
+            words.push("--");
+            words.extend(self.flags);
+        }
+        words
+    }
+}
+
+/// The experiments. `locations` has no flags, so that the README can show what `cargo run --release`
+/// prints.
+const EXPERIMENTS: [Experiment; 6] = [
+    Experiment::new("locations", &[]),
+    Experiment::new("reload", &["--repeats", "10"]),
+    Experiment::new("burst", &["--repeats", "10"]),
+    Experiment::printed("oom", &[]),
+    Experiment::printed("low-memory", &["--repeats", "5"]),
+    Experiment {
+        binary: "low-memory",
+        feature: Some("gc64"),
+        ..Experiment::printed("low-memory-gc64", &["--fill", "0,1024"])
+    },
 ];
 
 /// The recordings: name, program needed.
@@ -37,7 +91,7 @@ const RECORDINGS: [(&str, &str); 5] = [
 ///
 /// When a name is unknown or a run fails.
 pub fn make(names: &[&str]) -> anyhow::Result<()> {
-    let known = EXPERIMENTS.iter().map(|(name, _)| *name);
+    let known = EXPERIMENTS.iter().map(|experiment| experiment.name);
     let known: Vec<&str> = known
         .chain(RECORDINGS.iter().map(|(name, _)| *name))
         .collect();
@@ -45,12 +99,12 @@ pub fn make(names: &[&str]) -> anyhow::Result<()> {
         anyhow::bail!("no run is called {stranger}: {}", known.join(", "));
     }
     let is_wanted = |name: &str| names.is_empty() || names.contains(&name);
-    finish("cargo", ["build", "--release", "--package", "repro"])?;
-    for (name, flags) in EXPERIMENTS {
-        if is_wanted(name) {
-            experiment(name, flags)?;
+    for experiment in EXPERIMENTS {
+        if is_wanted(experiment.name) {
+            run_experiment(&experiment)?;
         }
     }
+    finish("cargo", ["build", "--release", "--package", "repro"])?;
     for (name, program) in RECORDINGS {
         if is_wanted(name) && !is_installed(program) {
             println!("{name}: skipped: {program} isn't installed");
@@ -62,25 +116,35 @@ pub fn make(names: &[&str]) -> anyhow::Result<()> {
     figures::fill()
 }
 
-fn experiment(name: &str, flags: &[&str]) -> anyhow::Result<()> {
-    let mut shown = String::from("cargo run --release");
-    if name != "locations" {
-        shown.push_str(&format!(" --bin {name}"));
-    }
-    if !flags.is_empty() {
-        shown.push_str(&format!(" -- {}", flags.join(" ")));
-    }
+fn run_experiment(experiment: &Experiment) -> anyhow::Result<()> {
+    let words = experiment.command();
+    let shown = words.join(" ");
     println!("{shown} …");
     let place = tempfile::tempdir()?;
-    let program = root().join("target/release").join(name);
-    let out = [OsStr::new("--out"), place.path().as_os_str()];
-    finish(&program, flags.iter().map(OsStr::new).chain(out))?;
-    let text = fs::read_to_string(place.path().join(format!("{name}.json")))?;
-    let mut run: Value = serde_json::from_str(&text)?;
+    let mut arguments: Vec<&OsStr> = words[1..].iter().map(OsStr::new).collect();
+    if experiment.flags.is_empty() {
+        arguments.push(OsStr::new("--"));
+    }
+    arguments.extend([OsStr::new("--out"), place.path().as_os_str()]);
+    let printed = output(words[0], arguments)?;
+    let written = |extension: &str| {
+        place
+            .path()
+            .join(experiment.binary)
+            .with_extension(extension)
+    };
+    let mut run: Value = serde_json::from_str(&fs::read_to_string(written("json"))?)?;
     run["recorded"] = json!({ "command": shown, "date": today()? });
     let mut text = serde_json::to_string_pretty(&run)?;
     text.push('\n');
-    write(&format!("runs/{name}.json"), &text)
+    write(&format!("runs/{}.json", experiment.name), &text)?;
+    if experiment.keep_printed {
+        write(&format!("runs/{}.txt", experiment.name), &printed)?;
+        if let Ok(chart) = fs::read_to_string(written("svg")) {
+            write(&format!("runs/{}.svg", experiment.name), &chart)?;
+        }
+    }
+    Ok(())
 }
 
 fn record(name: &str) -> anyhow::Result<()> {

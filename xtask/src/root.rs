@@ -3,8 +3,10 @@
 //! A root is a directory, `target/roots/RELEASE`, that holds a small Debian: a machine's files
 //! without the machine. The kernel stays this one's. It is made once and then reused.
 
+mod cargo;
 mod inside;
 mod maker;
+mod versions;
 
 use crate::documents;
 use std::fmt;

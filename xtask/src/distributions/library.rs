@@ -1,16 +1,12 @@
 //! The library as a root's linker makes it.
-//!
-//! A library linked against a newer glibc asks for that glibc's symbol versions, and an older one
-//! refuses to load it. Rust's compiler itself runs with any of them, so this machine's is used.
 
-use crate::documents;
-use crate::programs::command;
-use crate::reference_runs::output;
-use crate::root::{self, Release, Root, Shared};
+use crate::root::{Release, Root, Shared};
 use anyhow::Context;
 use serde_json::{Value, json};
-use std::fs;
 use std::path::PathBuf;
+
+/// The package that it is made of.
+const PACKAGE: &str = "trusted-ca-preload";
 
 /// What Cargo calls the file.
 pub const NAME: &str = "libtrusted_ca_preload.so";
@@ -39,33 +35,11 @@ impl Library {
 ///
 /// When Cargo can't fetch or build it.
 pub fn build(root: &Root) -> anyhow::Result<Library> {
-    // Inside there is no network, and Cargo's directory can't be written.
-    let fetched = command("cargo")
-        .args(["fetch", "--locked", "--quiet"])
-        .status();
-    anyhow::ensure!(fetched?.success(), "cargo can't fetch the dependencies");
-    let toolchain = output("rustc", ["--print", "sysroot"])?;
-    let target = root::target()
-        .join("distributions")
-        .join(root.release().name());
-    fs::create_dir_all(&target)?;
-    let shared = [
-        Shared::read_only(documents::root(), "/repository"),
-        Shared::read_only(toolchain.trim(), "/toolchain"),
-        Shared::read_only(cargo_home()?.join("registry"), "/cargo/registry"),
-        Shared::writable(&target, "/target"),
-    ];
-    let built = root
-        .command("env", &shared)?
-        .args(["-C", "/repository", "PATH=/toolchain/bin:/usr/bin:/bin"])
-        .args(["CARGO_HOME=/cargo", "CARGO_TARGET_DIR=/target"])
-        .args(["cargo", "build", "--release", "--quiet"])
-        .args(["--locked", "--offline", "--package", "trusted-ca-preload"])
-        .status()?;
     let release = root.release();
-    anyhow::ensure!(built.success(), "{release}: cargo build: {built}");
-    let file = target.join("release").join(NAME);
-    let inside = format!("/target/release/{NAME}");
+    let directory = root.build(PACKAGE)?;
+    let shared = [Shared::read_only(&directory, "/library")];
+    let file = directory.join(NAME);
+    let inside = format!("/library/{NAME}");
     let symbols = root
         .command("objdump", &shared)?
         .args(["-T", &inside])
@@ -78,14 +52,6 @@ pub fn build(root: &Root) -> anyhow::Result<Library> {
         file,
         needs_glibc,
     })
-}
-
-fn cargo_home() -> anyhow::Result<PathBuf> {
-    if let Some(home) = std::env::var_os("CARGO_HOME") {
-        return Ok(home.into());
-    }
-    let home = std::env::home_dir().context("neither CARGO_HOME nor HOME is set")?;
-    Ok(home.join(".cargo"))
 }
 
 /// The newest version of glibc among the symbols that `objdump -T` lists.

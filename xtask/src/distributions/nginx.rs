@@ -3,13 +3,13 @@
 //! Two sizes are run in each arm, so that what a further location costs isn't mixed with what nginx
 //! costs, or the first parse.
 
-mod configuration;
 mod verdict;
 
 use super::checks::Check;
 use super::log_line::LogLine;
 use super::mode::Mode;
 use super::site::{BUNDLE, SCRIPTS, Said, Site};
+use crate::nginx_configuration as configuration;
 use anyhow::Context;
 use serde_json::{Value, json};
 use std::fs;
@@ -72,7 +72,7 @@ pub fn measure(site: &Site, locations: u32, repeats: u32) -> anyhow::Result<Meas
     for has_line in [false, true] {
         for count in [1, locations] {
             let path = site.path(&configuration::name(has_line, count));
-            fs::write(path, configuration::text(has_line, count))?;
+            fs::write(path, configuration::text("/check", has_line, count))?;
         }
     }
     for _ in 0..repeats {

@@ -76,6 +76,15 @@ impl<'a> Site<'a> {
         self.root.release()
     }
 
+    /// What this release has: names and versions.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Root::versions`].
+    pub fn versions(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
+        self.root.versions()
+    }
+
     /// A file of the directory that is `/check` inside.
     pub fn path(&self, name: &str) -> PathBuf {
         self.files.path().join(name)
@@ -141,32 +150,6 @@ impl<'a> Site<'a> {
             .map(LogLine::parse)
             .collect::<Result<_, _>>()?;
         Ok(Said { out, log })
-    }
-
-    /// What this release has: names and versions.
-    ///
-    /// # Errors
-    ///
-    /// When one can't be asked.
-    pub fn versions(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
-        let package = "dpkg-query -W -f '${Version}' libnginx-mod-http-lua";
-        let questions = [
-            ("glibc", "getconf GNU_LIBC_VERSION | cut -d ' ' -f 2"),
-            ("openssl", "openssl version | cut -d ' ' -f 2"),
-            ("nginx", "nginx -v 2>&1 | sed 's|.*/||'"),
-            ("lua_nginx_module", package),
-            ("python", "python3 --version | cut -d ' ' -f 2"),
-            (
-                "curl",
-                "curl --version | sed -n 's/^curl \\([^ ]*\\).*/\\1/p'",
-            ),
-        ];
-        let mut versions = Vec::new();
-        for (name, question) in questions {
-            let said = self.run(Mode::Without, &["sh", "-c", question])?;
-            versions.push((name, said.out.trim().to_owned()));
-        }
-        Ok(versions)
     }
 }
 

@@ -1,8 +1,6 @@
-//! nginx's configuration. Every location has settings of its own, with the line and without:
+//! A configuration for nginx in a root. Every location has settings of its own, with the line and without:
 //! lua-nginx-module from 0.10.26 on gives those that only inherit one context, and then there is
 //! nothing to share.
-
-use crate::distributions::site::BUNDLE;
 
 /// Where Debian has nginx's modules.
 const MODULES: &str = "/usr/lib/nginx/modules";
@@ -13,10 +11,11 @@ pub fn name(has_line: bool, locations: u32) -> String {
     format!("nginx-{line}-{locations}.conf")
 }
 
-/// So many locations, with the line or without it.
-pub fn text(has_line: bool, locations: u32) -> String {
+/// So many locations, with the line or without it. In `files`, a directory inside, nginx finds
+/// `bundle.pem` and leaves what it writes.
+pub fn text(files: &str, has_line: bool, locations: u32) -> String {
     let line = match has_line {
-        true => format!("lua_ssl_trusted_certificate {BUNDLE};"),
+        true => format!("lua_ssl_trusted_certificate {files}/bundle.pem;"),
         false => String::new(),
     };
     let locations: String = (1..=locations)
@@ -25,11 +24,11 @@ pub fn text(has_line: bool, locations: u32) -> String {
     format!(
         "load_module {MODULES}/ndk_http_module.so;
 load_module {MODULES}/ngx_http_lua_module.so;
-pid /check/nginx.pid;
+pid {files}/nginx.pid;
 events {{}}
 http {{
     access_log off;
-    server {{ listen unix:/check/nginx.socket;
+    server {{ listen unix:{files}/nginx.socket;
 {locations}    }}
 }}
 "
@@ -43,8 +42,8 @@ mod tests {
     #[test]
     fn the_line_stands_in_every_location() {
         let line = "lua_ssl_trusted_certificate";
-        assert_eq!(text(true, 7).matches(line).count(), 7);
-        assert_eq!(text(false, 7).matches(line).count(), 0);
-        assert_eq!(text(false, 7).matches("location /").count(), 7);
+        assert_eq!(text("/files", true, 7).matches(line).count(), 7);
+        assert_eq!(text("/files", false, 7).matches(line).count(), 0);
+        assert_eq!(text("/files", false, 7).matches("location /").count(), 7);
     }
 }

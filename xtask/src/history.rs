@@ -1,0 +1,174 @@
+//! A burst, and loading the bundle, with the glibc, the OpenSSL and the programs of several Debian
+//! releases: with the program break free, and with a hole at it.
+//!
+//! The `brkhole` command is built once, in the oldest release's root, and `brkhole compare` is run
+//! in each with that release's own programs. What differs between the releases is theirs.
+
+mod measured;
+mod raw;
+#[cfg(test)]
+mod samples;
+mod site;
+mod table;
+mod verdict;
+mod work;
+
+use crate::documents;
+use crate::root::{Release, Root};
+use anyhow::Context;
+use measured::Measured;
+use site::Site;
+use std::fs;
+use verdict::Fault;
+use work::Work;
+
+/// What is asked for on the command line.
+#[derive(Debug)]
+struct Parameters<'a> {
+    /// SSL contexts, or nginx's locations.
+    contexts: u32,
+    repeats: u32,
+    /// Where the raw data goes.
+    out: Option<&'a str>,
+}
+
+/// One release: what it has, and what was measured.
+#[derive(Debug)]
+struct Report {
+    release: Release,
+    /// Name and version of each program and library.
+    versions: Vec<(&'static str, String)>,
+    works: Vec<Measured>,
+    faults: Vec<Fault>,
+}
+
+impl Report {
+    /// The version of a program or library.
+    fn version(&self, name: &str) -> &str {
+        let mut versions = self.versions.iter();
+        let found = versions.find(|(known, _)| *known == name);
+        found.map_or("", |(_, version)| version.as_str())
+    }
+}
+
+/// Makes the roots, builds the command, measures, and prints the table.
+///
+/// # Errors
+///
+/// When a flag is wrong, a root can't be made, something can't be built or run, or a figure can't
+/// be what it is called; the others are measured and kept all the same.
+pub fn run(flags: &[&str]) -> anyhow::Result<()> {
+    let parameters = parameters(flags)?;
+    let roots: Vec<Root> = Release::ALL
+        .into_iter()
+        .map(Root::make)
+        .collect::<anyhow::Result<_>>()?;
+    eprintln!("{}: the command is built", roots[0].release());
+    let command = roots[0].build("brkhole")?;
+    let bundle = roots[1]
+        .directory()
+        .join("etc/ssl/certs/ca-certificates.crt");
+    let bundle = fs::read(bundle).context("the root has no bundle")?;
+    let mut reports = Vec::new();
+    for root in &roots {
+        let site = Site::prepare(root, &command, &bundle, parameters.contexts)?;
+        reports.push(report(root, &site, &parameters, bundle.len())?);
+        // After every release, so that a later failure loses nothing.
+        if let Some(out) = parameters.out {
+            let all = raw::of(&parameters, flags, &bundle, &reports)?;
+            raw::write(&documents::root().join(out), &all)?;
+        }
+    }
+    print!("{}", table::of(&reports));
+    let faults: usize = reports.iter().map(|report| report.faults.len()).sum();
+    anyhow::ensure!(
+        faults == 0,
+        "{faults} figures aren't what they are called: see above"
+    );
+    Ok(())
+}
+
+fn report(
+    root: &Root,
+    site: &Site,
+    parameters: &Parameters,
+    bundle_bytes: usize,
+) -> anyhow::Result<Report> {
+    let release = root.release();
+    let mut report = Report {
+        release,
+        versions: root.versions()?,
+        works: Vec::new(),
+        faults: Vec::new(),
+    };
+    for work in Work::all(parameters.contexts) {
+        eprintln!("{release}: {}", work.name);
+        let measured = Measured::of(site, work, parameters.repeats)?;
+        let glibc = report.version("glibc");
+        let faults = verdict::on(&measured, glibc, parameters.repeats, bundle_bytes);
+        report.faults.extend(faults);
+        report.works.push(measured);
+    }
+    Ok(report)
+}
+
+fn parameters<'a>(flags: &[&'a str]) -> anyhow::Result<Parameters<'a>> {
+    let mut parameters = Parameters {
+        contexts: 100,
+        repeats: 3,
+        out: None,
+    };
+    for pair in flags.chunks(2) {
+        match *pair {
+            ["--locations", number] => parameters.contexts = whole(pair[0], number)?,
+            ["--repeats", number] => parameters.repeats = whole(pair[0], number)?,
+            ["--out", directory] => parameters.out = Some(directory),
+            _ => anyhow::bail!(
+                "unknown: {}; --locations N, --repeats R and --out DIR are known",
+                pair.join(" ")
+            ),
+        }
+    }
+    anyhow::ensure!(
+        parameters.contexts > 1,
+        "--locations: what a further one costs takes at least 2"
+    );
+    anyhow::ensure!(parameters.repeats > 0, "--repeats: it takes at least 1");
+    Ok(parameters)
+}
+
+fn whole(flag: &str, number: &str) -> anyhow::Result<u32> {
+    let parsed = number.parse();
+    parsed.with_context(|| format!("{flag} {number}: expected a whole number, such as 100"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parameters;
+
+    #[test]
+    fn what_is_given_is_taken_and_the_rest_has_defaults() {
+        let given = parameters(&["--repeats", "5", "--out", "x"]).unwrap();
+        assert_eq!(
+            (given.contexts, given.repeats, given.out),
+            (100, 5, Some("x"))
+        );
+        assert_eq!(parameters(&["--locations", "7"]).unwrap().contexts, 7);
+    }
+
+    #[test]
+    fn a_flag_without_a_value_that_fits_is_refused() {
+        for flags in [
+            &["--locations"][..],
+            &["--locations", "1"],
+            &["--locations", "many"],
+            &["--repeats", "0"],
+            &["--repeats", "-1"],
+            &["--out", "x", "--repeat", "3"],
+        ] {
+            assert!(parameters(flags).is_err(), "{flags:?}");
+        }
+        let error = parameters(&["--locations", "many"]).unwrap_err();
+        assert!(error.to_string().contains("--locations many"), "{error}");
+    }
+}

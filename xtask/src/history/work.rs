@@ -1,0 +1,114 @@
+//! What is run: each work has steps, and each step is a command that ends at its moment, because
+//! `brkhole compare` weighs a command as it ends.
+
+use super::site::{BUNDLE, FILES, PROGRAMS};
+use crate::nginx_configuration;
+
+/// How many blocks the burst takes at once.
+pub const BLOCKS: u32 = 16_384;
+
+/// Bytes of a block.
+pub const BLOCK_BYTES: u32 = 16 << 10;
+
+/// One SSL context, which is held: what the first costs, and the program.
+pub const ONE: &str = "one";
+
+/// Everything is taken.
+pub const HELD: &str = "held";
+
+/// Everything is freed.
+pub const FREED: &str = "freed";
+
+/// malloc was told to give back what it can.
+pub const TRIMMED: &str = "trimmed";
+
+/// Something that a release's own programs do.
+#[derive(Debug)]
+pub struct Work {
+    /// Its name in reports.
+    pub name: &'static str,
+    /// SSL contexts; none for the burst.
+    pub contexts: Option<u32>,
+    /// In the order in which they are run.
+    pub steps: Vec<Step>,
+}
+
+/// A command, and the moment at which it ends.
+#[derive(Debug)]
+pub struct Step {
+    /// Its name in reports.
+    pub name: &'static str,
+    /// Program and arguments.
+    pub words: Vec<String>,
+}
+
+impl Work {
+    /// All of them, with so many contexts.
+    pub fn all(contexts: u32) -> [Self; 4] {
+        [burst(), bundle(contexts), python(contexts), nginx(contexts)]
+    }
+}
+
+fn burst() -> Work {
+    let program = format!("{FILES}/burst");
+    let (blocks, bytes) = (BLOCKS.to_string(), BLOCK_BYTES.to_string());
+    let step = |name| Step::new(name, &[&program, &blocks, &bytes, name]);
+    Work {
+        name: "burst",
+        contexts: None,
+        steps: [HELD, FREED, TRIMMED].map(step).into(),
+    }
+}
+
+fn bundle(contexts: u32) -> Work {
+    let program = format!("{FILES}/bundle");
+    let all = contexts.to_string();
+    let step = |name| Step::new(name, &[&program, BUNDLE, &all, name]);
+    let mut steps = vec![Step::new(ONE, &[&program, BUNDLE, "1", HELD])];
+    steps.extend([HELD, FREED, TRIMMED].map(step));
+    Work {
+        name: "bundle",
+        contexts: Some(contexts),
+        steps,
+    }
+}
+
+fn python(contexts: u32) -> Work {
+    let script = format!("{PROGRAMS}/contexts.py");
+    let step = |name, contexts: u32, moment| {
+        let contexts = contexts.to_string();
+        Step::new(name, &["python3", &script, BUNDLE, &contexts, moment])
+    };
+    Work {
+        name: "python",
+        contexts: Some(contexts),
+        steps: vec![
+            step(ONE, 1, HELD),
+            step(HELD, contexts, HELD),
+            step(FREED, contexts, FREED),
+        ],
+    }
+}
+
+/// nginx tests a configuration, and ends with everything that it read.
+fn nginx(contexts: u32) -> Work {
+    let step = |name, locations| {
+        let file = nginx_configuration::name(true, locations);
+        Step::new(
+            name,
+            &["nginx", "-t", "-q", "-c", &format!("{FILES}/{file}")],
+        )
+    };
+    Work {
+        name: "nginx",
+        contexts: Some(contexts),
+        steps: vec![step(ONE, 1), step(HELD, contexts)],
+    }
+}
+
+impl Step {
+    fn new(name: &'static str, words: &[&str]) -> Self {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        Self { name, words }
+    }
+}
