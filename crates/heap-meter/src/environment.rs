@@ -57,7 +57,7 @@ impl Environment {
             libc: machine::libc_name(),
             cpu: files::text("/proc/cpuinfo").and_then(|text| files::field(&text, "model name")),
             logical_cpus: machine::online_cpus(),
-            memory_bytes: files::text("/proc/meminfo").and_then(|text| files::total_bytes(&text)),
+            memory_bytes: meminfo_bytes("MemTotal"),
             page_size_bytes: page_size_bytes(),
             aslr: files::trimmed("/proc/sys/kernel/randomize_va_space")
                 .and_then(|value| Aslr::new(&value, machine::aslr_is_off_for_this_process())),
@@ -75,6 +75,21 @@ impl Environment {
         self.extra.insert(name.into(), value.into());
         self
     }
+}
+
+/// Bytes of memory that the machine could give to programs now without swapping; `None` if it
+/// doesn't tell. Limits of cgroups aren't in it.
+///
+/// # References
+///
+/// proc_meminfo(5), `MemAvailable`
+#[must_use]
+pub fn available_memory_bytes() -> Option<u64> {
+    meminfo_bytes("MemAvailable")
+}
+
+fn meminfo_bytes(name: &str) -> Option<u64> {
+    files::meminfo_bytes(&files::text("/proc/meminfo")?, name)
 }
 
 /// Address space layout randomisation, as it holds for this process and the children that it

@@ -13,6 +13,7 @@
 //! ```
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// A number of bytes. Units are binary: 1 KiB is 1,024 B.
@@ -40,6 +41,37 @@ impl fmt::Display for Bytes {
             f.pad(&short)
         }
     }
+}
+
+/// Reads what people type: a whole number, with a binary unit or without one (`256MiB`, `256M`,
+/// `1 GiB`, `4096`).
+impl FromStr for Bytes {
+    type Err = NotBytes;
+
+    fn from_str(text: &str) -> Result<Self, NotBytes> {
+        let not_bytes = || NotBytes {
+            text: text.to_owned(),
+        };
+        let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+        let shift = match text[digits.len()..].trim_start() {
+            "" | "B" => 0,
+            "KiB" | "K" => 10,
+            "MiB" | "M" => 20,
+            "GiB" | "G" => 30,
+            "TiB" | "T" => 40,
+            _ => return Err(not_bytes()),
+        };
+        let number: Option<u64> = digits.parse().ok();
+        let bytes = number.and_then(|number| number.checked_mul(1 << shift));
+        bytes.map(Self).ok_or_else(not_bytes)
+    }
+}
+
+/// Is no number of bytes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?}: expected a whole number of bytes, such as 256MiB, 6GiB or 4096")]
+pub struct NotBytes {
+    text: String,
 }
 
 /// A time in seconds, shown as ns, µs, ms or s.
@@ -108,6 +140,32 @@ fn three_digits(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_read_with_binary_units_only() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("268435456", 256 << 20),
+            ("256MiB", 256 << 20),
+            ("256M", 256 << 20),
+            ("1 GiB", 1 << 30),
+            ("64KiB", 64 << 10),
+        ] {
+            assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
+        }
+        for text in [
+            "",
+            "MiB",
+            "256MB",
+            "-1",
+            "1.5GiB",
+            "99999999TiB",
+            "1 2",
+            "1MiBé",
+        ] {
+            assert!(text.parse::<Bytes>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn bytes_at_the_borders_of_their_units() {

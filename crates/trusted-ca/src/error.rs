@@ -34,8 +34,10 @@ pub enum Stage {
     NothingFound,
     /// A PEM block could not be decoded; one bad block refuses the whole file.
     Parse,
-    /// What was parsed could not be put into the context: out of memory, in practice.
+    /// What was parsed could not be put into the context.
     Store,
+    /// An allocation failed; the file may be as good as any.
+    Memory,
 }
 
 impl Stage {
@@ -52,7 +54,11 @@ impl Stage {
                 "Every PEM block must decode; find the bad one with \
                  `openssl storeutl -noout FILE`"
             }
-            Self::Store => "Free some memory and try again",
+            Self::Store => "Look at OpenSSL's own words",
+            Self::Memory => {
+                "Raise the limit of this process (ulimit -d, ulimit -v, its cgroup's), or load it \
+                 into fewer contexts"
+            }
         }
     }
 }
@@ -67,6 +73,7 @@ impl fmt::Display for Stage {
             Self::NothingFound => "holds no certificate or CRL in PEM form",
             Self::Parse => "holds a damaged PEM block",
             Self::Store => "cannot be added to the context",
+            Self::Memory => "could not be loaded, because memory ran out",
         })
     }
 }
@@ -96,7 +103,7 @@ impl LoadError {
             Some((ffi::ERR_LIB_X509, ffi::X509_R_NO_CERTIFICATE_OR_CRL_FOUND)) => {
                 Stage::NothingFound
             }
-            Some((ffi::ERR_LIB_X509, ffi::REASON_X509 | ffi::REASON_MALLOC)) => Stage::Store,
+            Some((ffi::ERR_LIB_X509, ffi::REASON_X509)) => Stage::Store,
             _ => Stage::Parse,
         };
         Self::at(path, stage, queue)
@@ -105,6 +112,7 @@ impl LoadError {
     /// For a refusal at a known stage; looks at the file once more to say *why* nothing was found.
     pub(crate) fn at(path: &Path, stage: Stage, queue: ErrorQueue) -> Self {
         let stage = match (stage, path.metadata()) {
+            (Stage::Parse | Stage::Store, _) if queue.tells_of_memory() => Stage::Memory,
             (Stage::NothingFound, Ok(meta)) if meta.is_dir() => Stage::Directory,
             (Stage::NothingFound, Ok(meta)) if meta.is_file() && meta.len() == 0 => Stage::Empty,
             _ => stage,

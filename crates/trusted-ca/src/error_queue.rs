@@ -66,9 +66,20 @@ impl ErrorQueue {
     /// Library and plain reason of the newest entry, without OpenSSL 3's flag bits.
     pub(crate) fn last_reason(&self) -> Option<(c_int, c_int)> {
         let code = self.entries.last()?.code;
-        let reason = openssl_sys::ERR_GET_REASON(code) & ffi::REASON_MASK;
-        Some((openssl_sys::ERR_GET_LIB(code), reason))
+        Some((openssl_sys::ERR_GET_LIB(code), plain_reason(code)))
     }
+
+    /// Whether an allocation failed. The entry that says so is an old one: whoever called the one
+    /// whose allocation failed adds another, and so on.
+    pub(crate) fn tells_of_memory(&self) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|entry| plain_reason(entry.code) == ffi::REASON_MALLOC)
+    }
+}
+
+/// Without OpenSSL 3's flag bits.
+fn plain_reason(code: c_ulong) -> c_int {
+    openssl_sys::ERR_GET_REASON(code) & ffi::REASON_MASK
 }
 
 impl fmt::Display for ErrorQueue {

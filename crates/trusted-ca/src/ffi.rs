@@ -48,7 +48,11 @@ pub const REASON_BIO: c_int = 32;
 /// See [`REASON_SYS`].
 pub const REASON_X509: c_int = 11;
 /// See [`REASON_SYS`].
-pub const REASON_MALLOC: c_int = 65 & 0x3ffff;
+#[cfg(ossl300)]
+pub const REASON_MALLOC: c_int = 256;
+/// See [`REASON_SYS`].
+#[cfg(not(ossl300))]
+pub const REASON_MALLOC: c_int = 1 | 64;
 /// `SSL_OP_NO_ANTI_REPLAY`, since 1.1.1.
 pub const SSL_OP_NO_ANTI_REPLAY: SslOptions = 0x0100_0000;
 /// The integer that holds option bits: wider since 3.0.

@@ -20,9 +20,9 @@ pub(super) fn field(text: &str, name: &str) -> Option<String> {
         .and_then(|(_, value)| filled(value))
 }
 
-/// `MemTotal` of `/proc/meminfo`, whose kB are 1,024 bytes.
-pub(super) fn total_bytes(meminfo: &str) -> Option<u64> {
-    let value = field(meminfo, "MemTotal")?;
+/// A line of `/proc/meminfo`, whose kB are 1,024 bytes.
+pub(super) fn meminfo_bytes(meminfo: &str, name: &str) -> Option<u64> {
+    let value = field(meminfo, name)?;
     value
         .strip_suffix("kB")?
         .trim()
@@ -54,7 +54,7 @@ mod tests {
             Some("Some CPU @ 2.0: GHz")
         );
         assert_eq!(
-            total_bytes("MemTotal:        4027648 kB\nMemFree: 1 kB\n"),
+            meminfo_bytes("MemTotal:        4027648 kB\nMemFree: 1 kB\n", "MemTotal"),
             Some(4_124_311_552)
         );
         assert_eq!(
@@ -66,8 +66,11 @@ mod tests {
     #[test]
     fn what_is_missing_is_none() {
         assert_eq!(field("processor : 0\nmodel name :\n", "model name"), None);
-        assert_eq!(total_bytes("MemTotal: 5\n"), None);
-        assert_eq!(total_bytes("MemTotal: 18446744073709551615 kB\n"), None);
+        assert_eq!(meminfo_bytes("MemTotal: 5\n", "MemTotal"), None);
+        assert_eq!(
+            meminfo_bytes("MemTotal: 18446744073709551615 kB\n", "MemTotal"),
+            None
+        );
         assert_eq!(chosen("always"), None);
         assert_eq!(chosen("[]"), None);
         assert_eq!(trimmed("/proc/there is no such file"), None);

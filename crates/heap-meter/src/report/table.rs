@@ -78,6 +78,10 @@ fn heading(results: &Results) -> String {
 fn plain(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(values) => {
+            let values: Vec<String> = values.iter().map(plain).collect();
+            values.join("+")
+        }
         other => other.to_string(),
     }
 }
