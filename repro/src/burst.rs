@@ -116,7 +116,7 @@ fn work(blocks: u64, block_bytes: usize, child: &Child) -> anyhow::Result<()> {
 
 /// Blocks of malloc that each hold the address of the block before, so that no list of them takes
 /// memory beside them.
-struct Chain {
+pub(crate) struct Chain {
     last: *mut Link,
 }
 
@@ -126,7 +126,7 @@ struct Link {
 
 impl Chain {
     /// Takes the blocks and writes every byte of them; `None` when malloc has no more.
-    fn take(blocks: u64, block_bytes: usize) -> Option<Self> {
+    pub(crate) fn take(blocks: u64, block_bytes: usize) -> Option<Self> {
         let mut chain = Self {
             last: ptr::null_mut(),
         };

@@ -34,7 +34,7 @@ pub(crate) enum Format {
     Table,
     /// Everything, for programs
     Json,
-    /// A row per checkpoint, for spreadsheets
+    /// Rows of figures, for spreadsheets
     Csv,
 }
 

@@ -19,7 +19,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Status of a run that Ctrl-C ended: 128 + SIGINT, as a shell has it.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// A chapter's `main`: the parent's or the child's, whichever this process is.
 pub fn main<C: Chapter>(trick: &BeforeMain) -> ExitCode {
@@ -124,7 +124,7 @@ fn experiment<C: Chapter>(cli: &Cli<C>, bundle: Option<&Path>) -> anyhow::Result
     })
 }
 
-fn stop_on_signals() -> anyhow::Result<Stop> {
+pub(crate) fn stop_on_signals() -> anyhow::Result<Stop> {
     let stop = Stop::new();
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         signal_hook::flag::register(signal, stop.flag())
@@ -134,7 +134,7 @@ fn stop_on_signals() -> anyhow::Result<Stop> {
 }
 
 /// A bar on stderr; indicatif hides it when that is no terminal.
-fn progress_bar() -> ProgressBar {
+pub(crate) fn progress_bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos:>3} % {elapsed} {msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(100).with_style(style)

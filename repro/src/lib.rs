@@ -9,6 +9,8 @@
 //! | `locations` | loads the bundle for N locations, as one nginx start does |
 //! | `reload` | loads the new configuration's contexts, then frees the old ones, again and again |
 //! | `burst` | takes many 16 KiB blocks and frees them, as request pools do |
+//! | `oom` | loads contexts in a memory cgroup until the OOM killer comes |
+//! | `low-memory` | takes heap in C, then as many Lua objects as there is memory for |
 //!
 //! A chapter is a module with the two sides beside each other: what is measured, and the work.
 
@@ -22,6 +24,9 @@ mod cli;
 mod drive;
 mod judge;
 pub mod locations;
+pub mod low_memory;
+mod memory_limit;
+pub mod oom;
 pub mod reload;
 mod surroundings;
 mod trim;

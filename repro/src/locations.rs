@@ -156,7 +156,7 @@ pub(crate) fn load(bundle: &Path) -> anyhow::Result<SslContext> {
 }
 
 /// One location with the cure: a context with a store of its own, what is in it parsed once.
-fn load_shared(bundle: &Path) -> anyhow::Result<SslContext> {
+pub(crate) fn load_shared(bundle: &Path) -> anyhow::Result<SslContext> {
     static CACHE: BundleCache = BundleCache::new();
     let mut context = SslContext::new()?;
     context.load_trusted_cached(bundle, &CACHE, Sharing::Objects)?;

@@ -18,6 +18,11 @@ pub struct Vm {
     state: *mut ffi::lua_State,
 }
 
+/// Whether Lua had no memory left where it needs it.
+pub fn is_out_of_memory(error: &mlua::Error) -> bool {
+    matches!(error, mlua::Error::MemoryError(_))
+}
+
 /// The tables that the module keeps: name here, slots it reserves for named fields.
 ///
 /// lua-nginx-module v0.10.7, `ngx_http_lua_init_registry`.
@@ -113,9 +118,26 @@ impl Vm {
     pub fn version(&self) -> mlua::Result<String> {
         let code = "local jit = require 'jit'; return jit.version .. ' ' .. jit.arch";
         let version: String = self.run(code, ())?;
-        let gc64: bool = self.run("return require('ffi').abi('gc64')", ())?;
-        let width = if gc64 { 64 } else { 32 };
+        let width = if self.has_64_bit_gc_pointers()? {
+            64
+        } else {
+            32
+        };
         Ok(format!("{version}, {width}-bit GC pointers"))
+    }
+
+    /// Whether GC pointers have 64 bits, so that Lua's objects may lie anywhere.
+    ///
+    /// # Errors
+    ///
+    /// When Lua fails, for instance for want of memory.
+    ///
+    /// # References
+    ///
+    /// LuaJIT 2.1, `src/lj_alloc.c`, `LJ_ALLOC_MBITS`: with 32 bits all objects lie below 2 GiB on
+    /// x86-64, "due to limitations in the x64 non-GC64 VM".
+    pub fn has_64_bit_gc_pointers(&self) -> mlua::Result<bool> {
+        self.run("return require('ffi').abi('gc64')", ())
     }
 
     fn make_module_tables(&self) -> mlua::Result<()> {

@@ -1,0 +1,147 @@
+//! What follows from the figures.
+
+use super::case::Case;
+use super::results::{LuaRun, Results, Row};
+use heap_meter::finding::{Finding, Severity};
+use heap_meter::units::{Bytes, thousands};
+
+/// What follows from the runs so far.
+pub(super) fn findings(results: &Results) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if results.comparison.is_empty() {
+        return findings;
+    }
+    if results.runs().all(LuaRun::reached_most) {
+        findings.push(no_purpose(results));
+        return findings;
+    }
+    findings.extend(by_kind(results).into_iter().map(|rows| bought(&rows)));
+    findings.extend(stopped_early(results));
+    findings.extend(varying(results));
+    findings
+}
+
+/// Rows of the same objects and the same order of VM and heap.
+fn by_kind(results: &Results) -> Vec<Vec<&Row>> {
+    let mut kinds: Vec<Vec<&Row>> = Vec::new();
+    for row in &results.comparison {
+        let alike = |other: &Case| (other.objects, other.vm) == (row.case.objects, row.case.vm);
+        match kinds.iter_mut().find(|rows| alike(&rows[0].case)) {
+            Some(rows) => rows.push(row),
+            None => kinds.push(vec![row]),
+        }
+    }
+    kinds
+}
+
+/// What the hole bought, at each fill.
+fn bought(rows: &[&Row]) -> Finding {
+    let Case { objects, vm, .. } = rows[0].case;
+    let each: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            format!(
+                "{} instead of {} after {} MiB of C heap",
+                mib(row.comparison.other()),
+                mib(row.comparison.control),
+                mib(row.case.fill_bytes as f64)
+            )
+        })
+        .collect();
+    let message = format!(
+        "With the hole Lua got, in MiB of {} with the VM made {} the heap: {}.",
+        objects.name(),
+        vm.name(),
+        each.join(", ")
+    );
+    let finding = Finding::new("low-memory-bought", Severity::Info, message)
+        .evidence("objects", objects.name())
+        .evidence("vm", vm.name());
+    rows.iter().fold(finding, |finding, row| {
+        finding.evidence(
+            &format!("bytes_bought_fill_{}", row.case.fill_bytes >> 20),
+            row.comparison.other() - row.comparison.control,
+        )
+    })
+}
+
+/// Runs that `--most` ended say only that Lua got at least that.
+fn stopped_early(results: &Results) -> Option<Finding> {
+    let stopped = results.runs().filter(|run| run.reached_most()).count() as u64;
+    if stopped == 0 {
+        return None;
+    }
+    let message = format!(
+        "{} of {} runs ended at --most with memory left: their figures are lower bounds.",
+        thousands(stopped),
+        thousands(results.runs().count() as u64)
+    );
+    let finding = Finding::new("stopped-early", Severity::Info, message)
+        .evidence("runs", stopped)
+        .remedy("Raise --most.");
+    Some(finding)
+}
+
+/// How far runs of the same set-up lie apart.
+fn varying(results: &Results) -> Option<Finding> {
+    let spreads = results.comparison.iter().flat_map(|row| {
+        let arms = &results.arms;
+        [
+            (row.case, arms[0].name, row.control_range),
+            (row.case, arms[1].name, row.hole_range),
+        ]
+    });
+    let repeated = |(case, arm, _): &(Case, &str, [f64; 2])| {
+        let arm = results.arms.iter().find(|found| found.name == *arm);
+        arm.is_some_and(|arm| arm.lua_bytes(*case).count() > 1)
+    };
+    let (case, arm, [least, most]) = spreads
+        .filter(repeated)
+        .max_by(|(_, _, [a, b]), (_, _, [c, d])| (b - a).total_cmp(&(d - c)))?;
+    let message = format!(
+        "Runs of the same set-up lie up to {} apart ({arm}, {case}: {}–{} MiB), so that smaller \
+         differences say nothing: when the GiB that MAP_32BIT asks for is full, LuaJIT tries \
+         addresses below 2 GiB at random, and gives up after 30 misses.",
+        Bytes((most - least) as u64),
+        mib(least),
+        mib(most)
+    );
+    let finding = Finding::new("identical-set-ups-vary", Severity::Info, message)
+        .evidence("arm", arm)
+        .evidence("case", case.metric())
+        .evidence("least_bytes", least)
+        .evidence("most_bytes", most)
+        .evidence("spread_bytes", most - least);
+    Some(finding)
+}
+
+/// No run met a limit.
+fn no_purpose(results: &Results) -> Finding {
+    let runs = results.runs().count() as u64;
+    let luajit = results.environment.extra.get("luajit");
+    let luajit = luajit.and_then(|name| name.as_str()).unwrap_or("LuaJIT");
+    let least = results.runs().map(|run| run.lua_bytes).min().unwrap_or(0);
+    let limit = if luajit.contains("64-bit") {
+        "The trick has lost its purpose: there is nothing to buy with it."
+    } else {
+        "Whether there is a limit above it wasn't tried."
+    };
+    let message = format!(
+        "{luajit}: in all {} runs, with the hole and without, Lua's objects reached {} and there was \
+         memory left. {limit}",
+        thousands(runs),
+        Bytes(least)
+    );
+    let finding = Finding::new("no-limit-met", Severity::Info, message)
+        .evidence("runs", runs)
+        .evidence("least_bytes", least);
+    if luajit.contains("64-bit") {
+        finding
+    } else {
+        finding.remedy("Raise --most.")
+    }
+}
+
+fn mib(bytes: f64) -> String {
+    thousands((bytes / f64::from(1 << 20)).round() as u64)
+}

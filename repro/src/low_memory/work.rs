@@ -1,0 +1,128 @@
+//! The child's side: takes heap in C, and lets Lua make objects until it has no more memory.
+
+use super::case::{Case, VmMade};
+use crate::burst::Chain;
+use crate::child::Child;
+use anyhow::Context;
+use brk_hole::luajit::{self, Vm};
+use heap_meter::environment::Environment;
+use heap_meter::experiment::Checkpoints;
+use std::ffi::OsString;
+use std::mem;
+
+/// Makes the objects and counts them; its head says how.
+const FILL: &str = include_str!("fill.lua");
+
+/// A block of C's heap: what a request pool of nginx takes at a time.
+pub(super) const BLOCK_BYTES: usize = 16 << 10;
+
+/// Before anything is taken.
+const START: &str = "start";
+/// C has taken its heap.
+const FILLED: &str = "filled";
+/// Lua has taken what it gets.
+pub(super) const FULL: &str = "full";
+
+/// How a run ended.
+const NOT_ENOUGH: &str = "not enough memory";
+pub(super) const REACHED: &str = "reached";
+
+/// What the child tells, by these names.
+pub(super) mod told {
+    pub(in super::super) const LUA_BYTES: &str = "lua_bytes";
+    pub(in super::super) const OBJECTS_HELD: &str = "objects_held";
+    pub(in super::super) const OBJECT_BYTES: &str = "object_bytes";
+    pub(in super::super) const ENDED: &str = "ended";
+    pub(in super::super) const ASLR: &str = "aslr";
+}
+
+/// What Lua made.
+struct Made {
+    out_of_memory: bool,
+    lua_bytes: f64,
+    objects_held: f64,
+    object_bytes: f64,
+}
+
+impl Made {
+    /// Not even a VM.
+    const NOTHING: Self = Self {
+        out_of_memory: true,
+        lua_bytes: 0.0,
+        objects_held: 0.0,
+        object_bytes: 0.0,
+    };
+}
+
+pub(super) fn run(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
+    let (case, most_bytes) = Case::from_arguments(arguments)?;
+    let checkpoints = Checkpoints::from_environment();
+    // Where memory is short after all, the kernel is to end this process and no other. Everybody may
+    // raise this; if it can't be written the kernel chooses as always.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+    if let Some(aslr) = Environment::here().aslr {
+        let aslr = serde_json::to_value(aslr)?;
+        let aslr = aslr.as_str().unwrap_or_default();
+        checkpoints.tell(told::ASLR, format_args!("{aslr}"))?;
+    }
+    if !child.counts(0)? {
+        return Ok(());
+    }
+    child.reach(START)?;
+    let made_before = match case.vm {
+        VmMade::Before => Some(Vm::new().context("can't make the Lua state")?),
+        VmMade::After => None,
+    };
+    let chain = Chain::take(case.fill_bytes / BLOCK_BYTES as u64, BLOCK_BYTES)
+        .with_context(|| format!("malloc gave out less than {} bytes", case.fill_bytes))?;
+    child.reach(FILLED)?;
+    let vm = match made_before {
+        Some(vm) => Some(vm),
+        None => vm_or_no_memory()?,
+    };
+    let made = match &vm {
+        Some(vm) => make(vm, case, most_bytes)?,
+        None => Made::NOTHING,
+    };
+    checkpoints.tell(told::LUA_BYTES, format_args!("{:.0}", made.lua_bytes))?;
+    checkpoints.tell(told::OBJECTS_HELD, format_args!("{:.0}", made.objects_held))?;
+    checkpoints.tell(told::OBJECT_BYTES, format_args!("{:.0}", made.object_bytes))?;
+    let ended = if made.out_of_memory {
+        NOT_ENOUGH
+    } else {
+        REACHED
+    };
+    checkpoints.tell(told::ENDED, format_args!("{ended}"))?;
+    child.reach(FULL)?;
+    if !checkpoints.is_watched() {
+        println!(
+            "{case}: {:.0} bytes of Lua objects: {ended}",
+            made.lua_bytes
+        );
+    }
+    // The kernel takes both back faster than their owners could, object by object.
+    mem::forget(vm);
+    mem::forget(chain);
+    Ok(())
+}
+
+/// A VM; `None` when C has taken all that Lua could have.
+fn vm_or_no_memory() -> anyhow::Result<Option<Vm>> {
+    match Vm::new() {
+        Ok(vm) => Ok(Some(vm)),
+        Err(error) if luajit::is_out_of_memory(&error) => Ok(None),
+        Err(error) => Err(error).context("can't make the Lua state"),
+    }
+}
+
+fn make(vm: &Vm, case: Case, most_bytes: u64) -> anyhow::Result<Made> {
+    let (out_of_memory, lua_bytes, objects_held, object_bytes) = vm
+        .run(FILL, (case.objects.name(), most_bytes as f64))
+        .context("Lua failed otherwise than for want of memory")?;
+    Ok(Made {
+        out_of_memory,
+        lua_bytes,
+        objects_held,
+        object_bytes,
+    })
+}

@@ -1,0 +1,179 @@
+//! A memory cgroup for one child.
+
+use super::entry;
+use super::evidence::{Evidence, field};
+use super::keeper::Keeper;
+use super::kill;
+use super::mounts::Version;
+use super::place;
+use anyhow::{Context, ensure};
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A memory cgroup with a limit that was read back. It is removed, with whatever is in it, when
+/// this value is dropped or this process ends.
+#[derive(Debug)]
+pub(crate) struct Group {
+    version: Version,
+    directory: PathBuf,
+    limit_bytes: u64,
+    notes: Vec<String>,
+    // Last: what is above may still be needed while it removes.
+    keeper: Keeper,
+}
+
+impl Group {
+    /// Makes one.
+    ///
+    /// # Errors
+    ///
+    /// When there is no place for it, the budget isn't to be had there, or the limit isn't in
+    /// force after it was set.
+    pub(crate) fn make(budget: u64) -> anyhow::Result<Self> {
+        let mut keeper = Keeper::start()?;
+        let made = place::make(budget, &mut keeper)?;
+        let mut group = Self {
+            version: made.version,
+            directory: made.directory,
+            limit_bytes: 0,
+            notes: Vec::new(),
+            keeper,
+        };
+        for name in made.removed {
+            group.notes.push(format!(
+                "removed the empty cgroup {name}, left over from a run that was killed with its keeper"
+            ));
+        }
+        group.limit(budget)?;
+        Ok(group)
+    }
+
+    fn limit(&mut self, budget: u64) -> anyhow::Result<()> {
+        let file = match self.version {
+            Version::V1 => "memory.limit_in_bytes",
+            Version::V2 => "memory.max",
+        };
+        self.write(file, budget)?;
+        self.limit_bytes = self.read(file)?;
+        let page_bytes = heap_meter::environment::page_size_bytes();
+        ensure!(
+            self.limit_bytes == budget - budget % page_bytes,
+            "{} was set to {budget}, but is {}: without its limit nothing is run",
+            self.directory.join(file).display(),
+            self.limit_bytes
+        );
+        self.without_swap(budget)?;
+        self.with_oom_killer()
+    }
+
+    /// In v1 a cgroup above may have switched the OOM killer off, and this is inherited: the child would
+    /// wait for ever.
+    fn with_oom_killer(&self) -> anyhow::Result<()> {
+        let file = "memory.oom_control";
+        let text = fs::read_to_string(self.directory.join(file)).unwrap_or_default();
+        match field(&text, "oom_kill_disable") {
+            Some(1) => self.write(file, 0),
+            _ => Ok(()),
+        }
+    }
+
+    /// Memory that is swapped out isn't charged, so that it would not be killed but get slow.
+    fn without_swap(&mut self, budget: u64) -> anyhow::Result<()> {
+        let page_bytes = heap_meter::environment::page_size_bytes();
+        let (file, value) = match self.version {
+            // Memory and swap together. A page more than memory alone, so that it is memory's limit
+            // that is met: Linux 6.18 doesn't count it when this one is.
+            Version::V1 => (
+                "memory.memsw.limit_in_bytes",
+                budget.saturating_add(page_bytes),
+            ),
+            Version::V2 => ("memory.swap.max", 0),
+        };
+        if self.directory.join(file).exists() {
+            return self.write(file, value);
+        }
+        let swaps = fs::read_to_string("/proc/swaps").unwrap_or_default();
+        if swaps.lines().count() > 1 {
+            self.notes.push(format!(
+                "this kernel can't limit a cgroup's swap (no {file}), and the machine has some: more \
+                 than the budget may fit"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Has the child enter it before it executes its program.
+    ///
+    /// # Errors
+    ///
+    /// When its `cgroup.procs` can't be opened for writing.
+    pub(crate) fn enter(&self, command: &mut Command) -> anyhow::Result<()> {
+        let path = self.directory.join("cgroup.procs");
+        let processes = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("{}", path.display()))?;
+        entry::into_group(command, processes);
+        Ok(())
+    }
+
+    /// Whether this process and no other is in it, and the limit is what it was.
+    pub(crate) fn holds_only(&self, pid: i32) -> bool {
+        let file = match self.version {
+            Version::V1 => "memory.limit_in_bytes",
+            Version::V2 => "memory.max",
+        };
+        kill::processes(&self.directory) == [pid]
+            && self.read(file).is_ok_and(|limit| limit == self.limit_bytes)
+    }
+
+    /// What the kernel counts of it.
+    pub(crate) fn evidence(&self) -> Evidence {
+        Evidence::of(&self.directory, self.version)
+    }
+
+    /// Removes it now, with whatever is in it.
+    ///
+    /// # Errors
+    ///
+    /// When it is still there.
+    pub(crate) fn remove(mut self) -> anyhow::Result<()> {
+        self.keeper.finish()
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) fn limit_bytes(&self) -> u64 {
+        self.limit_bytes
+    }
+
+    /// What isn't as one would wish.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    fn write(&self, file: &str, value: u64) -> anyhow::Result<()> {
+        let path = self.directory.join(file);
+        let written = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .and_then(|mut file| {
+                std::io::Write::write_all(&mut file, value.to_string().as_bytes())
+            });
+        written.with_context(|| format!("can't write {value} to {}", path.display()))
+    }
+
+    fn read(&self, file: &str) -> anyhow::Result<u64> {
+        let path = self.directory.join(file);
+        let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+        let number = text.trim().parse();
+        number.with_context(|| format!("{}: {}", path.display(), text.trim()))
+    }
+}

@@ -1,0 +1,132 @@
+//! No cgroup could be made: where it was tried, why not, and what helps.
+
+use super::mounts::{NotSeen, Version};
+use std::fmt;
+use std::path::PathBuf;
+
+/// No cgroup could be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) struct Refused {
+    pub(super) why: Why,
+}
+
+#[derive(Debug)]
+pub(super) enum Why {
+    /// This process's own cgroup isn't to be seen.
+    NotSeen(NotSeen),
+    /// Each place that was tried, and why it won't do.
+    Tried(Version, Vec<(PathBuf, String)>),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no memory cgroup can be made here")?;
+        match &self.why {
+            Why::NotSeen(NotSeen::NoController) => f.write_str(
+                ": /proc/self/cgroup names no hierarchy for memory (see the kernel's command line \
+                 for cgroup_disable=memory)",
+            )?,
+            Why::NotSeen(NotSeen::NotMounted(_, cgroup)) => write!(
+                f,
+                ": no cgroup file system that is mounted here shows this process's own cgroup, {}",
+                cgroup.display()
+            )?,
+            Why::Tried(_, places) => {
+                f.write_str(". Tried:")?;
+                for (place, why) in places {
+                    write!(f, "\n  {}: {why}", place.display())?;
+                }
+            }
+        }
+        let command = command_line();
+        match self.version() {
+            Some(Version::V2) => write!(
+                f,
+                "\nWhere systemd is, an ordinary user gets one with\n  systemd-run --user --scope -- \
+                 {command}\nand root has one anyway:\n  sudo {command}"
+            )?,
+            _ => write!(f, "\nRoot may make one:\n  sudo {command}")?,
+        }
+        write!(
+            f,
+            "\nWithout a cgroup there is no OOM kill. What needs no permission is a resource limit, \
+             under which allocations fail instead and nothing is killed:\n  {command} --limit rlimit"
+        )
+    }
+}
+
+impl Refused {
+    fn version(&self) -> Option<Version> {
+        match &self.why {
+            Why::NotSeen(NotSeen::NoController) => None,
+            Why::NotSeen(NotSeen::NotMounted(version, _)) | Why::Tried(version, _) => {
+                Some(*version)
+            }
+        }
+    }
+}
+
+/// This command as it can be typed again, but for a limit that was named.
+fn command_line() -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut arguments = std::env::args_os();
+    let program = std::env::current_exe().ok().map(PathBuf::into_os_string);
+    let given = arguments.next();
+    words.extend(
+        program
+            .or(given)
+            .map(|word| quoted(&word.to_string_lossy())),
+    );
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--limit") => drop(arguments.next()),
+            Some(limit) if limit.starts_with("--limit=") => {}
+            _ => words.push(quoted(&argument.to_string_lossy())),
+        }
+    }
+    words.join(" ")
+}
+
+/// For a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_names_each_place_and_the_way_out() {
+        let refused = Refused {
+            why: Why::Tried(
+                Version::V2,
+                vec![("/sys/fs/cgroup/a".into(), "Permission denied".to_owned())],
+            ),
+        };
+        let text = refused.to_string();
+        for part in [
+            "/sys/fs/cgroup/a: Permission denied",
+            "systemd-run --user --scope -- ",
+            "--limit rlimit",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        let v1 = Refused {
+            why: Why::Tried(Version::V1, Vec::new()),
+        };
+        assert!(!v1.to_string().contains("systemd-run"));
+        assert!(v1.to_string().contains("sudo "));
+    }
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(quoted("--budget=64MiB"), "--budget=64MiB");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

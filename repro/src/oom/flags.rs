@@ -1,0 +1,97 @@
+//! The command line of `oom`.
+
+use crate::cli::Format;
+use clap::{Parser, ValueEnum};
+use heap_meter::units::{Bytes, NotBytes};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Less than this isn't enough for a process with Lua and OpenSSL in it, and a few contexts.
+const SMALLEST_BUDGET: u64 = 16 << 20;
+
+const ABOUT: &str = "How many nginx locations that each load the CA bundle fit a memory budget \
+    before the OOM killer comes: with the program break free (control), with it blocked as \
+    lua-nginx-module 0.10.3-0.10.7 blocked it (hole), and with the bundle parsed once for all \
+    locations (shared). Each child is alone in a memory cgroup of its own, which is removed \
+    afterwards";
+
+const EXAMPLES: &str = "Examples:
+  cargo run --release --bin oom
+  cargo run --release --bin oom -- --budget 64MiB --repeats 1
+  cargo run --release --bin oom -- --limit rlimit
+  cargo run --release --bin oom -- --format json --out results
+
+A cgroup needs permission: root has it, and where systemd and cgroup v2 are, so has everybody in
+  systemd-run --user --scope -- PROGRAM";
+
+/// The flags of `oom`.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "oom", version, about = ABOUT, after_help = EXAMPLES)]
+pub(super) struct Flags {
+    /// The memory that each child may have, such as 256MiB or 1GiB; at least 16MiB
+    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = budget)]
+    pub(super) budget: u64,
+
+    /// How many locations at most, so how many SSL contexts
+    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(super) locations: u64,
+
+    /// What keeps a child to the budget
+    #[arg(long, value_enum, default_value_t = Limit::Cgroup)]
+    pub(super) limit: Limit,
+
+    /// The CA bundle [default: SSL_CERT_FILE, then the usual system places]
+    #[arg(long, value_name = "PATH")]
+    pub(super) bundle: Option<PathBuf>,
+
+    /// How often each arm is loaded until it ends; what survives a reload is looked for once
+    #[arg(long, value_name = "R", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) repeats: u32,
+
+    /// How results are printed on standard output
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(super) format: Format,
+
+    /// Keep the raw results in this directory; written after every run
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// What keeps a child to its budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Limit {
+    /// A memory cgroup: the OOM killer ends the child
+    Cgroup,
+    /// RLIMIT_DATA, which needs no permission: allocations fail, and nothing is killed
+    Rlimit,
+}
+
+impl Limit {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Cgroup => "cgroup",
+            Self::Rlimit => "rlimit",
+        }
+    }
+}
+
+fn budget(text: &str) -> Result<u64, String> {
+    let Bytes(bytes) = text.parse().map_err(|error: NotBytes| error.to_string())?;
+    match bytes < SMALLEST_BUDGET {
+        true => Err("less than 16MiB isn't enough for the process itself".to_owned()),
+        false => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::budget;
+
+    #[test]
+    fn a_budget_is_enough_for_a_process() {
+        assert_eq!(budget("256MiB"), Ok(256 << 20));
+        assert!(budget("15MiB").unwrap_err().contains("16MiB"));
+        assert!(budget("256MB").unwrap_err().contains("256MB"));
+    }
+}

@@ -1,0 +1,264 @@
+//! What the figures mean: one per arm, and the findings that follow.
+
+mod comparison;
+
+pub(super) use comparison::comparison;
+
+use super::results::{Arm, Ending, LimitInForce, Results, Run};
+use crate::arm::{CONTROL, HOLE, SHARED};
+use heap_meter::finding::{Finding, Severity};
+use heap_meter::statistics::median;
+use heap_meter::units::{Bytes, thousands};
+
+const FIT: &str = "locations_that_fit";
+const COST: &str = "memory_per_location";
+const ARITHMETIC: &str = "budget_over_cost";
+const RELOAD: &str = "locations_that_survive_a_reload";
+
+/// Numbers of locations that differ by less are called equal.
+const EQUAL_WITHIN: f64 = 0.05;
+
+/// Of what a control's contexts take, its break brings at least so much, unless it is stopped.
+const BREAK_SHARE: f64 = 0.8;
+
+/// Of less than that no share is told: other things than contexts take memory too.
+const LEAST_HEAP_BYTES: f64 = (16 << 20) as f64;
+
+/// What follows.
+pub(super) fn findings(results: &Results) -> Vec<Finding> {
+    [
+        unexpected(results),
+        not_the_hole(results),
+        parsed_once(results),
+        reload_needs_twice(results),
+        not_a_kill(results),
+        break_blocked(results),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn budget(results: &Results) -> f64 {
+    results.parameters["budget_bytes"]
+        .as_f64()
+        .unwrap_or(f64::NAN)
+}
+
+fn count(value: f64) -> String {
+    thousands(value.round().max(0.0) as u64)
+}
+
+fn bytes(value: f64) -> Bytes {
+    Bytes(value.round().max(0.0) as u64)
+}
+
+/// How the runs of an arm met their budget, if all of them did in one way.
+fn met(arm: &Arm) -> Option<&'static str> {
+    let all = |met: fn(&Ending) -> bool| arm.runs.iter().all(|run| met(&run.ending));
+    if arm.runs.is_empty() {
+        None
+    } else if all(|ending| matches!(ending, Ending::OomKilled { .. })) {
+        Some("the OOM killer came")
+    } else if all(|ending| matches!(ending, Ending::AllocationFailed { .. })) {
+        Some("OpenSSL's allocation failed")
+    } else {
+        None
+    }
+}
+
+/// The hole, or the number of locations?
+fn not_the_hole(results: &Results) -> Option<Finding> {
+    let fit = results.row(FIT)?;
+    let cost = results.row(COST)?;
+    let how = met(results.arm(CONTROL)?)?;
+    met(results.arm(HOLE)?)?;
+    let (control, hole, ratio) = (fit.arms[CONTROL], fit.arms[HOLE], fit.ratio?);
+    let apart = (ratio - 1.0).abs();
+    let arithmetic = budget(results) / cost.arms[CONTROL];
+    let figures = format!(
+        "In {} {how} after {} locations with the break free and after {} with it blocked, {:.1} % \
+         apart; {} by what a location costs, {}",
+        bytes(budget(results)),
+        count(control),
+        count(hole),
+        100.0 * apart,
+        count(arithmetic),
+        bytes(cost.arms[CONTROL]),
+    );
+    let finding = if apart <= EQUAL_WITHIN {
+        Finding::new(
+            "not-the-hole",
+            Severity::Critical,
+            format!("{figures}. The parses bring the end, not the hole."),
+        )
+    } else {
+        Finding::new("hole-matters", Severity::Critical, format!("{figures}."))
+    };
+    Some(
+        finding
+            .evidence("control_locations", control)
+            .evidence("hole_locations", hole)
+            .evidence("budget_over_cost", arithmetic)
+            .remedy("Parse the bundle once and share it: nginx does from 1.27.2 on."),
+    )
+}
+
+/// What the cure does to the number.
+fn parsed_once(results: &Results) -> Option<Finding> {
+    let fit = results.row(FIT)?;
+    let cost = results.row(COST)?;
+    let (control, shared) = (fit.arms[CONTROL], fit.arms[SHARED]);
+    let all = fit.at_least.contains(&SHARED);
+    let fitted = match all {
+        true => format!("all {} locations fit", count(shared)),
+        false => format!("{} locations fit", count(shared)),
+    };
+    let otherwise = match fit.at_least.contains(&CONTROL) {
+        true => "as they do otherwise".to_owned(),
+        false => format!("instead of {}", count(control)),
+    };
+    let finding = Finding::new(
+        "parsed-once",
+        Severity::Info,
+        format!(
+            "Parsed once and shared, {fitted} {} ({} each), {otherwise} ({} each).",
+            bytes(budget(results)),
+            bytes(cost.arms[SHARED]),
+            bytes(cost.arms[CONTROL]),
+        ),
+    );
+    Some(
+        finding
+            .evidence("control_locations", control)
+            .evidence("shared_locations", shared)
+            .evidence("shared_reached_all", all),
+    )
+}
+
+/// A configuration that starts isn't one that reloads.
+fn reload_needs_twice(results: &Results) -> Option<Finding> {
+    let fit = results.row(FIT)?;
+    let arm = results.arm(CONTROL)?;
+    let reload = arm.reload.as_ref()?;
+    let fails = reload.fails_locations?;
+    let starts = fit.arms[CONTROL];
+    if fails as f64 > starts {
+        return None;
+    }
+    let others = [HOLE, SHARED].map(|name| {
+        let reload = results.arm(name)?.reload.as_ref()?;
+        let least = match reload.fails_locations {
+            None => "at least ",
+            Some(_) => "",
+        };
+        Some(format!(
+            "{name}: {least}{}",
+            thousands(reload.survives_locations)
+        ))
+    });
+    let others: Vec<String> = others.into_iter().flatten().collect();
+    let others = match others.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", others.join(", ")),
+    };
+    let finding = Finding::new(
+        "starts-but-does-not-reload",
+        Severity::Critical,
+        format!(
+            "A configuration that starts isn't one that reloads: {} locations start, but at a reload \
+             old and new ones are alive together, and {} survive it{others}; with {} it ends.",
+            count(starts),
+            thousands(reload.survives_locations),
+            thousands(fails),
+        ),
+    );
+    Some(
+        finding
+            .evidence("starts", starts)
+            .evidence("survives", reload.survives_locations)
+            .evidence("fails", fails)
+            .remedy("Plan for twice the memory of one configuration."),
+    )
+}
+
+/// What the limit was, if it was no cgroup's.
+fn not_a_kill(results: &Results) -> Option<Finding> {
+    let mut runs = results.arms.iter().flat_map(|arm| &arm.runs);
+    let failed = runs.find_map(|run| match (&run.limit, &run.ending) {
+        (LimitInForce::Rlimit { .. }, Ending::AllocationFailed { error, .. }) => Some(error),
+        _ => None,
+    })?;
+    let finding = Finding::new(
+        "allocation-failure",
+        Severity::Warning,
+        format!(
+            "This was RLIMIT_DATA, not the OOM killer: the limit refuses memory, nothing is killed, \
+             and the process was alive to say \"{failed}\". Since Linux 4.7 this limit counts the \
+             break and every private writable mapping, so that malloc's fallback fails with its brk."
+        ),
+    );
+    Some(finding.evidence("error", failed.as_str()))
+}
+
+/// Whether the break did what the arms say.
+fn break_blocked(results: &Results) -> Option<Finding> {
+    let grown = |name: &str| {
+        let runs = results.arm(name)?.runs.iter();
+        median(
+            &runs
+                .map(|run| run.break_grown_bytes as f64)
+                .collect::<Vec<_>>(),
+        )
+    };
+    let (control, hole) = (grown(CONTROL)?, grown(HOLE)?);
+    let stopped = |run: &&Run| {
+        let heap = run.bytes_per_location.unwrap_or(0.0) * run.locations as f64;
+        heap > LEAST_HEAP_BYTES && (run.break_grown_bytes as f64) < BREAK_SHARE * heap
+    };
+    let runs = &results.arm(CONTROL)?.runs;
+    let met = match runs.iter().filter(stopped).count() {
+        0 => String::new(),
+        stopped => format!(
+            "; in {stopped} of {} runs the control's break too met a mapping on its way, most likely \
+             Lua's own memory",
+            runs.len()
+        ),
+    };
+    let finding = Finding::new(
+        "break-blocked",
+        Severity::Info,
+        format!(
+            "The control's break grew by {}, the hole's by {}: there malloc took all of it by mmap{met}.",
+            bytes(control),
+            bytes(hole)
+        ),
+    );
+    Some(
+        finding
+            .evidence("control_bytes", control)
+            .evidence("hole_bytes", hole),
+    )
+}
+
+/// Ends that are neither.
+fn unexpected(results: &Results) -> Option<Finding> {
+    let ends: Vec<String> = results
+        .arms
+        .iter()
+        .flat_map(|arm| arm.runs.iter().map(move |run| (arm.name, run)))
+        .filter_map(|(name, run)| match run.ending {
+            Ending::Signalled { signal } => Some(format!("{name}: signal {signal}")),
+            _ => None,
+        })
+        .collect();
+    if ends.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "Some runs were ended by a signal that the OOM killer has nothing to do with, since the \
+         cgroup's count of OOM kills didn't move: {}.",
+        ends.join(", ")
+    );
+    Some(Finding::new("ended-otherwise", Severity::Warning, message))
+}
