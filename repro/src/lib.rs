@@ -18,6 +18,7 @@
 
 pub mod arm;
 pub mod burst;
+mod chain;
 mod chapter;
 mod child;
 mod cli;

@@ -1,7 +1,7 @@
 //! The child's side: takes heap in C, and lets Lua make objects until it has no more memory.
 
 use super::case::{Case, VmMade};
-use crate::burst::Chain;
+use crate::chain::Chain;
 use crate::child::Child;
 use anyhow::Context;
 use brk_hole::luajit::{self, Vm};

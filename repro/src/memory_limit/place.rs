@@ -33,6 +33,9 @@ pub(super) struct Made {
 /// keeper has ended.
 pub(super) fn make(budget: u64, keeper: &mut Keeper) -> anyhow::Result<Made> {
     let own = own()?;
+    // From the own cgroup on, though the new one may not come to lie below it: who limited this
+    // process meant its children too.
+    room::check(budget, own.version, &own.directory, &own.top)?;
     let maker = Maker::this().context("can't read this process's own /proc files")?;
     let mut tried = Vec::new();
     for place in candidates(&own) {
@@ -40,7 +43,6 @@ pub(super) fn make(budget: u64, keeper: &mut Keeper) -> anyhow::Result<Made> {
             tried.push((place.to_owned(), why));
             continue;
         }
-        room::check(budget, own.version, place, &own.top)?;
         let removed = leftovers::remove(place);
         let directory = place.join(maker.new_name());
         keeper.keep(&directory)?;
@@ -55,8 +57,7 @@ pub(super) fn make(budget: u64, keeper: &mut Keeper) -> anyhow::Result<Made> {
             Err(error) => tried.push((place.to_owned(), format!("mkdir: {error}"))),
         }
     }
-    let why = Why::Tried(own.version, tried);
-    Err(Refused { why }.into())
+    Err(Refused::new(Why::Tried(own.version, tried)).into())
 }
 
 /// This process's own cgroup: the first directory that says that this process is in it.
@@ -75,12 +76,7 @@ fn own() -> anyhow::Result<Own> {
             None => NotSeen::NoController,
         })
     });
-    found.map_err(|why| {
-        Refused {
-            why: Why::NotSeen(why),
-        }
-        .into()
-    })
+    found.map_err(|why| Refused::new(Why::NotSeen(why)).into())
 }
 
 /// The own cgroup and, in v2, those above it that can be seen.

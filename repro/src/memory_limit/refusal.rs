@@ -7,7 +7,9 @@ use std::path::PathBuf;
 /// No cgroup could be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) struct Refused {
-    pub(super) why: Why,
+    why: Why,
+    /// Whether this user is root already.
+    root: bool,
 }
 
 #[derive(Debug)]
@@ -40,6 +42,10 @@ impl fmt::Display for Refused {
         }
         let command = command_line();
         match self.version() {
+            _ if self.root => f.write_str(
+                "\nRoot may make one where the cgroup file system can be written and shows root's \
+                 own cgroup: on the host, outside of containers and cgroup namespaces.",
+            )?,
             Some(Version::V2) => write!(
                 f,
                 "\nWhere systemd is, an ordinary user gets one with\n  systemd-run --user --scope -- \
@@ -56,6 +62,13 @@ impl fmt::Display for Refused {
 }
 
 impl Refused {
+    pub(super) fn new(why: Why) -> Self {
+        Self {
+            why,
+            root: nix::unistd::geteuid().is_root(),
+        }
+    }
+
     fn version(&self) -> Option<Version> {
         match &self.why {
             Why::NotSeen(NotSeen::NoController) => None,
@@ -107,6 +120,7 @@ mod tests {
                 Version::V2,
                 vec![("/sys/fs/cgroup/a".into(), "Permission denied".to_owned())],
             ),
+            root: false,
         };
         let text = refused.to_string();
         for part in [
@@ -118,9 +132,16 @@ mod tests {
         }
         let v1 = Refused {
             why: Why::Tried(Version::V1, Vec::new()),
+            root: false,
         };
         assert!(!v1.to_string().contains("systemd-run"));
         assert!(v1.to_string().contains("sudo "));
+        let root = Refused {
+            root: true,
+            ..refused
+        };
+        assert!(!root.to_string().contains("sudo "));
+        assert!(root.to_string().contains("on the host"));
     }
 
     #[test]

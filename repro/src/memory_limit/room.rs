@@ -14,8 +14,8 @@ use std::path::Path;
 /// What is to stay free beside the budget.
 const MARGIN_BYTES: u64 = 64 << 20;
 
-/// Refuses a budget that the machine, or a cgroup from `place` up to `top`, hasn't got.
-pub(super) fn check(budget: u64, version: Version, place: &Path, top: &Path) -> anyhow::Result<()> {
+/// Refuses a budget that the machine, or a cgroup from `own` up to `top`, hasn't got.
+pub(super) fn check(budget: u64, version: Version, own: &Path, top: &Path) -> anyhow::Result<()> {
     let needed = budget.saturating_add(MARGIN_BYTES);
     let available = available_memory_bytes().context("/proc/meminfo has no MemAvailable")?;
     ensure!(
@@ -26,7 +26,7 @@ pub(super) fn check(budget: u64, version: Version, place: &Path, top: &Path) -> 
         Bytes(budget),
         Bytes(MARGIN_BYTES)
     );
-    for group in place.ancestors().take_while(|group| group.starts_with(top)) {
+    for group in own.ancestors().take_while(|group| group.starts_with(top)) {
         let Some(left) = left_bytes(group, version) else {
             continue;
         };
