@@ -11,6 +11,20 @@ const LOW_MEMORY: &str = env!("CARGO_BIN_EXE_low-memory");
 
 const MIB: f64 = (1 << 20) as f64;
 
+/// The set-up of most tests: tables, with the VM made after C has taken `fill` MiB.
+fn tables<'a>(fill: &'a str, most: &'a str) -> [&'a str; 8] {
+    [
+        "--fill",
+        fill,
+        "--most",
+        most,
+        "--objects",
+        "tables",
+        "--vm",
+        "after",
+    ]
+}
+
 fn fails_with(output: &Output, status: i32, expected: &str) {
     let said = stderr(output);
     assert_eq!(output.status.code(), Some(status), "{said}");
@@ -40,16 +54,7 @@ fn with_a_gib_of_heap_in_c_lua_gets_half_as_much_again_with_the_hole() {
         return;
     }
     // It is ended at 1.6 GiB: more isn't needed to know, and other tests want memory too.
-    let arguments = [
-        "--fill",
-        "1024",
-        "--most",
-        "1600MiB",
-        "--objects",
-        "tables",
-        "--vm",
-        "after",
-    ];
+    let arguments = tables("1024", "1600MiB");
     let results = json(LOW_MEMORY, &arguments);
     if !without_randomisation(&results) {
         return;
@@ -148,16 +153,7 @@ fn the_json_keeps_its_contract() {
 /// The control's break is free and the hole's is not, which shows where C's heap went.
 #[test]
 fn only_the_hole_keeps_c_off_the_break() {
-    let arguments = [
-        "--fill",
-        "64",
-        "--most",
-        "1MiB",
-        "--objects",
-        "tables",
-        "--vm",
-        "after",
-    ];
+    let arguments = tables("64", "1MiB");
     let results = json(LOW_MEMORY, &arguments);
     if !without_randomisation(&results) {
         return;
@@ -178,16 +174,7 @@ fn with_long_pointers_there_is_no_limit_to_be_met() {
     if pointers_are_short() {
         return;
     }
-    let arguments = [
-        "--fill",
-        "64",
-        "--most",
-        "2304MiB",
-        "--objects",
-        "tables",
-        "--vm",
-        "after",
-    ];
+    let arguments = tables("64", "2304MiB");
     let results = json(LOW_MEMORY, &arguments);
     for arm in ["control", "hole"] {
         let run = &runs(&results, arm)[0];
@@ -202,16 +189,7 @@ fn with_long_pointers_there_is_no_limit_to_be_met() {
 
 #[test]
 fn randomisation_is_off_unless_it_is_wanted() {
-    let arguments = [
-        "--fill",
-        "0",
-        "--most",
-        "1MiB",
-        "--objects",
-        "tables",
-        "--vm",
-        "after",
-    ];
+    let arguments = tables("0", "1MiB");
     let off = json(LOW_MEMORY, &arguments);
     if !without_randomisation(&off) {
         return;

@@ -23,8 +23,8 @@ const USAGE: &str = "usage: cargo xtask CHORE
   commands --strict  fail where a command's program isn't installed, instead of skipping it
   links              check the relative links and anchors of README and book
   reference-runs     make runs/ anew on this machine, then fill the figures
-  reference-runs NAME…  only these: locations, reload, burst, strace, gdb, nginx,
-                     brkhole, cure
+  reference-runs NAME…  only these: locations, reload, burst, oom, oom-rlimit,
+                     low-memory, low-memory-gc64, lua, strace, gdb, nginx, brkhole, cure
   root RELEASE       make target/roots/RELEASE, a small Debian: bullseye, bookworm or trixie
   root RELEASE PROGRAM…  run a program in it
   distributions      check and measure the preload library in all of them; --out DIR keeps the raw

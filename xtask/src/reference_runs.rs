@@ -21,9 +21,18 @@ struct Experiment {
     /// A feature that the binary is built with.
     feature: Option<&'static str>,
     flags: &'static [&'static str],
-    /// Whether its table and chart are kept as the program wrote them, since they can't be made anew
-    /// from its results here.
-    keep_printed: bool,
+    kept: Kept,
+}
+
+/// What is kept of an experiment besides its results.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// Table and chart are made anew from the results.
+    Nothing,
+    /// The table as it was printed.
+    Table,
+    /// And the chart as it was drawn.
+    TableAndChart,
 }
 
 impl Experiment {
@@ -33,13 +42,13 @@ impl Experiment {
             binary: name,
             feature: None,
             flags,
-            keep_printed: false,
+            kept: Kept::Nothing,
         }
     }
 
     const fn printed(name: &'static str, flags: &'static [&'static str]) -> Self {
         Self {
-            keep_printed: true,
+            kept: Kept::Table,
             ..Self::new(name, flags)
         }
     }
@@ -62,21 +71,32 @@ impl Experiment {
 
 /// The experiments. `locations` has no flags, so that the README can show what `cargo run --release`
 /// prints.
-const EXPERIMENTS: [Experiment; 6] = [
+const EXPERIMENTS: [Experiment; 7] = [
     Experiment::new("locations", &[]),
     Experiment::new("reload", &["--repeats", "10"]),
     Experiment::new("burst", &["--repeats", "10"]),
     Experiment::printed("oom", &[]),
-    Experiment::printed("low-memory", &["--repeats", "5"]),
+    Experiment {
+        binary: "oom",
+        ..Experiment::printed(
+            "oom-rlimit",
+            &["--limit", "rlimit", "--budget", "64MiB", "--repeats", "1"],
+        )
+    },
+    Experiment {
+        kept: Kept::TableAndChart,
+        ..Experiment::printed("low-memory", &["--repeats", "5"])
+    },
     Experiment {
         binary: "low-memory",
         feature: Some("gc64"),
-        ..Experiment::printed("low-memory-gc64", &["--fill", "0,1024"])
+        ..Experiment::printed("low-memory-gc64", &["--fill", "1024", "--vm", "after"])
     },
 ];
 
 /// The recordings: name, program needed.
-const RECORDINGS: [(&str, &str); 5] = [
+const RECORDINGS: [(&str, &str); 6] = [
+    ("lua", "setarch"),
     ("strace", "strace"),
     ("gdb", "gdb"),
     ("nginx", "nginx"),
@@ -138,11 +158,12 @@ fn run_experiment(experiment: &Experiment) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(&run)?;
     text.push('\n');
     write(&format!("runs/{}.json", experiment.name), &text)?;
-    if experiment.keep_printed {
+    if experiment.kept != Kept::Nothing {
         write(&format!("runs/{}.txt", experiment.name), &printed)?;
-        if let Ok(chart) = fs::read_to_string(written("svg")) {
-            write(&format!("runs/{}.svg", experiment.name), &chart)?;
-        }
+    }
+    if experiment.kept == Kept::TableAndChart {
+        let chart = fs::read_to_string(written("svg"))?;
+        write(&format!("runs/{}.svg", experiment.name), &chart)?;
     }
     Ok(())
 }

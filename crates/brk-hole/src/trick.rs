@@ -17,8 +17,8 @@ use std::ptr;
 /// The break has to be below this address for the trick to be played: 1 GiB.
 ///
 /// Only the break of a binary that is not position independent lies there; a PIE's is near
-/// 0x55…. Since Linux 6.9 a non-PIE's break is randomised over 1 GiB on x86-64, so that even there
-/// the guard is false now and then.
+/// 0x55…. Since Linux 6.9, and in Debian's 6.1.176, a non-PIE's break is randomised over 1 GiB on
+/// x86-64, so that even there the guard is false now and then.
 pub const GUARD: usize = 0x4000_0000;
 
 /// What came of the trick.

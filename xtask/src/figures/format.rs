@@ -9,6 +9,7 @@ use heap_meter::units::{Bytes, Seconds, thousands};
 /// | `bytes` | | 840 KiB |
 /// | `seconds` | 4.40 ms | |
 /// | `count` | | 860,160 |
+/// | `rounded` (to a whole number) | 0 | 860,160 |
 /// | `ratio` | 0.00 | 860160 |
 /// | `percent` | 0.4 % | |
 /// | `change` (from 1) | −99.6 % | |
@@ -28,12 +29,13 @@ pub fn written(value: f64, format: &str) -> anyhow::Result<String> {
             anyhow::ensure!((value - value.round()).abs() < 1e-6, "{value} is no count");
             thousands(number)
         }
+        "rounded" => thousands(whole()?),
         "seconds" => Seconds(value).to_string(),
         "ratio" => ratio(value),
         "percent" => format!("{:.1} %", 100.0 * value),
         "change" => signed(100.0 * (value - 1.0)),
         _ => anyhow::bail!(
-            "`{format}`: expected bytes, seconds, count, ratio, percent, change or text"
+            "`{format}`: expected bytes, seconds, count, rounded, ratio, percent, change or text"
         ),
     })
 }
@@ -62,6 +64,7 @@ mod tests {
             (860_160.0, "bytes", "840 KiB"),
             (0.004_41, "seconds", "4.41 ms"),
             (219_597.0, "count", "219,597"),
+            (1_500.6, "rounded", "1,501"),
             (158.7, "ratio", "159"),
             (12.34, "ratio", "12.3"),
             (0.0123, "percent", "1.2 %"),

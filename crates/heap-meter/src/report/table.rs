@@ -65,12 +65,12 @@ fn heading(results: &Results) -> String {
             bundle["bytes"].as_u64().map_or_else(String::new, thousands),
         ));
     }
-    let mut text = format!(
-        "{}: {}; runs: {}\n",
+    let mut text = wrapped(&format!(
+        "{}: {}; runs: {}",
         results.experiment,
         parameters.join(", "),
         runs.join(", ")
-    );
+    ));
     text.push_str(&wrapped(&surroundings.join(" · ")));
     text
 }

@@ -27,8 +27,11 @@ pub struct Curve {
     pub points: Vec<(f64, Vec<f64>)>,
 }
 
-/// A panel's size in pixels.
+/// A panel's size in pixels, in a row of two.
 const PANEL: (f64, f64) = (460.0, 340.0);
+
+/// Alone it is wider, so that the title finds room above it.
+const LONE_PANEL: (f64, f64) = (680.0, 420.0);
 
 /// Curves through the medians, each measurement as a dot; one panel beside the other, two in a row.
 /// Both axes begin at 0 and are the same in all panels.
@@ -49,6 +52,10 @@ pub fn curves(panels: &[CurvePanel], title: &str, x_label: &str, y_label: &str) 
     // Axes without length can't be drawn.
     let (greatest_x, greatest_y) = (greatest_x.max(1.0), greatest_y.max(1.0));
     let columns = panels.len().min(2);
+    let (width, height) = match columns {
+        1 => LONE_PANEL,
+        _ => PANEL,
+    };
     let mut plots = Vec::new();
     let mut layouts = Vec::new();
     for panel in panels {
@@ -69,7 +76,7 @@ pub fn curves(panels: &[CurvePanel], title: &str, x_label: &str, y_label: &str) 
     }
     let figure = Figure::new(panels.len().div_ceil(columns), columns)
         .with_title(title)
-        .with_cell_size(PANEL.0, PANEL.1)
+        .with_cell_size(width, height)
         .with_plots(plots)
         .with_layouts(layouts)
         .with_shared_legend_bottom()
