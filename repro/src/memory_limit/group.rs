@@ -150,6 +150,12 @@ impl Group {
         &self.directory
     }
 
+    /// Its directory's own name.
+    pub(crate) fn name(&self) -> String {
+        let name = self.directory.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
     pub(crate) fn limit_bytes(&self) -> u64 {
         self.limit_bytes
     }

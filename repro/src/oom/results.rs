@@ -7,7 +7,6 @@ use heap_meter::finding::Finding;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// Everything that is known after some of the runs, or all of them.
 #[derive(Clone, Debug, Serialize)]
@@ -87,7 +86,8 @@ pub(super) enum Ending {
 pub(super) enum LimitInForce {
     Cgroup {
         version: Version,
-        path: PathBuf,
+        /// Of its directory, which is gone by now.
+        name: String,
         limit_bytes: u64,
         before: Evidence,
         after: Evidence,

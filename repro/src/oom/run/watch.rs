@@ -154,7 +154,7 @@ impl<'a> Watch<'a> {
         );
         Ok(LimitInForce::Cgroup {
             version: group.version(),
-            path: group.directory().to_owned(),
+            name: group.name(),
             limit_bytes: group.limit_bytes(),
             before: now,
             after: now,
@@ -192,8 +192,7 @@ impl<'a> Watch<'a> {
             oom_killed = after.oom_killed_since(before);
             notes.extend_from_slice(group.notes());
             if oom_killed {
-                let name = group.directory().file_name().unwrap_or_default();
-                match self.log.kill_in(&name.to_string_lossy()) {
+                match self.log.kill_in(&group.name()) {
                     Ok(found) => kernel_log = found,
                     Err(why) => notes.push(why),
                 }
