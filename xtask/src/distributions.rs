@@ -12,6 +12,7 @@ mod site;
 mod table;
 
 use crate::documents;
+use crate::parameters::Parameters;
 use crate::reference_runs::output;
 use crate::root::{Release, Root};
 use anyhow::Context;
@@ -23,14 +24,8 @@ use site::Site;
 use std::fs;
 use std::path::Path;
 
-/// What is asked for on the command line.
-#[derive(Debug)]
-struct Parameters<'a> {
-    locations: u32,
-    repeats: u32,
-    /// Where the raw data goes.
-    out: Option<&'a str>,
-}
+/// nginx's locations, unless the command line says otherwise.
+const LOCATIONS: u32 = 200;
 
 /// One release: what it has, what was measured, what was checked.
 #[derive(Debug)]
@@ -49,7 +44,7 @@ struct Report {
 /// When a flag is wrong, a root can't be made, the library can't be built, or a check failed; the
 /// other checks are made all the same.
 pub fn run(flags: &[&str]) -> anyhow::Result<()> {
-    let parameters = parameters(flags)?;
+    let parameters = Parameters::of(flags, LOCATIONS)?;
     let roots: Vec<Root> = Release::ALL
         .into_iter()
         .map(Root::make)
@@ -84,25 +79,6 @@ pub fn run(flags: &[&str]) -> anyhow::Result<()> {
         .count();
     anyhow::ensure!(failed == 0, "{failed} checks failed");
     Ok(())
-}
-
-fn parameters<'a>(flags: &[&'a str]) -> anyhow::Result<Parameters<'a>> {
-    let mut parameters = Parameters {
-        locations: 200,
-        repeats: 3,
-        out: None,
-    };
-    for pair in flags.chunks(2) {
-        match *pair {
-            ["--locations", number] => parameters.locations = number.parse()?,
-            ["--repeats", number] => parameters.repeats = number.parse()?,
-            ["--out", directory] => parameters.out = Some(directory),
-            _ => anyhow::bail!("unknown: {}", pair.join(" ")),
-        }
-    }
-    anyhow::ensure!(parameters.locations > 1, "it takes two locations");
-    anyhow::ensure!(parameters.repeats > 0, "it takes one repeat");
-    Ok(parameters)
 }
 
 fn report(site: &Site, parameters: &Parameters) -> anyhow::Result<Report> {
@@ -172,21 +148,4 @@ fn write(directory: &Path, run: &Value) -> anyhow::Result<()> {
     let path = directory.join("distributions.json");
     fs::create_dir_all(directory)?;
     fs::write(&path, text).with_context(|| path.display().to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parameters;
-
-    #[test]
-    fn a_flag_without_its_value_is_refused() {
-        assert!(parameters(&["--locations"]).is_err());
-        assert!(parameters(&["--locations", "1"]).is_err());
-        assert!(parameters(&["--out", "x", "--repeat", "3"]).is_err());
-        let given = parameters(&["--repeats", "5", "--out", "x"]).unwrap();
-        assert_eq!(
-            (given.locations, given.repeats, given.out),
-            (200, 5, Some("x"))
-        );
-    }
 }

@@ -14,6 +14,7 @@ mod verdict;
 mod work;
 
 use crate::documents;
+use crate::parameters::Parameters;
 use crate::root::{Release, Root};
 use anyhow::Context;
 use measured::Measured;
@@ -22,15 +23,8 @@ use std::fs;
 use verdict::Fault;
 use work::Work;
 
-/// What is asked for on the command line.
-#[derive(Debug)]
-struct Parameters<'a> {
-    /// SSL contexts, or nginx's locations.
-    contexts: u32,
-    repeats: u32,
-    /// Where the raw data goes.
-    out: Option<&'a str>,
-}
+/// SSL contexts, or nginx's locations, unless the command line says otherwise.
+const CONTEXTS: u32 = 100;
 
 /// One release: what it has, and what was measured.
 #[derive(Debug)]
@@ -58,7 +52,7 @@ impl Report {
 /// When a flag is wrong, a root can't be made, something can't be built or run, or a figure can't
 /// be what it is called; the others are measured and kept all the same.
 pub fn run(flags: &[&str]) -> anyhow::Result<()> {
-    let parameters = parameters(flags)?;
+    let parameters = Parameters::of(flags, CONTEXTS)?;
     let roots: Vec<Root> = Release::ALL
         .into_iter()
         .map(Root::make)
@@ -71,7 +65,7 @@ pub fn run(flags: &[&str]) -> anyhow::Result<()> {
     let bundle = fs::read(bundle).context("the root has no bundle")?;
     let mut reports = Vec::new();
     for root in &roots {
-        let site = Site::prepare(root, &command, &bundle, parameters.contexts)?;
+        let site = Site::prepare(root, &command, &bundle, parameters.locations)?;
         reports.push(report(root, &site, &parameters, bundle.len())?);
         // After every release, so that a later failure loses nothing.
         if let Some(out) = parameters.out {
@@ -101,7 +95,7 @@ fn report(
         works: Vec::new(),
         faults: Vec::new(),
     };
-    for work in Work::all(parameters.contexts) {
+    for work in Work::all(parameters.locations) {
         eprintln!("{release}: {}", work.name);
         let measured = Measured::of(site, work, parameters.repeats)?;
         let glibc = report.version("glibc");
@@ -110,65 +104,4 @@ fn report(
         report.works.push(measured);
     }
     Ok(report)
-}
-
-fn parameters<'a>(flags: &[&'a str]) -> anyhow::Result<Parameters<'a>> {
-    let mut parameters = Parameters {
-        contexts: 100,
-        repeats: 3,
-        out: None,
-    };
-    for pair in flags.chunks(2) {
-        match *pair {
-            ["--locations", number] => parameters.contexts = whole(pair[0], number)?,
-            ["--repeats", number] => parameters.repeats = whole(pair[0], number)?,
-            ["--out", directory] => parameters.out = Some(directory),
-            _ => anyhow::bail!(
-                "unknown: {}; --locations N, --repeats R and --out DIR are known",
-                pair.join(" ")
-            ),
-        }
-    }
-    anyhow::ensure!(
-        parameters.contexts > 1,
-        "--locations: what a further one costs takes at least 2"
-    );
-    anyhow::ensure!(parameters.repeats > 0, "--repeats: it takes at least 1");
-    Ok(parameters)
-}
-
-fn whole(flag: &str, number: &str) -> anyhow::Result<u32> {
-    let parsed = number.parse();
-    parsed.with_context(|| format!("{flag} {number}: expected a whole number, such as 100"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parameters;
-
-    #[test]
-    fn what_is_given_is_taken_and_the_rest_has_defaults() {
-        let given = parameters(&["--repeats", "5", "--out", "x"]).unwrap();
-        assert_eq!(
-            (given.contexts, given.repeats, given.out),
-            (100, 5, Some("x"))
-        );
-        assert_eq!(parameters(&["--locations", "7"]).unwrap().contexts, 7);
-    }
-
-    #[test]
-    fn a_flag_without_a_value_that_fits_is_refused() {
-        for flags in [
-            &["--locations"][..],
-            &["--locations", "1"],
-            &["--locations", "many"],
-            &["--repeats", "0"],
-            &["--repeats", "-1"],
-            &["--out", "x", "--repeat", "3"],
-        ] {
-            assert!(parameters(flags).is_err(), "{flags:?}");
-        }
-        let error = parameters(&["--locations", "many"]).unwrap_err();
-        assert!(error.to_string().contains("--locations many"), "{error}");
-    }
 }

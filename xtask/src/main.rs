@@ -8,6 +8,7 @@ mod figures;
 mod history;
 mod links;
 mod nginx_configuration;
+mod parameters;
 mod programs;
 mod reference_runs;
 mod root;

@@ -1,7 +1,8 @@
 //! The raw data.
 
 use super::measured::{CONTROL, Figure, HOLE, Measured, peak_rss_bytes, rss_bytes, seconds};
-use super::{Parameters, Report, work};
+use super::{Report, work};
+use crate::parameters::Parameters;
 use crate::reference_runs::output;
 use anyhow::Context;
 use heap_meter::environment::Environment;
@@ -57,7 +58,7 @@ pub fn of(
         "experiment": "history",
         "environment": Environment::here(),
         "parameters": {
-            "contexts": parameters.contexts,
+            "contexts": parameters.locations,
             "repeats": parameters.repeats,
             "blocks": work::BLOCKS,
             "block_bytes": work::BLOCK_BYTES,
