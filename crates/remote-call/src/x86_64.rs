@@ -1,0 +1,150 @@
+//! The thread that traces: it stops a process, has it make calls, and lets it go.
+//!
+//! A tracee belongs to the *thread* that seized it, and when that thread ends, the kernel lets go
+//! of all that it traces, even of those that never stopped. So everything is done by one thread
+//! that ends with the hold.
+
+mod call;
+mod choose;
+mod frame;
+mod maps;
+mod ptrace;
+mod seize;
+mod stack;
+mod status;
+mod wait;
+mod way_back;
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use crate::held::{Holding, Record, Request, Thread};
+use crate::{CallError, Error, Options};
+use choose::Subject;
+use way_back::WayBack;
+
+/// What the tracing thread does, from its beginning to its end.
+pub(crate) fn run(
+    pid: i32,
+    patience: Duration,
+    options: Options,
+    answer: &Sender<Result<Holding, Error>>,
+    asked: &Receiver<Request>,
+    record: &Record,
+) {
+    record.tracer_is(nix::unistd::gettid().as_raw());
+    if let Err(error) = status::check(pid, options) {
+        let _ = answer.send(Err(error));
+        return;
+    }
+    // While the process still runs, so that it need not stand still for that.
+    let mut way_back = search(pid);
+    let since = Instant::now();
+    let mut standing = BTreeSet::new();
+    let held = hold(pid, patience, &mut standing);
+    let last_words = match held {
+        Ok((any_tid, threads, memory)) => {
+            let tids: Vec<_> = threads.iter().map(|thread| thread.tid).collect();
+            let subject = Subject {
+                pid,
+                tids: &tids,
+                any_tid,
+                memory: &memory,
+                options,
+            };
+            // If nobody listens any more, nobody will ask either.
+            let _ = answer.send(Ok((threads, since)));
+            serve(&subject, &mut way_back, asked)
+        }
+        Err(error) => {
+            let_go(&standing);
+            let _ = answer.send(Err(error));
+            return;
+        }
+    };
+    let_go(&standing);
+    record.stood_still(since.elapsed());
+    if let Some((answer, error)) = last_words {
+        let _ = answer.send(Err(error));
+    }
+}
+
+type Answer = Sender<Result<u64, CallError>>;
+
+/// Makes calls until there are no more requests, or one call went wrong in its middle.
+fn serve(
+    subject: &Subject,
+    way_back: &mut Option<WayBack>,
+    asked: &Receiver<Request>,
+) -> Option<(Answer, CallError)> {
+    while let Ok(request) = asked.recv() {
+        match call::call(subject, way_back, &request) {
+            Ok(value) => {
+                let _ = request.answer.send(Ok(value));
+            }
+            Err(failure) if failure.is_under_way => return Some((request.answer, failure.error)),
+            Err(failure) => {
+                let _ = request.answer.send(Err(failure.error));
+            }
+        }
+    }
+    None
+}
+
+fn search(pid: i32) -> Option<WayBack> {
+    // The first thread may have ended.
+    status::threads(pid).into_iter().find_map(|tid| {
+        let memory = File::open(format!("/proc/{tid}/mem")).ok()?;
+        WayBack::find(&memory, &maps::of(tid)?).ok()
+    })
+}
+
+fn hold(
+    pid: i32,
+    patience: Duration,
+    standing: &mut BTreeSet<i32>,
+) -> Result<(i32, Vec<Thread>, File), Error> {
+    seize::all(pid, patience, standing)?;
+    let mut threads = Vec::new();
+    for &tid in standing.iter() {
+        let registers = match ptrace::registers(tid) {
+            Ok(Some(registers)) => registers,
+            Ok(None) => return Err(Error::Foreign { pid, tid }),
+            // Killed while it stood.
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => continue,
+            Err(source) => {
+                let step = "read the registers";
+                return Err(Error::Step { tid, step, source });
+            }
+        };
+        let system_call = registers.orig_rax.cast_signed();
+        threads.push(Thread {
+            tid,
+            instruction_pointer: registers.rip,
+            stack_pointer: registers.rsp,
+            system_call: (system_call >= 0).then_some(system_call),
+            registers: ptrace::by_unwind_number(&registers),
+        });
+    }
+    let Some(any_tid) = threads.first().map(|thread| thread.tid) else {
+        return Err(Error::Gone { pid });
+    };
+    let path = format!("/proc/{any_tid}/mem");
+    let memory = OpenOptions::new().read(true).write(true).open(path);
+    let memory = memory.map_err(|source| Error::Step {
+        tid: any_tid,
+        step: "open the memory",
+        source,
+    })?;
+    Ok((any_tid, threads, memory))
+}
+
+/// Fails only for threads that were killed, or that don't stand still; of these the kernel lets go
+/// when this thread ends.
+fn let_go(standing: &BTreeSet<i32>) {
+    for &tid in standing {
+        let _ = ptrace::detach(tid);
+    }
+}

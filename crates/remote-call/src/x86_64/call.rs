@@ -1,0 +1,268 @@
+//! One call, from writing the frame to putting the thread back.
+//!
+//! The order of the steps is what makes them safe: whatever the moment at which the tracer dies,
+//! the thread's registers are either those from before or such that they lead to `rt_sigreturn`
+//! with the frame in place.
+
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+use super::choose::{Subject, choose};
+use super::frame::{Frame, State};
+use super::maps;
+use super::ptrace::{self, Registers};
+use super::stack::Space;
+use super::wait::{Stop, next_stop};
+use super::way_back::WayBack;
+use crate::CallError;
+use crate::held::Request;
+
+/// `CallError`, and whether the process can be held on to.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: CallError,
+    /// The thread is in the middle of the call.
+    pub(super) is_under_way: bool,
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Self {
+            error,
+            is_under_way: false,
+        }
+    }
+}
+
+/// Signals that the processor or the kernel raise for what a thread itself does. Blocking one of
+/// them makes the kernel reset what the program wants done with it.
+const OWN_SIGNALS: [i32; 6] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGILL,
+    libc::SIGTRAP,
+    libc::SIGSYS,
+];
+
+/// How long is waited for a thread to do what it does at once.
+const MOMENT: Duration = Duration::from_secs(10);
+
+/// Has one thread make the call. It stands as before then, unless the failure says otherwise.
+pub(super) fn call(
+    subject: &Subject,
+    way_back: &mut Option<WayBack>,
+    request: &Request,
+) -> Result<u64, Failure> {
+    let pid = subject.pid;
+    let gone = || CallError::Gone {
+        pid,
+        tid: subject.any_tid,
+    };
+    let mappings = maps::of(subject.any_tid).ok_or_else(gone)?;
+    let address = request.function;
+    if !maps::at(&mappings, address).is_some_and(maps::Mapping::is_code) {
+        return Err(CallError::NotCode { pid, address }.into());
+    }
+    let known = way_back.filter(|way_back| way_back.is_there(subject.memory, &mappings));
+    let found = match known {
+        Some(known) => known,
+        None => WayBack::find(subject.memory, &mappings)
+            .map_err(|missing| CallError::NoWayBack { pid, missing })?,
+    };
+    *way_back = Some(found);
+    let space = Space {
+        pid,
+        any_tid: subject.any_tid,
+        memory: subject.memory,
+        mappings: &mappings,
+    };
+    let (tid, registers) = choose(subject, &space)?;
+    let failed = |step| move |source| failure(pid, tid, step, source);
+    let state = State {
+        registers,
+        vectors: ptrace::vectors(tid).map_err(failed("read the vector registers"))?,
+        signal_mask: ptrace::signal_mask(tid).map_err(failed("read the signal mask"))?,
+    };
+    let frame = Frame::new(&state, &found, address, &request.arguments);
+    let written = subject.memory.write_all_at(&frame.bytes, frame.start);
+    written.map_err(failed("write to the stack"))?;
+    let caller = Caller {
+        subject,
+        tid,
+        state: &state,
+        frame: &frame,
+        way_back: &found,
+    };
+    caller.run(request.patience)
+}
+
+struct Caller<'a> {
+    subject: &'a Subject<'a>,
+    tid: i32,
+    state: &'a State,
+    frame: &'a Frame,
+    way_back: &'a WayBack,
+}
+
+impl Caller<'_> {
+    fn run(&self, patience: Duration) -> Result<u64, Failure> {
+        let under_way = |error| Failure {
+            error,
+            is_under_way: true,
+        };
+        let set = ptrace::set_registers(self.tid, &self.frame.registers);
+        set.map_err(self.failed("set the registers"))?;
+        // From here on the frame undoes everything.
+        let outcome = self.begin(patience).map_err(under_way)?;
+        self.put_back().map_err(under_way)?;
+        Ok(outcome?)
+    }
+
+    /// Until the thread is about to run `rt_sigreturn`, standing in a stop for a signal.
+    fn begin(&self, patience: Duration) -> Result<Result<u64, CallError>, CallError> {
+        let own = OWN_SIGNALS
+            .iter()
+            .fold(0, |set, signal| set | 1 << (signal - 1));
+        let mask = self.state.signal_mask | !own;
+        ptrace::set_signal_mask(self.tid, mask).map_err(self.failed("set the signal mask"))?;
+        let deadline = Instant::now() + patience;
+        let mut signal = 0;
+        loop {
+            ptrace::go_on_to_call(self.tid, signal).map_err(self.failed("begin the call"))?;
+            signal = 0;
+            match self.next_stop(deadline)? {
+                None => {
+                    return Err(CallError::TimedOut {
+                        tid: self.tid,
+                        waited: patience,
+                    });
+                }
+                Some(Stop::Call) => {
+                    let registers = self.registers()?;
+                    if self.is_end(&registers) {
+                        let value = self.value();
+                        self.stop_before_return(registers, libc::SYS_getpid as u64)?;
+                        return Ok(value);
+                    }
+                }
+                Some(Stop::Signal(arrived)) => {
+                    if self.is_crash(arrived)? {
+                        let registers = self.registers()?;
+                        self.stop_before_return(registers, u64::MAX)?;
+                        return Ok(Err(CallError::Crashed {
+                            tid: self.tid,
+                            signal: arrived,
+                            instruction_pointer: registers.rip,
+                        }));
+                    }
+                    signal = arrived;
+                }
+                // SIGSTOP or SIGCONT came. It takes effect when the process is let go.
+                Some(Stop::Interrupted | Stop::Group) => {}
+                Some(Stop::Ended) => return Err(self.gone()),
+            }
+        }
+    }
+
+    /// Whether the thread is about to enter the `rt_sigreturn` of our frame.
+    fn is_end(&self, registers: &Registers) -> bool {
+        registers.orig_rax == libc::SYS_rt_sigreturn as u64
+            && registers.rip == self.way_back.restore.end
+            && registers.rsp == self.frame.stack_pointer
+    }
+
+    fn value(&self) -> Result<u64, CallError> {
+        let mut value = [0; 8];
+        let read = self
+            .subject
+            .memory
+            .read_exact_at(&mut value, self.frame.value);
+        read.map_err(self.failed("read the value"))?;
+        Ok(u64::from_le_bytes(value))
+    }
+
+    /// Replaces what the kernel is about to do by a system call without effect, and has the thread
+    /// stop behind it, right before the code that calls `rt_sigreturn`.
+    fn stop_before_return(&self, registers: Registers, call: u64) -> Result<(), CallError> {
+        let mut registers = registers;
+        registers.rip = self.way_back.restore.address;
+        registers.rsp = self.frame.stack_pointer;
+        registers.orig_rax = call;
+        let set = ptrace::set_registers(self.tid, &registers);
+        set.map_err(self.failed("set the registers"))?;
+        let deadline = Instant::now() + MOMENT;
+        let mut signal = 0;
+        loop {
+            let asked = ptrace::interrupt(self.tid);
+            let gone_on = asked.and_then(|()| ptrace::go_on(self.tid, signal));
+            gone_on.map_err(self.failed("end the call"))?;
+            signal = 0;
+            match self.next_stop(deadline)? {
+                Some(Stop::Interrupted | Stop::Group) => return Ok(()),
+                Some(Stop::Signal(arrived)) => signal = arrived,
+                Some(Stop::Call) => {}
+                Some(Stop::Ended) => return Err(self.gone()),
+                None => {
+                    return Err(CallError::TimedOut {
+                        tid: self.tid,
+                        waited: MOMENT,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Gives everything back, the general registers last: they are what decides whether the frame
+    /// is still needed.
+    fn put_back(&self) -> Result<(), CallError> {
+        let (tid, state) = (self.tid, self.state);
+        let mask = ptrace::set_signal_mask(tid, state.signal_mask);
+        mask.map_err(self.failed("restore the signal mask"))?;
+        let vectors = ptrace::set_vectors(tid, &state.vectors);
+        vectors.map_err(self.failed("restore the vector registers"))?;
+        let registers = ptrace::set_registers(tid, &state.registers);
+        registers.map_err(self.failed("restore the registers"))
+    }
+
+    /// Whether a signal comes from what the function did: from the processor or the kernel, or
+    /// from abort(3).
+    fn is_crash(&self, signal: i32) -> Result<bool, CallError> {
+        let origin = ptrace::origin(self.tid).map_err(self.failed("ask for the signal"))?;
+        let is_abort = signal == libc::SIGABRT
+            && origin.code == libc::SI_TKILL
+            && origin.pid == self.subject.pid;
+        Ok(is_abort || (OWN_SIGNALS.contains(&signal) && origin.code > 0))
+    }
+
+    fn registers(&self) -> Result<Registers, CallError> {
+        let registers = ptrace::registers(self.tid).map_err(self.failed("read the registers"))?;
+        registers.ok_or_else(|| self.gone())
+    }
+
+    fn next_stop(&self, deadline: Instant) -> Result<Option<Stop>, CallError> {
+        next_stop(self.tid, deadline).map_err(self.failed("wait for the call"))
+    }
+
+    fn gone(&self) -> CallError {
+        CallError::Gone {
+            pid: self.subject.pid,
+            tid: self.tid,
+        }
+    }
+
+    fn failed(&self, step: &'static str) -> impl Fn(io::Error) -> CallError {
+        let (pid, tid) = (self.subject.pid, self.tid);
+        move |source| failure(pid, tid, step, source)
+    }
+}
+
+/// A thread that was killed while it stood still answers no request any more.
+fn failure(pid: i32, tid: i32, step: &'static str, source: io::Error) -> CallError {
+    if source.raw_os_error() == Some(libc::ESRCH) {
+        CallError::Gone { pid, tid }
+    } else {
+        CallError::Step { tid, step, source }
+    }
+}

@@ -1,0 +1,247 @@
+//! The frame of a signal handler, as the kernel would put it on a thread's stack.
+//!
+//! The function that is called takes the handler's place: when it returns, `rt_sigreturn` gives the
+//! thread everything back from this frame.
+//!
+//! # References
+//!
+//! Linux 6.18: `arch/x86/kernel/signal_64.c` (`x64_setup_rt_frame`, `restore_sigcontext`),
+//! `arch/x86/kernel/fpu/signal.c` (`check_xstate_in_sigframe`), `arch/x86/kernel/signal.c`
+//! (`arch_do_signal_or_restart`), `arch/x86/include/uapi/asm/{sigcontext,ucontext}.h`;
+//! sigreturn(2)
+
+use super::ptrace::Registers;
+use super::way_back::WayBack;
+
+/// What lies right below the stack pointer belongs to the function that was interrupted.
+const RED_ZONE_BYTES: u64 = 128;
+
+/// `struct rt_sigframe`: return address, `struct ucontext`, `siginfo_t`.
+const FRAME_BYTES: u64 = 8 + 304 + 128;
+
+/// Offsets in `struct rt_sigframe`.
+mod offset {
+    pub(super) const FLAGS: usize = 8;
+    /// `ss_flags` of the alternate stack.
+    pub(super) const STACK_FLAGS: usize = 32;
+    /// The 18 registers from `r8` to `eflags`.
+    pub(super) const REGISTERS: usize = 48;
+    /// `cs`, `gs`, `fs`, `ss`, 2 bytes each.
+    pub(super) const SEGMENTS: usize = 192;
+    pub(super) const VECTORS: usize = 232;
+    pub(super) const SIGNAL_MASK: usize = 304;
+}
+
+/// `UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS`.
+const FLAGS: u64 = 0b111;
+
+/// No state that an alternate stack can be in, so that `rt_sigreturn` leaves it alone
+/// (`do_sigaltstack` refuses it, and `restore_altstack` minds no such refusal).
+const NO_STACK_FLAGS: u32 = 7;
+
+/// `FP_XSTATE_MAGIC1` and `FP_XSTATE_MAGIC2`.
+const XSTATE_MAGIC1: u32 = 0x4650_5853;
+const XSTATE_MAGIC2: u32 = 0x4650_5845;
+
+/// In an XSAVE area: what the kernel leaves to software, and what of it is in use (XSTATE_BV).
+const SOFTWARE: usize = 464;
+const IN_USE: usize = 512;
+
+/// AMX's tiles, the one part of an XSAVE area that a thread has only once it asked for it, and
+/// where it begins.
+const TILES: u64 = 1 << 18;
+const TILES_OFFSET: usize = 2816;
+
+/// What the kernel returns in `rax` from an interrupted system call, which the program never sees.
+const ERESTARTSYS: i64 = -512;
+const ERESTARTNOINTR: i64 = -513;
+const ERESTARTNOHAND: i64 = -514;
+const ERESTART_RESTARTBLOCK: i64 = -516;
+
+/// Length of the instruction `syscall`.
+const SYSCALL_BYTES: u64 = 2;
+
+/// What is written to a thread's stack for a call, and the registers with which it begins.
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// Where the bytes go.
+    pub(super) start: u64,
+    pub(super) bytes: Vec<u8>,
+    pub(super) registers: Registers,
+    /// Where the function's value will be.
+    pub(super) value: u64,
+    /// The stack pointer with which `rt_sigreturn` finds the frame.
+    pub(super) stack_pointer: u64,
+}
+
+/// Everything that a thread has to get back.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) registers: Registers,
+    /// The XSAVE area.
+    pub(super) vectors: Vec<u8>,
+    pub(super) signal_mask: u64,
+}
+
+/// How an interrupted system call goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Restart {
+    /// There is none, or it has its result.
+    None,
+    /// It is made once more.
+    Anew,
+    /// The kernel remembers what is left of it, such as a time to sleep.
+    Remembered,
+}
+
+impl Restart {
+    pub(super) fn of(registers: &Registers) -> Self {
+        if registers.orig_rax.cast_signed() < 0 {
+            return Self::None;
+        }
+        match registers.rax.cast_signed() {
+            ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND => Self::Anew,
+            ERESTART_RESTARTBLOCK => Self::Remembered,
+            _ => Self::None,
+        }
+    }
+}
+
+impl Frame {
+    pub(super) fn new(
+        state: &State,
+        way_back: &WayBack,
+        function: u64,
+        arguments: &[u64; 6],
+    ) -> Self {
+        let vectors = signal_vectors(&state.vectors);
+        let top = state.registers.rsp - RED_ZONE_BYTES;
+        // The kernel and the processor demand that.
+        let vectors_at = (top - vectors.len() as u64) & !63;
+        let value = vectors_at - 8;
+        // Below the frame: the function's return address, and what is skipped on the way back.
+        let below = 8 + way_back.store.skipped_bytes;
+        // As behind every call instruction.
+        let start = ((value - FRAME_BYTES - below) & !15) - 8;
+        let frame = start + below;
+
+        let mut bytes = vec![0; (top - start) as usize];
+        let mut put = |address: u64, content: &[u8]| {
+            let offset = (address - start) as usize;
+            bytes[offset..][..content.len()].copy_from_slice(content);
+        };
+        put(start, &way_back.store.address.to_le_bytes());
+        put(frame, &way_back.restore.address.to_le_bytes());
+        put(frame + 8, &context(state, vectors_at)[8..]);
+        put(vectors_at, &vectors);
+
+        let mut registers = state.registers;
+        registers.rip = function;
+        registers.rsp = start;
+        // The direction flag clear, as the ABI wants it; interrupts on, and the bit that is always.
+        registers.eflags = 0x202;
+        // No system call is under way, so there is none for the kernel to make anew.
+        registers.orig_rax = u64::MAX;
+        // Of no arguments in vector registers, in case there is an ellipsis.
+        registers.rax = 0;
+        [
+            registers.rdi,
+            registers.rsi,
+            registers.rdx,
+            registers.rcx,
+            registers.r8,
+            registers.r9,
+        ] = *arguments;
+        way_back.store.aim(&mut registers, value);
+        Self {
+            start,
+            bytes,
+            registers,
+            value,
+            stack_pointer: frame + 8,
+        }
+    }
+}
+
+/// `struct rt_sigframe` without its return address and without information on a signal.
+fn context(state: &State, vectors_at: u64) -> [u8; FRAME_BYTES as usize] {
+    let mut frame = [0; FRAME_BYTES as usize];
+    let mut put = |offset: usize, content: &[u8]| {
+        frame[offset..][..content.len()].copy_from_slice(content);
+    };
+    let registers = restarted(&state.registers);
+    put(offset::FLAGS, &FLAGS.to_le_bytes());
+    put(offset::STACK_FLAGS, &NO_STACK_FLAGS.to_le_bytes());
+    let general = [
+        registers.r8,
+        registers.r9,
+        registers.r10,
+        registers.r11,
+        registers.r12,
+        registers.r13,
+        registers.r14,
+        registers.r15,
+        registers.rdi,
+        registers.rsi,
+        registers.rbp,
+        registers.rbx,
+        registers.rdx,
+        registers.rax,
+        registers.rcx,
+        registers.rsp,
+        registers.rip,
+        registers.eflags,
+    ];
+    for (index, register) in general.iter().enumerate() {
+        put(offset::REGISTERS + 8 * index, &register.to_le_bytes());
+    }
+    put(offset::SEGMENTS, &(registers.cs as u16).to_le_bytes());
+    put(offset::SEGMENTS + 6, &(registers.ss as u16).to_le_bytes());
+    put(offset::VECTORS, &vectors_at.to_le_bytes());
+    put(offset::SIGNAL_MASK, &state.signal_mask.to_le_bytes());
+    frame
+}
+
+/// The registers that the kernel would let the program go on with.
+fn restarted(registers: &Registers) -> Registers {
+    let mut registers = *registers;
+    match Restart::of(&registers) {
+        Restart::None => return registers,
+        Restart::Anew => registers.rax = registers.orig_rax,
+        Restart::Remembered => registers.rax = libc::SYS_restart_syscall as u64,
+    }
+    registers.rip -= SYSCALL_BYTES;
+    registers
+}
+
+/// An XSAVE area as a signal's frame has it: marked as complete, with a mark at its end.
+fn signal_vectors(area: &[u8]) -> Vec<u8> {
+    let word = |offset: usize| {
+        let bytes = area
+            .get(offset..offset + 8)
+            .and_then(|bytes| bytes.try_into().ok());
+        u64::from_le_bytes(bytes.unwrap_or_default())
+    };
+    // ptrace says here what the processor and the kernel have (XCR0).
+    let features = word(SOFTWARE);
+    let size = area.len() as u32;
+    let mark = XSTATE_MAGIC2.to_le_bytes();
+    let mut vectors = area.to_vec();
+    let mut software = Vec::with_capacity(48);
+    software.extend(XSTATE_MAGIC1.to_le_bytes());
+    software.extend((size + mark.len() as u32).to_le_bytes());
+    software.extend(features.to_le_bytes());
+    software.extend(size.to_le_bytes());
+    software.resize(48, 0);
+    vectors[SOFTWARE..][..software.len()].copy_from_slice(&software);
+    vectors.extend(mark);
+    // The kernel looks for the mark behind what *this thread* has, and ptrace gives as much as any
+    // thread may have. Without tiles in use nothing is lost by a mark in their place.
+    if features & TILES != 0 && word(IN_USE) & TILES == 0 && area.len() > TILES_OFFSET {
+        vectors[TILES_OFFSET..][..mark.len()].copy_from_slice(&mark);
+    }
+    vectors
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Stops every thread of a process.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::wait::{Stop, next_stop};
+use super::{ptrace, status};
+use crate::Error;
+
+/// Becomes the tracer of all threads of a process and waits until each stands still, in a
+/// `PTRACE_EVENT_STOP`. Who stands still makes no new threads, so it ends once a look at the list
+/// finds nobody new.
+///
+/// `standing` is who stands still, also if it fails. Then others may be traced still, and go on
+/// when the calling thread ends.
+///
+/// # References
+///
+/// ptrace(2), `PTRACE_SEIZE`, `PTRACE_INTERRUPT`, “Group-stop”
+pub(super) fn all(pid: i32, patience: Duration, standing: &mut BTreeSet<i32>) -> Result<(), Error> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let mut asked = Vec::new();
+        let mut unsettled = false;
+        for tid in status::threads(pid) {
+            if standing.contains(&tid) {
+                continue;
+            }
+            match take(pid, tid)? {
+                Taken::Asked => asked.push(tid),
+                // It may have made another before it ended, which this list didn't have.
+                Taken::Ending => unsettled = true,
+                Taken::Ended => {}
+            }
+        }
+        if asked.is_empty() && !unsettled {
+            break;
+        }
+        for tid in asked {
+            if stands_still(pid, tid, deadline, patience)? {
+                standing.insert(tid);
+            }
+        }
+        if unsettled && Instant::now() > deadline {
+            return Err(restless(pid, pid, patience));
+        }
+    }
+    if standing.is_empty() {
+        return Err(Error::Gone { pid });
+    }
+    Ok(())
+}
+
+enum Taken {
+    Asked,
+    /// Not traced, as it is on its way out.
+    Ending,
+    /// Ended for good; the first thread of a process stays in the list so.
+    Ended,
+}
+
+fn take(pid: i32, tid: i32) -> Result<Taken, Error> {
+    let asked = match ptrace::seize(tid) {
+        Ok(()) => ptrace::interrupt(tid),
+        Err(error) => match status::Status::of_thread(pid, tid) {
+            None => return Ok(Taken::Ending),
+            Some(status) if status.has_ended() => return Ok(Taken::Ended),
+            Some(_) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(Taken::Ending),
+            // A thread that executes a program takes over the number of the first.
+            Some(_) if status::is_traced_by_us(pid, tid) => ptrace::interrupt(tid),
+            Some(_) => return Err(status::refused(pid, tid, error)),
+        },
+    };
+    match asked {
+        Ok(()) => Ok(Taken::Asked),
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(Taken::Ending),
+        Err(source) => Err(step(tid, "ask for a stop", source)),
+    }
+}
+
+/// `false`: it ended.
+fn stands_still(pid: i32, tid: i32, deadline: Instant, patience: Duration) -> Result<bool, Error> {
+    loop {
+        let stop = next_stop(tid, deadline);
+        let stop = stop.map_err(|source| step(tid, "wait for a stop", source))?;
+        match stop {
+            Some(Stop::Interrupted) => return Ok(true),
+            Some(Stop::Ended) => return Ok(false),
+            Some(Stop::Group) => return Err(Error::Stopped { pid }),
+            None => return Err(restless(pid, tid, patience)),
+            // It was about to get that signal when it was asked to stop, and gets it: a handler's
+            // frame is made, and it stops before the handler's first instruction. Any stop makes
+            // the kernel forget an earlier request for one.
+            Some(Stop::Signal(signal)) => go_on(tid, signal)?,
+            Some(Stop::Call) => go_on(tid, 0)?,
+        }
+    }
+}
+
+fn go_on(tid: i32, signal: i32) -> Result<(), Error> {
+    let outcome = ptrace::interrupt(tid).and_then(|()| ptrace::go_on(tid, signal));
+    match outcome {
+        // Killed; its end is what comes next.
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+        outcome => outcome.map_err(|source| step(tid, "pass on a signal", source)),
+    }
+}
+
+fn restless(pid: i32, tid: i32, waited: Duration) -> Error {
+    let state = status::Status::of_thread(pid, tid).map_or('?', |status| status.state());
+    Error::Restless {
+        pid,
+        tid,
+        state,
+        waited,
+    }
+}
+
+fn step(tid: i32, step: &'static str, source: io::Error) -> Error {
+    Error::Step { tid, step, source }
+}

@@ -1,0 +1,181 @@
+//! Calls, their values, and those that go wrong.
+
+use std::process::Command;
+use std::time::Duration;
+
+use remote_call::{CallError, Held, Unfit};
+
+use crate::compiled::compiled;
+use crate::target::{PATIENCE, Target, plain};
+
+#[test]
+fn a_thousand_calls_and_their_values() {
+    let target = Target::start(&["registers"]);
+    for round in 0..100 {
+        let held = Held::hold(target.pid(), PATIENCE).unwrap();
+        assert_eq!(held.pid(), target.pid());
+        assert_eq!(held.threads().len(), 1);
+        for turn in 0..10 {
+            let arguments = [round, turn, 1 << 40, 4, 5, 6];
+            let value = held.call(target.at("plain"), &arguments, PATIENCE).unwrap();
+            assert_eq!(value, plain(arguments));
+            let count = held.call(target.at("counted"), &[], PATIENCE).unwrap();
+            assert_eq!(count, 10 * round + turn + 1);
+        }
+        held.release();
+        target.assert_it_runs();
+    }
+    target.finish_well(1000);
+}
+
+#[test]
+fn one_that_is_dropped_is_let_go() {
+    let target = Target::start(&["registers"]);
+    let held = Held::hold(target.pid(), PATIENCE).unwrap();
+    assert!(target.status("State").starts_with('t'));
+    let so_far = held.stood_still();
+    assert!(held.stood_still() > so_far, "it still stands");
+    drop(held);
+    target.finish_well(0);
+}
+
+#[test]
+fn a_crash_is_told_and_undone() {
+    let target = Target::start(&["registers"]);
+    let crashes = [("crash", libc::SIGSEGV), ("divide", libc::SIGFPE)];
+    for (function, expected) in crashes {
+        let held = Held::hold(target.pid(), PATIENCE).unwrap();
+        match held.call(target.at(function), &[7], PATIENCE) {
+            Err(CallError::Crashed {
+                signal,
+                instruction_pointer,
+                ..
+            }) => {
+                assert_eq!(signal, expected);
+                let offset = instruction_pointer - target.at(function);
+                assert!(offset < 64, "{function}+{offset}");
+            }
+            other => panic!("{function}: {other:?}"),
+        }
+        let value = held.call(target.at("plain"), &[1], PATIENCE).unwrap();
+        assert_eq!(value, plain([1, 0, 0, 0, 0, 0]), "it can be called again");
+    }
+    let held = Held::hold(target.pid(), PATIENCE).unwrap();
+    let error = held.call(target.at("abort"), &[], PATIENCE).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            CallError::Crashed {
+                signal: libc::SIGABRT,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let text = error.to_string();
+    assert!(text.contains("did not finish"), "{text}");
+    held.release();
+    target.finish_well(2);
+}
+
+#[test]
+fn one_that_does_not_return_is_let_go_and_goes_on_when_it_does() {
+    let target = Target::start(&["registers"]);
+    let held = Held::hold(target.pid(), PATIENCE).unwrap();
+    let patience = Duration::from_millis(50);
+    let error = held.call(target.at("stuck"), &[], patience).unwrap_err();
+    assert!(matches!(error, CallError::TimedOut { .. }), "{error}");
+    target.assert_it_runs();
+    let error = held.call(target.at("plain"), &[], PATIENCE).unwrap_err();
+    assert!(matches!(error, CallError::Released { .. }), "{error}");
+    held.release();
+    // In the middle of the first, the same thread makes another.
+    let held = Held::hold(target.pid(), PATIENCE).unwrap();
+    held.call(target.at("unstick"), &[], PATIENCE).unwrap();
+    held.release();
+    // It had all signals blocked, and gets this one when the function has returned.
+    target.finish_well(1);
+}
+
+#[test]
+fn what_cannot_be_called() {
+    let target = Target::start(&["registers"]);
+    let held = Held::hold(target.pid(), PATIENCE).unwrap();
+    for address in [0, 1, u64::MAX, target.at("data")] {
+        let error = held.call(address, &[], PATIENCE).unwrap_err();
+        assert!(matches!(error, CallError::NotCode { .. }), "{error}");
+    }
+    let error = held
+        .call(target.at("plain"), &[0; 7], PATIENCE)
+        .unwrap_err();
+    assert!(
+        matches!(error, CallError::Arguments { given: 7 }),
+        "{error}"
+    );
+    drop(held);
+    target.finish_well(0);
+}
+
+#[test]
+fn a_thread_on_an_unknown_stack_makes_no_calls() {
+    let target = Target::start(&["foreign-stack"]);
+    while !target.status("State").starts_with('R') {
+        std::thread::yield_now();
+    }
+    // It is about to go there.
+    std::thread::sleep(Duration::from_millis(50));
+    let held = Held::hold(target.pid(), PATIENCE).unwrap();
+    match held.call(target.at("plain"), &[], PATIENCE) {
+        Err(error @ CallError::NoThread { .. }) => {
+            let text = error.to_string();
+            assert!(text.contains("neither the main one"), "{text}");
+            let CallError::NoThread { reasons, .. } = error else {
+                unreachable!()
+            };
+            assert_eq!(reasons, [(target.pid(), Unfit::UnknownStack)]);
+        }
+        other => panic!("{other:?}"),
+    }
+    drop(held);
+    target.finish_well(0);
+}
+
+#[test]
+fn a_thread_on_a_small_stack_makes_no_calls() {
+    let target = Target::start(&["small-stack"]);
+    while !target.status("State").starts_with('Z') {
+        std::thread::yield_now();
+    }
+    let held = Held::hold(target.pid(), PATIENCE).unwrap();
+    match held.call(target.at("plain"), &[], PATIENCE) {
+        Err(CallError::NoThread { reasons, .. }) => {
+            assert_eq!(reasons, [(held.threads()[0].tid, Unfit::SmallStack)]);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_static_program() {
+    let flags = ["-O1", "-static"];
+    let program = compiled("live/program/target.c", "remote-call-target-static", &flags);
+    let target = Target::of(Command::new(program).arg("registers"));
+    let held = Held::hold(target.pid(), PATIENCE).unwrap();
+    let value = held.call(target.at("plain"), &[1], PATIENCE).unwrap();
+    assert_eq!(value, plain([1, 0, 0, 0, 0, 0]));
+    held.release();
+    target.finish_well(1);
+}
+
+#[test]
+fn a_process_whose_first_thread_has_ended() {
+    let target = Target::start(&["first-thread-ends"]);
+    while !target.status("State").starts_with('Z') {
+        std::thread::yield_now();
+    }
+    let held = Held::hold(target.pid(), PATIENCE).unwrap();
+    assert_eq!(held.threads().len(), 1);
+    assert_ne!(held.threads()[0].tid, target.pid());
+    let value = held.call(target.at("plain"), &[1, 2], PATIENCE).unwrap();
+    assert_eq!(value, plain([1, 2, 0, 0, 0, 0]));
+}

@@ -1,0 +1,15 @@
+//! Live processes, held and called. The program that is called, `program/target.c`, checks itself.
+#![cfg(target_arch = "x86_64")]
+
+#[path = "../../../heap-meter/tests/common/compiled.rs"]
+mod compiled;
+#[path = "../../../heap-meter/tests/common/skipped.rs"]
+mod skipped;
+
+mod call;
+mod killed;
+mod meanwhile;
+mod refused;
+mod restarted;
+mod target;
+mod untouched;
