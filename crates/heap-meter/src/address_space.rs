@@ -2,7 +2,9 @@
 //!
 //! [`Maps`] reads `/proc/PID/maps`, or a copy of one, as bytes and in constant memory;
 //! [`AddressSpace::of`] takes the mappings of a living process and finds the
-//! [`ProgramBreak`] among them.
+//! [`ProgramBreak`] among them. [`BreakState::of`] asks the kernel for the break's surroundings alone,
+//! however many mappings there are, and adds what else a growing break depends on: limits, and
+//! whether it is used at all.
 //!
 //! ```
 //! use heap_meter::address_space::AddressSpace;
@@ -13,13 +15,20 @@
 //! # Ok::<(), heap_meter::address_space::AddressSpaceError>(())
 //! ```
 
+mod break_lookup;
+mod break_state;
 mod line;
 mod mapping;
 mod program_break;
+mod query;
 mod reader;
+mod touched;
+mod tunables;
 
 use std::io::{BufRead, BufReader};
 
+pub use self::break_lookup::FoundBy;
+pub use self::break_state::BreakState;
 pub use self::line::parse_line;
 pub use self::mapping::{Device, Mapping, Permissions};
 pub use self::program_break::{GLIBC_GROWTH_STEP_BYTES, ProgramBreak};

@@ -41,10 +41,13 @@
 #![deny(unsafe_code)]
 
 pub mod address_space;
+pub mod diagnosis;
 pub mod environment;
 pub mod event;
 pub mod experiment;
 pub mod finding;
+pub mod limits;
+pub mod malloc;
 pub mod process;
 pub mod report;
 pub mod snapshot;

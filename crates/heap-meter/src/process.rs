@@ -23,6 +23,9 @@ use nix::unistd::geteuid;
 pub use error::{ProcessError, Reason};
 pub(crate) use stat::Stat;
 
+/// Longer than any line of `stat`.
+const STAT_LIMIT_BYTES: u64 = 1 << 16;
+
 /// A process, held by its open `/proc` directory.
 #[derive(Debug)]
 pub struct Process {
@@ -82,9 +85,13 @@ impl Process {
 
     /// Reads `stat` once.
     pub(crate) fn stat(&self, buffer: &mut Vec<u8>) -> Result<Stat, ProcessError> {
-        let mut file = self.file("stat")?;
+        let file = self.file("stat")?;
         buffer.clear();
-        file.read_to_end(buffer)
+        // Room for the line: otherwise it is read in six pieces.
+        buffer.reserve(1024);
+        // Limited: otherwise the file is asked first how long it is, which `/proc` never tells.
+        file.take(STAT_LIMIT_BYTES)
+            .read_to_end(buffer)
             .map_err(|error| self.explain("stat", error))?;
         Stat::parse(buffer).ok_or_else(|| self.malformed("stat", "fields are missing"))
     }

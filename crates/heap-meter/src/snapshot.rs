@@ -32,7 +32,7 @@
 //! # Ok::<(), heap_meter::snapshot::SnapshotError>(())
 //! ```
 
-mod fields;
+pub(crate) mod fields;
 mod weigher;
 
 use serde::{Deserialize, Serialize};

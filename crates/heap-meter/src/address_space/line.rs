@@ -2,7 +2,7 @@
 //!
 //! References: `proc_pid_maps(5)`; `fs/proc/task_mmu.c` (`show_vma_header_prefix`).
 
-use super::mapping::{DELETED, Device, Mapping, Permissions};
+use super::mapping::{Device, Mapping, Permissions, split_deleted};
 
 /// Reads one line, with or without its newline. It allocates nothing and never panics, whatever
 /// the bytes.
@@ -28,9 +28,7 @@ pub fn parse_line(line: &[u8]) -> Result<Mapping<&[u8]>, &'static str> {
         return Err("the range does not end above its start");
     }
     let device = |part| hexadecimal(part).and_then(|number| u32::try_from(number).ok());
-    let path = name
-        .strip_suffix(DELETED)
-        .filter(|path| path.first() == Some(&b'/'));
+    let (name, deleted) = split_deleted(name);
     Ok(Mapping {
         start,
         end,
@@ -41,8 +39,8 @@ pub fn parse_line(line: &[u8]) -> Result<Mapping<&[u8]>, &'static str> {
             minor: device(minor).ok_or("the device is no hexadecimal number")?,
         },
         inode: decimal(inode).ok_or("the inode is no number")?,
-        name: path.unwrap_or(name),
-        deleted: path.is_some(),
+        name,
+        deleted,
     })
 }
 

@@ -8,6 +8,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use crate::units::Bytes;
 
 /// Column at which the kernel puts the name, counted from 0: it fills up to
 /// `25 + sizeof(void *) * 6 - 1` and adds one space (`seq_setwidth` in `fs/proc/task_mmu.c`,
@@ -15,7 +18,15 @@ use serde::{Serialize, Serializer};
 const NAME_COLUMN: usize = 73;
 
 /// The suffix of a file that has been unlinked (`fs/d_path.c`).
-pub(super) const DELETED: &[u8] = b" (deleted)";
+const DELETED: &[u8] = b" (deleted)";
+
+/// A name as the kernel gives it, without that suffix, and whether it had it.
+pub(super) fn split_deleted(name: &[u8]) -> (&[u8], bool) {
+    match name.strip_suffix(DELETED) {
+        Some(path) if path.first() == Some(&b'/') => (path, true),
+        _ => (name, false),
+    }
+}
 
 /// A range of addresses and what is there. `N` holds the name: bytes of its own, or, while a list
 /// is being read, a slice of the line.
@@ -90,6 +101,30 @@ impl<N: AsRef<[u8]>> Mapping<N> {
         }
         path.extend_from_slice(rest);
         Some(Cow::Owned(OsStr::from_bytes(&path).to_owned().into()))
+    }
+
+    /// The mapping in a sentence: its name, or what else it is, and where it lies.
+    pub(crate) fn described(&self) -> String {
+        let bytes = Bytes(self.length_bytes());
+        let (start, end) = (self.start, self.end);
+        let name = String::from_utf8_lossy(self.name.as_ref());
+        let permissions = &self.permissions;
+        if name.is_empty() || self.is_heap() {
+            format!("an anonymous mapping of {bytes} ({start:#x}-{end:#x} {permissions})")
+        } else {
+            format!("{name} ({start:#x}-{end:#x} {permissions})")
+        }
+    }
+
+    /// The mapping as it stands in a report: addresses in hexadecimal, permissions as the kernel
+    /// writes them.
+    pub(crate) fn told(&self) -> Value {
+        json!({
+            "start": format!("{:#x}", self.start),
+            "end": format!("{:#x}", self.end),
+            "perms": self.permissions.to_string(),
+            "name": String::from_utf8_lossy(self.name.as_ref()),
+        })
     }
 
     /// The same mapping with a name of its own.

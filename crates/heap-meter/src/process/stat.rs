@@ -22,6 +22,9 @@ pub(crate) struct Stat {
     /// Field 28 (start of the stack) and 47 (start of the heap): both are chosen at exec, so
     /// together they tell one program image from the next. All zero without permission.
     pub(crate) image: [u64; 2],
+    /// Fields 45 and 46: from the start to the end of the program's data, in bytes; 0 without
+    /// permission.
+    pub(crate) program_data_bytes: u64,
 }
 
 impl Stat {
@@ -40,13 +43,22 @@ impl Stat {
             number = wanted + 1;
             value
         };
+        let state = *field(3)?.as_bytes().first()?;
+        let mut figure = |wanted| field(wanted)?.parse().ok();
+        let flags = figure(9)?;
+        let (minor_faults, major_faults) = (figure(10)?, figure(12)?);
+        let threads = figure(20)?;
+        let start_of_stack = figure(28)?;
+        let (start_of_data, end_of_data): (u64, u64) = (figure(45)?, figure(46)?);
+        let start_of_heap = figure(47)?;
         Some(Self {
-            state: *field(3)?.as_bytes().first()?,
-            flags: field(9)?.parse().ok()?,
-            minor_faults: field(10)?.parse().ok()?,
-            major_faults: field(12)?.parse().ok()?,
-            threads: field(20)?.parse().ok()?,
-            image: [field(28)?.parse().ok()?, field(47)?.parse().ok()?],
+            state,
+            flags,
+            minor_faults,
+            major_faults,
+            threads,
+            image: [start_of_stack, start_of_heap],
+            program_data_bytes: end_of_data.saturating_sub(start_of_data),
         })
     }
 
@@ -58,6 +70,12 @@ impl Stat {
     /// Whether this is a thread of the kernel's own.
     pub(crate) fn is_kernel_thread(&self) -> bool {
         self.flags & KERNEL_THREAD != 0
+    }
+
+    /// Whether the process runs but has no heap yet: it has given up its old memory for a new
+    /// program's, which is being loaded. (Without permission to see more it looks the same.)
+    pub(crate) fn is_between_programs(&self) -> bool {
+        self.start_brk().is_none() && !self.is_kernel_thread() && !self.has_ended()
     }
 
     /// Where the heap starts; `None` when the kernel does not say (no permission, no memory).
@@ -83,6 +101,10 @@ mod tests {
             (99, 3, 1)
         );
         assert_eq!(stat.start_brk(), Some(94_350_001_696_768));
+        assert_eq!(
+            stat.program_data_bytes,
+            94_349_851_767_424 - 94_349_851_765_808
+        );
         assert!(!stat.has_ended() && !stat.is_kernel_thread());
     }
 

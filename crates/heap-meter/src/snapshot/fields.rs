@@ -4,7 +4,7 @@
 ///
 /// The kernel's "kB" are 1,024 bytes (`fs/proc/task_mmu.c`, `SEQ_PUT_DEC` after a shift by 10).
 /// `None` when there is no such line, its unit is another, or the value overflows.
-pub(super) fn bytes(content: &[u8], name: &[u8]) -> Option<u64> {
+pub(crate) fn bytes(content: &[u8], name: &[u8]) -> Option<u64> {
     let line = content
         .split(|&byte| byte == b'\n')
         .find(|line| line.starts_with(name))?;

@@ -1,8 +1,7 @@
 //! A break that would not grow, and why.
 
-use serde_json::json;
-
 use crate::address_space::Mapping;
+use crate::diagnosis::remedies;
 use crate::finding::{Finding, Severity};
 use crate::story::growth::Kind;
 use crate::story::refusals::{Cause, Refused};
@@ -42,14 +41,14 @@ fn told(story: &Story, first: &Refused, programs: usize) -> Finding {
             "RLIMIT_DATA",
             first.surroundings.data_bytes,
             first.surroundings.data_limit_bytes,
-            "ulimit -d (LimitDATA= in a systemd unit)",
+            remedies::DATA_SETTING,
         ),
         Cause::AddressSpaceLimit => limited(
             first,
             "RLIMIT_AS",
             first.surroundings.address_space_bytes,
             first.surroundings.address_space_limit_bytes,
-            "ulimit -v (LimitAS= in a systemd unit)",
+            remedies::ADDRESS_SPACE_SETTING,
         ),
         Cause::Unexplained => unexplained(first),
     };
@@ -71,7 +70,7 @@ fn blocked(first: &Refused, by: &Mapping, kind: Option<Kind>) -> Finding {
     let message = format!(
         "The break is blocked: {}{} lies {} it (break {:#x}), and a growth by {} was refused. \
          malloc takes its memory by mmap instead, and from there free gives none back by itself.",
-        named(by),
+        by.described(),
         match kind {
             Some(Kind::LowMemory) =>
                 ", which the program asked for below 2 GiB (as a LuaJIT with 32-bit GC pointers \
@@ -82,12 +81,7 @@ fn blocked(first: &Refused, by: &Mapping, kind: Option<Kind>) -> Finding {
         first.program_break,
         Bytes(first.asked_bytes),
     );
-    let mut blocker = json!({
-        "start": format!("{:#x}", by.start),
-        "end": format!("{:#x}", by.end),
-        "perms": by.permissions.to_string(),
-        "name": String::from_utf8_lossy(&by.name),
-    });
+    let mut blocker = by.told();
     if let Some(kind) = kind {
         blocker["kind"] = kind.name().into();
     }
@@ -95,28 +89,9 @@ fn blocked(first: &Refused, by: &Mapping, kind: Option<Kind>) -> Finding {
         .evidence("blocker", blocker)
         .evidence("room_bytes", room)
         .remedy(match kind {
-            Some(Kind::LowMemory) => {
-                "A LuaJIT with 64-bit GC pointers (GC64, today's default) has no need of low \
-                 addresses; until then malloc_trim(0) gives freed memory back."
-            }
-            _ => {
-                "Find who makes that mapping and have it lie elsewhere; until then malloc_trim(0) \
-                 gives freed memory back."
-            }
+            Some(Kind::LowMemory) => remedies::GC64,
+            _ => remedies::MOVE_THE_MAPPING,
         })
-}
-
-/// A mapping as people call it.
-fn named(mapping: &Mapping) -> String {
-    let bytes = Bytes(mapping.length_bytes());
-    let (start, end) = (mapping.start, mapping.end);
-    let name = String::from_utf8_lossy(&mapping.name);
-    let permissions = &mapping.permissions;
-    if name.is_empty() || mapping.is_heap() {
-        format!("an anonymous mapping of {bytes} ({start:#x}-{end:#x} {permissions})")
-    } else {
-        format!("{name} ({start:#x}-{end:#x} {permissions})")
-    }
 }
 
 fn limited(
@@ -137,9 +112,7 @@ fn limited(
         .evidence("limit", name)
         .evidence("limit_bytes", limit_bytes)
         .evidence("used_bytes", used_bytes)
-        .remedy(format!(
-            "Raise it with {setting}, or have the program need less."
-        ))
+        .remedy(remedies::raise(setting))
 }
 
 fn unexplained(first: &Refused) -> Finding {

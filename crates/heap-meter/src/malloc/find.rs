@@ -1,0 +1,52 @@
+//! Finds the main arena in the writable memory of the library that has it.
+//!
+//! What doesn't change while threads are at work in it tells it: the next arena is in writable
+//! memory, lock and flags are such, and each of the 254 ends of its bins is the bin itself or a place
+//! where a chunk can be. How many bins are empty doesn't matter. Which of those that seem to be one
+//! it is, is told by the rest of the header and by the ring of arenas.
+
+use super::header::Header;
+use super::layout::{LAYOUTS, Layout};
+use super::map::Map;
+use super::memory::word;
+
+/// What was found in a piece of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) layout: &'static Layout,
+    pub(super) address: u64,
+}
+
+/// Where the main arena may be in these bytes, which are at this address. What can't be one, also
+/// not in the middle of a change, is not among them.
+pub(super) fn candidates(bytes: &[u8], address: u64, map: &Map) -> Vec<Header> {
+    let mut found = Vec::new();
+    for start in (0..bytes.len()).step_by(8) {
+        for layout in LAYOUTS {
+            let rest = &bytes[start..];
+            if !Header::may_begin(layout, rest, map) {
+                continue;
+            }
+            let header = Header::new(layout, address + start as u64, rest);
+            found.extend(header.filter(|header| header.resembles(map)));
+        }
+    }
+    found
+}
+
+/// Where in these bytes an arena is that was never used: it is its own successor and otherwise
+/// empty.
+pub(super) fn unused(bytes: &[u8], address: u64) -> Option<Found> {
+    (0..bytes.len() / 8).map(|index| index * 8).find_map(|at| {
+        let value = word(bytes, at);
+        LAYOUTS.into_iter().find_map(|layout| {
+            let start = at.checked_sub(layout.next)?;
+            (value == address + start as u64).then_some(())?;
+            let header = Header::new(layout, value, bytes.get(start..)?)?;
+            header.is_unused().then_some(Found {
+                layout,
+                address: value,
+            })
+        })
+    })
+}

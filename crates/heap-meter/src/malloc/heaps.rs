@@ -1,0 +1,142 @@
+//! The memory that an arena's chunks lie in.
+//!
+//! The main arena's is the heap segment and whatever it got by mmap, which nobody keeps a list of;
+//! the others' are heaps: aligned to their largest size, linked from the newest to the first, which
+//! begins with the arena itself.
+//!
+//! # References
+//! glibc `malloc/arena.c`: `heap_info`, `_int_new_arena`, `heap_for_ptr`
+
+use std::ops::Range;
+
+use super::flaw::Flaw;
+use super::header::Header;
+use super::map::Map;
+use super::memory::{Memory, word};
+use super::size_class::ALIGNMENT_BYTES;
+
+/// `HEAP_MAX_SIZE`, then four times each size of huge page that `glibc.malloc.hugetlb` may have
+/// chosen (on x86-64 and aarch64).
+const LARGEST_HEAPS: [u64; 6] = [64 << 20, 8 << 20, 4 << 30, 128 << 20, 2 << 30, 256 << 10];
+/// `sizeof(heap_info)` until 2.34, and since.
+const HEAP_INFO_BYTES: [u64; 2] = [32, 48];
+const LEAST_PAGE_BYTES: u64 = 4096;
+
+/// The memory that an arena's chunks lie in.
+#[derive(Clone, Debug)]
+pub(super) enum Heaps<'a> {
+    /// Any private writable memory within these bounds: the main arena's. They are the heap
+    /// segment's, unless glibc gave up on that.
+    Within(&'a Map, Range<u64>),
+    /// These, in rising order.
+    Only(Vec<Range<u64>>),
+}
+
+impl<'a> Heaps<'a> {
+    /// Those of the main arena. As long as it has nothing but the heap segment, its top's end and
+    /// what it has tell where it begins.
+    pub(super) fn of_main(
+        memory: &mut impl Memory,
+        map: &'a Map,
+        header: &Header,
+    ) -> Result<Self, Flaw> {
+        if header.non_contiguous() || header.has_no_memory() {
+            return Ok(Self::Within(map, 0..u64::MAX));
+        }
+        let mut size = Vec::with_capacity(8);
+        memory.read_one(header.top() + 8..header.top() + 16, &mut size)?;
+        let end = header.top().checked_add(word(&size, 0) & !15);
+        let start = end.and_then(|end| end.checked_sub(header.system_bytes()));
+        match (start, end) {
+            (Some(start), Some(end)) => Ok(Self::Within(map, start..end)),
+            _ => Err(Flaw::Heaps("the heap segment ends before it begins")),
+        }
+    }
+
+    /// Those of any arena but the main one. Their sizes add up to what the arena has.
+    pub(super) fn of(
+        memory: &mut impl Memory,
+        map: &'a Map,
+        header: &Header,
+    ) -> Result<Self, Flaw> {
+        let mut why = Flaw::Heaps("there are none");
+        for largest in LARGEST_HEAPS {
+            match chain(memory, map, header, largest) {
+                Ok(heaps) => return Ok(Self::Only(heaps)),
+                Err(flaw @ Flaw::Unreadable(_)) => return Err(flaw),
+                Err(flaw) if largest == LARGEST_HEAPS[0] => why = flaw,
+                Err(_) => {}
+            }
+        }
+        Err(why)
+    }
+
+    /// Whether a chunk can be there.
+    pub(super) fn hold(&self, range: &Range<u64>) -> bool {
+        match self {
+            Self::Within(map, bounds) => {
+                bounds.start <= range.start && range.end <= bounds.end && map.holds(range)
+            }
+            Self::Only(heaps) => {
+                let after = heaps.partition_point(|heap| heap.start <= range.start);
+                after > 0 && range.start <= range.end && range.end <= heaps[after - 1].end
+            }
+        }
+    }
+
+    /// Whether the top may end at this address: where its heap does.
+    pub(super) fn may_end_at(&self, end: u64) -> bool {
+        match self {
+            Self::Within(..) => end.is_multiple_of(ALIGNMENT_BYTES),
+            Self::Only(heaps) => heaps.iter().any(|heap| heap.end == end),
+        }
+    }
+}
+
+fn chain(
+    memory: &mut impl Memory,
+    map: &Map,
+    header: &Header,
+    largest: u64,
+) -> Result<Vec<Range<u64>>, Flaw> {
+    let mut heaps = Vec::new();
+    let mut sum = 0_u64;
+    let mut heap = header.top() & !(largest - 1);
+    let mut bytes = Vec::new();
+    loop {
+        if !map.holds(&(heap..heap.saturating_add(64))) {
+            return Err(Flaw::Heaps("one is nowhere"));
+        }
+        bytes.clear();
+        memory.read_one(heap..heap + 32, &mut bytes)?;
+        let [arena, previous, size, reached] = [0, 8, 16, 24].map(|at| word(&bytes, at));
+        if arena != header.address {
+            return Err(Flaw::Heaps("one belongs to another arena"));
+        }
+        let plausible = size.is_multiple_of(LEAST_PAGE_BYTES) && size > 0 && size <= largest;
+        if !plausible || reached < size || !map.holds(&(heap..heap + size)) {
+            return Err(Flaw::Heaps("one has an impossible size"));
+        }
+        sum = sum.saturating_add(size);
+        if sum > header.system_bytes() {
+            return Err(Flaw::Heaps("they are more than the arena has"));
+        }
+        heaps.push(heap..heap + size);
+        if previous == 0 {
+            break;
+        }
+        if !previous.is_multiple_of(largest) {
+            return Err(Flaw::Heaps("one is not aligned"));
+        }
+        heap = previous;
+    }
+    let first = heap;
+    heaps.sort_unstable_by_key(|heap| heap.start);
+    let begins = HEAP_INFO_BYTES.contains(&header.address.wrapping_sub(first));
+    let apart = heaps.is_sorted_by(|a, b| a.end <= b.start);
+    if sum == header.system_bytes() && begins && apart {
+        Ok(heaps)
+    } else {
+        Err(Flaw::Heaps("they don't make up the arena"))
+    }
+}

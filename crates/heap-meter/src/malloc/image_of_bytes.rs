@@ -1,0 +1,45 @@
+//! The whole way through a made-up memory, for the fuzzer.
+
+use super::arena;
+use super::fake::Fake;
+use super::find;
+use super::map::Map;
+use super::ring;
+use super::state::Free;
+use super::trim::Pages;
+
+/// Where the bytes are taken to be; as in a program that isn't position-independent.
+const START: u64 = 0x40_0000;
+
+/// Takes bytes for a process's only memory, at 0x400000, and gives what is free in each arena that
+/// is found there. Whatever the bytes are, it doesn't panic and it ends.
+#[doc(hidden)]
+#[must_use]
+pub fn arenas_in(bytes: &[u8]) -> Vec<Free> {
+    let end = START + bytes.len() as u64;
+    let mut memory = Fake::of(START, bytes);
+    let mut map = Map::default();
+    map.add(START..end);
+    map.break_end = Some(end);
+    let sizes = Pages {
+        page_bytes: 4096,
+        top_step_bytes: 4096,
+    };
+    let _ = find::unused(bytes, START);
+    let mut found = Vec::new();
+    for main in find::candidates(bytes, START, &map) {
+        let mut arenas = Vec::new();
+        if ring::arenas(&mut memory, &map, main, &mut arenas).is_err() {
+            continue;
+        }
+        for (index, header) in arenas.iter().enumerate() {
+            let free = arena::free(&mut memory, &map, header, index == 0, sizes);
+            if let Ok(free) = free {
+                assert!(free.total_bytes() <= header.system_bytes());
+                assert!(free.returnable_bytes <= free.total_bytes());
+                found.push(free);
+            }
+        }
+    }
+    found
+}

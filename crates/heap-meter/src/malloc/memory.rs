@@ -1,0 +1,45 @@
+//! Another process's memory, read in batches.
+
+use std::ops::Range;
+
+use thiserror::Error;
+
+/// Why memory couldn't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(super) enum Unreadable {
+    /// Not mapped, or not readable there.
+    #[error("memory that malloc uses is not mapped")]
+    NotMapped,
+    /// The process is gone.
+    #[error("the process ended while it was read")]
+    Gone,
+    /// This process may not.
+    #[error("no permission to read its memory")]
+    Denied,
+    /// The kernel said something else.
+    #[error("its memory can't be read: {0}")]
+    Kernel(nix::errno::Errno),
+}
+
+/// What can be read of a process. A trait, so that a made-up memory can be examined, too.
+pub(super) trait Memory {
+    /// Appends the bytes of all these ranges to `into`, or fails as a whole.
+    fn read(&mut self, places: &[Range<u64>], into: &mut Vec<u8>) -> Result<(), Unreadable>;
+
+    /// Appends the bytes of one range.
+    fn read_one(&mut self, place: Range<u64>, into: &mut Vec<u8>) -> Result<(), Unreadable> {
+        self.read(std::slice::from_ref(&place), into)
+    }
+
+    /// Bytes of these pages that are resident and would give a page frame back: the kernel's shared
+    /// page of zeros wouldn't. The ranges are of whole pages, in rising order, and do not overlap.
+    fn resident_bytes(&mut self, pages: &[Range<u64>]) -> Result<u64, Unreadable>;
+}
+
+/// One little-endian word of bytes that were read.
+pub(super) fn word(bytes: &[u8], at: usize) -> u64 {
+    bytes
+        .get(at..at + 8)
+        .and_then(|eight| eight.try_into().ok())
+        .map_or(0, u64::from_le_bytes)
+}

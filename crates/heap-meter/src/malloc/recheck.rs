@@ -1,0 +1,164 @@
+//! Reads an arena's free chunks a second time.
+//!
+//! All that the first walk saw has to be there still, so that at the moment between the two it was
+//! there at once. What else is checked here, too: that each chunk's end says the same as its
+//! beginning, and that no two overlap.
+
+use std::ops::Range;
+
+use super::flaw::Flaw;
+use super::header::Header;
+use super::list::mangled;
+use super::memory::{Memory, word};
+use super::walk::Walk;
+
+const PAGE_BYTES: u64 = 4096;
+/// Chunks to a batch, two places each: as many places as one system call takes (`IOV_MAX`).
+const BATCH: usize = 512;
+const PREVIOUS_IN_USE: u64 = 1;
+
+/// A walk's chunks by rising address, as indices.
+pub(super) fn by_address(walk: &Walk) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..walk.chunks.len() as u32).collect();
+    order.sort_unstable_by_key(|index| walk.chunks[*index as usize].address);
+    order
+}
+
+/// Whether chunks and top lie apart from each other.
+pub(super) fn apart(walk: &Walk, order: &[u32], header: &Header) -> Result<(), Flaw> {
+    let top = header.top()..header.top().saturating_add(walk.top_bytes);
+    let mut end = 0;
+    for index in order {
+        let chunk = walk.chunks[*index as usize];
+        let in_top = chunk.address < top.end && top.start < chunk.end();
+        if chunk.address < end || in_top {
+            return Err(Flaw::Chunk("it overlaps another one"));
+        }
+        end = chunk.end();
+    }
+    Ok(())
+}
+
+/// Whether all is still as it was. `order` is by rising address.
+pub(super) fn unchanged(
+    memory: &mut impl Memory,
+    header: &Header,
+    walk: &Walk,
+    order: &[u32],
+) -> Result<(), Flaw> {
+    let mut batch = Batch::default();
+    for indices in order.chunks(BATCH) {
+        batch.read(memory, walk, indices)?;
+        for (index, [start, end]) in indices.iter().zip(&batch.found) {
+            let index = *index as usize;
+            if !is_as_before(
+                header,
+                walk,
+                index,
+                &batch.bytes[*start..],
+                &batch.bytes[*end..],
+            )? {
+                return Err(Flaw::Changed);
+            }
+        }
+    }
+    let again = Header::read(memory, header.layout, header.address)?;
+    let mut top = Vec::with_capacity(8);
+    if !header.has_no_memory() {
+        memory.read_one(header.top() + 8..header.top() + 16, &mut top)?;
+    }
+    if again.locked() {
+        Err(Flaw::Locked)
+    } else if again.same_as(header) && word(&top, 0) == walk.top_size_word {
+        Ok(())
+    } else {
+        Err(Flaw::Changed)
+    }
+}
+
+/// Compares one chunk with its first words and with those of the next one.
+fn is_as_before(
+    header: &Header,
+    walk: &Walk,
+    index: usize,
+    start: &[u8],
+    end: &[u8],
+) -> Result<bool, Flaw> {
+    let chunk = walk.chunks[index];
+    let (before, after) = walk.neighbours(index);
+    let [size, forward, back] = [8, 16, 24].map(|at| word(start, at));
+    let [size_before, next_size] = [0, 8].map(|at| word(end, at));
+    let next_says_in_use = next_size & PREVIOUS_IN_USE != 0;
+    if chunk.is_fast() {
+        let after = after.unwrap_or(0);
+        let link = if walk.mangled {
+            mangled(chunk.address + 16, after)
+        } else {
+            after
+        };
+        // For all others a chunk in a fast bin is in use.
+        return match next_says_in_use {
+            true => Ok(size & !15 == chunk.size() && forward == link),
+            false => Err(Flaw::Chunk(
+                "its end says that it is free, its bin that it isn't",
+            )),
+        };
+    }
+    let bin = header.bin_address(chunk.bin().into());
+    let same = size == chunk.size() | PREVIOUS_IN_USE
+        && forward == after.unwrap_or(bin)
+        && back == before.unwrap_or(bin);
+    if !same {
+        return Ok(false);
+    }
+    if size_before != chunk.size() || next_says_in_use {
+        return Err(Flaw::Chunk("its end doesn't say that it is free"));
+    }
+    Ok(true)
+}
+
+/// Places that are read together.
+#[derive(Default)]
+struct Batch {
+    places: Vec<Range<u64>>,
+    bytes: Vec<u8>,
+    /// For each chunk, where in the bytes its beginning and its end are.
+    found: Vec<[usize; 2]>,
+    length: usize,
+}
+
+impl Batch {
+    fn read(&mut self, memory: &mut impl Memory, walk: &Walk, indices: &[u32]) -> Result<(), Flaw> {
+        self.places.clear();
+        self.bytes.clear();
+        self.found.clear();
+        self.length = 0;
+        for index in indices {
+            let chunk = walk.chunks[*index as usize];
+            let start = self.want(chunk.address..chunk.address + 32);
+            let end = self.want(chunk.end()..chunk.end() + 16);
+            self.found.push([start, end]);
+        }
+        Ok(memory.read(&self.places, &mut self.bytes)?)
+    }
+
+    /// Adds a place, above all others; gives where its bytes will be. One on the page where the
+    /// last one ended is read with it, since two places cost more than what is between them.
+    fn want(&mut self, place: Range<u64>) -> usize {
+        if let Some(last) = self.places.last_mut()
+            && place.start >= last.start
+            && place.start / PAGE_BYTES <= (last.end - 1) / PAGE_BYTES
+        {
+            let at = self.length - (last.end - last.start) as usize;
+            let at = at + (place.start - last.start) as usize;
+            let more = place.end.saturating_sub(last.end);
+            last.end += more;
+            self.length += more as usize;
+            return at;
+        }
+        let at = self.length;
+        self.length += (place.end - place.start) as usize;
+        self.places.push(place);
+        at
+    }
+}

@@ -1,0 +1,94 @@
+//! Tells allocators by their libraries' names and by words that only they have.
+
+use super::allocator::Allocator;
+use super::image::Image;
+
+/// Whether a library is glibc's.
+pub(super) fn is_glibc(name: &[u8]) -> bool {
+    let numbered = name.starts_with(b"libc-2.") && name.ends_with(b".so");
+    name == b"libc.so.6" || numbered
+}
+
+/// Which other allocator a library is, by its name.
+pub(super) fn by_name(name: &[u8]) -> Option<Allocator> {
+    let named = |prefix: &[u8]| {
+        let rest = name.strip_prefix(prefix);
+        rest.is_some_and(|rest| memchr::memmem::find(rest, b".so").is_some())
+    };
+    if named(b"libjemalloc") {
+        Some(Allocator::Jemalloc)
+    } else if named(b"libtcmalloc") {
+        Some(Allocator::Tcmalloc)
+    } else if named(b"libmimalloc") {
+        Some(Allocator::Mimalloc)
+    } else if named(b"ld-musl-") || named(b"libc.musl-") {
+        Some(Allocator::Musl)
+    } else {
+        None
+    }
+}
+
+/// Words that stand in a program that has the allocator in itself; backwards here, so that they do
+/// not stand in this one.
+const WORDS: [(&[u8], Allocator); 5] = [
+    (b":fnidliub oG \xff", Allocator::Go),
+    (b" :>collamej<", Allocator::Jemalloc),
+    (b"RETEMARAP_ELPMAS_COLLAMCT", Allocator::Tcmalloc),
+    (b" :rorre :collamim", Allocator::Mimalloc),
+    (b"( cbil lsum", Allocator::Musl),
+];
+
+/// Which other allocators a file has in itself.
+pub(super) fn by_words(bytes: &[u8]) -> Vec<Allocator> {
+    let has = |word: &[u8]| {
+        let word: Vec<u8> = word.iter().rev().copied().collect();
+        memchr::memmem::find(bytes, &word).is_some()
+    };
+    WORDS
+        .into_iter()
+        .filter(|(word, _)| has(word))
+        .map(|(_, allocator)| allocator)
+        .collect()
+}
+
+/// Other allocators among the libraries of a process, each once.
+pub(super) fn libraries(images: &[Image]) -> Vec<Allocator> {
+    let mut found = Vec::new();
+    for allocator in images.iter().filter_map(|image| by_name(image.name())) {
+        if !found.contains(&allocator) {
+            found.push(allocator);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_libraries() {
+        for name in ["libc.so.6", "libc-2.31.so", "libc-2.27.so"] {
+            assert!(is_glibc(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "libc.so",
+            "libcrypt.so.1",
+            "libc-client.so",
+            "libc.so.6.bak",
+        ] {
+            assert!(!is_glibc(name.as_bytes()), "{name}");
+        }
+        for (name, allocator) in [
+            ("libjemalloc.so.2", Some(Allocator::Jemalloc)),
+            ("libtcmalloc_minimal.so.4.5.9", Some(Allocator::Tcmalloc)),
+            ("libmimalloc.so.2.0", Some(Allocator::Mimalloc)),
+            ("libmimalloc-secure.so.2", Some(Allocator::Mimalloc)),
+            ("ld-musl-x86_64.so.1", Some(Allocator::Musl)),
+            ("libjemalloc-notes.txt", None),
+            ("libc.so.6", None),
+        ] {
+            assert_eq!(by_name(name.as_bytes()), allocator, "{name}");
+        }
+    }
+}

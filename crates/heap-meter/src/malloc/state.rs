@@ -1,0 +1,64 @@
+//! What glibc's malloc keeps.
+
+use serde::{Deserialize, Serialize};
+
+/// glibc's malloc in one process. Every figure is verified; what couldn't be is `None`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Whether the main arena takes its memory elsewhere than at the break: glibc gave up on it.
+    pub non_contiguous: bool,
+    /// What all arenas together have from the kernel; blocks with a mapping of their own are not
+    /// in it.
+    pub system_bytes: u64,
+    /// Free in all arenas, the tops included. `None` if one arena's isn't known.
+    pub free_bytes: Option<u64>,
+    /// Resident whole pages within free memory that `malloc_trim(0)` would give back. `None` if one
+    /// arena's isn't known.
+    pub returnable_bytes: Option<u64>,
+    /// The arenas, the main one first.
+    pub arenas: Vec<Arena>,
+}
+
+/// One arena.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arena {
+    /// Where its `malloc_state` is.
+    pub address: u64,
+    /// Whether it is the main arena, which alone uses the break.
+    pub main: bool,
+    /// Whether its lock was held when it was read.
+    pub locked: bool,
+    /// What it has from the kernel.
+    pub system_bytes: u64,
+    /// What is free in it; `None` if it isn't known.
+    pub free: Option<Free>,
+    /// Why not.
+    pub unknown: Option<String>,
+}
+
+/// Free memory of an arena, by where malloc keeps it. Chunks in threads' caches count as in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Free {
+    /// Chunks in the bins and fast bins, the top not included.
+    pub chunks: u64,
+    /// In fast bins.
+    pub fast_bytes: u64,
+    /// In the unsorted bin.
+    pub unsorted_bytes: u64,
+    /// In small bins.
+    pub small_bytes: u64,
+    /// In large bins.
+    pub large_bytes: u64,
+    /// The top, the free end of the arena.
+    pub top_bytes: u64,
+    /// Resident whole pages that `malloc_trim(0)` would give back.
+    pub returnable_bytes: u64,
+}
+
+impl Free {
+    /// All of it: what `mallinfo2(3)` calls `fordblks`.
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        self.fast_bytes + self.unsorted_bytes + self.small_bytes + self.large_bytes + self.top_bytes
+    }
+}

@@ -1,0 +1,41 @@
+//! By how much the main arena's top shrinks: whole pages, or whole huge ones.
+//!
+//! # References
+//! glibc `malloc/malloc.c` since 2.35, `systrim` and `thp_pagesize`; `malloc/arena.c`,
+//! `ptmalloc_init`; the manual's "Memory Allocation Tunables", `glibc.malloc.hugetlb`
+
+use std::io::Read;
+
+use crate::environment::page_size_bytes;
+use crate::process::Process;
+
+const MODE: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
+const SIZE: &str = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size";
+/// An environment is read as far as this.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// Bytes of one step of a process's main arena.
+pub(super) fn top_bytes(process: &Process) -> u64 {
+    huge(process).unwrap_or_else(page_size_bytes)
+}
+
+/// With that tunable the step is a huge page's size, if the kernel gives those only where they are
+/// asked for.
+fn huge(process: &Process) -> Option<u64> {
+    let mode = std::fs::read_to_string(MODE).ok()?;
+    if !mode.contains("[madvise]") {
+        return None;
+    }
+    let mut environment = Vec::new();
+    let file = process.file("environ").ok()?;
+    file.take(MOST_BYTES).read_to_end(&mut environment).ok()?;
+    let asked = environment
+        .split(|byte| *byte == 0)
+        .filter_map(|variable| variable.strip_prefix(b"GLIBC_TUNABLES="))
+        .flat_map(|tunables| tunables.split(|byte| *byte == b':'))
+        .any(|tunable| tunable == b"glibc.malloc.hugetlb=1");
+    if !asked {
+        return None;
+    }
+    std::fs::read_to_string(SIZE).ok()?.trim().parse().ok()
+}

@@ -1,0 +1,135 @@
+/* Does with its heap what it is told, a line at a time, and then waits: nothing but malloc itself
+   writes to the heap between two commands. */
+#define _GNU_SOURCE
+#include <malloc.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { MOST = 2000000 };
+static void *blocks[MOST];
+static uint64_t seed = 88172645463325252ULL;
+
+static uint64_t random_number(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed;
+}
+
+static void answer(const char *text)
+{
+    if (write(1, text, strlen(text)) < 0)
+        _exit(1);
+}
+
+/* COUNT blocks of SMALLEST to LARGEST bytes; then all but every KEPT-th are freed. */
+static void churn(void **place, long count, long smallest, long largest, long kept)
+{
+    for (long i = 0; i < count; i++) {
+        size_t size = smallest + random_number() % (largest - smallest + 1);
+        place[i] = malloc(size);
+        memset(place[i], 1, size);
+    }
+    for (long i = 0; i < count; i++)
+        if (i % kept != 0)
+            free(place[i]);
+}
+
+static pthread_barrier_t barrier;
+
+static void *thread(void *number)
+{
+    void **own = calloc(20000, sizeof *own);
+    pthread_barrier_wait(&barrier);
+    uint64_t state = (uintptr_t)number * 7919;
+    for (long i = 0; i < 20000; i++) {
+        state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+        size_t size = 40 + (state >> 33) % 3000;
+        own[i] = malloc(size);
+        memset(own[i], 1, size);
+    }
+    for (long i = 0; i < 20000; i++)
+        if (i % 50 != 0)
+            free(own[i]);
+    pthread_barrier_wait(&barrier);
+    for (;;)
+        pause();
+    return NULL;
+}
+
+int main(void)
+{
+    char line[200], text[400];
+    size_t length = 0;
+    for (;;) {
+        ssize_t got = read(0, line + length, 1);
+        if (got != 1)
+            return 0;
+        if (line[length] != '\n') {
+            length++;
+            continue;
+        }
+        line[length] = 0;
+        length = 0;
+        long a = 0, b = 0, c = 0, d = 0;
+        sscanf(line + 1, "%ld %ld %ld %ld", &a, &b, &c, &d);
+        strcpy(text, "ok\n");
+        switch (line[0]) {
+        case 'c':
+            churn(blocks, a, b, c, d);
+            break;
+        case 'h': { /* the break gets no further */
+            char *end = sbrk(0);
+            void *hole = mmap(end, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+            strcpy(text, hole == end ? "ok\n" : "no\n");
+            break;
+        }
+        case 't': /* threads with arenas of their own, which wait */
+            pthread_barrier_init(&barrier, NULL, a + 1);
+            for (long i = 0; i < a; i++) {
+                pthread_t id;
+                if (pthread_create(&id, NULL, thread, (void *)(uintptr_t)(i + 1)))
+                    strcpy(text, "no\n");
+            }
+            pthread_barrier_wait(&barrier);
+            pthread_barrier_wait(&barrier);
+            usleep(50000);
+            break;
+        case 'T':
+            sprintf(text, "%d\n", malloc_trim(0));
+            break;
+        case 'm': /* M_MXFAST, M_ARENA_MAX, ... */
+            sprintf(text, "%d\n", mallopt(a, b));
+            break;
+        case 'l': /* lock all memory, which then can't be given back by halves */
+            strcpy(text, mlockall(MCL_CURRENT | MCL_FUTURE) ? "no\n" : "ok\n");
+            break;
+        case 's': /* somebody else's sbrk */
+            strcpy(text, sbrk(a) == (void *)-1 ? "no\n" : "ok\n");
+            break;
+        case 'M': { /* A mappings of one page each, which the kernel can't join */
+            for (long i = 0; i < a; i++)
+                if (mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+                    strcpy(text, "no\n");
+            break;
+        }
+        case 'i':
+#if __GLIBC_PREREQ(2, 33)
+        {
+            struct mallinfo2 info = mallinfo2();
+            sprintf(text, "%zu %zu %zu %zu %zu\n", info.arena, info.fordblks, info.fsmblks, info.keepcost, info.ordblks + info.smblks);
+        }
+#endif
+            break;
+        default:
+            strcpy(text, "what?\n");
+        }
+        answer(text);
+    }
+}

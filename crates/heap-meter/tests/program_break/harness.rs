@@ -1,0 +1,163 @@
+//! Starts programs whose break is known, and asks about it in both ways.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use heap_meter::address_space::{AddressSpace, BreakState, FoundBy};
+use heap_meter::diagnosis;
+use heap_meter::finding::Finding;
+use heap_meter::malloc::{Examiner, State};
+use heap_meter::process::Process;
+
+use crate::compiled::compiled;
+
+pub const MIB: u64 = 1 << 20;
+
+/// A program that waits for its input; killed and reaped when dropped.
+pub struct Running {
+    child: Child,
+    commands: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Running {
+    /// Starts what the command says, with pipes for its input and output.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let commands = child.stdin.take().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Self {
+            child,
+            commands,
+            answers,
+        }
+    }
+
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// A line of input, and the line of output that it brings.
+    pub fn ask(&mut self, line: &str) -> String {
+        self.commands
+            .write_all(format!("{line}\n").as_bytes())
+            .unwrap();
+        self.line()
+    }
+
+    pub fn process(&self) -> Process {
+        Process::open(self.pid()).unwrap()
+    }
+
+    /// The state of its break; found alike by queries and from the list.
+    pub fn break_state(&self) -> BreakState {
+        let state = BreakState::of(&self.process()).unwrap();
+        same_answer(&state, &AddressSpace::of(self.pid()).unwrap());
+        state
+    }
+
+    pub fn malloc(&self) -> State {
+        let examination = Examiner::new().examine(&self.process());
+        examination.state.expect("glibc's malloc can be read")
+    }
+
+    pub fn findings(&self) -> Vec<Finding> {
+        diagnosis::findings(&self.break_state(), Some(&self.malloc()))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `scene.c`, compiled with these arguments of the compiler.
+pub fn scene_with(name: &str, arguments: &[&str]) -> PathBuf {
+    compiled("program_break/scene.c", name, arguments)
+}
+
+pub fn scene_program() -> PathBuf {
+    scene_with("break-scene", &["-O1"])
+}
+
+/// The break of a scene, once it is there.
+pub struct Scene {
+    pub running: Running,
+    /// As the process itself sees it.
+    pub own_break: u64,
+}
+
+impl Scene {
+    /// The steps are separated by spaces.
+    pub fn play(steps: &str) -> Self {
+        let program = scene_program();
+        Self::play_by(Command::new(program).args(steps.split_whitespace()))
+    }
+
+    pub fn play_by(command: &mut Command) -> Self {
+        let mut running = Running::start(command);
+        let line = running.line();
+        let own_break =
+            u64::from_str_radix(&line, 16).unwrap_or_else(|_| panic!("{command:?} said {line:?}"));
+        Self { running, own_break }
+    }
+
+    pub fn state(&self) -> BreakState {
+        self.running.break_state()
+    }
+
+    /// Whether the kernel grants so many bytes more.
+    pub fn grants(&mut self, bytes: u64) -> bool {
+        self.running.ask(&bytes.to_string()) == "1"
+    }
+}
+
+/// Whether this kernel answers queries; if not, both answers come from the list.
+pub fn has_queries() -> bool {
+    let process = Process::open(i32::try_from(std::process::id()).unwrap()).unwrap();
+    BreakState::of(&process).unwrap().found_by == FoundBy::ProcmapQuery
+}
+
+pub fn same_answer(state: &BreakState, space: &AddressSpace) {
+    let listed = space.program_break().expect("the heap has a start");
+    let by_list = (
+        listed.start,
+        listed.end,
+        listed.room_bytes,
+        listed.growable_bytes,
+        listed.blocked,
+        listed.blocker.as_ref(),
+    );
+    let by_query = (
+        state.start,
+        state.end,
+        state.room_bytes,
+        state.growable_bytes,
+        state.blocked,
+        state.blocker.as_ref(),
+    );
+    assert_eq!(by_query, by_list, "process {}", state.pid);
+}
+
+/// Kinds of findings that are about the break.
+pub fn about_the_break(findings: &[Finding]) -> Vec<&str> {
+    findings
+        .iter()
+        .map(|finding| &*finding.kind)
+        .filter(|kind| kind.starts_with("break-"))
+        .collect()
+}
