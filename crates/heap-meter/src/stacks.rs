@@ -19,6 +19,9 @@
 //! malloc's own first request), where the heap of a new thread begins, and for static programs
 //! without symbols.
 
+mod chain;
+#[cfg(target_arch = "x86_64")]
+mod expression;
 mod image;
 mod images;
 mod memory;
@@ -37,6 +40,7 @@ use std::sync::Arc;
 
 use framehop::{FrameAddress, Unwinder};
 
+pub use self::chain::{Call, Chain};
 use self::images::Images;
 use self::memory::Memory;
 use self::names::{Named, Names};
@@ -96,6 +100,65 @@ impl Stacks {
         stack.map(Arc::new)
     }
 
+    /// Reads now what a process has mapped, so that looking at its stopped threads takes no longer
+    /// than it must.
+    ///
+    /// # Errors
+    /// If its list of mappings can't be read: it has ended, or may not be looked at.
+    pub fn learn(&mut self, pid: i32) -> std::io::Result<()> {
+        let space = Space::read(pid, &mut self.images)?;
+        self.insert(pid, space);
+        Ok(())
+    }
+
+    /// The calls that a thread of process `pid` is in, by unwind tables alone. All its threads have
+    /// to stand still meanwhile, whoever has stopped them, and these have to be its registers, by
+    /// their numbers in unwind tables (rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 to r15, rip).
+    /// `None` if its mappings can't be read, and on other machines than x86-64.
+    ///
+    /// # References
+    /// System V ABI, AMD64 supplement, figure 3.36
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
+    pub fn chain(&mut self, pid: i32, registers: &[u64; 17]) -> Option<Chain> {
+        #[cfg(target_arch = "x86_64")]
+        return self.follow(pid, registers);
+        #[cfg(not(target_arch = "x86_64"))]
+        None
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn follow(&mut self, pid: i32, registers: &[u64; 17]) -> Option<Chain> {
+        let mut memory = Memory::of(pid);
+        let fresh = !self.spaces.contains_key(&pid);
+        if fresh {
+            self.read_space(pid)?;
+        }
+        let (chain, unknown) = chain::of(registers, self.spaces.get(&pid)?, &mut memory);
+        let addresses: Vec<_> = chain.calls.iter().map(|call| call.address).collect();
+        if fresh || !unknown && self.is_up_to_date(pid, &addresses) {
+            return Some(chain);
+        }
+        self.read_space(pid)?;
+        Some(chain::of(registers, self.spaces.get(&pid)?, &mut memory).0)
+    }
+
+    /// The file whose code is mapped at an address, once [`learn`](Self::learn) has been called.
+    /// `None` if nothing executable was mapped there, or if the file can't be opened.
+    pub fn file(&self, pid: i32, address: u64) -> Option<MappedFile> {
+        let module = self.spaces.get(&pid)?.module(address)?;
+        Some(MappedFile {
+            path: module.image.path()?,
+            bias: module.bias,
+        })
+    }
+
+    /// What a frame with this address is called, as in [`Stack::frames`]. `None` if nothing
+    /// executable is known to be mapped there.
+    pub fn name(&mut self, pid: i32, address: u64) -> Option<String> {
+        let part = self.spaces.get(&pid)?.part(address)?;
+        Some(self.names.of(part, address).text.to_string())
+    }
+
     /// Forgets what a process has mapped: it executed another program or has ended. What is known
     /// of the files is kept.
     pub fn forget(&mut self, pid: i32) {
@@ -123,7 +186,7 @@ impl Stacks {
             fresh = true;
         }
         let mut walk = self.walk(pid, &registers, &mut memory)?;
-        if !fresh && (walk.unknown || !self.is_up_to_date(pid, &walk)) {
+        if !fresh && (walk.unknown || !self.is_up_to_date(pid, &walk.addresses)) {
             self.read_space(pid)?;
             walk = self.walk(pid, &registers, &mut memory)?;
         }
@@ -142,22 +205,24 @@ impl Stacks {
     }
 
     fn read_space(&mut self, pid: i32) -> Option<()> {
+        self.learn(pid).ok()
+    }
+
+    fn insert(&mut self, pid: i32, space: Space) {
         if self.spaces.len() >= MOST_PROCESSES {
             self.spaces.clear();
         }
-        let space = Space::read(pid, &mut self.images).ok()?;
         self.spaces.insert(pid, space);
-        Some(())
     }
 
     /// Whether the files that a stack leads through are still those that are mapped there.
-    fn is_up_to_date(&self, pid: i32, walk: &Walk) -> bool {
+    fn is_up_to_date(&self, pid: i32, addresses: &[u64]) -> bool {
         let Some(space) = self.spaces.get(&pid) else {
             return false;
         };
         let mut seen = Vec::new();
         let mut marks = Vec::new();
-        for &address in &walk.addresses {
+        for &address in addresses {
             if let Some(module) = space.module(address)
                 && !seen.contains(&(module.image.id, module.bias))
             {
@@ -223,6 +288,16 @@ impl std::fmt::Debug for Stacks {
             .field("processes", &self.spaces.len())
             .finish_non_exhaustive()
     }
+}
+
+/// A file whose code a process has mapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappedFile {
+    /// By which this program opens the very file that is mapped, for as long as the [`Stacks`] that
+    /// gave it lives.
+    pub path: PathBuf,
+    /// Address in the process, less that in the file.
+    pub bias: u64,
 }
 
 /// The code addresses of a stack, innermost first; of a caller, an address within its call.

@@ -9,6 +9,7 @@ use gimli::{
     FrameDescriptionEntry, LittleEndian, Register, RegisterRule, UnwindContext, UnwindSection,
 };
 
+use super::expression;
 use super::image::Image;
 use super::memory::Memory;
 use super::registers::Registers;
@@ -85,11 +86,12 @@ pub(super) fn innermost(
         let Some(module) = space.module(address) else {
             break;
         };
-        let Some((frame, above)) = step(module, address, values, &mut context, memory) else {
+        let step = step(module, address, &values, &mut context, memory);
+        let Some(step) = step.filter(|step| !step.interrupted) else {
             break;
         };
-        frames.push(frame);
-        values = above;
+        frames.push(step.frame);
+        values = step.above;
     }
     frames
 }
@@ -105,13 +107,26 @@ fn start(registers: &Registers) -> [Option<u64>; 17] {
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
-fn step(
+/// A function, and what its caller will find when it returns.
+pub(super) struct Step {
+    pub(super) frame: Frame,
+    /// What is in the caller's registers, as far as that is known.
+    pub(super) above: [Option<u64>; 17],
+    /// The caller didn't call: a signal interrupted it.
+    pub(super) interrupted: bool,
+    /// There is no caller: the tables say that a thread begins here.
+    pub(super) begins: bool,
+}
+
+/// Goes back from a function to its caller, as the function's table has it. `None` if there is none
+/// for this address, or if it needs what isn't known.
+pub(super) fn step(
     module: &Module,
     address: u64,
-    values: [Option<u64>; 17],
+    values: &[Option<u64>; 17],
     context: &mut UnwindContext<usize>,
     memory: &mut Memory,
-) -> Option<(Frame, [Option<u64>; 17])> {
+) -> Option<Step> {
     let image = &module.image;
     let frame = image.eh_frame.as_ref()?;
     let mut bases = BaseAddresses::default().set_eh_frame(frame.addresses.start);
@@ -127,16 +142,20 @@ fn step(
     let table = EhFrame::new(image.section(frame), LittleEndian);
     let stated = address.wrapping_sub(module.bias);
     let entry = entry(image, &table, &bases, stated)?;
-    if entry.is_signal_trampoline() {
-        return None;
-    }
+    let interrupted = entry.is_signal_trampoline();
+    let encoding = entry.cie().encoding();
     let row = entry.unwind_info_for_address(&table, &bases, context, stated);
     let row = row.ok()?;
-    let CfaRule::RegisterAndOffset { register, offset } = *row.cfa() else {
-        return None;
+    let cfa = match row.cfa() {
+        CfaRule::RegisterAndOffset { register, offset } => {
+            let base = (*values.get(usize::from(register.0))?)?;
+            base.wrapping_add_signed(*offset)
+        }
+        CfaRule::Expression(expression) => {
+            let expression = expression.get(&table).ok()?;
+            expression::value(expression, encoding, None, values, memory)?
+        }
     };
-    let base = (*values.get(usize::from(register.0))?)?;
-    let cfa = base.wrapping_add_signed(offset);
     let mut above = [None; 17];
     let mut saved = Vec::new();
     for number in 0..above.len() {
@@ -151,21 +170,37 @@ fn step(
                 memory.word(cfa.wrapping_add_signed(offset))
             }
             Some(RegisterRule::ValOffset(offset)) => Some(cfa.wrapping_add_signed(offset)),
+            Some(RegisterRule::Expression(expression)) => {
+                let place = expression.get(&table).ok().and_then(|expression| {
+                    expression::value(expression, encoding, Some(cfa), values, memory)
+                });
+                place.and_then(|place| memory.word(place))
+            }
             Some(RegisterRule::SameValue) => values[number],
             // Without a rule: what a function must leave as it was, it has left.
             None if kept => values[number],
             _ => None,
         };
     }
-    above[number::RSP] = Some(cfa);
+    // After a signal the stack pointer has a rule of its own.
+    if row.register(Register(number::RSP as u16)).is_none() {
+        above[number::RSP] = Some(cfa);
+    }
+    let return_rule = row.register(Register(number::RA as u16));
+    let begins = matches!(return_rule, None | Some(RegisterRule::Undefined));
     let function = entry.initial_address();
     let frame = Frame {
         module: module.clone(),
         function,
-        values,
+        values: *values,
         saved,
     };
-    Some((frame, above))
+    Some(Step {
+        frame,
+        above,
+        interrupted,
+        begins,
+    })
 }
 
 /// What the tables say of the function at an address.

@@ -120,14 +120,19 @@ fn request(request: libc::c_uint, tid: i32, data: usize) {
     unsafe { libc::ptrace(request, tid, 0_usize, data) };
 }
 
-fn look(tid: i32, said: (u64, u64)) -> Stop {
+/// The registers of a thread that this one has stopped.
+pub fn registers(tid: i32) -> libc::user_regs_struct {
     let mut registers = std::mem::MaybeUninit::<libc::user_regs_struct>::zeroed();
     let into = registers.as_mut_ptr();
     // SAFETY: GETREGS writes one such structure.
     let result = unsafe { libc::ptrace(libc::PTRACE_GETREGS, tid, 0_usize, into) };
     assert_eq!(result, 0, "the thread is stopped");
     // SAFETY: made of integers, zeroed and then written by the kernel.
-    let r = unsafe { registers.assume_init() };
+    unsafe { registers.assume_init() }
+}
+
+fn look(tid: i32, said: (u64, u64)) -> Stop {
+    let r = registers(tid);
     let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap();
     let pid = status.lines().find_map(|line| line.strip_prefix("Tgid:"));
     Stop {

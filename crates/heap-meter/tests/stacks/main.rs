@@ -1,6 +1,7 @@
 //! Stacks and requests of real programs.
 #![cfg(target_arch = "x86_64")]
 
+mod chains;
 #[path = "../common/compiled.rs"]
 mod compiled;
 mod elsewhere;
