@@ -103,7 +103,7 @@ fn work(blocks: u64, block_bytes: usize, child: &Child) -> anyhow::Result<()> {
     })?;
     child.held(TAKEN)?;
     drop(chain);
-    child.reach(FREED)?;
+    child.before_trim(FREED)?;
     malloc_trim();
     child.reach(TRIMMED)?;
     Ok(())

@@ -76,6 +76,16 @@ impl Child {
         self.checkpoints.reach(label)
     }
 
+    /// As [`reach`](Self::reach), when malloc_trim(3) comes next: the parent reads from outside
+    /// what it would give back, too.
+    ///
+    /// # Errors
+    ///
+    /// When the parent is gone.
+    pub fn before_trim(&self, label: &str) -> io::Result<()> {
+        self.checkpoints.reach_examined(label)
+    }
+
     /// As [`reach`](Self::reach), when all that this run takes is held: a control whose break is
     /// blocked by now says so first.
     ///

@@ -15,17 +15,23 @@ const KEPT_RATIO: f64 = 1.5;
 /// … and when that is at least so much.
 const KEPT_BYTES: f64 = (4 << 20) as f64;
 
-/// Memory when all is held, when it is freed, when malloc was told to give it back, and its peak.
+/// Memory when all is held, when it is freed, when malloc was told to give it back, and its peak;
+/// and what malloc was to give back then, as it was predicted and as it came.
 pub(crate) fn memory_metrics(held: &str, freed: &str, trimmed: &str) -> Vec<Metric> {
     let label = held.to_owned();
-    vec![
+    let mut memory = vec![
         metrics::peak_rss(),
         metrics::rss_at("rss_after_free", "memory after free", freed),
         metrics::rss_at("rss_after_trim", "memory after malloc_trim", trimmed),
-        Metric::new("address_space", "address space", Unit::Bytes, move |run| {
-            Some(run.checkpoint(&label)?.snapshot.address_space_bytes as f64)
-        }),
-    ]
+    ];
+    memory.extend(metrics::trim(freed, trimmed));
+    memory.push(Metric::new(
+        "address_space",
+        "address space",
+        Unit::Bytes,
+        move |run| Some(run.checkpoint(&label)?.snapshot.address_space_bytes as f64),
+    ));
+    memory
 }
 
 fn rss(run: &Run, label: &str) -> Option<f64> {

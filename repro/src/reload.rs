@@ -158,7 +158,12 @@ fn work(locations: u64, cycles: u32, bundle: &Path, child: &Child) -> anyhow::Re
             drop(context);
         }
         vm = new_vm;
-        child.reach(old_freed)?;
+        // After the last one malloc_trim comes next.
+        if done == steps {
+            child.before_trim(old_freed)?;
+        } else {
+            child.reach(old_freed)?;
+        }
     }
     malloc_trim();
     child.reach(TRIMMED)?;

@@ -67,6 +67,61 @@ fn a_reload_holds_both_configurations_for_a_while() {
     }
 }
 
+#[test]
+fn what_a_burst_leaves_to_malloc_trim_is_predicted() {
+    let flags = ["--blocks", "2000", "--block-bytes", "4000"];
+    let results = json(
+        env!("CARGO_BIN_EXE_burst"),
+        &[&flags[..], &["--repeats", "2"]].concat(),
+    );
+    let [_, hole] = predicted(&results, "freed");
+    // All but the blocks that share a page with something else.
+    assert!((7_000_000..8_200_000).contains(&hole), "{hole}");
+}
+
+#[test]
+fn what_a_reload_leaves_to_malloc_trim_is_predicted() {
+    if bundle().is_none() {
+        return;
+    }
+    let flags = ["--locations", "5", "--cycles", "1", "--repeats", "1"];
+    let results = json(env!("CARGO_BIN_EXE_reload"), &flags);
+    let [control, hole] = predicted(&results, "reload 1: old freed");
+    assert!(control.min(hole) > 1 << 20, "{control} {hole}");
+}
+
+/// What malloc_trim was to give back in either arm, the greatest of the runs: in each run no more
+/// than 1 % or 256 KiB away from what it gave back, and told beside it.
+fn predicted(results: &Value, freed: &str) -> [i64; 2] {
+    ["control", "hole"].map(|arm| {
+        let mut greatest = 0;
+        for run in runs(results, arm) {
+            let checkpoints = run["checkpoints"].as_array().unwrap();
+            let at = |label: &str| {
+                let found = checkpoints.iter().find(|at| at["label"] == label);
+                found.unwrap_or_else(|| panic!("{label} isn't among {checkpoints:?}"))
+            };
+            let (freed, trimmed) = (at(freed), at("trimmed"));
+            let rss = |at: &Value| at["rss_bytes"].as_i64().unwrap();
+            let given_back = rss(freed) - rss(trimmed);
+            let predicted = freed["malloc"]["returnable_bytes"].as_i64();
+            let predicted = predicted.unwrap_or_else(|| panic!("{arm}: unknown: {freed}"));
+            let off = (predicted - given_back).abs();
+            assert!(
+                off <= (256 << 10).max(given_back / 100),
+                "{arm}: {predicted} predicted, {given_back} given back"
+            );
+            let examined = checkpoints.iter().filter(|at| at.get("malloc").is_some());
+            assert_eq!(examined.count(), 1, "{arm}: looked at where nobody asked");
+            greatest = greatest.max(predicted);
+        }
+        for metric in ["returnable_before_trim", "given_back_by_trim"] {
+            assert!(compared(results, metric, arm).is_finite());
+        }
+        greatest
+    })
+}
+
 /// The kinds of the findings.
 fn kinds(results: &Value) -> Vec<&str> {
     let findings = results["findings"].as_array().unwrap();

@@ -1,6 +1,7 @@
 //! `brkhole trace`: a command that is launched, or a process that runs already.
 
 mod attached;
+mod kept;
 mod launched;
 
 use std::process::ExitCode;

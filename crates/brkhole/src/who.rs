@@ -22,15 +22,14 @@ impl Who {
         self.stacks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the stack unwound at every growth of the run.
+    /// Has the stack unwound at every growth of the run. [`forget`](Self::forget) is to be called
+    /// when a process has another program, or ends.
     pub(crate) fn asked_by(&self, options: Options) -> Options {
-        let (at_growth, at_exit) = (self.clone(), self.clone());
-        options
-            .at_growth(move |stopped, _| at_growth.lock().of(stopped.pid, stopped.tid))
-            .at_exit(move |stopped| at_exit.lock().forget(stopped.pid))
+        let at_growth = self.clone();
+        options.at_growth(move |stopped, _| at_growth.lock().of(stopped.pid, stopped.tid))
     }
 
-    /// Has a process's new program forgotten the old one's mappings.
+    /// Has the mappings forgotten of a process's former program.
     pub(crate) fn forget(&self, pid: i32) {
         self.lock().forget(pid);
     }

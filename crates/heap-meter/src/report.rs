@@ -7,6 +7,8 @@ mod figure;
 #[cfg(feature = "stacks")]
 pub mod flame;
 mod json;
+mod malloc_table;
+mod rows;
 mod table;
 mod text;
 mod trace_csv;
@@ -15,7 +17,8 @@ mod trace_table;
 pub use csv::experiment_csv;
 pub use figure::in_unit;
 pub use json::{experiment_json, experiment_json_with_maps, trace_json};
+pub use rows::{Column, rows_csv, rows_table};
 pub use table::experiment_table;
-pub use text::wrapped;
+pub use text::{printable, wrapped};
 pub use trace_csv::trace_csv;
 pub use trace_table::trace_table;

@@ -1,6 +1,7 @@
 //! A watched run as a result: what is reported, and kept, of a [`Story`].
 
 mod address_space;
+mod malloc;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ use crate::story::growth::{ByKind, FileGrowth, Growth, StackGrowth};
 use crate::story::tally::Tally;
 
 pub use address_space::{AddressSpaceReport, BlockerReport, PartReport};
+pub use malloc::{MallocReport, Moment};
 
 /// A watched run.
 ///
@@ -42,6 +44,9 @@ pub struct Trace {
     /// Where the memory of the process that grew most lay; only if the story kept it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_space: Option<AddressSpaceReport>,
+    /// What malloc kept in the processes that kept most, the launched or watched one first; `None`
+    /// for a log, which nobody can look into.
+    pub malloc: Option<Vec<MallocReport>>,
     /// What follows.
     pub findings: Vec<Finding>,
     /// What was not done, or done otherwise than without a watcher.
@@ -175,6 +180,7 @@ impl Trace {
             growth: GrowthReport::of(&story.growth),
             fallback: story.fallback.clone(),
             address_space: story.growth.layout().as_ref().map(AddressSpaceReport::of),
+            malloc: None,
             findings: story.findings(),
             notes: Vec::new(),
             observer: None,

@@ -5,11 +5,13 @@ use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use heap_meter::process::Process;
 use heap_meter::source::attach::{self, Attach, Used, Watched};
 use heap_meter::story::Story;
 use heap_meter::trace::{Observer, Source, Trace};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::kept;
 use crate::cli::{TraceArguments, Via};
 use crate::signals;
 
@@ -23,6 +25,7 @@ pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCo
     let command = command_line(pid);
     let ends = signals::Ends::listen()?;
     let attach = Attach::start(pid, via, super::story(arguments))?;
+    let process = Process::open(pid);
     let used = attach.via();
     let stopper = attach.stopper();
     ends.each(move |_| stopper.stop());
@@ -31,6 +34,11 @@ pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCo
 
     let mut trace = Trace::of(&watched.sink, Source::Attach, command.as_deref());
     fill_in(&mut trace, &watched, used);
+    let told = process.map_or_else(
+        |_| kept::Told::default(),
+        |process| kept::at_the_end_of_watching(&process),
+    );
+    told.add_to(&mut trace);
     super::report(arguments, trace, &watched.sink)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -12,6 +12,7 @@ use heap_meter::story::Story;
 use heap_meter::target::Target;
 use heap_meter::trace::{Observer, Source, Trace};
 
+use super::kept::Kept;
 use crate::cli::TraceArguments;
 use crate::hole::Holes;
 use crate::signals;
@@ -35,11 +36,20 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     if let Some(who) = &who {
         options = who.asked_by(options);
     }
+    let kept = Kept::default();
+    let (at_exit, unwinder) = (kept.clone(), who.clone());
+    options = options.at_exit(move |stopped| {
+        at_exit.at_exit(stopped);
+        if let Some(who) = &unwinder {
+            who.forget(stopped.pid);
+        }
+    });
     let command_ended = Arc::new(AtomicBool::new(false));
     let sink = Told {
         story: super::story(arguments),
         holes: holes.clone(),
         who: who.clone(),
+        kept: kept.clone(),
         first: None,
         command_ended: Arc::clone(&command_ended),
     };
@@ -65,6 +75,8 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     fill_in(&mut trace, &finished);
     trace.notes.extend(holes.iter().flat_map(Holes::notes));
     trace.notes.extend(who.iter().flat_map(Who::notes));
+    trace.notes.extend(kept.notes());
+    kept.told().add_to(&mut trace);
     super::report(arguments, trace, &finished.sink.story)?;
     Ok(ExitCode::from(finished.ending.shell_status() as u8))
 }
@@ -102,6 +114,7 @@ struct Told {
     story: Story,
     holes: Option<Holes>,
     who: Option<Who>,
+    kept: Kept,
     /// The launched process, once it has begun.
     first: Option<i32>,
     command_ended: Arc<AtomicBool>,
@@ -110,7 +123,10 @@ struct Told {
 impl Sink for Told {
     fn take(&mut self, event: &Event) {
         match (&event.what, &self.who) {
-            (What::Started, _) => self.first = Some(event.pid),
+            (What::Started, _) => {
+                self.first = Some(event.pid);
+                self.kept.launched(event.pid);
+            }
             (What::Exec { .. }, Some(who)) => who.forget(event.pid),
             (What::Exited(_), _) if self.first == Some(event.tid) => {
                 self.command_ended.store(true, Ordering::Release);

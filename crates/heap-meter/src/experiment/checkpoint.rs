@@ -48,7 +48,21 @@ impl Checkpoints {
     ///
     /// When the parent is gone; the caller should end then.
     pub fn reach(&self, label: &str) -> io::Result<()> {
-        self.send(&Message::Checkpoint(label))?;
+        self.wait_at(&Message::Checkpoint(label))
+    }
+
+    /// As [`reach`](Self::reach); the parent looks into this process's malloc, too, once it has
+    /// weighed: what it keeps free, and what malloc_trim(3) would give back.
+    ///
+    /// # Errors
+    ///
+    /// When the parent is gone; the caller should end then.
+    pub fn reach_examined(&self, label: &str) -> io::Result<()> {
+        self.wait_at(&Message::Examined(label))
+    }
+
+    fn wait_at(&self, checkpoint: &Message<'_>) -> io::Result<()> {
+        self.send(checkpoint)?;
         let Some(socket) = self.socket else {
             return Ok(());
         };

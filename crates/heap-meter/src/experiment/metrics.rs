@@ -26,6 +26,30 @@ pub fn rss_at(name: &str, title: &str, label: &str) -> Metric {
     })
 }
 
+/// What malloc_trim(3) gives back: `returnable_before_trim`, as it was read from outside at the
+/// examined checkpoint `freed`, and `given_back_by_trim`, the resident memory that went between
+/// `freed` and `trimmed`.
+pub fn trim(freed: &str, trimmed: &str) -> Vec<Metric> {
+    let (at, before, after) = (freed.to_owned(), freed.to_owned(), trimmed.to_owned());
+    vec![
+        Metric::new(
+            "returnable_before_trim",
+            "malloc_trim: predicted",
+            Unit::Bytes,
+            move |run| Some(run.checkpoint(&at)?.returnable_bytes()? as f64),
+        ),
+        Metric::new(
+            "given_back_by_trim",
+            "malloc_trim: given back",
+            Unit::Bytes,
+            move |run| {
+                let rss = |label: &str| Some(run.checkpoint(label)?.snapshot.rss_bytes as f64);
+                Some(rss(&before)? - rss(&after)?)
+            },
+        ),
+    ]
+}
+
 /// What malloc asked of the kernel in the traced run: `brk_calls`, `brk_refused`, `fallbacks` and
 /// `fallback_bytes`.
 pub fn malloc() -> Vec<Metric> {

@@ -2,9 +2,10 @@
 
 use super::plan::Arm;
 use super::results::Results;
-use super::run::{Watched, Weighed, observe_traced, observe_untraced};
+use super::run::{Watched, Weighed, observe_traced, untraced};
 use super::run_error::RunError;
 use super::stop::Stop;
+use crate::malloc::Examiner;
 
 /// Runs one process of an arm, in either of two ways.
 pub(super) trait Observer {
@@ -29,7 +30,11 @@ pub(super) trait Observer {
 }
 
 /// The programs mark checkpoints and are weighed there.
-pub(super) struct AtCheckpoints;
+#[derive(Default)]
+pub(super) struct AtCheckpoints {
+    /// The same for all runs: what it learns of a program file, once, is true of the next run.
+    examiner: Examiner,
+}
 
 impl Observer for AtCheckpoints {
     fn untraced(
@@ -38,7 +43,7 @@ impl Observer for AtCheckpoints {
         stop: &Stop,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Weighed, RunError> {
-        observe_untraced(&arm.target, stop, progress)
+        untraced(&mut self.examiner, &arm.target, stop, progress)
     }
 
     fn traced(

@@ -69,7 +69,7 @@ impl Experiment {
         progress: &mut dyn FnMut(Progress<'_>),
         after_run: &mut dyn FnMut(&Results),
     ) -> Result<Results, ExperimentError> {
-        self.run_with(&mut AtCheckpoints, stop, progress, after_run)
+        self.run_with(&mut AtCheckpoints::default(), stop, progress, after_run)
     }
 
     /// [`run`](Self::run), with runs that are observed in a certain way.
@@ -123,6 +123,11 @@ impl Experiment {
                 tracing_permitted = watched.is_some();
                 processes_done += 1;
                 complete += 1;
+                for note in unknown_mallocs(&weighed) {
+                    if !results.notes.contains(&note) {
+                        results.notes.push(note);
+                    }
+                }
                 found.runs.push(joined(weighed, watched));
                 observer.look_over(&mut results);
                 results.comparison = compare(&self.metrics, &results.arms);
@@ -157,6 +162,17 @@ fn order(arms: usize, repeat: u32) -> Vec<usize> {
     } else {
         forwards.rev().collect()
     }
+}
+
+/// What was to be told of malloc, and isn't known.
+fn unknown_mallocs(weighed: &Weighed) -> impl Iterator<Item = String> + '_ {
+    weighed.checkpoints.iter().filter_map(|at| {
+        let why = at.why_unknown()?;
+        let label = &at.label;
+        Some(format!(
+            "{label}: what malloc could give back isn't known: {why}"
+        ))
+    })
 }
 
 fn joined(weighed: Weighed, watched: Option<Watched>) -> Run {

@@ -15,6 +15,8 @@ pub(super) const PACKET_BYTES: usize = 512;
 pub(super) enum Message<'a> {
     /// The program waits at the checkpoint of this label.
     Checkpoint(&'a str),
+    /// The same, and what its malloc keeps is asked for, too.
+    Examined(&'a str),
     /// Something about this run that belongs into the report.
     Fact { key: &'a str, value: &'a str },
     /// How far the work is.
@@ -24,6 +26,7 @@ pub(super) enum Message<'a> {
 }
 
 const CHECKPOINT: u8 = b'C';
+const EXAMINED: u8 = b'E';
 const FACT: u8 = b'F';
 const PROGRESS: u8 = b'P';
 const VOID: u8 = b'V';
@@ -42,6 +45,7 @@ impl Packet {
         };
         match message {
             Message::Checkpoint(label) => packet.push(CHECKPOINT, &[label.as_bytes()]),
+            Message::Examined(label) => packet.push(EXAMINED, &[label.as_bytes()]),
             Message::Fact { key, value } => {
                 packet.push(FACT, &[key.as_bytes(), b"\0", value.as_bytes()]);
             }
@@ -71,6 +75,7 @@ pub(super) fn parse(packet: &[u8]) -> Option<Message<'_>> {
     let (kind, content) = packet.split_first()?;
     match *kind {
         CHECKPOINT => Some(Message::Checkpoint(text(content))),
+        EXAMINED => Some(Message::Examined(text(content))),
         VOID => Some(Message::Void(text(content))),
         FACT => {
             let end = content.iter().position(|byte| *byte == 0)?;
@@ -106,6 +111,7 @@ mod tests {
     fn every_message_arrives_as_it_was_sent() {
         for message in [
             Message::Checkpoint("loaded"),
+            Message::Examined("freed"),
             Message::Fact {
                 key: "hole",
                 value: "made at 0x1000",

@@ -3,6 +3,7 @@
 use super::comparison::Comparison;
 use crate::environment::Environment;
 use crate::finding::Finding;
+use crate::malloc::State;
 use crate::snapshot::Snapshot;
 use crate::story::fallback::Fallback;
 use crate::story::tally::Counts;
@@ -69,6 +70,35 @@ pub struct Checkpoint {
     /// What it weighed.
     #[serde(flatten)]
     pub snapshot: Snapshot,
+    /// What malloc kept, where the program had it looked at
+    /// ([`Checkpoints::reach_examined`](super::Checkpoints::reach_examined)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub malloc: Option<State>,
+    /// Why that isn't known, where it was looked at in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub malloc_unknown: Option<String>,
+}
+
+impl Checkpoint {
+    /// What malloc_trim(3) would have given back, in bytes; `None` where malloc wasn't looked at,
+    /// or where it isn't known ([`why_unknown`](Self::why_unknown)).
+    pub fn returnable_bytes(&self) -> Option<u64> {
+        self.malloc.as_ref()?.returnable_bytes
+    }
+
+    /// Why it isn't known what malloc_trim(3) would have given back, though malloc was looked at.
+    pub fn why_unknown(&self) -> Option<&str> {
+        let of_an_arena = || {
+            let state = self.malloc.as_ref()?;
+            let mut arenas = state.arenas.iter();
+            arenas.find_map(|arena| arena.unknown.as_deref())
+        };
+        match &self.malloc_unknown {
+            Some(reason) => Some(reason),
+            None if self.returnable_bytes().is_none() => of_an_arena(),
+            None => None,
+        }
+    }
 }
 
 /// The observer's own cost in a traced process.

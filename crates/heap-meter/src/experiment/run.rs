@@ -5,10 +5,11 @@
 
 use super::results::{Checkpoint, Traced};
 use super::run_error::{EndingText, RunError};
-use super::session::{Session, connected, serve};
+use super::session::{Session, Weight, connected, serve};
 use super::stop::Stop;
 use crate::event::Ending;
-use crate::snapshot::Snapshot;
+use crate::malloc::Examiner;
+use crate::snapshot::Weigher;
 use crate::source::launch::Launch;
 use crate::story::fallback::Fallback;
 use crate::story::tally::{Counts, Tally};
@@ -58,6 +59,16 @@ pub fn observe_untraced(
     stop: &Stop,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Weighed, RunError> {
+    untraced(&mut Examiner::new(), target, stop, progress)
+}
+
+/// [`observe_untraced`], with an examiner that may know the program already.
+pub(super) fn untraced(
+    examiner: &mut Examiner,
+    target: &Target,
+    stop: &Stop,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Weighed, RunError> {
     let (ours, target) = connected(target)?;
     let mut command = target.die_with_parent(true).to_command();
     // A process group of its own: Ctrl-C at the terminal reaches the parent alone, which then ends
@@ -74,8 +85,11 @@ pub fn observe_untraced(
     let pid = child.0.id().cast_signed();
 
     let mut session = Session::new(started, progress);
-    serve(&ours, stop, &mut session, |label| {
-        Snapshot::of(pid).map(|snapshot| Some((label.to_owned(), snapshot)))
+    serve(&ours, stop, &mut session, |examined| {
+        let mut weigher = Weigher::open(pid)?;
+        let snapshot = weigher.weigh()?;
+        let malloc = examined.then(|| examiner.examine(weigher.process()).state);
+        Ok(Some(Weight { snapshot, malloc }))
     })?;
     let status = wait_until_stopped(&mut child.0, stop)?;
     let ended = Instant::now();

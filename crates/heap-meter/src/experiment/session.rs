@@ -4,6 +4,7 @@ use super::protocol::{self, Message, PACKET_BYTES, SOCKET_VARIABLE};
 use super::results::Checkpoint;
 use super::run_error::RunError;
 use super::stop::Stop;
+use crate::malloc::{State, Unknown};
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::target::Target;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -74,14 +75,21 @@ impl<'a> Session<'a> {
     }
 }
 
-type Scale<'a> = &'a mut dyn FnMut(&str) -> Result<Option<(String, Snapshot)>, SnapshotError>;
+/// What was found at a checkpoint, and whether malloc was to be looked at.
+pub(super) struct Weight {
+    pub(super) snapshot: Snapshot,
+    pub(super) malloc: Option<Result<State, Unknown>>,
+}
+
+/// Weighs; with `true`, looks into malloc after that.
+type Scale<'a> = &'a mut dyn FnMut(bool) -> Result<Option<Weight>, SnapshotError>;
 
 /// Answers the program until it closes its end of the socket.
 pub(super) fn serve(
     socket: &OwnedFd,
     stop: &Stop,
     session: &mut Session<'_>,
-    mut weigh: impl FnMut(&str) -> Result<Option<(String, Snapshot)>, SnapshotError>,
+    mut weigh: impl FnMut(bool) -> Result<Option<Weight>, SnapshotError>,
 ) -> Result<(), RunError> {
     let mut packet = [0_u8; PACKET_BYTES];
     loop {
@@ -117,17 +125,25 @@ fn take(
         }
         Some(Message::Void(reason)) => session.void = Some(reason.to_owned()),
         Some(Message::Progress { done, total }) => (session.progress)(done, total),
-        Some(Message::Checkpoint(label)) => {
+        Some(message @ (Message::Checkpoint(label) | Message::Examined(label))) => {
+            let examined = matches!(message, Message::Examined(_));
             let worked = arrived - session.working_since;
             if session.reached > 0 {
                 session.worked += worked;
             }
             session.reached += 1;
-            if let Some((label, snapshot)) = weigh(label)? {
+            if let Some(Weight { snapshot, malloc }) = weigh(examined)? {
+                let (malloc, malloc_unknown) = match malloc {
+                    Some(Ok(state)) => (Some(state), None),
+                    Some(Err(unknown)) => (None, Some(unknown.to_string())),
+                    None => (None, None),
+                };
                 session.checkpoints.push(Checkpoint {
-                    label,
+                    label: label.to_owned(),
                     worked_seconds: worked.as_secs_f64(),
                     snapshot,
+                    malloc,
+                    malloc_unknown,
                 });
             }
             session.weighing += arrived.elapsed();

@@ -122,6 +122,8 @@ pub(super) fn weigh(
             label: END.to_owned(),
             worked_seconds: wall_seconds,
             snapshot,
+            malloc: None,
+            malloc_unknown: None,
         }),
         Some(Err(reason)) => tell("not_weighed", Some(reason)),
         None => tell(

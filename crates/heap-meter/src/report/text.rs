@@ -46,7 +46,7 @@ pub(super) fn right(text: &str) -> Cell {
 }
 
 /// What somebody else has named, on one line: control characters are escaped.
-pub(super) fn printable(name: &str) -> String {
+pub fn printable(name: &str) -> String {
     name.chars()
         .flat_map(|character| {
             let escaped = character.is_control().then(|| character.escape_default());

@@ -15,7 +15,9 @@ struct Row<'a> {
     peak_bytes: Option<i64>,
 }
 
-/// The run as CSV with a header; sections `syscall`, `kind`, `file`, `stack`, `fallback`, `finding`.
+/// The run as CSV with a header; sections `syscall`, `kind`, `file`, `stack`, `fallback`,
+/// `malloc-system`, `malloc-free`, `malloc-returnable` (a row for each process that was looked into;
+/// no bytes where they aren't known), `finding`.
 ///
 /// Stacks are folded, outermost frame first, as flame graphs take them.
 ///
@@ -61,6 +63,22 @@ pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
             bytes: Some((bytes * count) as i64),
             ..row("fallback", &size)
         })?;
+    }
+    for report in trace.malloc.iter().flatten() {
+        let name = report.name();
+        let figures = report.state.iter().flat_map(|state| {
+            [
+                ("malloc-system", Some(state.system_bytes)),
+                ("malloc-free", state.free_bytes),
+                ("malloc-returnable", state.returnable_bytes),
+            ]
+        });
+        for (section, bytes) in figures {
+            writer.serialize(Row {
+                bytes: bytes.map(|bytes| bytes as i64),
+                ..row(section, &name)
+            })?;
+        }
     }
     for finding in &trace.findings {
         writer.serialize(row("finding", &finding.kind))?;

@@ -2,6 +2,7 @@
 
 use comfy_table::Cell;
 
+use super::malloc_table::malloc_table;
 use super::text::{lines_of, plain_table, printable, right, sizes, wrapped};
 use nix::sys::signal::Signal;
 
@@ -38,6 +39,10 @@ pub fn trace_table(trace: &Trace) -> String {
     for stack in trace.growth.by_stack.iter().take(STACKS) {
         text.push('\n');
         text.push_str(&of_stack(stack));
+    }
+    if let Some(reports) = trace.malloc.as_ref().filter(|reports| !reports.is_empty()) {
+        text.push('\n');
+        text.push_str(&malloc_table(reports));
     }
     let findings = trace.findings.iter().map(|finding| ("•", told(finding)));
     let notes = trace.notes.iter().map(|note| ("note:", note.clone()));

@@ -1,0 +1,163 @@
+//! What malloc keeps in the processes that are watched: read from outside, as each one ends.
+//!
+//! A run may have thousands of short processes. Of all but the launched one it is asked first how
+//! much memory of its own it holds, which is one short file; only the greatest are looked into, and
+//! only they are remembered.
+
+mod look;
+
+use std::fs;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use heap_meter::environment::page_size_bytes;
+use heap_meter::finding::Finding;
+use heap_meter::malloc::Examiner;
+use heap_meter::process::Process;
+use heap_meter::source::launch::Stopped;
+use heap_meter::trace::{MallocReport, Moment, Trace};
+use heap_meter::units::{Bytes, thousands};
+use look::Look;
+
+/// So many processes are told of beside the launched one.
+const OTHERS: usize = 4;
+
+/// One that holds less of its own isn't looked into.
+const WORTH_A_LOOK_BYTES: u64 = 1 << 20;
+
+/// The processes of a run. Its hook is called on the tracing thread alone, so nobody ever waits.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    examiner: Examiner,
+    /// The launched process, once its program has begun, and what it kept.
+    first: Option<i32>,
+    launched: Option<Look>,
+    /// The greatest of the others and what each held, the greatest first.
+    others: Vec<(u64, Look)>,
+    /// Processes that were not looked into, or were forgotten for greater ones.
+    left_out: u64,
+}
+
+impl Kept {
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says which process is the launched one.
+    pub(super) fn launched(&self, pid: i32) {
+        self.lock().first = Some(pid);
+    }
+
+    /// A process is about to end; its memory is still there.
+    pub(super) fn at_exit(&self, stopped: Stopped) {
+        self.lock().at_exit(stopped);
+    }
+
+    /// What was kept: of the launched process first, then of the others, the greatest first.
+    pub(super) fn told(&self) -> Told {
+        let seen = self.lock();
+        let others = seen.others.iter().map(|(_, look)| look);
+        Told::of(seen.launched.iter().chain(others).cloned())
+    }
+
+    /// What was not looked into.
+    pub(super) fn notes(&self) -> Option<String> {
+        let left_out = self.lock().left_out;
+        let processes = match left_out {
+            0 => return None,
+            1 => "1 more process".to_owned(),
+            several => format!("{} more processes", thousands(several)),
+        };
+        Some(format!(
+            "what malloc kept is told of the launched process and of the {OTHERS} others that held \
+             most as they ended, {} at least; not of {processes}",
+            Bytes(WORTH_A_LOOK_BYTES)
+        ))
+    }
+}
+
+impl Seen {
+    fn at_exit(&mut self, Stopped { pid, tid }: Stopped) {
+        if self.first == Some(pid) {
+            self.launched = self.look_into(pid, tid);
+            return;
+        }
+        let Some(held) = own_bytes(tid) else {
+            self.left_out += 1;
+            return;
+        };
+        let is_full = self.others.len() == OTHERS;
+        let least = self.others.last().filter(|_| is_full);
+        if held < WORTH_A_LOOK_BYTES || least.is_some_and(|(least, _)| *least >= held) {
+            self.left_out += 1;
+            return;
+        }
+        if let Some(look) = self.look_into(pid, tid) {
+            let place = self.others.partition_point(|(other, _)| *other >= held);
+            self.others.insert(place, (held, look));
+            if self.others.len() > OTHERS {
+                self.others.pop();
+                self.left_out += 1;
+            }
+        }
+    }
+
+    /// The last thread is the one to ask: the first may have let go of the memory before.
+    fn look_into(&mut self, pid: i32, tid: i32) -> Option<Look> {
+        let process = Process::open(tid).ok()?;
+        let examiner = &mut self.examiner;
+        Some(Look::at(examiner, &process, pid, Moment::Exit))
+    }
+}
+
+/// What is told at the end.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// A report for each process that was looked into.
+    pub(super) reports: Vec<MallocReport>,
+    /// Of the process that could give back most, if that is worth a word.
+    pub(super) finding: Option<Finding>,
+}
+
+impl Told {
+    fn of(looks: impl Iterator<Item = Look>) -> Self {
+        let looks: Vec<Look> = looks.collect();
+        let most = looks.iter().max_by_key(|look| look.returnable_bytes());
+        Self {
+            finding: most.and_then(|look| look.finding.clone()),
+            reports: looks.into_iter().map(|look| look.report).collect(),
+        }
+    }
+
+    /// Adds it to what is reported.
+    pub(super) fn add_to(self, trace: &mut Trace) {
+        trace.malloc = Some(self.reports);
+        trace.findings.extend(self.finding);
+    }
+}
+
+/// Memory that is resident and neither a file's nor shared, roughly: the kernel's quick counters.
+///
+/// # References
+///
+/// proc_pid_statm(5): resident and shared, in pages.
+fn own_bytes(tid: i32) -> Option<u64> {
+    let statm = fs::read_to_string(format!("/proc/{tid}/statm")).ok()?;
+    let mut pages = statm.split_ascii_whitespace().skip(1);
+    let resident: u64 = pages.next()?.parse().ok()?;
+    let shared: u64 = pages.next()?.parse().ok()?;
+    Some(resident.saturating_sub(shared) * page_size_bytes())
+}
+
+/// What malloc keeps in a process that ran before it was watched and still runs; nothing if it has
+/// ended.
+pub(super) fn at_the_end_of_watching(process: &Process) -> Told {
+    if !process.is_alive() {
+        return Told::default();
+    }
+    let (mut examiner, when) = (Examiner::new(), Moment::EndOfWatching);
+    let look = Look::at(&mut examiner, process, process.pid(), when);
+    Told::of([look].into_iter())
+}

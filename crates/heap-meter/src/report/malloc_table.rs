@@ -1,0 +1,115 @@
+//! What malloc keeps in some processes, as the last part of a watched run's table.
+
+use comfy_table::Cell;
+
+use super::text::{lines_of, plain_table, printable, right, wrapped};
+use crate::malloc::State;
+use crate::trace::{MallocReport, Moment};
+use crate::units::{Bytes, thousands};
+
+/// A row for each process, and below the table what the figures can't say.
+pub(super) fn malloc_table(reports: &[MallocReport]) -> String {
+    let header = vec![
+        Cell::new(heading(reports)),
+        right("from the kernel"),
+        right("free"),
+        right("returnable"),
+        right("arenas"),
+        Cell::new("allocator"),
+    ];
+    let mut table = plain_table(header);
+    for report in reports {
+        let state = report.state.as_ref();
+        let figure = |figure: Option<u64>| {
+            right(&figure.map_or_else(|| "–".to_owned(), |bytes| Bytes(bytes).to_string()))
+        };
+        table.add_row([
+            Cell::new(printable(&report.name())),
+            figure(state.map(|state| state.system_bytes)),
+            figure(state.and_then(|state| state.free_bytes)),
+            figure(state.and_then(|state| state.returnable_bytes)),
+            right(&state.map_or_else(String::new, |state| thousands(state.arenas.len() as u64))),
+            Cell::new(report.allocator.as_deref().unwrap_or("–")),
+        ]);
+    }
+    let mut text = lines_of(&table);
+    for report in reports {
+        let name = printable(&report.name());
+        if let Some(reason) = &report.unknown {
+            text.push_str(&wrapped(&format!("{name}: not known: {reason}")));
+        }
+        if report.state.as_ref().is_some_and(gave_up) {
+            text.push_str(&wrapped(&format!(
+                "{name}: glibc gave up on the break; free memory at its end stays until malloc_trim"
+            )));
+        }
+    }
+    text
+}
+
+fn heading(reports: &[MallocReport]) -> &'static str {
+    match reports.iter().all(|report| report.when == Moment::Exit) {
+        true => "what malloc kept at the exit of",
+        false => "what malloc keeps in",
+    }
+}
+
+fn gave_up(state: &State) -> bool {
+    state.non_contiguous
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::malloc::{Arena, Free};
+
+    fn report(state: Option<State>, unknown: Option<&str>) -> MallocReport {
+        MallocReport {
+            pid: 7,
+            comm: Some("nginx".to_owned()),
+            when: Moment::Exit,
+            allocator: Some("glibc 2.36".to_owned()),
+            state,
+            unknown: unknown.map(str::to_owned),
+        }
+    }
+
+    fn state() -> State {
+        let arena = Arena {
+            address: 0x7000,
+            main: true,
+            locked: false,
+            system_bytes: 3 << 20,
+            free: Some(Free::default()),
+            unknown: None,
+        };
+        State {
+            non_contiguous: true,
+            system_bytes: 3 << 20,
+            free_bytes: Some(2 << 20),
+            returnable_bytes: Some(1 << 20),
+            arenas: vec![arena],
+        }
+    }
+
+    #[test]
+    fn figures_stand_in_a_row_and_a_lost_break_below() {
+        let table = malloc_table(&[report(Some(state()), None)]);
+        let mut lines = table.lines();
+        assert!(lines.next().unwrap().contains("at the exit of"));
+        let row: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
+        let wanted = "nginx 7 3.00 MiB 2.00 MiB 1.00 MiB 1 glibc 2.36";
+        assert_eq!(row.join(" "), wanted);
+        assert!(lines.next().unwrap().starts_with("nginx 7: glibc gave up"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_said() {
+        let table = malloc_table(&[report(None, Some("its lock was held"))]);
+        assert!(
+            table.contains("nginx 7: not known: its lock was held"),
+            "{table}"
+        );
+        assert!(!table.contains("0 B"), "{table}");
+    }
+}
