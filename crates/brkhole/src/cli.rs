@@ -1,10 +1,21 @@
 //! The command line. Help, manual pages and completions are derived from it.
 
-use std::ffi::OsString;
+mod compare;
+mod explain;
+mod inspect;
+mod trace;
+mod trim;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use compare::CompareArguments;
+pub(crate) use explain::ExplainArguments;
+pub(crate) use inspect::{InspectArguments, InspectFormat};
+pub(crate) use trace::{TraceArguments, Via};
+pub(crate) use trim::TrimArguments;
 
 /// Why did this process's heap blow up?
 ///
@@ -23,6 +34,8 @@ Examples:
   brkhole trace --pid 1234 --duration 30       a running process and its children
   strace -f -o log nginx -t; brkhole explain log
   brkhole compare -- python3 script.py         with the break free, and with it blocked
+  brkhole inspect --all                        who keeps memory that could be given back
+  brkhole trim 1234                            have a process give it back
 
 Exit status: 0 done, 1 failed, 2 bad usage; `trace -- COMMAND` ends with COMMAND's own status
 (128 + n if signal n killed it).";
@@ -35,6 +48,10 @@ pub(crate) enum Command {
     Explain(ExplainArguments),
     /// Run a command with its break free and with it blocked, and compare
     Compare(CompareArguments),
+    /// Look into running processes: is the break blocked, what does malloc keep and could return
+    Inspect(InspectArguments),
+    /// Have a running process give back what its malloc keeps free
+    Trim(TrimArguments),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -46,148 +63,6 @@ pub(crate) enum Command {
         directory: PathBuf,
     },
 }
-
-/// `brkhole trace`.
-#[derive(Debug, Args)]
-#[command(after_help = TRACE_EXAMPLES, override_usage = TRACE_USAGE)]
-pub(crate) struct TraceArguments {
-    /// Map a page at the break of every program that is executed, before its first instruction
-    #[arg(long, conflicts_with = "pid")]
-    pub(crate) hole: bool,
-
-    /// Tell who asked: unwind the stack at every growth
-    #[arg(long, conflicts_with = "pid")]
-    pub(crate) stacks: bool,
-
-    /// Draw a flame graph of who asked, bytes wide (implies --stacks)
-    #[arg(long, value_name = "F.svg", conflicts_with = "pid")]
-    pub(crate) flamegraph: Option<PathBuf>,
-
-    /// Write folded stacks with bytes, for other tools (implies --stacks)
-    #[arg(long, value_name = "FILE", conflicts_with = "pid")]
-    pub(crate) folded: Option<PathBuf>,
-
-    /// Draw memory over time, by kind, with the files being read marked
-    #[arg(long, value_name = "F.svg")]
-    pub(crate) chart: Option<PathBuf>,
-
-    /// Draw where the memory of the process that grew most lies, with the low 2 GiB enlarged
-    #[arg(long, value_name = "F.svg")]
-    pub(crate) map: Option<PathBuf>,
-
-    /// Watch this process, its threads, and the children that it makes from now on
-    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
-    pub(crate) pid: Option<i32>,
-
-    /// Stop watching after so many seconds (Ctrl-C does too); the process goes on
-    #[arg(long, value_name = "S", conflicts_with = "command", value_parser = seconds)]
-    pub(crate) duration: Option<Duration>,
-
-    /// How a running process is watched
-    #[arg(long, value_enum, default_value_t = Via::Auto, conflicts_with = "command")]
-    pub(crate) via: Via,
-
-    #[command(flatten)]
-    pub(crate) output: OutputArguments,
-
-    /// The command and its arguments
-    #[arg(last = true, required_unless_present = "pid", conflicts_with = "pid")]
-    pub(crate) command: Vec<OsString>,
-}
-
-const TRACE_USAGE: &str = "brkhole trace [OPTIONS] -- <COMMAND>...
-       brkhole trace [OPTIONS] --pid <PID>";
-
-const TRACE_EXAMPLES: &str = "\
-Examples:
-  brkhole trace -- nginx -t -c /etc/nginx/nginx.conf
-  brkhole trace --stacks --flamegraph who.svg -- python3 script.py
-  brkhole trace --hole -- nginx -t            what malloc does when the break is blocked
-  brkhole trace --format json -o run.json -- make
-  brkhole trace --pid $(pidof -s nginx) --duration 30 --chart reload.svg
-  brkhole trace --map where.svg -- luajit script.lua   where Lua's memory lies, and where C's
-
-What is watched: brk, mmap, munmap, mremap, mprotect, madvise, open*, creat, close, exec*. The
-command's own output stays where it is; -o keeps the report apart from it. A launched command ends
-with brkhole, a process that is watched with --pid goes on.";
-
-/// How a running process is watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Via {
-    /// By tracepoints where that is permitted, otherwise by ptrace
-    Auto,
-    /// By the kernel's tracepoints: nothing is stopped
-    Tracepoints,
-    /// By ptrace: every system call stops twice
-    Ptrace,
-}
-
-/// `brkhole explain`.
-#[derive(Debug, Args)]
-#[command(after_help = EXPLAIN_EXAMPLES)]
-pub(crate) struct ExplainArguments {
-    /// Logs that strace wrote (gzip too); several if `-ff` wrote one a process; - for standard input
-    #[arg(required = true, value_name = "LOG")]
-    pub(crate) logs: Vec<PathBuf>,
-
-    /// Draw memory over time; needs a log with times (-t, -tt, -ttt or -r)
-    #[arg(long, value_name = "F.svg")]
-    pub(crate) chart: Option<PathBuf>,
-
-    /// Draw where the memory of the process that grew most lies, with the low 2 GiB enlarged
-    #[arg(long, value_name = "F.svg")]
-    pub(crate) map: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) output: OutputArguments,
-}
-
-const EXPLAIN_EXAMPLES: &str = "\
-Examples:
-  strace -f -tt -o log nginx -t; brkhole explain log
-  strace -ff -ttt -o log nginx -t; brkhole explain log.*
-  zcat log.gz | brkhole explain -
-
-A log that leaves calls out (strace -e) tells of those that it has. Good to have are
--e trace=memory,open,openat,close,%process and -f.";
-
-/// `brkhole compare`.
-#[derive(Debug, Args)]
-#[command(after_help = COMPARE_EXAMPLES)]
-pub(crate) struct CompareArguments {
-    /// How often each arm is run; an interval needs at least 3
-    #[arg(long, value_name = "R", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) repeats: u32,
-
-    /// Draw memory at the end, arm beside arm
-    #[arg(long, value_name = "F.svg")]
-    pub(crate) chart: Option<PathBuf>,
-
-    /// Draw where memory lies in either arm, the low 2 GiB enlarged; takes one more run of each
-    #[arg(long, value_name = "F.svg")]
-    pub(crate) map: Option<PathBuf>,
-
-    /// Keep the raw results in this directory; written after every run
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) output: OutputArguments,
-
-    /// The command and its arguments; its own output is thrown away
-    #[arg(last = true, required = true)]
-    pub(crate) command: Vec<OsString>,
-}
-
-const COMPARE_EXAMPLES: &str = "\
-Examples:
-  brkhole compare -- nginx -t
-  brkhole compare --repeats 10 --format json -- python3 script.py
-  brkhole compare --map where.svg -- luajit script.lua
-
-Each run is a fresh process. Time and memory are taken in runs without stops, system calls are
-counted in others. In the arm `hole` a page is mapped at the break of every program that is
-executed, before its first instruction: nothing is preloaded or recompiled.";
 
 /// How and where results are written.
 #[derive(Debug, Args)]

@@ -7,11 +7,13 @@ mod compare;
 mod documents;
 mod explain;
 mod hole;
+mod inspect;
 mod map;
 mod output;
 mod remedy;
 mod signals;
 mod trace;
+mod trim;
 mod who;
 
 use std::process::ExitCode;
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
         Command::Trace(arguments) => trace::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Trim(arguments) => trim::run(arguments),
         Command::Completions { shell } => documents::completions(*shell),
         Command::Man { directory } => documents::man(directory),
     };

@@ -12,6 +12,11 @@ const BUNDLES: [&str; 6] = [
     "cert.pem",
 ];
 
+/// Who has a bundle of certificates parsed once.
+pub(crate) const PARSED_ONCE: &str = "nginx does it once since 1.27.2, lua-nginx-module once for \
+    all locations that redefine nothing since 0.10.26. For a program that can't be changed, preload \
+    libtrusted_ca_preload.so: it has the bundle parsed once.";
+
 /// Adds to the findings what is known of the files that they name.
 pub(crate) fn add_to(findings: &mut [Finding]) {
     for finding in findings
@@ -20,14 +25,11 @@ pub(crate) fn add_to(findings: &mut [Finding]) {
     {
         let path = finding.evidence.get("path").and_then(|path| path.as_str());
         if path.is_some_and(is_bundle) {
-            finding.remedy = Some(
-                "It is a bundle of CA certificates, parsed for every SSL context. nginx does it \
-                 once since 1.27.2, lua-nginx-module once for all locations that redefine nothing \
-                 since 0.10.26. For a program that can't be changed, preload \
-                 libtrusted_ca_preload.so: it has the bundle parsed once. In your own, make one \
-                 context and share it, or load only the certificates that are needed."
-                    .to_owned(),
-            );
+            finding.remedy = Some(format!(
+                "It is a bundle of CA certificates, parsed for every SSL context. {PARSED_ONCE} In \
+                 your own, make one context and share it, or load only the certificates that are \
+                 needed."
+            ));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 #[test]
 fn help_is_as_it_was_read_last() {
-    for command in ["", "trace", "explain", "compare"] {
+    for command in ["", "trace", "explain", "compare", "inspect", "trim"] {
         let (arguments, name) = match command {
             "" => (vec!["--help"], "brkhole"),
             command => (vec![command, "--help"], command),
@@ -35,7 +35,14 @@ fn completions_know_every_subcommand() {
         let output = common::output(&["completions", shell]);
         assert!(output.status.success());
         let script = String::from_utf8(output.stdout).unwrap();
-        for word in ["trace", "explain", "compare", "flamegraph", "duration"] {
+        for word in [
+            "trace",
+            "explain",
+            "compare",
+            "inspect",
+            "trim",
+            "flamegraph",
+        ] {
             assert!(script.contains(word), "{shell}: {word}");
         }
     }
@@ -51,6 +58,8 @@ fn a_manual_page_for_each_subcommand() {
         "brkhole-trace.1",
         "brkhole-explain.1",
         "brkhole-compare.1",
+        "brkhole-inspect.1",
+        "brkhole-trim.1",
     ] {
         let text = std::fs::read_to_string(directory.path().join(page)).unwrap();
         assert!(

@@ -120,3 +120,45 @@ fn a_launched_command() {
     assert!(report.starts_with("65534\n"), "{report}");
     assert!(report.contains("break is blocked"), "{report}");
 }
+
+#[test]
+fn looking_into_somebody_elses_process() {
+    let Some(installed) = Installed::for_everybody() else {
+        return;
+    };
+    let theirs = Ended(Command::new("sleep").arg("1000").spawn().unwrap());
+    let own = as_nobody(Path::new("sleep")).arg("1000").spawn();
+    let own = Ended(own.unwrap());
+    let (theirs, own) = (theirs.0.id().to_string(), own.0.id().to_string());
+    let named = installed.output(&["inspect", "--format", "csv", &theirs, &own]);
+    assert_eq!(named.status.code(), Some(1));
+    let complaint = String::from_utf8_lossy(&named.stderr).into_owned();
+    for word in [
+        theirs.as_str(),
+        "uid 0",
+        "uid 65534",
+        "sudo",
+        "CAP_SYS_PTRACE",
+    ] {
+        assert!(complaint.contains(word), "{word}: {complaint}");
+    }
+    let rows = String::from_utf8_lossy(&named.stdout).into_owned();
+    assert_eq!(rows.lines().count(), 2, "the header and its own: {rows}");
+    assert!(rows.contains(&format!(",{own},sleep,")), "{rows}");
+
+    let all = installed.output(&["inspect", "--all"]);
+    assert!(all.status.success(), "what can't be read is no failure");
+    let table = String::from_utf8_lossy(&all.stdout).replace("\n  ", " ");
+    assert!(
+        table.contains("not permitted (run this as root: sudo)"),
+        "{table}"
+    );
+
+    let document = installed.output(&["inspect", "--comm", "sleep", "--format", "json"]);
+    assert!(document.status.success());
+    let report = String::from_utf8_lossy(&document.stdout).into_owned();
+    assert!(report.contains(&format!("\"pid\": {own},")), "{report}");
+    assert!(!report.contains(&format!("\"pid\": {theirs},")), "{report}");
+    let note = String::from_utf8_lossy(&document.stderr).into_owned();
+    assert!(note.contains("not permitted"), "{note}");
+}

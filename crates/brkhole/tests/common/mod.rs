@@ -5,7 +5,7 @@
 #[path = "../../../heap-meter/tests/common/children.rs"]
 pub mod children;
 #[path = "../../../heap-meter/tests/common/compiled.rs"]
-mod compile;
+pub mod compile;
 #[path = "../../../heap-meter/tests/common/installed.rs"]
 mod install;
 #[path = "../../../heap-meter/tests/common/skipped.rs"]

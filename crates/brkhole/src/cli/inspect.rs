@@ -1,0 +1,98 @@
+//! The command line of `brkhole inspect`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::seconds;
+
+/// `brkhole inspect`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, override_usage = USAGE)]
+pub(crate) struct InspectArguments {
+    /// The processes to look into
+    #[arg(
+        value_name = "PID",
+        required_unless_present_any = ["all", "comm"],
+        value_parser = clap::value_parser!(i32).range(1..),
+    )]
+    pub(crate) pids: Vec<i32>,
+
+    /// Every process that may be read; those that may not are counted, with the reason
+    #[arg(long, conflicts_with = "pids")]
+    pub(crate) all: bool,
+
+    /// As --all, but only processes with this command name, as ps -C has it
+    #[arg(long, value_name = "NAME", conflicts_with = "pids")]
+    pub(crate) comm: Option<String>,
+
+    /// Only so many: rows, or command names in openmetrics [default: 20 in a table of --all and in
+    /// openmetrics; otherwise all]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) top: Option<usize>,
+
+    /// Look again every so many seconds until Ctrl-C, or until all that were named have ended
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) watch: Option<Duration>,
+
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = InspectFormat::Table)]
+    pub(crate) format: InspectFormat,
+
+    /// Write results to this file; a reader sees the old or the new one whole
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl InspectArguments {
+    /// Whether processes are looked for, not named.
+    pub(crate) fn is_survey(&self) -> bool {
+        self.all || self.comm.is_some()
+    }
+}
+
+const USAGE: &str = "brkhole inspect [OPTIONS] <PID>...
+       brkhole inspect [OPTIONS] --all | --comm <NAME>";
+
+const EXAMPLES: &str = "\
+Examples:
+  brkhole inspect 1234                         one process: its break, its malloc, what to do
+  brkhole inspect $(pidof nginx)               a row for each, the findings below
+  sudo brkhole inspect --all                   who keeps most that could be given back
+  brkhole inspect --comm nginx --watch 2       again every 2 seconds
+  brkhole inspect --all --format json | jq '.[] | select(.break.blocked) | .pid'
+  brkhole inspect --all --format openmetrics -o /var/lib/prometheus/node-exporter/brkhole.prom
+
+Nothing is stopped and nothing is changed: a process is read through /proc, while it runs. What
+could not be verified is unknown, with the reason, and never a guess. `returnable` is what
+malloc_trim(0) would give back (brkhole trim PID has it called).
+
+Resident memory is exact for processes that are named (smaps_rollup). With --all it is what ps
+shows, which may be off by some hundred KiB.
+
+Other users' processes need root (sudo) or CAP_SYS_PTRACE.
+
+Exit status: 0 done, 1 failed or one of the named processes could not be read (the others are still
+reported), 2 bad usage. With --all what can't be read is counted and no failure.";
+
+/// How an inspection is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InspectFormat {
+    /// For people
+    Table,
+    /// Everything, for programs
+    Json,
+    /// A row a process
+    Csv,
+    /// For node_exporter's textfile collector: sums by command name, as text that is both
+    /// Prometheus's format and OpenMetrics
+    Openmetrics,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("expected a whole number above 0, such as 20".to_owned()),
+    }
+}

@@ -1,0 +1,62 @@
+//! The command line of `brkhole trim`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{OutputArguments, seconds};
+
+/// `brkhole trim`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct TrimArguments {
+    /// The processes that are to give memory back, one after the other
+    #[arg(required = true, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) pids: Vec<i32>,
+
+    /// Only tell what would be given back; the process is not stopped
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// How long to try again while the process is inside malloc, or a lock of it is held
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub(crate) patience: Duration,
+
+    /// Also a process whose system calls are filtered (seccomp), as in a container: the filter has
+    /// to permit madvise, munmap, brk and futex, and not kill for them
+    #[arg(long)]
+    pub(crate) allow_seccomp: bool,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  brkhole trim --dry-run 1234                  what it would give back; nothing is stopped
+  sudo brkhole trim 1234
+  sudo brkhole trim $(pidof nginx)
+  sudo brkhole trim --patience 60 1234         a process that is in malloc most of the time
+  sudo brkhole trim --format json -o trimmed.json 1234
+
+What it does: stops all threads of the process (ptrace), makes sure that none is inside malloc and
+that no lock of it is held, has one of them call malloc_trim(0), puts all its registers and its
+errno back, and lets it go. If a thread is inside malloc, it is let go at once and stopped again a
+moment later, until patience is over. The process stands still meanwhile, as a rule for some
+milliseconds; the more it gives back, the longer. The report says how long.
+
+The risk: code that the process never asked for runs in it. Where anything is not as expected it is
+let go unchanged, and what stood in the way is said. A heap that can't be verified is refused: at a
+damaged one, malloc_trim would abort the program. Signals at brkhole itself wait while it holds a
+process; should it be killed, the process runs on. Try --dry-run first.
+
+When not: where a pause hurts (real-time work, heartbeats that expire within milliseconds); where
+the process needs the memory again soon, for it then pays for every page a second time; in place of
+a cure, if the memory is only kept because the break is blocked (`brkhole inspect PID` tells).
+
+Instead: a program that can be changed calls malloc_trim(0) itself after its peak, or sets
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD or M_ARENA_MAX (mallopt); one that can't be changed is started
+with GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072:glibc.malloc.mmap_threshold=131072.
+
+It needs root (sudo) or CAP_SYS_PTRACE, and is for glibc on x86-64. Exit status 1: at least one
+process was not trimmed; the others were.";

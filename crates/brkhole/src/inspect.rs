@@ -1,0 +1,77 @@
+//! `brkhole inspect`: running processes, looked into from outside.
+
+mod csv;
+mod everybody;
+mod file;
+pub(crate) mod inspected;
+mod look;
+mod many;
+mod named;
+mod nginx;
+mod one;
+mod openmetrics;
+mod proc_stat;
+mod report;
+mod rounds;
+mod text;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use inspected::Survey;
+use look::Looker;
+use named::Named;
+use rounds::{Place, Rounds};
+
+use crate::cli::{InspectArguments, InspectFormat};
+
+/// Looks, once or again and again, and reports.
+pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
+    let mut rounds = Rounds::new(arguments.watch)?;
+    let mut place = Place::new(arguments);
+    let mut looker = Looker::default();
+    let mut named = Named::new(&arguments.pids);
+    let mut is_complete = true;
+    loop {
+        let since = Instant::now();
+        let mut survey = match arguments.is_survey() {
+            true => everybody::look(&mut looker, arguments.comm.as_deref(), || rounds.go_on())?,
+            false => named.look(&mut looker, || rounds.go_on()),
+        };
+        // What a signal cut short is no survey.
+        if !rounds.go_on() {
+            break;
+        }
+        nginx::add_to(&mut survey.processes);
+        survey.seconds = since.elapsed().as_secs_f64();
+        // A process that ends while it is watched is no failure.
+        if place.is_first() {
+            is_complete = arguments.is_survey() || survey.unread.is_empty();
+        }
+        tell_unread(&survey, arguments);
+        let text = report::text(&survey, arguments, place.is_stream(), place.is_first())?;
+        let is_read = place.put(&text)?;
+        let none_left = !arguments.is_survey() && named.is_empty();
+        if !is_read || none_left || !rounds.next() {
+            break;
+        }
+    }
+    Ok(match is_complete {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// Says what could not be looked into: each that was named; of all, how many and why, unless the
+/// table or the metrics have it.
+fn tell_unread(survey: &Survey, arguments: &InspectArguments) {
+    if !arguments.is_survey() {
+        for unread in &survey.unread {
+            eprintln!("brkhole: {}", unread.told);
+        }
+    } else if matches!(arguments.format, InspectFormat::Json | InspectFormat::Csv)
+        && let Some(reasons) = text::unread_by_reason(&survey.unread)
+    {
+        eprintln!("brkhole: not looked into: {reasons}");
+    }
+}

@@ -1,0 +1,129 @@
+//! What is found in a process, and in all that were looked at.
+
+use heap_meter::address_space::BreakState;
+use heap_meter::finding::Finding;
+use heap_meter::malloc::{State, Unknown};
+use serde::Serialize;
+
+/// One process. This is the JSON of one, too.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Inspected {
+    pub(crate) pid: i32,
+    /// The command name, at most 15 bytes; bytes that are no UTF-8 are replaced.
+    pub(crate) comm: String,
+    /// The C library, such as `glibc 2.36`; `None` if it isn't known.
+    pub(crate) libc: Option<String>,
+    /// Whose malloc it is, such as `glibc 2.36` or `jemalloc`; `None` if it isn't known.
+    pub(crate) allocator: Option<String>,
+    /// Other allocators that are mapped too.
+    pub(crate) other_allocators: Vec<String>,
+    /// The break, and the heap that ends there.
+    #[serde(rename = "break")]
+    pub(crate) heap: BreakState,
+    #[serde(flatten)]
+    pub(crate) weight: Weight,
+    /// malloc's state; `None` if it isn't known.
+    pub(crate) malloc: Option<State>,
+    /// Why not.
+    pub(crate) malloc_unknown: Option<String>,
+    /// The same for programs: as a class, not as a sentence.
+    #[serde(skip)]
+    pub(crate) malloc_unknown_class: Option<Unknown>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Inspected {
+    /// Whether there is a finding of this kind.
+    pub(crate) fn has(&self, kind: &str) -> bool {
+        self.findings.iter().any(|finding| finding.kind == kind)
+    }
+
+    /// What `malloc_trim(0)` would give back; `None` if it isn't known.
+    pub(crate) fn returnable_bytes(&self) -> Option<u64> {
+        self.malloc.as_ref()?.returnable_bytes
+    }
+}
+
+/// How much a process weighs. `None` is what has to be counted page by page, which is done only for
+/// processes that are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Weight {
+    /// Resident pages.
+    pub(crate) rss_bytes: u64,
+    /// Whether they were counted in the page tables; otherwise the kernel's quick figure, which may
+    /// be off by some hundred KiB.
+    pub(crate) rss_exact: bool,
+    pub(crate) pss_bytes: Option<u64>,
+    pub(crate) private_bytes: Option<u64>,
+    pub(crate) swap_bytes: Option<u64>,
+    pub(crate) peak_rss_bytes: Option<u64>,
+    pub(crate) address_space_bytes: Option<u64>,
+    pub(crate) threads: u64,
+}
+
+/// A process that could not be looked into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unread {
+    pub(crate) pid: i32,
+    pub(crate) why: Why,
+    /// The whole of it for people: the process, the reason, what helps.
+    pub(crate) told: String,
+}
+
+/// Why a process could not be looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Why {
+    /// It belongs to somebody else, or is protected.
+    Denied,
+    /// It ended meanwhile, or never was.
+    Gone,
+    /// It has ended, and nobody has waited for it yet.
+    Zombie,
+    /// It is a thread of the kernel's own.
+    KernelThread,
+    /// Anything else.
+    Other,
+}
+
+impl Why {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Denied,
+        Self::Gone,
+        Self::Zombie,
+        Self::KernelThread,
+        Self::Other,
+    ];
+
+    /// A fixed name for programs.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::Gone => "gone",
+            Self::Zombie => "zombie",
+            Self::KernelThread => "kernel-thread",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// All that were looked at.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Survey {
+    /// As they were named; of a survey, those that could return most first.
+    pub(crate) processes: Vec<Inspected>,
+    /// Those that could not be looked into, by pid.
+    pub(crate) unread: Vec<Unread>,
+    /// How long it took.
+    pub(crate) seconds: f64,
+}
+
+impl Survey {
+    /// How many could not be looked into for this reason.
+    pub(crate) fn unread_for(&self, why: Why) -> usize {
+        self.unread
+            .iter()
+            .filter(|unread| unread.why == why)
+            .count()
+    }
+}

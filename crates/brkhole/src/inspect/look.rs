@@ -1,0 +1,149 @@
+//! A look into one process.
+
+use heap_meter::address_space::BreakState;
+use heap_meter::diagnosis;
+use heap_meter::environment::page_size_bytes;
+use heap_meter::malloc::{Allocator, Examination, Examiner, Unknown};
+use heap_meter::process::{Process, ProcessError, Reason};
+use heap_meter::snapshot::{Snapshot, Weigher};
+
+use super::inspected::{Inspected, Unread, Weight, Why};
+use super::proc_stat::ProcStat;
+
+/// Looks into processes, one after the other; what is worth knowing of a library is kept from one to
+/// the next.
+#[derive(Default)]
+pub(super) struct Looker {
+    examiner: Examiner,
+}
+
+impl Looker {
+    /// Looks into a process that was named, and weighs it exactly.
+    pub(super) fn at(&mut self, weigher: &mut Weigher) -> Result<Inspected, Unread> {
+        let pid = weigher.process().pid();
+        let stat = ProcStat::of(pid).map_err(|error| unreadable(pid, &error))?;
+        let weight = match weigher.weigh() {
+            Ok(snapshot) => exact(&snapshot),
+            // The kernel has no exact figures: the others are had all the same.
+            Err(error) if matches!(error.reason, Reason::NotInKernel) => quick(&stat),
+            Err(error) => return Err(unread(&error)),
+        };
+        self.inside(weigher.process(), &stat, weight)
+            .map_err(|error| unread(&error))
+    }
+
+    /// Looks into one of many, and weighs it as cheaply as can be.
+    pub(super) fn at_one_of_many(
+        &mut self,
+        process: &Process,
+        stat: &ProcStat,
+    ) -> Result<Inspected, Unread> {
+        self.inside(process, stat, quick(stat))
+            .map_err(|error| unread(&error))
+    }
+
+    fn inside(
+        &mut self,
+        process: &Process,
+        stat: &ProcStat,
+        weight: Weight,
+    ) -> Result<Inspected, ProcessError> {
+        let pid = process.pid();
+        // `stat` was read by number. As the process that is held lives still, the number was its own.
+        let (heap, mappings) = BreakState::with_mappings(process)?;
+        let Examination {
+            allocator,
+            others,
+            state,
+            ..
+        } = self.examiner.examine_with(process, &mappings);
+        // One that has ended in the middle is not there any more, whatever was read of it.
+        if matches!(state, Err(Unknown::Process(_))) && !process.is_alive() {
+            let (file, reason) = ("mem", Reason::Ended);
+            return Err(ProcessError { pid, file, reason });
+        }
+        let malloc_unknown_class = state.as_ref().err().cloned();
+        let (malloc, malloc_unknown) = match state {
+            Ok(state) => (Some(state), None),
+            Err(unknown) => (None, Some(unknown.to_string())),
+        };
+        Ok(Inspected {
+            pid,
+            comm: stat.name(),
+            libc: libc(&allocator, &others),
+            allocator: allocator.as_ref().map(Allocator::to_string),
+            other_allocators: others.iter().map(Allocator::to_string).collect(),
+            findings: diagnosis::findings(&heap, malloc.as_ref()),
+            heap,
+            weight,
+            malloc,
+            malloc_unknown,
+            malloc_unknown_class,
+        })
+    }
+}
+
+fn libc(allocator: &Option<Allocator>, others: &[Allocator]) -> Option<String> {
+    let is_libc =
+        |allocator: &&Allocator| matches!(allocator, Allocator::Glibc { .. } | Allocator::Musl);
+    let mut all = allocator.iter().chain(others);
+    all.find(is_libc).map(Allocator::to_string)
+}
+
+fn exact(snapshot: &Snapshot) -> Weight {
+    Weight {
+        rss_bytes: snapshot.rss_bytes,
+        rss_exact: true,
+        pss_bytes: Some(snapshot.pss_bytes),
+        private_bytes: Some(snapshot.private_bytes),
+        swap_bytes: Some(snapshot.swap_bytes),
+        peak_rss_bytes: Some(snapshot.peak_rss_bytes),
+        address_space_bytes: Some(snapshot.address_space_bytes),
+        threads: snapshot.threads,
+    }
+}
+
+fn quick(stat: &ProcStat) -> Weight {
+    Weight {
+        rss_bytes: stat.rss_pages.saturating_mul(page_size_bytes()),
+        rss_exact: false,
+        pss_bytes: None,
+        private_bytes: None,
+        swap_bytes: None,
+        peak_rss_bytes: None,
+        address_space_bytes: None,
+        threads: stat.threads,
+    }
+}
+
+/// What stood in the way, sorted for counting.
+pub(super) fn unread(error: &ProcessError) -> Unread {
+    Unread {
+        pid: error.pid,
+        why: match &error.reason {
+            Reason::Denied { .. } => Why::Denied,
+            Reason::NoSuchProcess | Reason::Ended => Why::Gone,
+            Reason::Zombie => Why::Zombie,
+            Reason::KernelThread => Why::KernelThread,
+            _ => Why::Other,
+        },
+        told: error.to_string(),
+    }
+}
+
+/// A `stat` that can't be read: gone, or `/proc` is mounted with hidepid.
+pub(super) fn unreadable(pid: i32, error: &std::io::Error) -> Unread {
+    let why = match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ESRCH) => Why::Gone,
+        Some(libc::EACCES | libc::EPERM) => Why::Denied,
+        _ => Why::Other,
+    };
+    let told = match why {
+        Why::Gone => format!("process {pid}: it has ended"),
+        Why::Denied => format!(
+            "process {pid}: no permission to read /proc/{pid}/stat: run this as root (`sudo`)"
+        ),
+        _ => format!("process {pid}: /proc/{pid}/stat: {error}"),
+    };
+    Unread { pid, why, told }
+}

@@ -1,0 +1,179 @@
+//! What is known of nginx: a master that holds an old configuration's memory, and a break that a
+//! module of old blocked on purpose.
+//!
+//! # References
+//! nginx, `src/os/unix/ngx_process_cycle.c` (`ngx_master_process_cycle`) and `src/core/ngx_cycle.c`
+//! (`ngx_init_cycle`): on SIGHUP the master reads the new configuration beside the old one, frees
+//! the old one, and only then forks new workers, which so inherit what was freed;
+//! lua-nginx-module v0.10.7, `src/ngx_http_lua_module.c` (`ngx_http_lua_limit_data_segment`).
+
+use std::cell::OnceCell;
+use std::fs;
+
+use heap_meter::address_space::Mapping;
+use heap_meter::environment::page_size_bytes;
+use heap_meter::finding::{Finding, Severity};
+use heap_meter::units::Bytes;
+
+use super::inspected::Inspected;
+use super::proc_stat::{ProcStat, all_pids};
+use crate::remedy::PARSED_ONCE;
+
+/// Clock ticks of `/proc/PID/stat` in a second.
+///
+/// # References
+/// `USER_HZ` in `include/asm-generic/param.h`: 100 on x86-64 and aarch64, however fast the kernel's
+/// own clock ticks
+const TICKS_A_SECOND: u64 = 100;
+
+/// A master starts its first workers at once. Those that came so much later came after a reload.
+const A_MOMENT_TICKS: u64 = TICKS_A_SECOND;
+
+/// How a master calls itself; a command follows.
+const MASTER: &[u8] = b"nginx: master process";
+/// How a worker calls itself, also one that is about to end.
+const WORKER: &[u8] = b"nginx: worker process";
+/// How one calls itself that only ends what it has begun.
+const OLD_WORKER: &[u8] = b"nginx: worker process is shutting down";
+
+/// Replaces and mends findings of processes that are nginx.
+pub(super) fn add_to(processes: &mut [Inspected]) {
+    let everybody = OnceCell::new();
+    for process in processes.iter_mut() {
+        if process.has("memory-returnable") {
+            of_a_reload(process, &everybody);
+        }
+        if process.has("break-blocked") && process.heap.blocker.as_ref().is_some_and(is_the_trick) {
+            the_trick(process);
+        }
+    }
+}
+
+/// What nginx's reload has to do with memory that could be given back. Who is whose worker is read
+/// once, where it is needed.
+fn of_a_reload(process: &mut Inspected, everybody: &OnceCell<Vec<ProcStat>>) {
+    let pid = process.pid;
+    let everybody = || everybody.get_or_init(all_stats);
+    let title = title(pid);
+    if title.starts_with(MASTER) {
+        if let Some(reload) = reload(pid, everybody()) {
+            old_configuration(process, reload);
+        }
+    } else if title.starts_with(WORKER) {
+        let everybody = everybody();
+        let own = everybody.iter().find(|each| each.pid == pid);
+        if let Some(master) = own.map(|own| own.parent)
+            && self::title(master).starts_with(MASTER)
+            && reload(master, everybody).is_some()
+        {
+            inherited(process, master);
+        }
+    }
+}
+
+/// A master's reload, as its workers show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reload {
+    workers: usize,
+    /// From the master's start to that of the oldest of its workers.
+    after_seconds: u64,
+}
+
+/// Whether all workers are younger than their master by more than a moment.
+fn reload(master: i32, everybody: &[ProcStat]) -> Option<Reload> {
+    let started = everybody.iter().find(|each| each.pid == master)?;
+    // One that is shutting down belongs to an older configuration.
+    let is_worker = |pid| {
+        let title = title(pid);
+        title.starts_with(WORKER) && !title.starts_with(OLD_WORKER)
+    };
+    let workers: Vec<&ProcStat> = everybody
+        .iter()
+        .filter(|each| each.parent == master && is_worker(each.pid))
+        .collect();
+    let first = workers.iter().map(|worker| worker.started_ticks).min()?;
+    let later_ticks = first.saturating_sub(started.started_ticks);
+    (later_ticks > A_MOMENT_TICKS).then_some(Reload {
+        workers: workers.len(),
+        after_seconds: later_ticks / TICKS_A_SECOND,
+    })
+}
+
+fn old_configuration(process: &mut Inspected, reload: Reload) {
+    let (pid, returnable) = (process.pid, process.returnable_bytes().unwrap_or(0));
+    let found = process.findings.iter_mut();
+    for finding in found.filter(|finding| finding.kind == "memory-returnable") {
+        let evidence = std::mem::take(&mut finding.evidence);
+        let message = format!(
+            "This nginx master has reloaded and still holds {} of its old configuration: during a \
+             reload both live side by side, and what the old one leaves is free but not given back.",
+            Bytes(returnable),
+        );
+        *finding = Finding::new("old-configuration-held", Severity::Warning, message)
+            .evidence("workers", reload.workers)
+            .evidence("workers_started_after_seconds", reload.after_seconds)
+            .remedy(format!(
+                "Give it back now: brkhole trim {pid} $(pgrep -P {pid}), the workers too, as they \
+                 were forked with these pages. The next reload brings it again; a restart, or an \
+                 upgrade of the binary on the fly (SIGUSR2, then SIGQUIT to the old master), starts \
+                 from nothing. If the configuration is big because it loads a bundle of CA \
+                 certificates many times, have it parsed once. {PARSED_ONCE}"
+            ));
+        finding.evidence.extend(evidence);
+    }
+}
+
+/// A worker's part of it: pages that it shares with its master until one of them writes to them.
+fn inherited(process: &mut Inspected, master: i32) {
+    let found = process.findings.iter_mut();
+    for finding in found.filter(|finding| finding.kind == "memory-returnable") {
+        finding.message.push_str(&format!(
+            " This nginx worker was forked with it: most of it is an old configuration that its \
+             master, process {master}, holds, in the same pages."
+        ));
+        finding.evidence.insert("master".to_owned(), master.into());
+        finding.remedy = Some(format!(
+            "The machine gets these pages back when the master and all its workers have given them \
+             back: brkhole trim {master} $(pgrep -P {master}). See brkhole inspect {master}."
+        ));
+    }
+}
+
+/// The page that lua-nginx-module 0.10.3 to 0.10.7 maps at the break: one, readable only.
+fn is_the_trick(blocker: &Mapping) -> bool {
+    let permissions = &blocker.permissions;
+    blocker.length_bytes() == page_size_bytes()
+        && blocker.path().is_none()
+        && permissions.read
+        && !(permissions.write || permissions.execute || permissions.shared)
+}
+
+fn the_trick(process: &mut Inspected) {
+    let title = title(process.pid);
+    if !["nginx", "openresty"].contains(&process.comm.as_str()) && !title.starts_with(b"nginx: ") {
+        return;
+    }
+    let pid = process.pid;
+    let found = process.findings.iter_mut();
+    for finding in found.filter(|finding| finding.kind == "break-blocked") {
+        finding.remedy = Some(format!(
+            "lua-nginx-module 0.10.3 to 0.10.7 (OpenResty of 2016 and early 2017) maps this page on \
+             purpose, to keep low addresses for LuaJIT. A newer OpenResty doesn't; until then give \
+             freed memory back with brkhole trim {pid}, or every so many requests with the directive \
+             lua_malloc_trim, which 0.10.7 has."
+        ));
+    }
+}
+
+/// What a process calls itself; empty where that can't be read.
+fn title(pid: i32) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+}
+
+/// All that can be seen; one that ends meanwhile is nobody's worker.
+fn all_stats() -> Vec<ProcStat> {
+    let pids = all_pids().unwrap_or_default();
+    pids.into_iter()
+        .filter_map(|pid| ProcStat::of(pid).ok())
+        .collect()
+}

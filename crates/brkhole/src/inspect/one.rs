@@ -1,0 +1,190 @@
+//! One process as a table: itself, its break, its malloc, what was found.
+
+use heap_meter::address_space::Mapping;
+use heap_meter::malloc::{Arena, State};
+use heap_meter::report::{Column, printable, rows_table, wrapped};
+use heap_meter::units::{Bytes, thousands};
+
+use super::inspected::{Inspected, Weight};
+use super::text::{UNKNOWN, allocator, break_word, bytes, counted, told};
+
+/// So many arenas are shown, those that could return most; JSON has all.
+const ARENAS: usize = 16;
+
+/// The process, in sections.
+pub(super) fn table(process: &Inspected) -> String {
+    let mut text = format!(
+        "{}: {}, {}\n\n",
+        name(process),
+        printable(&allocator(process)),
+        counted(process.weight.threads as usize, "thread", "threads"),
+    );
+    let memory = pairs("memory", &weight(&process.weight));
+    let heap = pairs("break", &heap(process));
+    text.push_str(&memory);
+    text.push('\n');
+    text.push_str(&heap);
+    text.push('\n');
+    match &process.malloc {
+        Some(state) => text.push_str(&malloc(state)),
+        None => text.push_str(&wrapped(&format!(
+            "malloc: not known: {}",
+            printable(process.malloc_unknown.as_deref().unwrap_or(UNKNOWN))
+        ))),
+    }
+    text.push('\n');
+    if process.findings.is_empty() {
+        text.push_str("Nothing to report.\n");
+    }
+    for finding in &process.findings {
+        text.push_str(&told(finding));
+    }
+    text
+}
+
+/// A process as it is called in text: `nginx (1234)`.
+pub(super) fn name(process: &Inspected) -> String {
+    format!("{} ({})", printable(&process.comm), process.pid)
+}
+
+fn pairs(title: &'static str, pairs: &[(&str, String)]) -> String {
+    let columns = [Column::Left(title), Column::Left("")];
+    let rows: Vec<_> = pairs
+        .iter()
+        .map(|(name, value)| [format!("  {name}"), value.clone()])
+        .collect();
+    rows_table(columns, &rows)
+}
+
+fn weight(weight: &Weight) -> Vec<(&'static str, String)> {
+    let resident = match weight.rss_exact {
+        true => Bytes(weight.rss_bytes).to_string(),
+        false => format!("about {}", Bytes(weight.rss_bytes)),
+    };
+    let further = [
+        ("private", weight.private_bytes),
+        ("swapped out", weight.swap_bytes.filter(|&bytes| bytes > 0)),
+        ("peak", weight.peak_rss_bytes),
+        ("address space", weight.address_space_bytes),
+    ];
+    let further = further
+        .into_iter()
+        .filter_map(|(name, bytes)| Some((name, Bytes(bytes?).to_string())));
+    [("resident", resident)]
+        .into_iter()
+        .chain(further)
+        .collect()
+}
+
+fn heap(process: &Inspected) -> Vec<(&'static str, String)> {
+    let heap = &process.heap;
+    let room = match (heap.room_bytes, heap.growable_bytes) {
+        (Some(room), Some(growable)) if growable < room => {
+            format!("{}, of which brk can take {}", Bytes(room), Bytes(growable))
+        }
+        (room, _) => bytes(room),
+    };
+    let range = format!(
+        "{} ({:#x}-{:#x})",
+        Bytes(heap.segment_bytes),
+        heap.start,
+        heap.end
+    );
+    let blocker = heap.blocker.as_ref();
+    let limit = heap.limits.tightest().map(|(name, limit)| {
+        let figures = [limit.limit_bytes, Some(limit.used_bytes), limit.left_bytes].map(bytes);
+        let [most, used, left] = figures;
+        (
+            "limit",
+            format!("{name} of {most}: {used} in use, {left} left"),
+        )
+    });
+    let tunable = heap.tunable.clone().map(|tunable| ("tunable", tunable));
+    let always = [
+        ("state", break_word(process).to_owned()),
+        ("heap", range),
+        ("room above", room),
+        (
+            "ended by",
+            blocker.map_or_else(|| UNKNOWN.to_owned(), mapping),
+        ),
+    ];
+    always.into_iter().chain(limit).chain(tunable).collect()
+}
+
+fn mapping(mapping: &Mapping) -> String {
+    let name = match String::from_utf8_lossy(&mapping.name) {
+        name if name.is_empty() => "anonymous memory".to_owned(),
+        name => name.into_owned(),
+    };
+    format!(
+        "{name} ({}, {:#x}-{:#x} {})",
+        Bytes(mapping.length_bytes()),
+        mapping.start,
+        mapping.end,
+        mapping.permissions
+    )
+}
+
+fn malloc(state: &State) -> String {
+    let columns = [
+        Column::Left("malloc, by arena"),
+        Column::Right("has"),
+        Column::Right("free"),
+        Column::Right("at its end"),
+        Column::Right("free chunks"),
+        Column::Right("returnable"),
+        Column::Left(""),
+    ];
+    let mut arenas: Vec<&Arena> = state.arenas.iter().collect();
+    arenas.sort_by_key(|arena| {
+        std::cmp::Reverse((arena.main, arena.free.map(|free| free.returnable_bytes)))
+    });
+    let mut rows: Vec<_> = arenas.iter().take(ARENAS).map(|each| arena(each)).collect();
+    if state.arenas.len() > 1 {
+        rows.push([
+            format!("  all {}", state.arenas.len()),
+            Bytes(state.system_bytes).to_string(),
+            bytes(state.free_bytes),
+            String::new(),
+            String::new(),
+            bytes(state.returnable_bytes),
+            String::new(),
+        ]);
+    }
+    let mut text = rows_table(columns, &rows);
+    let left_out = arenas.len().saturating_sub(ARENAS);
+    if left_out > 0 {
+        let left_out = counted(left_out, "arena", "arenas");
+        text.push_str(&format!("{left_out} not shown (--format json has all)\n"));
+    }
+    text
+}
+
+fn arena(arena: &Arena) -> [String; 7] {
+    let name = match arena.main {
+        true => "  main".to_owned(),
+        false => format!("  {:#x}", arena.address),
+    };
+    let free = arena.free;
+    let all = free.map(|free| {
+        [
+            free.fast_bytes,
+            free.unsorted_bytes,
+            free.small_bytes,
+            free.large_bytes,
+            free.top_bytes,
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+    });
+    [
+        name,
+        Bytes(arena.system_bytes).to_string(),
+        bytes(all),
+        bytes(free.map(|free| free.top_bytes)),
+        free.map_or_else(|| UNKNOWN.to_owned(), |free| thousands(free.chunks)),
+        bytes(free.map(|free| free.returnable_bytes)),
+        arena.unknown.clone().unwrap_or_default(),
+    ]
+}

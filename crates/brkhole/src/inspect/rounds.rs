@@ -1,0 +1,137 @@
+//! One look or many, and where each goes.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use super::file;
+use crate::cli::{InspectArguments, InspectFormat};
+use crate::signals;
+
+/// To the upper left corner, and the screen cleared.
+const CLEAR: &str = "\x1b[H\x1b[2J";
+
+/// When the next look is due, and whether there is one.
+pub(super) struct Rounds {
+    watch: Option<Watch>,
+}
+
+struct Watch {
+    /// From the beginning of one look to that of the next.
+    every: Duration,
+    since: Instant,
+    is_over: Arc<AtomicBool>,
+    /// Ends a wait.
+    ended: Receiver<()>,
+}
+
+impl Rounds {
+    /// With `every` looks go on until a signal asks for the end, and the process then ends in order;
+    /// without it, a signal does what it always does.
+    ///
+    /// # Errors
+    ///
+    /// When signals can't be listened to.
+    pub(super) fn new(every: Option<Duration>) -> anyhow::Result<Self> {
+        let watch = every.map(Watch::new).transpose()?;
+        Ok(Self { watch })
+    }
+
+    /// Whether nobody has asked for the end yet.
+    pub(super) fn go_on(&self) -> bool {
+        let watch = self.watch.as_ref();
+        watch.is_none_or(|watch| !watch.is_over.load(Ordering::Relaxed))
+    }
+
+    /// Waits for the next; false if there is none.
+    pub(super) fn next(&mut self) -> bool {
+        let Some(watch) = &mut self.watch else {
+            return false;
+        };
+        let rest = watch.every.saturating_sub(watch.since.elapsed());
+        if watch.ended.recv_timeout(rest).is_ok() {
+            return false;
+        }
+        watch.since = Instant::now();
+        true
+    }
+}
+
+impl Watch {
+    fn new(every: Duration) -> anyhow::Result<Self> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (sender, ended) = channel();
+        let over = Arc::clone(&is_over);
+        signals::Ends::listen()?.each(move |_| {
+            over.store(true, Ordering::Relaxed);
+            // Nobody receives it any more where the process ends already.
+            let _ = sender.send(());
+        });
+        Ok(Self {
+            every,
+            since: Instant::now(),
+            is_over,
+            ended,
+        })
+    }
+}
+
+/// Where texts go, one after the other.
+pub(super) struct Place<'a> {
+    arguments: &'a InspectArguments,
+    redraws: bool,
+    is_first: bool,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn new(arguments: &'a InspectArguments) -> Self {
+        let is_table = arguments.format == InspectFormat::Table;
+        let is_shown = arguments.file.is_none() && io::stdout().is_terminal();
+        Self {
+            arguments,
+            redraws: arguments.watch.is_some() && is_table && is_shown,
+            is_first: true,
+        }
+    }
+
+    /// Whether nothing has been written yet.
+    pub(super) fn is_first(&self) -> bool {
+        self.is_first
+    }
+
+    /// Whether one text follows the other, as for a program that reads on.
+    pub(super) fn is_stream(&self) -> bool {
+        self.arguments.watch.is_some() && self.arguments.file.is_none()
+    }
+
+    /// Puts a text there; false if nobody reads any more.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be written.
+    pub(super) fn put(&mut self, text: &str) -> anyhow::Result<bool> {
+        let is_first = std::mem::replace(&mut self.is_first, false);
+        if let Some(path) = &self.arguments.file {
+            let by_all = self.arguments.format == InspectFormat::Openmetrics;
+            return file::replace(path, text, by_all).map(|()| true);
+        }
+        let before = match self.arguments.format {
+            _ if self.redraws => CLEAR,
+            InspectFormat::Table | InspectFormat::Openmetrics if !is_first => "\n",
+            _ => "",
+        };
+        let mut out = io::stdout().lock();
+        let whole = format!("{before}{text}");
+        match out.write_all(whole.as_bytes()).and_then(|()| out.flush()) {
+            // `brkhole … | head -1` has got what it wanted.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            other => other
+                .map(|()| true)
+                .context("can't write to standard output"),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `brkhole trim`: a running process gives back what its malloc keeps free.
+//!
+//! It does so by one call of `malloc_trim(0)`, in a process that stands still and in which no
+//! thread is inside malloc. All the care is in the second half of that sentence.
+
+mod allocator;
+mod attempt;
+mod errno;
+mod inside;
+mod interruption;
+mod library;
+mod notes;
+mod pause;
+mod report;
+mod sequence;
+mod status;
+mod table;
+mod words;
+
+use std::process::ExitCode;
+
+use heap_meter::malloc::Examiner;
+use heap_meter::report::rows_csv;
+use heap_meter::stacks::Stacks;
+
+use crate::cli::{Format, TrimArguments};
+use crate::output;
+use attempt::Tools;
+use interruption::Interruption;
+use report::Report;
+
+/// Trims one process after the other, and reports.
+pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
+    output::check_writable([arguments.output.file.as_ref()])?;
+    let interruption = Interruption::listen()?;
+    let mut tools = Tools {
+        examiner: Examiner::new(),
+        stacks: Stacks::new(),
+    };
+    let mut reports: Vec<Report> = Vec::new();
+    for (index, &pid) in arguments.pids.iter().enumerate() {
+        reports.push(sequence::run(pid, arguments, &mut tools, &interruption));
+        tools.stacks.forget(pid);
+        let left = arguments.pids.len() - index - 1;
+        if let Some(signal) = interruption.signal()
+            && left > 0
+        {
+            eprintln!("brkhole: signal {signal}: {left} processes were left as they are");
+            write(&reports, arguments)?;
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    write(&reports, arguments)?;
+    for report in reports.iter().filter(|report| !report.is_success()) {
+        let reason = report.reason.as_deref().unwrap_or("it was not trimmed");
+        eprintln!("brkhole: {}: {reason}", table::name(report));
+    }
+    Ok(match reports.iter().all(Report::is_success) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn write(reports: &[Report], arguments: &TrimArguments) -> anyhow::Result<()> {
+    let text = match arguments.output.format {
+        Format::Table => table::of(reports),
+        Format::Json => serde_json::to_string_pretty(reports)? + "\n",
+        Format::Csv => {
+            let rows: Vec<_> = reports.iter().map(table::Row::of).collect();
+            rows_csv(&rows)?
+        }
+    };
+    output::write(&text, &arguments.output)
+}

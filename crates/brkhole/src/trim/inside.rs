@@ -1,0 +1,185 @@
+//! Is a stopped thread inside malloc?
+//!
+//! Locks don't tell: a process with a single thread takes none in malloc (`SINGLE_THREAD_P` in
+//! glibc's `malloc.c`). So the calls that a thread is in are looked through for malloc's code. Where
+//! unwind tables don't lead to the thread's beginning (code that the program made itself, signal
+//! handlers on odd stacks), every word of the rest of its stack that would be an address in malloc
+//! counts.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use heap_meter::address_space::AddressSpace;
+use heap_meter::stacks::{Chain, Stacks};
+use remote_call::Thread;
+
+use super::library::Library;
+
+/// So much of a stack is looked through; a longer one counts as a hit.
+const MOST_STACK_BYTES: u64 = 64 << 20;
+const PIECE_BYTES: u64 = 64 << 10;
+const WORD: usize = 8;
+/// The outermost calls of a thread: the system call that made it, the library's own function, and
+/// the one that was asked for.
+const OUTERMOST: usize = 3;
+
+/// Where a thread stands that may be inside malloc.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) tid: i32,
+    /// The calls that led there, innermost first; empty if only its stack's words say so.
+    pub(super) calls: Vec<u64>,
+    pub(super) how: How,
+}
+
+/// How that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// One of its calls is malloc's.
+    Calls,
+    /// Where its calls can't be followed, its stack has an address of malloc's on it.
+    Words,
+    /// Its registers or its stack can't be read.
+    Unreadable,
+}
+
+/// Looks through the threads of a process that stands still. `None`: none is inside.
+pub(super) fn any(
+    pid: i32,
+    threads: &[Thread],
+    library: &Library,
+    stacks: &mut Stacks,
+) -> Option<Standing> {
+    let mut space = None;
+    threads.iter().find_map(|thread| {
+        let tid = thread.tid;
+        let unreadable = Standing {
+            tid,
+            calls: Vec::new(),
+            how: How::Unreadable,
+        };
+        let Some(chain) = stacks.chain(pid, &thread.registers) else {
+            return Some(unreadable);
+        };
+        let calls: Vec<u64> = chain.calls.iter().map(|call| call.address).collect();
+        if is_in_calls(&chain, library) {
+            let how = How::Calls;
+            return Some(Standing { tid, calls, how });
+        }
+        if chain.complete {
+            return None;
+        }
+        let Some(last) = chain.calls.last() else {
+            return Some(unreadable);
+        };
+        if space.is_none() {
+            space = AddressSpace::of(pid).ok();
+        }
+        match space
+            .as_ref()
+            .and_then(|space| is_on_stack(pid, space, last.stack_pointer, library))
+        {
+            None => Some(unreadable),
+            Some(false) => None,
+            Some(true) => Some(Standing {
+                tid,
+                calls,
+                how: How::Words,
+            }),
+        }
+    })
+}
+
+/// Whether one of the calls is malloc's.
+///
+/// The range of malloc's code may have a neighbour's function in it, one of which runs for as long
+/// as the program does: glibc's own thread for timers. It is what its thread began with, and lies
+/// before all functions that malloc names; nothing of malloc's is both.
+fn is_in_calls(chain: &Chain, library: &Library) -> bool {
+    let began_with = chain
+        .complete
+        .then(|| chain.calls.len().checked_sub(OUTERMOST))
+        .flatten();
+    chain.calls.iter().enumerate().any(|(depth, call)| {
+        let neighbour = began_with == Some(depth) && call.address < library.first_named;
+        library.is_inside(call.address) && !neighbour
+    })
+}
+
+/// Whether a stack has an address of malloc's from a place on. `None` if it can't be read.
+fn is_on_stack(pid: i32, space: &AddressSpace, from: u64, library: &Library) -> Option<bool> {
+    let holds = |mapping: &&_| {
+        let mapping: &heap_meter::address_space::Mapping = mapping;
+        (mapping.start..mapping.end).contains(&from)
+    };
+    let end = space.mappings().iter().find(holds)?.end;
+    if end - from > MOST_STACK_BYTES {
+        return Some(true);
+    }
+    let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+    let mut buffer = vec![0; PIECE_BYTES as usize];
+    let mut start = from & !(WORD as u64 - 1);
+    while start < end {
+        let length = PIECE_BYTES.min(end - start) as usize;
+        let piece = buffer.get_mut(..length)?;
+        memory.read_exact_at(piece, start).ok()?;
+        let (words, _) = piece.as_chunks::<WORD>();
+        if words
+            .iter()
+            .any(|word| library.is_inside(u64::from_le_bytes(*word)))
+        {
+            return Some(true);
+        }
+        start += length as u64;
+    }
+    Some(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use heap_meter::stacks::Call;
+
+    fn library() -> Library {
+        Library {
+            trim: 0x1800,
+            errno_location: None,
+            malloc: 0x1000..0x2000,
+            first_named: 0x1400,
+            others: std::iter::once(0x5000..0x5010).collect(),
+            mapped: Vec::new(),
+        }
+    }
+
+    fn chain(addresses: &[u64], complete: bool) -> Chain {
+        let call = |&address| Call {
+            address,
+            stack_pointer: 0,
+        };
+        Chain {
+            calls: addresses.iter().map(call).collect(),
+            complete,
+        }
+    }
+
+    #[test]
+    fn any_call_counts() {
+        for (addresses, inside) in [
+            (&[0x9000, 0x1404, 0x8000, 0x8100, 0x8200][..], true),
+            (&[0x9000, 0x1300, 0x1404, 0x8100, 0x8200][..], true),
+            (&[0x9000, 0x5004, 0x8000, 0x8100, 0x8200][..], true),
+            (&[0x9000, 0x8000, 0x8100, 0x8200][..], false),
+        ] {
+            assert_eq!(is_in_calls(&chain(addresses, true), &library()), inside);
+        }
+    }
+
+    #[test]
+    fn a_neighbour_that_a_thread_began_with_doesnt() {
+        let timers = [0x9000, 0x1300, 0x8100, 0x8200];
+        assert!(!is_in_calls(&chain(&timers, true), &library()));
+        assert!(is_in_calls(&chain(&timers, false), &library()));
+        let from_timers = [0x9000, 0x1404, 0x1300, 0x8100, 0x8200];
+        assert!(is_in_calls(&chain(&from_timers, true), &library()));
+    }
+}

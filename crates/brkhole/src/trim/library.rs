@@ -1,0 +1,255 @@
+//! Where malloc's code is in a process: the function that gives memory back, and all others.
+
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+
+use anyhow::{Context, anyhow, bail};
+use heap_meter::address_space::{AddressSpace, Mapping};
+use heap_meter::stacks::Stacks;
+use object::read::elf::ElfFile64;
+use object::{Object, ObjectSymbol, SymbolFlags};
+
+/// Functions of glibc's `malloc.o`, by which its place among the library's code is known; besides
+/// them those whose names begin with `malloc_`. Some versions have names that others don't.
+///
+/// # References
+/// glibc `malloc/Versions`, 2.27 to 2.44
+const MALLOC: [&str; 17] = [
+    "aligned_alloc",
+    "calloc",
+    "cfree",
+    "default_morecore",
+    "free",
+    "free_aligned_sized",
+    "free_sized",
+    "mallinfo",
+    "mallinfo2",
+    "malloc",
+    "mallopt",
+    "memalign",
+    "morecore",
+    "posix_memalign",
+    "pvalloc",
+    "realloc",
+    "valloc",
+];
+/// These have to lie in the range that is found, or it isn't the one.
+const NEEDED: [&str; 5] = ["malloc", "free", "calloc", "realloc", "malloc_trim"];
+/// They move the break: what malloc would read of it may be old while one of them runs.
+const BREAK: [&str; 2] = ["brk", "sbrk"];
+/// `malloc.o` has some 32 KiB of code; beyond this something else has been found.
+const MOST_BYTES: u64 = 512 * 1024;
+
+/// Malloc's code in one process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Library {
+    /// `malloc_trim`.
+    pub(super) trim: u64,
+    /// `__errno_location`, where the library names it.
+    pub(super) errno_location: Option<u64>,
+    /// All code of malloc, and perhaps some of its neighbours'.
+    pub(super) malloc: Range<u64>,
+    /// The first function in it that the library names. Before it are functions of malloc's that
+    /// only malloc calls, and those of neighbours.
+    pub(super) first_named: u64,
+    /// `brk` and `sbrk`.
+    pub(super) others: Vec<Range<u64>>,
+    /// Where its file is mapped, data and all.
+    pub(super) mapped: Vec<Range<u64>>,
+}
+
+/// A function as a symbol table has it.
+#[derive(Clone, Debug)]
+struct Function {
+    name: String,
+    range: Range<u64>,
+}
+
+impl Library {
+    /// That of the C library that a process has mapped or, without one, of the program itself.
+    ///
+    /// # Errors
+    /// If it can't be read, or if it isn't laid out as glibc's is.
+    pub(super) fn of(pid: i32, space: &AddressSpace, stacks: &Stacks) -> anyhow::Result<Self> {
+        let code: Vec<_> = code(space).filter(|mapping| is_libc(mapping)).collect();
+        let code = match code.as_slice() {
+            [] => main_program(pid, space)?,
+            _ => code,
+        };
+        let first = *code.first().context("it has no code")?;
+        let name = String::from_utf8_lossy(&first.name).into_owned();
+        let files: Option<Vec<_>> = code
+            .iter()
+            .map(|mapping| stacks.file(pid, mapping.start))
+            .collect();
+        let Some([file, others @ ..]) = files.as_deref() else {
+            bail!(
+                "the file that its malloc comes from ({name}) can't be opened: if it was replaced \
+                 since the process began, only root can reach it (sudo); or restart the process"
+            );
+        };
+        if others.iter().any(|other| other.bias != file.bias) {
+            bail!("{name} is mapped more than once, and whose malloc to call isn't clear");
+        }
+        let bytes = fs::read(&file.path).with_context(|| format!("can't read {name}"))?;
+        let functions =
+            functions(&bytes).with_context(|| format!("can't read the symbols of {name}"))?;
+        let mut library = Self::among(&functions)
+            .map_err(|why| anyhow!("{name}: {why}"))?
+            .at(file.bias);
+        let of_file = space
+            .mappings()
+            .iter()
+            .filter(|mapping| is_same_file(mapping, first));
+        library.mapped = of_file.map(|mapping| mapping.start..mapping.end).collect();
+        Ok(library)
+    }
+
+    /// Finds malloc among a library's functions.
+    fn among(functions: &[Function]) -> Result<Self, String> {
+        let find = |name: &str| functions.iter().find(|function| function.name == name);
+        let missing = |name: &str| {
+            format!(
+                "it has no symbol {name}, so its malloc_trim can't be called (a static program \
+                 that was stripped?)"
+            )
+        };
+        let starts = |of: fn(&str) -> bool| {
+            let chosen = functions.iter().filter(move |function| of(&function.name));
+            chosen.map(|function| function.range.start)
+        };
+        let own: Vec<u64> = starts(is_mallocs).collect();
+        let malloc = find("malloc").ok_or_else(|| missing("malloc"))?.range.start;
+        let trim = find("malloc_trim").ok_or_else(|| missing("malloc_trim"))?;
+        let neighbours = || {
+            let all = functions.iter().map(|function| &function.range);
+            all.filter(|range| !own.contains(&range.start))
+        };
+        let below = neighbours().filter(|range| range.start < malloc);
+        let above = neighbours().filter(|range| range.start > malloc);
+        let (Some(start), Some(end)) = (
+            below.map(|range| range.end).max(),
+            above.map(|range| range.start).min(),
+        ) else {
+            return Err("its malloc has no neighbours".to_owned());
+        };
+        let range = start..end;
+        let first_named = own.iter().copied().filter(|start| range.contains(start));
+        for name in NEEDED {
+            let function = find(name).ok_or_else(|| missing(name))?;
+            if !range.contains(&function.range.start) || function.range.end > range.end {
+                return Err(format!(
+                    "its malloc is not laid out as glibc's is: {name} is not beside the others"
+                ));
+            }
+        }
+        if end - start > MOST_BYTES {
+            return Err(
+                "its malloc is not laid out as glibc's is: it has too much code".to_owned(),
+            );
+        }
+        let others = functions
+            .iter()
+            .filter(|function| BREAK.contains(&function.name.trim_start_matches('_')))
+            .map(|function| function.range.clone());
+        Ok(Self {
+            trim: trim.range.start,
+            errno_location: find("__errno_location").map(|function| function.range.start),
+            first_named: first_named.min().unwrap_or(malloc),
+            malloc: range,
+            others: others.collect(),
+            mapped: Vec::new(),
+        })
+    }
+
+    /// The same, where a process has mapped it.
+    fn at(self, bias: u64) -> Self {
+        let moved =
+            |range: Range<u64>| range.start.wrapping_add(bias)..range.end.wrapping_add(bias);
+        Self {
+            trim: self.trim.wrapping_add(bias),
+            errno_location: self
+                .errno_location
+                .map(|address| address.wrapping_add(bias)),
+            first_named: self.first_named.wrapping_add(bias),
+            malloc: moved(self.malloc),
+            others: self.others.into_iter().map(moved).collect(),
+            mapped: self.mapped.into_iter().map(moved).collect(),
+        }
+    }
+
+    /// Whether an address is in its data (or code).
+    pub(super) fn has(&self, address: u64) -> bool {
+        self.mapped.iter().any(|range| range.contains(&address))
+    }
+
+    /// Whether code at an address may be changing what `malloc_trim` would read.
+    pub(super) fn is_inside(&self, address: u64) -> bool {
+        self.malloc.contains(&address) || self.others.iter().any(|range| range.contains(&address))
+    }
+}
+
+fn code(space: &AddressSpace) -> impl Iterator<Item = &Mapping> {
+    let mappings = space.mappings().iter();
+    mappings.filter(|mapping| mapping.permissions.execute && mapping.inode != 0)
+}
+
+/// Whether a mapping is of the C library, by its file's name: `libc.so.6`, before 2.34 also
+/// `libc-2.31.so`.
+fn is_libc(mapping: &Mapping) -> bool {
+    let name = mapping.name.rsplit(|&byte| byte == b'/').next();
+    name.is_some_and(|name| name.starts_with(b"libc.so") || name.starts_with(b"libc-2."))
+}
+
+/// The code of the program itself.
+fn main_program(pid: i32, space: &AddressSpace) -> anyhow::Result<Vec<&Mapping>> {
+    let program = fs::metadata(format!("/proc/{pid}/exe")).context("can't look at its program")?;
+    // Some file systems tell another device here than in `maps`.
+    let is_program = |mapping: &&Mapping| mapping.inode == program.ino();
+    Ok(code(space).filter(is_program).collect())
+}
+
+fn is_same_file(one: &Mapping, other: &Mapping) -> bool {
+    (one.device, one.inode) == (other.device, other.inode)
+}
+
+/// Whether a name is one of `malloc.o`'s: such as `malloc`, `__libc_malloc`, `malloc_info`.
+fn is_mallocs(name: &str) -> bool {
+    let name = name.trim_start_matches('_');
+    let name = name.strip_prefix("libc_").unwrap_or(name);
+    MALLOC.contains(&name) || name.starts_with("malloc_")
+}
+
+/// The functions that an ELF file names to others; those of a static program, to itself.
+fn functions(bytes: &[u8]) -> anyhow::Result<Vec<Function>> {
+    let elf = ElfFile64::<object::Endianness>::parse(bytes)?;
+    let exported = defined(elf.dynamic_symbols());
+    if exported.iter().any(|function| function.name == "malloc") {
+        return Ok(exported);
+    }
+    Ok(defined(elf.symbols()))
+}
+
+fn defined<'a>(symbols: impl Iterator<Item: ObjectSymbol<'a>>) -> Vec<Function> {
+    const STT_FUNC: u8 = 2;
+    const STT_GNU_IFUNC: u8 = 10;
+    let is_function = |flags| match flags {
+        SymbolFlags::Elf { st_info, .. } => matches!(st_info & 0xf, STT_FUNC | STT_GNU_IFUNC),
+        _ => false,
+    };
+    symbols
+        .filter(|symbol| symbol.is_global() && !symbol.is_undefined())
+        .filter(|symbol| is_function(symbol.flags()))
+        .filter_map(|symbol| {
+            let start = symbol.address();
+            Some(Function {
+                name: symbol.name().ok()?.to_owned(),
+                range: start..start.checked_add(symbol.size())?,
+            })
+        })
+        .collect()
+}

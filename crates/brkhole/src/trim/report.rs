@@ -1,0 +1,127 @@
+//! What became of one process.
+
+use heap_meter::malloc::State;
+use serde::Serialize;
+
+/// What became of one process; this is the JSON, too.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) pid: i32,
+    /// Its name; `None` if there is no such process.
+    pub(super) comm: Option<String>,
+    pub(super) outcome: Outcome,
+    /// Why it wasn't trimmed.
+    pub(super) reason: Option<String>,
+    /// Whose malloc it has.
+    pub(super) allocator: Option<String>,
+    /// What malloc_trim was expected to give back; exact if the process stood still.
+    pub(super) predicted_bytes: Option<u64>,
+    /// What rss has shrunk by.
+    pub(super) returned_bytes: Option<u64>,
+    pub(super) rss_before_bytes: Option<u64>,
+    pub(super) rss_after_bytes: Option<u64>,
+    /// Of that, what no other process has mapped.
+    pub(super) private_before_bytes: Option<u64>,
+    pub(super) private_after_bytes: Option<u64>,
+    /// How many threads were stopped.
+    pub(super) threads: Option<usize>,
+    /// How often it was stopped.
+    pub(super) attempts: u32,
+    /// How long it stood still, all attempts together.
+    pub(super) held_seconds: f64,
+    /// And in the longest of them.
+    pub(super) longest_held_seconds: f64,
+    /// How long malloc_trim took, of that.
+    pub(super) call_seconds: Option<f64>,
+    /// Why it was let go and stopped again, and how often for that reason.
+    pub(super) waited_for: Vec<Waited>,
+    pub(super) malloc_before: Option<State>,
+    pub(super) malloc_after: Option<State>,
+    /// What could not be had, and what is good to know.
+    pub(super) notes: Vec<String>,
+}
+
+/// What became of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Outcome {
+    /// It has called malloc_trim.
+    Trimmed,
+    /// `--dry-run`: nothing was touched.
+    Predicted,
+    /// It can't be trimmed. Nothing was changed.
+    Refused,
+    /// There was no good moment. Nothing was changed.
+    GaveUp,
+    /// The call went wrong.
+    Failed,
+}
+
+/// Why a process had to be let go and stopped again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Waited {
+    pub(super) reason: String,
+    pub(super) attempts: u32,
+}
+
+impl Report {
+    /// Nothing has been done yet.
+    pub(super) fn new(pid: i32) -> Self {
+        Self {
+            pid,
+            comm: None,
+            outcome: Outcome::Refused,
+            reason: None,
+            allocator: None,
+            predicted_bytes: None,
+            returned_bytes: None,
+            rss_before_bytes: None,
+            rss_after_bytes: None,
+            private_before_bytes: None,
+            private_after_bytes: None,
+            threads: None,
+            attempts: 0,
+            held_seconds: 0.0,
+            longest_held_seconds: 0.0,
+            call_seconds: None,
+            waited_for: Vec::new(),
+            malloc_before: None,
+            malloc_after: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// The same, with an outcome other than success and the reason.
+    pub(super) fn ended(mut self, outcome: Outcome, reason: impl Into<String>) -> Self {
+        self.outcome = outcome;
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// Whether what was asked for was done.
+    pub(super) fn is_success(&self) -> bool {
+        matches!(self.outcome, Outcome::Trimmed | Outcome::Predicted)
+    }
+
+    /// It stood still for so long, once more.
+    pub(super) fn stood_still(&mut self, seconds: f64) {
+        self.attempts += 1;
+        self.held_seconds += seconds;
+        self.longest_held_seconds = self.longest_held_seconds.max(seconds);
+    }
+
+    /// It had to be let go.
+    pub(super) fn waited_for(&mut self, reason: &str) {
+        match self
+            .waited_for
+            .iter_mut()
+            .find(|known| known.reason == reason)
+        {
+            Some(known) => known.attempts += 1,
+            None => self.waited_for.push(Waited {
+                reason: reason.to_owned(),
+                attempts: 1,
+            }),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What the kernel says of a process that decides whether it can be trimmed at all.
+
+use std::fs;
+use std::io;
+
+/// What is needed of `/proc/PID/status`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Status {
+    pub(super) pid: i32,
+    pub(super) comm: String,
+    state: char,
+    tgid: i32,
+    tracer: i32,
+    seccomp: u8,
+}
+
+impl Status {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// If there is no such process.
+    pub(super) fn of(pid: i32) -> io::Result<Self> {
+        let text = fs::read(format!("/proc/{pid}/status"))?;
+        Ok(Self::parse(pid, &String::from_utf8_lossy(&text)))
+    }
+
+    /// # References
+    /// proc_pid_status(5)
+    fn parse(pid: i32, text: &str) -> Self {
+        let field = |name: &str| {
+            let mut lines = text.lines();
+            lines
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                .unwrap_or_default()
+                .trim()
+        };
+        let number = |name: &str| field(name).parse().ok();
+        Self {
+            pid,
+            comm: field("Name").to_owned(),
+            state: field("State").chars().next().unwrap_or('?'),
+            tgid: number("Tgid").unwrap_or(pid),
+            tracer: number("TracerPid").unwrap_or(0),
+            seccomp: number("Seccomp").map_or(0, |mode| mode as u8),
+        }
+    }
+
+    /// Why it has nothing to trim, and what helps.
+    pub(super) fn hopeless(&self) -> Option<String> {
+        let Self { pid, tgid, .. } = self;
+        if u32::try_from(*pid) == Ok(std::process::id()) {
+            return Some("this is brkhole itself: give the number of another process".to_owned());
+        }
+        if tgid != pid {
+            return Some(format!(
+                "{pid} is a thread of process {tgid}: `brkhole trim {tgid}`"
+            ));
+        }
+        matches!(self.state, 'Z' | 'X' | 'x').then(|| {
+            "it has ended and waits for its parent to reap it; its memory is gone already"
+                .to_owned()
+        })
+    }
+
+    /// Why it can't be trimmed now, and what helps.
+    pub(super) fn refusal(&self) -> Option<String> {
+        /// Only read, write, exit and sigreturn are allowed (`SECCOMP_MODE_STRICT`).
+        const STRICT: u8 = 1;
+        let Self { pid, tracer, .. } = self;
+        if *tracer != 0 {
+            return Some(format!(
+                "process {tracer}{} is tracing it (a debugger, strace, another brkhole), and a \
+                 process has one tracer at most; see `ps -p {tracer}`, end that, and try again",
+                named(*tracer)
+            ));
+        }
+        if self.state == 'T' {
+            return Some(format!(
+                "it is stopped (Ctrl-Z, SIGSTOP), so it can't call anything; let it go on with \
+                 `kill -CONT {pid}`, then try again"
+            ));
+        }
+        if self.seccomp == STRICT {
+            return Some(
+                "it has locked itself in (seccomp, strict mode): the kernel would kill it at the \
+                 first call that gives memory back"
+                    .to_owned(),
+            );
+        }
+        None
+    }
+}
+
+/// ` (comm)`, if it is known.
+fn named(pid: i32) -> String {
+    let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    match comm.trim_end() {
+        "" => String::new(),
+        comm => format!(" ({comm})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "Name:\tnginx: worker\nState:\tS (sleeping)\nTgid:\t77\nPid:\t77\n\
+        TracerPid:\t0\nThreads:\t4\nSeccomp:\t2\nSeccomp_filters:\t1\n";
+
+    #[test]
+    fn an_ordinary_process() {
+        let status = Status::parse(77, TEXT);
+        assert_eq!(status.comm, "nginx: worker");
+        assert_eq!((status.hopeless(), status.refusal()), (None, None));
+    }
+
+    #[test]
+    fn what_is_refused_and_what_to_type_then() {
+        for (pid, from, to, words) in [
+            (78, "", "", "brkhole trim 77"),
+            (77, "S (sleeping)", "T (stopped)", "kill -CONT 77"),
+            (77, "S (sleeping)", "Z (zombie)", "its memory is gone"),
+            (77, "TracerPid:\t0", "TracerPid:\t999999999", "999999999"),
+            (77, "Seccomp:\t2", "Seccomp:\t1", "strict"),
+        ] {
+            let status = Status::parse(pid, &TEXT.replace(from, to));
+            let refusal = status.hopeless().or(status.refusal());
+            assert!(refusal.is_some_and(|why| why.contains(words)), "{words}");
+        }
+    }
+}

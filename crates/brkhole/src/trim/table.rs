@@ -1,0 +1,140 @@
+//! What became of the processes: a table for people, rows for spreadsheets.
+
+use heap_meter::report::{Column, printable, rows_table, wrapped};
+use heap_meter::units::{Bytes, Seconds};
+use serde::Serialize;
+
+use super::report::{Outcome, Report};
+
+/// A row for each process that can be told of in figures; below them, what figures can't say.
+pub(super) fn of(reports: &[Report]) -> String {
+    let columns = [
+        Column::Right("pid"),
+        Column::Left("command"),
+        Column::Right("predicted"),
+        Column::Right("given back"),
+        Column::Right("rss before"),
+        Column::Right("rss after"),
+        Column::Right("stood still"),
+        Column::Left("malloc"),
+    ];
+    let done: Vec<&Report> = reports
+        .iter()
+        .filter(|report| report.is_success())
+        .collect();
+    let rows: Vec<_> = done
+        .iter()
+        .map(|report| {
+            [
+                report.pid.to_string(),
+                report.comm.clone().unwrap_or_default(),
+                bytes(report.predicted_bytes),
+                bytes(report.returned_bytes),
+                bytes(report.rss_before_bytes),
+                bytes(report.rss_after_bytes),
+                match report.outcome {
+                    Outcome::Trimmed => Seconds(report.held_seconds).to_string(),
+                    _ => "–".to_owned(),
+                },
+                report.allocator.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    let mut text = String::new();
+    if !rows.is_empty() {
+        text.push_str(&rows_table(columns, &rows));
+    }
+    for report in &done {
+        let name = name(report);
+        if let Some(sentence) = held(report) {
+            text.push_str(&wrapped(&format!("{name}: {sentence}")));
+        }
+        for note in &report.notes {
+            text.push_str(&wrapped(&format!("{name}: {}", printable(note))));
+        }
+    }
+    text
+}
+
+/// What it is called on standard error and below the table.
+pub(super) fn name(report: &Report) -> String {
+    match &report.comm {
+        Some(comm) => format!("process {} ({})", report.pid, printable(comm)),
+        None => format!("process {}", report.pid),
+    }
+}
+
+fn bytes(figure: Option<u64>) -> String {
+    figure.map_or_else(|| "–".to_owned(), |bytes| Bytes(bytes).to_string())
+}
+
+/// How long it stood still, and how often.
+fn held(report: &Report) -> Option<String> {
+    let call = report.call_seconds?;
+    let threads = match report.threads {
+        Some(1) | None => "its thread".to_owned(),
+        Some(threads) => format!("all {threads} threads"),
+    };
+    let mut text = format!(
+        "{threads} stood still for {}, of which malloc_trim took {}",
+        Seconds(report.held_seconds),
+        Seconds(call)
+    );
+    if report.attempts > 1 {
+        let reasons = report.waited_for.iter();
+        let reasons: Vec<_> = reasons
+            .map(|waited| format!("{} × {}", waited.attempts, printable(&waited.reason)))
+            .collect();
+        text = format!(
+            "{text}; in {} attempts, the longest {}, because {}",
+            report.attempts,
+            Seconds(report.longest_held_seconds),
+            reasons.join("; ")
+        );
+    }
+    Some(text)
+}
+
+/// A row of CSV.
+#[derive(Serialize)]
+pub(super) struct Row<'a> {
+    pid: i32,
+    comm: Option<&'a str>,
+    outcome: Outcome,
+    predicted_bytes: Option<u64>,
+    returned_bytes: Option<u64>,
+    rss_before_bytes: Option<u64>,
+    rss_after_bytes: Option<u64>,
+    private_before_bytes: Option<u64>,
+    private_after_bytes: Option<u64>,
+    threads: Option<usize>,
+    attempts: u32,
+    held_seconds: f64,
+    longest_held_seconds: f64,
+    call_seconds: Option<f64>,
+    allocator: Option<&'a str>,
+    reason: Option<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn of(report: &'a Report) -> Self {
+        Self {
+            pid: report.pid,
+            comm: report.comm.as_deref(),
+            outcome: report.outcome,
+            predicted_bytes: report.predicted_bytes,
+            returned_bytes: report.returned_bytes,
+            rss_before_bytes: report.rss_before_bytes,
+            rss_after_bytes: report.rss_after_bytes,
+            private_before_bytes: report.private_before_bytes,
+            private_after_bytes: report.private_after_bytes,
+            threads: report.threads,
+            attempts: report.attempts,
+            held_seconds: report.held_seconds,
+            longest_held_seconds: report.longest_held_seconds,
+            call_seconds: report.call_seconds,
+            allocator: report.allocator.as_deref(),
+            reason: report.reason.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `--all` and `--comm`.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::common::{compiled, json, output};
+use crate::target::Keeps;
+
+fn returnable(process: &Value) -> u64 {
+    process["malloc"]["returnable_bytes"].as_u64().unwrap_or(0)
+}
+
+#[test]
+fn those_that_could_return_most_come_first() {
+    let (fat, thin) = (Keeps::free(16384), Keeps::free(64));
+    let document = output(&["inspect", "--all", "--format", "json"]);
+    assert!(
+        document.status.success(),
+        "what can't be read is no failure"
+    );
+    let report: Value = serde_json::from_slice(&document.stdout).unwrap();
+    let processes = report.as_array().unwrap();
+    let place = |pid: i32| processes.iter().position(|each| each["pid"] == pid);
+    let (first, second) = (place(fat.pid()).unwrap(), place(thin.pid()).unwrap());
+    assert!(first < second);
+    let found = &processes[first];
+    assert!(
+        fat.returnable_bytes().contains(&returnable(found)),
+        "{found}"
+    );
+    assert_eq!(found["rss_exact"], false);
+    assert!(
+        found["rss_bytes"].as_u64() > Some(returnable(found)),
+        "{found}"
+    );
+    let all: Vec<u64> = processes.iter().map(returnable).collect();
+    assert!(all.is_sorted_by(|before, after| before >= after), "{all:?}");
+    let own = std::process::id();
+    assert!(
+        processes.iter().any(|each| each["pid"] == own),
+        "this test too"
+    );
+
+    // What was not looked into is counted: on stderr, and below the table. Kernel threads are, where
+    // any are visible.
+    let note = String::from_utf8(document.stderr).unwrap();
+    let table = String::from_utf8(output(&["inspect", "--all"]).stdout).unwrap();
+    for words in ["not looked into", "of the kernel's own"] {
+        let flat = table.replace("\n  ", " ");
+        assert_eq!(
+            flat.contains(words),
+            note.contains(words),
+            "{words}: {table}{note}"
+        );
+    }
+    let rows = table.lines().take_while(|line| !line.is_empty()).count();
+    assert!(rows <= 21, "a heading and twenty: {table}");
+    assert!(table.contains(&fat.number()), "{table}");
+}
+
+#[test]
+fn only_those_of_a_name_that_the_kernel_cut_short() {
+    let directory = tempfile::tempdir().unwrap();
+    let name = format!("keeps{}-and-more", std::process::id());
+    let program = directory.path().join(&name);
+    let status = Command::new("cp")
+        .arg(compiled("keeps"))
+        .arg(&program)
+        .status();
+    assert!(status.unwrap().success());
+    let targets = [1024, 64, 2048].map(|blocks| Keeps::start(&program, "free", blocks, 0));
+    let report = json(&["inspect", "--comm", &name]);
+    let pids: Vec<&Value> = report
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|each| &each["pid"])
+        .collect();
+    assert_eq!(pids, [targets[2].pid(), targets[0].pid(), targets[1].pid()]);
+
+    let first = json(&["inspect", "--comm", &name, "--top", "1"]);
+    assert_eq!(first.as_array().map(Vec::len), Some(1));
+    assert_eq!(first[0]["pid"], targets[2].pid());
+
+    let table = output(&["inspect", "--comm", &name, "--top", "2"]);
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.contains(&targets[2].number()) && table.contains(&targets[0].number()));
+    assert!(
+        !table.contains(&format!("{} ", targets[1].number())),
+        "{table}"
+    );
+    assert!(
+        table.contains("3 processes") && table.contains("1 more"),
+        "{table}"
+    );
+
+    let nobody = output(&[
+        "inspect",
+        "--comm",
+        "nobody-is-named-so",
+        "--format",
+        "json",
+    ]);
+    assert!(nobody.status.success());
+    assert_eq!(nobody.stdout, b"[]\n");
+}

@@ -1,0 +1,15 @@
+//! `brkhole inspect` on real processes.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod contract;
+mod cost;
+mod everybody;
+mod metrics;
+mod nginx;
+mod several;
+mod tables;
+mod target;
+mod unread;
+mod watch;

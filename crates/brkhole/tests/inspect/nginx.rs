@@ -1,0 +1,163 @@
+//! A real nginx: what is told of its master, and when.
+
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::common::{Nginx, children, compiled, json, kinds, output};
+use crate::target::Keeps;
+
+/// A master in the background; it ends with the value.
+struct Master {
+    _site: Nginx,
+    pid: i32,
+}
+
+impl Master {
+    /// `None`, after a word why, where nginx or its Lua module are missing.
+    fn start() -> Option<Self> {
+        let site = Nginx::configured()?;
+        let words = site.words(&[]);
+        let started = Command::new(&words[0]).args(&words[1..]).output().unwrap();
+        assert!(started.status.success(), "{started:?}");
+        let file = site.directory.path().join("nginx.pid");
+        let pid = wait_for(|| std::fs::read_to_string(&file).ok()?.trim().parse().ok());
+        let master = Self { _site: site, pid };
+        wait_for(|| (!children::children(pid).is_empty()).then_some(()));
+        Some(master)
+    }
+
+    /// Has the configuration read again; the workers are others then.
+    fn reload(&self) {
+        let before = children::children(self.pid);
+        self.signal(Signal::SIGHUP);
+        wait_for(|| {
+            let now = children::children(self.pid);
+            let renewed = !now.is_empty() && now.iter().all(|child| !before.contains(child));
+            renewed.then_some(())
+        });
+    }
+
+    fn inspected(&self) -> Value {
+        json(&["inspect", &self.pid.to_string()])[0].clone()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid), signal).expect("the master lives");
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        let all = [children::children(self.pid), vec![self.pid]].concat();
+        for pid in all {
+            // It may have ended already.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+}
+
+/// Looks again and again, some minutes at most.
+fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..12_000 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("waited in vain for nginx");
+}
+
+#[test]
+fn a_master_that_has_reloaded_holds_its_old_configuration() {
+    let Some(master) = Master::start() else {
+        return;
+    };
+    let fresh = master.inspected();
+    assert_eq!(fresh["comm"], "nginx");
+    assert!(
+        !kinds(&fresh).contains(&"old-configuration-held"),
+        "{fresh}"
+    );
+
+    master.reload();
+    master.reload();
+    let reloaded = master.inspected();
+    let kinds = kinds(&reloaded);
+    assert!(kinds.contains(&"old-configuration-held"), "{reloaded}");
+    assert!(!kinds.contains(&"memory-returnable"), "{kinds:?}");
+    let findings = reloaded["findings"].as_array().unwrap();
+    let held = findings
+        .iter()
+        .find(|each| each["kind"] == "old-configuration-held")
+        .unwrap();
+    let returnable = held["evidence"]["returnable_bytes"].as_u64();
+    assert_eq!(returnable, reloaded["malloc"]["returnable_bytes"].as_u64());
+    // 100 contexts of about 800 KiB each, of which some stay in use.
+    assert!(returnable > Some(32 << 20), "{held}");
+    assert_eq!(held["evidence"]["workers"], 1);
+    let remedy = held["remedy"].as_str().unwrap();
+    for words in [
+        &format!("brkhole trim {}", master.pid),
+        "1.27.2",
+        "libtrusted_ca_preload.so",
+    ] {
+        assert!(remedy.contains(words), "{words}: {remedy}");
+    }
+
+    // A worker that has only just begun is still busy.
+    let (pid, worker) = (master.pid.to_string(), children::children(master.pid)[0]);
+    let inherited = wait_for(|| {
+        let both = json(&["inspect", &pid, &worker.to_string()]);
+        let findings = both[1]["findings"].as_array()?;
+        findings.first().cloned()
+    });
+    assert_eq!(inherited["kind"], "memory-returnable", "{inherited}");
+    assert_eq!(inherited["evidence"]["master"], master.pid);
+    let remedy = inherited["remedy"].as_str().unwrap();
+    let both = format!("brkhole trim {0} $(pgrep -P {0})", master.pid);
+    assert!(remedy.contains(&both), "{remedy}");
+
+    let table = output(&["inspect", "--comm", "nginx"]);
+    let table = String::from_utf8(table.stdout).unwrap();
+    let row = format!("{} ", master.pid);
+    let row = table
+        .lines()
+        .find(|line| line.trim_start().starts_with(&row))
+        .unwrap();
+    assert!(row.contains("old-configuration-held"), "{table}");
+}
+
+#[test]
+fn the_page_of_an_openresty_of_old() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("openresty");
+    let status = Command::new("cp")
+        .arg(compiled("keeps"))
+        .arg(&program)
+        .status();
+    assert!(status.unwrap().success());
+    let remedy = |target: &Keeps| {
+        let process = &json(&["inspect", &target.number()])[0];
+        let findings = process["findings"].as_array().unwrap();
+        let blocked = findings
+            .iter()
+            .find(|each| each["kind"] == "break-blocked")
+            .unwrap_or_else(|| panic!("{process}"));
+        blocked["remedy"].as_str().unwrap().to_owned()
+    };
+    let openresty = Keeps::start(&program, "hole", 64, 0);
+    let told = remedy(&openresty);
+    for words in [
+        "lua-nginx-module 0.10.3 to 0.10.7",
+        "lua_malloc_trim",
+        &format!("brkhole trim {}", openresty.number()),
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let other = remedy(&Keeps::blocked(64));
+    assert!(!other.contains("lua-nginx-module"), "{other}");
+}

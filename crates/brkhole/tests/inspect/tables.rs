@@ -1,0 +1,62 @@
+//! What people read.
+
+use crate::common::output;
+use crate::target::Keeps;
+
+fn table(arguments: &[&str]) -> String {
+    let report = output(arguments);
+    let complaint = String::from_utf8_lossy(&report.stderr).into_owned();
+    assert!(report.status.success(), "{complaint}");
+    String::from_utf8(report.stdout).unwrap()
+}
+
+#[test]
+fn one_process_in_sections() {
+    let target = Keeps::blocked(8192);
+    let text = table(&["inspect", &target.number()]);
+    let name = format!("brkhole-keeps ({}): glibc 2.", target.number());
+    assert!(text.starts_with(&name), "{text}");
+    for words in [
+        "memory",
+        "resident",
+        "break",
+        "blocked",
+        "room above",
+        "anonymous",
+        "malloc, by arena",
+        "main",
+        "returnable",
+        "• ",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let flat = text.replace("\n  ", " ");
+    assert!(flat.contains("The break is blocked"), "{text}");
+    assert!(
+        flat.contains(&format!("brkhole trim {}", target.number())),
+        "{text}"
+    );
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 100),
+        "{text}"
+    );
+}
+
+#[test]
+fn several_processes_with_their_findings_below() {
+    let (blocked, thin) = (Keeps::blocked(8192), Keeps::free(0));
+    let text = table(&["inspect", &thin.number(), &blocked.number()]);
+    let rows: Vec<&str> = text.lines().take(3).collect();
+    assert!(rows[0].contains("returnable"), "{text}");
+    assert!(
+        rows[1].contains(&thin.number()) && rows[1].contains("free"),
+        "{text}"
+    );
+    assert!(
+        rows[2].contains(&blocked.number()) && rows[2].contains("blocked"),
+        "{text}"
+    );
+    let below = format!("\nbrkhole-keeps ({}):\n• ", blocked.number());
+    assert!(text.contains(&below), "{text}");
+    assert!(!text.contains(&format!("({}):", thin.number())), "{text}");
+}

@@ -1,0 +1,119 @@
+//! What is given back is what was predicted, and the program goes on.
+
+use std::process::Command;
+
+use crate::common::compile::compiled;
+use crate::common::installed;
+use crate::harness::{Target, assert_as_predicted, figure, refused, reports, trimmed};
+
+/// Most of what these programs have is free.
+const AT_LEAST_BYTES: u64 = 100 << 20;
+
+fn keeps(state: &str, threads: &str) -> serde_json::Value {
+    let mut target = Target::started("keeps", &[state, threads], "ready");
+    let report = trimmed(target.pid());
+    assert_as_predicted(&report);
+    assert!(figure(&report, "returned_bytes") > AT_LEAST_BYTES);
+    let (before, after) = (
+        figure(&report, "rss_before_bytes"),
+        figure(&report, "rss_after_bytes"),
+    );
+    assert_eq!(before - after, figure(&report, "returned_bytes"));
+    assert!(report["held_seconds"].as_f64() >= report["call_seconds"].as_f64());
+    target.is_well();
+    // What the program itself has freed since is all that is left.
+    let again = trimmed(target.pid());
+    assert_as_predicted(&again);
+    assert!(
+        figure(&again, "returned_bytes") < AT_LEAST_BYTES / 10,
+        "{again:#}"
+    );
+    target.is_well();
+    target.ends();
+    report
+}
+
+#[test]
+fn break_free() {
+    let report = keeps("free", "1");
+    assert_eq!(report["malloc_before"]["non_contiguous"], false);
+    assert_eq!(report["threads"], 1);
+    assert_eq!(report["comm"], "brkhole-trim_ke");
+}
+
+#[test]
+fn break_blocked() {
+    let report = keeps("blocked", "1");
+    assert_eq!(report["malloc_before"]["non_contiguous"], true);
+}
+
+#[test]
+fn eight_threads_and_their_arenas() {
+    let report = keeps("free", "8");
+    assert_eq!(report["threads"], 8);
+    let arenas = report["malloc_before"]["arenas"].as_array().unwrap().len();
+    assert!(arenas > 1, "{report:#}");
+}
+
+#[test]
+fn python() {
+    const PYTHON: &str = "/usr/bin/python3";
+    if !installed(PYTHON) {
+        return;
+    }
+    let script = "
+import sys
+kept = []
+data = [bytes(1000 + i % 3000) for i in range(40000)]
+kept = data[::50]
+sums = [sum(block) + len(block) for block in kept]
+del data
+print('ready', flush=True)
+for line in sys.stdin:
+    assert sums == [sum(block) + len(block) for block in kept]
+    more = [bytes(i) for i in range(5000)]
+    print('well', flush=True)
+";
+    let mut target = Target::of(Command::new(PYTHON).args(["-c", script]), "ready");
+    let report = trimmed(target.pid());
+    assert_as_predicted(&report);
+    assert!(
+        figure(&report, "returned_bytes") > AT_LEAST_BYTES / 4,
+        "{report:#}"
+    );
+    target.is_well();
+    target.ends();
+}
+
+/// A static program has malloc's symbols as long as nobody strips them.
+#[test]
+fn static_program() {
+    let started = |name: &str, arguments: &[&str]| {
+        let name = format!("brkhole-trim_keeps-{name}");
+        let program = compiled("programs/trim_keeps.c", &name, arguments);
+        Target::of(Command::new(program).args(["free", "2"]), "ready")
+    };
+    let mut target = started("static", &["-O1", "-static"]);
+    let report = trimmed(target.pid());
+    assert_as_predicted(&report);
+    assert_eq!(report["allocator"], "static glibc");
+    target.is_well();
+    let mut stripped = started("stripped", &["-O1", "-static", "-s"]);
+    refused(stripped.pid(), &["no symbol malloc", "stripped"]);
+    stripped.is_well();
+}
+
+#[test]
+fn several_one_after_the_other() {
+    let mut targets = [1, 2].map(|threads: i32| {
+        let threads = threads.to_string();
+        Target::started("keeps", &["free", &threads], "ready")
+    });
+    let pids = targets.each_ref().map(|target| target.pid().to_string());
+    let (status, reports) = reports(&["999999999", &pids[0], &pids[1]]);
+    assert_eq!(status, 1, "one isn't there");
+    let outcomes: Vec<_> = reports.iter().map(|report| &report["outcome"]).collect();
+    assert_eq!(outcomes, ["refused", "trimmed", "trimmed"]);
+    reports[1..].iter().for_each(assert_as_predicted);
+    targets.iter_mut().for_each(Target::is_well);
+}

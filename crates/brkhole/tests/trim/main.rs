@@ -1,0 +1,15 @@
+//! Real programs, trimmed.
+#![cfg(target_arch = "x86_64")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod churning;
+mod dry_run;
+mod given_back;
+mod harness;
+mod interrupted;
+mod nginx;
+mod refused;
+mod stuck;
+mod thread_state;

@@ -1,0 +1,121 @@
+//! Who can't be trimmed, and the words for it.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::skipped;
+use crate::harness::{Target, refused, refused_by, trim, trimmed};
+
+/// A shell that says that it is there and ends when nothing can be read any more.
+fn shell() -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "echo ready; read line"]);
+    shell
+}
+
+#[test]
+fn nobody_there() {
+    refused(999_999_999, &["no such process"]);
+}
+
+#[test]
+fn zombie() {
+    let mut child = Command::new("true").spawn().unwrap();
+    let pid = child.id() as i32;
+    let stat = format!("/proc/{pid}/stat");
+    while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
+        std::thread::yield_now();
+    }
+    refused(pid, &["has ended", "reap"]);
+    child.wait().unwrap();
+}
+
+#[test]
+fn stopped() {
+    let target = Target::of(&mut shell(), "ready");
+    target.signal(libc::SIGSTOP);
+    let stat = format!("/proc/{}/stat", target.pid());
+    while !std::fs::read_to_string(&stat).unwrap().contains(") T ") {
+        std::thread::yield_now();
+    }
+    let command = format!("kill -CONT {}", target.pid());
+    refused(target.pid(), &["is stopped", &command]);
+    assert!(std::fs::read_to_string(&stat).unwrap().contains(") T "));
+    target.signal(libc::SIGCONT);
+    trimmed(target.pid());
+}
+
+#[test]
+fn a_thread() {
+    let target = Target::started("keeps", &["free", "2"], "ready");
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", target.pid())).unwrap();
+    let tids = tasks.map(|task| task.unwrap().file_name().into_string().unwrap());
+    let tids: Vec<i32> = tids.map(|tid| tid.parse().unwrap()).collect();
+    let other = tids.into_iter().find(|tid| *tid != target.pid()).unwrap();
+    refused(other, &[&format!("brkhole trim {}", target.pid())]);
+}
+
+#[test]
+fn kernel_thread() {
+    let names = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = names.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let kernels = pids.filter(|pid| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+        status.is_ok_and(|status| status.contains("Kthread:\t1"))
+    });
+    match kernels.min() {
+        Some(pid) => refused(pid, &["kernel thread"]),
+        None => skipped("no kernel thread is to be seen here"),
+    }
+}
+
+#[test]
+fn another_allocator() {
+    const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2";
+    if !Path::new(LIBRARY).exists() {
+        return skipped(format_args!("{LIBRARY} is not there"));
+    }
+    let target = Target::of(shell().env("LD_PRELOAD", LIBRARY), "ready");
+    refused(
+        target.pid(),
+        &["jemalloc", "nothing to call", "MALLOC_CONF"],
+    );
+}
+
+#[test]
+fn somebody_elses() {
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return skipped("only root can become another user");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let everybody = PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(directory.path(), everybody).unwrap();
+    let program = directory.path().join("brkhole");
+    let installed = Command::new("install")
+        .args(["-m755", env!("CARGO_BIN_EXE_brkhole")])
+        .arg(&program)
+        .status();
+    assert!(installed.unwrap().success());
+    let target = Target::of(&mut shell(), "ready");
+    let mut command = Command::new(program);
+    let command = command
+        .args(["trim", &target.pid().to_string()])
+        .current_dir("/")
+        .uid(65534)
+        .gid(65534);
+    refused_by(command, &["uid 0", "uid 65534", "sudo"]);
+}
+
+#[test]
+fn filtered_unless_allowed() {
+    let mut target = Target::started("filtered", &[], "ready");
+    let pid = target.pid().to_string();
+    refused(target.pid(), &["seccomp", "--allow-seccomp"]);
+    target.is_well();
+    let output = trim(&["--allow-seccomp", &pid]);
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{complaint}");
+    target.is_well();
+}
