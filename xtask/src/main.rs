@@ -2,6 +2,7 @@
 
 mod commands;
 mod distributions;
+mod disturbance;
 mod documents;
 mod fault;
 mod figures;
@@ -9,6 +10,7 @@ mod history;
 mod links;
 mod nginx_configuration;
 mod parameters;
+mod predictions;
 mod programs;
 mod reference_runs;
 mod root;
@@ -32,6 +34,11 @@ const USAGE: &str = "usage: cargo xtask CHORE
                      data; --locations N, --repeats R
   history            a burst, and loading the bundle, with the break free and blocked, in all of
                      them; --out DIR keeps the raw data; --locations N, --repeats R
+  predictions        what malloc_trim gives back, predicted and real, on this machine and in all of
+                     them and sid; --out DIR keeps the raw data; --locations N, --repeats R
+  disturbance        what being looked into costs a program that does nothing but malloc and free;
+                     built with --release; --out DIR keeps the raw data; --cpu-seconds S of a run,
+                     --repeats R
 ";
 
 fn main() -> ExitCode {
@@ -47,6 +54,8 @@ fn main() -> ExitCode {
         ["root", name, ref words @ ..] => root::run(name, words),
         ["distributions", ref flags @ ..] => distributions::run(flags),
         ["history", ref flags @ ..] => history::run(flags),
+        ["predictions", ref flags @ ..] => predictions::run(flags),
+        ["disturbance", ref flags @ ..] => disturbance::run(flags),
         ["--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -39,10 +39,12 @@ pub enum Release {
     Bookworm,
     /// Debian 13: glibc 2.41, OpenSSL 3.5.
     Trixie,
+    /// What becomes the next Debian: new every day, so nothing is measured on it for the record.
+    Sid,
 }
 
 impl Release {
-    /// All of them, the oldest first.
+    /// All that are released, the oldest first.
     pub const ALL: [Self; 3] = [Self::Bullseye, Self::Bookworm, Self::Trixie];
 
     /// Debian's name for it.
@@ -51,6 +53,7 @@ impl Release {
             Self::Bullseye => "bullseye",
             Self::Bookworm => "bookworm",
             Self::Trixie => "trixie",
+            Self::Sid => "sid",
         }
     }
 }
@@ -65,9 +68,11 @@ impl FromStr for Release {
     type Err = anyhow::Error;
 
     fn from_str(name: &str) -> anyhow::Result<Self> {
-        let mut known = Self::ALL.into_iter();
+        let mut known = Self::ALL.into_iter().chain([Self::Sid]);
         known.find(|release| release.name() == name).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
+            let names = [&Self::ALL[..], &[Self::Sid]].concat();
+            let names: Vec<&str> = names.into_iter().map(Self::name).collect();
+            let names = names.join(", ");
             anyhow::anyhow!("no root can be made of {name}: {names} are known")
         })
     }
