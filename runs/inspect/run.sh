@@ -1,0 +1,127 @@
+#!/bin/bash
+# A running nginx from outside: started, reloaded, trimmed; the same with its break blocked; and
+# trimmed again and again under load. Writes inspect.json and the texts beside this file. As root;
+# Debian: apt-get install nginx-light libnginx-mod-http-lua ca-certificates python3 wrk
+set -euo pipefail
+export LC_ALL=C
+
+cd "$(dirname "$(readlink -f "$0")")/../.."
+here=runs/inspect
+# The name that the book gives it: it stands in what is recorded.
+place=/tmp/brkhole
+locations=100
+trims=1000
+
+cargo build --release --quiet --package brkhole
+target=${CARGO_TARGET_DIR:-target}
+PATH=$(readlink -f "$target/release"):/usr/bin:$PATH
+raw=$(mktemp -d)
+master=
+load=
+trap 'rm -rf "$raw"; [ -z "$load" ] || kill "$load" || true; [ -z "$master" ] || kill "$master"' EXIT
+
+workers() { # PID: how many children, and which
+    { pgrep -P "$1" || true; } | tr '\n' ' '
+}
+
+start_nginx() { # LAUNCHER…
+    (cd "$place" && "$@" nginx -p "$place" -c nginx.conf -e error.log)
+    until [ -s "$place/nginx.pid" ]; do sleep 0.1; done
+    master=$(cat "$place/nginx.pid")
+    until [ -n "$(workers "$master")" ]; do sleep 0.1; done
+    sleep 1
+}
+
+stop_nginx() {
+    kill "$master"
+    while [ -e "/proc/$master" ]; do sleep 0.1; done
+    master=
+}
+
+reload() { # until none of the old workers is left
+    local old now
+    old=$(workers "$master")
+    # Younger than the master by more than the moment in which a start makes its workers.
+    sleep 3
+    kill -HUP "$master"
+    while now=$(workers "$master") && { [ -z "$now" ] || [ -n "$(comm -12 \
+        <(tr ' ' '\n' <<< "$old" | sed '/^$/d' | sort) \
+        <(tr ' ' '\n' <<< "$now" | sed '/^$/d' | sort))" ]; }; do
+        sleep 0.2
+    done
+    sleep 1
+}
+
+both() { # NAME COMMAND…: as JSON and as a table
+    local name=$1
+    shift
+    "$@" --format json -o "$raw/$name.json"
+    "$@" -o "$raw/$name.txt"
+}
+
+rm -rf "$place"
+runs/brkhole/configuration.sh "$locations" "$place"
+start_nginx
+both started brkhole inspect "$master"
+reload
+both reloaded brkhole inspect "$master"
+brkhole trim --dry-run "$master" -o "$raw/dry-run.txt"
+brkhole trim "$master" --format json -o "$raw/trim.json"
+both trimmed brkhole inspect "$master"
+reload
+brkhole trim "$master" -o "$raw/trim.txt"
+stop_nginx
+
+# A blocked break: the trick's page, in an nginx that doesn't know of it.
+brkhole trace --hole --format json -o "$raw/trace.json" -- \
+    nginx -p "$place" -c nginx.conf -e error.log -g 'daemon off;' &
+tracer=$!
+until [ -s "$place/nginx.pid" ]; do sleep 0.1; done
+master=$(cat "$place/nginx.pid")
+until [ -n "$(workers "$master")" ]; do sleep 0.1; done
+sleep 1
+both blocked brkhole inspect "$master"
+kill "$master"
+wait "$tracer"
+master=
+
+# Under load: the worker that serves, trimmed as fast as it goes.
+sed -i 's|location /1 { }|location /1 { return 200 "here\\n"; }|' "$place/nginx.conf"
+start_nginx
+worker=$(workers "$master" | tr -d ' ')
+wrk --threads 1 --connections 50 --duration 600s http://127.0.0.1:18080/1 > "$raw/wrk.txt" &
+load=$!
+sleep 1
+for _ in $(seq "$trims"); do
+    brkhole trim "$worker" --format json
+done > "$raw/trims.json"
+kill -INT "$load"
+wait "$load" || true
+load=
+[ "$(workers "$master" | tr -d ' ')" = "$worker" ]
+stop_nginx
+
+lua=$(dpkg-query -W -f '${Version}' libnginx-mod-http-lua 2>/dev/null || echo unknown)
+{
+    echo "{ \"recorded\": { \"command\": \"runs/inspect/run.sh\", \"date\": \"$(date +%Y-%m-%d)\" },"
+    echo '"environment": {'
+    echo "  \"kernel\": \"$(uname -r)\","
+    echo "  \"libc\": \"$(getconf GNU_LIBC_VERSION)\","
+    echo "  \"nginx\": \"$(nginx -v 2>&1 | sed 's/^nginx version: //')\","
+    echo "  \"lua_nginx_module\": \"$lua\","
+    echo "  \"cpu\": \"$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)\","
+    echo "  \"brkhole\": \"$(brkhole --version)\""
+    echo '},'
+    echo "\"parameters\": { \"locations\": $locations, \"trims\": $trims },"
+    for part in started reloaded trim trimmed blocked; do
+        echo "\"$part\":"
+        cat "$raw/$part.json"
+        echo ,
+    done
+    echo '"load":'
+    python3 "$here/load.py" "$raw/wrk.txt" "$raw/trims.json"
+    echo '}'
+} > "$raw/inspect.json"
+python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$raw/inspect.json"
+cp "$raw"/{inspect.json,started.txt,reloaded.txt,trim.txt,blocked.txt} "$here"
+rm -rf "$place"
