@@ -11,6 +11,7 @@ here=runs/inspect
 place=/tmp/brkhole
 locations=100
 trims=1000
+connections=50
 
 cargo build --release --quiet --package brkhole
 target=${CARGO_TARGET_DIR:-target}
@@ -69,7 +70,9 @@ brkhole trim --dry-run "$master" -o "$raw/dry-run.txt"
 brkhole trim "$master" --format json -o "$raw/trim.json"
 both trimmed brkhole inspect "$master"
 reload
-brkhole trim "$master" -o "$raw/trim.txt"
+# The workers, too, as they were forked with its free pages.
+read -ra all <<< "$master $(workers "$master")"
+brkhole trim "${all[@]}" -o "$raw/trim.txt"
 stop_nginx
 
 # A blocked break: the trick's page, in an nginx that doesn't know of it.
@@ -89,7 +92,7 @@ master=
 sed -i 's|location /1 { }|location /1 { return 200 "here\\n"; }|' "$place/nginx.conf"
 start_nginx
 worker=$(workers "$master" | tr -d ' ')
-wrk --threads 1 --connections 50 --duration 600s http://127.0.0.1:18080/1 > "$raw/wrk.txt" &
+wrk --threads 1 --connections "$connections" --duration 600s http://127.0.0.1:18080/1 > "$raw/wrk.txt" &
 load=$!
 sleep 1
 for _ in $(seq "$trims"); do
@@ -112,7 +115,7 @@ lua=$(dpkg-query -W -f '${Version}' libnginx-mod-http-lua 2>/dev/null || echo un
     echo "  \"cpu\": \"$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)\","
     echo "  \"brkhole\": \"$(brkhole --version)\""
     echo '},'
-    echo "\"parameters\": { \"locations\": $locations, \"trims\": $trims },"
+    echo "\"parameters\": { \"locations\": $locations, \"trims\": $trims, \"connections\": $connections },"
     for part in started reloaded trim trimmed blocked; do
         echo "\"$part\":"
         cat "$raw/$part.json"
