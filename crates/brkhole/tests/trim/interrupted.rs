@@ -1,6 +1,6 @@
 //! Signals at brkhole never leave a process standing still, or harmed.
 
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::common::brkhole;
@@ -10,7 +10,11 @@ use crate::harness::{Target, tracer};
 const KILLS: u64 = 40;
 
 fn trimming(target: &Target) -> Child {
-    let mut command = brkhole(&["trim", "--patience", "600", &target.pid().to_string()]);
+    let plain = brkhole(&["trim", "--patience", "600", &target.pid().to_string()]);
+    // Whoever runs the tests may ignore signals (nohup), and a program keeps to that.
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(plain.get_program());
+    command.args(plain.get_args()).stdin(Stdio::null());
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
