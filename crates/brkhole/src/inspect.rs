@@ -29,14 +29,17 @@ use crate::cli::{InspectArguments, InspectFormat};
 pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
     let mut rounds = Rounds::new(arguments.watch)?;
     let mut place = Place::new(arguments);
-    let mut looker = Looker::default();
+    let mut lookers = match arguments.is_survey() {
+        true => everybody::lookers(),
+        false => vec![Looker::default()],
+    };
     let mut named = Named::new(&arguments.pids);
     let mut is_complete = true;
     loop {
         let since = Instant::now();
         let mut survey = match arguments.is_survey() {
-            true => everybody::look(&mut looker, arguments.comm.as_deref(), || rounds.go_on())?,
-            false => named.look(&mut looker, || rounds.go_on()),
+            true => everybody::look(&mut lookers, arguments.comm.as_deref(), rounds.over())?,
+            false => named.look(&mut lookers[0], || rounds.go_on()),
         };
         // What a signal cut short is no survey.
         if !rounds.go_on() {

@@ -14,8 +14,6 @@
 //! `RLIMIT_DATA`), `may_expand_vm` in `mm/mmap.c` (`total_vm`, shown as `VmSize`, and `data_vm`,
 //! shown as `VmData`), `is_data_mapping`
 
-use std::io::Read;
-
 use serde::Serialize;
 
 use crate::environment::page_size_bytes;
@@ -51,14 +49,8 @@ impl Limits {
     ///
     /// The process has ended, or has no memory of its own (a kernel thread, a zombie).
     pub fn of(process: &Process) -> Result<Self, ProcessError> {
-        let read = |name| {
-            // Bytes: the name of the program in status may be any.
-            let mut content = Vec::new();
-            let read = process.file(name)?.read_to_end(&mut content);
-            read.map_err(|error| process.explain(name, error))?;
-            Ok(content)
-        };
-        let (limits, status) = (read("limits")?, read("status")?);
+        // Bytes: the name of the program in status may be any.
+        let (limits, status) = (process.whole("limits")?, process.whole("status")?);
         let limit = |name, used| {
             let limit_bytes = soft_limit(&limits, name)
                 .ok_or_else(|| process.malformed("limits", "a limit is missing"))?;

@@ -83,6 +83,19 @@ impl Process {
             .map_err(|errno| self.explain(name, errno.into()))
     }
 
+    /// The whole of one of the process's files, from its beginning, as far as `MOST_BYTES`.
+    ///
+    /// There is room for most files from the start: a vector that grows while it is read into costs
+    /// a system call for each step.
+    pub(crate) fn whole(&self, name: &'static str) -> Result<Vec<u8>, ProcessError> {
+        const ROOM_BYTES: usize = 8192;
+        const MOST_BYTES: u64 = 4 << 20;
+        let mut content = Vec::with_capacity(ROOM_BYTES);
+        let read = self.file(name)?.take(MOST_BYTES).read_to_end(&mut content);
+        read.map_err(|error| self.explain(name, error))?;
+        Ok(content)
+    }
+
     /// Reads `stat` once.
     pub(crate) fn stat(&self, buffer: &mut Vec<u8>) -> Result<Stat, ProcessError> {
         let file = self.file("stat")?;

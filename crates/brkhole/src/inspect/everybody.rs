@@ -1,5 +1,10 @@
 //! Every process that may be read.
 
+use std::cmp::Reverse;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
 use anyhow::Context;
 use heap_meter::process::Process;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -14,38 +19,87 @@ use super::proc_stat::{ProcStat, all_pids};
 /// prctl(2), `PR_SET_NAME`: 16 with the zero at the end
 const COMM_BYTES: usize = 15;
 
-/// Looks into all of them, or those with this command name; itself it leaves out.
+/// So many look at once: what is asked of the kernel takes longer than what is made of it, and who
+/// looks shall not take the whole machine.
+const MOST_LOOKERS: usize = 4;
+
+/// As many as it makes sense to have on this machine.
+pub(super) fn lookers() -> Vec<Looker> {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let lookers = processors.min(MOST_LOOKERS);
+    (0..lookers).map(|_| Looker::default()).collect()
+}
+
+/// Looks into all of them, or those with this command name; itself it leaves out. Ends early once
+/// it is `over`.
 ///
 /// # Errors
 ///
 /// When `/proc` can't be listed.
 pub(super) fn look(
-    looker: &mut Looker,
+    lookers: &mut [Looker],
     comm: Option<&str>,
-    mut go_on: impl FnMut() -> bool,
+    over: &AtomicBool,
 ) -> anyhow::Result<Survey> {
-    let own = std::process::id() as i32;
     let pids = all_pids().context("can't list /proc (mount -t proc proc /proc)")?;
-    let bar = progress_bar(pids.len());
+    let round = Round {
+        bar: progress_bar(pids.len()),
+        pids: &pids,
+        next: AtomicUsize::new(0),
+        comm,
+        over,
+    };
     let mut survey = Survey::default();
-    for pid in pids {
-        if !go_on() {
-            break;
+    thread::scope(|scope| {
+        let mut threads = Vec::with_capacity(lookers.len());
+        for looker in lookers {
+            threads.push(scope.spawn(|| round.look(looker)));
         }
-        bar.inc(1);
-        if pid == own {
-            continue;
+        for thread in threads {
+            let found = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+            survey.processes.extend(found.processes);
+            survey.unread.extend(found.unread);
         }
-        match one(looker, pid, comm) {
-            Ok(inspected) => survey.processes.extend(inspected),
-            Err(unread) => survey.unread.push(unread),
-        }
-    }
-    bar.finish_and_clear();
-    survey.processes.sort_by_key(|process| {
-        std::cmp::Reverse((process.returnable_bytes(), process.weight.rss_bytes))
     });
+    round.bar.finish_and_clear();
+    survey.processes.sort_by_key(|process| {
+        let returnable_bytes = process.returnable_bytes();
+        (
+            Reverse((returnable_bytes, process.weight.rss_bytes)),
+            process.pid,
+        )
+    });
+    survey.unread.sort_by_key(|unread| unread.pid);
     Ok(survey)
+}
+
+/// The processes, of which each looker takes the next one that nobody has taken.
+struct Round<'a> {
+    pids: &'a [i32],
+    next: AtomicUsize,
+    comm: Option<&'a str>,
+    over: &'a AtomicBool,
+    bar: ProgressBar,
+}
+
+impl Round<'_> {
+    fn look(&self, looker: &mut Looker) -> Survey {
+        let own = std::process::id() as i32;
+        let mut survey = Survey::default();
+        while !self.over.load(Ordering::Relaxed)
+            && let Some(&pid) = self.pids.get(self.next.fetch_add(1, Ordering::Relaxed))
+        {
+            self.bar.inc(1);
+            if pid == own {
+                continue;
+            }
+            match one(looker, pid, self.comm) {
+                Ok(inspected) => survey.processes.extend(inspected),
+                Err(unread) => survey.unread.push(unread),
+            }
+        }
+        survey
+    }
 }
 
 /// One of them, unless it has another name.

@@ -17,6 +17,7 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// When the next look is due, and whether there is one.
 pub(super) struct Rounds {
+    is_over: Arc<AtomicBool>,
     watch: Option<Watch>,
 }
 
@@ -24,7 +25,6 @@ struct Watch {
     /// From the beginning of one look to that of the next.
     every: Duration,
     since: Instant,
-    is_over: Arc<AtomicBool>,
     /// Ends a wait.
     ended: Receiver<()>,
 }
@@ -37,14 +37,22 @@ impl Rounds {
     ///
     /// When signals can't be listened to.
     pub(super) fn new(every: Option<Duration>) -> anyhow::Result<Self> {
-        let watch = every.map(Watch::new).transpose()?;
-        Ok(Self { watch })
+        let is_over = Arc::new(AtomicBool::new(false));
+        let watch = every.map(|every| Watch::new(every, &is_over));
+        Ok(Self {
+            watch: watch.transpose()?,
+            is_over,
+        })
     }
 
     /// Whether nobody has asked for the end yet.
     pub(super) fn go_on(&self) -> bool {
-        let watch = self.watch.as_ref();
-        watch.is_none_or(|watch| !watch.is_over.load(Ordering::Relaxed))
+        !self.is_over.load(Ordering::Relaxed)
+    }
+
+    /// What is set once somebody has.
+    pub(super) fn over(&self) -> &AtomicBool {
+        &self.is_over
     }
 
     /// Waits for the next; false if there is none.
@@ -62,10 +70,9 @@ impl Rounds {
 }
 
 impl Watch {
-    fn new(every: Duration) -> anyhow::Result<Self> {
-        let is_over = Arc::new(AtomicBool::new(false));
+    fn new(every: Duration, is_over: &Arc<AtomicBool>) -> anyhow::Result<Self> {
         let (sender, ended) = channel();
-        let over = Arc::clone(&is_over);
+        let over = Arc::clone(is_over);
         signals::Ends::listen()?.each(move |_| {
             over.store(true, Ordering::Relaxed);
             // Nobody receives it any more where the process ends already.
@@ -74,7 +81,6 @@ impl Watch {
         Ok(Self {
             every,
             since: Instant::now(),
-            is_over,
             ended,
         })
     }

@@ -5,8 +5,6 @@
 //! page size makes every morecore fail), `sysdeps/unix/sysv/linux/malloc-hugepages.c`
 //! (`__malloc_hugepage_config`), `elf/dl-tunables.c` (`parse_tunables`)
 
-use std::io::Read;
-
 use crate::process::Process;
 
 const VARIABLE: &[u8] = b"GLIBC_TUNABLES=";
@@ -14,14 +12,8 @@ const HUGETLB: &str = "glibc.malloc.hugetlb";
 
 /// That tunable with its value; `None` if there is none or the environment can't be read.
 pub(super) fn off_the_break(process: &Process) -> Option<String> {
-    let mut environment = Vec::new();
     // As the process got it at its start; what it changed since is not in it, nor known to glibc.
-    process
-        .file("environ")
-        .ok()?
-        .read_to_end(&mut environment)
-        .ok()?;
-    hugetlb(&environment)
+    hugetlb(&process.whole("environ").ok()?)
 }
 
 /// With 2 malloc takes huge pages of the default size, with a greater number those of that size: by

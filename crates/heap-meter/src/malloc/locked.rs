@@ -3,22 +3,19 @@
 //! # References
 //! mlock(2), madvise(2); `proc_pid_smaps(5)`, `VmFlags`
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::ops::Range;
 
 use crate::address_space::parse_line;
 use crate::process::Process;
+use crate::snapshot::fields;
 
 /// Locked mappings, in rising order. Most processes have none, which is one short file to read.
 pub(super) fn locked(process: &Process) -> Vec<Range<u64>> {
-    let mut status = String::new();
-    let read = process
-        .file("status")
-        .ok()
-        .and_then(|mut file| file.read_to_string(&mut status).ok());
-    let line = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
-    let none = line.is_some_and(|line| line.trim_start().starts_with("0 "));
-    if read.is_none() || none {
+    let Ok(status) = process.whole("status") else {
+        return Vec::new();
+    };
+    if fields::bytes(&status, b"VmLck:") == Some(0) {
         return Vec::new();
     }
     let file = process.file("smaps").ok();

@@ -4,15 +4,11 @@
 //! glibc `malloc/malloc.c` since 2.35, `systrim` and `thp_pagesize`; `malloc/arena.c`,
 //! `ptmalloc_init`; the manual's "Memory Allocation Tunables", `glibc.malloc.hugetlb`
 
-use std::io::Read;
-
 use crate::environment::page_size_bytes;
 use crate::process::Process;
 
 const MODE: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 const SIZE: &str = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size";
-/// An environment is read as far as this.
-const MOST_BYTES: u64 = 4 << 20;
 
 /// Bytes of one step of a process's main arena.
 pub(super) fn top_bytes(process: &Process) -> u64 {
@@ -26,10 +22,9 @@ fn huge(process: &Process) -> Option<u64> {
     if !mode.contains("[madvise]") {
         return None;
     }
-    let mut environment = Vec::new();
-    let file = process.file("environ").ok()?;
-    file.take(MOST_BYTES).read_to_end(&mut environment).ok()?;
-    let asked = environment
+    let asked = process
+        .whole("environ")
+        .ok()?
         .split(|byte| *byte == 0)
         .filter_map(|variable| variable.strip_prefix(b"GLIBC_TUNABLES="))
         .flat_map(|tunables| tunables.split(|byte| *byte == b':'))
