@@ -15,7 +15,7 @@ mod work;
 
 use crate::documents;
 use crate::parameters::Parameters;
-use crate::root::{Release, Root};
+use crate::root::{Release, Root, Versions, version};
 use anyhow::Context;
 use measured::Measured;
 use site::Site;
@@ -30,8 +30,7 @@ const CONTEXTS: u32 = 100;
 #[derive(Debug)]
 struct Report {
     release: Release,
-    /// Name and version of each program and library.
-    versions: Vec<(&'static str, String)>,
+    versions: Versions,
     works: Vec<Measured>,
     faults: Vec<Fault>,
 }
@@ -39,9 +38,7 @@ struct Report {
 impl Report {
     /// The version of a program or library.
     fn version(&self, name: &str) -> &str {
-        let mut versions = self.versions.iter();
-        let found = versions.find(|(known, _)| *known == name);
-        found.map_or("", |(_, version)| version.as_str())
+        version(&self.versions, name)
     }
 }
 

@@ -14,7 +14,7 @@ mod work;
 
 use crate::documents;
 use crate::parameters::Parameters;
-use crate::root::{Release, Root};
+use crate::root::{Release, Root, Versions, version};
 use anyhow::Context;
 use measured::Measured;
 use place::Place;
@@ -31,8 +31,7 @@ struct Report {
     place: &'static str,
     /// Whether its glibc has to be known.
     is_released: bool,
-    /// Name and version of each program and library.
-    versions: Vec<(&'static str, String)>,
+    versions: Versions,
     works: Vec<Measured>,
     faults: Vec<Fault>,
 }
@@ -40,9 +39,7 @@ struct Report {
 impl Report {
     /// The version of a program or library.
     fn version(&self, name: &str) -> &str {
-        let mut versions = self.versions.iter();
-        let found = versions.find(|(known, _)| *known == name);
-        found.map_or("", |(_, version)| version.as_str())
+        version(&self.versions, name)
     }
 }
 

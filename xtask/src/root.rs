@@ -8,6 +8,8 @@ mod inside;
 mod maker;
 mod versions;
 
+pub use versions::{Versions, version};
+
 use crate::documents;
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -19,13 +19,22 @@ const QUESTIONS: [(&str, &str); 6] = [
     ),
 ];
 
+/// What is installed, by name: a program or library and its version.
+pub type Versions = Vec<(&'static str, String)>;
+
+/// The version of this program or library; nothing if it isn't among them.
+pub fn version<'a>(versions: &'a Versions, name: &str) -> &'a str {
+    let found = versions.iter().find(|(known, _)| *known == name);
+    found.map_or("", |(_, version)| version.as_str())
+}
+
 impl Root {
     /// Names and versions of the programs and libraries that are measured.
     ///
     /// # Errors
     ///
     /// When one can't be asked.
-    pub fn versions(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
+    pub fn versions(&self) -> anyhow::Result<Versions> {
         let mut versions = Vec::new();
         for (name, question) in QUESTIONS {
             let said = self.command("sh", &[])?.args(["-c", question]).output()?;
