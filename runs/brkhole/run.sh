@@ -11,6 +11,8 @@ here=runs/brkhole
 place=/tmp/brkhole
 locations=100
 few=10
+# shellcheck source=runs/running-nginx.sh
+. runs/running-nginx.sh
 log=crates/heap-meter/tests/data/strace/seed.txt
 test=(nginx -t -q -p "$place" -c nginx.conf -e error.log)
 
@@ -51,27 +53,9 @@ anonymous_bytes() { # PID
     awk '/^Anonymous:/ { print $2 * 1024 }' "/proc/$1/smaps_rollup"
 }
 
-workers() { # PID: how many children, and which
-    { pgrep -P "$1" || true; } | tr '\n' ' '
-}
-
-start_nginx() {
-    (cd "$place" && nginx -p "$place" -c nginx.conf -e error.log)
-    until [ -s "$place/nginx.pid" ]; do sleep 0.1; done
-    master=$(cat "$place/nginx.pid")
-    until [ -n "$(workers "$master")" ]; do sleep 0.1; done
-    sleep 1
-}
-
-stop_nginx() {
-    kill "$master"
-    while [ -e "/proc/$master" ]; do sleep 0.1; done
-    master=
-}
-
 # Watches the master during one reload: from before the signal until the old workers are gone.
 reload() { # NAME FLAG…
-    local name=$1 old watcher now before
+    local name=$1 old watcher before
     shift
     old=$(workers "$master")
     before=$(anonymous_bytes "$master")
@@ -79,11 +63,7 @@ reload() { # NAME FLAG…
     watcher=$!
     sleep 3
     kill -HUP "$master"
-    while now=$(workers "$master") && { [ -z "$now" ] || [ -n "$(comm -12 \
-        <(tr ' ' '\n' <<< "$old" | sed '/^$/d' | sort) \
-        <(tr ' ' '\n' <<< "$now" | sed '/^$/d' | sort))" ]; }; do
-        sleep 0.2
-    done
+    nginx_has_reloaded "$old"
     sleep 2
     kill -TERM "$watcher"
     wait "$watcher"

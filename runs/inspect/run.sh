@@ -12,6 +12,8 @@ place=/tmp/brkhole
 locations=100
 trims=1000
 connections=50
+# shellcheck source=runs/running-nginx.sh
+. runs/running-nginx.sh
 
 cargo build --release --quiet --package brkhole
 target=${CARGO_TARGET_DIR:-target}
@@ -21,35 +23,13 @@ master=
 load=
 trap 'rm -rf "$raw"; [ -z "$load" ] || kill "$load" || true; [ -z "$master" ] || kill "$master"' EXIT
 
-workers() { # PID: how many children, and which
-    { pgrep -P "$1" || true; } | tr '\n' ' '
-}
-
-start_nginx() { # LAUNCHER…
-    (cd "$place" && "$@" nginx -p "$place" -c nginx.conf -e error.log)
-    until [ -s "$place/nginx.pid" ]; do sleep 0.1; done
-    master=$(cat "$place/nginx.pid")
-    until [ -n "$(workers "$master")" ]; do sleep 0.1; done
-    sleep 1
-}
-
-stop_nginx() {
-    kill "$master"
-    while [ -e "/proc/$master" ]; do sleep 0.1; done
-    master=
-}
-
-reload() { # until none of the old workers is left
-    local old now
+reload() {
+    local old
     old=$(workers "$master")
     # Younger than the master by more than the moment in which a start makes its workers.
     sleep 3
     kill -HUP "$master"
-    while now=$(workers "$master") && { [ -z "$now" ] || [ -n "$(comm -12 \
-        <(tr ' ' '\n' <<< "$old" | sed '/^$/d' | sort) \
-        <(tr ' ' '\n' <<< "$now" | sed '/^$/d' | sort))" ]; }; do
-        sleep 0.2
-    done
+    nginx_has_reloaded "$old"
     sleep 1
 }
 
@@ -79,10 +59,7 @@ stop_nginx
 brkhole trace --hole --format json -o "$raw/trace.json" -- \
     nginx -p "$place" -c nginx.conf -e error.log -g 'daemon off;' &
 tracer=$!
-until [ -s "$place/nginx.pid" ]; do sleep 0.1; done
-master=$(cat "$place/nginx.pid")
-until [ -n "$(workers "$master")" ]; do sleep 0.1; done
-sleep 1
+nginx_has_started
 both blocked brkhole inspect "$master"
 kill "$master"
 wait "$tracer"
