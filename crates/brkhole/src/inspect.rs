@@ -10,7 +10,7 @@ mod named;
 mod nginx;
 mod one;
 mod openmetrics;
-mod proc_stat;
+mod pids;
 mod report;
 mod rounds;
 mod text;

@@ -15,10 +15,11 @@
 //! # Ok::<(), heap_meter::address_space::AddressSpaceError>(())
 //! ```
 
-mod break_lookup;
 mod break_state;
 mod line;
 mod mapping;
+mod mappings;
+mod one_program;
 mod program_break;
 mod query;
 mod reader;
@@ -27,10 +28,12 @@ mod tunables;
 
 use std::io::{BufRead, BufReader};
 
-pub use self::break_lookup::FoundBy;
 pub use self::break_state::BreakState;
 pub use self::line::parse_line;
 pub use self::mapping::{Device, Mapping, Permissions};
+pub use self::mappings::FoundBy;
+pub(crate) use self::mappings::Mappings;
+pub(crate) use self::one_program::of_one_program;
 pub use self::program_break::{GLIBC_GROWTH_STEP_BYTES, ProgramBreak};
 pub use self::reader::{Maps, MapsError};
 pub use crate::process::ProcessError as AddressSpaceError;
@@ -68,13 +71,12 @@ impl AddressSpace {
     ///
     /// As for [`of`](Self::of).
     pub fn of_process(process: &Process) -> Result<Self, AddressSpaceError> {
-        let mut buffer = Vec::new();
         for _ in 0..ATTEMPTS {
-            let before = process.stat(&mut buffer)?;
+            let before = process.stat()?;
             let maps = BufReader::new(process.file("maps")?);
             let space = Self::parse(maps, before.start_brk()).map_err(|error| error.of(process))?;
             // A list of memory that is being given up just ends early, without an error.
-            let after = process.stat(&mut buffer)?;
+            let after = process.stat()?;
             if after.image != before.image {
                 continue;
             }
@@ -125,17 +127,4 @@ impl AddressSpace {
     pub fn program_break(&self) -> Option<&ProgramBreak> {
         self.program_break.as_ref()
     }
-}
-
-/// Start and end of the heap segment in a list of mappings, without keeping any of them.
-pub(crate) fn heap_segment(
-    list: impl BufRead,
-    start_brk: Option<u64>,
-) -> Result<Option<(u64, u64)>, MapsError> {
-    let mut maps = Maps::new(list);
-    let mut finder = BreakFinder::new(start_brk);
-    while let Some(mapping) = maps.next_mapping()? {
-        finder.see(&mapping);
-    }
-    Ok(finder.finish().map(|heap| (heap.start, heap.end)))
 }

@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
@@ -21,16 +22,18 @@ use nix::sys::stat::{Mode, fstat};
 use nix::unistd::geteuid;
 
 pub use error::{ProcessError, Reason};
-pub(crate) use stat::Stat;
+pub use stat::Stat;
 
-/// Longer than any line of `stat`.
-const STAT_LIMIT_BYTES: u64 = 1 << 16;
+/// Longer than any line of `stat`: 52 numbers of 20 digits and a name.
+const STAT_BYTES: usize = 2048;
 
 /// A process, held by its open `/proc` directory.
 #[derive(Debug)]
 pub struct Process {
     pid: i32,
     directory: OwnedFd,
+    /// Its `stat`, from the first reading on: an open one can be read again and again.
+    stat: OnceLock<File>,
 }
 
 impl Process {
@@ -55,7 +58,11 @@ impl Process {
             return Err(failed(Reason::NoSuchProcess));
         }
         match open(format!("/proc/{pid}").as_str(), flags, Mode::empty()) {
-            Ok(directory) => Ok(Self { pid, directory }),
+            Ok(directory) => Ok(Self {
+                pid,
+                directory,
+                stat: OnceLock::new(),
+            }),
             Err(Errno::ENOENT | Errno::ESRCH) if proc_is_mounted() => {
                 Err(failed(Reason::NoSuchProcess))
             }
@@ -73,8 +80,7 @@ impl Process {
     /// Whether the process still runs: neither gone nor a zombie that waits to be reaped.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        let mut buffer = Vec::new();
-        self.stat(&mut buffer).is_ok_and(|stat| !stat.has_ended())
+        self.stat().is_ok_and(|stat| !stat.has_ended())
     }
 
     /// Opens one of the process's files, such as `maps`.
@@ -96,17 +102,25 @@ impl Process {
         Ok(content)
     }
 
-    /// Reads `stat` once.
-    pub(crate) fn stat(&self, buffer: &mut Vec<u8>) -> Result<Stat, ProcessError> {
-        let file = self.file("stat")?;
-        buffer.clear();
-        // Room for the line: otherwise it is read in six pieces.
-        buffer.reserve(1024);
-        // Limited: otherwise the file is asked first how long it is, which `/proc` never tells.
-        file.take(STAT_LIMIT_BYTES)
-            .read_to_end(buffer)
+    /// What the kernel tells of it in `stat` now.
+    ///
+    /// # Errors
+    ///
+    /// The process has ended and was waited for, or its `stat` is hidden (`hidepid`).
+    pub fn stat(&self) -> Result<Stat, ProcessError> {
+        let file = match self.stat.get() {
+            Some(file) => file,
+            None => {
+                let file = self.file("stat")?;
+                self.stat.get_or_init(|| file)
+            }
+        };
+        // One read: the kernel writes the line anew for whoever reads from the beginning.
+        let mut line = [0; STAT_BYTES];
+        let length = file
+            .read_at(&mut line, 0)
             .map_err(|error| self.explain("stat", error))?;
-        Stat::parse(buffer).ok_or_else(|| self.malformed("stat", "fields are missing"))
+        Stat::parse(&line[..length]).ok_or_else(|| self.malformed("stat", "fields are missing"))
     }
 
     /// The error for a file of this process whose content is not what its format promises.

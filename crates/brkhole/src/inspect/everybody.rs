@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::Context;
-use heap_meter::process::Process;
+use heap_meter::process::{Process, Stat};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::inspected::{Inspected, Survey, Unread, Why};
-use super::look::{Looker, unread, unreadable};
-use super::proc_stat::{ProcStat, all_pids};
+use super::look::{Looker, unread};
+use super::pids::all_pids;
 
 /// Bytes of a command name that the kernel keeps.
 ///
@@ -105,7 +105,7 @@ impl Round<'_> {
 /// One of them, unless it has another name.
 fn one(looker: &mut Looker, pid: i32, comm: Option<&str>) -> Result<Option<Inspected>, Unread> {
     let process = Process::open(pid).map_err(|error| unread(&error))?;
-    let stat = ProcStat::of(pid).map_err(|error| unreadable(pid, &error))?;
+    let stat = process.stat().map_err(|error| unread(&error))?;
     if comm.is_some_and(|wanted| !is_named(&stat, wanted)) {
         return Ok(None);
     }
@@ -116,10 +116,10 @@ fn one(looker: &mut Looker, pid: i32, comm: Option<&str>) -> Result<Option<Inspe
             told: format!("process {pid}: it is a kernel thread and has no memory of its own"),
         });
     }
-    looker.at_one_of_many(&process, &stat).map(Some)
+    looker.at_one_of_many(&process, stat).map(Some)
 }
 
-fn is_named(stat: &ProcStat, wanted: &str) -> bool {
+fn is_named(stat: &Stat, wanted: &str) -> bool {
     let wanted = wanted.as_bytes();
     stat.comm == wanted.get(..COMM_BYTES).unwrap_or(wanted)
 }

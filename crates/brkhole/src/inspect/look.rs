@@ -1,14 +1,12 @@
 //! A look into one process.
 
-use heap_meter::address_space::BreakState;
 use heap_meter::diagnosis;
 use heap_meter::environment::page_size_bytes;
 use heap_meter::malloc::{Allocator, Examination, Examiner, Unknown};
-use heap_meter::process::{Process, ProcessError, Reason};
+use heap_meter::process::{Process, ProcessError, Reason, Stat};
 use heap_meter::snapshot::{Snapshot, Weigher};
 
 use super::inspected::{Inspected, Unread, Weight, Why};
-use super::proc_stat::ProcStat;
 
 /// Looks into processes, one after the other; what is worth knowing of a library is kept from one to
 /// the next.
@@ -20,15 +18,14 @@ pub(super) struct Looker {
 impl Looker {
     /// Looks into a process that was named, and weighs it exactly.
     pub(super) fn at(&mut self, weigher: &mut Weigher) -> Result<Inspected, Unread> {
-        let pid = weigher.process().pid();
-        let stat = ProcStat::of(pid).map_err(|error| unreadable(pid, &error))?;
+        let stat = weigher.process().stat().map_err(|error| unread(&error))?;
         let weight = match weigher.weigh() {
             Ok(snapshot) => exact(&snapshot),
             // The kernel has no exact figures: the others are had all the same.
             Err(error) if matches!(error.reason, Reason::NotInKernel) => quick(&stat),
             Err(error) => return Err(unread(&error)),
         };
-        self.inside(weigher.process(), &stat, weight)
+        self.inside(weigher.process(), stat, weight)
             .map_err(|error| unread(&error))
     }
 
@@ -36,27 +33,28 @@ impl Looker {
     pub(super) fn at_one_of_many(
         &mut self,
         process: &Process,
-        stat: &ProcStat,
+        stat: Stat,
     ) -> Result<Inspected, Unread> {
-        self.inside(process, stat, quick(stat))
+        let weight = quick(&stat);
+        self.inside(process, stat, weight)
             .map_err(|error| unread(&error))
     }
 
     fn inside(
         &mut self,
         process: &Process,
-        stat: &ProcStat,
+        stat: Stat,
         weight: Weight,
     ) -> Result<Inspected, ProcessError> {
         let pid = process.pid();
-        // `stat` was read by number. As the process that is held lives still, the number was its own.
-        let (heap, mappings) = BreakState::with_mappings(process)?;
+        let comm = stat.name();
+        let (heap, examination) = self.examiner.look(process, stat)?;
         let Examination {
             allocator,
             others,
             state,
             ..
-        } = self.examiner.examine_with(process, &mappings);
+        } = examination;
         // One that has ended in the middle is not there any more, whatever was read of it.
         if matches!(state, Err(Unknown::Process(_))) && !process.is_alive() {
             let (file, reason) = ("mem", Reason::Ended);
@@ -69,7 +67,7 @@ impl Looker {
         };
         Ok(Inspected {
             pid,
-            comm: stat.name(),
+            comm,
             libc: libc(&allocator, &others),
             allocator: allocator.as_ref().map(Allocator::to_string),
             other_allocators: others.iter().map(Allocator::to_string).collect(),
@@ -103,7 +101,7 @@ fn exact(snapshot: &Snapshot) -> Weight {
     }
 }
 
-fn quick(stat: &ProcStat) -> Weight {
+fn quick(stat: &Stat) -> Weight {
     Weight {
         rss_bytes: stat.rss_pages.saturating_mul(page_size_bytes()),
         rss_exact: false,
@@ -129,21 +127,4 @@ pub(super) fn unread(error: &ProcessError) -> Unread {
         },
         told: error.to_string(),
     }
-}
-
-/// A `stat` that can't be read: gone, or `/proc` is mounted with hidepid.
-pub(super) fn unreadable(pid: i32, error: &std::io::Error) -> Unread {
-    let why = match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ESRCH) => Why::Gone,
-        Some(libc::EACCES | libc::EPERM) => Why::Denied,
-        _ => Why::Other,
-    };
-    let told = match why {
-        Why::Gone => format!("process {pid}: it has ended"),
-        Why::Denied => format!(
-            "process {pid}: no permission to read /proc/{pid}/stat: run this as root (`sudo`)"
-        ),
-        _ => format!("process {pid}: /proc/{pid}/stat: {error}"),
-    };
-    Unread { pid, why, told }
 }

@@ -8,15 +8,17 @@
 //! lua-nginx-module v0.10.7, `src/ngx_http_lua_module.c` (`ngx_http_lua_limit_data_segment`).
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::fs;
 
 use heap_meter::address_space::Mapping;
 use heap_meter::environment::page_size_bytes;
 use heap_meter::finding::{Finding, Severity};
+use heap_meter::process::{Process, Stat};
 use heap_meter::units::Bytes;
 
 use super::inspected::Inspected;
-use super::proc_stat::{ProcStat, all_pids};
+use super::pids::all_pids;
 use crate::remedy::PARSED_ONCE;
 
 /// Clock ticks of `/proc/PID/stat` in a second.
@@ -51,7 +53,7 @@ pub(super) fn add_to(processes: &mut [Inspected]) {
 
 /// What nginx's reload has to do with memory that could be given back. Who is whose worker is read
 /// once, where it is needed.
-fn of_a_reload(process: &mut Inspected, everybody: &OnceCell<Vec<ProcStat>>) {
+fn of_a_reload(process: &mut Inspected, everybody: &OnceCell<Everybody>) {
     let pid = process.pid;
     let everybody = || everybody.get_or_init(all_stats);
     let title = title(pid);
@@ -61,8 +63,7 @@ fn of_a_reload(process: &mut Inspected, everybody: &OnceCell<Vec<ProcStat>>) {
         }
     } else if title.starts_with(WORKER) {
         let everybody = everybody();
-        let own = everybody.iter().find(|each| each.pid == pid);
-        if let Some(master) = own.map(|own| own.parent)
+        if let Some(master) = everybody.get(&pid).map(|own| own.parent)
             && self::title(master).starts_with(MASTER)
             && reload(master, everybody).is_some()
         {
@@ -80,16 +81,17 @@ struct Reload {
 }
 
 /// Whether all workers are younger than their master by more than a moment.
-fn reload(master: i32, everybody: &[ProcStat]) -> Option<Reload> {
-    let started = everybody.iter().find(|each| each.pid == master)?;
+fn reload(master: i32, everybody: &Everybody) -> Option<Reload> {
+    let started = everybody.get(&master)?;
     // One that is shutting down belongs to an older configuration.
     let is_worker = |pid| {
         let title = title(pid);
         title.starts_with(WORKER) && !title.starts_with(OLD_WORKER)
     };
-    let workers: Vec<&ProcStat> = everybody
+    let workers: Vec<&Stat> = everybody
         .iter()
-        .filter(|each| each.parent == master && is_worker(each.pid))
+        .filter(|(pid, each)| each.parent == master && is_worker(**pid))
+        .map(|(_, each)| each)
         .collect();
     let first = workers.iter().map(|worker| worker.started_ticks).min()?;
     let later_ticks = first.saturating_sub(started.started_ticks);
@@ -170,10 +172,13 @@ fn title(pid: i32) -> Vec<u8> {
     fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
 }
 
+/// Processes by their numbers.
+type Everybody = HashMap<i32, Stat>;
+
 /// All that can be seen; one that ends meanwhile is nobody's worker.
-fn all_stats() -> Vec<ProcStat> {
+fn all_stats() -> Everybody {
     let pids = all_pids().unwrap_or_default();
     pids.into_iter()
-        .filter_map(|pid| ProcStat::of(pid).ok())
+        .filter_map(|pid| Some((pid, Process::open(pid).ok()?.stat().ok()?)))
         .collect()
 }

@@ -92,7 +92,7 @@ fn heap(process: &Inspected) -> Vec<(&'static str, String)> {
     );
     let blocker = heap.blocker.as_ref();
     let limit = heap.limits.tightest().map(|(name, limit)| {
-        let figures = [limit.limit_bytes, Some(limit.used_bytes), limit.left_bytes].map(bytes);
+        let figures = [limit.limit_bytes, limit.used_bytes, limit.left_bytes].map(Bytes);
         let [most, used, left] = figures;
         (
             "limit",

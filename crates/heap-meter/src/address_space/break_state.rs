@@ -1,25 +1,15 @@
 //! The break of a living process: where it can grow to, what would stop it, and whether it is used.
 
-use std::fs::File;
-use std::io::BufReader;
-use std::thread;
-use std::time::Duration;
-
 use nix::errno::Errno;
 use serde::{Serialize, Serializer};
 
-use super::break_lookup::{self, FoundBy};
 use super::mapping::Mapping;
+use super::mappings::{FoundBy, Mappings};
+use super::one_program::of_one_program;
 use super::program_break::{GLIBC_GROWTH_STEP_BYTES, ProgramBreak};
-use super::{AddressSpace, touched, tunables};
+use super::{touched, tunables};
 use crate::limits::{Limit, Limits};
-use crate::process::{Process, ProcessError, Reason, Stat};
-
-/// A process that execs while it is being read is read again so many times.
-const ATTEMPTS: usize = 5;
-
-/// For so long a process that has lost its old program is left to load the new one.
-const EXEC_TAKES: Duration = Duration::from_millis(1);
+use crate::process::{Process, ProcessError, Stat};
 
 /// The break of a process at one moment.
 ///
@@ -75,78 +65,23 @@ impl BreakState {
     /// The error names process, file, reason and what helps: no permission, a kernel thread, a
     /// zombie, or a process that has ended.
     pub fn of(process: &Process) -> Result<Self, ProcessError> {
-        Self::at_one_program(process, |maps, start, stat| {
-            let (found, found_by) =
-                break_lookup::find(maps, start).map_err(|error| error.of(process))?;
-            Self::around(process, found, found_by, stat)
+        of_one_program(process, None, |mut mappings, stat| {
+            Self::among(process, &mut mappings, stat)
         })
     }
 
-    /// As [`of`](Self::of), together with all mappings, for whoever needs those too: the list is
-    /// read once, and nothing is asked for by query.
-    ///
-    /// # Errors
-    ///
-    /// As for [`of`](Self::of).
-    pub fn with_mappings(process: &Process) -> Result<(Self, AddressSpace), ProcessError> {
-        Self::at_one_program(process, |maps, start, stat| {
-            let space = AddressSpace::parse(BufReader::new(maps), Some(start))
-                .map_err(|error| error.of(process))?;
-            // The list of memory that is being given up is empty, without an error.
-            let found = space.program_break().cloned();
-            let found = found
-                .filter(|_| !space.mappings().is_empty())
-                .ok_or_else(|| process.explain("maps", Errno::ESRCH.into()))?;
-            let state = Self::around(process, found, FoundBy::Maps, stat)?;
-            Ok((state, space))
-        })
-    }
-
-    /// Hands over `maps` and where the heap starts until both belong to the same program from
-    /// beginning to end.
-    fn at_one_program<T>(
+    /// As [`of`](Self::of), among mappings that belong to the program that `stat` tells of.
+    pub(crate) fn among(
         process: &Process,
-        look: impl Fn(File, u64, &Stat) -> Result<T, ProcessError>,
-    ) -> Result<T, ProcessError> {
-        let mut buffer = Vec::new();
-        for _ in 0..ATTEMPTS {
-            let before = process.stat(&mut buffer)?;
-            if before.is_between_programs() {
-                // Unless it only looks so, because this process may not see more.
-                process.file("maps")?;
-                thread::sleep(EXEC_TAKES);
-                continue;
-            }
-            let found = Self::once(process, &before, &look);
-            let after = process.stat(&mut buffer)?;
-            if after.image != before.image {
-                continue;
-            }
-            let found = found?;
-            if after.has_ended() {
-                return Err(process.explain("maps", Errno::ESRCH.into()));
-            }
-            return Ok(found);
-        }
-        Err(ProcessError {
-            pid: process.pid(),
-            file: "maps",
-            reason: Reason::KeepsChanging,
-        })
-    }
-
-    fn once<T>(
-        process: &Process,
+        mappings: &mut Mappings,
         stat: &Stat,
-        look: impl Fn(File, u64, &Stat) -> Result<T, ProcessError>,
-    ) -> Result<T, ProcessError> {
-        // Opened first, as only this tells why nothing may be read.
-        let maps = process.file("maps")?;
-        // Whoever has memory has a start of the heap; the error says what this is instead.
-        let start = stat
-            .start_brk()
+    ) -> Result<Self, ProcessError> {
+        let found = mappings
+            .program_break(stat.start_brk())
+            .map_err(|error| error.of(process))?
+            // Memory that is being given up has no mappings, without an error.
             .ok_or_else(|| process.explain("maps", Errno::ESRCH.into()))?;
-        look(maps, start, stat)
+        Self::around(process, found, mappings.found_by(), stat)
     }
 
     fn around(

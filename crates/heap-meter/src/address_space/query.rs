@@ -19,6 +19,7 @@ use std::os::fd::AsRawFd;
 use nix::errno::Errno;
 
 use super::mapping::{Device, Mapping, Permissions, split_deleted};
+use super::mappings::Memory;
 
 /// `_IOWR('f', 17, struct procmap_query)`, as x86-64 and aarch64 encode it.
 const PROCMAP_QUERY: u32 = 0xc068_6611;
@@ -28,6 +29,7 @@ const WRITABLE: u64 = 0x02;
 const EXECUTABLE: u64 = 0x04;
 const SHARED: u64 = 0x08;
 const COVERING_OR_NEXT: u64 = 0x10;
+const OF_A_FILE: u64 = 0x20;
 
 /// Longest name that the kernel gives this way, its final zero included.
 const PATH_MAX: usize = 4096;
@@ -51,6 +53,14 @@ struct Request {
     build_id_size: u32,
     name_address: u64,
     build_id_address: u64,
+}
+
+/// Which mappings are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Any,
+    /// Writable ones of files, shared ones among them.
+    WritableFile,
 }
 
 /// Why a query had no answer.
@@ -79,42 +89,28 @@ impl MappingQuery {
         }
     }
 
-    /// The file, from which nothing has been read.
-    pub(super) fn into_file(self) -> File {
-        self.maps
+    /// The file; only who asks no more may read from it.
+    pub(super) fn file(&self) -> &File {
+        &self.maps
     }
 
-    /// The mapping at `address` or, if there is none, the first above it; as a line of the list
-    /// would give it. `None` when nothing lies there or above. Unlike the list it never has
+    /// The mapping of this kind at `address` or, if there is none, the first above it; as a line of
+    /// the list would give it. `None` when none lies there or above. Unlike the list it never has
     /// `[vsyscall]`, which is the kernel's.
     pub(super) fn at_or_above(
         &mut self,
         address: u64,
+        kind: Kind,
     ) -> Result<Option<Mapping<&[u8]>>, QueryError> {
+        let flags = match kind {
+            Kind::Any => COVERING_OR_NEXT,
+            Kind::WritableFile => COVERING_OR_NEXT | OF_A_FILE | WRITABLE,
+        };
         self.name.clear();
         self.name.resize(PATH_MAX, 0);
-        let mut request = Request {
-            size: size_of::<Request>() as u64,
-            query_flags: COVERING_OR_NEXT,
-            query_address: address,
-            name_size: PATH_MAX as u32,
-            name_address: self.name.as_mut_ptr() as u64,
-            ..Request::default()
+        let Some(request) = self.ask(address, flags)? else {
+            return Ok(None);
         };
-        let file = self.maps.as_raw_fd();
-        // SAFETY: `request` is a procmap_query that states its own size, and its name is a buffer
-        // of name_size bytes; both outlive the call and nothing else refers to them.
-        let outcome = unsafe { libc::ioctl(file, PROCMAP_QUERY as _, &raw mut request) };
-        match Errno::result(outcome) {
-            Ok(_) => {}
-            Err(Errno::ENOENT) => return Ok(None),
-            // No such request (ENOTTY), forbidden by a seccomp filter (EPERM, ENOSYS), or a path
-            // longer than PATH_MAX, which the list does show.
-            Err(Errno::ENOTTY | Errno::EPERM | Errno::ENOSYS | Errno::ENAMETOOLONG) => {
-                return Err(QueryError::UseTheList);
-            }
-            Err(errno) => return Err(QueryError::Io(errno.into())),
-        }
         // The size counts the final zero; without a name it is 0.
         let length = (request.name_size as usize).saturating_sub(1);
         self.name.truncate(length);
@@ -139,6 +135,51 @@ impl MappingQuery {
             deleted,
         }))
     }
+
+    /// The memory at `address` or the first above it, without asking for a name.
+    pub(super) fn memory(
+        &mut self,
+        address: u64,
+        page_bytes: u64,
+    ) -> Result<Option<Memory>, QueryError> {
+        const PRIVATE_DATA: u64 = READABLE | WRITABLE;
+        self.name.clear();
+        let answer = self.ask(address, COVERING_OR_NEXT)?;
+        Ok(answer.map(|answer| Memory {
+            range: answer.start..answer.end,
+            is_private_data: answer.flags & (PRIVATE_DATA | SHARED) == PRIVATE_DATA,
+            is_huge: answer.page_size > page_bytes,
+        }))
+    }
+
+    /// Asks; the name is wanted as far as there is room for it.
+    fn ask(&mut self, address: u64, flags: u64) -> Result<Option<Request>, QueryError> {
+        let mut request = Request {
+            size: size_of::<Request>() as u64,
+            query_flags: flags,
+            query_address: address,
+            name_size: self.name.len() as u32,
+            name_address: match self.name.is_empty() {
+                true => 0,
+                false => self.name.as_mut_ptr() as u64,
+            },
+            ..Request::default()
+        };
+        let file = self.maps.as_raw_fd();
+        // SAFETY: `request` is a procmap_query that states its own size, and its name is a buffer
+        // of name_size bytes; both outlive the call and nothing else refers to them.
+        let outcome = unsafe { libc::ioctl(file, PROCMAP_QUERY as _, &raw mut request) };
+        match Errno::result(outcome) {
+            Ok(_) => Ok(Some(request)),
+            Err(Errno::ENOENT) => Ok(None),
+            // No such request (ENOTTY), forbidden by a seccomp filter (EPERM, ENOSYS), or a path
+            // longer than PATH_MAX, which the list does show.
+            Err(Errno::ENOTTY | Errno::EPERM | Errno::ENOSYS | Errno::ENAMETOOLONG) => {
+                Err(QueryError::UseTheList)
+            }
+            Err(errno) => Err(QueryError::Io(errno.into())),
+        }
+    }
 }
 
 /// The list writes a newline in a path as `\012`; a query gives it as it is.
@@ -158,7 +199,10 @@ mod tests {
     #[test]
     fn a_file_that_is_no_list_offers_no_query() {
         let mut query = MappingQuery::new(File::open("/proc/self/stat").unwrap());
-        assert!(matches!(query.at_or_above(0), Err(QueryError::UseTheList)));
+        assert!(matches!(
+            query.at_or_above(0, Kind::Any),
+            Err(QueryError::UseTheList)
+        ));
     }
 
     #[test]

@@ -12,7 +12,7 @@ const FALLBACK_BYTES: u64 = 1 << 20;
 
 pub(super) fn find(case: &Case) -> Option<Finding> {
     let (name, limit) = case.state.refusing_limit()?;
-    let limit_bytes = limit.limit_bytes?;
+    let limit_bytes = limit.limit_bytes;
     // The data limit may hold for the break alone: heap that was made read-only counts for nothing
     // else, and under a limit of 0 memory may be mapped, for Valgrind's sake (may_expand_vm).
     let for_mappings = limit_bytes.saturating_sub(limit.used_bytes);

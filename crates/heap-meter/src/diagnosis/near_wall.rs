@@ -41,7 +41,7 @@ fn by_mapping(case: &Case) -> Option<Finding> {
 /// A limit is there to be come near to, so that only its last tenth is told of.
 fn by_limit(case: &Case) -> Option<Finding> {
     let (name, limit) = case.state.limits.tightest()?;
-    let (limit_bytes, left_bytes) = (limit.limit_bytes?, limit.left_bytes?);
+    let (limit_bytes, left_bytes) = (limit.limit_bytes, limit.left_bytes);
     if left_bytes >= limit_bytes / 10 {
         return None;
     }

@@ -10,11 +10,6 @@ const MIB: u64 = 1 << 20;
 fn state(maps: &str) -> BreakState {
     let space = AddressSpace::parse(maps.as_bytes(), None).unwrap();
     let found = space.program_break().unwrap().clone();
-    let free = Limit {
-        limit_bytes: None,
-        used_bytes: 10 * MIB,
-        left_bytes: None,
-    };
     BreakState {
         pid: 42,
         start: found.start,
@@ -26,8 +21,8 @@ fn state(maps: &str) -> BreakState {
         limited: false,
         blocker: found.blocker,
         limits: Limits {
-            data: free,
-            address_space: free,
+            data: None,
+            address_space: None,
         },
         used: Some(true),
         tunable: None,
@@ -51,11 +46,11 @@ fn holed() -> BreakState {
 
 fn with_data_limit(limit_bytes: u64, left_bytes: u64) -> BreakState {
     let mut state = roomy();
-    state.limits.data = Limit {
-        limit_bytes: Some(limit_bytes),
+    state.limits.data = Some(Limit {
+        limit_bytes,
         used_bytes: limit_bytes.saturating_sub(left_bytes),
-        left_bytes: Some(left_bytes),
-    };
+        left_bytes,
+    });
     state.limited = state.refusing_limit().is_some();
     state
 }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::allocator::Allocator;
-use super::image::Image;
 use super::state::State;
 use super::unknown::Unknown;
 
@@ -17,34 +16,9 @@ pub struct Examination {
     pub others: Vec<Allocator>,
     /// Its state, or why it isn't known.
     pub state: Result<State, Unknown>,
-    /// The library or program that glibc's malloc is in, if it was found.
-    pub library: Option<Library>,
-}
-
-/// A file that has a malloc, and where it is mapped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Library {
-    /// As the process sees it: below its own root directory.
-    pub path: PathBuf,
-    /// Where the file's beginning is mapped: what is added to a symbol's value in a shared library
-    /// or position-independent program to get its address.
-    pub start: u64,
-    /// A place in the file that is mapped and can be read by way of `/proc/PID/map_files`, also if
-    /// the file was replaced or deleted: first and last address but one.
-    pub mapping: (u64, u64),
-    /// The inode, to tell the file from another one at the same path.
-    pub inode: u64,
-}
-
-impl Library {
-    pub(super) fn of(image: &Image) -> Self {
-        Self {
-            path: image.path.clone(),
-            start: image.start,
-            mapping: (image.mapping.start, image.mapping.end),
-            inode: image.inode,
-        }
-    }
+    /// The library or program that glibc's malloc is in, if it was found; as the process sees it:
+    /// below its own root directory.
+    pub library: Option<PathBuf>,
 }
 
 impl Examination {
@@ -68,7 +42,7 @@ impl Examination {
         allocator: Allocator,
         others: Vec<Allocator>,
         state: Result<State, Unknown>,
-        library: Library,
+        library: PathBuf,
     ) -> Self {
         let unused = matches!(state, Err(Unknown::Other(_)));
         let mut examination = if unused {

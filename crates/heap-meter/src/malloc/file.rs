@@ -1,7 +1,8 @@
 //! The file of a loaded image, as the process sees it.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 
 use super::image::Image;
@@ -10,25 +11,46 @@ use crate::process::Process;
 /// Files are read as far as this.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// Reads the file that is mapped, also if another one has its name by now. `None` if it can't be
-/// had, or can't be told from another.
+/// So much of a file is in memory at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Each piece begins with so many bytes of the one before: more than anything that is looked for.
+const OVERLAP_BYTES: usize = 512;
+
+/// Shows the file that is mapped, also if another one has its name by now, piece by piece, until
+/// `look` has enough. `None` if it can't be had, or can't be told from another.
 ///
 /// # References
 /// `proc_pid_map_files(5)`, which needs CAP_CHECKPOINT_RESTORE; `proc_pid_root(5)`
-pub(super) fn read(process: &Process, image: &Image) -> Option<Vec<u8>> {
+pub(super) fn read(
+    process: &Process,
+    image: &Image,
+    look: impl FnMut(&[u8]) -> ControlFlow<()>,
+) -> Option<()> {
     let pid = process.pid();
-    let mapped = format!(
-        "/proc/{pid}/map_files/{:x}-{:x}",
-        image.mapping.start, image.mapping.end
-    );
+    let data = image.data.first()?;
+    let mapped = format!("/proc/{pid}/map_files/{:x}-{:x}", data.start, data.end);
     let named = image.path.strip_prefix("/").ok();
     let named = named.map(|path| std::path::Path::new(&format!("/proc/{pid}/root")).join(path));
     let file = File::open(mapped).ok().filter(|file| is(file, image));
     let file = file.or_else(|| File::open(named?).ok().filter(|file| is(file, image)))?;
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
+    pieces(file.take(MOST_BYTES), look).ok()?;
     // Its number was its own all the time.
-    process.is_alive().then_some(bytes)
+    process.is_alive().then_some(())
+}
+
+fn pieces(mut file: impl Read, mut look: impl FnMut(&[u8]) -> ControlFlow<()>) -> io::Result<()> {
+    let mut piece = Vec::with_capacity(PIECE_BYTES + OVERLAP_BYTES);
+    loop {
+        let length = (&mut file)
+            .take(PIECE_BYTES as u64)
+            .read_to_end(&mut piece)?;
+        if length == 0 || look(&piece).is_break() {
+            return Ok(());
+        }
+        let done = piece.len().saturating_sub(OVERLAP_BYTES);
+        piece.drain(..done);
+    }
 }
 
 /// Whether a file is the one that is mapped. The device isn't compared: some file systems (btrfs,
@@ -38,11 +60,12 @@ fn is(file: &File, image: &Image) -> bool {
         .is_ok_and(|data| data.is_file() && data.ino() == image.inode)
 }
 
-/// The version that glibc states of itself, such as `2.36`.
+/// The version that glibc states of itself, such as `2.36`; none if the line isn't whole.
 pub(super) fn glibc_version(bytes: &[u8]) -> Option<String> {
     let banner = memchr::memmem::find(bytes, b"GNU C Library (")?;
-    let line = bytes[banner..].split(|byte| *byte == b'\n').next()?;
-    let line = std::str::from_utf8(line.get(..line.len().min(300))?).ok()?;
+    let line = &bytes[banner..];
+    let line = &line[..memchr::memchr(b'\n', &line[..line.len().min(OVERLAP_BYTES)])?];
+    let line = std::str::from_utf8(line).ok()?;
     let (_, after) = line.split_once(" version ")?;
     let version: String = after
         .chars()
@@ -70,6 +93,31 @@ mod tests {
             Some("2.43.9000".to_owned())
         );
         assert_eq!(version("GNU C Library ("), None);
+        assert_eq!(version("GNU C Library (x) version 2.3"), None, "cut off");
         assert_eq!(version("GNU C Library (x) version \n1"), None);
+    }
+
+    #[test]
+    fn every_word_is_whole_in_some_piece() {
+        let word = [b'w'; OVERLAP_BYTES];
+        for at in [
+            0,
+            PIECE_BYTES - 1,
+            PIECE_BYTES - 200,
+            PIECE_BYTES,
+            3 * PIECE_BYTES,
+        ] {
+            let mut file = vec![0; at];
+            file.extend_from_slice(&word);
+            file.extend_from_slice(&[0; 100]);
+            let (mut found, mut seen) = (false, 0);
+            let looked = pieces(&file[..], |piece| {
+                found |= memchr::memmem::find(piece, &word).is_some();
+                seen += 1;
+                ControlFlow::Continue(())
+            });
+            assert!(looked.is_ok() && found, "{at}");
+            assert_eq!(seen, file.len().div_ceil(PIECE_BYTES), "{at}");
+        }
     }
 }

@@ -166,7 +166,7 @@ impl Header {
             return Err(Flaw::Header("there is no next arena"));
         }
         let system_bytes = self.system_bytes();
-        if system_bytes > self.max_system_bytes() || system_bytes > map.length_bytes() {
+        if system_bytes > self.max_system_bytes() || system_bytes > map.most_bytes() {
             return Err(Flaw::Header("it has more than the process"));
         }
         for bin in 1..BINS {

@@ -1,70 +1,155 @@
 //! Where in a process malloc's memory can be at all.
 
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::address_space::AddressSpace;
+use crate::address_space::{Mappings, of_one_program};
+use crate::process::{Process, Stat};
 
-/// Private writable memory of a process, neighbours joined.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Private writable memory of a process, which is asked for where it matters.
+#[derive(Debug, Default)]
 pub(super) struct Map {
-    ranges: Vec<Range<u64>>,
+    /// Who tells what isn't known yet; none where all is known.
+    mappings: RefCell<Option<Mappings>>,
+    /// What is known: by their starts, ends and whether it is private writable memory.
+    pieces: RefCell<BTreeMap<u64, Piece>>,
+    /// Where a chunk was a moment ago; the next one is mostly there, too.
+    recent: Cell<(u64, u64)>,
     /// What `madvise` refuses to give back: huge pages of the hugetlb file system, which aren't
     /// counted in the rss either, and locked memory.
-    kept: Vec<Range<u64>>,
+    kept: RefCell<Vec<Range<u64>>>,
     /// Where the break ends, rounded up to a page; `None` if it isn't known or there is none.
     pub(super) break_end: Option<u64>,
+    /// All that is mapped: no arena has more.
+    most_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    end: u64,
+    is_private_data: bool,
 }
 
 impl Map {
-    /// Of this list of mappings.
-    pub(super) fn of(space: &AddressSpace) -> Self {
-        let mut map = Self {
-            break_end: space.program_break().map(|heap| heap.end),
+    /// Of these mappings, of the program that `stat` tells of, whose break ends there.
+    pub(super) fn of(mappings: Mappings, stat: &Stat, break_end: Option<u64>) -> Self {
+        Self {
+            mappings: RefCell::new(Some(mappings)),
+            break_end,
+            most_bytes: stat.address_space_bytes,
             ..Self::default()
-        };
-        for mapping in space.mappings() {
-            let allowed = mapping.permissions;
-            if allowed.read && allowed.write && !allowed.shared {
-                map.add(mapping.start..mapping.end);
-                if mapping.name.starts_with(b"/anon_hugepage") {
-                    map.kept.push(mapping.start..mapping.end);
-                }
-            }
         }
-        map
     }
 
-    /// Adds a range above all others.
+    /// Forgets what may have changed, but not what is locked. False if the process has no mappings
+    /// any more; then all stays.
+    pub(super) fn renew(&mut self, process: &Process, locked: &[Range<u64>]) -> bool {
+        let fresh = of_one_program(process, None, |mut mappings, stat| {
+            let found = mappings.program_break(stat.start_brk());
+            let found = found.map_err(|error| error.of(process))?;
+            Ok(Self::of(mappings, stat, found.map(|heap| heap.end)))
+        });
+        let Ok(fresh) = fresh else {
+            return false;
+        };
+        *self = fresh;
+        self.keep(locked);
+        true
+    }
+
+    /// Adds private writable memory.
     pub(super) fn add(&mut self, range: Range<u64>) {
-        match self.ranges.last_mut() {
-            Some(last) if last.end == range.start => last.end = range.end,
-            _ => self.ranges.push(range),
-        }
+        self.most_bytes = self.most_bytes.saturating_add(range.end - range.start);
+        let is_private_data = true;
+        let end = range.end;
+        let piece = Piece {
+            end,
+            is_private_data,
+        };
+        self.pieces.get_mut().insert(range.start, piece);
     }
 
     /// Whether the whole of a range is private writable memory.
     pub(super) fn holds(&self, range: &Range<u64>) -> bool {
-        let after = self.ranges.partition_point(|one| one.start <= range.start);
-        after > 0 && range.start <= range.end && range.end <= self.ranges[after - 1].end
+        if range.start > range.end {
+            return false;
+        }
+        let (start, end) = self.recent.get();
+        if start <= range.start && range.end <= end {
+            return true;
+        }
+        let mut next = range.start;
+        loop {
+            match self.piece(next) {
+                Some((start, piece)) if piece.is_private_data => {
+                    if range.end <= piece.end {
+                        self.recent.set((start, piece.end));
+                        return true;
+                    }
+                    next = piece.end;
+                }
+                _ => return false,
+            }
+        }
+    }
+
+    /// What is at an address.
+    fn piece(&self, address: u64) -> Option<(u64, Piece)> {
+        let known = {
+            let pieces = self.pieces.borrow();
+            let below = pieces.range(..=address).next_back();
+            below.map(|(start, piece)| (*start, *piece))
+        };
+        known
+            .filter(|(_, piece)| address < piece.end)
+            .or_else(|| self.ask(address))
+    }
+
+    /// Asks what is there. What can't be told counts as nothing: whatever malloc has there can't be
+    /// read either.
+    fn ask(&self, address: u64) -> Option<(u64, Piece)> {
+        let mut mappings = self.mappings.borrow_mut();
+        let found = mappings.as_mut()?.memory(address).ok()?;
+        let (start, piece) = match found {
+            Some(memory) if memory.range.start <= address => {
+                if memory.is_huge {
+                    self.kept.borrow_mut().push(memory.range.clone());
+                }
+                let piece = Piece {
+                    end: memory.range.end,
+                    is_private_data: memory.is_private_data,
+                };
+                (memory.range.start, piece)
+            }
+            // Nothing, up to there.
+            next => {
+                let piece = Piece {
+                    end: next.map_or(u64::MAX, |memory| memory.range.start),
+                    is_private_data: false,
+                };
+                (address, piece)
+            }
+        };
+        self.pieces.borrow_mut().insert(start, piece);
+        Some((start, piece))
     }
 
     /// Adds what is locked.
     pub(super) fn keep(&mut self, locked: &[Range<u64>]) {
-        self.kept.extend_from_slice(locked);
+        self.kept.get_mut().extend_from_slice(locked);
     }
 
-    /// Whether a range touches memory that isn't given back.
+    /// Whether a range, of which it is known what it is, touches memory that isn't given back.
     pub(super) fn keeps(&self, range: &Range<u64>) -> bool {
-        self.kept
-            .iter()
+        let kept = self.kept.borrow();
+        kept.iter()
             .any(|one| one.start < range.end && range.start < one.end)
     }
 
-    /// All of it.
-    pub(super) fn length_bytes(&self) -> u64 {
-        self.ranges
-            .iter()
-            .fold(0, |sum, range| sum.saturating_add(range.end - range.start))
+    /// No arena has more than this.
+    pub(super) fn most_bytes(&self) -> u64 {
+        self.most_bytes
     }
 }
 
@@ -73,24 +158,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_and_writable_with_neighbours_joined() {
-        let list = "\
-00400000-00401000 r-xp 00000000 fe:00 7    /bin/x
-00401000-00402000 rw-p 00001000 fe:00 7    /bin/x
-00402000-00404000 rw-p 00000000 00:00 0
-00405000-00407000 rw-p 00000000 00:00 0    [heap]
-7f0000000000-7f0000001000 rw-s 00000000 00:05 3    /dev/zero (deleted)
-7f0000200000-7f0000400000 rw-p 00000000 00:0f 3    /anon_hugepage (deleted)
-";
-        let map = Map::of(&AddressSpace::parse(list.as_bytes(), Some(0x40_5000)).unwrap());
-        assert!(map.holds(&(0x40_1000..0x40_4000)));
-        assert!(!map.holds(&(0x40_1000..0x40_4001)));
-        assert!(!map.holds(&(0x40_0fff..0x40_2000)));
+    fn neighbours_are_one() {
+        let mut map = Map::default();
+        for range in [0x1000..0x2000, 0x2000..0x4000, 0x5000..0x7000] {
+            map.add(range);
+        }
+        assert!(map.holds(&(0x1000..0x4000)));
+        assert!(map.holds(&(0x1ff8..0x2008)));
+        assert!(!map.holds(&(0x1000..0x4001)));
+        assert!(!map.holds(&(0xfff..0x2000)));
+        assert!(!map.holds(&(0x3000..0x6000)));
         assert!(!map.holds(&(0..8)));
-        assert!(!map.holds(&(0x7f00_0000_0000..0x7f00_0000_0008)));
-        assert!(map.keeps(&(0x7f00_0020_0000..0x7f00_0020_1000)));
-        assert!(!map.keeps(&(0x40_1000..0x40_4000)));
-        assert_eq!(map.length_bytes(), 0x5000 + 0x20_0000);
-        assert_eq!(map.break_end, Some(0x40_7000));
+        assert!(!map.holds(&(u64::MAX - 8..u64::MAX)));
+        assert_eq!(map.most_bytes(), 0x5000);
+        let locked = 0x3000..0x4000;
+        map.keep(std::slice::from_ref(&locked));
+        assert!(map.keeps(&(0x2000..0x3001)) && !map.keeps(&(0x2000..0x3000)));
+    }
+
+    #[test]
+    fn this_process_is_asked_where_it_matters() {
+        let process = Process::open(std::process::id() as i32).unwrap();
+        let mut map = Map::default();
+        assert!(map.renew(&process, &[]));
+        let local = 1_u64;
+        let code = Map::of as *const () as u64;
+        let variable = &raw const local as u64;
+        assert!(map.holds(&(variable..variable + 8)), "a stack");
+        assert!(map.holds(&(variable..variable + 8)), "and again");
+        assert!(!map.holds(&(code..code + 8)), "code");
+        assert!(!map.holds(&(8..16)), "nothing");
+        assert!(map.most_bytes() > 0 && map.break_end.is_some());
     }
 }

@@ -38,17 +38,16 @@ const WORDS: [(&[u8], Allocator); 5] = [
     (b"( cbil lsum", Allocator::Musl),
 ];
 
-/// Which other allocators a file has in itself.
-pub(super) fn by_words(bytes: &[u8]) -> Vec<Allocator> {
-    let has = |word: &[u8]| {
+/// Adds the other allocators that a piece of a file tells of, each once, in an order that doesn't
+/// depend on the pieces.
+pub(super) fn by_words(piece: &[u8], found: &mut Vec<Allocator>) {
+    for (word, allocator) in WORDS {
         let word: Vec<u8> = word.iter().rev().copied().collect();
-        memchr::memmem::find(bytes, &word).is_some()
-    };
-    WORDS
-        .into_iter()
-        .filter(|(word, _)| has(word))
-        .map(|(_, allocator)| allocator)
-        .collect()
+        if !found.contains(&allocator) && memchr::memmem::find(piece, &word).is_some() {
+            found.push(allocator);
+        }
+    }
+    found.sort_by_key(|one| WORDS.iter().position(|(_, allocator)| allocator == one));
 }
 
 /// Other allocators among the libraries of a process, each once.

@@ -15,7 +15,6 @@ use super::state::{Arena, Free, State};
 use super::step;
 use super::trim::Pages;
 use super::unknown::Unknown;
-use crate::address_space::AddressSpace;
 use crate::environment::page_size_bytes;
 use crate::process::Process;
 
@@ -133,9 +132,8 @@ impl Reader<'_, '_> {
     }
 
     fn refresh(&mut self) {
-        if let Ok(space) = AddressSpace::of_process(self.process) {
-            self.map = Map::of(&space);
-            self.map.keep(self.locked.as_deref().unwrap_or_default());
-        }
+        let locked = self.locked.as_deref().unwrap_or_default();
+        // A process that has ended shows in the next read.
+        self.map.renew(self.process, locked);
     }
 }

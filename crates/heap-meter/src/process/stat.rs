@@ -1,4 +1,4 @@
-//! `/proc/PID/stat`: state, faults, threads, and where the heap starts.
+//! `/proc/PID/stat`: what the kernel tells of a process in one line, much of it to everybody.
 //!
 //! References: `proc_pid_stat(5)`, whose field numbers are used here; `fs/proc/array.c`
 //! (`do_task_stat`).
@@ -6,19 +6,30 @@
 /// `PF_KTHREAD` in field 9 (`include/linux/sched.h`).
 const KERNEL_THREAD: u64 = 0x0020_0000;
 
-/// What this crate needs of `stat`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stat {
+/// A process at one moment, as its `stat` tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stat {
+    /// The command name, at most 15 bytes for a program; any bytes but a zero may be in it.
+    pub comm: Vec<u8>,
     /// Field 3: one letter.
     state: u8,
+    /// The parent's number; 0 for one without, or with one outside this pid namespace.
+    pub parent: i32,
     /// Field 9.
     flags: u64,
     /// Field 10: page faults served without reading from a disk, all threads.
     pub(crate) minor_faults: u64,
     /// Field 12: page faults that had to wait for a disk, all threads.
     pub(crate) major_faults: u64,
-    /// Field 20.
-    pub(crate) threads: u64,
+    /// How many threads it has.
+    pub threads: u64,
+    /// When it started, in clock ticks since the machine did.
+    pub started_ticks: u64,
+    /// All that is mapped, in bytes.
+    pub address_space_bytes: u64,
+    /// Resident pages. The kernel keeps this count in pieces, so that it may be off by some pages
+    /// for each processor.
+    pub rss_pages: u64,
     /// Field 28 (start of the stack) and 47 (start of the heap): both are chosen at exec, so
     /// together they tell one program image from the next. All zero without permission.
     pub(crate) image: [u64; 2],
@@ -33,8 +44,10 @@ impl Stat {
     /// The command name stands in parentheses and may itself hold spaces and parentheses; no
     /// later field does, so the last `)` ends it.
     pub(crate) fn parse(line: &[u8]) -> Option<Self> {
-        let after_name = line.iter().rposition(|&byte| byte == b')')? + 1;
-        let rest = std::str::from_utf8(&line[after_name..]).ok()?;
+        let name_start = line.iter().position(|&byte| byte == b'(')? + 1;
+        let name_end = line.iter().rposition(|&byte| byte == b')')?;
+        let comm = line.get(name_start..name_end)?.to_owned();
+        let rest = std::str::from_utf8(&line[name_end + 1..]).ok()?;
         let mut fields = rest.split_ascii_whitespace();
         let mut number = 3;
         // Fields are asked for in rising order.
@@ -44,22 +57,36 @@ impl Stat {
             value
         };
         let state = *field(3)?.as_bytes().first()?;
+        let parent = field(4)?.parse().ok()?;
         let mut figure = |wanted| field(wanted)?.parse().ok();
         let flags = figure(9)?;
         let (minor_faults, major_faults) = (figure(10)?, figure(12)?);
         let threads = figure(20)?;
+        let started_ticks = figure(22)?;
+        let (address_space_bytes, rss_pages) = (figure(23)?, figure(24)?);
         let start_of_stack = figure(28)?;
         let (start_of_data, end_of_data): (u64, u64) = (figure(45)?, figure(46)?);
         let start_of_heap = figure(47)?;
         Some(Self {
+            comm,
             state,
+            parent,
             flags,
             minor_faults,
             major_faults,
             threads,
+            started_ticks,
+            address_space_bytes,
+            rss_pages,
             image: [start_of_stack, start_of_heap],
             program_data_bytes: end_of_data.saturating_sub(start_of_data),
         })
+    }
+
+    /// The command name as text; what isn't UTF-8 is replaced.
+    #[must_use]
+    pub fn name(&self) -> String {
+        String::from_utf8_lossy(&self.comm).into_owned()
     }
 
     /// Whether the process (its main thread) is a zombie or dead.
@@ -68,7 +95,8 @@ impl Stat {
     }
 
     /// Whether this is a thread of the kernel's own.
-    pub(crate) fn is_kernel_thread(&self) -> bool {
+    #[must_use]
+    pub fn is_kernel_thread(&self) -> bool {
         self.flags & KERNEL_THREAD != 0
     }
 
@@ -100,6 +128,9 @@ mod tests {
             (stat.minor_faults, stat.major_faults, stat.threads),
             (99, 3, 1)
         );
+        assert_eq!((&*stat.comm, stat.parent), (&b"cat"[..], 17048));
+        assert_eq!((stat.started_ticks, stat.rss_pages), (119_689, 381));
+        assert_eq!(stat.address_space_bytes, 3_133_440);
         assert_eq!(stat.start_brk(), Some(94_350_001_696_768));
         assert_eq!(
             stat.program_data_bytes,
@@ -110,13 +141,13 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_anything() {
-        for name in ["(a b)", "() R 1 (", ")) Z 9 9", "\u{fffd} \n"] {
+        for name in ["a b", ") R 1 (", ") Z 9 9", "\u{fffd} \n", ""] {
             let line = LINE.replace("(cat)", &format!("({name})"));
-            assert_eq!(
-                Stat::parse(line.as_bytes()),
-                Stat::parse(LINE.as_bytes()),
-                "{name:?}"
-            );
+            let wanted = Stat {
+                comm: name.as_bytes().to_vec(),
+                ..Stat::parse(LINE.as_bytes()).unwrap()
+            };
+            assert_eq!(Stat::parse(line.as_bytes()), Some(wanted), "{name:?}");
         }
     }
 

@@ -1,10 +1,9 @@
 //! Weighing one process again and again.
 
 use std::fs::File;
-use std::io::BufReader;
 
 use super::{Snapshot, SnapshotError, fields};
-use crate::address_space::heap_segment;
+use crate::address_space::Mappings;
 use crate::process::{Process, Reason, Stat, reread};
 
 /// A process that may exec while it is being read is read again so many times.
@@ -23,7 +22,6 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug)]
 pub struct Weigher {
     process: Process,
-    stat: File,
     status: File,
     buffer: Vec<u8>,
 }
@@ -45,7 +43,6 @@ impl Weigher {
     /// When the process has ended or its files cannot be opened.
     pub fn new(process: Process) -> Result<Self, SnapshotError> {
         Ok(Self {
-            stat: process.file("stat")?,
             status: process.file("status")?,
             process,
             buffer: Vec::new(),
@@ -69,7 +66,7 @@ impl Weigher {
     /// kernel, a kernel thread, a zombie, or a process that has ended.
     pub fn weigh(&mut self) -> Result<Snapshot, SnapshotError> {
         for _ in 0..ATTEMPTS {
-            let image = self.read_stat()?.image;
+            let image = self.process.stat()?.image;
             match self.weigh_once() {
                 // An exec in between: the figures would belong to two programs.
                 Ok((_, stat)) if stat.image != image => {}
@@ -92,7 +89,6 @@ impl Weigher {
             process,
             status,
             buffer,
-            ..
         } = self;
 
         let rollup = process.file("smaps_rollup")?;
@@ -116,11 +112,10 @@ impl Weigher {
         let peak_rss_bytes = field("VmHWM:")?.max(rss_bytes);
         let address_space_bytes = field("VmSize:")?;
 
-        let stat = self.read_stat()?;
-        let maps = BufReader::new(self.process.file("maps")?);
-        let heap_segment_bytes = heap_segment(maps, stat.start_brk())
-            .map_err(|error| error.of(&self.process))?
-            .map_or(0, |(start, end)| end - start);
+        let stat = process.stat()?;
+        let maps = Mappings::of(process)?.program_break(stat.start_brk());
+        let heap = maps.map_err(|error| error.of(process))?;
+        let heap_segment_bytes = heap.map_or(0, |heap| heap.end - heap.start);
 
         let snapshot = Snapshot {
             rss_bytes,
@@ -135,14 +130,7 @@ impl Weigher {
             major_faults: stat.major_faults,
             threads: stat.threads,
         };
-        Ok((snapshot, self.read_stat()?))
-    }
-
-    fn read_stat(&mut self) -> Result<Stat, SnapshotError> {
-        reread(&self.stat, &mut self.buffer)
-            .map_err(|error| self.process.explain("stat", error))?;
-        Stat::parse(&self.buffer)
-            .ok_or_else(|| self.process.malformed("stat", "fields are missing"))
+        Ok((snapshot, process.stat()?))
     }
 }
 

@@ -64,7 +64,7 @@ fn a_static_program_has_glibc_in_itself() {
         is_static: true,
     };
     assert_eq!(found.allocator, Some(glibc));
-    assert_eq!(found.library.unwrap().path, program.canonicalize().unwrap());
+    assert_eq!(found.library.unwrap(), program.canonicalize().unwrap());
     let state = found.state.unwrap();
     let before = target.rss_bytes();
     target.tell("T");
@@ -143,12 +143,8 @@ fn glibc_states_its_version_and_place() {
     assert_eq!(found.allocator.unwrap().to_string(), said.trim());
     let library = found.library.unwrap();
     let maps = std::fs::read_to_string(format!("/proc/{}/maps", target.pid())).unwrap();
-    let path = library.path.to_str().unwrap();
-    let first = maps.lines().find(|line| line.ends_with(path)).unwrap();
-    assert!(
-        first.starts_with(&format!("{:x}-", library.start)),
-        "{first}"
-    );
+    let path = library.to_str().unwrap();
+    assert!(maps.lines().any(|line| line.ends_with(path)), "{path}");
 }
 
 #[test]
@@ -157,14 +153,14 @@ fn a_library_that_was_replaced_is_still_understood() {
     let path = {
         let mut target = Target::start();
         target.told("c 1 100 100 1");
-        target.examine().library.unwrap().path
+        target.examine().library.unwrap()
     };
     let copy = directory.path().join("libc.so.6");
     std::fs::copy(path, &copy).unwrap();
     let mut command = Command::new(super::target::quiet());
     let mut target = Target::of(command.env("LD_LIBRARY_PATH", directory.path()));
     target.told("c 2000 20 2000 2");
-    assert_eq!(target.examine().library.unwrap().path, copy);
+    assert_eq!(target.examine().library.unwrap(), copy);
     std::fs::remove_file(&copy).unwrap();
     std::fs::write(&copy, "another one").unwrap();
     let found = target.examine();
