@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::common::{compiled, installed, json, output, skipped};
+use crate::common::{compiled, installed, json, output};
 use crate::target::Keeps;
 
 /// Reads a file of a process as a whole; gives how long it took.
