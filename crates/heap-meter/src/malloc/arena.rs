@@ -1,6 +1,8 @@
 //! One arena's free memory, verified.
 
+use super::cache::Cache;
 use super::flaw::Flaw;
+use super::glance;
 use super::header::Header;
 use super::heaps::Heaps;
 use super::map::Map;
@@ -10,35 +12,55 @@ use super::state::Free;
 use super::trim::{self, Pages};
 use super::walk::{Chunk, FIRST_FAST, Walk};
 
-/// Reads an arena once: collects its free chunks, asks which pages are resident, and reads all of
-/// it again. Nothing is said of it unless all was the same both times.
+/// What one read gave.
+#[derive(Debug)]
+pub(super) struct Verified {
+    pub(super) free: Free,
+    /// Whether some of what is returnable is the main arena's top.
+    pub(super) returns_top: bool,
+}
+
+/// Reads an arena once: sees whether it rests, collects its free chunks, asks which pages are
+/// resident, and reads all of it again. Nothing is said of it unless all was the same both times,
+/// and nothing more is read once something wasn't.
 pub(super) fn free(
     memory: &mut impl Memory,
+    cache: &mut Cache,
     map: &Map,
     header: &Header,
     main: bool,
     sizes: Pages,
-) -> Result<Free, Flaw> {
+) -> Result<Verified, Flaw> {
+    let read = read(memory, cache, map, header, main, sizes);
+    read.map_err(|flaw| glance::explained(memory, header, flaw))
+}
+
+fn read(
+    memory: &mut impl Memory,
+    cache: &mut Cache,
+    map: &Map,
+    header: &Header,
+    main: bool,
+    sizes: Pages,
+) -> Result<Verified, Flaw> {
     header.check(map)?;
+    let top_size_word = glance::steady(memory, header)?;
     let heaps = if main {
-        Heaps::of_main(memory, map, header)?
+        Heaps::of_main(map, header, top_size_word)?
     } else {
         Heaps::of(memory, map, header)?
     };
-    let walk = Walk::of(memory, header, &heaps)?;
+    let walk = Walk::of(memory, cache, header, &heaps, top_size_word)?;
     let order = by_address(&walk);
     apart(&walk, &order, header)?;
-    let pages = trim::pages(&walk, &order, header, main, map, sizes);
-    let returnable_bytes = memory.resident_bytes(&pages)?;
-    if header.locked() {
-        return Err(Flaw::Locked);
-    }
+    let given = trim::pages(&walk, &order, header, main, map, sizes);
+    let returnable_bytes = memory.resident_bytes(&given.pages)?;
     unchanged(memory, header, &walk, &order)?;
     let sum = |wanted: fn(Chunk) -> bool| {
         let chunks = walk.chunks.iter().filter(|chunk| wanted(**chunk));
         chunks.map(|chunk| chunk.size()).sum()
     };
-    Ok(Free {
+    let free = Free {
         chunks: walk.chunks.len() as u64,
         fast_bytes: sum(Chunk::is_fast),
         unsorted_bytes: sum(|chunk| chunk.bin() == 1),
@@ -46,5 +68,9 @@ pub(super) fn free(
         large_bytes: sum(|chunk| (64..FIRST_FAST).contains(&chunk.bin())),
         top_bytes: walk.top_bytes,
         returnable_bytes,
+    };
+    Ok(Verified {
+        free,
+        returns_top: given.has_top,
     })
 }

@@ -25,6 +25,9 @@ pub(super) enum Flaw {
     /// Somebody is at work in it.
     #[error("its lock was held each time it was read")]
     Locked,
+    /// It was not read at all: what it would have said is of no use without the others.
+    #[error("it was not read, since too many other arenas were at work each time")]
+    Others,
     /// It was different when it was read again.
     #[error("it kept changing while it was read")]
     Changed,

@@ -50,6 +50,17 @@ impl Header {
         })
     }
 
+    /// Where it is.
+    pub(super) fn place(&self) -> Range<u64> {
+        self.address..self.address.saturating_add(self.layout.length as u64)
+    }
+
+    /// Where the top's size is; `None` if the arena has no memory.
+    pub(super) fn top_size_place(&self) -> Option<Range<u64>> {
+        let start = self.top().saturating_add(8);
+        (!self.has_no_memory()).then_some(start..start.saturating_add(8))
+    }
+
     fn half(&self, at: usize) -> u32 {
         (word(&self.bytes, at) & u64::from(u32::MAX)) as u32
     }

@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use super::flaw::Flaw;
 use super::header::Header;
+use super::list::FLAGS;
 use super::map::Map;
 use super::memory::{Memory, word};
 use super::size_class::ALIGNMENT_BYTES;
@@ -35,17 +36,11 @@ pub(super) enum Heaps<'a> {
 impl<'a> Heaps<'a> {
     /// Those of the main arena. As long as it has nothing but the heap segment, its top's end and
     /// what it has tell where it begins.
-    pub(super) fn of_main(
-        memory: &mut impl Memory,
-        map: &'a Map,
-        header: &Header,
-    ) -> Result<Self, Flaw> {
+    pub(super) fn of_main(map: &'a Map, header: &Header, top_size_word: u64) -> Result<Self, Flaw> {
         if header.non_contiguous() || header.has_no_memory() {
             return Ok(Self::Within(map, 0..u64::MAX));
         }
-        let mut size = Vec::with_capacity(8);
-        memory.read_one(header.top() + 8..header.top() + 16, &mut size)?;
-        let end = header.top().checked_add(word(&size, 0) & !15);
+        let end = header.top().checked_add(top_size_word & !FLAGS);
         let start = end.and_then(|end| end.checked_sub(header.system_bytes()));
         match (start, end) {
             (Some(start), Some(end)) => Ok(Self::Within(map, start..end)),

@@ -1,6 +1,7 @@
 //! The whole way through a made-up memory, for the fuzzer.
 
-use super::arena;
+use super::arena::{self, Verified};
+use super::cache::Cache;
 use super::fake::Fake;
 use super::find;
 use super::map::Map;
@@ -26,6 +27,7 @@ pub fn arenas_in(bytes: &[u8]) -> Vec<Free> {
         top_step_bytes: 4096,
     };
     let _ = find::unused(bytes, START);
+    let mut cache = Cache::default();
     let mut found = Vec::new();
     for main in find::candidates(bytes, START, &map) {
         let mut arenas = Vec::new();
@@ -33,8 +35,9 @@ pub fn arenas_in(bytes: &[u8]) -> Vec<Free> {
             continue;
         }
         for (index, header) in arenas.iter().enumerate() {
-            let free = arena::free(&mut memory, &map, header, index == 0, sizes);
-            if let Ok(free) = free {
+            let main = index == 0;
+            let read = arena::free(&mut memory, &mut cache, &map, header, main, sizes);
+            if let Ok(Verified { free, .. }) = read {
                 assert!(free.total_bytes() <= header.system_bytes());
                 assert!(free.returnable_bytes <= free.total_bytes());
                 found.push(free);

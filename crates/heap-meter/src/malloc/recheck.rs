@@ -7,14 +7,16 @@
 use std::ops::Range;
 
 use super::flaw::Flaw;
+use super::glance;
 use super::header::Header;
 use super::list::mangled;
 use super::memory::{Memory, word};
 use super::walk::Walk;
 
 const PAGE_BYTES: u64 = 4096;
-/// Chunks to a batch, two places each: as many places as one system call takes (`IOV_MAX`).
-const BATCH: usize = 512;
+/// Chunks to a batch, two places each, and the header's and the top's: as many places as one system
+/// call takes (`IOV_MAX`).
+const BATCH: usize = 511;
 const PREVIOUS_IN_USE: u64 = 1;
 
 /// A walk's chunks by rising address, as indices.
@@ -39,7 +41,8 @@ pub(super) fn apart(walk: &Walk, order: &[u32], header: &Header) -> Result<(), F
     Ok(())
 }
 
-/// Whether all is still as it was. `order` is by rising address.
+/// Whether all is still as it was: first of all the header and the top, in which a change shows
+/// soonest. `order` is by rising address.
 pub(super) fn unchanged(
     memory: &mut impl Memory,
     header: &Header,
@@ -47,8 +50,12 @@ pub(super) fn unchanged(
     order: &[u32],
 ) -> Result<(), Flaw> {
     let mut batch = Batch::default();
-    for indices in order.chunks(BATCH) {
-        batch.read(memory, walk, indices)?;
+    let (first, others) = order.split_at(order.len().min(BATCH));
+    for (number, indices) in [first].into_iter().chain(others.chunks(BATCH)).enumerate() {
+        batch.read(memory, walk, indices, (number == 0).then_some(header))?;
+        if number == 0 {
+            batch.check_header(header, walk)?;
+        }
         for (index, [start, end]) in indices.iter().zip(&batch.found) {
             let index = *index as usize;
             if !is_as_before(
@@ -62,18 +69,7 @@ pub(super) fn unchanged(
             }
         }
     }
-    let again = Header::read(memory, header.layout, header.address)?;
-    let mut top = Vec::with_capacity(8);
-    if !header.has_no_memory() {
-        memory.read_one(header.top() + 8..header.top() + 16, &mut top)?;
-    }
-    if again.locked() {
-        Err(Flaw::Locked)
-    } else if again.same_as(header) && word(&top, 0) == walk.top_size_word {
-        Ok(())
-    } else {
-        Err(Flaw::Changed)
-    }
+    Ok(())
 }
 
 /// Compares one chunk with its first words and with those of the next one.
@@ -124,15 +120,28 @@ struct Batch {
     bytes: Vec<u8>,
     /// For each chunk, where in the bytes its beginning and its end are.
     found: Vec<[usize; 2]>,
+    /// Where the header is, and the top's size.
+    header: usize,
+    top_size: Option<usize>,
     length: usize,
 }
 
 impl Batch {
-    fn read(&mut self, memory: &mut impl Memory, walk: &Walk, indices: &[u32]) -> Result<(), Flaw> {
+    fn read(
+        &mut self,
+        memory: &mut impl Memory,
+        walk: &Walk,
+        indices: &[u32],
+        header: Option<&Header>,
+    ) -> Result<(), Flaw> {
         self.places.clear();
         self.bytes.clear();
         self.found.clear();
         self.length = 0;
+        if let Some(header) = header {
+            self.header = self.want(header.place());
+            self.top_size = header.top_size_place().map(|place| self.want(place));
+        }
         for index in indices {
             let chunk = walk.chunks[*index as usize];
             let start = self.want(chunk.address..chunk.address + 32);
@@ -142,7 +151,15 @@ impl Batch {
         Ok(memory.read(&self.places, &mut self.bytes)?)
     }
 
-    /// Adds a place, above all others; gives where its bytes will be. One on the page where the
+    fn check_header(&self, header: &Header, walk: &Walk) -> Result<(), Flaw> {
+        glance::same(header, self.bytes.get(self.header..).unwrap_or_default())?;
+        match self.top_size.map_or(0, |at| word(&self.bytes, at)) == walk.top_size_word {
+            true => Ok(()),
+            false => Err(Flaw::Changed),
+        }
+    }
+
+    /// Adds a place; gives where its bytes will be. One on the page where the
     /// last one ended is read with it, since two places cost more than what is between them.
     fn want(&mut self, place: Range<u64>) -> usize {
         if let Some(last) = self.places.last_mut()

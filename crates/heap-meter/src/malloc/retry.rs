@@ -1,31 +1,36 @@
 //! Reads all arenas of a process that may be at work, as often as it makes sense.
+//!
+//! Not one after the other until each is known, but all in rounds: in each round those that aren't
+//! known yet are asked whether they rest, which is cheap, and are read if they do. So all of them
+//! have the whole time to rest once. As long as too many are at work at the same time nothing more
+//! is done than to ask: to read an arena costs a hundred times as much, both here and where the
+//! process waits for the same memory.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
 
-use super::arena;
+use super::arena::{self, Verified};
+use super::cache::Cache;
 use super::examiner::unreadable;
 use super::flaw::Flaw;
 use super::header::Header;
 use super::locked::locked;
 use super::map::Map;
 use super::memory::Unreadable;
+pub(super) use super::patience::FIRST_WAIT;
+use super::patience::Patience;
+use super::reading::{self, Reading};
 use super::remote::Remote;
 use super::state::{Arena, Free, State};
 use super::step;
+use super::stopped;
 use super::trim::Pages;
 use super::unknown::Unknown;
 use crate::environment::page_size_bytes;
 use crate::process::Process;
 
-/// Reads of an arena that keeps changing.
-const ATTEMPTS: u32 = 4;
-/// Repeated reads of all arenas of a process together.
-const MOST_REPEATED: u32 = 12;
-/// No read is repeated after this time: what a look at a busy process costs is bounded, too.
-const MOST_TIME: Duration = Duration::from_millis(20);
-/// The wait before the second one; each further one is twice as long.
-pub(super) const FIRST_WAIT: Duration = Duration::from_micros(50);
+/// One of so many arenas may be at work, or just one, where reading them begins: the others will
+/// hardly be found at rest, and what is read of some of them is of little use without the rest.
+const MOST_AT_WORK: usize = 4;
 
 /// Reads the state of a process whose arenas were found: that of each arena, and their sums.
 pub(super) fn state<'p>(
@@ -39,19 +44,20 @@ pub(super) fn state<'p>(
         remote,
         process,
         map,
+        cache: Cache::default(),
         locked: None,
+        step_is_known: false,
         sizes: Pages {
             page_bytes: page_size_bytes(),
-            top_step_bytes: step::top_bytes(process),
+            top_step_bytes: page_size_bytes(),
         },
-        repeated: 0,
-        begun: Instant::now(),
+        patience: Patience::new(),
     };
-    let mut arenas = Vec::with_capacity(headers.len());
-    for (index, header) in headers.into_iter().enumerate() {
-        let read = reader.arena(header, index == 0);
-        arenas.push(read.map_err(|error| unreadable(process, error))?);
-    }
+    let each = headers.into_iter().enumerate();
+    let mut readings: Vec<Reading> = each.map(|(index, one)| Reading::new(index, one)).collect();
+    let read = reader.all(&mut readings);
+    read.map_err(|error| unreadable(process, error))?;
+    let arenas: Vec<Arena> = readings.into_iter().map(Reading::into_arena).collect();
     let sum = |of: fn(&Free) -> u64| {
         let each = arenas.iter().map(|arena| arena.free.as_ref().map(of));
         each.sum::<Option<u64>>()
@@ -69,66 +75,112 @@ struct Reader<'a, 'p> {
     remote: &'a mut Remote<'p>,
     process: &'p Process,
     map: Map,
+    cache: Cache,
     /// What is locked, once it was asked for.
     locked: Option<Vec<Range<u64>>>,
+    /// Whether it was asked by how much the top shrinks.
+    step_is_known: bool,
     sizes: Pages,
-    repeated: u32,
-    begun: Instant,
+    patience: Patience,
 }
 
 impl Reader<'_, '_> {
-    fn arena(&mut self, mut header: Header, main: bool) -> Result<Arena, Unreadable> {
-        let mut wait = FIRST_WAIT;
-        let mut result = self.once(&header, main);
-        for _ in 1..ATTEMPTS {
-            match result {
-                Ok(_) | Err(Flaw::TooMany(_)) => break,
-                Err(Flaw::Unreadable(error @ (Unreadable::Gone | Unreadable::Denied))) => {
-                    return Err(error);
-                }
-                Err(_) if self.has_tried_enough() => break,
-                Err(Flaw::Locked | Flaw::Changed) => {}
-                // It may have got memory since the mappings were read.
-                Err(_) => self.refresh(),
+    /// Reads all, and those again that aren't known, until patience ends. Fails only where nothing
+    /// can be read any longer.
+    fn all(&mut self, readings: &mut [Reading]) -> Result<(), Unreadable> {
+        let mut reads = readings.len() == 1;
+        let mut is_stopped = None;
+        loop {
+            reads = reads || self.most_rest(readings)?;
+            if reads {
+                self.round(readings)?;
             }
-            self.repeated += 1;
-            std::thread::sleep(wait);
-            wait *= 2;
-            header = Header::read(self.remote, header.layout, header.address)?;
-            result = self.once(&header, main);
+            if !readings.iter().any(Reading::is_open) {
+                return Ok(());
+            }
+            let may_have_grown = readings.iter().any(Reading::may_have_grown);
+            let is_stopped = *is_stopped.get_or_insert_with(|| stopped::is_stopped(self.process));
+            if is_stopped && reads && !may_have_grown || !is_stopped && !self.patience.wait() {
+                break;
+            }
+            // What stands still won't change: all that can be had of it is to be had now.
+            reads |= is_stopped;
+            if may_have_grown {
+                self.refresh();
+            }
+            let work = self.patience.at_work();
+            reading::again(self.remote, readings)?;
+            self.patience.spend(work);
         }
-        let (free, unknown) = match result {
-            Ok(free) => (Some(free), None),
-            Err(flaw) => (None, Some(flaw.to_string())),
-        };
-        Ok(Arena {
-            address: header.address,
-            main,
-            locked: header.locked(),
-            system_bytes: header.system_bytes(),
-            free,
-            unknown,
-        })
+        // The sums won't be known then, but the main arena is of use by itself.
+        match readings.iter_mut().find(|one| one.main && one.rests()) {
+            Some(main) => self.one(main),
+            None => Ok(()),
+        }
     }
 
+    /// Whether so many arenas rest that all may be known soon: then it is worth to read them.
+    fn most_rest(&mut self, readings: &mut [Reading]) -> Result<bool, Unreadable> {
+        let work = self.patience.at_work();
+        let at_work = reading::at_work(self.remote, readings)?;
+        self.patience.spend(work);
+        Ok(at_work <= (readings.len() / MOST_AT_WORK).max(1))
+    }
+
+    /// Reads those that aren't known, each once at least.
+    fn round(&mut self, readings: &mut [Reading]) -> Result<(), Unreadable> {
+        for reading in readings.iter_mut().filter(|reading| reading.is_open()) {
+            if !reading.was_read || !self.patience.is_spent() {
+                self.one(reading)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, reading: &mut Reading) -> Result<(), Unreadable> {
+        let work = self.patience.at_work();
+        let result = self.once(&reading.header, reading.main);
+        if result.is_err() {
+            self.patience.spend(work);
+        }
+        reading.take(result)
+    }
+
+    /// Reads an arena; what the figure depends on besides it is asked for only now that it matters,
+    /// and once.
     fn once(&mut self, header: &Header, main: bool) -> Result<Free, Flaw> {
-        let free = arena::free(self.remote, &self.map, header, main, self.sizes)?;
-        if free.returnable_bytes == 0 || self.locked.is_some() {
-            return Ok(free);
+        let found = self.read(header, main)?;
+        if found.free.returnable_bytes == 0 {
+            return Ok(found.free);
         }
-        // Only now does it matter.
-        let locked = locked(self.process);
-        let again = !locked.is_empty();
-        self.map.keep(&locked);
-        self.locked = Some(locked);
-        if again {
-            return arena::free(self.remote, &self.map, header, main, self.sizes);
+        let mut differs = false;
+        if self.locked.is_none() {
+            let locked = locked(self.process);
+            differs |= !locked.is_empty();
+            self.map.keep(&locked);
+            self.locked = Some(locked);
         }
-        Ok(free)
+        if found.returns_top && !self.step_is_known {
+            let step_bytes = step::top_bytes(self.process);
+            differs |= step_bytes != self.sizes.top_step_bytes;
+            self.sizes.top_step_bytes = step_bytes;
+            self.step_is_known = true;
+        }
+        match differs {
+            true => Ok(self.read(header, main)?.free),
+            false => Ok(found.free),
+        }
     }
 
-    fn has_tried_enough(&self) -> bool {
-        self.repeated >= MOST_REPEATED || self.begun.elapsed() >= MOST_TIME
+    fn read(&mut self, header: &Header, main: bool) -> Result<Verified, Flaw> {
+        arena::free(
+            self.remote,
+            &mut self.cache,
+            &self.map,
+            header,
+            main,
+            self.sizes,
+        )
     }
 
     fn refresh(&mut self) {

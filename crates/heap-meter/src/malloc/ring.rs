@@ -10,6 +10,9 @@ use super::memory::Memory;
 /// Arenas that are looked at. glibc makes eight times as many as there are CPUs.
 const MOST_ARENAS: usize = 65_536;
 
+/// Reads of a header that doesn't fit together.
+const ATTEMPTS: usize = 4;
+
 /// Follows the ring from its main arena. What was read is in `arenas`, also where it fails.
 pub(super) fn arenas(
     memory: &mut impl Memory,
@@ -19,6 +22,7 @@ pub(super) fn arenas(
 ) -> Result<(), Flaw> {
     let start = main.address;
     let layout = main.layout;
+    let main = settled(memory, map, main)?;
     let checked = main.check(map);
     let mut seen = HashSet::from([start]);
     let mut next = main.next();
@@ -30,10 +34,23 @@ pub(super) fn arenas(
             return Err(Flaw::Header("the ring of arenas doesn't lead back"));
         }
         let header = Header::read(memory, layout, next)?;
+        let header = settled(memory, map, header)?;
         let checked = header.check(map);
         next = header.next();
         arenas.push(header);
         checked?;
     }
     Ok(())
+}
+
+/// A header that fits together, if it does so in one of a few reads: in the middle of a change it is
+/// for some nanoseconds only, and to begin anew costs more than to read it again.
+fn settled(memory: &mut impl Memory, map: &Map, mut header: Header) -> Result<Header, Flaw> {
+    for _ in 1..ATTEMPTS {
+        if header.check(map).is_ok() {
+            break;
+        }
+        header = Header::read(memory, header.layout, header.address)?;
+    }
+    Ok(header)
 }

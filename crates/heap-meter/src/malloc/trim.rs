@@ -27,8 +27,16 @@ pub(super) struct Pages {
     pub(super) top_step_bytes: u64,
 }
 
-/// Pages that would be given back if they are resident, in rising order. Of what is locked or huge
-/// only the main arena's top can be.
+/// What would be given back.
+#[derive(Debug)]
+pub(super) struct Given {
+    /// Pages that would be if they are resident, in rising order.
+    pub(super) pages: Vec<Range<u64>>,
+    /// Whether some of them are the main arena's top.
+    pub(super) has_top: bool,
+}
+
+/// What would be given back. Of what is locked or huge only the main arena's top can be.
 pub(super) fn pages(
     walk: &Walk,
     order: &[u32],
@@ -36,7 +44,7 @@ pub(super) fn pages(
     main: bool,
     map: &Map,
     sizes: Pages,
-) -> Vec<Range<u64>> {
+) -> Given {
     let mut given = Vec::new();
     let mut top = header.top()..header.top() + walk.top_bytes;
     let mut add = |run: Range<u64>| {
@@ -57,6 +65,7 @@ pub(super) fn pages(
         }
     }
     add(run);
+    let mut has_top = false;
     let at_break = main && map.break_end == Some(top.end);
     if at_break && !header.has_no_memory() {
         let length = (top.end - top.start).saturating_sub(KEPT_BYTES);
@@ -64,9 +73,13 @@ pub(super) fn pages(
         if returned > 0 {
             let place = given.partition_point(|pages| pages.start < top.end);
             given.insert(place, top.end - returned..top.end);
+            has_top = true;
         }
     }
-    given
+    Given {
+        pages: given,
+        has_top,
+    }
 }
 
 fn inside(run: &Range<u64>, page_bytes: u64) -> Option<Range<u64>> {

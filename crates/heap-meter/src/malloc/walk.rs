@@ -5,6 +5,7 @@
 
 use super::cache::Cache;
 use super::flaw::Flaw;
+use super::glance;
 use super::header::Header;
 use super::heaps::Heaps;
 use super::layout::{BINS, FAST_BINS};
@@ -17,6 +18,8 @@ pub(super) const MOST_CHUNKS: usize = 4_000_000;
 /// Numbers of fast bins follow those of the others.
 pub(super) const FIRST_FAST: u8 = BINS as u8;
 const PREVIOUS_IN_USE: u64 = 1;
+/// After so many pages the header is looked at once more.
+const PAGES_BETWEEN: usize = 16;
 
 /// A free chunk: where, how large, in which bin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,17 +66,23 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Follows every list of an arena whose header was read just now.
+    /// Follows every list of an arena whose header and top were read just now. Looks at the header
+    /// again and again on the way, and gives up once it has changed.
     pub(super) fn of(
         memory: &mut impl Memory,
+        cache: &mut Cache,
         header: &Header,
         heaps: &Heaps<'_>,
+        top_size_word: u64,
     ) -> Result<Self, Flaw> {
         if header.has_no_memory() {
             return Ok(Self::default());
         }
-        let mut walk = Self::default();
-        walk.top(memory, header, heaps)?;
+        let mut walk = Self {
+            top_bytes: top_bytes(header, heaps, top_size_word)?,
+            top_size_word,
+            ..Self::default()
+        };
         let mut lists = lists(memory, header, heaps, &mut walk.mangled)?;
         let mut budget = Budget {
             // No more chunks than fit, so that a ring which never closes ends.
@@ -81,7 +90,9 @@ impl Walk {
             bytes: header.system_bytes().saturating_sub(walk.top_bytes),
             seen: 0,
         };
-        let mut cache = Cache::new(header.system_bytes());
+        cache.empty(header.system_bytes());
+        // Pages since the header was looked at.
+        let mut pages = 0;
         loop {
             let mut open: Vec<&mut List> =
                 lists.iter_mut().filter(|list| !list.is_done()).collect();
@@ -93,9 +104,18 @@ impl Walk {
                 list.check_place(heaps)?;
                 places.push(list.next..list.next + SMALLEST_BYTES);
             }
-            cache.fetch(memory, &places, |cache, index| {
-                follow(open[index], cache, heaps, &mut budget)
-            })?;
+            pages += places.len();
+            let beside = (pages >= PAGES_BETWEEN).then(|| header.place());
+            if beside.is_some() {
+                pages = 0;
+            }
+            cache.fetch(
+                memory,
+                &places,
+                beside,
+                |again| glance::same(header, again),
+                |cache, index| follow(open[index], cache, heaps, &mut budget),
+            )?;
         }
         let count = lists.iter().map(|list| list.chunks.len()).sum();
         walk.chunks.reserve_exact(count);
@@ -115,30 +135,21 @@ impl Walk {
         };
         (of(index.checked_sub(1)), of(index.checked_add(1)))
     }
+}
 
-    fn top(
-        &mut self,
-        memory: &mut impl Memory,
-        header: &Header,
-        heaps: &Heaps<'_>,
-    ) -> Result<(), Flaw> {
-        const WRONG: Flaw = Flaw::Chunk("the top's size is impossible");
-        let top = header.top();
-        let mut bytes = Vec::with_capacity(8);
-        memory.read_one(top + 8..top + 16, &mut bytes)?;
-        let size_word = word(&bytes, 0);
-        let size = size_word & !FLAGS;
-        let end = top.checked_add(size).ok_or(WRONG)?;
-        let fits = (SMALLEST_BYTES..=header.system_bytes()).contains(&size)
-            && heaps.hold(&(top..end))
-            && heaps.may_end_at(end);
-        if size_word & FLAGS != PREVIOUS_IN_USE || !fits {
-            return Err(WRONG);
-        }
-        self.top_bytes = size;
-        self.top_size_word = size_word;
-        Ok(())
+/// The top's size, if it can be.
+fn top_bytes(header: &Header, heaps: &Heaps<'_>, size_word: u64) -> Result<u64, Flaw> {
+    const WRONG: Flaw = Flaw::Chunk("the top's size is impossible");
+    let top = header.top();
+    let size = size_word & !FLAGS;
+    let end = top.checked_add(size).ok_or(WRONG)?;
+    let fits = (SMALLEST_BYTES..=header.system_bytes()).contains(&size)
+        && heaps.hold(&(top..end))
+        && heaps.may_end_at(end);
+    if size_word & FLAGS != PREVIOUS_IN_USE || !fits {
+        return Err(WRONG);
     }
+    Ok(size)
 }
 
 /// What may still be found.
