@@ -2,7 +2,6 @@
 
 use heap_meter::malloc::{Examiner, State};
 use heap_meter::process::Process;
-use heap_meter::snapshot::Snapshot;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,7 +41,7 @@ impl Looks {
             let since = Instant::now();
             let found = examiner.examine(process).state;
             let seconds = since.elapsed().as_secs_f64();
-            if Snapshot::of(process.pid()).is_err() {
+            if !process.is_alive() {
                 // What is read of a process that is ending says nothing.
                 continue;
             }

@@ -67,6 +67,17 @@ pub fn of(results: &Results) -> String {
             ),
         );
     }
+    let cpu_seconds = looks().map(|looks| looks.cpu_seconds).sum::<Option<f64>>();
+    if let (Some(cpu_seconds), 1..) = (cpu_seconds, count) {
+        line(
+            &mut text,
+            format_args!(
+                "and {} of processor time (mean), {} for all; the rest of it is waiting",
+                Seconds(cpu_seconds / count as f64),
+                Seconds(cpu_seconds)
+            ),
+        );
+    }
     text
 }
 
