@@ -7,8 +7,8 @@ use super::image::Image;
 use super::layout::Layout;
 use super::map::Map;
 use super::memory::{Memory, Unreadable};
+use super::patience::Patience;
 use super::remote::Remote;
-use super::retry;
 use super::ring;
 use super::work;
 use crate::process::Process;
@@ -55,15 +55,11 @@ pub(super) fn find(
     let mut places: Vec<Place> = remembered.into_iter().collect();
     let mut before: Option<Vec<Header>> = None;
     let mut at_work = false;
-    let mut wait = retry::FIRST_WAIT;
+    let mut may_have_grown = false;
+    let mut patience = Patience::new();
     for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
-            std::thread::sleep(wait);
-            wait *= 2;
-            // An arena may have got memory since.
-            if !map.renew(process, &[]) {
-                break;
-            }
+        if attempt > 0 && !patience.wait() || may_have_grown && !map.renew(process, &[]) {
+            break;
         }
         let mut look = look_at(remote, &places, map)?;
         if matches!(look, Look::Nothing) {
@@ -73,15 +69,18 @@ pub(super) fn find(
             Look::Unused => return Ok(Found::Unused),
             Look::Used(arenas) => return Ok(Found::Used(arenas)),
             Look::Broken(seen) => {
-                if !at_work && before.as_ref() == Some(&seen) && !work::is_possible(process) {
+                let same = before.as_ref() == Some(&seen);
+                if same && !at_work && !work::is_possible(process) {
                     break;
                 }
+                // What changed meanwhile explains itself; what didn't may have got memory since.
+                may_have_grown = same || before.is_none();
                 at_work |= seen.iter().any(Header::locked)
                     || before.as_ref().is_some_and(|before| *before != seen)
                     || work::is_possible(process);
                 before = Some(seen);
             }
-            Look::Nothing => {}
+            Look::Nothing => may_have_grown = true,
         }
     }
     Ok(match at_work {

@@ -15,13 +15,14 @@
 use std::time::{Duration, Instant};
 
 /// The first wait; each further one is twice as long,
-pub(super) const FIRST_WAIT: Duration = Duration::from_micros(50);
+const FIRST_WAIT: Duration = Duration::from_micros(50);
 /// but none is longer.
 const LONGEST_WAIT: Duration = Duration::from_millis(3);
 /// Nothing is repeated after this time.
 const MOST_TIME: Duration = Duration::from_millis(20);
 /// Nor after so much work in vain.
 const MOST_WORK: Duration = Duration::from_micros(1500);
+
 /// When some work began, in this thread's processor time.
 #[derive(Debug)]
 pub(super) struct Work(Duration);

@@ -16,7 +16,6 @@ use super::header::Header;
 use super::locked::locked;
 use super::map::Map;
 use super::memory::Unreadable;
-pub(super) use super::patience::FIRST_WAIT;
 use super::patience::Patience;
 use super::reading::{self, Reading};
 use super::remote::Remote;

@@ -94,6 +94,11 @@ impl Stat {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
 
+    /// Whether its main thread was stopped, by a signal or by a debugger.
+    pub(crate) fn is_stopped(&self) -> bool {
+        matches!(self.state, b'T' | b't')
+    }
+
     /// Whether this is a thread of the kernel's own.
     #[must_use]
     pub fn is_kernel_thread(&self) -> bool {
