@@ -27,7 +27,8 @@ const USAGE: &str = "usage: cargo xtask CHORE
   links              check the relative links and anchors of README and book
   reference-runs     make runs/ anew on this machine, then fill the figures
   reference-runs NAME…  only these: locations, reload, burst, oom, oom-rlimit,
-                     low-memory, low-memory-gc64, lua, strace, gdb, nginx, brkhole, cure
+                     low-memory, low-memory-gc64, lua, strace, gdb, nginx, brkhole, cure,
+                     inspect, predictions, disturbance
   root RELEASE       make target/roots/RELEASE, a small Debian: bullseye, bookworm or trixie
   root RELEASE PROGRAM…  run a program in it
   distributions      check and measure the preload library in all of them; --out DIR keeps the raw

@@ -94,14 +94,17 @@ const EXPERIMENTS: [Experiment; 7] = [
     },
 ];
 
-/// The recordings: name, program needed.
-const RECORDINGS: [(&str, &str); 6] = [
-    ("lua", "setarch"),
-    ("strace", "strace"),
-    ("gdb", "gdb"),
-    ("nginx", "nginx"),
-    ("brkhole", "nginx"),
-    ("cure", "nginx"),
+/// The recordings: name, programs needed.
+const RECORDINGS: [(&str, &[&str]); 9] = [
+    ("lua", &["setarch"]),
+    ("strace", &["strace"]),
+    ("gdb", &["gdb"]),
+    ("nginx", &["nginx"]),
+    ("brkhole", &["nginx"]),
+    ("cure", &["nginx"]),
+    ("inspect", &["nginx", "wrk"]),
+    ("predictions", &["debootstrap", "nginx"]),
+    ("disturbance", &["gcc"]),
 ];
 
 /// Makes the runs of these names, or all, and fills the figures from them. A recording whose
@@ -125,10 +128,13 @@ pub fn make(names: &[&str]) -> anyhow::Result<()> {
         }
     }
     finish("cargo", ["build", "--release", "--package", "repro"])?;
-    for (name, program) in RECORDINGS {
-        if is_wanted(name) && !is_installed(program) {
-            println!("{name}: skipped: {program} isn't installed");
-        } else if is_wanted(name) {
+    for (name, programs) in RECORDINGS {
+        if !is_wanted(name) {
+            continue;
+        }
+        if let Some(missing) = programs.iter().find(|program| !is_installed(program)) {
+            println!("{name}: skipped: {missing} isn't installed");
+        } else {
             println!("{name} …");
             record(name)?;
         }
@@ -191,8 +197,20 @@ fn record(name: &str) -> anyhow::Result<()> {
                 .context("gdb didn't come to malloc's fallback")?;
             write("runs/gdb.txt", &format!("== {told}"))
         }
+        "predictions" => {
+            measured_here(name)?;
+            // For spreadsheets; nothing in the texts comes from it.
+            fs::remove_file(root().join("runs/predictions.csv")).context("predictions' table")
+        }
+        "disturbance" => measured_here(name),
         _ => finish(format!("runs/{name}/run.sh"), [] as [&str; 0]),
     }
+}
+
+/// Runs a chore of this program's own, with the optimiser.
+fn measured_here(chore: &str) -> anyhow::Result<()> {
+    let xtask = ["run", "--release", "--package", "xtask", "--"];
+    finish("cargo", xtask.into_iter().chain([chore, "--out", "runs"]))
 }
 
 fn strace(arm: &str) -> anyhow::Result<String> {
