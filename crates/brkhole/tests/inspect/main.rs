@@ -6,6 +6,7 @@ mod common;
 mod contract;
 mod cost;
 mod everybody;
+mod gone;
 mod metrics;
 mod nginx;
 mod several;

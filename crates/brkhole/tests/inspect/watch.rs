@@ -1,6 +1,6 @@
 //! `--watch`.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::common::brkhole;
 use crate::target::Keeps;
 
 /// A running command; it ends with the value.
-struct Running(Child);
+pub struct Running(Child);
 
 impl Running {
-    fn start(arguments: &[&str]) -> Self {
+    pub fn start(arguments: &[&str]) -> Self {
         let mut command = brkhole(arguments);
         let child = command
             .stdout(Stdio::piped())
@@ -25,19 +25,27 @@ impl Running {
         Self(child.expect("the command starts"))
     }
 
-    fn lines(&mut self) -> impl Iterator<Item = String> {
+    pub fn lines(&mut self) -> impl Iterator<Item = String> {
         let stdout = self.0.stdout.take().expect("a pipe");
         BufReader::new(stdout)
             .lines()
             .map(|line| line.expect("text"))
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.0.id() as i32), signal).expect("it runs");
     }
 
-    fn status(&mut self) -> Option<i32> {
+    pub fn status(&mut self) -> Option<i32> {
         self.0.wait().expect("it is a child").code()
+    }
+
+    /// All that it says on standard error, until it ends.
+    pub fn complaint(&mut self) -> String {
+        let mut complaint = String::new();
+        let stderr = self.0.stderr.as_mut().expect("a pipe");
+        stderr.read_to_string(&mut complaint).expect("text");
+        complaint
     }
 }
 
