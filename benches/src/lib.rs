@@ -9,7 +9,8 @@
 //! - *Which of these programs is faster?* [`side_by_side`] answers that: fresh processes, taking
 //!   turns in one run, so that a machine that is busy or warm is so for all of them; medians, and
 //!   ratios with a bootstrap interval: `plain_c`, `trace`, `attach`, `stacks`, `explain`. A ratio
-//!   may carry a requirement; [`Options::strict`] makes a missed one an error.
+//!   may carry a requirement; [`Options::strict`] makes a missed one an error. `inspect` takes turns
+//!   likewise, in this process: two ways of looking at the same processes.
 //!
 //! `footprint` asks for bytes instead of seconds: [`figure`].
 //!

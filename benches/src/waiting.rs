@@ -1,4 +1,4 @@
-//! A C program that waits to be told to go on, and says how long it took from there: for watchers
+//! A program that waits to be told to go on, and says how long it took from there: for watchers
 //! that come to a program that runs already.
 
 use std::io::{BufRead, BufReader, Write};
@@ -22,12 +22,20 @@ impl Waiting {
     ///
     /// When it can't be started, or says anything but `ready`.
     pub fn start(program: &Path, arguments: &[String]) -> anyhow::Result<Self> {
-        let mut child = Command::new(program)
-            .args(arguments)
+        Self::of(Command::new(program).args(arguments))
+    }
+
+    /// The same, of a command.
+    ///
+    /// # Errors
+    ///
+    /// As for [`start`](Self::start).
+    pub fn of(command: &mut Command) -> anyhow::Result<Self> {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("can't start {}", program.display()))?;
+            .with_context(|| format!("can't start {}", command.get_program().display()))?;
         let stdin = child.stdin.take().context("its input is a pipe")?;
         let stdout = child.stdout.take().context("its output is a pipe")?;
         let mut waiting = Self {

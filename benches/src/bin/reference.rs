@@ -23,13 +23,14 @@ struct Cli {
 }
 
 /// The benches that aren't criterion's.
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
     "plain_c",
     "trace",
     "attach",
     "stacks",
     "footprint",
     "explain",
+    "inspect",
 ];
 
 fn main() -> ExitCode {

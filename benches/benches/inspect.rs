@@ -1,0 +1,165 @@
+//! What looking into a process costs, its break and what its malloc keeps, beside what the kernel
+//! takes to count its pages (`smaps_rollup`): of a small process, of one with much free memory in
+//! many chunks, and of all of many. Required: all of many take no longer than their `smaps_rollup`.
+//!
+//! Both are done on this thread alone, in a process that has looked at others before: so it is for
+//! each process of a survey but the first. The processes that are looked at do nothing.
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io::Read;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::Context;
+use benches::waiting::Waiting;
+use benches::{Bench, Contest, Limits, Mode, role};
+use heap_meter::address_space::BreakState;
+use heap_meter::malloc::{Examination, Examiner};
+use heap_meter::process::Process;
+
+const ROLE: &str = "keep";
+/// Too large for a thread's cache, too small for a mapping of its own.
+const BLOCK_BYTES: usize = 8 << 10;
+/// With every second block freed, each is a free chunk of its own.
+const FREE_BLOCKS: usize = 8192;
+const FREE_BYTES: u64 = (FREE_BLOCKS * BLOCK_BYTES) as u64;
+
+const ROLLUP: &str = "smaps_rollup";
+const LOOK: &str = "look";
+
+fn main() -> ExitCode {
+    let done = match role::taken() {
+        Some(_) => keep(),
+        None => bench(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("inspect: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn bench() -> anyhow::Result<ExitCode> {
+    let mut bench = Bench::start("inspect", env!("CARGO_TARGET_TMPDIR"));
+    let (rounds, many, share) = match bench.mode() {
+        Mode::Full => (51, 200, 1),
+        Mode::Quick => (9, 50, 4),
+        Mode::Test => (1, 3, 20),
+    };
+    if bench.wants("inspect/small") {
+        let small = Looked::at(vec![sleeping()?], 0)?;
+        let contest = small.contest("inspect/small", 200 / share);
+        bench.run(contest.compare(ROLLUP, LOOK), rounds)?;
+    }
+    if bench.wants("inspect/64_MiB_free") {
+        let large = Looked::at(vec![Waiting::of(&mut role::command(ROLE)?)?], FREE_BYTES)?;
+        let contest = large.contest("inspect/64_MiB_free", 20 / share);
+        bench.run(contest.compare(ROLLUP, LOOK), rounds)?;
+    }
+    if bench.wants("inspect/all") {
+        if bench.mode() == Mode::Quick {
+            bench.note(format!("all of {many} instead of 200, as this is --quick"));
+        }
+        let sleeping = (0..many).map(|_| sleeping());
+        let all = Looked::at(sleeping.collect::<anyhow::Result<_>>()?, 0)?;
+        let contest = all.contest("inspect/all", 1);
+        let contest = contest.require(ROLLUP, LOOK, Limits::at_most(1.0));
+        bench.run(contest, rounds)?;
+    }
+    Ok(bench.finish())
+}
+
+/// What looking into a process is.
+fn look(examiner: &mut Examiner, process: &Process) -> anyhow::Result<(BreakState, Examination)> {
+    Ok((BreakState::of(process)?, examiner.examine(process)))
+}
+
+/// What `brkhole inspect --format json` does for a process, but for its name.
+fn report(examiner: &mut Examiner, pid: i32) -> anyhow::Result<Vec<u8>> {
+    let (heap, Examination { state, .. }) = look(examiner, &Process::open(pid)?)?;
+    let state = state.with_context(|| format!("malloc of process {pid}"))?;
+    Ok(serde_json::to_vec(&(heap, state))?)
+}
+
+/// Running processes that do nothing.
+struct Looked {
+    processes: Vec<Waiting>,
+}
+
+impl Looked {
+    /// Looks whether each is what the bench takes it for.
+    fn at(processes: Vec<Waiting>, least_free_bytes: u64) -> anyhow::Result<Self> {
+        let mut examiner = Examiner::new();
+        for process in &processes {
+            let (heap, examination) = look(&mut examiner, &Process::open(process.pid())?)?;
+            let state = examination.state.context("malloc isn't known")?;
+            anyhow::ensure!(heap.start < heap.end, "no heap at the break: {heap:?}");
+            anyhow::ensure!(
+                state.free_bytes >= Some(least_free_bytes),
+                "{:?} of {least_free_bytes} bytes free",
+                state.free_bytes
+            );
+        }
+        Ok(Self { processes })
+    }
+
+    /// Both ways of looking at all of them, so many times a run.
+    fn contest<'a>(&'a self, name: &str, times: usize) -> Contest<'a> {
+        let looks = times * self.processes.len();
+        let (mut examiner, mut text) = (Examiner::new(), Vec::new());
+        Contest::new(name)
+            .parameter("processes", self.processes.len())
+            .per("process", looks as f64, None)
+            .arm(ROLLUP, move || {
+                self.seconds(times, |pid| rollup(pid, &mut text))
+            })
+            .arm(LOOK, move || {
+                self.seconds(times, |pid| {
+                    report(&mut examiner, pid).map(black_box).map(drop)
+                })
+            })
+    }
+
+    fn seconds(
+        &self,
+        times: usize,
+        mut look: impl FnMut(i32) -> anyhow::Result<()>,
+    ) -> anyhow::Result<f64> {
+        let began = Instant::now();
+        for _ in 0..times {
+            for process in &self.processes {
+                look(process.pid())?;
+            }
+        }
+        Ok(began.elapsed().as_secs_f64())
+    }
+}
+
+fn rollup(pid: i32, text: &mut Vec<u8>) -> anyhow::Result<()> {
+    text.clear();
+    let name = format!("/proc/{pid}/smaps_rollup");
+    let mut file = File::open(&name).with_context(|| format!("can't read {name}"))?;
+    file.read_to_end(text)?;
+    anyhow::ensure!(!text.is_empty(), "{name} is empty");
+    Ok(())
+}
+
+/// A process that waits for its input, like most that a machine has.
+fn sleeping() -> anyhow::Result<Waiting> {
+    Waiting::of(Command::new("sh").args(["-c", "echo ready; read -r line"]))
+}
+
+/// In the process that is looked at: frees every second block, and waits.
+fn keep() -> anyhow::Result<ExitCode> {
+    let block = |_| vec![0xA5_u8; BLOCK_BYTES];
+    let mut blocks: Vec<Vec<u8>> = (0..2 * FREE_BLOCKS).map(block).collect();
+    blocks
+        .iter_mut()
+        .step_by(2)
+        .for_each(|block| *block = Vec::new());
+    println!("ready");
+    // It ends with whoever looks.
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    drop(blocks);
+    Ok(ExitCode::SUCCESS)
+}
