@@ -9,6 +9,7 @@ mod installed;
 mod others;
 mod prediction;
 mod racing;
+mod resident;
 #[path = "../common/skipped.rs"]
 mod skipped;
 mod target;

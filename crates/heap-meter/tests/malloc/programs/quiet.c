@@ -41,6 +41,31 @@ static void churn(void **place, long count, long smallest, long largest, long ke
             free(place[i]);
 }
 
+/* COUNT blocks of BYTES bytes, each with one behind it that stays; then they are freed. Of every
+   three in a row the pages inside the first go to swap, if there is any, and those inside the second
+   are given up. Tells where they were. */
+static void go_away(long count, long bytes, char *text)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    for (long i = 0; i < count; i++) {
+        blocks[i] = malloc(bytes);
+        memset(blocks[i], 1, bytes);
+        blocks[count + i] = malloc(24);
+    }
+    for (long i = 0; i < count; i++)
+        free(blocks[i]);
+    *text = 0;
+    for (long i = 0; i < count; i++) {
+        /* Behind what malloc keeps in a free block. */
+        uintptr_t from = ((uintptr_t)blocks[i] + 32 + page - 1) / page * page;
+        uintptr_t to = ((uintptr_t)blocks[i] + bytes) / page * page;
+        int advice = i % 3 == 0 ? MADV_PAGEOUT : MADV_DONTNEED;
+        if (i % 3 != 2 && madvise((void *)from, to - from, advice))
+            _exit(1);
+        sprintf(text + strlen(text), "%lx%c", (long)blocks[i], i + 1 < count ? ' ' : '\n');
+    }
+}
+
 static pthread_barrier_t barrier;
 
 static void *thread(void *number)
@@ -83,6 +108,9 @@ int main(void)
         switch (line[0]) {
         case 'c':
             churn(blocks, a, b, c, d);
+            break;
+        case 'a':
+            go_away(a, b, text);
             break;
         case 'h': { /* the break gets no further */
             char *end = sbrk(0);
