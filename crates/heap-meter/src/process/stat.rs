@@ -5,6 +5,9 @@
 
 /// `PF_KTHREAD` in field 9 (`include/linux/sched.h`).
 const KERNEL_THREAD: u64 = 0x0020_0000;
+/// `PF_EXITING`, likewise: set before the process gives up its memory, which may take a while until
+/// it is a zombie.
+const EXITING: u64 = 0x4;
 
 /// A process at one moment, as its `stat` tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,9 +92,9 @@ impl Stat {
         String::from_utf8_lossy(&self.comm).into_owned()
     }
 
-    /// Whether the process (its main thread) is a zombie or dead.
+    /// Whether the process (its main thread) is a zombie or dead, or about to be.
     pub(crate) fn has_ended(&self) -> bool {
-        matches!(self.state, b'Z' | b'X' | b'x')
+        matches!(self.state, b'Z' | b'X' | b'x') || self.flags & EXITING != 0
     }
 
     /// Whether its main thread was stopped, by a signal or by a debugger.
@@ -154,6 +157,12 @@ mod tests {
             };
             assert_eq!(Stat::parse(line.as_bytes()), Some(wanted), "{name:?}");
         }
+    }
+
+    #[test]
+    fn one_that_gives_up_its_memory_has_ended() {
+        let exiting = LINE.replace(" 4194304 ", " 4194308 ");
+        assert!(Stat::parse(exiting.as_bytes()).unwrap().has_ended());
     }
 
     #[test]

@@ -21,7 +21,7 @@ fn examined(kind: &str) -> Examination {
     let found = target.examine();
     // Not a matter of speed: what is bounded ends, what isn't doesn't.
     assert!(begin.elapsed() < Duration::from_secs(120), "{kind}");
-    assert!(target.child().try_wait().unwrap().is_none(), "{kind}");
+    assert!(target.child.try_wait().unwrap().is_none(), "{kind}");
     found
 }
 

@@ -128,7 +128,7 @@ fn eventually(
 ) -> bool {
     (0..500).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(20));
-        assert_eq!(target.child().try_wait().unwrap(), None, "it ended");
+        assert_eq!(target.child.try_wait().unwrap(), None, "it ended");
         wanted(&target.examine())
     })
 }

@@ -31,7 +31,7 @@ fn every_answer_is_verified_or_none() {
     let said = target.tell("stop");
     let rounds: u64 = said.strip_prefix("fine ").expect(&said).parse().unwrap();
     assert!(rounds > 0);
-    assert!(target.child().wait().unwrap().success());
+    assert!(target.child.wait().unwrap().success());
 }
 
 /// Looks at a process at work and checks what each look says; gives how many answers there were: a

@@ -28,7 +28,7 @@ fn a_zombie() {
     let mut target = Target::start();
     target.told("c 10 20 30 2");
     let process = Process::open(target.pid()).unwrap();
-    target.child().kill().unwrap();
+    target.child.kill().unwrap();
     while process.is_alive() {
         std::thread::yield_now();
     }
@@ -40,8 +40,8 @@ fn a_zombie() {
 fn one_that_is_gone() {
     let mut target = Target::start();
     let process = Process::open(target.pid()).unwrap();
-    target.child().kill().unwrap();
-    target.child().wait().unwrap();
+    target.child.kill().unwrap();
+    target.child.wait().unwrap();
     let said = Examiner::new()
         .examine(&process)
         .state
@@ -141,7 +141,7 @@ fn a_thirty_two_bit_process() {
         (found == Err(Unknown::ThirtyTwoBit)).then_some(())
     });
     assert_eq!(
-        target.child().try_wait().unwrap(),
+        target.child.try_wait().unwrap(),
         None,
         "32-bit programs run here"
     );

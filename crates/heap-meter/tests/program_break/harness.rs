@@ -1,8 +1,7 @@
 //! Starts programs whose break is known, and asks about it in both ways.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 
 use heap_meter::address_space::{AddressSpace, BreakState, FoundBy};
 use heap_meter::diagnosis;
@@ -10,50 +9,22 @@ use heap_meter::finding::Finding;
 use heap_meter::malloc::{Examiner, State};
 use heap_meter::process::Process;
 
+use crate::answering::Answering;
 use crate::compiled::compiled;
 
 pub const MIB: u64 = 1 << 20;
 
 /// A program that waits for its input; killed and reaped when dropped.
-pub struct Running {
-    child: Child,
-    commands: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
+pub struct Running(Answering);
 
 impl Running {
     /// Starts what the command says, with pipes for its input and output.
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let commands = child.stdin.take().unwrap();
-        let answers = BufReader::new(child.stdout.take().unwrap());
-        Self {
-            child,
-            commands,
-            answers,
-        }
+        Self(Answering::start(command))
     }
 
     pub fn pid(&self) -> i32 {
-        i32::try_from(self.child.id()).unwrap()
-    }
-
-    pub fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    }
-
-    /// A line of input, and the line of output that it brings.
-    pub fn ask(&mut self, line: &str) -> String {
-        self.commands
-            .write_all(format!("{line}\n").as_bytes())
-            .unwrap();
-        self.line()
+        self.0.pid()
     }
 
     pub fn process(&self) -> Process {
@@ -74,14 +45,6 @@ impl Running {
 
     pub fn findings(&self) -> Vec<Finding> {
         diagnosis::findings(&self.break_state(), Some(&self.malloc()))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already, which is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -110,7 +73,7 @@ impl Scene {
 
     pub fn play_by(command: &mut Command) -> Self {
         let mut running = Running::start(command);
-        let line = running.line();
+        let line = running.0.hear();
         let own_break =
             u64::from_str_radix(&line, 16).unwrap_or_else(|_| panic!("{command:?} said {line:?}"));
         Self { running, own_break }
@@ -122,7 +85,7 @@ impl Scene {
 
     /// Whether the kernel grants so many bytes more.
     pub fn grants(&mut self, bytes: u64) -> bool {
-        self.running.ask(&bytes.to_string()) == "1"
+        self.running.0.tell(&bytes.to_string()) == "1"
     }
 }
 
