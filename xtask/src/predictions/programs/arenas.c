@@ -1,16 +1,12 @@
 /* arenas THREADS COUNT
 
    So many threads, each with an arena of its own, take so many blocks of up to 8 KiB each, write
-   them, and free all but every twentieth. They stay. Says "ready"; at the next line of standard
-   input malloc gives back what it can, and "trimmed" is said; at the next the program ends. */
+   them, and free all but every twentieth. They stay, and the program stands still. */
 
-#include <malloc.h>
 #include <pthread.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+
+#include "standing.h"
 
 enum { GREATEST = 8 << 10, KEPT = 20, MOST_THREADS = 64 };
 
@@ -19,7 +15,7 @@ static pthread_barrier_t all_are_there, freed;
 
 static void *work(void *seed)
 {
-    uint64_t state = 88172645463325252u + (uintptr_t) seed;
+    uint64_t state = FIRST_NUMBER + (uintptr_t) seed;
     unsigned long number;
     char **block;
 
@@ -29,12 +25,8 @@ static void *work(void *seed)
     if (block == NULL)
         _exit(1);
     for (number = 0; number < blocks; number++) {
-        size_t bytes;
+        size_t bytes = 16 + next_number(&state) % (GREATEST - 16);
 
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes = 16 + state % (GREATEST - 16);
         block[number] = malloc(bytes);
         if (block[number] == NULL)
             _exit(1);
@@ -47,22 +39,6 @@ static void *work(void *seed)
     for (;;)
         pause();
     return NULL;
-}
-
-static int wait_for_a_line(void)
-{
-    char byte;
-
-    while (read(STDIN_FILENO, &byte, 1) == 1)
-        if (byte == '\n')
-            return 0;
-    return -1;
-}
-
-static void say(const char *line)
-{
-    if (write(STDOUT_FILENO, line, strlen(line)) < 0)
-        _exit(1);
 }
 
 int main(int count, char **words)
@@ -82,11 +58,5 @@ int main(int count, char **words)
         if (pthread_create(&thread, NULL, work, (void *) (uintptr_t) (number * 7919)) != 0)
             return 1;
     pthread_barrier_wait(&freed);
-    say("ready\n");
-    if (wait_for_a_line() != 0)
-        return 1;
-    malloc_trim(0);
-    say("trimmed\n");
-    wait_for_a_line();
-    return 0;
+    return stand_still();
 }

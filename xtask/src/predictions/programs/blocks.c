@@ -2,30 +2,16 @@
 
    Takes so many blocks of all sizes up to 16 KiB from malloc, writes every byte of them, and frees
    all but every fiftieth, in no order. `blocked` first puts a page at the program break, so that it
-   can't grow. Says "ready"; at the next line of standard input it has malloc give back what it can,
-   and says "trimmed"; at the next it ends. */
+   can't grow. Then the program stands still. */
 
 #define _GNU_SOURCE
-#include <malloc.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
+
+#include "standing.h"
 
 enum { GREATEST = 16 << 10, KEPT = 50, PAGE = 4096 };
-
-/* The same numbers in every run. */
-static uint64_t next_number(void)
-{
-    static uint64_t state = 88172645463325252u;
-
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
 
 static int block_the_break(void)
 {
@@ -35,24 +21,9 @@ static int block_the_break(void)
     return page == (void *) end ? 0 : -1;
 }
 
-static int wait_for_a_line(void)
-{
-    char byte;
-
-    while (read(STDIN_FILENO, &byte, 1) == 1)
-        if (byte == '\n')
-            return 0;
-    return -1;
-}
-
-static void say(const char *line)
-{
-    if (write(STDOUT_FILENO, line, strlen(line)) < 0)
-        _exit(1);
-}
-
 int main(int count, char **words)
 {
+    uint64_t state = FIRST_NUMBER;
     unsigned long blocks, number, other;
     char **block, *swapped;
 
@@ -66,7 +37,7 @@ int main(int count, char **words)
         return 1;
     }
     for (number = 0; number < blocks; number++) {
-        size_t bytes = 16 + next_number() % (GREATEST - 16);
+        size_t bytes = 16 + next_number(&state) % (GREATEST - 16);
 
         block[number] = malloc(bytes);
         if (block[number] == NULL)
@@ -74,7 +45,7 @@ int main(int count, char **words)
         memset(block[number], 0xa5, bytes);
     }
     for (number = blocks - 1; number > 0; number--) {
-        other = next_number() % (number + 1);
+        other = next_number(&state) % (number + 1);
         swapped = block[number];
         block[number] = block[other];
         block[other] = swapped;
@@ -82,11 +53,5 @@ int main(int count, char **words)
     for (number = 0; number < blocks; number++)
         if (number % KEPT != 0)
             free(block[number]);
-    say("ready\n");
-    if (wait_for_a_line() != 0)
-        return 1;
-    malloc_trim(0);
-    say("trimmed\n");
-    wait_for_a_line();
-    return 0;
+    return stand_still();
 }
