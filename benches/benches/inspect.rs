@@ -71,7 +71,7 @@ fn bench() -> anyhow::Result<ExitCode> {
 
 /// What looking into a process is.
 fn look(examiner: &mut Examiner, process: &Process) -> anyhow::Result<(BreakState, Examination)> {
-    Ok((BreakState::of(process)?, examiner.examine(process)))
+    Ok(examiner.look(process, process.stat()?)?)
 }
 
 /// What `brkhole inspect --format json` does for a process, but for its name.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use heap_meter::address_space::{AddressSpace, BreakState, FoundBy};
 use heap_meter::diagnosis;
@@ -31,11 +32,20 @@ impl Running {
         Process::open(self.pid()).unwrap()
     }
 
-    /// The state of its break; found alike by queries and from the list.
+    /// The state of its break; found alike by queries and from the list. A program that still loads
+    /// something is asked again.
     pub fn break_state(&self) -> BreakState {
-        let state = BreakState::of(&self.process()).unwrap();
-        same_answer(&state, &AddressSpace::of(self.pid()).unwrap());
-        state
+        const ATTEMPTS: usize = 100;
+        for _ in 0..ATTEMPTS {
+            let state = BreakState::of(&self.process()).unwrap();
+            let space = AddressSpace::of(self.pid()).unwrap();
+            if state == BreakState::of(&self.process()).unwrap() {
+                same_answer(&state, &space);
+                return state;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("process {}: its break never stays the same", self.pid());
     }
 
     pub fn malloc(&self) -> State {
