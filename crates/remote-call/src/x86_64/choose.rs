@@ -20,27 +20,30 @@ pub(super) struct Subject<'a> {
 }
 
 /// The thread that is disturbed least, of those that can.
+///
+/// How much a thread would be disturbed its registers tell, for little; whether it can be used takes
+/// several looks at each. So that is asked of one after the other, and of no more than it takes.
 pub(super) fn choose(subject: &Subject, space: &Space) -> Result<(i32, Registers), CallError> {
     let pid = subject.pid;
     let mut reasons = Vec::new();
-    let mut best: Option<(Restart, i32, Registers)> = None;
+    let mut candidates = Vec::with_capacity(subject.tids.len());
     for &tid in subject.tids {
-        match fitness(subject, space, tid) {
-            Ok(registers) => {
-                let rank = Restart::of(&registers);
-                let is_better = best.as_ref().is_none_or(|(other, ..)| rank < *other);
-                if is_better {
-                    best = Some((rank, tid, registers));
-                }
-            }
+        match ptrace::registers(tid).ok().flatten() {
+            Some(registers) => candidates.push((tid, registers)),
+            None => reasons.push((tid, Unfit::Ended)),
+        }
+    }
+    candidates.sort_by_key(|(_, registers)| Restart::of(registers));
+    for (tid, registers) in candidates {
+        match fitness(subject, space, tid, &registers) {
+            Ok(()) => return Ok((tid, registers)),
             Err(reason) => reasons.push((tid, reason)),
         }
     }
-    best.map(|(_, tid, registers)| (tid, registers))
-        .ok_or(CallError::NoThread { pid, reasons })
+    Err(CallError::NoThread { pid, reasons })
 }
 
-fn fitness(subject: &Subject, space: &Space, tid: i32) -> Result<Registers, Unfit> {
+fn fitness(subject: &Subject, space: &Space, tid: i32, registers: &Registers) -> Result<(), Unfit> {
     let status = Status::of_thread(subject.pid, tid).ok_or(Unfit::Ended)?;
     if status.has_shadow_stack() {
         return Err(Unfit::ShadowStack);
@@ -48,11 +51,9 @@ fn fitness(subject: &Subject, space: &Space, tid: i32) -> Result<Registers, Unfi
     if status.has_seccomp() && !subject.options.allow_seccomp {
         return Err(Unfit::Seccomp);
     }
-    let registers = ptrace::registers(tid).ok().flatten();
-    let registers = registers.ok_or(Unfit::Ended)?;
-    space.check_stack(tid, &registers)?;
+    space.check_stack(tid, registers)?;
     if space.is_in_sequence(tid, registers.rip) {
         return Err(Unfit::RestartableSequence);
     }
-    Ok(registers)
+    Ok(())
 }
