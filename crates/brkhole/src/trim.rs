@@ -5,13 +5,17 @@
 
 mod allocator;
 mod attempt;
+mod counters;
 mod errno;
+mod field;
 mod inside;
 mod interruption;
 mod library;
 mod notes;
 mod pause;
 mod report;
+mod rollup;
+mod scale;
 mod sequence;
 mod status;
 mod table;
@@ -36,6 +40,7 @@ pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
     let mut tools = Tools {
         examiner: Examiner::new(),
         stacks: Stacks::new(),
+        counters_are_exact: !arguments.dry_run && counters::are_exact(),
     };
     let mut reports: Vec<Report> = Vec::new();
     for (index, &pid) in arguments.pids.iter().enumerate() {

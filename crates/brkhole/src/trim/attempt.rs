@@ -1,16 +1,17 @@
 //! One attempt: stop the process, look, and only if all is well have it call malloc_trim.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use heap_meter::malloc::{Examiner, State};
 use heap_meter::process::Process;
-use heap_meter::snapshot::{Snapshot, Weigher};
 use heap_meter::stacks::Stacks;
 use remote_call::{Held, Options};
 
 use super::errno::Errno;
 use super::inside::{self, Standing};
 use super::library::Library;
+use super::scale::{Scale, Still, Weighed};
 
 /// So long may malloc_trim take. It gives back some GiB a second; let go in its middle, the process
 /// would finish it by itself.
@@ -22,12 +23,14 @@ const STOP: Duration = Duration::from_secs(2);
 pub(super) struct Tools {
     pub(super) examiner: Examiner,
     pub(super) stacks: Stacks,
+    /// The kernel's counters of a process's memory.
+    pub(super) counters_are_exact: bool,
 }
 
 /// What is known of the process before it is stopped.
 pub(super) struct Subject<'a> {
     pub(super) process: &'a Process,
-    pub(super) weigher: &'a mut Weigher,
+    pub(super) scale: &'a mut Scale,
     pub(super) library: &'a Library,
     pub(super) options: Options,
 }
@@ -50,11 +53,33 @@ pub(super) enum Attempt {
     Failed(String),
 }
 
+/// A process that has given back what it could, and still stands.
+struct Called {
+    malloc: State,
+    before: Still,
+    after: Still,
+    call: Duration,
+    threads: usize,
+    notes: Vec<String>,
+}
+
+impl Called {
+    /// When it has been let go.
+    fn weighed(self, scale: &Scale) -> Trimmed {
+        Trimmed {
+            malloc: self.malloc,
+            weighed: scale.weighed(self.before, self.after),
+            call: self.call,
+            threads: self.threads,
+            notes: self.notes,
+        }
+    }
+}
+
 /// The figures of a process that has given back what it could.
 pub(super) struct Trimmed {
     pub(super) malloc: State,
-    pub(super) before: Snapshot,
-    pub(super) after: Snapshot,
+    pub(super) weighed: Weighed,
     pub(super) call: Duration,
     pub(super) threads: usize,
     pub(super) notes: Vec<String>,
@@ -62,6 +87,7 @@ pub(super) struct Trimmed {
 
 /// Makes one attempt; gives how long the process stood still, too, if it did.
 pub(super) fn attempt(subject: &mut Subject, tools: &mut Tools) -> (Attempt, Option<Duration>) {
+    subject.scale.prepare();
     let held = match Held::hold_with(subject.process.pid(), STOP, subject.options) {
         Ok(held) => held,
         Err(error @ remote_call::Error::Restless { .. }) => {
@@ -73,51 +99,48 @@ pub(super) fn attempt(subject: &mut Subject, tools: &mut Tools) -> (Attempt, Opt
         Err(error) => return (Attempt::Refused(error.to_string()), None),
     };
     let outcome = while_held(&held, subject, tools);
-    (outcome, Some(held.release()))
+    let stood_still = held.release();
+    let attempt = match outcome {
+        Ok(called) => Attempt::Trimmed(Box::new(called.weighed(subject.scale))),
+        Err(attempt) => attempt,
+    };
+    (attempt, Some(stood_still))
 }
 
 const SECCOMP: &str = "its system calls are filtered (seccomp), and should the filter kill at madvise, munmap or \
      brk, malloc_trim would end it. A container's usual filter permits them: if this is one, \
      `--allow-seccomp`";
 
-fn while_held(held: &Held, subject: &mut Subject, tools: &mut Tools) -> Attempt {
+fn while_held(held: &Held, subject: &Subject, tools: &mut Tools) -> Result<Called, Attempt> {
     let pid = held.pid();
     let library = subject.library;
     if let Some(standing) = inside::any(pid, held.threads(), library, &mut tools.stacks) {
-        return Attempt::Inside(standing);
+        return Err(Attempt::Inside(standing));
     }
     let malloc = match tools.examiner.examine(subject.process).state {
         Ok(malloc) => malloc,
-        Err(unknown) => return Attempt::Unknown(unknown.to_string()),
+        Err(unknown) => return Err(Attempt::Unknown(unknown.to_string())),
     };
     let locked = malloc.arenas.iter().filter(|arena| arena.locked).count();
     if locked > 0 {
-        return Attempt::Locked(locked);
+        return Err(Attempt::Locked(locked));
     }
     if malloc.returnable_bytes.is_none() {
-        return Attempt::Unknown(flaw(&malloc));
+        return Err(Attempt::Unknown(flaw(&malloc)));
     }
     let arena = malloc.arenas.first().map(|arena| arena.address);
     if !arena.is_some_and(|arena| library.has(arena)) {
-        return Attempt::Refused(format!(
+        return Err(Attempt::Refused(format!(
             "malloc's state isn't where its code is (did it execute another program a moment \
              ago?); try again: `brkhole trim {pid}`"
-        ));
+        )));
     }
-    match call(held, malloc, library, subject.weigher) {
-        Ok(trimmed) => Attempt::Trimmed(Box::new(trimmed)),
-        Err(error) => error,
-    }
+    call(held, malloc, library, subject.scale)
 }
 
-fn call(
-    held: &Held,
-    malloc: State,
-    library: &Library,
-    weigher: &mut Weigher,
-) -> Result<Trimmed, Attempt> {
-    let before = weigher.weigh();
-    let before = before.map_err(|error| Attempt::Refused(error.to_string()))?;
+fn call(held: &Held, malloc: State, library: &Library, scale: &Scale) -> Result<Called, Attempt> {
+    let before = scale.still();
+    let before = before.map_err(|error| Attempt::Refused(weightless(&error)))?;
     let errno = library
         .errno_location
         .map(|location| Errno::of(held, location, CALL))
@@ -137,9 +160,9 @@ fn call(
         ),
     }
     called.map_err(|error| Attempt::Failed(error.to_string()))?;
-    let after = weigher.weigh();
-    let after = after.map_err(|error| Attempt::Failed(error.to_string()))?;
-    Ok(Trimmed {
+    let after = scale.still();
+    let after = after.map_err(|error| Attempt::Failed(weightless(&error)))?;
+    Ok(Called {
         malloc,
         before,
         after,
@@ -147,6 +170,10 @@ fn call(
         threads: held.threads().len(),
         notes,
     })
+}
+
+fn weightless(error: &io::Error) -> String {
+    format!("it can't be weighed (was it killed?): {error}")
 }
 
 /// What isn't known of malloc's state.

@@ -51,7 +51,10 @@ pub(super) fn any(
     stacks: &mut Stacks,
 ) -> Option<Standing> {
     let mut space = None;
-    threads.iter().find_map(|thread| {
+    // Those that are in malloc's own code have nothing to be looked through.
+    let mut threads: Vec<&Thread> = threads.iter().collect();
+    threads.sort_by_key(|thread| !library.is_inside(thread.instruction_pointer));
+    threads.into_iter().find_map(|thread| {
         let tid = thread.tid;
         let unreadable = Standing {
             tid,

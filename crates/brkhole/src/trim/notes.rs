@@ -8,21 +8,28 @@ use super::attempt::Trimmed;
 const SMALL_BYTES: u64 = 256 << 10;
 
 pub(super) fn of(trimmed: &Trimmed) -> Vec<String> {
-    let (before, after) = (&trimmed.before, &trimmed.after);
+    let weighed = &trimmed.weighed;
+    let (before, after) = (weighed.before, weighed.after);
     let mut notes = Vec::new();
-    let returned = before.rss_bytes.saturating_sub(after.rss_bytes);
-    let spared = before.private_bytes.saturating_sub(after.private_bytes);
-    if let Some(shared) = above(returned, spared) {
-        notes.push(format!(
+    let returned = weighed.returned_bytes();
+    match weighed.shared_bytes() {
+        Some(shared) if is_worth_a_word(shared, returned) => notes.push(format!(
             "{} of it are pages that another process still has (parent and child after a fork): \
              the machine gets them back only when that one gives them back, too",
             Bytes(shared)
-        ));
+        )),
+        None if returned > SMALL_BYTES => notes.push(
+            "how much of it another process still has isn't known: when it was let go, it ended or \
+             executed another program"
+                .to_owned(),
+        ),
+        Some(_) | None => {}
     }
     if let Some(less) = trimmed
         .malloc
         .returnable_bytes
-        .and_then(|predicted| above(predicted, returned))
+        .map(|predicted| predicted.saturating_sub(returned))
+        .filter(|less| is_worth_a_word(*less, less + returned))
     {
         notes.push(format!(
             "{} less than predicted were given back: pages that are locked into memory (mlock) \
@@ -41,8 +48,7 @@ pub(super) fn of(trimmed: &Trimmed) -> Vec<String> {
     notes
 }
 
-/// By how much one exceeds the other, if that is worth a word.
-fn above(one: u64, other: u64) -> Option<u64> {
-    let more = one.saturating_sub(other);
-    (more > SMALL_BYTES && more > one / 100).then_some(more)
+/// Whether a part is worth a word.
+fn is_worth_a_word(part: u64, whole: u64) -> bool {
+    part > SMALL_BYTES && part > whole / 100
 }

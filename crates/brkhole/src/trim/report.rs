@@ -16,12 +16,17 @@ pub(super) struct Report {
     pub(super) allocator: Option<String>,
     /// What malloc_trim was expected to give back; exact if the process stood still.
     pub(super) predicted_bytes: Option<u64>,
-    /// What rss has shrunk by.
+    /// What rss has shrunk by while it stood still.
     pub(super) returned_bytes: Option<u64>,
+    /// While it stood still, right before the call; if there was none, when it was looked at first.
     pub(super) rss_before_bytes: Option<u64>,
+    /// While it stood still, right after the call.
     pub(super) rss_after_bytes: Option<u64>,
-    /// Of that, what no other process has mapped.
+    /// What no other process has mapped: where the kernel's counters are exact, so that rss needs
+    /// no walk through the page tables, from at most a second before it was held; otherwise from
+    /// while it stood still.
     pub(super) private_before_bytes: Option<u64>,
+    /// The same from when it had just been let go, or from while it stood still.
     pub(super) private_after_bytes: Option<u64>,
     /// How many threads were stopped.
     pub(super) threads: Option<usize>,

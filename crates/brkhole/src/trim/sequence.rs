@@ -3,7 +3,7 @@
 use heap_meter::address_space::AddressSpace;
 use heap_meter::malloc::{Examination, Unknown};
 use heap_meter::process::Process;
-use heap_meter::snapshot::Weigher;
+use heap_meter::snapshot::Snapshot;
 use remote_call::Options;
 
 use super::allocator;
@@ -13,6 +13,8 @@ use super::library::Library;
 use super::notes;
 use super::pause::Pauses;
 use super::report::{Outcome, Report};
+use super::rollup::Weight;
+use super::scale::Scale;
 use super::status::Status;
 use super::words::{gave_up, locked, not_verified, told};
 use crate::cli::TrimArguments;
@@ -46,7 +48,6 @@ struct Looked {
     examination: Examination,
     /// Why a real trim would be refused now.
     refusal: Option<String>,
-    weigher: Weigher,
 }
 
 fn look(mut report: Report, process: &Process, tools: &mut Tools) -> Result<Looked, Box<Report>> {
@@ -60,12 +61,8 @@ fn look(mut report: Report, process: &Process, tools: &mut Tools) -> Result<Look
     if let Some(why) = status.hopeless() {
         return refused(report, why);
     }
-    let weighed = Process::open(pid).and_then(|process| {
-        let mut weigher = Weigher::new(process)?;
-        Ok((weigher.weigh()?, weigher))
-    });
-    let (before, weigher) = match weighed {
-        Ok(weighed) => weighed,
+    let before = match Snapshot::of(pid) {
+        Ok(before) => before,
         Err(error) => return refused(report, error.to_string()),
     };
     let examination = tools.examiner.examine(process);
@@ -83,7 +80,6 @@ fn look(mut report: Report, process: &Process, tools: &mut Tools) -> Result<Look
         report,
         refusal: status.refusal(),
         examination,
-        weigher,
     })
 }
 
@@ -93,7 +89,6 @@ fn predicted(looked: Looked) -> Report {
         mut report,
         examination,
         refusal,
-        ..
     } = looked;
     if let Some(why) = refusal {
         let note = format!("without --dry-run it would be refused now: {why}");
@@ -126,7 +121,6 @@ fn trimmed(
         mut report,
         examination,
         refusal,
-        mut weigher,
     } = looked;
     if let Some(why) = refusal {
         return report.ended(Outcome::Refused, why);
@@ -147,13 +141,19 @@ fn trimmed(
         Ok(library) => library,
         Err(error) => return report.ended(Outcome::Refused, format!("{error:#}")),
     };
+    let mut scale = match Scale::of(pid, tools.counters_are_exact) {
+        Ok(scale) => scale,
+        Err(error) => {
+            return report.ended(Outcome::Refused, format!("it can't be weighed: {error}"));
+        }
+    };
     let options = Options::default().allow_seccomp(arguments.allow_seccomp);
     let mut pauses = Pauses::new(arguments.patience);
     let mut unknown = 0;
     loop {
         let mut subject = Subject {
             process,
-            weigher: &mut weigher,
+            scale: &mut scale,
             library: &library,
             options,
         };
@@ -196,15 +196,23 @@ fn is_lasting(unknown: &Unknown) -> bool {
     )
 }
 
+/// What no other process has mapped, before and after.
+fn private(walked: Option<[Weight; 2]>) -> [Option<u64>; 2] {
+    walked.map_or([None; 2], |both| {
+        both.map(|weight| Some(weight.private_bytes))
+    })
+}
+
 fn done(mut report: Report, trimmed: Trimmed, process: &Process, tools: &mut Tools) -> Report {
-    let Trimmed { before, after, .. } = &trimmed;
+    let weighed = trimmed.weighed;
     report.outcome = Outcome::Trimmed;
     report.predicted_bytes = trimmed.malloc.returnable_bytes;
-    report.rss_before_bytes = Some(before.rss_bytes);
-    report.rss_after_bytes = Some(after.rss_bytes);
-    report.returned_bytes = Some(before.rss_bytes.saturating_sub(after.rss_bytes));
-    report.private_before_bytes = Some(before.private_bytes);
-    report.private_after_bytes = Some(after.private_bytes);
+    report.rss_before_bytes = Some(weighed.before.rss_bytes);
+    report.rss_after_bytes = Some(weighed.after.rss_bytes);
+    report.returned_bytes = Some(weighed.returned_bytes());
+    let [before, after] = private(weighed.walked);
+    report.private_before_bytes = before;
+    report.private_after_bytes = after;
     report.call_seconds = Some(trimmed.call.as_secs_f64());
     report.threads = Some(trimmed.threads);
     report.notes.extend(notes::of(&trimmed));
