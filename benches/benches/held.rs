@@ -1,0 +1,130 @@
+//! How long a process stands still for `brkhole trim`, beside what can't be done without: holding
+//! it and letting it go, and `malloc_trim` itself, called by the program. Nothing is required.
+//!
+//! What comes on top of the two is the watcher's: that no thread is inside malloc, that its books
+//! agree, what it weighs before and after. It should not grow with what the process has resident,
+//! and with its free blocks no faster than `malloc_trim` does.
+//!
+//! Each run has a fresh process, as a heap can be given back once. The times are those for which it
+//! stands still, not those of the watcher.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::Context;
+use benches::waiting::Waiting;
+use benches::{Bench, Contest, Mode, program};
+use remote_call::Held;
+use serde_json::Value;
+
+const HELD: &str = "held and let go";
+const ITS_OWN: &str = "its own malloc_trim";
+const TRIMMED: &str = "brkhole trim";
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const FREE_BYTES: u64 = 64 << 20;
+
+fn main() -> ExitCode {
+    bench().unwrap_or_else(|error| {
+        eprintln!("held: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn bench() -> anyhow::Result<ExitCode> {
+    let mut bench = Bench::start("held", env!("CARGO_TARGET_TMPDIR"));
+    let (rounds, share) = match bench.mode() {
+        Mode::Full => (31, 1),
+        Mode::Quick => (7, 1),
+        Mode::Test => (1, 16),
+    };
+    if !cfg!(all(target_arch = "x86_64", target_env = "gnu")) {
+        bench.skip("held", "only glibc's malloc on x86-64 can be trimmed");
+        return Ok(bench.finish());
+    }
+    let brkhole = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("release/brkhole");
+    if !brkhole.exists() {
+        bench.skip("held", "no command (cargo build --release -p brkhole)");
+        return Ok(bench.finish());
+    }
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/keeps_free.c");
+    let program = program::compile(&source, place.path())?;
+    for (name, free_bytes, threads) in [
+        ("held/small", 0, 1),
+        ("held/free", FREE_BYTES / share, 1),
+        ("held/free_8_threads", FREE_BYTES / share, 8),
+    ] {
+        if !bench.wants(name) {
+            continue;
+        }
+        let heap = Heap {
+            program: &program,
+            brkhole: &brkhole,
+            free_bytes,
+            threads,
+        };
+        bench.run(heap.contest(name), rounds)?;
+    }
+    Ok(bench.finish())
+}
+
+/// A process that keeps memory free, and who has it give that back.
+struct Heap<'a> {
+    program: &'a PathBuf,
+    brkhole: &'a PathBuf,
+    free_bytes: u64,
+    threads: u64,
+}
+
+impl Heap<'_> {
+    fn contest(&self, name: &str) -> Contest<'_> {
+        Contest::new(name)
+            .parameter("free_bytes", self.free_bytes)
+            .parameter("threads", self.threads)
+            .arm(HELD, || self.held())
+            .arm(ITS_OWN, || self.start()?.go())
+            .arm(TRIMMED, || self.trimmed())
+            .compare(HELD, TRIMMED)
+            .compare(ITS_OWN, TRIMMED)
+    }
+
+    fn start(&self) -> anyhow::Result<Waiting> {
+        let arguments = [self.free_bytes, self.threads].map(|number| number.to_string());
+        Waiting::start(self.program, &arguments)
+    }
+
+    fn held(&self) -> anyhow::Result<f64> {
+        let waiting = self.start()?;
+        let held = Held::hold(waiting.pid(), PATIENCE)?;
+        let threads = held.threads().len() as u64;
+        anyhow::ensure!(threads == self.threads, "{threads} threads stood still");
+        Ok(held.release().as_secs_f64())
+    }
+
+    /// All of it has to come back, or another thing was measured.
+    fn trimmed(&self) -> anyhow::Result<f64> {
+        let mut waiting = self.start()?;
+        let output = Command::new(self.brkhole)
+            .args(["trim", "--format", "json"])
+            .arg(waiting.pid().to_string())
+            .output()
+            .context("can't start brkhole")?;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "brkhole trim: {complaint}");
+        let reports: Value = serde_json::from_slice(&output.stdout)?;
+        let report = &reports[0];
+        let returned = report["returned_bytes"].as_u64();
+        let returned = returned.context("brkhole trim tells what was given back")?;
+        // Of each run, what is on pages with other blocks stays.
+        anyhow::ensure!(
+            returned >= self.free_bytes / 2,
+            "{returned} bytes were given back of {}",
+            self.free_bytes
+        );
+        waiting.go()?;
+        let seconds = report["longest_held_seconds"].as_f64();
+        seconds.context("brkhole trim tells how long the process stood still")
+    }
+}
