@@ -23,17 +23,27 @@
 //! | the frame is written below the red zone | nobody reads it |
 //! | the registers are set to the function | it is called and returns through the frame |
 //! | signals are blocked | the same, and the frame has the old mask |
-//! | the function returns and the thread stops before `rt_sigreturn` | `rt_sigreturn` is done |
-//! | instead of it, `getpid` is done, with the instruction pointer set to before `rt_sigreturn` | that code is run again |
+//! | a signal without effect is made to wait | it has none when the frame's mask lets it through |
+//! | the function returns, that signal comes, and the thread stops before `rt_sigreturn` | the signal is ignored, and `rt_sigreturn` is done |
+//! | the signal is dropped | `rt_sigreturn` is done |
 //! | the mask is restored, then the vector registers | the same |
 //! | the general registers are restored, in one request | all is as before |
+//!
+//! The signal is how the tracer sees the end, since a stop at each system call of the function would
+//! take far longer than the call. It is SIGURG or SIGWINCH, whichever the program has no handler for
+//! and doesn't block, and it waits, blocked, for this thread alone. On its way back the thread comes
+//! through a first frame that lets only this signal through, and stops, as a traced thread does for
+//! any signal; one that isn't traced any more ignores it. Where the program has a use for both, or
+//! a signal may not be sent, the thread stops at all system calls, and at `rt_sigreturn` in
+//! whose place `getpid` is done, with the instruction pointer set to before that code.
 //!
 //! The last steps are there because the kernel, on `rt_sigreturn`, forgets what it remembers of an
 //! interrupted system call (`restart_block`), such as how much of a sleep is left. A tracer that
 //! lives ends the call without `rt_sigreturn`, in a stop from which the kernel goes on with that
-//! system call as after any stop.
+//! system call as after any stop. A thread that was interrupted in such a system call has no first
+//! frame, whose `rt_sigreturn` would be one too many: it, too, stops at all system calls.
 //!
-//! No signal is raised, no disposition changed, no page mapped, and no code written.
+//! No disposition is changed, no page mapped, and no code written.
 //!
 //! # What the process notices
 //!
@@ -43,7 +53,8 @@
 //!   `read`, `nanosleep`, `poll`, `ppoll` and waits for a futex, go on with what is left of them.
 //!   If the caller is killed within the call, the sleeping ones (those that the kernel restarts by
 //!   `restart_syscall`) end with `EINTR`, as after a handler.
-//! - Signals that come meanwhile wait. SIGSTOP takes effect when the process is let go.
+//! - Signals that come meanwhile wait, and one that nobody has a use for is seen to wait
+//!   (`SigPnd` in `/proc/PID/task/TID/status`). SIGSTOP takes effect when the process is let go.
 //! - Bytes below the red zone, where the frame and the function's own frames were, are not put back:
 //!   by the ABI they are nobody's, and any handler would have overwritten them.
 //! - The function's doings: what it changes, and that it changes `errno` of the thread that calls.

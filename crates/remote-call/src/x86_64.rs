@@ -7,6 +7,7 @@
 mod call;
 mod choose;
 mod frame;
+mod gate;
 mod maps;
 mod ptrace;
 mod seize;

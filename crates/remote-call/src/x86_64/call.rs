@@ -9,12 +9,12 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use super::choose::{Subject, choose};
-use super::frame::{Frame, State};
-use super::maps;
+use super::frame::{Frame, OWN_SIGNALS, State, call_mask};
 use super::ptrace::{self, Registers};
 use super::stack::Space;
 use super::wait::{Stop, next_stop};
 use super::way_back::WayBack;
+use super::{gate, maps};
 use crate::CallError;
 use crate::held::Request;
 
@@ -34,17 +34,6 @@ impl From<CallError> for Failure {
         }
     }
 }
-
-/// Signals that the processor or the kernel raise for what a thread itself does. Blocking one of
-/// them makes the kernel reset what the program wants done with it.
-const OWN_SIGNALS: [i32; 6] = [
-    libc::SIGSEGV,
-    libc::SIGBUS,
-    libc::SIGFPE,
-    libc::SIGILL,
-    libc::SIGTRAP,
-    libc::SIGSYS,
-];
 
 /// How long is waited for a thread to do what it does at once.
 const MOMENT: Duration = Duration::from_secs(10);
@@ -85,7 +74,8 @@ pub(super) fn call(
         vectors: ptrace::vectors(tid).map_err(failed("read the vector registers"))?,
         signal_mask: ptrace::signal_mask(tid).map_err(failed("read the signal mask"))?,
     };
-    let frame = Frame::new(&state, &found, address, &request.arguments);
+    let signal = gate::signal(pid, tid, &state);
+    let frame = Frame::new(&state, &found, address, &request.arguments, signal);
     let written = subject.memory.write_all_at(&frame.bytes, frame.start);
     written.map_err(failed("write to the stack"))?;
     let caller = Caller {
@@ -120,17 +110,21 @@ impl Caller<'_> {
         Ok(outcome?)
     }
 
-    /// Until the thread is about to run `rt_sigreturn`, standing in a stop for a signal.
+    /// Until the thread is about to run `rt_sigreturn`, having been asked to stop there.
     fn begin(&self, patience: Duration) -> Result<Result<u64, CallError>, CallError> {
-        let own = OWN_SIGNALS
-            .iter()
-            .fold(0, |set, signal| set | 1 << (signal - 1));
-        let mask = self.state.signal_mask | !own;
+        let mask = call_mask(self.state.signal_mask);
         ptrace::set_signal_mask(self.tid, mask).map_err(self.failed("set the signal mask"))?;
+        let waits_at_gate = |signal: &i32| gate::raise(self.subject.pid, self.tid, *signal).is_ok();
+        let gate = self.frame.gate.filter(waits_at_gate);
+        let go_on = match gate {
+            Some(_) => ptrace::go_on,
+            // Then the end is known by its system call, and all that come before are stops, too.
+            None => ptrace::go_on_to_call,
+        };
         let deadline = Instant::now() + patience;
         let mut signal = 0;
         loop {
-            ptrace::go_on_to_call(self.tid, signal).map_err(self.failed("begin the call"))?;
+            go_on(self.tid, signal).map_err(self.failed("begin the call"))?;
             signal = 0;
             match self.next_stop(deadline)? {
                 None => {
@@ -148,8 +142,13 @@ impl Caller<'_> {
                     }
                 }
                 Some(Stop::Signal(arrived)) => {
+                    let registers = self.registers()?;
+                    if gate == Some(arrived) && self.is_through(&registers) {
+                        let value = self.value();
+                        self.stop_before_return(registers, u64::MAX)?;
+                        return Ok(value);
+                    }
                     if self.is_crash(arrived)? {
-                        let registers = self.registers()?;
                         self.stop_before_return(registers, u64::MAX)?;
                         return Ok(Err(CallError::Crashed {
                             tid: self.tid,
@@ -171,6 +170,12 @@ impl Caller<'_> {
         registers.orig_rax == libc::SYS_rt_sigreturn as u64
             && registers.rip == self.way_back.restore.end
             && registers.rsp == self.frame.stack_pointer
+    }
+
+    /// Whether the thread has come through the gate, and is about to run the code that calls the
+    /// `rt_sigreturn` of our frame.
+    fn is_through(&self, registers: &Registers) -> bool {
+        registers.rip == self.way_back.restore.address && registers.rsp == self.frame.stack_pointer
     }
 
     fn value(&self) -> Result<u64, CallError> {

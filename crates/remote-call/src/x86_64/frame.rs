@@ -10,6 +10,7 @@
 //! (`arch_do_signal_or_restart`), `arch/x86/include/uapi/asm/{sigcontext,ucontext}.h`;
 //! sigreturn(2)
 
+use super::gate;
 use super::ptrace::Registers;
 use super::way_back::WayBack;
 
@@ -58,6 +59,28 @@ const ERESTARTNOINTR: i64 = -513;
 const ERESTARTNOHAND: i64 = -514;
 const ERESTART_RESTARTBLOCK: i64 = -516;
 
+/// The direction flag clear, as the ABI wants it; interrupts on, and the bit that is always.
+const FLAGS_OF_CODE: u64 = 0x202;
+
+/// Signals that the processor or the kernel raise for what a thread itself does. Blocking one of
+/// them makes the kernel reset what the program wants done with it.
+pub(super) const OWN_SIGNALS: [i32; 6] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGILL,
+    libc::SIGTRAP,
+    libc::SIGSYS,
+];
+
+/// The signals that are blocked during a call.
+pub(super) fn call_mask(signal_mask: u64) -> u64 {
+    let own = OWN_SIGNALS
+        .iter()
+        .fold(0, |set, signal| set | gate::bit(*signal));
+    signal_mask | !own
+}
+
 /// Length of the instruction `syscall`.
 const SYSCALL_BYTES: u64 = 2;
 
@@ -72,6 +95,8 @@ pub(super) struct Frame {
     pub(super) value: u64,
     /// The stack pointer with which `rt_sigreturn` finds the frame.
     pub(super) stack_pointer: u64,
+    /// The signal that comes through the gate before that.
+    pub(super) gate: Option<i32>,
 }
 
 /// Everything that a thread has to get back.
@@ -113,6 +138,7 @@ impl Frame {
         way_back: &WayBack,
         function: u64,
         arguments: &[u64; 6],
+        gate: Option<i32>,
     ) -> Self {
         let vectors = signal_vectors(&state.vectors);
         let top = state.registers.rsp - RED_ZONE_BYTES;
@@ -121,9 +147,10 @@ impl Frame {
         let value = vectors_at - 8;
         // Below the frame: the function's return address, and what is skipped on the way back.
         let below = 8 + way_back.store.skipped_bytes;
+        let gate_bytes = gate.map_or(0, |_| FRAME_BYTES);
         // As behind every call instruction.
-        let start = ((value - FRAME_BYTES - below) & !15) - 8;
-        let frame = start + below;
+        let start = ((value - FRAME_BYTES - gate_bytes - below) & !15) - 8;
+        let frame = start + below + gate_bytes;
 
         let mut bytes = vec![0; (top - start) as usize];
         let mut put = |address: u64, content: &[u8]| {
@@ -132,14 +159,28 @@ impl Frame {
         };
         put(start, &way_back.store.address.to_le_bytes());
         put(frame, &way_back.restore.address.to_le_bytes());
-        put(frame + 8, &context(state, vectors_at)[8..]);
+        let undone = restarted(&state.registers);
+        put(
+            frame + 8,
+            &context(&undone, state.signal_mask, vectors_at)[8..],
+        );
+        if let Some(signal) = gate {
+            let through = Registers {
+                rip: way_back.restore.address,
+                rsp: frame + 8,
+                eflags: FLAGS_OF_CODE,
+                ..state.registers
+            };
+            let mask = call_mask(state.signal_mask) & !gate::bit(signal);
+            put(start + below, &way_back.restore.address.to_le_bytes());
+            put(start + below + 8, &context(&through, mask, vectors_at)[8..]);
+        }
         put(vectors_at, &vectors);
 
         let mut registers = state.registers;
         registers.rip = function;
         registers.rsp = start;
-        // The direction flag clear, as the ABI wants it; interrupts on, and the bit that is always.
-        registers.eflags = 0x202;
+        registers.eflags = FLAGS_OF_CODE;
         // No system call is under way, so there is none for the kernel to make anew.
         registers.orig_rax = u64::MAX;
         // Of no arguments in vector registers, in case there is an ellipsis.
@@ -159,17 +200,17 @@ impl Frame {
             registers,
             value,
             stack_pointer: frame + 8,
+            gate,
         }
     }
 }
 
 /// `struct rt_sigframe` without its return address and without information on a signal.
-fn context(state: &State, vectors_at: u64) -> [u8; FRAME_BYTES as usize] {
+fn context(registers: &Registers, signal_mask: u64, vectors_at: u64) -> [u8; FRAME_BYTES as usize] {
     let mut frame = [0; FRAME_BYTES as usize];
     let mut put = |offset: usize, content: &[u8]| {
         frame[offset..][..content.len()].copy_from_slice(content);
     };
-    let registers = restarted(&state.registers);
     put(offset::FLAGS, &FLAGS.to_le_bytes());
     put(offset::STACK_FLAGS, &NO_STACK_FLAGS.to_le_bytes());
     let general = [
@@ -198,7 +239,7 @@ fn context(state: &State, vectors_at: u64) -> [u8; FRAME_BYTES as usize] {
     put(offset::SEGMENTS, &(registers.cs as u16).to_le_bytes());
     put(offset::SEGMENTS + 6, &(registers.ss as u16).to_le_bytes());
     put(offset::VECTORS, &vectors_at.to_le_bytes());
-    put(offset::SIGNAL_MASK, &state.signal_mask.to_le_bytes());
+    put(offset::SIGNAL_MASK, &signal_mask.to_le_bytes());
     frame
 }
 

@@ -60,6 +60,16 @@ impl Status {
         features.any(|feature| feature == "shstk")
     }
 
+    /// The signals that have handlers, and those that have come and wait, for the thread or its
+    /// process. `None` if that isn't told.
+    pub(super) fn signals_in_use(&self) -> Option<u64> {
+        let sets = ["SigCgt", "SigPnd", "ShdPnd"];
+        let mut sets = sets
+            .into_iter()
+            .map(|name| u64::from_str_radix(self.field(name), 16));
+        sets.try_fold(0, |all, set| Some(all | set.ok()?))
+    }
+
     pub(super) fn has_seccomp(&self) -> bool {
         self.number("Seccomp") != 0
     }
@@ -179,6 +189,20 @@ mod tests {
         assert!(status.has_shadow_stack() && status.has_seccomp() && !status.has_ended());
         let status = Status("State:\tZ (zombie)\nx86_Thread_features:\t\nSeccomp:\t0\n".into());
         assert!(status.has_ended() && !status.has_shadow_stack() && !status.has_seccomp());
+    }
+
+    #[test]
+    fn signals() {
+        let status = Status(
+            "SigPnd:\t0000000000000001\nShdPnd:\t0000000000000100\n\
+                             SigBlk:\tffffffffffffffff\nSigCgt:\t0000000180000000\n"
+                .into(),
+        );
+        assert_eq!(status.signals_in_use(), Some(0x1_8000_0101));
+        assert_eq!(
+            Status("SigPnd:\t0\nSigCgt:\t0\n".into()).signals_in_use(),
+            None
+        );
     }
 
     #[test]

@@ -38,7 +38,7 @@ fn it_lies_where_the_kernel_and_the_abi_want_it() {
     for offset in 0..128 {
         let mut state = state();
         state.registers.rsp += offset;
-        let frame = Frame::new(&state, &way_back, 0x5000, &[1, 2, 3, 4, 5, 6]);
+        let frame = Frame::new(&state, &way_back, 0x5000, &[1, 2, 3, 4, 5, 6], None);
         assert_eq!(frame.start % 16, 8, "as behind a call instruction");
         let end = frame.start + frame.bytes.len() as u64;
         assert_eq!(end, state.registers.rsp - 128, "below the red zone");
@@ -55,6 +55,28 @@ fn it_lies_where_the_kernel_and_the_abi_want_it() {
         assert_eq!(word(&frame, context - 8 + 48 + 8 * 15), state.registers.rsp);
         assert_eq!((frame.registers.rip, frame.registers.rdi), (0x5000, 1));
     }
+}
+
+#[test]
+fn a_gate_leads_to_the_frame_and_lets_one_signal_through() {
+    let way_back = way_back();
+    let (arguments, signal) = ([0; 6], libc::SIGURG);
+    let frame = Frame::new(&state(), &way_back, 0x5000, &arguments, Some(signal));
+    assert_eq!(frame.start % 16, 8, "as behind a call instruction");
+    assert_eq!(word(&frame, frame.start), way_back.store.address);
+    let gate = frame.start + 8 + way_back.store.skipped_bytes;
+    assert_eq!(word(&frame, gate), way_back.restore.address);
+    assert_eq!(gate + FRAME_BYTES, frame.stack_pointer - 8);
+    let register = |number: u64| word(&frame, gate + 48 + 8 * number);
+    assert_eq!(register(15), frame.stack_pointer, "rsp");
+    assert_eq!(register(16), way_back.restore.address, "rip");
+    let vectors = offset::VECTORS as u64;
+    let of_frame = word(&frame, frame.stack_pointer - 8 + vectors);
+    assert_eq!(word(&frame, gate + vectors), of_frame);
+    let mask = word(&frame, gate + 304);
+    assert_eq!(mask & gate::bit(signal), 0, "it comes through");
+    assert_eq!(mask | gate::bit(signal), call_mask(0x4711), "no other does");
+    assert_eq!(word(&frame, frame.stack_pointer - 8 + 304), 0x4711);
 }
 
 #[test]

@@ -13,6 +13,9 @@ use nix::unistd::Pid;
 
 use super::Caller;
 
+/// A request to a thread, a write to its memory, and the signal that waits for a call's end.
+const STEPS: [i64; 3] = [libc::SYS_ptrace, libc::SYS_pwrite64, libc::SYS_tgkill];
+
 /// The first thread's end is told once those of the others have been taken notice of.
 fn kill(pid: Pid) {
     nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
@@ -22,7 +25,7 @@ fn kill(pid: Pid) {
 }
 
 /// Starts a caller, and kills it before its `step`th system call that concerns the process it
-/// holds: a ptrace request, or a write to its memory. `false`: it took fewer steps and ended well.
+/// holds. `false`: it took fewer steps and ended well.
 pub(super) fn kill_before(step: usize, mut command: Command) -> bool {
     // SAFETY: ptrace(2) is a plain system call, fit for a forked child.
     unsafe { command.pre_exec(|| Ok(ptrace::traceme()?)) };
@@ -44,7 +47,7 @@ pub(super) fn kill_before(step: usize, mut command: Command) -> bool {
                 let number = registers.orig_rax.cast_signed();
                 // What the kernel leaves in `rax` until a call is done.
                 let is_entry = registers.rax.cast_signed() == -i64::from(libc::ENOSYS);
-                if is_entry && [libc::SYS_ptrace, libc::SYS_pwrite64].contains(&number) {
+                if is_entry && STEPS.contains(&number) {
                     steps += 1;
                     if steps == step {
                         // It doesn't come to this call any more.
