@@ -28,6 +28,33 @@ fn a_thousand_calls_and_their_values() {
     target.finish_well(1000);
 }
 
+/// How often the first thread had to wait while it made a call with a thousand system calls.
+fn waits(target: Target) -> u64 {
+    let waits = || target.status("voluntary_ctxt_switches").parse::<u64>();
+    let held = Held::hold(target.pid(), PATIENCE).unwrap();
+    let before = waits().unwrap();
+    let value = held.call(target.at("busy"), &[1000], PATIENCE).unwrap();
+    let after = waits().unwrap();
+    held.release();
+    assert_eq!(value, 1000);
+    target.finish_well(0);
+    after - before
+}
+
+#[test]
+fn it_is_not_stopped_at_each_system_call() {
+    let waited = waits(Target::start(&["registers"]));
+    assert!(waited < 100, "{waited} times");
+}
+
+#[test]
+fn it_is_where_the_program_has_a_use_for_the_signals() {
+    let mut target = Target::start(&["urgent"]);
+    assert_eq!(target.line(), "urgent", "it has its handlers");
+    let waited = waits(target);
+    assert!(waited >= 2000, "{waited} times");
+}
+
 #[test]
 fn one_that_is_dropped_is_let_go() {
     let target = Target::start(&["registers"]);

@@ -107,7 +107,7 @@ fn at_random_while_its_process_has_eight_threads() {
 
 #[test]
 fn before_each_step() {
-    for mode in ["registers", "naps", "threads"] {
+    for mode in ["registers", "urgent", "naps", "threads"] {
         let target = Target::start(&[mode]);
         let mut step = 1;
         while stepped::kill_before(step, caller_of(&target, 1)) {

@@ -70,6 +70,13 @@ unsigned long stuck(void) {
 
 void unstick(void) { go_on_spinning = 0; }
 
+/* Makes as many system calls. */
+unsigned long busy(unsigned long count) {
+    for (unsigned long i = 0; i < count; i++)
+        syscall(SYS_getppid);
+    return count;
+}
+
 static void on_signal(int signal) {
     if (signal == SIGTERM)
         enough = 1;
@@ -101,6 +108,20 @@ static void spin_until_enough(void) {
 }
 
 static void registers(void) {
+    spin_until_enough();
+}
+
+static void on_quiet_signal(int signal) {
+    (void)signal;
+    failures++;
+}
+
+/* With handlers for the signals that are nobody's as a rule. */
+static void urgent(void) {
+    signal(SIGURG, on_quiet_signal);
+    signal(SIGWINCH, on_quiet_signal);
+    puts("urgent");
+    fflush(stdout);
     spin_until_enough();
 }
 
@@ -351,6 +372,7 @@ int main(int argc, char **argv) {
         void (*run)(void);
     } modes[] = {
         {"registers", registers},
+        {"urgent", urgent},
         {"read", read_pipe},
         {"nanosleep", sleep_a_while},
         {"clock_nanosleep", clock_sleep},
@@ -382,8 +404,8 @@ int main(int argc, char **argv) {
     if (argc > 1 && !strcmp(argv[1], "execs") && getenv("AGAIN"))
         executing();
     setenv("AGAIN", "yes", 1);
-    printf("plain %p\ncounted %p\ncrash %p\ndivide %p\nabort %p\nstuck %p\nunstick %p\n", plain,
-           counted, crash, divide, abort, stuck, unstick);
+    printf("plain %p\ncounted %p\ncrash %p\ndivide %p\nabort %p\nstuck %p\nunstick %p\nbusy %p\n", plain,
+           counted, crash, divide, abort, stuck, unstick, busy);
     printf("data %p\nready\n", (void *)&calls);
     fflush(stdout);
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
