@@ -17,6 +17,8 @@ mod report;
 mod rollup;
 mod scale;
 mod sequence;
+#[cfg(all(test, target_arch = "x86_64"))]
+mod sleeper;
 mod status;
 mod table;
 mod words;

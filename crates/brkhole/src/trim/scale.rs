@@ -115,40 +115,11 @@ impl Weighed {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
     use super::*;
+    use crate::trim::sleeper::Sleeper;
     use remote_call::Held;
-    use std::process::{Child, Command};
-
-    struct Sleeper(Child);
-
-    impl Sleeper {
-        fn started() -> Self {
-            let sleeper = Self(Command::new("sleep").arg("60").spawn().unwrap());
-            let state = || {
-                let stat = std::fs::read_to_string(format!("/proc/{}/stat", sleeper.pid()));
-                let stat = stat.unwrap();
-                let (comm, rest) = stat.rsplit_once(") ").unwrap();
-                comm.ends_with("(sleep") && rest.starts_with('S')
-            };
-            while !state() {
-                std::thread::yield_now();
-            }
-            sleeper
-        }
-
-        fn pid(&self) -> i32 {
-            self.0.id() as i32
-        }
-    }
-
-    impl Drop for Sleeper {
-        fn drop(&mut self) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
-        }
-    }
 
     #[test]
     fn both_ways_weigh_the_same() {
