@@ -23,7 +23,7 @@ struct Cli {
 }
 
 /// The benches that aren't criterion's.
-const OWN: [&str; 7] = [
+const OWN: [&str; 8] = [
     "plain_c",
     "trace",
     "attach",
@@ -31,6 +31,7 @@ const OWN: [&str; 7] = [
     "footprint",
     "explain",
     "inspect",
+    "held",
 ];
 
 fn main() -> ExitCode {

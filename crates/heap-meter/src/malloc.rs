@@ -46,6 +46,7 @@
 //! glibc 2.27 to 2.44, `malloc/malloc.c` and `malloc/arena.c`; tried against real ones of 2.31, 2.36,
 //! 2.41, 2.43 and 2.44 on x86-64. On aarch64 the layout is the same, and checked in the same way.
 
+mod ahead;
 mod allocator;
 mod arena;
 mod cache;

@@ -3,6 +3,7 @@
 //! All lists are followed at once: each step of each needs a page, and pages are read together,
 //! since a system call costs more than what it reads.
 
+use super::ahead;
 use super::cache::Cache;
 use super::flaw::Flaw;
 use super::glance;
@@ -99,11 +100,16 @@ impl Walk {
             if open.is_empty() {
                 break;
             }
-            let mut places = Vec::with_capacity(open.len());
             for list in &open {
                 list.check_place(heaps)?;
-                places.push(list.next..list.next + SMALLEST_BYTES);
             }
+            // First, so that they are there when the lists are followed.
+            let mut places = ahead::pages(memory, &open, heaps)?;
+            let guessed = places.len();
+            places.extend(
+                open.iter()
+                    .map(|list| list.next..list.next + SMALLEST_BYTES),
+            );
             pages += places.len();
             let beside = (pages >= PAGES_BETWEEN).then(|| header.place());
             if beside.is_some() {
@@ -114,7 +120,10 @@ impl Walk {
                 &places,
                 beside,
                 |again| glance::same(header, again),
-                |cache, index| follow(open[index], cache, heaps, &mut budget),
+                |cache, index| match index.checked_sub(guessed) {
+                    Some(index) => follow(open[index], cache, heaps, &mut budget),
+                    None => Ok(()),
+                },
             )?;
         }
         let count = lists.iter().map(|list| list.chunks.len()).sum();
