@@ -2,8 +2,9 @@
 //! takes to count its pages (`smaps_rollup`): of a small process, of one with much free memory in
 //! many chunks, and of all of many.
 //!
-//! Both are done on this thread alone, where `brkhole inspect --all` has several, in a process that has looked at others before: so it is for
-//! each process of a survey but the first. The processes that are looked at do nothing.
+//! Both are done on this thread alone, where `brkhole inspect --all` has several, and by one that has
+//! looked at others before: so it is for each process of a survey but the first. The processes that
+//! are looked at do nothing.
 
 use std::fs::File;
 use std::hint::black_box;
