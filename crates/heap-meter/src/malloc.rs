@@ -1,8 +1,9 @@
 //! What a running process's malloc keeps, read from outside: no stop, no symbols, no debugger.
 //!
-//! glibc's main arena is found in libc's data by what every arena has: 254 ends of bins, each of which
-//! is the bin itself or a place where a chunk can be, and a next arena; the others follow in a ring. All lists of free chunks are followed, which gives what is free to the
-//! byte, and the resident whole pages within it are what `malloc_trim(0)` would give back.
+//! glibc's main arena is found in libc's data by what every arena has: 254 ends of bins, each of
+//! which is the bin itself or a place where a chunk can be, and a next arena; the others follow in a
+//! ring. All lists of free chunks are followed, which gives what is free to the byte, and the
+//! resident whole pages within it are what `malloc_trim(0)` would give back.
 //!
 //! ```
 //! use heap_meter::malloc::Examiner;

@@ -18,6 +18,8 @@ pub(super) struct Verified {
     pub(super) free: Free,
     /// Whether some of what is returnable is the main arena's top.
     pub(super) returns_top: bool,
+    /// Where the top ends: at the break, if the arena is the main one and grows by it.
+    pub(super) top_end: u64,
 }
 
 /// Reads an arena once: sees whether it rests, collects its free chunks, asks which pages are
@@ -72,5 +74,6 @@ fn read(
     Ok(Verified {
         free,
         returns_top: given.has_top,
+        top_end: header.top().saturating_add(walk.top_bytes),
     })
 }

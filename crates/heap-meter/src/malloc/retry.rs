@@ -45,6 +45,7 @@ pub(super) fn state<'p>(
         map,
         cache: Cache::default(),
         locked: None,
+        has_break_renewed: false,
         step_is_known: false,
         sizes: Pages {
             page_bytes: page_size_bytes(),
@@ -77,6 +78,8 @@ struct Reader<'a, 'p> {
     cache: Cache,
     /// What is locked, once it was asked for.
     locked: Option<Vec<Range<u64>>>,
+    /// Whether the break was looked for once more, since the top didn't end there.
+    has_break_renewed: bool,
     /// Whether it was asked by how much the top shrinks.
     step_is_known: bool,
     sizes: Pages,
@@ -148,7 +151,14 @@ impl Reader<'_, '_> {
     /// Reads an arena; what the figure depends on besides it is asked for only now that it matters,
     /// and once.
     fn once(&mut self, header: &Header, main: bool) -> Result<Free, Flaw> {
-        let found = self.read(header, main)?;
+        let mut found = self.read(header, main)?;
+        let at_break = main && !header.non_contiguous();
+        if at_break && !self.has_break_renewed && self.map.break_end != Some(found.top_end) {
+            // It has moved since it was looked for, or another mapping has merged with its own.
+            self.has_break_renewed = true;
+            self.refresh();
+            found = self.read(header, main)?;
+        }
         if found.free.returnable_bytes == 0 {
             return Ok(found.free);
         }

@@ -1,6 +1,7 @@
 //! A kernel without `PROCMAP_QUERY`, as a seccomp filter makes this one look to a thread.
 
 use heap_meter::address_space::{AddressSpace, BreakState, FoundBy};
+use heap_meter::malloc::{Examination, Examiner};
 use heap_meter::process::Process;
 
 use super::harness::{Scene, same_answer};
@@ -44,6 +45,13 @@ fn without_ioctls() {
     assert_eq!(filtered, 0, "{}", std::io::Error::last_os_error());
 }
 
+/// The break and malloc of a process.
+fn look(pid: i32) -> (BreakState, Examination) {
+    let process = Process::open(pid).unwrap();
+    let stat = process.stat().unwrap();
+    Examiner::new().look(&process, stat).unwrap()
+}
+
 #[test]
 fn the_list_gives_the_same_answer() {
     let scenes = [
@@ -54,24 +62,22 @@ fn the_list_gives_the_same_answer() {
         "malloc=1000 many=1000",
     ]
     .map(Scene::play);
-    let by_query = scenes.each_ref().map(Scene::state);
     let pids = scenes.each_ref().map(|scene| scene.running.pid());
+    let by_query = pids.map(look);
     let by_list = std::thread::spawn(move || {
         without_ioctls();
-        pids.map(|pid| BreakState::of(&Process::open(pid).unwrap()).unwrap())
-    })
-    .join()
-    .unwrap();
-    for (by_query, by_list) in by_query.into_iter().zip(by_list) {
-        assert_eq!(by_list.found_by, FoundBy::Maps);
-        same_answer(&by_list, &AddressSpace::of(by_list.pid).unwrap());
-        let found_by = by_query.found_by;
-        assert_eq!(
-            by_query,
-            BreakState {
-                found_by,
-                ..by_list
-            }
-        );
+        pids.map(look)
+    });
+    let by_list = by_list.join().unwrap();
+    for ((scene, by_query), by_list) in scenes.iter().zip(by_query).zip(by_list) {
+        assert_eq!(by_list.0.found_by, FoundBy::Maps);
+        same_answer(&by_list.0, &AddressSpace::of(by_list.0.pid).unwrap());
+        let heap = BreakState {
+            found_by: by_query.0.found_by,
+            ..by_list.0
+        };
+        assert_eq!(by_query.0, heap);
+        assert_eq!(by_query.0, scene.state());
+        assert_eq!(by_query.1, by_list.1);
     }
 }
