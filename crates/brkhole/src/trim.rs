@@ -7,7 +7,6 @@ mod allocator;
 mod attempt;
 mod counters;
 mod errno;
-mod field;
 mod inside;
 mod interruption;
 mod library;

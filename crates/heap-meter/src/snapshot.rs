@@ -32,7 +32,7 @@
 //! # Ok::<(), heap_meter::snapshot::SnapshotError>(())
 //! ```
 
-pub(crate) mod fields;
+pub mod fields;
 mod weigher;
 
 use serde::{Deserialize, Serialize};

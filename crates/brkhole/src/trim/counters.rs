@@ -13,8 +13,7 @@ use std::hint::black_box;
 use std::io;
 
 use heap_meter::environment::page_size_bytes;
-
-use super::field;
+use heap_meter::snapshot::fields;
 
 /// Pages that have to be counted one by one, in a row. Where counters are kept in parts they stay
 /// as they are for some 30 pages, and then rise by as many.
@@ -41,10 +40,10 @@ impl Counters {
 
     fn read(path: &str) -> io::Result<Self> {
         let text = fs::read(path)?;
-        let field = |name| field::bytes(&text, name).ok_or(io::ErrorKind::NotFound);
+        let field = |name: &[u8]| fields::bytes(&text, name).ok_or(io::ErrorKind::NotFound);
         Ok(Self {
-            rss_bytes: field("VmRSS")?,
-            swap_bytes: field("VmSwap")?,
+            rss_bytes: field(b"VmRSS:")?,
+            swap_bytes: field(b"VmSwap:")?,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::field;
+use heap_meter::snapshot::fields;
 
 /// More than the file has.
 const MOST_BYTES: usize = 4096;
@@ -41,11 +41,11 @@ impl Rollup {
         let mut buffer = [0; MOST_BYTES];
         let length = self.0.read_at(&mut buffer, 0)?;
         let text = buffer.get(..length).unwrap_or_default();
-        let field = |name| field::bytes(text, name).ok_or(io::ErrorKind::InvalidData);
+        let field = |name: &[u8]| fields::bytes(text, name).ok_or(io::ErrorKind::InvalidData);
         Ok(Weight {
-            rss_bytes: field("Rss")?,
-            private_bytes: field("Private_Clean")? + field("Private_Dirty")?,
-            swap_bytes: field("Swap")?,
+            rss_bytes: field(b"Rss:")?,
+            private_bytes: field(b"Private_Clean:")? + field(b"Private_Dirty:")?,
+            swap_bytes: field(b"Swap:")?,
         })
     }
 }

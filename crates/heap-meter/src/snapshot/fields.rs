@@ -1,10 +1,14 @@
-//! `Name:   123 kB` lines, as `status` and `smaps_rollup` have them.
+//! `Name:   123 kB` lines, as `status` and `smaps_rollup` of a process have them.
+//!
+//! # References
+//! proc_pid_status(5), proc_pid_smaps(5)
 
-/// The value of the line that starts with `name` (colon included), in bytes.
+/// The value of the line that starts with `name` (such as `VmRSS:`, colon included), in bytes.
 ///
 /// The kernel's "kB" are 1,024 bytes (`fs/proc/task_mmu.c`, `SEQ_PUT_DEC` after a shift by 10).
 /// `None` when there is no such line, its unit is another, or the value overflows.
-pub(crate) fn bytes(content: &[u8], name: &[u8]) -> Option<u64> {
+#[must_use]
+pub fn bytes(content: &[u8], name: &[u8]) -> Option<u64> {
     let line = content
         .split(|&byte| byte == b'\n')
         .find(|line| line.starts_with(name))?;
