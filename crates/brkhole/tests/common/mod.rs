@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[path = "../../../heap-meter/tests/common/answering.rs"]
+pub mod answering;
 #[path = "../../../heap-meter/tests/common/children.rs"]
 pub mod children;
 #[path = "../../../heap-meter/tests/common/compiled.rs"]

@@ -3,14 +3,15 @@
 //! They are forks of one that stands still, and leave their heap as it was, so that each has the
 //! malloc and the break of that one.
 
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 
+use crate::common::answering::Answering;
 use crate::common::children::children;
 use crate::common::{compiled, json, output};
+use crate::target::undisturbed;
 use crate::watch::Running;
 
 const ROUNDS: usize = 100;
@@ -20,7 +21,7 @@ const STAY: usize = WORKERS + 1;
 
 /// A process that has others made for a moment each; they end with the value.
 struct Brief {
-    child: Child,
+    first: Answering,
     /// A name that no other process has.
     name: String,
     /// Malloc and break of each of them.
@@ -33,26 +34,16 @@ impl Brief {
         let name = format!("{name}{}", std::process::id());
         let program = directory.path().join(&name);
         symlink(compiled("brief"), &program).unwrap();
-        let mut child = Command::new(program)
-            .args([&WORKERS.to_string(), "200000"])
-            .env_remove("GLIBC_TUNABLES")
-            .env_remove("LD_PRELOAD")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it was compiled");
-        let mut line = String::new();
-        let stdout = child.stdout.as_mut().expect("it is a pipe");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("a line comes");
+        let mut command = Command::new(program);
+        command.args([&WORKERS.to_string(), "200000"]);
+        let mut first = Answering::start(undisturbed(&mut command));
+        assert_eq!(first.hear(), "ready");
         let mut brief = Self {
-            child,
+            first,
             name,
             known: Default::default(),
         };
-        assert_eq!(line, "ready\n");
-        let report = json(&["inspect", &brief.child.id().to_string()]);
+        let report = json(&["inspect", &brief.first.pid().to_string()]);
         brief.known = told(&report[0]);
         let returnable = &brief.known[0]["returnable_bytes"];
         // 100 blocks of 10,000 bytes are free: of two or three pages in each, one at least is whole.
@@ -62,7 +53,7 @@ impl Brief {
 
     /// The numbers of all that live at this moment, those that live longest last.
     fn pids(&self) -> Vec<i32> {
-        let own = self.child.id() as i32;
+        let own = self.first.pid();
         let workers = children(own);
         let brief: Vec<i32> = workers.iter().flat_map(|pid| children(*pid)).collect();
         [brief, workers, vec![own]].concat()
@@ -83,13 +74,6 @@ impl Brief {
             );
         };
         brief.inspect(|process| rightly(process)).count()
-    }
-}
-
-impl Drop for Brief {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

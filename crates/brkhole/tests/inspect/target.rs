@@ -1,10 +1,10 @@
 //! A process of which is known what it keeps.
 
-use std::io::{BufRead, BufReader};
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
+use crate::common::answering::Answering;
 use crate::common::compiled;
 
 /// Bytes of a block.
@@ -14,7 +14,7 @@ const KEPT: u64 = 64;
 
 /// A running `keeps`; it ends with the value.
 pub struct Keeps {
-    child: Child,
+    program: Answering,
     blocks: u64,
 }
 
@@ -31,25 +31,15 @@ impl Keeps {
 
     /// A program that is `keeps`, and waits until it has done its work.
     pub fn start(program: &Path, how: &str, blocks: u64, mappings: u64) -> Self {
-        let mut child = Command::new(program)
-            .args([how, &blocks.to_string(), &mappings.to_string()])
-            .env_remove("GLIBC_TUNABLES")
-            .env_remove("LD_PRELOAD")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it was compiled");
-        let mut line = String::new();
-        let stdout = child.stdout.as_mut().expect("it is a pipe");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("a line comes");
-        assert_eq!(line, "ready\n", "{how} {blocks} {mappings}");
-        Self { child, blocks }
+        let mut command = Command::new(program);
+        command.args([how, &blocks.to_string(), &mappings.to_string()]);
+        let mut program = Answering::start(undisturbed(&mut command));
+        assert_eq!(program.hear(), "ready", "{how} {blocks} {mappings}");
+        Self { program, blocks }
     }
 
     pub fn pid(&self) -> i32 {
-        self.child.id() as i32
+        self.program.pid()
     }
 
     /// Its number as an argument.
@@ -67,15 +57,14 @@ impl Keeps {
 
     /// Has it end, and waits.
     pub fn end(&mut self) {
-        drop(self.child.stdin.take());
-        self.child.wait().expect("it is a child");
+        self.program.child.kill().expect("it is a child");
+        self.program.child.wait().expect("it is a child");
     }
 }
 
-impl Drop for Keeps {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A command whose malloc nothing in these surroundings changes.
+pub fn undisturbed(command: &mut Command) -> &mut Command {
+    command
+        .env_remove("GLIBC_TUNABLES")
+        .env_remove("LD_PRELOAD")
 }
