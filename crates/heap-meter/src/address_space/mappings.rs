@@ -91,12 +91,17 @@ impl Mappings {
     ) -> Result<Option<ProgramBreak>, MapsError> {
         if let Some(start) = start_brk {
             let mut finder = BreakFinder::new(start_brk);
-            let mut address = start;
+            let (mut address, mut kind) = (start, Kind::Any);
             while self.list.is_none() {
                 let next = self.asked(|query| {
-                    let next = query.at_or_above(address, Kind::Any)?;
+                    let next = query.at_or_above(address, kind)?;
                     Ok(next.map(|mapping| {
                         finder.see(&mapping);
+                        // What ends the heap is known then, unless there is more of it.
+                        kind = match mapping.is_heap() {
+                            true => Kind::Any,
+                            false => Kind::Writable,
+                        };
                         (mapping.end, is_above_heap(&mapping))
                     }))
                 })?;

@@ -59,6 +59,7 @@ struct Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Any,
+    Writable,
     /// Writable ones of files, shared ones among them.
     WritableFile,
 }
@@ -104,6 +105,7 @@ impl MappingQuery {
     ) -> Result<Option<Mapping<&[u8]>>, QueryError> {
         let flags = match kind {
             Kind::Any => COVERING_OR_NEXT,
+            Kind::Writable => COVERING_OR_NEXT | WRITABLE,
             Kind::WritableFile => COVERING_OR_NEXT | OF_A_FILE | WRITABLE,
         };
         self.name.clear();

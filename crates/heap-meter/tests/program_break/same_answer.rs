@@ -111,11 +111,12 @@ fn many_mappings_and_many_pieces() {
     for (steps, found_by, heap_mib) in [
         ("grow=0x100000 many=60000", FoundBy::ProcmapQuery, 1),
         ("grow=0x100000 over=1 many=60000", FoundBy::ProcmapQuery, 1),
-        // A file tells nothing of where the heap ends, and here are 60,000 in a row.
-        ("grow=0x100000 over=1 files=60000", FoundBy::Maps, 1),
+        // A file tells nothing of where the heap ends, and here are 60,000 in a row; but none that
+        // may be written to.
+        ("grow=0x100000 over=1 files=60000", FoundBy::ProcmapQuery, 1),
         (
             "grow=0x100000 cut=3 many=30000 files=30000",
-            FoundBy::Maps,
+            FoundBy::ProcmapQuery,
             1,
         ),
         ("grow=0x10000000 shred=30000 many=1000", FoundBy::Maps, 256),
