@@ -123,6 +123,20 @@ impl Process {
         Stat::parse(&line[..length]).ok_or_else(|| self.malformed("stat", "fields are missing"))
     }
 
+    /// Its root directory, held but not opened.
+    pub(crate) fn root(&self) -> Result<OwnedFd, Errno> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        openat(&self.directory, "root", flags, Mode::empty())
+    }
+
+    /// What is mapped at a range of addresses, such as `7f0000000000-7f0000001000`, held but not
+    /// opened.
+    pub(crate) fn map_file(&self, addresses: &str) -> Result<OwnedFd, Errno> {
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        let path = format!("map_files/{addresses}");
+        openat(&self.directory, path.as_str(), flags, Mode::empty())
+    }
+
     /// The error for a file of this process whose content is not what its format promises.
     pub(crate) fn malformed(&self, file: &'static str, what: &'static str) -> ProcessError {
         ProcessError {

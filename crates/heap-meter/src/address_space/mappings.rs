@@ -1,12 +1,13 @@
 //! The mappings of a living process: asked for one by one where the kernel answers that, taken from
 //! the whole list where it doesn't, or where so many are wanted that the list costs less.
 
+use std::fs::File;
 use std::io::{self, BufReader};
 use std::ops::Range;
 
 use serde::Serialize;
 
-use super::mapping::Mapping;
+use super::mapping::{Device, Mapping};
 use super::program_break::{BreakFinder, ProgramBreak};
 use super::query::{Kind, MappingQuery, QueryError};
 use super::reader::{Maps, MapsError};
@@ -63,6 +64,12 @@ impl Mappings {
             asked: 0,
             list: None,
         }
+    }
+
+    /// This process's own.
+    pub(crate) fn own() -> io::Result<Self> {
+        let maps = File::open("/proc/self/maps")?;
+        Ok(Self::new(MappingQuery::new(maps)))
     }
 
     /// Those of a list, for tests: no kernel answers queries for it.
@@ -140,6 +147,21 @@ impl Mappings {
         let list = self.listed()?;
         let mut rest = list[from(list, address)..].iter();
         Ok(rest.find(|mapping| is_data(mapping)).cloned())
+    }
+
+    /// The file that is mapped at an address or, if nothing is there, at the first above it; inode 0
+    /// for memory without one.
+    pub(crate) fn file(&mut self, address: u64) -> Result<Option<(Device, u64)>, MapsError> {
+        let found = self.asked(|query| {
+            let found = query.at_or_above(address, Kind::Any)?;
+            Ok(found.map(|mapping| (mapping.device, mapping.inode)))
+        })?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let list = self.listed()?;
+        let found = list.get(from(list, address));
+        Ok(found.map(|mapping| (mapping.device, mapping.inode)))
     }
 
     /// The memory at an address or, if there is none, the first above it.
@@ -220,8 +242,6 @@ fn is_above_heap(mapping: &Mapping<&[u8]>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
-
     use super::*;
 
     const LIST: &str = "\

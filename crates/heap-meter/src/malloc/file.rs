@@ -1,11 +1,10 @@
 //! The file of a loaded image, as the process sees it.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
-use std::os::unix::fs::MetadataExt;
 
 use super::image::Image;
+use crate::address_space::NotOpened;
 use crate::process::Process;
 
 /// Files are read as far as this.
@@ -17,26 +16,17 @@ const PIECE_BYTES: usize = 1 << 20;
 /// Each piece begins with so many bytes of the one before: more than anything that is looked for.
 const OVERLAP_BYTES: usize = 512;
 
-/// Shows the file that is mapped, also if another one has its name by now, piece by piece, until
-/// `look` has enough. `None` if it can't be had, or can't be told from another.
+/// Shows the file that is mapped, piece by piece, until `look` has enough.
 ///
-/// # References
-/// `proc_pid_map_files(5)`, which needs CAP_CHECKPOINT_RESTORE; `proc_pid_root(5)`
+/// # Errors
+/// If it can't be had, or can't be read.
 pub(super) fn read(
     process: &Process,
     image: &Image,
     look: impl FnMut(&[u8]) -> ControlFlow<()>,
-) -> Option<()> {
-    let pid = process.pid();
-    let data = image.data.first()?;
-    let mapped = format!("/proc/{pid}/map_files/{:x}-{:x}", data.start, data.end);
-    let named = image.path.strip_prefix("/").ok();
-    let named = named.map(|path| std::path::Path::new(&format!("/proc/{pid}/root")).join(path));
-    let file = File::open(mapped).ok().filter(|file| is(file, image));
-    let file = file.or_else(|| File::open(named?).ok().filter(|file| is(file, image)))?;
-    pieces(file.take(MOST_BYTES), look).ok()?;
-    // Its number was its own all the time.
-    process.is_alive().then_some(())
+) -> Result<(), NotOpened> {
+    let file = image.file().open(process)?;
+    Ok(pieces(file.take(MOST_BYTES), look)?)
 }
 
 fn pieces(mut file: impl Read, mut look: impl FnMut(&[u8]) -> ControlFlow<()>) -> io::Result<()> {
@@ -51,13 +41,6 @@ fn pieces(mut file: impl Read, mut look: impl FnMut(&[u8]) -> ControlFlow<()>) -
         let done = piece.len().saturating_sub(OVERLAP_BYTES);
         piece.drain(..done);
     }
-}
-
-/// Whether a file is the one that is mapped. The device isn't compared: some file systems (btrfs,
-/// overlayfs) give another one to `stat` than to `maps`.
-fn is(file: &File, image: &Image) -> bool {
-    file.metadata()
-        .is_ok_and(|data| data.is_file() && data.ino() == image.inode)
 }
 
 /// The version that glibc states of itself, such as `2.36`; none if the line isn't whole.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use crate::address_space::{Device, Mapping, Mappings, MapsError};
+use crate::address_space::{Device, MappedFile, Mapping, Mappings, MapsError};
 
 /// One loaded copy of a file that has variables. A file that is only mapped to be read has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,16 @@ impl Image {
     /// Where its variables start, which is as far from each of them in every copy.
     pub(super) fn start(&self) -> u64 {
         self.data[0].start
+    }
+
+    /// The file, to be opened.
+    pub(super) fn file(&self) -> MappedFile<'_> {
+        MappedFile {
+            addresses: &self.data[0],
+            device: self.device,
+            inode: self.inode,
+            path: &self.path,
+        }
     }
 
     /// The last component of its path.

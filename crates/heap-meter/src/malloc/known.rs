@@ -8,6 +8,7 @@ use super::file;
 use super::image::Image;
 use super::layout::Layout;
 use super::recognise;
+use crate::address_space::NotOpened;
 use crate::process::Process;
 
 /// Files that are remembered at most.
@@ -20,6 +21,8 @@ pub(super) struct Files(HashMap<(u32, u32, u64), Known>);
 /// What is remembered of a file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
+    /// Whether the file could be read: another process's can be, where one's could not.
+    was_read: bool,
     pub(super) version: Option<String>,
     /// Allocators that it has in itself.
     pub(super) allocators: Vec<Allocator>,
@@ -28,33 +31,37 @@ pub(super) struct Known {
 }
 
 impl Files {
-    /// What is known of a file, which is read the first time.
+    /// What is known of a file, which is read until that succeeds once.
     pub(super) fn of(&mut self, process: &Process, image: &Image) -> &mut Known {
         if self.0.len() >= MOST_FILES {
             self.0.clear();
         }
         let key = (image.device.major, image.device.minor, image.inode);
-        self.0
-            .entry(key)
-            .or_insert_with(|| Known::read(process, image))
+        let known = self.0.entry(key).or_default();
+        if !known.was_read
+            && let Ok((version, allocators)) = read(process, image)
+        {
+            (known.version, known.allocators) = (version, allocators);
+            known.was_read = true;
+        }
+        known
     }
 }
 
-impl Known {
-    fn read(process: &Process, image: &Image) -> Self {
-        let mut known = Self::default();
-        let is_glibc = recognise::is_glibc(image.name());
-        let whole = file::read(process, image, |piece| {
-            if is_glibc {
-                known.version = file::glibc_version(piece);
-            } else {
-                recognise::by_words(piece, &mut known.allocators);
-            }
-            match known.version {
-                Some(_) => ControlFlow::Break(()),
-                None => ControlFlow::Continue(()),
-            }
-        });
-        whole.map_or_else(Self::default, |()| known)
-    }
+/// glibc's version, where the file's name is glibc's, and else the allocators that are in it.
+fn read(process: &Process, image: &Image) -> Result<(Option<String>, Vec<Allocator>), NotOpened> {
+    let (mut version, mut allocators) = (None, Vec::new());
+    let is_glibc = recognise::is_glibc(image.name());
+    file::read(process, image, |piece| {
+        if is_glibc {
+            version = file::glibc_version(piece);
+        } else {
+            recognise::by_words(piece, &mut allocators);
+        }
+        match version {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
+    })?;
+    Ok((version, allocators))
 }

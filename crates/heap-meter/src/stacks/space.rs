@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use framehop::{ExplicitModuleSectionInfo, Unwinder, UnwinderNative};
@@ -13,7 +12,8 @@ use framehop::{ExplicitModuleSectionInfo, Unwinder, UnwinderNative};
 use super::image::{Image, SectionBytes};
 use super::images::Images;
 use super::memory;
-use crate::address_space::{Mapping, Maps};
+use crate::address_space::{MappedFile, Mapping, Maps, NotOpened};
+use crate::process::Process;
 
 /// The kernel's own library is smaller, on every architecture.
 const MOST_VDSO_BYTES: u64 = 64 * 1024;
@@ -57,7 +57,9 @@ impl Space {
     /// # Errors
     /// If its list of mappings can't be read: it has ended, or may not be looked at.
     pub(super) fn read(pid: i32, images: &mut Images) -> io::Result<Self> {
-        let mut maps = Maps::new(BufReader::new(File::open(format!("/proc/{pid}/maps"))?));
+        let process = Process::open(pid).map_err(io::Error::other)?;
+        let maps = process.file("maps").map_err(io::Error::other)?;
+        let mut maps = Maps::new(BufReader::new(maps));
         let main = std::fs::metadata(format!("/proc/{pid}/exe")).ok();
         let main = main.map(|file| (file.dev(), file.ino()));
         let mut space = Self {
@@ -67,7 +69,7 @@ impl Space {
         while let Some(mapping) = maps.next_mapping().map_err(io::Error::other)? {
             // The old `[vsyscall]` page is above everything that a process has of its own.
             if mapping.permissions.execute && mapping.start < 1 << 63 {
-                space.enter(pid, &mapping, main, images);
+                space.enter(&process, &mapping, main, images);
             }
         }
         Ok(space)
@@ -75,7 +77,7 @@ impl Space {
 
     fn enter(
         &mut self,
-        pid: i32,
+        process: &Process,
         mapping: &Mapping<&[u8]>,
         main: Option<(u64, u64)>,
         images: &mut Images,
@@ -83,7 +85,7 @@ impl Space {
         let range = mapping.start..mapping.end;
         let opened = if mapping.name == b"[vdso]" {
             let length = mapping.length_bytes().min(MOST_VDSO_BYTES);
-            let bytes = memory::read(pid, mapping.start, length);
+            let bytes = memory::read(process.pid(), mapping.start, length);
             bytes.map_or_else(
                 || Err(io::ErrorKind::NotFound.into()),
                 |bytes| images.copied(bytes, "[vdso]").map(|image| (image, false)),
@@ -98,12 +100,14 @@ impl Space {
             );
             return;
         } else {
-            open(pid, mapping).and_then(|file| {
-                let metadata = file.metadata()?;
-                let is_main = main == Some((metadata.dev(), metadata.ino()));
-                let image = images.open(file, &metadata, name(mapping).into())?;
-                Ok((image, is_main))
-            })
+            open(process, mapping)
+                .map_err(io::Error::from)
+                .and_then(|file| {
+                    let metadata = file.metadata()?;
+                    let is_main = main == Some((metadata.dev(), metadata.ino()));
+                    let image = images.open(file, &metadata, name(mapping).into())?;
+                    Ok((image, is_main))
+                })
         };
         let holds = opened.and_then(|(image, main)| {
             let bias = image.bias(mapping.start, mapping.offset).ok_or_else(|| {
@@ -153,28 +157,15 @@ fn name(mapping: &Mapping<&[u8]>) -> String {
     String::from_utf8_lossy(&name[start.map_or(0, |at| at + 1)..]).into_owned()
 }
 
-/// Opens the very file that is mapped: as the kernel has it, or by its path as the process itself
-/// sees it (it may live in another mount namespace), if that is still the same file.
-///
-/// # References
-/// proc(5), `/proc/pid/map_files` (needs `CAP_SYS_ADMIN` or `CAP_CHECKPOINT_RESTORE`) and
-/// `/proc/pid/root`
-fn open(pid: i32, mapping: &Mapping<&[u8]>) -> io::Result<File> {
-    let (start, end) = (mapping.start, mapping.end);
-    if let Ok(file) = File::open(format!("/proc/{pid}/map_files/{start:x}-{end:x}")) {
-        return Ok(file);
-    }
-    let path = mapping.path().ok_or(io::ErrorKind::NotFound)?;
-    let mut inside = PathBuf::from(format!("/proc/{pid}/root"));
-    inside.extend(path.components().skip(1));
-    let file = File::open(inside)?;
-    if file.metadata()?.ino() != mapping.inode {
-        return Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            "another file has taken its place, and /proc/PID/map_files may not be read: be root",
-        ));
-    }
-    Ok(file)
+fn open(process: &Process, mapping: &Mapping<&[u8]>) -> Result<File, NotOpened> {
+    let path = mapping.path().ok_or(NotOpened::Gone)?;
+    let file = MappedFile {
+        addresses: &(mapping.start..mapping.end),
+        device: mapping.device,
+        inode: mapping.inode,
+        path: &path,
+    };
+    file.open(process)
 }
 
 fn for_unwinding(module: &Module, range: &Range<u64>) -> framehop::Module<SectionBytes> {
