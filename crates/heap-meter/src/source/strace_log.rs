@@ -61,6 +61,7 @@ mod teller;
 mod threads;
 mod unread;
 mod value;
+mod waiting;
 mod writer;
 
 pub use error::LogError;

@@ -1,6 +1,7 @@
 //! The `strace_log` source on logs of all kinds: kept ones, ones that strace writes here and now,
 //! written ones, damaged ones, and what is no log at all.
 
+mod births;
 mod damaged;
 mod kept;
 mod one_story;

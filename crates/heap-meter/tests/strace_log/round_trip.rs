@@ -56,13 +56,21 @@ fn argument() -> impl Strategy<Value = u64> {
         Just(0),
         0..64_u64,
         any::<u32>().prop_map(u64::from),
-        any::<u64>()
+        any::<u64>().prop_map(address)
     ]
+}
+
+/// One with the sign of 32 bits isn't a 64-bit program's: a log means the 32 bits by it.
+fn address(value: u64) -> u64 {
+    match value {
+        0xffff_ffff_8000_0000.. => value & u64::from(u32::MAX),
+        other => other,
+    }
 }
 
 fn call() -> impl Strategy<Value = Call> {
     let result = prop_oneof![
-        3 => (0..=u64::MAX - 4095).prop_map(Ok),
+        3 => (0..=u64::MAX - 4095).prop_map(|value| Ok(address(value))),
         1 => prop_oneof![1..=133, 512..=516, 1..4096].prop_map(Err),
     ];
     let path = proptest::option::of(vec(1..=255_u8, 1..40));

@@ -86,10 +86,17 @@ pub(super) fn decode(wanted: Wanted, text: &[u8]) -> Option<Decoded<'_>> {
     }
 }
 
-/// Whether the call, or its beginning, is one that makes a thread.
-pub(super) fn makes_thread(text: &[u8]) -> bool {
-    let Some(start) = memchr::memmem::find(text, b"flags=") else {
-        return false;
+/// Whether the call, or its beginning, makes a thread; `None` if that isn't said yet: `clone` tells
+/// its flags when it has returned, up to strace 5.
+pub(super) fn makes_thread(text: &[u8]) -> Option<bool> {
+    let names = |name: &[u8]| memchr::memmem::find(text, name);
+    // qemu's user mode names the flags without saying that they are flags.
+    if names(b"CLONE_THREAD").is_some() {
+        return Some(true);
+    }
+    let Some(start) = names(b"flags=") else {
+        let without_flags = text.starts_with(b"fork(") || text.starts_with(b"vfork(");
+        return (without_flags || names(b"SIGCHLD").is_some()).then_some(false);
     };
     let flags = &text[start + b"flags=".len()..];
     let end = flags
@@ -97,7 +104,7 @@ pub(super) fn makes_thread(text: &[u8]) -> bool {
         .position(|byte| matches!(byte, b',' | b'}' | b' ' | b')'))
         .unwrap_or(flags.len());
     let (Ok(bits) | Err((_, bits))) = value::bits(&flags[..end], CLONING);
-    bits & libc::CLONE_THREAD as u64 != 0
+    Some(bits & libc::CLONE_THREAD as u64 != 0)
 }
 
 fn birth<'a>(text: &[u8], outcome: Outcome<'_>) -> Decoded<'a> {
@@ -105,7 +112,7 @@ fn birth<'a>(text: &[u8], outcome: Outcome<'_>) -> Decoded<'a> {
         Outcome::Returned(child, _) => match i32::try_from(child) {
             Ok(child @ 1..) => Decoded::Made {
                 child,
-                thread: makes_thread(text),
+                thread: makes_thread(text) == Some(true),
             },
             _ => Decoded::Nothing,
         },
@@ -253,8 +260,21 @@ mod tests {
             made("fork() = -1 EAGAIN (Resource)"),
             Some(Decoded::Nothing)
         );
-        assert!(makes_thread(
-            b"clone(child_stack=0x1, flags=0x3d0f00 <unfinished ...>"
-        ));
+        for (begun, thread) in [
+            (
+                "clone(child_stack=0x1, flags=0x3d0f00 <unfinished ...>",
+                Some(true),
+            ),
+            (
+                "clone(CLONE_VM|CLONE_THREAD|0x3d0000,child_stack=0x1",
+                Some(true),
+            ),
+            ("clone(child_stack=NULL, flags=SIGCHLD", Some(false)),
+            ("clone( <unfinished ...>", None),
+            ("clone(child_stack=0x1", None),
+            ("vfork( <unfinished ...>", Some(false)),
+        ] {
+            assert_eq!(makes_thread(begun.as_bytes()), thread, "{begun}");
+        }
     }
 }

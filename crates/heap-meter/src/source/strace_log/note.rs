@@ -17,8 +17,8 @@ pub enum Note {
         /// How many.
         count: u64,
     },
-    /// Several threads were in the midst of making another when one appeared, so that its parent
-    /// was guessed.
+    /// One appeared while others were being made, and the log doesn't hold the end of the call that
+    /// made it: who its parent is, and that it is a process and no thread, was guessed.
     ParentGuessed {
         /// How often.
         count: u64,
@@ -62,8 +62,8 @@ impl fmt::Display for Note {
             ),
             Self::ParentGuessed { count } => write!(
                 f,
-                "{count} processes or threads appeared while several others were making one; \
-                 their parents are guessed"
+                "{count} processes or threads appeared while others were making one, and the log \
+                 doesn't tell who made them; each is taken for a process, and its parent is guessed"
             ),
             Self::CutPaths { count } => write!(
                 f,
@@ -100,6 +100,11 @@ pub(super) struct Notes {
 }
 
 impl Notes {
+    /// One appeared without the call that made it.
+    pub(super) fn appeared(&mut self, tid: i32) {
+        self.unannounced.get_or_insert((tid, 0)).1 += 1;
+    }
+
     pub(super) fn into_list(self) -> Vec<Note> {
         let some = |count: u64| (count > 0).then_some(count);
         let middle = self.begins_in_the_middle;

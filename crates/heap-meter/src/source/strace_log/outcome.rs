@@ -6,7 +6,7 @@ use winnow::prelude::*;
 use winnow::token::{one_of, rest, take_while};
 
 use super::constants::error_number;
-use super::value::based;
+use super::value::{address, based};
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +43,10 @@ fn unknown<'a>(input: &mut &'a [u8]) -> Parsed<Outcome<'a>> {
     Ok(name.map_or(Outcome::NotBack, Outcome::Failed))
 }
 
-/// `-1 ENOENT (No such file or directory)`, or `-1 (errno 524)`.
+/// `-1 ENOENT (No such file or directory)`, `-1 (errno 524)`, or as qemu's user mode has it:
+/// `-1 errno=2 (No such file or directory)`.
 fn failed<'a>(input: &mut &'a [u8]) -> Parsed<Outcome<'a>> {
-    let plain = preceded(b"(errno ", digit1.parse_to::<i32>());
+    let plain = preceded(alt((b"(errno ", b"errno=")), digit1.parse_to::<i32>());
     let number = preceded(b"-1 ", alt((error_name, plain))).parse_next(input)?;
     rest.void().parse_next(input)?;
     Ok(Outcome::Failed(number))
@@ -58,7 +59,8 @@ fn error_name(input: &mut &[u8]) -> Parsed<i32> {
 }
 
 fn returned<'a>(input: &mut &'a [u8]) -> Parsed<Outcome<'a>> {
-    let hexadecimal = preceded(b"0x", hex_digit1).verify_map(|digits: &[u8]| based(digits, 16));
+    let hexadecimal =
+        preceded(b"0x", hex_digit1).verify_map(|digits: &[u8]| based(digits, 16).map(address));
     let decimal = digit1.verify_map(|digits: &[u8]| based(digits, 10));
     let value = alt((hexadecimal, decimal)).parse_next(input)?;
     not(one_of(|byte: u8| byte.is_ascii_alphanumeric())).parse_next(input)?;
@@ -86,6 +88,14 @@ mod tests {
                 Some(Outcome::Failed(libc::ENOENT)),
             ),
             (" = -1 (errno 524)", Some(Outcome::Failed(524))),
+            (
+                " = -1 errno=12 (Cannot allocate memory)",
+                Some(Outcome::Failed(libc::ENOMEM)),
+            ),
+            (
+                "  = 0xfffffffff72ec000",
+                Some(Outcome::Returned(0xf72e_c000, b"")),
+            ),
             (
                 " = ? ERESTARTSYS (To be restarted)",
                 Some(Outcome::Failed(512)),

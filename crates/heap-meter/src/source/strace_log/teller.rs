@@ -11,8 +11,9 @@ use super::input::{Broken, Input};
 use super::line::{Line, Wanted};
 use super::note::Notes;
 use super::prefix::Prefix;
-use super::threads::{Pending, Threads};
+use super::threads::{Origin, Pending, Threads};
 use super::unread::Unread;
+use super::waiting::{Answer, Waiting};
 use crate::event::{Ending, Event, Sink, Stack, Syscall, What};
 
 /// Takes lines, tells events.
@@ -24,6 +25,7 @@ pub(super) struct Teller<S> {
     pub(super) ending: Option<Ending>,
     pub(super) lost_events: u64,
     threads: Threads,
+    waiting: Waiting,
     since: Since,
     at: Duration,
     /// Something of the run was told or passed over.
@@ -45,6 +47,7 @@ impl<S: Sink> Teller<S> {
             ending: None,
             lost_events: 0,
             threads: Threads::default(),
+            waiting: Waiting::default(),
             since: Since::default(),
             at: Duration::ZERO,
             begun: false,
@@ -96,6 +99,9 @@ impl<S: Sink> Teller<S> {
             self.unread.add(&input.name, input.line, &broken.text);
         }
         self.release();
+        while let Some(child) = self.waiting.first_open() {
+            self.guess(child);
+        }
     }
 
     fn looked_at(&mut self, input: &mut Input, line: &[u8], prefix: Prefix<'_>, what: Line<'_>) {
@@ -180,16 +186,14 @@ impl<S: Sink> Teller<S> {
         if !self.threads.is_known(tid) {
             let first = self.threads.root().is_none();
             match self.threads.first_seen(tid) {
-                Some(parent) => {
-                    self.notes.parents_guessed += u64::from(parent.guessed);
-                    let what = What::Forked {
-                        child: tid,
-                        thread: parent.makes_thread,
-                    };
-                    self.tell(parent.pid, parent.tid, what);
+                Origin::Known(by) => {
+                    let thread = by.thread;
+                    let what = What::Forked { child: tid, thread };
+                    self.tell(by.parent_pid, by.parent_tid, what);
                 }
-                None if first => {}
-                None => self.notes.unannounced.get_or_insert((tid, 0)).1 += 1,
+                Origin::Open => self.waiting.open(tid, self.at),
+                Origin::Nowhere if first => {}
+                Origin::Nowhere => self.notes.appeared(tid),
             }
         }
         tid
@@ -264,20 +268,62 @@ impl<S: Sink> Teller<S> {
                 let event = self.event(pid, tid, What::Call(call));
                 match grows {
                     true => self.held = Some(event),
-                    false => self.sink.take(&event),
+                    false => self.send(event),
                 }
             }
             Decoded::Executed(by) => self.executed(pid, former, by),
             Decoded::Made { child, thread } => {
-                if self.threads.made(tid, child, thread) {
+                if self.waiting.is_open(child) {
+                    let answer = Answer {
+                        parent_pid: pid,
+                        parent_tid: tid,
+                        thread,
+                    };
+                    self.answer(child, Some(answer), true);
+                } else if self.threads.made(tid, child, thread) {
                     self.tell(pid, tid, What::Forked { child, thread });
                 }
             }
             Decoded::Nothing => {}
         }
+        if wanted == Wanted::Birth {
+            self.no_answer_left();
+        }
+    }
+
+    /// It has become known where one comes from that has spoken already; or nobody will say.
+    fn answer(&mut self, child: i32, answer: Option<Answer>, told: bool) {
+        self.threads.answered(child, answer, told);
+        if answer.is_none() {
+            self.notes.appeared(child);
+        }
+        self.waiting.close(child, answer, &mut self.sink);
+    }
+
+    /// Takes the likeliest for it.
+    fn guess(&mut self, child: i32) {
+        let guessed = self.threads.guessed(child);
+        self.notes.parents_guessed += u64::from(guessed.is_some());
+        self.answer(child, guessed.map(|(answer, _)| answer), false);
+    }
+
+    /// Nobody is making one any more: nobody will say where those come from that still wait.
+    fn no_answer_left(&mut self) {
+        if self.threads.is_making() {
+            return;
+        }
+        while let Some(child) = self.waiting.first_open() {
+            self.answer(child, None, false);
+        }
     }
 
     fn executed(&mut self, pid: i32, former_tid: i32, by: Syscall) {
+        if self.waiting.is_open(pid) {
+            // A thread would go on under its process's id.
+            let guessed = self.threads.guessed(pid);
+            self.notes.parents_guessed += u64::from(guessed.is_some_and(|(_, doubtful)| doubtful));
+            self.answer(pid, guessed.map(|(answer, _)| answer), false);
+        }
         self.threads.executed(pid);
         if self.begun {
             self.tell(pid, pid, What::Exec { by, former_tid });
@@ -293,6 +339,7 @@ impl<S: Sink> Teller<S> {
         }
         let pid = self.threads.gone(tid);
         self.tell(pid, tid, What::Exited(ending));
+        self.no_answer_left();
     }
 
     /// strace's own words. Only those about who is followed matter.
@@ -350,7 +397,21 @@ impl<S: Sink> Teller<S> {
 
     fn tell(&mut self, pid: i32, tid: i32, what: What) {
         let event = self.event(pid, tid, what);
-        self.sink.take(&event);
+        self.send(event);
+    }
+
+    /// Hands an event on, or lets it wait with those before it.
+    #[inline]
+    fn send(&mut self, event: Event) {
+        if self.waiting.is_empty() {
+            return self.sink.take(&event);
+        }
+        self.waiting.push(event);
+        while self.waiting.is_full()
+            && let Some(child) = self.waiting.first_open()
+        {
+            self.guess(child);
+        }
     }
 
     /// Tells the event that was held back, with the stack that followed it.
@@ -365,7 +426,7 @@ impl<S: Sink> Teller<S> {
                 requested_bytes: None,
             }));
         }
-        self.sink.take(&event);
+        self.send(event);
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::line::Wanted;
+use super::waiting::Answer;
 use crate::event::ids::SpreadIds;
 
 /// The id of a first process that the log doesn't name.
@@ -34,14 +35,15 @@ impl Thread {
     }
 }
 
-/// A thread that is making another.
+/// Where a new one comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Parent {
-    pub(super) tid: i32,
-    pub(super) pid: i32,
-    pub(super) makes_thread: bool,
-    /// Others are making one, too, and the new one might be theirs.
-    pub(super) guessed: bool,
+pub(super) enum Origin {
+    /// Nobody is making one.
+    Nowhere,
+    /// This one has made it.
+    Known(Answer),
+    /// Somebody is making one; who, or what it is, only the end of the call will tell.
+    Open,
 }
 
 /// All threads that are alive as far as the log tells.
@@ -52,11 +54,14 @@ pub(super) struct Threads {
     last: Option<i32>,
     /// Those that lines were seen of.
     speaking: BTreeSet<i32>,
-    /// Those that are in the midst of making another, and whether that is a thread.
-    making: Vec<(i32, bool)>,
+    /// Those that are in the midst of making another, and whether that is a thread, if the log
+    /// told.
+    making: Vec<(i32, Option<bool>)>,
     /// Those that were introduced before their parent's call came back, which will name them
     /// again; they may have ended by then.
     early: HashSet<i32>,
+    /// Those that appeared without a call that made them, which may be told later nevertheless.
+    unannounced: HashSet<i32>,
     /// Those that strace attached to and that have not been heard of since.
     announced: HashSet<i32>,
     /// The log says whom strace attached to.
@@ -157,25 +162,36 @@ impl Threads {
         known
     }
 
-    /// A thread's first line. Enters it and tells who made it, if anybody is making one.
-    pub(super) fn first_seen(&mut self, tid: i32) -> Option<Parent> {
-        let parent = self.likely_parent(tid);
-        let pid = match parent {
-            Some(parent) if parent.makes_thread => parent.pid,
-            _ => tid,
-        };
-        self.enter(tid, pid);
-        if let Some(parent) = parent {
-            self.early.insert(tid);
-            // Whoever comes next is somebody else's.
-            self.making.retain(|(maker, _)| *maker != parent.tid);
+    /// A thread's first line. Enters it, for the present as a process unless it is known to be
+    /// none, and tells where it comes from.
+    pub(super) fn first_seen(&mut self, tid: i32) -> Origin {
+        let origin = self.origin(tid);
+        match origin {
+            Origin::Known(answer) => {
+                let pid = if answer.thread {
+                    answer.parent_pid
+                } else {
+                    tid
+                };
+                self.enter(tid, pid);
+                self.early.insert(tid);
+                // Whoever comes next is somebody else's.
+                self.made_nothing(answer.parent_tid);
+            }
+            Origin::Open => self.enter(tid, tid),
+            Origin::Nowhere => {
+                if self.root.is_some() {
+                    self.unannounced.insert(tid);
+                }
+                self.enter(tid, tid);
+            }
         }
-        parent
+        origin
     }
 
     /// A call has come back and names the one that it made. False if that one was introduced.
     pub(super) fn made(&mut self, parent: i32, child: i32, thread: bool) -> bool {
-        self.making.retain(|(maker, _)| *maker != parent);
+        self.made_nothing(parent);
         if self.alias == Some(child) || self.early.remove(&child) {
             return false;
         }
@@ -183,15 +199,63 @@ impl Threads {
             true => self.pid_of(parent),
             false => child,
         };
+        if self.unannounced.remove(&child) && self.threads.contains_key(&child) {
+            self.belongs_to(child, pid);
+            return false;
+        }
         self.last = None;
         self.threads.insert(child, Thread::of(pid));
         self.speaking.remove(&child);
         true
     }
 
-    /// A thread has begun to make another.
-    pub(super) fn making(&mut self, tid: i32, thread: bool) {
-        self.making.retain(|(maker, _)| *maker != tid);
+    /// The answer to where an [open](Origin::Open) one comes from. `told`: by the call that made it,
+    /// which so won't name it again.
+    pub(super) fn answered(&mut self, child: i32, answer: Option<Answer>, told: bool) {
+        match answer {
+            Some(answer) => {
+                self.made_nothing(answer.parent_tid);
+                if answer.thread {
+                    self.belongs_to(child, answer.parent_pid);
+                }
+                if !told {
+                    self.early.insert(child);
+                }
+            }
+            None => drop(self.unannounced.insert(child)),
+        }
+    }
+
+    /// What was taken for a process is a part of this one.
+    fn belongs_to(&mut self, process: i32, pid: i32) {
+        let threads = self.threads.values_mut();
+        threads
+            .filter(|thread| thread.pid == process)
+            .for_each(|thread| thread.pid = pid);
+    }
+
+    /// Who most likely made an [open](Origin::Open) one, as a process, and whether others may have.
+    pub(super) fn guessed(&self, child: i32) -> Option<(Answer, bool)> {
+        let makers = || self.making.iter().filter(|(tid, _)| *tid != child);
+        let &(parent_tid, _) = makers()
+            .find(|(_, thread)| *thread != Some(true))
+            .or_else(|| makers().next())?;
+        let answer = Answer {
+            parent_pid: self.pid_of(parent_tid),
+            parent_tid,
+            thread: false,
+        };
+        Some((answer, makers().count() > 1))
+    }
+
+    /// Whether somebody is in the midst of making another.
+    pub(super) fn is_making(&self) -> bool {
+        !self.making.is_empty()
+    }
+
+    /// A thread has begun to make another, which is a thread or not, if that is known.
+    pub(super) fn making(&mut self, tid: i32, thread: Option<bool>) {
+        self.made_nothing(tid);
         self.making.push((tid, thread));
     }
 
@@ -205,6 +269,7 @@ impl Threads {
         let pid = self.pid_of(tid);
         self.last = None;
         self.announced.remove(&tid);
+        self.unannounced.remove(&tid);
         self.threads.remove(&tid);
         self.speaking.remove(&tid);
         self.made_nothing(tid);
@@ -231,16 +296,20 @@ impl Threads {
         self.root.get_or_insert(tid);
     }
 
-    fn likely_parent(&self, child: i32) -> Option<Parent> {
+    fn origin(&self, child: i32) -> Origin {
         let mut makers = self.making.iter().filter(|(tid, _)| *tid != child);
-        let &(tid, makes_thread) = makers.next()?;
-        let pid = self.pid_of(tid);
-        let alike = |other: &(i32, bool)| other.1 == makes_thread && self.pid_of(other.0) == pid;
-        Some(Parent {
-            tid,
-            pid,
-            makes_thread,
-            guessed: !makers.all(alike),
-        })
+        let Some(&(parent_tid, kind)) = makers.next() else {
+            return Origin::Nowhere;
+        };
+        let parent_pid = self.pid_of(parent_tid);
+        let alike = |other: &(i32, _)| other.1 == kind && self.pid_of(other.0) == parent_pid;
+        match kind {
+            Some(thread) if makers.all(alike) => Origin::Known(Answer {
+                parent_pid,
+                parent_tid,
+                thread,
+            }),
+            _ => Origin::Open,
+        }
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn number(text: &[u8]) -> Option<u64> {
     let text = without_comment(text);
     match text {
         b"NULL" | [b'{' | b'"' | b'[', ..] => Some(0),
-        [b'0', b'x', digits @ ..] => based(digits, 16),
+        [b'0', b'x', digits @ ..] => based(digits, 16).map(address),
         [b'0', digits @ ..] if !digits.is_empty() => based(digits, 8),
         [b'-', digits @ ..] => based(digits, 10).map(u64::wrapping_neg),
         _ => based(text, 10),
@@ -56,6 +56,17 @@ fn without_comment(text: &[u8]) -> &[u8] {
     match memchr::memmem::find(text, b" /*") {
         Some(end) => &text[..end],
         None => text,
+    }
+}
+
+/// An address of a 32-bit program as the program has it. On a 64-bit kernel strace has printed
+/// results with the sign of their 32 bits (`0xfffffffff72ec000`) and arguments without; no program
+/// has a page so high.
+pub(super) fn address(number: u64) -> u64 {
+    const LAST_PAGE: u64 = -4096_i64 as u64;
+    match number {
+        0xffff_ffff_8000_0000..=LAST_PAGE => number & u64::from(u32::MAX),
+        other => other,
     }
 }
 
@@ -148,6 +159,8 @@ mod tests {
             ("0x26d3000", Some(0x26d_3000)),
             ("1048576", Some(1_048_576)),
             ("0644", Some(0o644)),
+            ("0xfffffffff72ec000", Some(0xf72e_c000)),
+            ("0xffffffffffffffff", Some(u64::MAX)),
             ("-1", Some(u64::MAX)),
             ("0x3 /* PROT_READ|PROT_WRITE */", Some(3)),
             ("{flags=O_RDONLY}", Some(0)),
