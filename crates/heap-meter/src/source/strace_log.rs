@@ -4,7 +4,10 @@
 //! has had in the last twenty years: ids in brackets or in a column (`-f`), times (`-t`, `-tt`,
 //! `-ttt`, `-r`), time spent (`-T`), addresses (`-i`), numbers of calls (`-n`), stacks (`-k`),
 //! what descriptors lead to (`-y`, `-yy`), raw and verbose constants (`-X`), calls that others
-//! interrupted (`<unfinished ...>`, `<... brk resumed>`), a log for each thread (`-ff`).
+//! interrupted (`<unfinished ...>`, `<... brk resumed>`), a log for each thread (`-ff`). So are logs
+//! of qemu's user mode (`qemu -strace`). What others have written before every line (a journal,
+//! `docker compose`, `cat -n`, `grep -n`, a mail) is recognised by the first lines and taken off
+//! ([`Note::Wrapped`]); what other tracers wrote is refused by its name ([`LogError::Foreign`]).
 //!
 //! Counts are those of `strace -f -c` of the same run, as [`Tally`](crate::story::tally::Tally)
 //! has them. A call that did not come back (`= ?`, its thread was killed) isn't an event, as
@@ -45,16 +48,20 @@
 //! strace(1); strace 4.5 to 6.1, `src/strace.c`, `src/syscall.c`
 
 mod arguments;
+mod beginning;
 mod clock;
 mod constants;
+mod dates;
 mod decode;
 mod error;
+mod foreign;
 mod frames;
 mod input;
 mod line;
 mod lines;
 mod merge;
 mod note;
+mod numbers;
 mod outcome;
 mod prefix;
 mod teller;
@@ -62,6 +69,7 @@ mod threads;
 mod unread;
 mod value;
 mod waiting;
+mod wrapping;
 mod writer;
 
 pub use error::LogError;
@@ -75,6 +83,7 @@ use crate::event::{Ending, Sink};
 use input::Input;
 use lines::Lines;
 use teller::Teller;
+use wrapping::Wrapping;
 
 /// What is read at a time.
 const BUFFER_BYTES: usize = 128 * 1024;
@@ -124,9 +133,9 @@ impl<S: Sink> StraceLog<S> {
     pub fn read(&mut self, name: &str, input: impl Read) -> Result<(), LogError> {
         let mut log = Input::new(name);
         let mut lines = Lines::new(input, BUFFER_BYTES);
-        log.check(&mut lines)?;
-        self.read_rest(&mut log, &mut lines)?;
-        self.finish_one(log, &lines)
+        let mut wrapping = beginning::look(&mut log, &mut lines)?;
+        self.read_rest(&mut log, &mut lines, &mut wrapping)?;
+        self.finish_one(log, &lines, &wrapping)
     }
 
     /// Reads the logs of one run that strace wrote for each thread (`-ff`), by their names, which
@@ -146,15 +155,23 @@ impl<S: Sink> StraceLog<S> {
         &mut self,
         log: &mut Input,
         lines: &mut Lines<R>,
+        wrapping: &mut Wrapping,
     ) -> Result<(), LogError> {
         while let Some(line) = lines.next_line().map_err(|source| log.failed(source))? {
+            let line = wrapping.off(line, &mut log.tid);
             self.teller.line(log, line);
         }
         Ok(())
     }
 
-    fn finish_one<R>(&mut self, mut log: Input, lines: &Lines<R>) -> Result<(), LogError> {
+    fn finish_one<R>(
+        &mut self,
+        mut log: Input,
+        lines: &Lines<R>,
+        wrapping: &Wrapping,
+    ) -> Result<(), LogError> {
         self.teller.end_of(&mut log);
+        self.teller.notes.wrapped(wrapping);
         self.teller.notes.long_lines += lines.cut;
         self.lines += log.line;
         log.finish()

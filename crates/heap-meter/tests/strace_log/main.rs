@@ -3,6 +3,7 @@
 
 mod births;
 mod damaged;
+mod foreign;
 mod kept;
 mod one_story;
 mod real;
@@ -11,6 +12,7 @@ mod round_trip;
 #[path = "../common/skipped.rs"]
 mod skipped;
 mod together;
+mod wrapped;
 
 use heap_meter::event::Event;
 use heap_meter::source::strace_log::{Finished, StraceLog};

@@ -19,7 +19,12 @@ enum Kind {
     Date,
     /// `-r`: since the line before.
     Relative,
+    /// Since the beginning, as others than strace count: BuildKit, `ts -s`.
+    Elapsed,
 }
+
+/// Times since the line before don't rise so often without falling once.
+const RISES: usize = 7;
 
 /// Reads the times of one input.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +35,29 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// Learns from the times of the first lines whether small ones count from the line before or
+    /// from the beginning: the latter never fall. In strace's own form (microseconds) a few that
+    /// rise may be chance.
+    pub(super) fn learn<'a>(&mut self, times: impl Iterator<Item = &'a [u8]>) {
+        let (mut rises, mut last, mut straces) = (0, None, true);
+        for text in times {
+            let Some((Kind::Relative, time)) = parse(text) else {
+                return;
+            };
+            match last {
+                Some(last) if time < last => return,
+                Some(last) => rises += usize::from(time > last),
+                None => {}
+            }
+            straces &= memchr::memchr(b'.', text).is_some_and(|dot| text.len() - dot == 7);
+            last = Some(time);
+        }
+        let enough = if straces { RISES } else { 1 };
+        if rises >= enough {
+            self.kind = Kind::Elapsed;
+        }
+    }
+
     /// Whether every line has to be looked at, as each continues from the one before.
     pub(super) fn counts_every_line(&self) -> bool {
         matches!(self.kind, Kind::Unknown | Kind::Relative)
@@ -55,6 +83,7 @@ impl Clock {
         }
         match (self.kind, kind) {
             (Kind::Relative, Kind::Relative) => self.now = self.now.saturating_add(time),
+            (Kind::Elapsed, Kind::Relative) => self.now = self.now.max(time),
             (Kind::Day, Kind::Day) => {
                 let day = self.now / DAY * DAY;
                 // A step back by half a day is midnight; a small one is another thread's line.
@@ -148,6 +177,45 @@ mod tests {
             microseconds(&["0.000000", "0.000100", "1.000000"]),
             [0, 100, 1_000_100]
         );
+    }
+
+    #[test]
+    fn since_the_beginning() {
+        let learned = |times: &[&str]| {
+            let mut clock = Clock::default();
+            clock.learn(times.iter().map(|text| text.as_bytes()));
+            clock.kind == Kind::Elapsed
+        };
+        for (elapsed, times) in [
+            (true, &["0.184", "11.85", "11.85", "11.90"][..]),
+            (true, &["3.002", "3.010"]),
+            (
+                true,
+                &[
+                    "0.000001", "0.000002", "0.000005", "0.000011", "0.020000", "0.100000",
+                    "1.000000", "1.000000", "1.000001",
+                ],
+            ),
+            (false, &["0.184"]),
+            (false, &["11.85", "0.184"]),
+            (false, &["0.000000", "0.000100", "1.000000"]),
+            (false, &["0.000010"; 20]),
+            (false, &["0.184", "12:00:01"]),
+            (false, &["1795386975.532556", "1795386975.532557"]),
+            (false, &[]),
+        ] {
+            assert_eq!(learned(times), elapsed, "{times:?}");
+        }
+        let mut clock = Clock::default();
+        let times = ["0.184", "11.85", "11.80", "11.90"];
+        clock.learn(times[..2].iter().map(|text| text.as_bytes()));
+        let mut since = Since::default();
+        let at = times.map(|text| {
+            clock.advance(text.as_bytes());
+            since.beginning(clock.now()).as_millis()
+        });
+        assert_eq!(at, [0, 11_666, 11_666, 11_716]);
+        assert!(!clock.is_absolute());
     }
 
     #[test]

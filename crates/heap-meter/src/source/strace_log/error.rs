@@ -34,6 +34,16 @@ pub enum LogError {
         /// What it looks like, with an article: `gzip-compressed data`.
         what: &'static str,
     },
+    /// It is a log that something else wrote, or strace's in a form that has to be undone first.
+    #[error("{name} is not an strace log but {what}; {advice}")]
+    Foreign {
+        /// The input.
+        name: String,
+        /// What it is, with an article: `a log of ltrace`.
+        what: &'static str,
+        /// What to do with it.
+        advice: &'static str,
+    },
     /// It is the table that strace makes instead of a log.
     #[error(
         "{name} is the summary of `strace -c`, which holds counts alone; run strace without -c: \
@@ -70,9 +80,17 @@ const BEGINNINGS: &[(&[u8], &str)] = &[
     (b"BZh", "bzip2-compressed data (try `bzcat FILE |`)"),
     (b"\x7fELF", "a program or library (ELF)"),
     (b"PERFILE2", "a recording of perf"),
-    (b"\xff\xfe", "text in UTF-16 (save it as UTF-8)"),
-    (b"\xfe\xff", "text in UTF-16 (save it as UTF-8)"),
+    (b"%PDF-", "a PDF document"),
+    (b"PK\x03\x04", "a zip archive (try `unzip -p FILE |`)"),
+    (b"{\\rtf", "a document in RTF"),
+    (b"\xff\xfe", UTF_16),
+    (b"\xfe\xff", UTF_16),
 ];
+
+const UTF_16: &str = "text in UTF-16 (try `iconv -f UTF-16 -t UTF-8 FILE | brkhole explain -`)";
+
+/// NUL bytes are looked for in so much of the beginning.
+const TEXT_BYTES: usize = 4096;
 
 /// What the input is if it can't be text, told by how it begins.
 pub(super) fn binary(beginning: &[u8]) -> Option<&'static str> {
@@ -81,7 +99,11 @@ pub(super) fn binary(beginning: &[u8]) -> Option<&'static str> {
         .find(|(magic, _)| beginning.starts_with(magic));
     match known {
         Some((_, what)) => Some(what),
-        None if memchr::memchr(0, beginning).is_some() => Some("binary data (it holds NUL bytes)"),
-        None => None,
+        None => match &beginning[..beginning.len().min(TEXT_BYTES)] {
+            // Letters of ASCII, in either order of bytes.
+            [1..=255, 0, 1..=255, 0, ..] | [0, 1..=255, 0, 1..=255, ..] => Some(UTF_16),
+            text if memchr::memchr(0, text).is_some() => Some("binary data (it holds NUL bytes)"),
+            _ => None,
+        },
     }
 }

@@ -13,8 +13,14 @@ pub(super) struct Frames {
 const MOST_NAMES: usize = 4096;
 
 impl Frames {
-    /// How every such line begins.
-    pub(super) const MARK: &'static [u8] = b" > ";
+    /// What stands behind the mark ` > ` that such a line begins with, however far it is indented.
+    #[inline]
+    pub(super) fn in_line(line: &[u8]) -> Option<&[u8]> {
+        match line.first() {
+            Some(b' ' | b'\t') => line.trim_ascii_start().strip_prefix(b"> "),
+            _ => None,
+        }
+    }
 
     /// The name of a line's frame, from what stands behind the mark.
     pub(super) fn name(&mut self, line: &[u8]) -> Arc<str> {

@@ -1,11 +1,11 @@
 //! One log in the reading: where in it we are, and whether it is a log at all.
 
-use std::io::{self, Read};
+use std::io;
 
 use super::clock::Clock;
-use super::error::{LogError, binary};
-use super::line::Wanted;
-use super::lines::Lines;
+use super::error::LogError;
+use super::line::{Line, Wanted};
+use super::prefix::Prefix;
 use super::unread::shown;
 
 /// What is remembered of one log.
@@ -63,18 +63,6 @@ impl Input {
         }
     }
 
-    /// Refuses what can't be text.
-    pub(super) fn check<R: Read>(&self, lines: &mut Lines<R>) -> Result<(), LogError> {
-        let beginning = lines.beginning().map_err(|source| self.failed(source))?;
-        match binary(beginning) {
-            Some(what) => Err(LogError::Binary {
-                name: self.name.clone(),
-                what,
-            }),
-            None => Ok(()),
-        }
-    }
-
     pub(super) fn failed(&self, source: io::Error) -> LogError {
         LogError::Io {
             name: self.name.clone(),
@@ -111,6 +99,16 @@ impl Input {
                 first: self.first,
             }),
         }
+    }
+}
+
+/// Whether a line, as it stands, is surely strace's.
+pub(super) fn is_straces(line: &[u8]) -> bool {
+    let text = Prefix::parse(line).rest;
+    match Line::of(text) {
+        Line::Passed | Line::Call(_) => has_result(text),
+        Line::Resumed(..) | Line::End(_) | Line::Signal => true,
+        _ => false,
     }
 }
 

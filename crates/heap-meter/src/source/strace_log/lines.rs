@@ -32,12 +32,15 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// What the input begins with.
+    /// What the input begins with: as much as the buffer takes, or all of it.
     pub(super) fn beginning(&mut self) -> io::Result<&[u8]> {
-        if self.end == 0 {
-            self.read()?;
-        }
-        Ok(&self.buffer[..self.end])
+        while self.end < self.buffer.len() && self.read()? > 0 {}
+        Ok(&self.buffer[self.start..self.end])
+    }
+
+    /// Passes over so many bytes of the beginning.
+    pub(super) fn pass(&mut self, bytes: usize) {
+        self.start += bytes;
     }
 
     /// The next line without its end.

@@ -5,10 +5,12 @@ use std::collections::BinaryHeap;
 use std::io::Read;
 
 use super::StraceLog;
+use super::beginning;
 use super::error::LogError;
 use super::input::Input;
 use super::lines::Lines;
 use super::prefix::Prefix;
+use super::wrapping::Wrapping;
 use crate::event::Sink;
 
 /// What is read at a time of each log: there may be thousands.
@@ -18,17 +20,21 @@ const BUFFER_BYTES: usize = 8 * 1024;
 struct Source<R> {
     log: Input,
     lines: Lines<R>,
+    wrapping: Wrapping,
     head: Option<Vec<u8>>,
 }
 
 impl<R: Read> Source<R> {
     fn new(name: &str, input: R) -> Result<Self, LogError> {
+        let mut log = Input::of_one_thread(name);
+        let mut lines = Lines::new(input, BUFFER_BYTES);
+        let wrapping = beginning::look(&mut log, &mut lines)?;
         let mut source = Self {
-            log: Input::of_one_thread(name),
-            lines: Lines::new(input, BUFFER_BYTES),
+            log,
+            lines,
+            wrapping,
             head: Some(Vec::new()),
         };
-        source.log.check(&mut source.lines)?;
         source.next()?;
         Ok(source)
     }
@@ -45,7 +51,7 @@ impl<R: Read> Source<R> {
             return Ok(true);
         };
         head.clear();
-        head.extend_from_slice(line);
+        head.extend_from_slice(self.wrapping.off(line, &mut log.tid));
         let time = Prefix::parse(head).time;
         if let Some(time) = time {
             log.clock.advance(time);
@@ -73,11 +79,11 @@ pub(super) fn read<S: Sink, R: Read>(
             if let Some(head) = source.head.take() {
                 reader.teller.line(&mut source.log, &head);
             }
-            reader.read_rest(&mut source.log, &mut source.lines)?;
+            reader.read_rest(&mut source.log, &mut source.lines, &mut source.wrapping)?;
         }
     }
     for source in sources {
-        reader.finish_one(source.log, &source.lines)?;
+        reader.finish_one(source.log, &source.lines, &source.wrapping)?;
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::wrapping::Wrapping;
+
 /// A remark on a log. There is at most one of each kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,6 +24,13 @@ pub enum Note {
     ParentGuessed {
         /// How often.
         count: u64,
+    },
+    /// Something that strace doesn't write stood before every line, or in it, and was passed over.
+    Wrapped {
+        /// What: `numbers of lines`, `"app_1  | "`.
+        what: Vec<String>,
+        /// Lines that lacked it. They were read as they stand.
+        lacking: u64,
     },
     /// Paths that strace cut short (`"/etc/ho"...`).
     CutPaths {
@@ -65,6 +74,15 @@ impl fmt::Display for Note {
                 "{count} processes or threads appeared while others were making one, and the log \
                  doesn't tell who made them; each is taken for a process, and its parent is guessed"
             ),
+            Self::Wrapped { what, lacking } => {
+                let what = what.join(", ");
+                write!(f, "passed over, as strace doesn't write it: {what}")?;
+                match lacking {
+                    0 => Ok(()),
+                    1 => f.write_str("; 1 line without it was read as it stands"),
+                    count => write!(f, "; {count} lines without it were read as they stand"),
+                }
+            }
             Self::CutPaths { count } => write!(
                 f,
                 "{count} paths were cut short by strace; `strace -s 4096` or `-y` keeps them whole"
@@ -93,6 +111,8 @@ pub(super) struct Notes {
     pub(super) begins_in_the_middle: bool,
     pub(super) unannounced: Option<(i32, u64)>,
     pub(super) parents_guessed: u64,
+    pub(super) wrapped: Vec<String>,
+    pub(super) lacking: u64,
     pub(super) cut_paths: u64,
     pub(super) unknown_name: Option<(String, u64)>,
     pub(super) long_lines: u64,
@@ -105,14 +125,29 @@ impl Notes {
         self.unannounced.get_or_insert((tid, 0)).1 += 1;
     }
 
+    /// Something was taken off the lines of a log.
+    pub(super) fn wrapped(&mut self, wrapping: &Wrapping) {
+        self.lacking += wrapping.lacking;
+        for what in wrapping.described() {
+            if !self.wrapped.contains(&what) {
+                self.wrapped.push(what);
+            }
+        }
+    }
+
     pub(super) fn into_list(self) -> Vec<Note> {
         let some = |count: u64| (count > 0).then_some(count);
         let middle = self.begins_in_the_middle;
+        let (wrapped, lacking) = (self.wrapped, self.lacking);
         [
             middle.then_some(Note::BeginsInTheMiddle),
             self.unannounced
                 .map(|(first_tid, count)| Note::Unannounced { first_tid, count }),
             some(self.parents_guessed).map(|count| Note::ParentGuessed { count }),
+            (!wrapped.is_empty()).then_some(Note::Wrapped {
+                what: wrapped,
+                lacking,
+            }),
             some(self.cut_paths).map(|count| Note::CutPaths { count }),
             self.unknown_name
                 .map(|(first, calls)| Note::UnknownName { first, calls }),

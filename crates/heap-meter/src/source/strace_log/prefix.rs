@@ -22,12 +22,12 @@ impl<'a> Prefix<'a> {
         let mut tid = None;
         let mut time = None;
         if let Some(after) = rest.strip_prefix(b"[pid ")
-            && let Some((number, after)) = number(after.trim_ascii_start())
+            && let Some((number, after)) = thread(after.trim_ascii_start())
             && let Some(after) = past_name(after).strip_prefix(b"]")
         {
             tid = Some(number);
             rest = after.trim_ascii_start();
-        } else if let Some((number, after)) = number(rest)
+        } else if let Some((number, after)) = thread(rest)
             && matches!(after.first(), Some(b' ' | b'<' | b'\t'))
         {
             tid = Some(number);
@@ -39,7 +39,7 @@ impl<'a> Prefix<'a> {
                 .position(|byte| !matches!(byte, b'0'..=b'9' | b':' | b'.'))
                 .unwrap_or(rest.len());
             let (text, after) = rest.split_at(end);
-            if after.first() == Some(&b' ') {
+            if after.first() == Some(&b' ') && is_time(text) {
                 time = Some(text);
                 rest = after.trim_ascii_start();
             }
@@ -63,8 +63,14 @@ impl<'a> Prefix<'a> {
     }
 }
 
-/// A decimal number and what follows.
-fn number(text: &[u8]) -> Option<(i32, &[u8])> {
+/// The highest number that Linux gives a thread.
+///
+/// # References
+/// Linux `include/linux/threads.h`, `PID_MAX_LIMIT`
+const HIGHEST_TID: i32 = 4 * 1024 * 1024;
+
+/// The number of a thread and what follows.
+fn thread(text: &[u8]) -> Option<(i32, &[u8])> {
     let mut value: i32 = 0;
     let mut end = 0;
     while let Some(digit) = text.get(end).filter(|byte| byte.is_ascii_digit()) {
@@ -73,7 +79,20 @@ fn number(text: &[u8]) -> Option<(i32, &[u8])> {
             .checked_add(i32::from(digit - b'0'))?;
         end += 1;
     }
-    (end > 0).then_some((value, &text[end..]))
+    (1..=HIGHEST_TID)
+        .contains(&value)
+        .then_some((value, &text[end..]))
+}
+
+/// Whether digits, dots and colons are a time as strace writes it: `12:00:01`, `12:00:01.123456`,
+/// seconds with a fraction or since 1970. `12:34` is none: so `grep -n` writes a line's number and a
+/// thread's.
+fn is_time(text: &[u8]) -> bool {
+    match memchr::memchr(b':', text) {
+        Some(2) => text.len() >= 8 && text[5] == b':' && !text[6..].contains(&b':'),
+        Some(_) => false,
+        None => text.len() >= 9 || text.contains(&b'.'),
+    }
 }
 
 /// Past the program's name of `--decode-pids=comm`: `123<nginx>`.
@@ -136,5 +155,12 @@ mod tests {
             (None, None, "<unfinished ...>")
         );
         assert_eq!(parsed("99999999999 brk(0)").0, None);
+        let rest = "brk(0)";
+        assert_eq!(
+            parsed("1488844800 brk(0)"),
+            (None, Some("1488844800"), rest)
+        );
+        assert_eq!(parsed("2:4242 brk(0)"), (None, None, "2:4242 brk(0)"));
+        assert_eq!(parsed("12:42 brk(0)"), (None, None, "12:42 brk(0)"));
     }
 }

@@ -1,5 +1,7 @@
 //! From lines to events.
 
+mod life;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +13,9 @@ use super::input::{Broken, Input};
 use super::line::{Line, Wanted};
 use super::note::Notes;
 use super::prefix::Prefix;
-use super::threads::{Origin, Pending, Threads};
+use super::threads::{Pending, Threads};
 use super::unread::Unread;
-use super::waiting::{Answer, Waiting};
+use super::waiting::Waiting;
 use crate::event::{Ending, Event, Sink, Stack, Syscall, What};
 
 /// Takes lines, tells events.
@@ -61,7 +63,7 @@ impl<S: Sink> Teller<S> {
     #[inline]
     pub(super) fn line(&mut self, input: &mut Input, line: &[u8]) {
         input.line += 1;
-        if let Some(frame) = line.strip_prefix(Frames::MARK) {
+        if let Some(frame) = Frames::in_line(line) {
             if self.held.is_some() {
                 self.stack.push(self.frames.name(frame));
             }
@@ -170,35 +172,6 @@ impl<S: Sink> Teller<S> {
         }
     }
 
-    /// Who made a line; introduced to the sink if it is new. Sets the time.
-    fn speaker(&mut self, input: &mut Input, prefix: Prefix<'_>, resumes_birth: bool) -> i32 {
-        if let Some(time) = prefix.time {
-            if !input.clock.counts_every_line() {
-                input.clock.advance(time);
-            }
-            self.at = self.since.beginning(input.clock.now());
-        }
-        let tid = match (prefix.tid, input.tid) {
-            (Some(tid), _) => self.threads.named(tid, resumes_birth),
-            (None, Some(tid)) => tid,
-            (None, None) => self.threads.nameless(),
-        };
-        if !self.threads.is_known(tid) {
-            let first = self.threads.root().is_none();
-            match self.threads.first_seen(tid) {
-                Origin::Known(by) => {
-                    let thread = by.thread;
-                    let what = What::Forked { child: tid, thread };
-                    self.tell(by.parent_pid, by.parent_tid, what);
-                }
-                Origin::Open => self.waiting.open(tid, self.at),
-                Origin::Nowhere if first => {}
-                Origin::Nowhere => self.notes.appeared(tid),
-            }
-        }
-        tid
-    }
-
     fn call(&mut self, input: &mut Input, tid: i32, wanted: Wanted, text: &[u8]) {
         if let Some(beginning) = text.strip_suffix(UNFINISHED) {
             input.recognised += 1;
@@ -272,91 +245,11 @@ impl<S: Sink> Teller<S> {
                 }
             }
             Decoded::Executed(by) => self.executed(pid, former, by),
-            Decoded::Made { child, thread } => {
-                if self.waiting.is_open(child) {
-                    let answer = Answer {
-                        parent_pid: pid,
-                        parent_tid: tid,
-                        thread,
-                    };
-                    self.answer(child, Some(answer), true);
-                } else if self.threads.made(tid, child, thread) {
-                    self.tell(pid, tid, What::Forked { child, thread });
-                }
-            }
+            Decoded::Made { child, thread } => self.made(pid, tid, child, thread),
             Decoded::Nothing => {}
         }
         if wanted == Wanted::Birth {
             self.no_answer_left();
-        }
-    }
-
-    /// It has become known where one comes from that has spoken already; or nobody will say.
-    fn answer(&mut self, child: i32, answer: Option<Answer>, told: bool) {
-        self.threads.answered(child, answer, told);
-        if answer.is_none() {
-            self.notes.appeared(child);
-        }
-        self.waiting.close(child, answer, &mut self.sink);
-    }
-
-    /// Takes the likeliest for it.
-    fn guess(&mut self, child: i32) {
-        let guessed = self.threads.guessed(child);
-        self.notes.parents_guessed += u64::from(guessed.is_some());
-        self.answer(child, guessed.map(|(answer, _)| answer), false);
-    }
-
-    /// Nobody is making one any more: nobody will say where those come from that still wait.
-    fn no_answer_left(&mut self) {
-        if self.threads.is_making() {
-            return;
-        }
-        while let Some(child) = self.waiting.first_open() {
-            self.answer(child, None, false);
-        }
-    }
-
-    fn executed(&mut self, pid: i32, former_tid: i32, by: Syscall) {
-        if self.waiting.is_open(pid) {
-            // A thread would go on under its process's id.
-            let guessed = self.threads.guessed(pid);
-            self.notes.parents_guessed += u64::from(guessed.is_some_and(|(_, doubtful)| doubtful));
-            self.answer(pid, guessed.map(|(answer, _)| answer), false);
-        }
-        self.threads.executed(pid);
-        if self.begun {
-            self.tell(pid, pid, What::Exec { by, former_tid });
-        } else {
-            self.begun = true;
-            self.tell(pid, pid, What::Started);
-        }
-    }
-
-    fn ended(&mut self, tid: i32, ending: Ending) {
-        if self.threads.root() == Some(tid) {
-            self.ending = Some(ending);
-        }
-        let pid = self.threads.gone(tid);
-        self.tell(pid, tid, What::Exited(ending));
-        self.no_answer_left();
-    }
-
-    /// strace's own words. Only those about who is followed matter.
-    fn message(&mut self, message: &[u8]) {
-        let Some(about) = message.strip_prefix(b"Process ") else {
-            return;
-        };
-        let end = about.iter().position(|byte| !byte.is_ascii_digit());
-        let (number, what) = about.split_at(end.unwrap_or(about.len()));
-        let Some(tid) = str::from_utf8(number).ok().and_then(|n| n.parse().ok()) else {
-            return;
-        };
-        if what.starts_with(b" attached") {
-            self.threads.attached(tid);
-        } else if what.starts_with(b" detached") {
-            let tid = self.threads.named(tid, true);
-            self.threads.gone(tid);
         }
     }
 

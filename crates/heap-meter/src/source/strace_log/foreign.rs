@@ -1,0 +1,182 @@
+//! Logs of other programs, which look like strace's but aren't.
+
+use super::input::is_straces;
+
+/// A format by the name of who writes it.
+#[derive(Clone, Copy)]
+pub(super) struct Format {
+    /// What it is.
+    pub(super) what: &'static str,
+    /// What to do with it.
+    pub(super) advice: &'static str,
+    /// Whether a line is one of its own. Those that are strace's as well are marked by their call
+    /// or their end, never by what may stand in a string.
+    has: fn(line: &[u8], straces: bool) -> bool,
+}
+
+const STRACE: &str = "log the program with `strace -f -ttt -o LOG COMMAND` instead";
+
+const FORMATS: &[Format] = &[
+    Format {
+        what: "a log of ltrace",
+        advice: STRACE,
+        has: |line, straces| {
+            let call = call(line);
+            straces && LIBRARY_CALLS.iter().any(|name| call.starts_with(name))
+                || call.starts_with(b"SYS_")
+                || call.starts_with(b"+++ exited (status ")
+                || before_bracket(call)
+                    .is_some_and(|name| holds(name, b"@SYS") || holds(name, b"->"))
+        },
+    },
+    Format {
+        what: "a log of perf trace",
+        advice: STRACE,
+        has: |line, straces| !straces && holds(line, b"(") && holds(line, b" ms): "),
+    },
+    Format {
+        what: "a recording of the kernel's tracepoints (perf script, trace-cmd or ftrace)",
+        advice: STRACE,
+        has: |line, straces| !straces && (holds(line, b"sys_enter") || holds(line, b"sys_exit")),
+    },
+    Format {
+        what: "a log of dtruss (DTrace)",
+        advice: OTHER_SYSTEM,
+        has: |line, _| {
+            line.starts_with(b"SYSCALL(args)")
+                || holds(line, b"SYSCALL(args) \t")
+                || holds(line, b")\t\t = ")
+        },
+    },
+    Format {
+        what: "a log of truss (FreeBSD, Solaris or AIX)",
+        advice: OTHER_SYSTEM,
+        has: |line, straces| {
+            let line = line.trim_ascii_end();
+            !straces && (holds(line, b"ERR#") || holds(line, b"Err#"))
+                || line.starts_with(b"process exit, rval = ")
+                || twice_the_result(line)
+        },
+    },
+    Format {
+        what: "a log of ktrace (kdump)",
+        advice: OTHER_SYSTEM,
+        has: |line, straces| !straces && (holds(line, b" CALL  ") || holds(line, b" RET   ")),
+    },
+    Format {
+        what: "a web page",
+        advice: "save the log itself (its raw text or attachment)",
+        has: |line, straces| {
+            let begins = |tag: &[u8]| {
+                let start = line.trim_ascii_start();
+                start.len() >= tag.len() && start[..tag.len()].eq_ignore_ascii_case(tag)
+            };
+            begins(b"<!doctype html")
+                || begins(b"<html")
+                || !straces
+                    && [&b"&quot;"[..], b"&#34;", b"&lt;", b"&gt;", b"<br", b"</"]
+                        .iter()
+                        .any(|mark| holds(line, mark))
+        },
+    },
+    Format {
+        what: "a mail in quoted-printable",
+        advice: "decode it: `perl -MMIME::QuotedPrint -ne 'print decode_qp($_)' FILE | brkhole explain -`",
+        has: |line, straces| !straces && (holds(line, b"=3D ") || holds(line, b"=3D=")),
+    },
+    Format {
+        what: "a mail in base64",
+        advice: "save the attachment itself",
+        has: |line, _| line.eq_ignore_ascii_case(b"content-transfer-encoding: base64"),
+    },
+    Format {
+        what: "a log in JSON",
+        advice: "take the lines out of it: `jq -j .log FILE | brkhole explain -` for Docker's, `journalctl -o cat` in place of `-o json`",
+        has: |line, _| line.starts_with(b"{\"") && line.trim_ascii_end().ends_with(b"}"),
+    },
+    Format {
+        what: "a log of the kernel's audit",
+        advice: STRACE,
+        has: |line, straces| !straces && holds(line, b"type=SYSCALL "),
+    },
+    Format {
+        what: "a log of gVisor (runsc --strace)",
+        advice: "trace the program outside of gVisor",
+        has: |line, straces| !straces && holds(line, b" strace.go:"),
+    },
+    Format {
+        what: "a log of valgrind --trace-syscalls",
+        advice: STRACE,
+        has: |line, _| line.starts_with(b"SYSCALL["),
+    },
+    Format {
+        what: "a log of sysdig",
+        advice: STRACE,
+        has: |line, straces| !straces && (holds(line, b") > ") || holds(line, b") < ")),
+    },
+    Format {
+        what: "a log of Cygwin's strace",
+        advice: OTHER_SYSTEM,
+        has: |line, straces| !straces && holds(line, b" [main] "),
+    },
+];
+
+const OTHER_SYSTEM: &str = "only logs of Linux's strace can be explained: on another system calls, \
+                            flags and malloc are others";
+
+/// Functions that no kernel has.
+const LIBRARY_CALLS: [&[u8]; 9] = [
+    b"malloc(",
+    b"calloc(",
+    b"realloc(",
+    b"free(",
+    b"strlen(",
+    b"memcpy(",
+    b"printf(",
+    b"puts(",
+    b"__libc_start_main(",
+];
+
+/// The format that these lines are of, if it isn't strace's: too many of them have its marks.
+pub(super) fn named(lines: &[&[u8]]) -> Option<Format> {
+    FORMATS.iter().copied().find(|format| {
+        let (mut marked, mut others) = (0, 0);
+        for line in lines {
+            let straces = is_straces(line);
+            match (format.has)(line, straces) {
+                true => marked += 1,
+                false => others += usize::from(straces),
+            }
+        }
+        marked > 0 && 4 * marked >= others
+    })
+}
+
+fn holds(line: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(line, part).is_some()
+}
+
+/// A line without what strace and ltrace write before a call.
+fn call(line: &[u8]) -> &[u8] {
+    super::prefix::Prefix::parse(line).rest
+}
+
+fn before_bracket(call: &[u8]) -> Option<&[u8]> {
+    memchr::memchr(b'(', call).map(|end| &call[..end])
+}
+
+/// `= 34365280256 (0x800545000)`
+fn twice_the_result(line: &[u8]) -> bool {
+    let results = || {
+        let (before, hexadecimal) = line
+            .strip_suffix(b")")?
+            .split_at(memchr::memmem::rfind(line, b" (0x")?);
+        let digits = &before[memchr::memmem::rfind(before, b" = ")? + 3..];
+        let hexadecimal = u64::from_str_radix(str::from_utf8(&hexadecimal[4..]).ok()?, 16).ok()?;
+        Some((
+            str::from_utf8(digits).ok()?.parse::<u64>().ok()?,
+            hexadecimal,
+        ))
+    };
+    results().is_some_and(|(decimal, hexadecimal)| decimal == hexadecimal)
+}
