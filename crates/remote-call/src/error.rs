@@ -124,6 +124,12 @@ pub enum Error {
         /// How long was waited.
         waited: Duration,
     },
+    /// Somebody asked that it be let go before all of its threads stood still.
+    #[error("process {pid} was let go again before it stood still, as was asked for")]
+    Interrupted {
+        /// The process.
+        pid: i32,
+    },
     /// It ended while it was being stopped.
     #[error("process {pid} ended before it stood still")]
     Gone {
@@ -213,6 +219,24 @@ pub enum CallError {
         tid: i32,
         /// How long was waited.
         waited: Duration,
+    },
+    /// Somebody asked that the process be let go before the function had returned. It runs, within
+    /// the call still: what the function has begun nobody else can end, and what it had locked
+    /// another thread may wait for. So the call isn't torn out of the thread but left to it.
+    #[error(
+        "all threads were let go before the function had returned to thread {tid}, as was asked \
+         for; when it returns, that thread goes on where it was interrupted, and until then it \
+         blocks its signals"
+    )]
+    Interrupted {
+        /// The thread that called.
+        tid: i32,
+    },
+    /// Somebody had asked that the process be let go before the call began.
+    #[error("process {pid} is to be let go, so no call was begun")]
+    NotBegun {
+        /// The process.
+        pid: i32,
     },
     /// The thread ended in the middle; mostly because the process was killed.
     #[error("thread {tid} ended during the call (was process {pid} killed?)")]

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::{CallError, Error};
+use crate::{CallError, Error, Interrupt};
 
 /// A live process, all of whose threads stand still. They go on when this value is dropped, and
 /// also when this process ends in whatever way.
@@ -42,12 +42,14 @@ pub struct Thread {
     pub registers: [u64; 17],
 }
 
-/// What to hold although it may go wrong.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What to hold although it may go wrong, and who may ask that it be let go.
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Options {
     /// Hold a process with a seccomp filter, too.
     pub allow_seccomp: bool,
+    /// Who waits for the process to stand still, or for a call, lets it go when this is asked.
+    pub interrupt: Interrupt,
 }
 
 impl Options {
@@ -57,6 +59,14 @@ impl Options {
     #[must_use]
     pub fn allow_seccomp(mut self, allow: bool) -> Self {
         self.allow_seccomp = allow;
+        self
+    }
+
+    /// Lets the process go as soon as this is asked: no call is begun any more, and one under way
+    /// is left to itself ([`CallError::Interrupted`] says what that means).
+    #[must_use]
+    pub fn interrupted_by(mut self, interrupt: &Interrupt) -> Self {
+        self.interrupt = interrupt.clone();
         self
     }
 }
@@ -128,7 +138,7 @@ impl Held {
         let (answer, answered) = mpsc::channel();
         let record = Arc::new(Record::default());
         let shared = Arc::clone(&record);
-        let trace = move || run(pid, patience, options, &answer, &asked, &shared);
+        let trace = move || run(pid, patience, &options, &answer, &asked, &shared);
         let tracer = std::thread::Builder::new()
             .name("remote-call".into())
             .spawn(trace)
@@ -236,7 +246,7 @@ use crate::x86_64::run;
 fn run(
     _: i32,
     _: Duration,
-    _: Options,
+    _: &Options,
     answer: &Sender<Result<Holding, Error>>,
     _: &mpsc::Receiver<Request>,
     _: &Record,

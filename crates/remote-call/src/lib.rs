@@ -61,8 +61,8 @@
 //!
 //! # What it can't help
 //!
-//! - *A function that doesn't return.* After the patience that was given all is let go
-//!   ([`CallError::TimedOut`]). The thread is within the function still, with its signals blocked,
+//! - *A function that doesn't return.* After the patience that was given, or as soon as it is asked
+//!   for ([`Interrupt`]), all is let go ([`CallError::TimedOut`], [`CallError::Interrupted`]). The thread is within the function still, with its signals blocked,
 //!   and goes on where it was when the function returns. Nothing can be taken back from outside, as
 //!   nobody knows what the function has begun. All other threads stand still during the call, so a
 //!   function that waits for a lock which one of them has waits in vain until then: see to it that
@@ -82,8 +82,7 @@
 //!   patience ends. Waiting for a certain child does no harm unless it is the one that is held.
 //!
 //! Signals are the caller's business: this crate has no handlers. Ctrl-C in the middle is as
-//! harmless as `kill -9`; who wants the end of a call to be told blocks SIGINT and SIGTERM
-//! meanwhile.
+//! harmless as `kill -9`; who wants to end in words has a handler ask an [`Interrupt`].
 //!
 //! # References
 //!
@@ -97,11 +96,13 @@
 
 mod error;
 mod held;
+mod interrupt;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
 pub use error::{CallError, Error, Unfit};
 pub use held::{Held, Options, Thread};
+pub use interrupt::Interrupt;
 
 #[cfg(all(doctest, target_arch = "x86_64"))]
 #[doc = include_str!("../README.md")]

@@ -10,6 +10,7 @@ mod frame;
 mod gate;
 mod maps;
 mod ptrace;
+mod query;
 mod seize;
 mod stack;
 mod status;
@@ -24,13 +25,14 @@ use std::time::{Duration, Instant};
 use crate::held::{Holding, Record, Request, Thread};
 use crate::{CallError, Error, Options};
 use choose::Subject;
+use maps::Mappings;
 use way_back::WayBack;
 
 /// What the tracing thread does, from its beginning to its end.
 pub(crate) fn run(
     pid: i32,
     patience: Duration,
-    options: Options,
+    options: &Options,
     answer: &Sender<Result<Holding, Error>>,
     asked: &Receiver<Request>,
     record: &Record,
@@ -44,15 +46,16 @@ pub(crate) fn run(
     let mut way_back = search(pid);
     let since = Instant::now();
     let mut standing = BTreeSet::new();
-    let held = hold(pid, patience, &mut standing);
+    let held = hold(pid, patience, options, &mut standing);
     let last_words = match held {
-        Ok((any_tid, threads, memory)) => {
+        Ok((threads, opened)) => {
             let tids: Vec<_> = threads.iter().map(|thread| thread.tid).collect();
             let subject = Subject {
                 pid,
                 tids: &tids,
-                any_tid,
-                memory: &memory,
+                any_tid: opened.tid,
+                memory: &opened.memory,
+                mappings: &opened.mappings,
                 options,
             };
             // If nobody listens any more, nobody will ask either.
@@ -102,12 +105,20 @@ fn search(pid: i32) -> Option<WayBack> {
     })
 }
 
+/// What is open of a process that stands still, through one of its threads.
+struct Opened {
+    tid: i32,
+    memory: File,
+    mappings: Mappings,
+}
+
 fn hold(
     pid: i32,
     patience: Duration,
+    options: &Options,
     standing: &mut BTreeSet<i32>,
-) -> Result<(i32, Vec<Thread>, File), Error> {
-    seize::all(pid, patience, standing)?;
+) -> Result<(Vec<Thread>, Opened), Error> {
+    seize::all(pid, patience, &options.interrupt, standing)?;
     let mut threads = Vec::new();
     for &tid in standing.iter() {
         let registers = match ptrace::registers(tid) {
@@ -129,17 +140,18 @@ fn hold(
             registers: ptrace::by_unwind_number(&registers),
         });
     }
-    let Some(any_tid) = threads.first().map(|thread| thread.tid) else {
+    let Some(tid) = threads.first().map(|thread| thread.tid) else {
         return Err(Error::Gone { pid });
     };
-    let path = format!("/proc/{any_tid}/mem");
+    let failed = |step| move |source| Error::Step { tid, step, source };
+    let path = format!("/proc/{tid}/mem");
     let memory = OpenOptions::new().read(true).write(true).open(path);
-    let memory = memory.map_err(|source| Error::Step {
-        tid: any_tid,
-        step: "open the memory",
-        source,
-    })?;
-    Ok((any_tid, threads, memory))
+    let opened = Opened {
+        tid,
+        memory: memory.map_err(failed("open the memory"))?,
+        mappings: Mappings::open(tid).map_err(failed("open the mappings"))?,
+    };
+    Ok((threads, opened))
 }
 
 /// Fails only for threads that were killed, or that don't stand still; of these the kernel lets go

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use super::choose::{Subject, choose};
 use super::frame::{Frame, OWN_SIGNALS, State, call_mask};
 use super::ptrace::{self, Registers};
+use super::gate;
 use super::stack::Space;
+use super::status::Status;
 use super::wait::{Stop, next_stop};
 use super::way_back::WayBack;
-use super::{gate, maps};
-use crate::CallError;
 use crate::held::Request;
+use crate::{CallError, Interrupt};
 
 /// `CallError`, and whether the process can be held on to.
 #[derive(Debug)]
@@ -49,15 +50,23 @@ pub(super) fn call(
         pid,
         tid: subject.any_tid,
     };
-    let mappings = maps::of(subject.any_tid).ok_or_else(gone)?;
-    let address = request.function;
-    if !maps::at(&mappings, address).is_some_and(maps::Mapping::is_code) {
-        return Err(CallError::NotCode { pid, address }.into());
+    if subject.options.interrupt.is_asked() {
+        return Err(CallError::NotBegun { pid }.into());
     }
-    let known = way_back.filter(|way_back| way_back.is_there(subject.memory, &mappings));
+    let mappings = subject.mappings;
+    let address = request.function;
+    if !mappings.at(address).is_some_and(|map| map.is_code()) {
+        let status = Status::of_thread(pid, subject.any_tid);
+        return Err(match status.is_none_or(|status| status.has_ended()) {
+            true => gone(),
+            false => CallError::NotCode { pid, address },
+        }
+        .into());
+    }
+    let known = way_back.filter(|way_back| way_back.is_there(subject.memory, mappings));
     let found = match known {
         Some(known) => known,
-        None => WayBack::find(subject.memory, &mappings)
+        None => WayBack::find(subject.memory, mappings.all())
             .map_err(|missing| CallError::NoWayBack { pid, missing })?,
     };
     *way_back = Some(found);
@@ -65,7 +74,7 @@ pub(super) fn call(
         pid,
         any_tid: subject.any_tid,
         memory: subject.memory,
-        mappings: &mappings,
+        mappings,
     };
     let (tid, registers) = choose(subject, &space)?;
     let failed = |step| move |source| failure(pid, tid, step, source);
@@ -126,7 +135,10 @@ impl Caller<'_> {
         loop {
             go_on(self.tid, signal).map_err(self.failed("begin the call"))?;
             signal = 0;
-            match self.next_stop(deadline)? {
+            match self.next_stop(deadline, &self.subject.options.interrupt)? {
+                None if self.subject.options.interrupt.is_asked() => {
+                    return Err(CallError::Interrupted { tid: self.tid });
+                }
                 None => {
                     return Err(CallError::TimedOut {
                         tid: self.tid,
@@ -204,7 +216,8 @@ impl Caller<'_> {
             let gone_on = asked.and_then(|()| ptrace::go_on(self.tid, signal));
             gone_on.map_err(self.failed("end the call"))?;
             signal = 0;
-            match self.next_stop(deadline)? {
+            // What takes microseconds isn't given up.
+            match self.next_stop(deadline, &Interrupt::default())? {
                 Some(Stop::Interrupted | Stop::Group) => return Ok(()),
                 Some(Stop::Signal(arrived)) => signal = arrived,
                 Some(Stop::Call) => {}
@@ -246,8 +259,12 @@ impl Caller<'_> {
         registers.ok_or_else(|| self.gone())
     }
 
-    fn next_stop(&self, deadline: Instant) -> Result<Option<Stop>, CallError> {
-        next_stop(self.tid, deadline).map_err(self.failed("wait for the call"))
+    fn next_stop(
+        &self,
+        deadline: Instant,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Stop>, CallError> {
+        next_stop(self.tid, deadline, interrupt).map_err(self.failed("wait for the call"))
     }
 
     fn gone(&self) -> CallError {

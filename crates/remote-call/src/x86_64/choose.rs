@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use super::frame::Restart;
+use super::maps::Mappings;
 use super::ptrace::{self, Registers};
 use super::stack::Space;
 use super::status::Status;
@@ -16,7 +17,8 @@ pub(super) struct Subject<'a> {
     /// One of them; the first thread of a process may have ended, and its memory is gone then.
     pub(super) any_tid: i32,
     pub(super) memory: &'a File,
-    pub(super) options: Options,
+    pub(super) mappings: &'a Mappings,
+    pub(super) options: &'a Options,
 }
 
 /// The thread that is disturbed least, of those that can.

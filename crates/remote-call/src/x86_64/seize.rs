@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::wait::{Stop, next_stop};
 use super::{ptrace, status};
-use crate::Error;
+use crate::{Error, Interrupt};
 
 /// Becomes the tracer of all threads of a process and waits until each stands still, in a
 /// `PTRACE_EVENT_STOP`. Who stands still makes no new threads, so it ends once a look at the list
@@ -18,8 +18,18 @@ use crate::Error;
 /// # References
 ///
 /// ptrace(2), `PTRACE_SEIZE`, `PTRACE_INTERRUPT`, “Group-stop”
-pub(super) fn all(pid: i32, patience: Duration, standing: &mut BTreeSet<i32>) -> Result<(), Error> {
-    let deadline = Instant::now() + patience;
+pub(super) fn all(
+    pid: i32,
+    patience: Duration,
+    interrupt: &Interrupt,
+    standing: &mut BTreeSet<i32>,
+) -> Result<(), Error> {
+    let wait = Wait {
+        pid,
+        deadline: Instant::now() + patience,
+        patience,
+        interrupt,
+    };
     loop {
         let mut asked = Vec::new();
         let mut unsettled = false;
@@ -38,12 +48,12 @@ pub(super) fn all(pid: i32, patience: Duration, standing: &mut BTreeSet<i32>) ->
             break;
         }
         for tid in asked {
-            if stands_still(pid, tid, deadline, patience)? {
+            if wait.stands_still(tid)? {
                 standing.insert(tid);
             }
         }
-        if unsettled && Instant::now() > deadline {
-            return Err(restless(pid, pid, patience));
+        if unsettled && (Instant::now() > wait.deadline || interrupt.is_asked()) {
+            return Err(wait.in_vain(pid));
         }
     }
     if standing.is_empty() {
@@ -79,21 +89,45 @@ fn take(pid: i32, tid: i32) -> Result<Taken, Error> {
     }
 }
 
-/// `false`: it ended.
-fn stands_still(pid: i32, tid: i32, deadline: Instant, patience: Duration) -> Result<bool, Error> {
-    loop {
-        let stop = next_stop(tid, deadline);
-        let stop = stop.map_err(|source| step(tid, "wait for a stop", source))?;
-        match stop {
-            Some(Stop::Interrupted) => return Ok(true),
-            Some(Stop::Ended) => return Ok(false),
-            Some(Stop::Group) => return Err(Error::Stopped { pid }),
-            None => return Err(restless(pid, tid, patience)),
-            // It was about to get that signal when it was asked to stop, and gets it: a handler's
-            // frame is made, and it stops before the handler's first instruction. Any stop makes
-            // the kernel forget an earlier request for one.
-            Some(Stop::Signal(signal)) => go_on(tid, signal)?,
-            Some(Stop::Call) => go_on(tid, 0)?,
+/// How long, and for whom.
+struct Wait<'a> {
+    pid: i32,
+    deadline: Instant,
+    patience: Duration,
+    interrupt: &'a Interrupt,
+}
+
+impl Wait<'_> {
+    /// `false`: it ended.
+    fn stands_still(&self, tid: i32) -> Result<bool, Error> {
+        loop {
+            let stop = next_stop(tid, self.deadline, self.interrupt);
+            let stop = stop.map_err(|source| step(tid, "wait for a stop", source))?;
+            match stop {
+                Some(Stop::Interrupted) => return Ok(true),
+                Some(Stop::Ended) => return Ok(false),
+                Some(Stop::Group) => return Err(Error::Stopped { pid: self.pid }),
+                None => return Err(self.in_vain(tid)),
+                // It was about to get that signal when it was asked to stop, and gets it: a
+                // handler's frame is made, and it stops before the handler's first instruction.
+                // Any stop makes the kernel forget an earlier request for one.
+                Some(Stop::Signal(signal)) => go_on(tid, signal)?,
+                Some(Stop::Call) => go_on(tid, 0)?,
+            }
+        }
+    }
+
+    fn in_vain(&self, tid: i32) -> Error {
+        let pid = self.pid;
+        if self.interrupt.is_asked() {
+            return Error::Interrupted { pid };
+        }
+        let state = status::Status::of_thread(pid, tid).map_or('?', |status| status.state());
+        Error::Restless {
+            pid,
+            tid,
+            state,
+            waited: self.patience,
         }
     }
 }
@@ -104,16 +138,6 @@ fn go_on(tid: i32, signal: i32) -> Result<(), Error> {
         // Killed; its end is what comes next.
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
         outcome => outcome.map_err(|source| step(tid, "pass on a signal", source)),
-    }
-}
-
-fn restless(pid: i32, tid: i32, waited: Duration) -> Error {
-    let state = status::Status::of_thread(pid, tid).map_or('?', |status| status.state());
-    Error::Restless {
-        pid,
-        tid,
-        state,
-        waited,
     }
 }
 

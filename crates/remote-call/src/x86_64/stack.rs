@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use super::maps::{self, Mapping};
+use super::maps::{Mapping, Mappings};
 use super::ptrace::{self, Registers};
 use crate::Unfit;
 
@@ -20,7 +20,7 @@ pub(super) struct Space<'a> {
     /// A thread of it.
     pub(super) any_tid: i32,
     pub(super) memory: &'a File,
-    pub(super) mappings: &'a [Mapping],
+    pub(super) mappings: &'a Mappings,
 }
 
 impl Space<'_> {
@@ -34,13 +34,13 @@ impl Space<'_> {
     /// there is below a stack pointer, nobody knows.
     pub(super) fn check_stack(&self, tid: i32, registers: &Registers) -> Result<(), Unfit> {
         let pointer = registers.rsp;
-        let mapping = maps::at(self.mappings, pointer).ok_or(Unfit::UnknownStack)?;
+        let mapping = self.mappings.at(pointer).ok_or(Unfit::UnknownStack)?;
         if !mapping.is_data() {
             return Err(Unfit::UnknownStack);
         }
         let bottom = pointer.saturating_sub(ROOM_BYTES);
         let has_room = if mapping.is_main_stack && tid == self.pid {
-            bottom >= mapping.range.start || self.can_grow(mapping, bottom)
+            bottom >= mapping.range.start || self.can_grow(&mapping, bottom)
         } else {
             // glibc and musl put a thread's control block, which `fs` points to and whose first
             // word is its own address, on top of its stack.
@@ -66,11 +66,9 @@ impl Space<'_> {
             Some(bytes) => bytes.parse().unwrap_or(0),
             None => 0,
         };
-        let ends = self.mappings.iter().rev().map(|mapping| mapping.range.end);
-        let below = { ends }.find(|end| *end <= stack.range.start);
         let bottom_page = bottom & !0xfff;
-        stack.range.end - bottom_page <= limit
-            && below.is_none_or(|end| end.saturating_add(GAP_BYTES) <= bottom_page)
+        let next = self.mappings.at_or_above(bottom_page.saturating_sub(GAP_BYTES));
+        stack.range.end - bottom_page <= limit && next.is_none_or(|next| next.range == stack.range)
     }
 
     /// Guard pages that are no mappings of their own (`MADV_GUARD_INSTALL`, Linux 6.13, used by

@@ -76,7 +76,7 @@ impl Status {
 }
 
 /// Whether a process can be held, as far as that shows before.
-pub(super) fn check(pid: i32, options: Options) -> Result<(), Error> {
+pub(super) fn check(pid: i32, options: &Options) -> Result<(), Error> {
     if pid == std::process::id() as i32 {
         return Err(Error::Own { pid });
     }
@@ -211,11 +211,11 @@ mod tests {
         assert!(threads(pid).contains(&pid));
         assert!(!is_kernel_thread(pid));
         assert!(matches!(
-            check(pid, Options::default()),
+            check(pid, &Options::default()),
             Err(Error::Own { .. })
         ));
         for absent in [0, -1, i32::MAX] {
-            let result = check(absent, Options::default());
+            let result = check(absent, &Options::default());
             assert!(matches!(result, Err(Error::NoSuchProcess { .. })));
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::ptrace;
+use crate::Interrupt;
 
 /// What has become of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,17 +26,25 @@ const LOOKS: usize = 200;
 /// How long is slept between looks after that.
 const NAP: Duration = Duration::from_micros(50);
 
-/// Waits for a thread's next stop. `None`: it came to none before `deadline`.
+/// Waits for a thread's next stop. `None`: it came to none before `deadline`, or before somebody
+/// asked that it be let go.
 ///
 /// A thread stops within microseconds as a rule, and there is no wait with a limit that would not
 /// need signals, which belong to the caller's program. So it is looked again and again.
-pub(super) fn next_stop(tid: i32, deadline: Instant) -> io::Result<Option<Stop>> {
+pub(super) fn next_stop(
+    tid: i32,
+    deadline: Instant,
+    interrupt: &Interrupt,
+) -> io::Result<Option<Stop>> {
     let mut looks = 0_usize;
     loop {
         if let Some(stop) = look(tid)? {
             return Ok(Some(stop));
         }
         looks += 1;
+        if interrupt.is_asked() {
+            return Ok(None);
+        }
         if looks < LOOKS {
             std::thread::yield_now();
         } else if Instant::now() < deadline {

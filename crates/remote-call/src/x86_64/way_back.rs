@@ -12,7 +12,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use super::maps::{self, Mapping};
+use super::maps::{Mapping, Mappings};
 use super::ptrace::Registers;
 
 /// `mov $15, %rax; syscall`, in both encodings of the first.
@@ -98,9 +98,9 @@ impl WayBack {
     }
 
     /// Whether it still is where it was found.
-    pub(super) fn is_there(&self, memory: &File, mappings: &[Mapping]) -> bool {
+    pub(super) fn is_there(&self, memory: &File, mappings: &Mappings) -> bool {
         let code = |address| {
-            let program = maps::at(mappings, address).is_some_and(Mapping::is_program);
+            let program = mappings.at(address).is_some_and(|map| map.is_program());
             let mut code = [0; CODE_BYTES];
             let read = program && memory.read_exact_at(&mut code, address).is_ok();
             read.then_some(code)
@@ -234,9 +234,9 @@ mod tests {
 
     #[test]
     fn this_process_has_both() {
-        let mappings = maps::of(std::process::id() as i32).unwrap();
+        let mappings = Mappings::open(std::process::id() as i32).unwrap();
         let memory = File::open("/proc/self/mem").unwrap();
-        let found = WayBack::find(&memory, &mappings).unwrap();
+        let found = WayBack::find(&memory, mappings.all()).unwrap();
         assert!(found.is_there(&memory, &mappings), "{found:x?}");
         let mut elsewhere = found;
         elsewhere.store.address += 1;
@@ -247,7 +247,7 @@ mod tests {
     fn found_wherever_it_lies() {
         use std::io::{Seek, Write};
         let line = format!("0-{:x} r-xp 0 00:00 1 /a", 2 * PIECE_BYTES);
-        let mapping = maps::parse(line.as_bytes()).unwrap();
+        let mapping = super::super::maps::parse(line.as_bytes()).unwrap();
         let last = 2 * PIECE_BYTES - CODE_BYTES as u64;
         for offset in [0, 5, PIECE_BYTES - 1, PIECE_BYTES, last] {
             let mut bytes = vec![0x90; 2 * PIECE_BYTES as usize];

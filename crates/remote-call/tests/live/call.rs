@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use remote_call::{CallError, Held, Unfit};
+use remote_call::{CallError, Error, Held, Interrupt, Options, Unfit};
 
 use crate::compiled::compiled;
 use crate::target::{PATIENCE, Target, plain};
@@ -122,6 +122,41 @@ fn one_that_does_not_return_is_let_go_and_goes_on_when_it_does() {
     held.release();
     // It had all signals blocked, and gets this one when the function has returned.
     target.finish_well(1);
+}
+
+/// However long the function would be waited for, and in both ways in which its end is seen.
+#[test]
+fn one_that_is_asked_for_is_let_go_at_once_and_goes_on_when_it_returns() {
+    for mode in ["registers", "urgent"] {
+        let mut target = Target::start(&[mode]);
+        if mode == "urgent" {
+            assert_eq!(target.line(), "urgent", "it has its handlers");
+        }
+        let interrupt = Interrupt::default();
+        let options = Options::default().interrupted_by(&interrupt);
+        let held = Held::hold_with(target.pid(), PATIENCE, options.clone()).unwrap();
+        let asks = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            interrupt.ask();
+        });
+        let forever = Duration::from_secs(3600);
+        let error = held.call(target.at("stuck"), &[], forever).unwrap_err();
+        asks.join().unwrap();
+        assert!(matches!(error, CallError::Interrupted { .. }), "{error}");
+        target.assert_it_runs();
+        held.release();
+        match Held::hold_with(target.pid(), PATIENCE, options) {
+            Err(error) => assert!(matches!(error, Error::Interrupted { .. }), "{error}"),
+            Ok(held) => {
+                let error = held.call(target.at("plain"), &[], PATIENCE).unwrap_err();
+                assert!(matches!(error, CallError::NotBegun { .. }), "{error}");
+            }
+        }
+        let held = Held::hold(target.pid(), PATIENCE).unwrap();
+        held.call(target.at("unstick"), &[], PATIENCE).unwrap();
+        held.release();
+        target.finish_well(1);
+    }
 }
 
 #[test]
