@@ -7,11 +7,14 @@ mod allocator;
 mod attempt;
 mod counters;
 mod errno;
+mod foretold;
 mod inside;
 mod interruption;
 mod library;
+mod look;
 mod notes;
 mod pause;
+mod program;
 mod report;
 mod rollup;
 mod scale;
@@ -19,6 +22,7 @@ mod sequence;
 #[cfg(all(test, target_arch = "x86_64"))]
 mod sleeper;
 mod status;
+mod symbols;
 mod table;
 mod words;
 
@@ -44,6 +48,7 @@ pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
         counters_are_exact: !arguments.dry_run && counters::are_exact(),
     };
     let mut reports: Vec<Report> = Vec::new();
+    let mut is_cut_short = false;
     for (index, &pid) in arguments.pids.iter().enumerate() {
         reports.push(sequence::run(pid, arguments, &mut tools, &interruption));
         tools.stacks.forget(pid);
@@ -52,8 +57,8 @@ pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
             && left > 0
         {
             eprintln!("brkhole: signal {signal}: {left} processes were left as they are");
-            write(&reports, arguments)?;
-            return Ok(ExitCode::FAILURE);
+            is_cut_short = true;
+            break;
         }
     }
     write(&reports, arguments)?;
@@ -61,10 +66,12 @@ pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
         let reason = report.reason.as_deref().unwrap_or("it was not trimmed");
         eprintln!("brkhole: {}: {reason}", table::name(report));
     }
-    Ok(match reports.iter().all(Report::is_success) {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Ok(
+        match !is_cut_short && reports.iter().all(Report::is_success) {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        },
+    )
 }
 
 fn write(reports: &[Report], arguments: &TrimArguments) -> anyhow::Result<()> {

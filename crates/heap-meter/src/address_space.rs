@@ -117,6 +117,20 @@ impl AddressSpace {
         })
     }
 
+    /// The one mapping that an address lies in, if there is one. The kernel is asked for it (since
+    /// Linux 6.11), so that it costs the same however many others there are.
+    ///
+    /// # Errors
+    ///
+    /// As for [`of`](Self::of).
+    pub fn mapping_at(
+        process: &Process,
+        address: u64,
+    ) -> Result<Option<Mapping>, AddressSpaceError> {
+        let found = Mappings::of(process)?.at(address);
+        found.map_err(|error| error.of(process))
+    }
+
     /// The mappings in the kernel's order, lowest first.
     #[must_use]
     pub fn mappings(&self) -> &[Mapping] {

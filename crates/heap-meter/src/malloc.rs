@@ -65,6 +65,7 @@ mod image_of_bytes;
 mod known;
 mod layout;
 mod list;
+mod lists;
 mod locked;
 mod main_arena;
 mod map;

@@ -116,6 +116,9 @@ impl Stacks {
     /// their numbers in unwind tables (rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 to r15, rip).
     /// `None` if its mappings can't be read, and on other machines than x86-64.
     ///
+    /// What the process has mapped is read only if [`learn`](Self::learn) never was called for it;
+    /// what it has mapped since makes the chain [`outdated`](Chain::outdated).
+    ///
     /// # References
     /// System V ABI, AMD64 supplement, figure 3.36
     #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
@@ -128,18 +131,16 @@ impl Stacks {
 
     #[cfg(target_arch = "x86_64")]
     fn follow(&mut self, pid: i32, registers: &[u64; 17]) -> Option<Chain> {
-        let mut memory = Memory::of(pid);
-        let fresh = !self.spaces.contains_key(&pid);
-        if fresh {
+        if !self.spaces.contains_key(&pid) {
             self.read_space(pid)?;
         }
-        let (chain, unknown) = chain::of(registers, self.spaces.get(&pid)?, &mut memory);
+        let mut memory = Memory::of(pid);
+        let mut chain = chain::of(registers, self.spaces.get(&pid)?, &mut memory);
         let addresses: Vec<_> = chain.calls.iter().map(|call| call.address).collect();
-        if fresh || !unknown && self.is_up_to_date(pid, &addresses) {
-            return Some(chain);
+        if !chain.outdated && !self.is_up_to_date(pid, &addresses) {
+            (chain.outdated, chain.complete) = (true, false);
         }
-        self.read_space(pid)?;
-        Some(chain::of(registers, self.spaces.get(&pid)?, &mut memory).0)
+        Some(chain)
     }
 
     /// The file whose code is mapped at an address, once [`learn`](Self::learn) has been called.

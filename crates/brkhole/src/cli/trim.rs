@@ -22,6 +22,11 @@ pub(crate) struct TrimArguments {
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub(crate) patience: Duration,
 
+    /// How long the process may stand still; refused if that is foretold to be longer, and let go
+    /// after that in any case
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub(crate) max_hold: Duration,
+
     /// Also a process whose system calls are filtered (seccomp), as in a container: the filter has
     /// to permit madvise, munmap, brk and futex, and not kill for them
     #[arg(long)]

@@ -1,23 +1,33 @@
 //! One attempt: stop the process, look, and only if all is well have it call malloc_trim.
+//!
+//! Its lists of free chunks, which may be millions, are followed before, while it runs. What has to
+//! be seen while it stands still doesn't grow with them: that it is the program that was looked at,
+//! that no thread is inside malloc, and that no arena's lock is held. So it is certain that the call
+//! begins between two of the program's own. That the lists were consistent is certain of a moment
+//! before; what the program has done to them since, it has done by malloc's own functions, or its
+//! own next call of them would have met the damage.
 
 use std::io;
 use std::time::{Duration, Instant};
 
+use anyhow::Error;
 use heap_meter::malloc::{Examiner, State};
 use heap_meter::process::Process;
 use heap_meter::stacks::Stacks;
-use remote_call::{Held, Options};
+use remote_call::{CallError, Held, Options};
 
 use super::errno::Errno;
+use super::foretold;
 use super::inside::{self, Standing};
 use super::library::Library;
+use super::program::Program;
 use super::scale::{Scale, Still, Weighed};
+use super::words;
 
-/// So long may malloc_trim take. It gives back some GiB a second; let go in its middle, the process
-/// would finish it by itself.
-const CALL: Duration = Duration::from_secs(120);
-/// So long may a thread take to stop.
+/// So long may a thread take to stop, if the process may stand still that long.
 const STOP: Duration = Duration::from_secs(2);
+
+const ERRNO: &str = "errno of the thread that called may have changed";
 
 /// What it takes to look into a process, kept from one to the next.
 pub(super) struct Tools {
@@ -30,15 +40,26 @@ pub(super) struct Tools {
 /// What is known of the process before it is stopped.
 pub(super) struct Subject<'a> {
     pub(super) process: &'a Process,
-    pub(super) scale: &'a mut Scale,
+    pub(super) program: &'a Program,
     pub(super) library: &'a Library,
-    pub(super) options: Options,
+    pub(super) scale: &'a mut Scale,
+    /// Malloc's state of a moment ago; `None` if it was at work each time.
+    pub(super) malloc: Option<&'a State>,
+    /// Whether its mappings were read just now.
+    pub(super) learnt_just_now: bool,
+    /// So long may it stand still.
+    pub(super) max_hold: Duration,
+    pub(super) options: &'a Options,
 }
 
 /// What came of an attempt.
 pub(super) enum Attempt {
     /// It has called malloc_trim.
     Trimmed(Box<Trimmed>),
+    /// It isn't what was looked at any more: in which way.
+    Another(&'static str),
+    /// It has other arenas than when they were looked at.
+    OtherArenas,
     /// A thread may be inside malloc.
     Inside(Standing),
     /// The locks of so many arenas are held.
@@ -49,6 +70,10 @@ pub(super) enum Attempt {
     Restless(String),
     /// It can't be trimmed.
     Refused(String),
+    /// It was to be let go before the call.
+    Interrupted,
+    /// It was let go in the middle of the call, which goes on in this thread.
+    LeftToItself { tid: i32, was_asked: bool },
     /// The call went wrong.
     Failed(String),
 }
@@ -88,15 +113,18 @@ pub(super) struct Trimmed {
 /// Makes one attempt; gives how long the process stood still, too, if it did.
 pub(super) fn attempt(subject: &mut Subject, tools: &mut Tools) -> (Attempt, Option<Duration>) {
     subject.scale.prepare();
-    let held = match Held::hold_with(subject.process.pid(), STOP, subject.options) {
+    let stop = STOP.min(subject.max_hold);
+    let held = match Held::hold_with(subject.process.pid(), stop, subject.options.clone()) {
         Ok(held) => held,
-        Err(error @ remote_call::Error::Restless { .. }) => {
-            return (Attempt::Restless(error.to_string()), None);
+        Err(error) => {
+            let attempt = match error {
+                remote_call::Error::Restless { .. } => Attempt::Restless(error.to_string()),
+                remote_call::Error::Interrupted { .. } => Attempt::Interrupted,
+                remote_call::Error::Seccomp { .. } => Attempt::Refused(words::SECCOMP.to_owned()),
+                _ => Attempt::Refused(error.to_string()),
+            };
+            return (attempt, None);
         }
-        Err(remote_call::Error::Seccomp { .. }) => {
-            return (Attempt::Refused(SECCOMP.to_owned()), None);
-        }
-        Err(error) => return (Attempt::Refused(error.to_string()), None),
     };
     let outcome = while_held(&held, subject, tools);
     let stood_still = held.release();
@@ -107,59 +135,119 @@ pub(super) fn attempt(subject: &mut Subject, tools: &mut Tools) -> (Attempt, Opt
     (attempt, Some(stood_still))
 }
 
-const SECCOMP: &str = "its system calls are filtered (seccomp), and should the filter kill at madvise, munmap or \
-     brk, malloc_trim would end it. A container's usual filter permits them: if this is one, \
-     `--allow-seccomp`";
-
 fn while_held(held: &Held, subject: &Subject, tools: &mut Tools) -> Result<Called, Attempt> {
-    let pid = held.pid();
-    let library = subject.library;
-    if let Some(standing) = inside::any(pid, held.threads(), library, &mut tools.stacks) {
+    let (process, library) = (subject.process, subject.library);
+    is_the_same(subject).map_err(Attempt::Another)?;
+    let (threads, stacks) = (held.threads(), &mut tools.stacks);
+    if let Some(standing) = inside::any(process, threads, library, stacks, subject.learnt_just_now)
+    {
         return Err(Attempt::Inside(standing));
     }
-    let malloc = match tools.examiner.examine(subject.process).state {
-        Ok(malloc) => malloc,
-        Err(unknown) => return Err(Attempt::Unknown(unknown.to_string())),
+    let malloc = match subject.malloc {
+        Some(malloc) => unlocked(malloc, process, &mut tools.examiner)?,
+        None => followed(held, subject, &mut tools.examiner)?,
     };
-    let locked = malloc.arenas.iter().filter(|arena| arena.locked).count();
-    if locked > 0 {
-        return Err(Attempt::Locked(locked));
-    }
-    if malloc.returnable_bytes.is_none() {
-        return Err(Attempt::Unknown(flaw(&malloc)));
-    }
     let arena = malloc.arenas.first().map(|arena| arena.address);
     if !arena.is_some_and(|arena| library.has(arena)) {
-        return Err(Attempt::Refused(format!(
-            "malloc's state isn't where its code is (did it execute another program a moment \
-             ago?); try again: `brkhole trim {pid}`"
-        )));
+        return Err(Attempt::Another(
+            "its malloc's state wasn't where its code is",
+        ));
     }
-    call(held, malloc, library, subject.scale)
+    if subject.options.interrupt.is_asked() {
+        return Err(Attempt::Interrupted);
+    }
+    call(held, malloc, subject)
 }
 
-fn call(held: &Held, malloc: State, library: &Library, scale: &Scale) -> Result<Called, Attempt> {
+/// Whether the process is the program that was looked at, with the same rights, and has malloc_trim
+/// where it was.
+fn is_the_same(subject: &Subject) -> Result<(), &'static str> {
+    let now = Program::of(subject.process);
+    let now = now.map_err(|_| "it had ended, or was executing another program")?;
+    if let Some(difference) = subject.program.differs_from(&now) {
+        return Err(difference);
+    }
+    match subject.library.is_there(subject.process) {
+        true => Ok(()),
+        false => Err("something else was mapped where malloc_trim had been"),
+    }
+}
+
+/// That no arena's lock is held, and that there are no others than those whose lists were followed.
+fn unlocked(malloc: &State, process: &Process, examiner: &mut Examiner) -> Result<State, Attempt> {
+    let now = examiner.glance(process).state;
+    let now = now.map_err(|unknown| Attempt::Unknown(unknown.to_string()))?;
+    are_unlocked(&now)?;
+    let places =
+        |state: &State| -> Vec<u64> { state.arenas.iter().map(|arena| arena.address).collect() };
+    match places(&now) == places(malloc) {
+        true => Ok(malloc.clone()),
+        false => Err(Attempt::OtherArenas),
+    }
+}
+
+/// The same of a process that was at work each time it was looked at while it ran: its lists are
+/// followed now, as far as it may stand still for that.
+fn followed(held: &Held, subject: &Subject, examiner: &mut Examiner) -> Result<State, Attempt> {
+    let until = Instant::now() + subject.max_hold / 2;
+    let malloc = examiner.examine_until(subject.process, until).state;
+    let late = || {
+        Attempt::Refused(words::cannot_follow(
+            subject.process.pid(),
+            subject.max_hold,
+        ))
+    };
+    let malloc = match malloc {
+        Ok(malloc) => malloc,
+        Err(_) if Instant::now() > until => return Err(late()),
+        Err(unknown) => return Err(Attempt::Unknown(unknown.to_string())),
+    };
+    are_unlocked(&malloc)?;
+    if malloc.returnable_bytes.is_none() {
+        return Err(match Instant::now() > until {
+            true => late(),
+            false => Attempt::Unknown(flaw(&malloc)),
+        });
+    }
+    let foretold = held.stood_still() + foretold::hold(&malloc, held.threads().len() as u64);
+    if foretold > subject.max_hold {
+        let why = words::too_long(subject.process.pid(), foretold, subject.max_hold);
+        return Err(Attempt::Refused(why));
+    }
+    Ok(malloc)
+}
+
+fn are_unlocked(malloc: &State) -> Result<(), Attempt> {
+    match malloc.arenas.iter().filter(|arena| arena.locked).count() {
+        0 => Ok(()),
+        locked => Err(Attempt::Locked(locked)),
+    }
+}
+
+fn call(held: &Held, malloc: State, subject: &Subject) -> Result<Called, Attempt> {
+    let (library, scale) = (subject.library, &*subject.scale);
     let before = scale.still();
     let before = before.map_err(|error| Attempt::Refused(weightless(&error)))?;
+    let left = || subject.max_hold.saturating_sub(held.stood_still());
     let errno = library
         .errno_location
-        .map(|location| Errno::of(held, location, CALL))
+        .map(|location| Errno::of(held, location, left()))
         .transpose()
-        .map_err(|error| Attempt::Refused(format!("{error:#}")))?;
+        .map_err(|error| ended(error, Attempt::Refused))?;
     let begun = Instant::now();
-    let called = held.call(library.trim, &[0], CALL);
+    let called = held.call(library.trim, &[0], left());
     let call = begun.elapsed();
-    let mut notes = Vec::new();
-    match errno.map(|errno| errno.restore()) {
-        Some(Ok(())) => {}
-        Some(Err(error)) => notes.push(format!(
-            "errno of the thread that called may have changed: {error}"
-        )),
-        None => notes.push(
-            "errno of the thread that called may have changed: where it is, isn't known".to_owned(),
-        ),
+    // A thread that is within the call still has its errno to itself.
+    if let Err(error @ (CallError::Interrupted { .. } | CallError::TimedOut { .. })) = called {
+        return Err(ended(error.into(), Attempt::Failed));
     }
-    called.map_err(|error| Attempt::Failed(error.to_string()))?;
+    let restored = errno.map(|errno| errno.restore());
+    called.map_err(|error| ended(error.into(), Attempt::Failed))?;
+    let notes = match restored {
+        Some(Ok(())) => Vec::new(),
+        Some(Err(error)) => vec![format!("{ERRNO}: {error}")],
+        None => vec![format!("{ERRNO}: where it is, isn't known")],
+    };
     let after = scale.still();
     let after = after.map_err(|error| Attempt::Failed(weightless(&error)))?;
     Ok(Called {
@@ -170,6 +258,22 @@ fn call(held: &Held, malloc: State, library: &Library, scale: &Scale) -> Result<
         threads: held.threads().len(),
         notes,
     })
+}
+
+/// What it means that a call gave no value.
+fn ended(error: Error, otherwise: impl FnOnce(String) -> Attempt) -> Attempt {
+    match error.downcast_ref() {
+        Some(CallError::NotBegun { .. }) => Attempt::Interrupted,
+        Some(&CallError::Interrupted { tid }) => Attempt::LeftToItself {
+            tid,
+            was_asked: true,
+        },
+        Some(&CallError::TimedOut { tid, .. }) => Attempt::LeftToItself {
+            tid,
+            was_asked: false,
+        },
+        _ => otherwise(format!("{error:#}")),
+    }
 }
 
 fn weightless(error: &io::Error) -> String {

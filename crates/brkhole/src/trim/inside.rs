@@ -10,6 +10,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use heap_meter::address_space::AddressSpace;
+use heap_meter::process::Process;
 use heap_meter::stacks::{Chain, Stacks};
 use remote_call::Thread;
 
@@ -41,16 +42,22 @@ pub(super) enum How {
     Words,
     /// Its registers or its stack can't be read.
     Unreadable,
+    /// It is in code that wasn't mapped when the process was learnt.
+    Outdated,
 }
 
 /// Looks through the threads of a process that stands still. `None`: none is inside.
+///
+/// Its mappings aren't read meanwhile: where a thread is in code that is newer than what was learnt
+/// of them, that is told, unless they were learnt just now.
 pub(super) fn any(
-    pid: i32,
+    process: &Process,
     threads: &[Thread],
     library: &Library,
     stacks: &mut Stacks,
+    learnt_just_now: bool,
 ) -> Option<Standing> {
-    let mut space = None;
+    let pid = process.pid();
     // Those that are in malloc's own code have nothing to be looked through.
     let mut threads: Vec<&Thread> = threads.iter().collect();
     threads.sort_by_key(|thread| !library.is_inside(thread.instruction_pointer));
@@ -72,16 +79,14 @@ pub(super) fn any(
         if chain.complete {
             return None;
         }
+        if chain.outdated && !learnt_just_now {
+            let how = How::Outdated;
+            return Some(Standing { tid, calls, how });
+        }
         let Some(last) = chain.calls.last() else {
             return Some(unreadable);
         };
-        if space.is_none() {
-            space = AddressSpace::of(pid).ok();
-        }
-        match space
-            .as_ref()
-            .and_then(|space| is_on_stack(pid, space, last.stack_pointer, library))
-        {
+        match is_on_stack(process, last.stack_pointer, library) {
             None => Some(unreadable),
             Some(false) => None,
             Some(true) => Some(Standing {
@@ -110,16 +115,12 @@ fn is_in_calls(chain: &Chain, library: &Library) -> bool {
 }
 
 /// Whether a stack has an address of malloc's from a place on. `None` if it can't be read.
-fn is_on_stack(pid: i32, space: &AddressSpace, from: u64, library: &Library) -> Option<bool> {
-    let holds = |mapping: &&_| {
-        let mapping: &heap_meter::address_space::Mapping = mapping;
-        (mapping.start..mapping.end).contains(&from)
-    };
-    let end = space.mappings().iter().find(holds)?.end;
+fn is_on_stack(process: &Process, from: u64, library: &Library) -> Option<bool> {
+    let end = AddressSpace::mapping_at(process, from).ok()??.end;
     if end - from > MOST_STACK_BYTES {
         return Some(true);
     }
-    let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+    let memory = File::open(format!("/proc/{}/mem", process.pid())).ok()?;
     let mut buffer = vec![0; PIECE_BYTES as usize];
     let mut start = from & !(WORD as u64 - 1);
     while start < end {
@@ -144,14 +145,8 @@ mod tests {
     use heap_meter::stacks::Call;
 
     fn library() -> Library {
-        Library {
-            trim: 0x1800,
-            errno_location: None,
-            malloc: 0x1000..0x2000,
-            first_named: 0x1400,
-            others: std::iter::once(0x5000..0x5010).collect(),
-            mapped: Vec::new(),
-        }
+        let others = std::iter::once(0x5000..0x5010).collect();
+        Library::made(0x1000..0x2000, 0x1400, others)
     }
 
     fn chain(addresses: &[u64], complete: bool) -> Chain {
@@ -162,6 +157,7 @@ mod tests {
         Chain {
             calls: addresses.iter().map(call).collect(),
             complete,
+            outdated: false,
         }
     }
 

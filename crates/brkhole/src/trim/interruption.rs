@@ -1,4 +1,5 @@
-//! Signals that ask brkhole itself to stop wait while it holds a process.
+//! Signals that ask brkhole itself to stop: the first has it let go of what it holds and end in
+//! words, the second ends it at once.
 
 use std::cell::Cell;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -7,6 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use nix::sys::signal::{SigSet, Signal};
+use remote_call::Interrupt;
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::signals::Ends;
 
@@ -14,11 +17,12 @@ use crate::signals::Ends;
 pub(super) struct Interruption {
     came: Receiver<i32>,
     first: Cell<Option<i32>>,
+    interrupt: Interrupt,
 }
 
 impl Interruption {
-    /// From now on SIGINT, SIGQUIT, SIGTERM and SIGHUP end nothing by themselves, and Ctrl-Z has no
-    /// effect: what is held would stand still for as long as brkhole does.
+    /// From now on the first SIGINT, SIGQUIT, SIGTERM or SIGHUP ends nothing by itself, and Ctrl-Z
+    /// has no effect: what is held would stand still for as long as brkhole does.
     ///
     /// # Errors
     /// If signals can't be handled.
@@ -26,14 +30,28 @@ impl Interruption {
         let stops = SigSet::from_iter([Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU]);
         stops.thread_block().context("can't block signals")?;
         let (send, came) = mpsc::channel();
+        let interrupt = Interrupt::default();
+        let asks = interrupt.clone();
         Ends::listen()?.each(move |signal| {
+            if asks.is_asked() {
+                // The kernel lets go of what this process holds, and nothing is lost by that. It
+                // fails for no signal that is listened to.
+                let _ = emulate_default_handler(signal);
+            }
             // It fails only when this program is ending anyhow.
             let _ = send.send(signal);
+            asks.ask();
         });
         Ok(Self {
             came,
             first: Cell::new(None),
+            interrupt,
         })
+    }
+
+    /// What the first of them asks.
+    pub(super) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     /// The first of them.

@@ -3,15 +3,16 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs;
+use std::fs::{self, File};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 
 use anyhow::{Context, anyhow, bail};
 use heap_meter::address_space::{AddressSpace, Mapping};
+use heap_meter::process::Process;
 use heap_meter::stacks::Stacks;
-use object::read::elf::ElfFile64;
-use object::{Object, ObjectSymbol, SymbolFlags};
+
+use super::symbols::{Function, functions};
 
 /// Functions of glibc's `malloc.o`, by which its place among the library's code is known; besides
 /// them those whose names begin with `malloc_`. Some versions have names that others don't.
@@ -60,13 +61,8 @@ pub(super) struct Library {
     pub(super) others: Vec<Range<u64>>,
     /// Where its file is mapped, data and all.
     pub(super) mapped: Vec<Range<u64>>,
-}
-
-/// A function as a symbol table has it.
-#[derive(Clone, Debug)]
-struct Function {
-    name: String,
-    range: Range<u64>,
+    /// What is mapped where `malloc_trim` is.
+    place: Option<Mapping>,
 }
 
 impl Library {
@@ -95,9 +91,9 @@ impl Library {
         if others.iter().any(|other| other.bias != file.bias) {
             bail!("{name} is mapped more than once, and whose malloc to call isn't clear");
         }
-        let bytes = fs::read(&file.path).with_context(|| format!("can't read {name}"))?;
+        let opened = File::open(&file.path).with_context(|| format!("can't open {name}"))?;
         let functions =
-            functions(&bytes).with_context(|| format!("can't read the symbols of {name}"))?;
+            functions(&opened).with_context(|| format!("can't read the symbols of {name}"))?;
         let mut library = Self::among(&functions)
             .map_err(|why| anyhow!("{name}: {why}"))?
             .at(file.bias);
@@ -106,7 +102,33 @@ impl Library {
             .iter()
             .filter(|mapping| is_same_file(mapping, first));
         library.mapped = of_file.map(|mapping| mapping.start..mapping.end).collect();
+        let place = code.iter().find(|mapping| {
+            let range = mapping.start..mapping.end;
+            range.contains(&library.trim) && range.contains(&(library.malloc.end - 1))
+        });
+        let place = place.with_context(|| format!("{name}: its malloc isn't mapped as one"))?;
+        library.place = Some((*place).clone());
         Ok(library)
+    }
+
+    /// Whether the very part of the very file is mapped there still.
+    pub(super) fn is_there(&self, process: &Process) -> bool {
+        let now = AddressSpace::mapping_at(process, self.trim);
+        now.is_ok_and(|now| now.is_some() && now == self.place)
+    }
+
+    /// One of these parts, for tests.
+    #[cfg(test)]
+    pub(super) fn made(malloc: Range<u64>, first_named: u64, others: Vec<Range<u64>>) -> Self {
+        Self {
+            trim: first_named,
+            errno_location: None,
+            malloc,
+            first_named,
+            others,
+            mapped: Vec::new(),
+            place: None,
+        }
     }
 
     /// Finds malloc among a library's functions.
@@ -163,6 +185,7 @@ impl Library {
             malloc: range,
             others: others.collect(),
             mapped: Vec::new(),
+            place: None,
         })
     }
 
@@ -179,6 +202,7 @@ impl Library {
             malloc: moved(self.malloc),
             others: self.others.into_iter().map(moved).collect(),
             mapped: self.mapped.into_iter().map(moved).collect(),
+            place: self.place,
         }
     }
 
@@ -222,34 +246,4 @@ fn is_mallocs(name: &str) -> bool {
     let name = name.trim_start_matches('_');
     let name = name.strip_prefix("libc_").unwrap_or(name);
     MALLOC.contains(&name) || name.starts_with("malloc_")
-}
-
-/// The functions that an ELF file names to others; those of a static program, to itself.
-fn functions(bytes: &[u8]) -> anyhow::Result<Vec<Function>> {
-    let elf = ElfFile64::<object::Endianness>::parse(bytes)?;
-    let exported = defined(elf.dynamic_symbols());
-    if exported.iter().any(|function| function.name == "malloc") {
-        return Ok(exported);
-    }
-    Ok(defined(elf.symbols()))
-}
-
-fn defined<'a>(symbols: impl Iterator<Item: ObjectSymbol<'a>>) -> Vec<Function> {
-    const STT_FUNC: u8 = 2;
-    const STT_GNU_IFUNC: u8 = 10;
-    let is_function = |flags| match flags {
-        SymbolFlags::Elf { st_info, .. } => matches!(st_info & 0xf, STT_FUNC | STT_GNU_IFUNC),
-        _ => false,
-    };
-    symbols
-        .filter(|symbol| symbol.is_global() && !symbol.is_undefined())
-        .filter(|symbol| is_function(symbol.flags()))
-        .filter_map(|symbol| {
-            let start = symbol.address();
-            Some(Function {
-                name: symbol.name().ok()?.to_owned(),
-                range: start..start.checked_add(symbol.size())?,
-            })
-        })
-        .collect()
 }

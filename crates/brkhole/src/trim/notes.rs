@@ -33,7 +33,7 @@ pub(super) fn of(trimmed: &Trimmed) -> Vec<String> {
     {
         notes.push(format!(
             "{} less than predicted were given back: pages that are locked into memory (mlock) \
-             or huge stay",
+             or huge stay, as do those that the program has taken since it was looked at",
             Bytes(less)
         ));
     }

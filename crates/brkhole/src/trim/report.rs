@@ -14,7 +14,8 @@ pub(super) struct Report {
     pub(super) reason: Option<String>,
     /// Whose malloc it has.
     pub(super) allocator: Option<String>,
-    /// What malloc_trim was expected to give back; exact if the process stood still.
+    /// What malloc_trim was expected to give back, by what malloc had when it was looked at last
+    /// while the process ran; if it was at work each time, while it stood still.
     pub(super) predicted_bytes: Option<u64>,
     /// What rss has shrunk by while it stood still.
     pub(super) returned_bytes: Option<u64>,
@@ -36,6 +37,8 @@ pub(super) struct Report {
     pub(super) held_seconds: f64,
     /// And in the longest of them.
     pub(super) longest_held_seconds: f64,
+    /// How long it was foretold to stand still in one attempt, at most as a rule.
+    pub(super) predicted_held_seconds: Option<f64>,
     /// How long malloc_trim took, of that.
     pub(super) call_seconds: Option<f64>,
     /// Why it was let go and stopped again, and how often for that reason.
@@ -58,7 +61,7 @@ pub(super) enum Outcome {
     Refused,
     /// There was no good moment. Nothing was changed.
     GaveUp,
-    /// The call went wrong.
+    /// The call went wrong, or was left to itself.
     Failed,
 }
 
@@ -88,6 +91,7 @@ impl Report {
             attempts: 0,
             held_seconds: 0.0,
             longest_held_seconds: 0.0,
+            predicted_held_seconds: None,
             call_seconds: None,
             waited_for: Vec::new(),
             malloc_before: None,

@@ -1,26 +1,31 @@
 //! One process from the first look to its report.
 
+use std::time::{Duration, Instant};
+
 use heap_meter::address_space::AddressSpace;
-use heap_meter::malloc::{Examination, Unknown};
+use heap_meter::malloc::{State, Unknown};
 use heap_meter::process::Process;
-use heap_meter::snapshot::Snapshot;
 use remote_call::Options;
 
-use super::allocator;
 use super::attempt::{self, Attempt, Subject, Tools, Trimmed};
+use super::inside::How;
 use super::interruption::Interruption;
 use super::library::Library;
+use super::look::{Looked, look};
 use super::notes;
 use super::pause::Pauses;
+use super::program::Program;
 use super::report::{Outcome, Report};
 use super::rollup::Weight;
 use super::scale::Scale;
-use super::status::Status;
-use super::words::{gave_up, locked, not_verified, told};
+use super::words;
 use crate::cli::TrimArguments;
 
 /// A heap that can't be read although nothing moves won't get better.
 const MOST_UNKNOWN: u32 = 3;
+/// What was seen of malloc's lists is good for so long: a process that has to be stopped again and
+/// again isn't walked through each time.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Trims a process, or tells what that would do.
 pub(super) fn run(
@@ -29,162 +34,222 @@ pub(super) fn run(
     tools: &mut Tools,
     interruption: &Interruption,
 ) -> Report {
-    let report = Report::new(pid);
+    let mut report = Report::new(pid);
     let process = match Process::open(pid) {
         Ok(process) => process,
         Err(error) => return report.ended(Outcome::Refused, error.to_string()),
     };
-    let looked = look(report, &process, tools);
-    match looked {
-        Err(report) => *report,
-        Ok(looked) if arguments.dry_run => predicted(looked),
-        Ok(looked) => trimmed(looked, &process, arguments, tools, interruption),
-    }
-}
-
-/// A process that has been looked at while it ran.
-struct Looked {
-    report: Report,
-    examination: Examination,
-    /// Why a real trim would be refused now.
-    refusal: Option<String>,
-}
-
-fn look(mut report: Report, process: &Process, tools: &mut Tools) -> Result<Looked, Box<Report>> {
-    let pid = process.pid();
-    let refused = |report: Report, why: String| Err(Box::new(report.ended(Outcome::Refused, why)));
-    let status = match Status::of(pid) {
-        Ok(status) => status,
-        Err(error) => return refused(report, format!("can't read /proc/{pid}/status: {error}")),
+    let mut sequence = Sequence {
+        process: &process,
+        arguments,
+        tools,
+        interruption,
+        pauses: Pauses::new(arguments.patience),
+        unknown: 0,
     };
-    report.comm = Some(status.comm.clone());
-    if let Some(why) = status.hopeless() {
-        return refused(report, why);
-    }
-    let before = match Snapshot::of(pid) {
-        Ok(before) => before,
-        Err(error) => return refused(report, error.to_string()),
-    };
-    let examination = tools.examiner.examine(process);
-    report.allocator = examination.allocator.as_ref().map(ToString::to_string);
-    report.rss_before_bytes = Some(before.rss_bytes);
-    report.private_before_bytes = Some(before.private_bytes);
-    if let Some(why) = examination.allocator.as_ref().and_then(allocator::refusal) {
-        return refused(report, why);
-    }
-    if let Ok(malloc) = &examination.state {
-        report.predicted_bytes = malloc.returnable_bytes;
-        report.malloc_before = Some(malloc.clone());
-    }
-    Ok(Looked {
-        report,
-        refusal: status.refusal(),
-        examination,
-    })
-}
-
-/// `--dry-run`.
-fn predicted(looked: Looked) -> Report {
-    let Looked {
-        mut report,
-        examination,
-        refusal,
-    } = looked;
-    if let Some(why) = refusal {
-        let note = format!("without --dry-run it would be refused now: {why}");
-        report.notes.push(note);
-    }
-    match examination.state {
-        Err(unknown) => report.ended(Outcome::Refused, unknown.to_string()),
-        Ok(malloc) if malloc.returnable_bytes.is_none() => {
-            report.ended(Outcome::Refused, attempt::flaw(&malloc))
-        }
-        Ok(_) => {
-            report.outcome = Outcome::Predicted;
-            report
-                .notes
-                .push("dry run: it was neither stopped nor changed".to_owned());
-            report
-        }
-    }
-}
-
-fn trimmed(
-    looked: Looked,
-    process: &Process,
-    arguments: &TrimArguments,
-    tools: &mut Tools,
-    interruption: &Interruption,
-) -> Report {
-    let pid = process.pid();
-    let Looked {
-        mut report,
-        examination,
-        refusal,
-    } = looked;
-    if let Some(why) = refusal {
-        return report.ended(Outcome::Refused, why);
-    }
-    if let Err(error) = tools.stacks.learn(pid) {
-        return report.ended(
-            Outcome::Refused,
-            format!("can't read its mappings: {error}"),
-        );
-    }
-    if let Err(unknown) = &examination.state
-        && (examination.allocator.is_none() || is_lasting(unknown))
-    {
-        return report.ended(Outcome::Refused, unknown.to_string());
-    }
-    let space = AddressSpace::of_process(process).map_err(anyhow::Error::from);
-    let library = match space.and_then(|space| Library::of(pid, &space, &tools.stacks)) {
-        Ok(library) => library,
-        Err(error) => return report.ended(Outcome::Refused, format!("{error:#}")),
-    };
-    let mut scale = match Scale::of(pid, tools.counters_are_exact) {
-        Ok(scale) => scale,
-        Err(error) => {
-            return report.ended(Outcome::Refused, format!("it can't be weighed: {error}"));
-        }
-    };
-    let options = Options::default().allow_seccomp(arguments.allow_seccomp);
-    let mut pauses = Pauses::new(arguments.patience);
-    let mut unknown = 0;
     loop {
-        let mut subject = Subject {
-            process,
-            scale: &mut scale,
-            library: &library,
-            options,
+        let looked = match look(report, &process, sequence.tools) {
+            Err(report) => return *report,
+            Ok(looked) if arguments.dry_run => return looked.predicted(arguments),
+            Ok(looked) => looked,
         };
-        let (attempt, held) = attempt::attempt(&mut subject, tools);
-        if let Some(held) = held {
-            report.stood_still(held.as_secs_f64());
+        match sequence.of_one_program(looked) {
+            Ended::With(report) => return *report,
+            Ended::Another(again) => report = *again,
         }
-        let why = match attempt {
-            Attempt::Trimmed(trimmed) => return done(report, *trimmed, process, tools),
-            Attempt::Refused(why) => return report.ended(Outcome::Refused, why),
-            Attempt::Failed(why) => return report.ended(Outcome::Failed, why),
-            Attempt::Inside(standing) => told(pid, &standing, tools),
-            Attempt::Locked(arenas) => locked(arenas),
-            Attempt::Restless(why) => why,
-            Attempt::Unknown(why) => {
-                unknown += 1;
-                if unknown == MOST_UNKNOWN {
-                    return report.ended(Outcome::Refused, not_verified(&why));
-                }
-                why
+    }
+}
+
+/// How the attempts at one program ended.
+enum Ended {
+    With(Box<Report>),
+    /// The process has become another program, so all has to be looked at anew.
+    Another(Box<Report>),
+}
+
+impl Report {
+    fn end(self, outcome: Outcome, reason: impl Into<String>) -> Ended {
+        Ended::With(Box::new(self.ended(outcome, reason)))
+    }
+}
+
+struct Sequence<'a> {
+    process: &'a Process,
+    arguments: &'a TrimArguments,
+    tools: &'a mut Tools,
+    interruption: &'a Interruption,
+    pauses: Pauses,
+    /// So often malloc's state wasn't known although the process stood still.
+    unknown: u32,
+}
+
+/// What the attempts at one program need of it.
+struct Known {
+    program: Program,
+    library: Library,
+    scale: Scale,
+    malloc: Option<State>,
+    when: Instant,
+    threads: u64,
+}
+
+impl Sequence<'_> {
+    fn of_one_program(&mut self, looked: Looked) -> Ended {
+        let pid = self.process.pid();
+        let mut report = looked.report.clone();
+        let mut known = match self.known(looked) {
+            Ok(known) => known,
+            Err(why) => return report.end(Outcome::Refused, why),
+        };
+        let options = Options::default()
+            .allow_seccomp(self.arguments.allow_seccomp)
+            .interrupted_by(self.interruption.interrupt());
+        let mut learnt_just_now = true;
+        loop {
+            self.renew(&mut known, &mut report);
+            let max_hold = self.arguments.max_hold;
+            let malloc = known.malloc.as_ref();
+            let foretold = malloc.and_then(|malloc| report.foretells(malloc, known.threads));
+            if let Some(foretold) = foretold.filter(|foretold| *foretold > max_hold) {
+                let why = words::too_long(pid, foretold, max_hold);
+                return report.end(Outcome::Refused, why);
             }
-        };
-        report.waited_for(&why);
-        let Some(pause) = pauses.next() else {
-            let reason = gave_up(&report, arguments.patience);
-            return report.ended(Outcome::GaveUp, reason);
-        };
-        if let Some(signal) = interruption.after(pause) {
-            let reason = format!("signal {signal} came before there was a good moment");
-            return report.ended(Outcome::GaveUp, reason);
+            let mut subject = Subject {
+                process: self.process,
+                program: &known.program,
+                library: &known.library,
+                scale: &mut known.scale,
+                malloc,
+                learnt_just_now,
+                max_hold,
+                options: &options,
+            };
+            let (attempt, held) = attempt::attempt(&mut subject, self.tools);
+            learnt_just_now = false;
+            if let Some(held) = held {
+                report.stood_still(held.as_secs_f64());
+            }
+            let mut is_another = false;
+            let why = match attempt {
+                Attempt::Trimmed(trimmed) => return self.done(report, *trimmed),
+                Attempt::Refused(why) => return report.end(Outcome::Refused, why),
+                Attempt::Failed(why) => return report.end(Outcome::Failed, why),
+                Attempt::LeftToItself { tid, was_asked } => {
+                    let signal = self.interruption.signal().filter(|_| was_asked);
+                    let why = words::left_to_itself(tid, signal, max_hold);
+                    return report.end(Outcome::Failed, why);
+                }
+                Attempt::Interrupted => "it was let go".to_owned(),
+                Attempt::Another(why) => {
+                    is_another = true;
+                    why.to_owned()
+                }
+                Attempt::OtherArenas => {
+                    known.malloc = None;
+                    "malloc had made another arena since it was looked at".to_owned()
+                }
+                Attempt::Inside(standing) => {
+                    if standing.how == How::Outdated {
+                        // Should it have ended, the next attempt says so.
+                        learnt_just_now = self.tools.stacks.learn(pid).is_ok();
+                    }
+                    words::told(pid, &standing, self.tools)
+                }
+                Attempt::Locked(arenas) => words::locked(arenas),
+                Attempt::Restless(why) => why,
+                Attempt::Unknown(why) => {
+                    self.unknown += 1;
+                    if self.unknown == MOST_UNKNOWN {
+                        return report.end(Outcome::Refused, words::not_verified(&why));
+                    }
+                    why
+                }
+            };
+            if let Some(signal) = self.interruption.signal() {
+                return report.end(Outcome::GaveUp, words::came_too_early(signal));
+            }
+            report.waited_for(&why);
+            let Some(pause) = self.pauses.next() else {
+                let reason = words::gave_up(&report, self.arguments.patience);
+                return report.end(Outcome::GaveUp, reason);
+            };
+            if let Some(signal) = self.interruption.after(pause) {
+                return report.end(Outcome::GaveUp, words::came_too_early(signal));
+            }
+            if is_another {
+                return Ended::Another(Box::new(report));
+            }
         }
+    }
+
+    /// Finds out what the attempts need; or why there are none.
+    fn known(&mut self, looked: Looked) -> Result<Known, String> {
+        let pid = self.process.pid();
+        if let Some(why) = looked.refusal {
+            return Err(why);
+        }
+        let learnt = self.tools.stacks.learn(pid);
+        learnt.map_err(|error| format!("can't read its mappings: {error}"))?;
+        let examination = looked.examination;
+        let malloc = match examination.state {
+            Ok(malloc) => Some(malloc).filter(|malloc| malloc.returnable_bytes.is_some()),
+            Err(unknown) if examination.allocator.is_none() || is_lasting(&unknown) => {
+                return Err(unknown.to_string());
+            }
+            Err(_) => None,
+        };
+        let all = |error| format!("{error:#}");
+        let program = looked.program.map_err(all)?;
+        let space = AddressSpace::of_process(self.process).map_err(|error| error.to_string())?;
+        let library = Library::of(pid, &space, &self.tools.stacks).map_err(all)?;
+        let scale = Scale::of(pid, self.tools.counters_are_exact);
+        Ok(Known {
+            program,
+            library,
+            scale: scale.map_err(|error| format!("it can't be weighed: {error}"))?,
+            malloc,
+            when: looked.when,
+            threads: looked.threads,
+        })
+    }
+
+    /// Looks at malloc's lists again where that was too long ago, or in vain.
+    fn renew(&mut self, known: &mut Known, report: &mut Report) {
+        if known.malloc.is_some() && known.when.elapsed() < FRESH {
+            return;
+        }
+        known.when = Instant::now();
+        let examined = self.tools.examiner.examine(self.process).state.ok();
+        known.malloc = examined.filter(|malloc| malloc.returnable_bytes.is_some());
+        known.threads = self
+            .process
+            .stat()
+            .map_or(known.threads, |stat| stat.threads);
+        report.malloc_before.clone_from(&known.malloc);
+    }
+
+    fn done(&mut self, mut report: Report, trimmed: Trimmed) -> Ended {
+        let weighed = trimmed.weighed;
+        report.outcome = Outcome::Trimmed;
+        report.predicted_bytes = trimmed.malloc.returnable_bytes;
+        report.rss_before_bytes = Some(weighed.before.rss_bytes);
+        report.rss_after_bytes = Some(weighed.after.rss_bytes);
+        report.returned_bytes = Some(weighed.returned_bytes());
+        let [before, after] = private(weighed.walked);
+        report.private_before_bytes = before;
+        report.private_after_bytes = after;
+        report.call_seconds = Some(trimmed.call.as_secs_f64());
+        report.threads = Some(trimmed.threads);
+        report.notes.extend(notes::of(&trimmed));
+        report.malloc_before = Some(trimmed.malloc);
+        report.notes.extend(trimmed.notes);
+        match self.tools.examiner.examine(self.process).state {
+            Ok(malloc) => report.malloc_after = Some(malloc),
+            Err(unknown) => report.notes.push(format!(
+                "malloc's state could not be read again while the process ran on: {unknown}"
+            )),
+        }
+        Ended::With(Box::new(report))
     }
 }
 
@@ -201,28 +266,4 @@ fn private(walked: Option<[Weight; 2]>) -> [Option<u64>; 2] {
     walked.map_or([None; 2], |both| {
         both.map(|weight| Some(weight.private_bytes))
     })
-}
-
-fn done(mut report: Report, trimmed: Trimmed, process: &Process, tools: &mut Tools) -> Report {
-    let weighed = trimmed.weighed;
-    report.outcome = Outcome::Trimmed;
-    report.predicted_bytes = trimmed.malloc.returnable_bytes;
-    report.rss_before_bytes = Some(weighed.before.rss_bytes);
-    report.rss_after_bytes = Some(weighed.after.rss_bytes);
-    report.returned_bytes = Some(weighed.returned_bytes());
-    let [before, after] = private(weighed.walked);
-    report.private_before_bytes = before;
-    report.private_after_bytes = after;
-    report.call_seconds = Some(trimmed.call.as_secs_f64());
-    report.threads = Some(trimmed.threads);
-    report.notes.extend(notes::of(&trimmed));
-    report.malloc_before = Some(trimmed.malloc);
-    report.notes.extend(trimmed.notes);
-    match tools.examiner.examine(process).state {
-        Ok(malloc) => report.malloc_after = Some(malloc),
-        Err(unknown) => report.notes.push(format!(
-            "malloc's state could not be read again while the process ran on: {unknown}"
-        )),
-    }
-    report
 }

@@ -62,6 +62,11 @@ impl Status {
         })
     }
 
+    /// Whether a filter may forbid system calls (`SECCOMP_MODE_FILTER`).
+    pub(super) fn is_filtered(&self) -> bool {
+        self.seccomp == 2
+    }
+
     /// Why it can't be trimmed now, and what helps.
     pub(super) fn refusal(&self) -> Option<String> {
         /// Only read, write, exit and sigreturn are allowed (`SECCOMP_MODE_STRICT`).
@@ -112,6 +117,8 @@ mod tests {
         let status = Status::parse(77, TEXT);
         assert_eq!(status.comm, "nginx: worker");
         assert_eq!((status.hopeless(), status.refusal()), (None, None));
+        assert!(status.is_filtered());
+        assert!(!Status::parse(77, &TEXT.replace("Seccomp:\t2", "Seccomp:\t0")).is_filtered());
     }
 
     #[test]

@@ -75,8 +75,12 @@ fn held(report: &Report) -> Option<String> {
         Some(1) | None => "its thread".to_owned(),
         Some(threads) => format!("all {threads} threads"),
     };
+    let foretold = report.predicted_held_seconds;
+    let foretold = foretold.map_or_else(String::new, |most| {
+        format!(" (foretold: {} at most)", Seconds(most))
+    });
     let mut text = format!(
-        "{threads} stood still for {}, of which malloc_trim took {}",
+        "{threads} stood still for {}, of which malloc_trim took {}{foretold}",
         Seconds(report.held_seconds),
         Seconds(call)
     );
@@ -111,6 +115,7 @@ pub(super) struct Row<'a> {
     attempts: u32,
     held_seconds: f64,
     longest_held_seconds: f64,
+    predicted_held_seconds: Option<f64>,
     call_seconds: Option<f64>,
     allocator: Option<&'a str>,
     reason: Option<&'a str>,
@@ -132,6 +137,7 @@ impl<'a> Row<'a> {
             attempts: report.attempts,
             held_seconds: report.held_seconds,
             longest_held_seconds: report.longest_held_seconds,
+            predicted_held_seconds: report.predicted_held_seconds,
             call_seconds: report.call_seconds,
             allocator: report.allocator.as_deref(),
             reason: report.reason.as_deref(),

@@ -1,10 +1,67 @@
-//! What to say when there was no good moment.
+//! What to say when something stands in the way, or there was no good moment.
 
 use std::time::Duration;
+
+use heap_meter::units::Seconds;
 
 use super::attempt::Tools;
 use super::inside::{How, Standing};
 use super::report::Report;
+
+/// Why a process with a filter isn't trimmed.
+pub(super) const SECCOMP: &str = "its system calls are filtered (seccomp), and should the filter kill at madvise, munmap or \
+     brk, malloc_trim would end it. A container's usual filter permits them: if this is one, \
+     `--allow-seccomp`";
+
+/// Why it isn't held.
+pub(super) fn too_long(pid: i32, foretold: Duration, max_hold: Duration) -> String {
+    format!(
+        "it would stand still for about {}, and may for {}; where that does no harm: `brkhole trim \
+         --max-hold {} {pid}`",
+        seconds(foretold),
+        seconds(max_hold),
+        (foretold.as_secs_f64() * 2.0).ceil(),
+    )
+}
+
+/// The same, where malloc was at work each time it was looked at.
+pub(super) fn cannot_follow(pid: i32, max_hold: Duration) -> String {
+    format!(
+        "its malloc was at work each time it was looked at, and to look at it while it stands \
+         still takes longer than half of {}; try again at a quieter time, or where that does no \
+         harm: `brkhole trim --max-hold {} {pid}`",
+        seconds(max_hold),
+        (max_hold.as_secs_f64() * 4.0).ceil(),
+    )
+}
+
+/// What it means that the process was let go in the middle of the call. `signal`: by which; without
+/// one, time was up.
+pub(super) fn left_to_itself(tid: i32, signal: Option<i32>, max_hold: Duration) -> String {
+    let why = match signal {
+        Some(signal) => format!("signal {signal} came while malloc_trim was under way"),
+        None => format!(
+            "malloc_trim had not returned when it had stood still for {}",
+            seconds(max_hold)
+        ),
+    };
+    format!(
+        "{why}, so all its threads were let go. Thread {tid} is still inside malloc_trim: when it \
+         returns, the thread goes on where it was; until then its signals wait, as do threads that \
+         need an arena which it has locked. If it never returns, only a restart of the program \
+         helps"
+    )
+}
+
+/// What it means that a signal came before the call.
+pub(super) fn came_too_early(signal: i32) -> String {
+    format!("signal {signal} came before there was a good moment. Nothing was changed")
+}
+
+/// A time, with its unit.
+pub(super) fn seconds(time: Duration) -> String {
+    Seconds(time.as_secs_f64()).to_string()
+}
 
 /// Why it had to be let go: locks.
 pub(super) fn locked(arenas: usize) -> String {
@@ -43,6 +100,7 @@ pub(super) fn told(pid: i32, standing: &Standing, tools: &mut Tools) -> String {
             "thread {tid} may have been inside malloc: its calls can't be followed further than \
              {path}, and its stack has an address of malloc's on it"
         ),
+        How::Outdated => format!("thread {tid} was in code that had just been mapped"),
         How::Unreadable => format!(
             "thread {tid} may have been inside malloc: its calls can't be followed, and its stack \
              can't be read"

@@ -166,10 +166,11 @@ fn as_mapped(file: &File) -> Result<Option<(Device, u64)>, NotOpened> {
     if page == libc::MAP_FAILED {
         return Err(Errno::last().into());
     }
-    let found = Mappings::own().map(|mut own| own.file(page as u64));
+    let found = Mappings::own().map(|mut own| own.at(page as u64));
     // SAFETY: it is this function's own, as long as that, and nothing refers to it.
     unsafe { libc::munmap(page, length) };
-    found?.map_err(|error| NotOpened::Io(io::Error::other(error)))
+    let found = found?.map_err(|error| NotOpened::Io(io::Error::other(error)))?;
+    Ok(found.map(|mapping| (mapping.device, mapping.inode)))
 }
 
 impl From<Errno> for NotOpened {

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::mapping::{Device, Mapping};
+use super::mapping::Mapping;
 use super::program_break::{BreakFinder, ProgramBreak};
 use super::query::{Kind, MappingQuery, QueryError};
 use super::reader::{Maps, MapsError};
@@ -149,19 +149,21 @@ impl Mappings {
         Ok(rest.find(|mapping| is_data(mapping)).cloned())
     }
 
-    /// The file that is mapped at an address or, if nothing is there, at the first above it; inode 0
-    /// for memory without one.
-    pub(crate) fn file(&mut self, address: u64) -> Result<Option<(Device, u64)>, MapsError> {
+    /// The mapping that an address lies in.
+    pub(crate) fn at(&mut self, address: u64) -> Result<Option<Mapping>, MapsError> {
+        let holds = |mapping: &Mapping| mapping.start <= address;
         let found = self.asked(|query| {
             let found = query.at_or_above(address, Kind::Any)?;
-            Ok(found.map(|mapping| (mapping.device, mapping.inode)))
+            Ok(found.map(|mapping| mapping.to_owned()))
         })?;
         if let Some(found) = found {
-            return Ok(found);
+            return Ok(found.filter(holds));
         }
         let list = self.listed()?;
-        let found = list.get(from(list, address));
-        Ok(found.map(|mapping| (mapping.device, mapping.inode)))
+        Ok(list
+            .get(from(list, address))
+            .filter(|one| holds(one))
+            .cloned())
     }
 
     /// The memory at an address or, if there is none, the first above it.
@@ -293,6 +295,8 @@ mod tests {
             for address in [mapping.start, mapping.end - 1] {
                 let (one, other) = (asked.memory(address), listed.memory(address));
                 assert_eq!(one.unwrap(), other.unwrap(), "{mapping:?}");
+                let (one, other) = (asked.at(address).unwrap(), listed.at(address).unwrap());
+                assert_eq!((one.as_ref(), &one), (Some(mapping), &other));
             }
             let (one, other) = (
                 asked.data_of_file(mapping.start),

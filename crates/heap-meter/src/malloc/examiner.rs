@@ -1,9 +1,12 @@
 //! Looks into one process after the other.
 
+use std::time::Instant;
+
 use super::allocator::Allocator;
 use super::examination::Examination;
 use super::image::{Image, images};
 use super::known::Files;
+use super::lists::Lists;
 use super::main_arena::{self, Found};
 use super::map::Map;
 use super::memory::Unreadable;
@@ -36,10 +39,26 @@ impl Examiner {
     /// Nothing is done to the process: its memory is read, through `process_vm_readv` and `/proc`.
     /// See the [module](super) for what a figure means that comes out.
     pub fn examine(&mut self, process: &Process) -> Examination {
+        self.lists_of(process, Lists::Followed { until: None })
+    }
+
+    /// The same, but gives up when this moment has come: what is left to read then is unknown. For
+    /// a process that is kept waiting meanwhile.
+    pub fn examine_until(&mut self, process: &Process, until: Instant) -> Examination {
+        self.lists_of(process, Lists::Followed { until: Some(until) })
+    }
+
+    /// Looks at a process's arenas and their locks, and follows no list of free chunks: it costs the
+    /// same however many there are, and what is free is unknown.
+    pub fn glance(&mut self, process: &Process) -> Examination {
+        self.lists_of(process, Lists::Left)
+    }
+
+    fn lists_of(&mut self, process: &Process, lists: Lists) -> Examination {
         let looked = of_one_program(process, None, |mut mappings, stat| {
             let found = mappings.program_break(stat.start_brk());
             let found = found.map_err(|error| error.of(process))?;
-            Ok(self.among(process, mappings, stat, found.map(|heap| heap.end)))
+            Ok(self.among(process, mappings, stat, found.map(|heap| heap.end), lists))
         });
         looked.unwrap_or_else(|error| Examination::unknown(unknown(&error)))
     }
@@ -57,7 +76,8 @@ impl Examiner {
     ) -> Result<(BreakState, Examination), ProcessError> {
         of_one_program(process, Some(stat), |mut mappings, stat| {
             let heap = BreakState::among(process, &mut mappings, stat)?;
-            let examination = self.among(process, mappings, stat, Some(heap.end));
+            let lists = Lists::Followed { until: None };
+            let examination = self.among(process, mappings, stat, Some(heap.end), lists);
             Ok((heap, examination))
         })
     }
@@ -68,6 +88,7 @@ impl Examiner {
         mut mappings: Mappings,
         stat: &Stat,
         break_end: Option<u64>,
+        lists: Lists,
     ) -> Examination {
         if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
             return Examination::unknown(Unknown::Architecture);
@@ -82,12 +103,18 @@ impl Examiner {
             Err(error) => return mapped(error),
         }
         match images(&mut mappings) {
-            Ok(images) => self.inside(process, &images, Map::of(mappings, stat, break_end)),
+            Ok(images) => self.inside(process, &images, Map::of(mappings, stat, break_end), lists),
             Err(error) => mapped(error),
         }
     }
 
-    fn inside(&mut self, process: &Process, images: &[Image], mut map: Map) -> Examination {
+    fn inside(
+        &mut self,
+        process: &Process,
+        images: &[Image],
+        mut map: Map,
+        lists: Lists,
+    ) -> Examination {
         let mut others = recognise::libraries(images);
         // The program is mapped below its libraries.
         for image in images.first().into_iter().chain(musl(images)) {
@@ -97,7 +124,7 @@ impl Examiner {
                 }
             }
         }
-        let mut remote = Remote::new(process);
+        let mut remote = Remote::new(process, lists.until());
         let glibc: Vec<&Image> = images
             .iter()
             .filter(|image| recognise::is_glibc(image.name()))
@@ -131,7 +158,7 @@ impl Examiner {
         let state = match found {
             // Since 2.43 it is set up before it is used.
             Ok(Found::Used(arenas)) if arenas.len() > 1 || !arenas[0].has_no_memory() => {
-                retry::state(&mut remote, process, arenas, map)
+                retry::state(&mut remote, process, arenas, map, lists)
             }
             Ok(Found::Used(_) | Found::Unused) => match others.first() {
                 Some(other) => Err(Unknown::Other(other.clone())),
@@ -196,6 +223,7 @@ pub(super) fn unreadable(process: &Process, error: Unreadable) -> Unknown {
         Unreadable::Denied => nix::errno::Errno::EPERM,
         Unreadable::Gone => nix::errno::Errno::ESRCH,
         Unreadable::NotMapped => nix::errno::Errno::EFAULT,
+        Unreadable::Late => nix::errno::Errno::ETIME,
         Unreadable::Kernel(errno) => errno,
     };
     Unknown::Process(process.explain("mem", errno.into()).to_string())

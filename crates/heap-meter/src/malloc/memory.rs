@@ -16,6 +16,9 @@ pub(super) enum Unreadable {
     /// This process may not.
     #[error("no permission to read its memory")]
     Denied,
+    /// It may not take longer.
+    #[error("reading it would have taken longer than it may")]
+    Late,
     /// The kernel said something else.
     #[error("its memory can't be read: {0}")]
     Kernel(nix::errno::Errno),

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 use std::ops::Range;
+use std::time::Instant;
 
 use nix::errno::Errno;
 
@@ -20,14 +21,17 @@ const MOST_PLACES: usize = 1024;
 /// The memory of a living process.
 pub(super) struct Remote<'p> {
     process: &'p Process,
+    /// When to give up.
+    until: Option<Instant>,
     resident: Option<Resident>,
     iovecs: Vec<libc::iovec>,
 }
 
 impl<'p> Remote<'p> {
-    pub(super) fn new(process: &'p Process) -> Self {
+    pub(super) fn new(process: &'p Process, until: Option<Instant>) -> Self {
         Self {
             process,
+            until,
             resident: None,
             iovecs: Vec::new(),
         }
@@ -47,6 +51,9 @@ impl<'p> Remote<'p> {
     /// # References
     /// process_vm_readv(2)
     fn read_some(&mut self, places: &[Range<u64>], into: &mut Vec<u8>) -> Result<(), Unreadable> {
+        if self.until.is_some_and(|until| Instant::now() > until) {
+            return Err(Unreadable::Late);
+        }
         let length = places
             .iter()
             .map(|place| (place.end - place.start) as usize)

@@ -13,6 +13,7 @@ use super::cache::Cache;
 use super::examiner::unreadable;
 use super::flaw::Flaw;
 use super::header::Header;
+use super::lists::Lists;
 use super::locked::locked;
 use super::map::Map;
 use super::memory::Unreadable;
@@ -37,6 +38,7 @@ pub(super) fn state<'p>(
     process: &'p Process,
     headers: Vec<Header>,
     map: Map,
+    lists: Lists,
 ) -> Result<State, Unknown> {
     let non_contiguous = headers[0].non_contiguous();
     let mut reader = Reader {
@@ -55,8 +57,10 @@ pub(super) fn state<'p>(
     };
     let each = headers.into_iter().enumerate();
     let mut readings: Vec<Reading> = each.map(|(index, one)| Reading::new(index, one)).collect();
-    let read = reader.all(&mut readings);
-    read.map_err(|error| unreadable(process, error))?;
+    if lists != Lists::Left {
+        let read = reader.all(&mut readings);
+        read.map_err(|error| unreadable(process, error))?;
+    }
     let arenas: Vec<Arena> = readings.into_iter().map(Reading::into_arena).collect();
     let sum = |of: fn(&Free) -> u64| {
         let each = arenas.iter().map(|arena| arena.free.as_ref().map(of));

@@ -19,6 +19,9 @@ pub struct Chain {
     pub calls: Vec<Call>,
     /// Whether it leads to where the thread began. If not, calls outside the last one are unknown.
     pub complete: bool,
+    /// Whether a call lies where no code was known to be mapped, or other code: if the process has
+    /// mapped some since, its chain leads further once that is learnt. It isn't complete then.
+    pub outdated: bool,
 }
 
 /// One of the calls.
@@ -31,14 +34,15 @@ pub struct Call {
     pub stack_pointer: u64,
 }
 
-/// Follows the tables from a thread's registers, by number. The second value is whether an address was met at which no code is known.
+/// Follows the tables from a thread's registers, by number.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn of(registers: &[u64; 17], space: &Space, memory: &mut Memory) -> (Chain, bool) {
+pub(super) fn of(registers: &[u64; 17], space: &Space, memory: &mut Memory) -> Chain {
     let mut values = registers.map(Some);
     let mut context = gimli::UnwindContext::new();
     let mut chain = Chain {
         calls: Vec::new(),
         complete: false,
+        outdated: false,
     };
     // Of a caller, the return address may already be another function's.
     let mut back = 0;
@@ -57,7 +61,8 @@ pub(super) fn of(registers: &[u64; 17], space: &Space, memory: &mut Memory) -> (
             break;
         }
         let Some(module) = space.module(address) else {
-            return (chain, space.part(address).is_none());
+            chain.outdated = space.part(address).is_none();
+            break;
         };
         let stated = address.wrapping_sub(module.bias);
         let step = recover::step(module, address, &values, &mut context, memory);
@@ -71,5 +76,5 @@ pub(super) fn of(registers: &[u64; 17], space: &Space, memory: &mut Memory) -> (
         values = step.above;
         back = u64::from(!step.interrupted);
     }
-    (chain, false)
+    chain
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::choose::{Subject, choose};
 use super::frame::{Frame, OWN_SIGNALS, State, call_mask};
-use super::ptrace::{self, Registers};
 use super::gate;
+use super::ptrace::{self, Registers};
 use super::stack::Space;
 use super::status::Status;
 use super::wait::{Stop, next_stop};

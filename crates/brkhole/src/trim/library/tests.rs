@@ -1,6 +1,8 @@
 //! Made-up libraries, and real ones.
 
 use super::*;
+use object::read::elf::ElfFile64;
+use object::{Object, ObjectSymbol};
 
 fn function(name: &str, start: u64, length: u64) -> Function {
     Function {
@@ -59,8 +61,8 @@ fn another_layout_is_refused() {
 const HERE: &str = "/usr/lib/x86_64-linux-gnu/libc.so.6";
 
 fn real(path: &str) -> Option<Library> {
-    let bytes = fs::read(path).ok()?;
-    Some(Library::among(&functions(&bytes).unwrap()).unwrap())
+    let file = File::open(path).ok()?;
+    Some(Library::among(&functions(&file).unwrap()).unwrap())
 }
 
 /// This machine's, and those of other distributions where their roots have been made.
