@@ -20,6 +20,10 @@ pub struct Room {
 }
 
 /// The mapping that stops the break.
+///
+/// Where it begins exactly at the break and is private, anonymous and writable, the kernel may have
+/// joined it to the heap's own: one mapping then, named `[heap]`, begins below the break and ends
+/// above it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocker {
     /// Addresses from its first byte to the one after its last.
@@ -44,7 +48,7 @@ impl Room {
         let program_break = program_break::current();
         let floor = program_break.next_multiple_of(program_break::page_size());
         let blocker = own_maps::find(|line| {
-            (line.start >= floor).then(|| Blocker {
+            (line.end > floor).then(|| Blocker {
                 range: line.start..line.end,
                 permissions: String::from_utf8_lossy(line.permissions).into_owned(),
                 name: String::from_utf8_lossy(line.name).into_owned(),
@@ -55,7 +59,7 @@ impl Room {
             .map_or(usize::MAX, |blocker| blocker.range.start);
         Ok(Self {
             program_break,
-            bytes: end - floor,
+            bytes: end.saturating_sub(floor),
             blocker,
         })
     }

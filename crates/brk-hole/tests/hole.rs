@@ -52,6 +52,36 @@ fn room_ends_at_the_hole_and_its_last_page_can_not_be_used() {
     assert_eq!(growth::probe(4 * page).unwrap(), Growth::Refused);
 }
 
+/// As LuaJIT's memory may come to lie where a heap has grown past 1 GiB.
+#[test]
+fn a_mapping_that_the_kernel_joins_to_the_heap_ends_the_room_too() {
+    let _alone = alone();
+    let page = program_break::page_size();
+    let end = program_break::current().next_multiple_of(page);
+    // SAFETY: NOREPLACE maps over nothing; the break is nobody's but this test's.
+    let mapped = unsafe {
+        libc::mmap(
+            std::ptr::without_provenance_mut(end),
+            2 * page,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE,
+            -1,
+            0,
+        )
+    };
+    assert_eq!(mapped.addr(), end);
+
+    let room = Room::now();
+    let growth = growth::probe(page);
+    // SAFETY: the two pages from above, which nobody uses.
+    assert_eq!(unsafe { libc::munmap(mapped, 2 * page) }, 0);
+
+    let room = room.unwrap();
+    assert_eq!(room.bytes, 0, "{room:?}");
+    assert_eq!(room.blocker.unwrap().range.end, end + 2 * page);
+    assert_eq!(growth.unwrap(), Growth::Refused);
+}
+
 #[test]
 fn a_second_hole_says_that_the_break_is_blocked_already() {
     let _alone = alone();

@@ -23,6 +23,7 @@ mod results;
 mod run;
 mod run_error;
 mod session;
+mod socket;
 mod stop;
 mod store;
 mod whole_run;

@@ -5,6 +5,7 @@
 //! findings that follow.
 
 mod after_refusal;
+pub mod break_moves;
 pub mod fallback;
 mod findings;
 pub mod growth;

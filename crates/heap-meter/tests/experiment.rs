@@ -29,6 +29,21 @@ fn child() {
                 .unwrap();
             checkpoints.reach("large").unwrap();
         }
+        "forks" => {
+            checkpoints.reach("small").unwrap();
+            goes_on_in_a_fork(|| {
+                let block = vec![1_u8; 32 << 20];
+                checkpoints
+                    .tell("goes_on_in", format_args!("{}", std::process::id()))
+                    .unwrap();
+                checkpoints.reach("large").unwrap();
+                drop(block);
+            });
+            checkpoints
+                .tell("began_in", format_args!("{}", std::process::id()))
+                .unwrap();
+            checkpoints.reach("small again").unwrap();
+        }
         "void" => checkpoints.void(format_args!("the moon is full")).unwrap(),
         "sleeps" => {
             checkpoints.reach("asleep").unwrap();
@@ -36,6 +51,24 @@ fn child() {
         }
         "fails" => std::process::exit(3),
         other => panic!("{other}"),
+    }
+}
+
+/// Forks, does the work there, and waits for its end.
+fn goes_on_in_a_fork(work: impl FnOnce()) {
+    // SAFETY: glibc makes malloc usable in the child, and the work takes no other lock.
+    match unsafe { libc::fork() } {
+        0 => {
+            work();
+            // SAFETY: ends the process at once; the harness's threads are not in it.
+            unsafe { libc::_exit(0) }
+        }
+        child => {
+            let mut status = -1;
+            // SAFETY: `status` is a c_int to write to.
+            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+            assert_eq!(status, 0);
+        }
     }
 }
 
@@ -89,6 +122,19 @@ fn a_child_is_weighed_at_its_checkpoints_and_timed_between_them() {
     assert!(weighed.weighing_seconds > 0.0);
     assert_eq!(weighed.facts["grown"], (32 << 20).to_string());
     assert_eq!(seen, [(1, 2)]);
+}
+
+#[test]
+fn the_process_that_reaches_a_checkpoint_is_weighed_there_though_another_was_started() {
+    let weighed = observe_untraced(&target("forks"), &Stop::new(), &mut |_, _| ()).unwrap();
+    let rss = |label: &str| {
+        let mut all = weighed.checkpoints.iter();
+        all.find(|at| at.label == label).unwrap().snapshot.rss_bytes
+    };
+    assert!(rss("large") >= 32 << 20);
+    assert!(rss("small") < 32 << 20);
+    assert!(rss("small again") < 32 << 20);
+    assert_ne!(weighed.facts["goes_on_in"], weighed.facts["began_in"]);
 }
 
 #[test]

@@ -156,6 +156,7 @@ impl LuaRun {
                 weighing_seconds: weighed.weighing_seconds,
                 facts,
                 syscalls: None,
+                break_moves: None,
                 fallback: None,
                 traced: None,
             },

@@ -141,6 +141,7 @@ mod tests {
             weighing_seconds: 0.0,
             facts: BTreeMap::new(),
             syscalls: None,
+            break_moves: None,
             fallback: None,
             traced: None,
         };

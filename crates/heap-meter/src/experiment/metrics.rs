@@ -50,12 +50,19 @@ pub fn trim(freed: &str, trimmed: &str) -> Vec<Metric> {
     ]
 }
 
-/// What malloc asked of the kernel in the traced run: `brk_calls`, `brk_refused`, `fallbacks` and
+/// What malloc asked of the kernel in the traced run: `brk_calls`, of these `brk_to_grow` and
+/// `brk_to_shrink` (the rest asks where the break is), `brk_refused`, `fallbacks` and
 /// `fallback_bytes`.
 pub fn malloc() -> Vec<Metric> {
     vec![
         Metric::new("brk_calls", "brk calls", Unit::Count, |run| {
             Some(run.syscall("brk")?.calls as f64)
+        }),
+        Metric::new("brk_to_grow", "brk calls to grow", Unit::Count, |run| {
+            Some(run.break_moves.as_ref()?.to_grow as f64)
+        }),
+        Metric::new("brk_to_shrink", "brk calls to shrink", Unit::Count, |run| {
+            Some(run.break_moves.as_ref()?.to_shrink as f64)
         }),
         Metric::new("brk_refused", "refused brk calls", Unit::Count, |run| {
             Some(run.syscall("brk")?.failed as f64)

@@ -176,13 +176,14 @@ fn unknown_mallocs(weighed: &Weighed) -> impl Iterator<Item = String> + '_ {
 }
 
 fn joined(weighed: Weighed, watched: Option<Watched>) -> Run {
-    let (syscalls, fallback, traced) = match watched {
+    let (syscalls, break_moves, fallback, traced) = match watched {
         Some(watched) => (
             Some(watched.syscalls),
+            Some(watched.break_moves),
             Some(watched.fallback),
             Some(watched.traced),
         ),
-        None => (None, None, None),
+        None => (None, None, None, None),
     };
     Run {
         wall_seconds: weighed.wall_seconds,
@@ -190,6 +191,7 @@ fn joined(weighed: Weighed, watched: Option<Watched>) -> Run {
         weighing_seconds: weighed.weighing_seconds,
         facts: weighed.facts,
         syscalls,
+        break_moves,
         fallback,
         traced,
     }

@@ -5,6 +5,7 @@ use crate::environment::Environment;
 use crate::finding::Finding;
 use crate::malloc::State;
 use crate::snapshot::Snapshot;
+use crate::story::break_moves::BreakMoves;
 use crate::story::fallback::Fallback;
 use crate::story::tally::Counts;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,9 @@ pub struct Run {
     pub facts: BTreeMap<String, String>,
     /// Calls and failures per system call, of the whole traced process; `None` when not traced.
     pub syscalls: Option<BTreeMap<String, Counts>>,
+    /// Which way the break was to go in the traced process; `None` when not traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_moves: Option<BreakMoves>,
     /// malloc's fallback in the traced process; `None` when not traced.
     pub fallback: Option<Fallback>,
     /// What tracing cost; `None` when not traced.

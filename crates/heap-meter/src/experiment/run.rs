@@ -5,12 +5,14 @@
 
 use super::results::{Checkpoint, Traced};
 use super::run_error::{EndingText, RunError};
-use super::session::{Session, Weight, connected, serve};
+use super::session::{Session, Weight, serve};
+use super::socket::connected;
 use super::stop::Stop;
 use crate::event::Ending;
 use crate::malloc::Examiner;
 use crate::snapshot::Weigher;
 use crate::source::launch::Launch;
+use crate::story::break_moves::BreakMoves;
 use crate::story::fallback::Fallback;
 use crate::story::tally::{Counts, Tally};
 use crate::target::Target;
@@ -39,6 +41,8 @@ pub struct Weighed {
 pub struct Watched {
     /// Calls and failures per system call.
     pub syscalls: BTreeMap<String, Counts>,
+    /// Which way the break was to go.
+    pub break_moves: BreakMoves,
     /// malloc's fallback.
     pub fallback: Fallback,
     /// What tracing cost.
@@ -49,7 +53,8 @@ pub struct Watched {
     pub void: Option<String>,
 }
 
-/// Runs `target` untraced and weighs it at its checkpoints.
+/// Runs `target` untraced and weighs it at its checkpoints: the process that reaches one is weighed,
+/// be it the one that was started or one that it forked.
 ///
 /// # Errors
 ///
@@ -82,10 +87,9 @@ pub(super) fn untraced(
     };
     // What holds the program's end of the socket has to go, or its closing is never seen.
     drop(command);
-    let pid = child.0.id().cast_signed();
 
     let mut session = Session::new(started, progress);
-    serve(&ours, stop, &mut session, |examined| {
+    serve(&ours, stop, &mut session, |pid, examined| {
         let mut weigher = Weigher::open(pid)?;
         let snapshot = weigher.weigh()?;
         let malloc = examined.then(|| examiner.examine(weigher.process()).state);
@@ -116,11 +120,11 @@ pub fn observe_traced(
     let (ours, target) = connected(target)?;
     let program = target.program().to_string_lossy().into_owned();
     let started = Instant::now();
-    let launch = Launch::start(&target, (Tally::default(), Fallback::default()))?;
+    let launch = Launch::start(&target, <(Tally, BreakMoves, Fallback)>::default())?;
     drop(target);
 
     let mut session = Session::new(started, progress);
-    let served = serve(&ours, stop, &mut session, |_| Ok(None));
+    let served = serve(&ours, stop, &mut session, |_, _| Ok(None));
     if served.is_err() {
         launch.kill();
     }
@@ -137,7 +141,7 @@ pub fn observe_traced(
         return Err(RunError::Interrupted);
     }
     succeeded(program, finished.ending)?;
-    let (tally, fallback) = finished.sink;
+    let (tally, break_moves, fallback) = finished.sink;
     let named = |(name, counts): (&str, Counts)| (name.to_owned(), counts);
     let mut notes: Vec<String> = finished.notes.iter().map(ToString::to_string).collect();
     if finished.lost_events > 0 {
@@ -148,6 +152,7 @@ pub fn observe_traced(
     }
     Ok(Watched {
         syscalls: tally.by_name().into_iter().map(named).collect(),
+        break_moves,
         fallback,
         traced: Traced {
             wall_seconds: session.wall(ended).as_secs_f64(),

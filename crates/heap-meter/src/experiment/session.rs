@@ -1,40 +1,21 @@
 //! The parent's side: serves the program's socket, weighs it, takes the time.
 
-use super::protocol::{self, Message, PACKET_BYTES, SOCKET_VARIABLE};
+use super::protocol::{self, Message, PACKET_BYTES};
 use super::results::Checkpoint;
 use super::run_error::RunError;
+use super::socket::{Received, receive};
 use super::stop::Stop;
 use crate::malloc::{State, Unknown};
 use crate::snapshot::{Snapshot, SnapshotError};
-use crate::target::Target;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use nix::sys::socket::{MsgFlags, send};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a process that doesn't answer is waited for before the wish to stop is looked at again.
 const TICK_MILLISECONDS: u8 = 100;
-
-/// Our end of a new socket, and the target that will find the other one.
-pub(super) fn connected(target: &Target) -> Result<(OwnedFd, Target), RunError> {
-    let (ours, theirs) = socketpair(
-        AddressFamily::Unix,
-        SockType::SeqPacket,
-        None,
-        SockFlag::SOCK_CLOEXEC,
-    )
-    .map_err(io::Error::from)?;
-    let variable = SOCKET_VARIABLE.to_string_lossy().into_owned();
-    let number = theirs.as_raw_fd().to_string();
-    let target = target
-        .clone()
-        .env(variable, number)
-        .inherit(Arc::new(theirs));
-    Ok((ours, target))
-}
 
 /// What the parent writes down while it serves the socket.
 pub(super) struct Session<'a> {
@@ -81,15 +62,13 @@ pub(super) struct Weight {
     pub(super) malloc: Option<Result<State, Unknown>>,
 }
 
-/// Weighs; with `true`, looks into malloc after that.
-type Scale<'a> = &'a mut dyn FnMut(bool) -> Result<Option<Weight>, SnapshotError>;
-
-/// Answers the program until it closes its end of the socket.
+/// Answers the program until nobody holds its end of the socket. `weigh` weighs the process that
+/// waits; with `true`, it looks into its malloc after that.
 pub(super) fn serve(
     socket: &OwnedFd,
     stop: &Stop,
     session: &mut Session<'_>,
-    mut weigh: impl FnMut(bool) -> Result<Option<Weight>, SnapshotError>,
+    mut weigh: impl FnMut(i32, bool) -> Result<Option<Weight>, SnapshotError>,
 ) -> Result<(), RunError> {
     let mut packet = [0_u8; PACKET_BYTES];
     loop {
@@ -103,9 +82,12 @@ pub(super) fn serve(
             Err(error) => return Err(io::Error::from(error).into()),
         }
         let arrived = Instant::now();
-        match recv(socket.as_raw_fd(), &mut packet, MsgFlags::empty()) {
-            Ok(0) | Err(nix::Error::ECONNRESET) => return Ok(()),
-            Ok(length) => take(&packet[..length], arrived, socket, session, &mut weigh)?,
+        match receive(socket, &mut packet) {
+            Ok(None) => return Ok(()),
+            Ok(Some(Received { length, pid })) => {
+                let mut weigh = |examined| weigh(pid, examined);
+                take(&packet[..length], arrived, socket, session, &mut weigh)?;
+            }
             Err(nix::Error::EINTR) => {}
             Err(error) => return Err(io::Error::from(error).into()),
         }
@@ -117,7 +99,7 @@ fn take(
     arrived: Instant,
     socket: &OwnedFd,
     session: &mut Session<'_>,
-    weigh: Scale<'_>,
+    weigh: &mut dyn FnMut(bool) -> Result<Option<Weight>, SnapshotError>,
 ) -> Result<(), RunError> {
     match protocol::parse(packet) {
         Some(Message::Fact { key, value }) => {

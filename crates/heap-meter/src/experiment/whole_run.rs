@@ -8,6 +8,7 @@ use super::stop::Stop;
 use crate::event::{Ending, Event, What};
 use crate::snapshot::Snapshot;
 use crate::source::launch::{Finished, Launch, Options, Stopped, Watch};
+use crate::story::break_moves::BreakMoves;
 use crate::story::fallback::Fallback;
 use crate::story::tally::{Counts, Tally};
 use crate::target::Target;
@@ -148,7 +149,7 @@ pub(super) fn watch(
 ) -> Result<(Watched, String), RunError> {
     let shared = Shared::default();
     let options = with_condition(Options::new(), condition.as_ref(), &shared);
-    let launch = options.start(target, (Tally::default(), Fallback::default()))?;
+    let launch = options.start(target, <(Tally, BreakMoves, Fallback)>::default())?;
     let finished = finish(launch, stop)?;
     let seen = std::mem::take(&mut *shared.lock());
     let mut notes: Vec<String> = finished.notes.iter().map(ToString::to_string).collect();
@@ -163,10 +164,11 @@ pub(super) fn watch(
         stops: finished.cost.stops,
         tracer_cpu_seconds: finished.cost.tracer_cpu_seconds,
     };
-    let (tally, fallback) = finished.sink;
+    let (tally, break_moves, fallback) = finished.sink;
     let named = |(name, counts): (&str, Counts)| (name.to_owned(), counts);
     let watched = Watched {
         syscalls: tally.by_name().into_iter().map(named).collect(),
+        break_moves,
         fallback,
         traced,
         notes,
