@@ -7,7 +7,7 @@
 //! | binary | what it does in nginx's place |
 //! |---|---|
 //! | `locations` | loads the bundle for N locations, as one nginx start does |
-//! | `reload` | loads the new configuration's contexts, then frees the old ones, again and again |
+//! | `reload` | becomes a daemon, loads the new configuration, then frees the old one, again and again |
 //! | `burst` | takes many 16 KiB blocks and frees them, as request pools do |
 //! | `oom` | loads contexts in a memory cgroup until the OOM killer comes |
 //! | `low-memory` | takes heap in C, then as many Lua objects as there is memory for |
@@ -22,6 +22,8 @@ mod chain;
 mod chapter;
 mod child;
 mod cli;
+mod configuration;
+mod daemon;
 mod drive;
 mod judge;
 pub mod locations;

@@ -3,10 +3,10 @@
 use crate::arm;
 use crate::chapter::Chapter;
 use crate::child::Child;
+use crate::configuration::Configuration;
 use crate::judge;
 use crate::trim::malloc_trim;
 use anyhow::Context;
-use brk_hole::luajit::Vm;
 use heap_meter::experiment::{Metric, Results, Run, Unit, metrics};
 use heap_meter::finding::Finding;
 use std::collections::BTreeMap;
@@ -26,11 +26,11 @@ pub struct Locations {
     pub bundle: Option<PathBuf>,
 }
 
-/// Before the first context: Lua and OpenSSL are set up.
+/// Before the first context: OpenSSL is set up.
 const START: &str = "start";
 /// All contexts hold the bundle.
 const LOADED: &str = "loaded";
-/// All contexts are freed.
+/// Lua came, and all is freed.
 const FREED: &str = "freed";
 /// malloc was told to give back what it can.
 const TRIMMED: &str = "trimmed";
@@ -111,10 +111,9 @@ fn growth(run: &Run) -> Option<f64> {
 }
 
 fn work(locations: u64, bundle: &Path, child: &Child) -> anyhow::Result<()> {
-    let vm = Vm::new().context("can't make the Lua state")?;
     // What OpenSSL sets up once per process is no location's cost.
     drop(SslContext::new()?);
-    let mut contexts = Vec::with_capacity(usize::try_from(locations)?);
+    let mut configuration = Configuration::new(locations)?;
     if !child.counts(room_for(locations, bundle)?)? {
         return Ok(());
     }
@@ -125,19 +124,15 @@ fn work(locations: u64, bundle: &Path, child: &Child) -> anyhow::Result<()> {
         load
     };
     for done in 0..locations {
-        contexts.push(load(bundle)?);
+        configuration.add(load(bundle)?);
         child.progress(done, locations)?;
     }
     child.held(LOADED)?;
-    // nginx frees a configuration's contexts in the reverse of the order in which it made them:
-    // ngx_pool_cleanup_add puts each handler before the earlier ones.
-    while let Some(context) = contexts.pop() {
-        drop(context);
-    }
+    configuration.complete()?;
+    drop(configuration);
     child.reach(FREED)?;
     malloc_trim();
     child.reach(TRIMMED)?;
-    drop(vm);
     Ok(())
 }
 

@@ -1,8 +1,10 @@
-//! Chapter `reload`: an nginx master that reloads. The new configuration's contexts are loaded while
-//! the old ones are still there, then the old ones are freed.
+//! Chapter `reload`: an nginx master that reloads. The new configuration is loaded while the old one
+//! is still there, then the old one is freed.
 
 use crate::chapter::Chapter;
 use crate::child::Child;
+use crate::configuration::Configuration;
+use crate::daemon::become_daemon;
 use crate::judge;
 use crate::locations::{load, room_for};
 use crate::trim::malloc_trim;
@@ -19,11 +21,11 @@ use trusted_ca::SslContext;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Reload {
     /// How many locations the configuration has
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     pub locations: u64,
 
     /// How often it is reloaded after the start
-    #[arg(long, value_name = "C", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "C", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub cycles: u32,
 
     /// The CA bundle [default: SSL_CERT_FILE, then the usual system places]
@@ -33,10 +35,14 @@ pub struct Reload {
 
 /// Before the first context.
 const START: &str = "start";
-/// The configuration of the start is loaded.
+/// The configuration of the start is loaded, and the master is a daemon.
 const STARTED: &str = "loaded";
 /// malloc was told to give back what it can; one configuration is still loaded.
 const TRIMMED: &str = "trimmed";
+
+/// Memory that is asked for with `MAP_32BIT` is looked for from anywhere in so many bytes upwards,
+/// each time anew (Linux `arch/x86/kernel/sys_x86_64.c`, `find_start_end`).
+const LUA_SCATTER_BYTES: u64 = 32 << 20;
 
 /// The new configuration of this reload is loaded, the old one is still there.
 fn both(cycle: u32) -> String {
@@ -130,36 +136,42 @@ impl Chapter for Reload {
 }
 
 fn work(locations: u64, cycles: u32, bundle: &Path, child: &Child) -> anyhow::Result<()> {
-    let mut vm = Vm::new().context("can't make the Lua state")?;
     drop(SslContext::new()?);
-    // Both lists are there from the start and labels are made before they are needed, so that the
-    // program's own book-keeping doesn't lie between the contexts.
-    let capacity = usize::try_from(locations)?;
-    let mut present = Vec::with_capacity(capacity);
-    let mut old = Vec::with_capacity(capacity);
+    // Labels are made before they are needed, so that the program's own book-keeping doesn't lie
+    // between the configurations.
     let labels: Vec<[String; 2]> = (1..=cycles)
         .map(|cycle| [both(cycle), old_freed(cycle)])
         .collect();
     let steps = (u64::from(cycles) + 1) * locations;
     let mut done = 0;
-    if !child.counts(room_for(2 * locations, bundle)?)? {
+    let mut read = || -> anyhow::Result<Configuration> {
+        let mut configuration = Configuration::new(locations)?;
+        for _ in 0..locations {
+            configuration.add(load(bundle)?);
+            done += 1;
+            child.progress(done, steps)?;
+        }
+        configuration.complete()?;
+        Ok(configuration)
+    };
+    // The first configuration's Lua memory decides how far the break can go for the second. It will
+    // lie about where it comes to lie now.
+    let vm = Vm::new().context("can't make the Lua state")?;
+    let counts = child.counts(room_for(2 * locations, bundle)? + LUA_SCATTER_BYTES)?;
+    drop(vm);
+    if !counts {
         return Ok(());
     }
     child.reach(START)?;
-    fill(&mut present, locations, bundle, child, &mut done, steps)?;
+    let mut present = read()?;
+    become_daemon().context("can't become a daemon")?;
     child.reach(STARTED)?;
-    for [both, old_freed] in &labels {
-        std::mem::swap(&mut present, &mut old);
-        // A reload makes the new configuration's Lua state before the old one goes.
-        let new_vm = Vm::new().context("can't make the Lua state")?;
-        fill(&mut present, locations, bundle, child, &mut done, steps)?;
+    for (cycle, [both, old_freed]) in (1..).zip(&labels) {
+        let new = read()?;
         child.held(both)?;
-        while let Some(context) = old.pop() {
-            drop(context);
-        }
-        vm = new_vm;
+        drop(std::mem::replace(&mut present, new));
         // After the last one malloc_trim comes next.
-        if done == steps {
+        if cycle == cycles {
             child.before_trim(old_freed)?;
         } else {
             child.reach(old_freed)?;
@@ -167,22 +179,5 @@ fn work(locations: u64, cycles: u32, bundle: &Path, child: &Child) -> anyhow::Re
     }
     malloc_trim();
     child.reach(TRIMMED)?;
-    drop(vm);
-    Ok(())
-}
-
-fn fill(
-    contexts: &mut Vec<SslContext>,
-    locations: u64,
-    bundle: &Path,
-    child: &Child,
-    done: &mut u64,
-    steps: u64,
-) -> anyhow::Result<()> {
-    for _ in 0..locations {
-        contexts.push(load(bundle)?);
-        *done += 1;
-        child.progress(*done, steps)?;
-    }
     Ok(())
 }

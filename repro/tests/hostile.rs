@@ -9,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 const LOCATIONS: &str = env!("CARGO_BIN_EXE_locations");
+const RELOAD: &str = env!("CARGO_BIN_EXE_reload");
 const BURST: &str = env!("CARGO_BIN_EXE_burst");
 
 fn fails_with(output: &Output, status: i32, expected: &str) {
@@ -83,6 +84,25 @@ fn a_killed_parent_takes_its_child_with_it() {
     parent.kill().unwrap();
     parent.wait().unwrap();
     assert!(is_gone(child), "the child {child} is still there");
+}
+
+/// The master of `reload` is a daemon: the child's child.
+#[test]
+fn a_killed_parent_takes_the_daemon_with_it() {
+    if bundle().is_none() {
+        return;
+    }
+    let mut parent = Command::new(RELOAD)
+        .args(["--locations", "5", "--cycles", "1000"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // A control whose break has no room ends before it becomes one, and another child comes.
+    let daemon = descendant_of(&parent, 2);
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    assert!(is_gone(daemon), "the daemon {daemon} is still there");
 }
 
 /// With a GiB of zeros behind its data the program's break starts above the trick's guard.
@@ -210,18 +230,28 @@ fn csv_has_a_row_for_each_checkpoint() {
 
 /// The process that works for `parent`, once there is one.
 fn child_of(parent: &Child) -> i32 {
-    let children = format!("/proc/{0}/task/{0}/children", parent.id());
+    descendant_of(parent, 1)
+}
+
+/// Its child, or its child's child, …
+fn descendant_of(parent: &Child, generations: usize) -> i32 {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        let found = fs::read_to_string(&children).unwrap_or_default();
-        if let Some(child) = found.split_whitespace().next() {
+        let parent = Some(parent.id().cast_signed());
+        let found = (0..generations).fold(parent, |pid, _| first_child(pid?));
+        if let Some(descendant) = found {
             // Long enough to be past its start and amid its locations.
             std::thread::sleep(Duration::from_millis(300));
-            return child.parse().unwrap();
+            return descendant;
         }
-        assert!(Instant::now() < deadline, "no child in {children}");
+        assert!(Instant::now() < deadline, "no such process");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+fn first_child(pid: i32) -> Option<i32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
 }
 
 fn is_gone(pid: i32) -> bool {

@@ -2,12 +2,14 @@
 
 mod common;
 
-use common::{bundle, compared, glibc_version, json, runs, skipped};
+use common::{bundle, compared, glibc_version, json, needs_as_often_to_grow, runs, skipped};
+use heap_meter::event::{Call, Event, Syscall, What};
 use heap_meter::source::launch::Launch;
 use heap_meter::story::tally::Tally;
 use heap_meter::target::{Stream, Target};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -84,6 +86,65 @@ fn only_the_hole_has_refused_brks_and_fallbacks() {
             sizes_are_those_of(version, &run["fallback"]["sizes"]);
         }
     }
+}
+
+/// A real nginx with 100 locations makes 656 brk calls with the hole and 667 without. How often the
+/// break goes *down* in between is another matter, and OpenSSL's: see the book.
+#[test]
+fn malloc_has_to_grow_as_often_with_the_hole_as_without() {
+    if bundle().is_none() {
+        return;
+    }
+    let results = json(LOCATIONS, &["--locations", "50", "--repeats", "1"]);
+    needs_as_often_to_grow(&results);
+    let control = runs(&results, "control")[0].clone();
+    let of_brk = |what: &str| control["break_moves"][what].as_u64().unwrap();
+    let calls = control["syscalls"]["brk"]["calls"].as_u64().unwrap();
+    let asked = calls - of_brk("to_grow") - of_brk("to_shrink");
+    // glibc's first, malloc's first, and what this program asks for itself.
+    assert!((1..8).contains(&asked), "{asked} of {calls} calls only ask");
+    // A context takes at least its certificates, 830 to 880 KiB of them in steps of 132 KiB.
+    assert!(of_brk("to_grow") > 50 * 5, "{control}");
+}
+
+/// lua-nginx-module makes its Lua state when the configuration has been read.
+#[test]
+fn luas_memory_comes_after_the_parses() {
+    let Some(bundle) = bundle() else { return };
+    if cfg!(feature = "gc64") || !cfg!(target_arch = "x86_64") {
+        skipped("where Lua's memory lies tells it from malloc's only with 32-bit GC pointers");
+        return;
+    }
+    let line = ["5", &bundle.to_string_lossy()].map(str::to_owned);
+    let target = Target::new(LOCATIONS)
+        .args(&line)
+        .env("BRKHOLE_ARM", "control")
+        .stdin(Stream::Null);
+    let finished = Launch::start(&target, Vec::new()).unwrap().wait().unwrap();
+    assert!(finished.ending.success());
+    let calls: Vec<&Call> = finished.sink.iter().filter_map(call).collect();
+    let opens = |call: &&Call| {
+        let path = call.path.as_deref().unwrap_or_default();
+        call.syscall.is_open() && path == bundle.canonicalize().unwrap().as_os_str().as_bytes()
+    };
+    let last = calls.iter().rposition(opens).expect("the bundle is opened");
+    assert_eq!(calls.iter().filter(|call| opens(call)).count(), 5);
+    let first = calls
+        .iter()
+        .position(|call| is_luas(call))
+        .expect("Lua's memory");
+    assert!(last < first, "opened at {last}, Lua at {first}");
+}
+
+fn call(event: &Event) -> Option<&Call> {
+    match &event.what {
+        What::Call(call) => Some(call),
+        _ => None,
+    }
+}
+
+fn is_luas(call: &Call) -> bool {
+    call.syscall == Syscall::Mmap && call.args[3] & libc::MAP_32BIT as u64 != 0
 }
 
 /// glibc 2.35–2.37 passed two arguments of `sysmalloc_mmap_fallback` in the wrong order
