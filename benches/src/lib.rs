@@ -20,6 +20,9 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(test)]
+use suite as _;
+
 pub mod bundles;
 pub mod figure;
 pub mod forked;

@@ -16,6 +16,9 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(test)]
+use suite as _;
+
 pub mod arm;
 pub mod burst;
 mod chain;

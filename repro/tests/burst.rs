@@ -1,5 +1,7 @@
 //! `burst` and `reload`: what a blocked break keeps.
 
+use suite as _;
+
 mod common;
 
 use common::{bundle, compared, glibc_version, json, needs_as_often_to_grow, runs, skipped};

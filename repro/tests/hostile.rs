@@ -1,5 +1,7 @@
 //! What can go wrong ends in a clear sentence and leaves nothing behind.
 
+use suite as _;
+
 mod common;
 
 use common::{bundle, run, skipped, stderr};

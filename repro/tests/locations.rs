@@ -1,5 +1,7 @@
 //! `locations`: its contract, and what it shows.
 
+use suite as _;
+
 mod common;
 
 use common::{bundle, compared, glibc_version, json, needs_as_often_to_grow, runs, skipped};

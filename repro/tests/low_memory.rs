@@ -1,5 +1,7 @@
 //! `low-memory`: its contract, and what the trick had bought.
 
+use suite as _;
+
 mod common;
 
 use common::{compared, json, run, runs, skipped, stderr};

@@ -1,5 +1,7 @@
 //! The memory of a location is that of a plain C program which makes the same calls.
 
+use suite as _;
+
 mod common;
 #[path = "plain_c/program.rs"]
 mod program;
@@ -17,7 +19,7 @@ const WITHIN: f64 = 0.02;
 fn memory_per_location_is_that_of_plain_c() {
     let Some(bundle) = bundle() else { return };
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plain_c/plain.c");
-    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let place = tempfile::tempdir().unwrap();
     let plain = program::run(&program::compile(&source, place.path()), LOCATIONS, &bundle);
     let results = json(
         env!("CARGO_BIN_EXE_locations"),

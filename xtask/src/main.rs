@@ -1,5 +1,8 @@
 //! The repository's own chores: `cargo xtask` lists them.
 
+#[cfg(test)]
+use suite as _;
+
 mod commands;
 mod distributions;
 mod disturbance;

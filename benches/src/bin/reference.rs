@@ -1,6 +1,9 @@
 //! Gathers what `cargo bench -p benches` left below cargo's target directory into a directory that
 //! is committed: the raw numbers as JSON, and a README that shows them. `reference.sh` runs both.
 
+#[cfg(test)]
+use suite as _;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -30,6 +30,9 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(test)]
+use suite as _;
+
 #[cfg(not(target_os = "linux"))]
 compile_error!("brk-hole is about Linux's brk(2): build it for a Linux target");
 

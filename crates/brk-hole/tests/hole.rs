@@ -1,5 +1,7 @@
 //! The safe hole: it stops the break, it doesn't overwrite, it goes away.
 
+use suite as _;
+
 use brk_hole::{Growth, Hole, HoleError, HoleOptions, Room, growth, program_break};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};

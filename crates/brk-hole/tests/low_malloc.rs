@@ -4,6 +4,8 @@
 //! It has a `main` of its own, because only the first thread's malloc works at the break, and it is
 //! not position independent (build.rs). Each arm runs in a fresh process: this binary again.
 
+use suite as _;
+
 use brk_hole::luajit::Vm;
 use std::process::{Command, ExitCode};
 

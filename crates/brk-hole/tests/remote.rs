@@ -1,6 +1,10 @@
 //! A hole in another process, in every kind of program that there is.
 #![cfg(target_arch = "x86_64")]
 
+use suite as _;
+
+#[path = "../../heap-meter/tests/common/compiled.rs"]
+mod compiled;
 #[path = "remote/tracee.rs"]
 mod tracee;
 
@@ -148,7 +152,7 @@ fn elf32() -> Vec<u8> {
 
 #[test]
 fn a_32_bit_program_is_refused_and_runs_on() {
-    let place = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let place = std::env::temp_dir();
     let content = place.join("remote-content32");
     let program = place.join("remote-elf32");
     std::fs::write(&content, elf32()).unwrap();

@@ -3,6 +3,8 @@
 //! The test runner has threads, so each case runs in a fresh process: this binary again, told by
 //! the environment what to do.
 
+use suite as _;
+
 use brk_hole::{Growth, Outcome, growth, program_break, trick};
 use std::io::Write;
 use std::process::Command;

@@ -2,6 +2,9 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(test)]
+use suite as _;
+
 mod cli;
 mod compare;
 mod documents;

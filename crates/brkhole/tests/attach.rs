@@ -1,15 +1,17 @@
 //! `brkhole trace --pid PID`.
 
+use suite as _;
+
 mod common;
 
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use common::children::children;
 use common::{LOCATIONS, Nginx, brkhole, kinds, output, private_writable_bytes};
 use serde_json::Value;
+use suite::waiting::{ended, eventually, lines, until};
 
 /// A master of nginx with its worker; it ends with the test.
 struct Master<'a> {
@@ -23,8 +25,10 @@ impl<'a> Master<'a> {
         let status = Command::new(&words[0]).args(&words[1..]).status().unwrap();
         assert!(status.success());
         let file = nginx.directory.path().join("nginx.pid");
-        let pid = wait_for(|| std::fs::read_to_string(&file).ok()?.trim().parse().ok());
-        wait_for(|| (!children(pid).is_empty()).then_some(()));
+        let pid = until("its pid", || {
+            std::fs::read_to_string(&file).ok()?.trim().parse().ok()
+        });
+        eventually("a worker", || !children(pid).is_empty());
         Self { nginx, pid }
     }
 
@@ -32,10 +36,9 @@ impl<'a> Master<'a> {
     fn reload(&self) {
         let before = children(self.pid);
         signal("HUP", self.pid);
-        wait_for(|| {
+        eventually("other workers", || {
             let now = children(self.pid);
-            let renewed = !now.is_empty() && now.iter().all(|child| !before.contains(child));
-            renewed.then_some(())
+            !now.is_empty() && now.iter().all(|child| !before.contains(child))
         });
     }
 }
@@ -44,7 +47,7 @@ impl Drop for Master<'_> {
     fn drop(&mut self) {
         signal("TERM", self.pid);
         let socket = self.nginx.directory.path().join("socket");
-        wait_for(|| (!socket.exists()).then_some(()));
+        eventually("the end of nginx", || !socket.exists());
     }
 }
 
@@ -53,17 +56,6 @@ fn signal(name: &str, pid: i32) {
         .args(["-s", name, &pid.to_string()])
         .status();
     assert!(status.unwrap().success());
-}
-
-/// Looks again and again for at most two minutes.
-fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..12_000 {
-        if let Some(found) = look() {
-            return found;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("waited in vain");
 }
 
 /// Watches a process; ends with SIGINT, as Ctrl-C does.
@@ -81,15 +73,15 @@ impl Watching {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
-        lines.read_line(&mut line).unwrap();
+        let mut said = lines(child.stderr.take().unwrap());
+        said.read_line(&mut line).unwrap();
         assert!(line.contains("watching process"), "{line}");
         Self { child, report }
     }
 
     fn end(mut self) -> Value {
         signal("INT", self.child.id() as i32);
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        assert_eq!(ended(&mut self.child).code(), Some(0));
         serde_json::from_slice(&std::fs::read(self.report.path()).unwrap()).unwrap()
     }
 }
@@ -179,8 +171,8 @@ fn kill_9_leaves_the_process_running() {
                 .parse::<u64>()
                 .ok()
         };
-        let now = wait_for(count);
-        wait_for(|| count().filter(|later| *later > now + 5));
+        let now = until("it counts", count);
+        until("it counts on", || count().filter(|later| *later > now + 5));
         target.kill().unwrap();
         target.wait().unwrap();
         std::fs::remove_file(&file).unwrap();

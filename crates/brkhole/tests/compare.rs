@@ -1,5 +1,7 @@
 //! `brkhole compare -- COMMAND`.
 
+use suite as _;
+
 mod common;
 
 use std::process::Command;
@@ -67,7 +69,7 @@ fn a_static_program_and_every_program_of_a_tree() {
         .args([&program, &source])
         .status();
     assert!(status.unwrap().success());
-    let script = format!("{0}; {0} | cat", program.display());
+    let script = format!("'{0}'; '{0}' | cat", program.display());
     let report = json(&["compare", "--repeats", "1", "--", "sh", "-c", &script]);
     let run = &report["arms"][1]["runs"][0];
     // The shell, the program twice, and cat.

@@ -1,5 +1,7 @@
 //! `brkhole explain LOG`.
 
+use suite as _;
+
 mod common;
 
 use std::io::Write;

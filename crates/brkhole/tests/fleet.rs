@@ -1,5 +1,7 @@
 //! What `inspect --all --format openmetrics` writes, and what Prometheus's own programs say of it.
 
+use suite as _;
+
 #[path = "fleet/capabilities.rs"]
 mod capabilities;
 mod common;

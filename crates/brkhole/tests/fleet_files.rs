@@ -1,6 +1,8 @@
 //! The files that go with the command to a fleet: they are well-formed, and speak of metrics that
 //! there are.
 
+use suite as _;
+
 mod common;
 #[path = "fleet/samples.rs"]
 mod samples;

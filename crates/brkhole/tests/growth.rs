@@ -2,6 +2,8 @@
 //! program's start and at its end, on programs that these tests didn't write and on one that they
 //! did.
 
+use suite as _;
+
 mod common;
 
 use std::sync::{Arc, Mutex};

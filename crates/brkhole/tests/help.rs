@@ -2,6 +2,8 @@
 //! no change of them goes unseen. `UPDATE_HELP=1 cargo test -p brkhole --test help` writes them
 //! anew.
 
+use suite as _;
+
 mod common;
 
 use std::path::Path;

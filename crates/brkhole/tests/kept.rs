@@ -1,8 +1,10 @@
 //! What `brkhole trace` says of malloc, in the processes that end and in the one that stays.
 
+use suite as _;
+
 mod common;
 
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::process::{Child, Command, Stdio};
 
 use common::{brkhole, compiled_with, json, kinds, output, skipped};
@@ -161,7 +163,7 @@ fn a_process_that_runs_on_is_looked_into_when_the_watching_ends() {
         .unwrap();
     let mut sleeper = Sleeper(child);
     let mut line = String::new();
-    let mut lines = BufReader::new(sleeper.0.stdout.take().unwrap());
+    let mut lines = suite::waiting::lines(sleeper.0.stdout.take().unwrap());
     lines.read_line(&mut line).unwrap();
     let pid = sleeper.0.id().to_string();
     let watching = [

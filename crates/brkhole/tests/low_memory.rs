@@ -1,9 +1,11 @@
 //! Memory that a program asked for below 2 GiB, told by the launcher, by watching from outside,
 //! and by a log: one story, and the bytes that `/proc` shows.
 
+use suite as _;
+
 mod common;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::process::{Child, Command, Stdio};
 
 use common::{brkhole, compiled, compiled_with, installed, json};
@@ -97,7 +99,7 @@ fn watched_from_outside() {
     let mut watcher = brkhole(&["trace", "--pid", &pid, "--via", "ptrace"]);
     watcher.args(["--format", "json", "-o", place]);
     let mut watcher = started(watcher.stderr(Stdio::piped()));
-    let mut said = BufReader::new(watcher.0.stderr.take().unwrap());
+    let mut said = suite::waiting::lines(watcher.0.stderr.take().unwrap());
     let mut line = String::new();
     said.read_line(&mut line).unwrap();
     if !line.contains("watching process") {
@@ -109,9 +111,9 @@ fn watched_from_outside() {
     }
     program.0.stdin.take().unwrap().write_all(b"\n").unwrap();
     let mut lines = String::new();
-    let mut output = program.0.stdout.take().unwrap();
+    let mut output = suite::waiting::lines(program.0.stdout.take().unwrap());
     output.read_to_string(&mut lines).unwrap();
-    assert!(watcher.0.wait().unwrap().success());
+    assert!(suite::waiting::ended(&mut watcher.0).success());
     let report: Value = serde_json::from_slice(&std::fs::read(report.path()).unwrap()).unwrap();
     assert_eq!(report["lost_events"], 0);
     assert_eq!(

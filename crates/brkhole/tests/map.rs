@@ -1,5 +1,7 @@
 //! `--map`: where memory lies, drawn and told.
 
+use suite as _;
+
 mod common;
 
 use std::path::Path;

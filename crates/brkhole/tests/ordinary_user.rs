@@ -1,5 +1,7 @@
 //! What somebody who isn't root gets, and is told.
 
+use suite as _;
+
 mod common;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

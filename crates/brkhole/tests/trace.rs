@@ -1,5 +1,7 @@
 //! `brkhole trace -- COMMAND`, as a user types it.
 
+use suite as _;
+
 mod common;
 
 use std::os::unix::process::ExitStatusExt;
@@ -7,6 +9,7 @@ use std::process::Stdio;
 
 use common::{LOCATIONS, Nginx, brkhole, compiled, json, kinds, output};
 use serde_json::Value;
+use suite::waiting::ended;
 
 fn words<'a>(before: &[&'a str], command: &'a [String]) -> Vec<&'a str> {
     let command = command.iter().map(String::as_str);
@@ -114,7 +117,7 @@ fn a_signal_is_passed_on_to_the_command() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut lines = suite::waiting::lines(child.stdout.take().unwrap());
     let mut line = String::new();
     std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
     assert_eq!(line, "ready\n");
@@ -123,7 +126,7 @@ fn a_signal_is_passed_on_to_the_command() {
         .arg(&pid)
         .status()
         .unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(5));
+    assert_eq!(ended(&mut child).code(), Some(5));
     line.clear();
     std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
     assert_eq!(line, "got it\n");
@@ -139,7 +142,7 @@ fn what_the_command_leaves_behind_can_be_ended() {
         .spawn()
         .unwrap();
     let mut line = String::new();
-    let mut lines = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut lines = suite::waiting::lines(child.stderr.take().unwrap());
     std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
     assert!(line.contains("the command has ended"), "{line}");
     let pid = child.id().to_string();
@@ -147,7 +150,7 @@ fn what_the_command_leaves_behind_can_be_ended() {
         .args(["-INT", &pid])
         .status();
     assert!(status.unwrap().success());
-    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert_eq!(ended(&mut child).code(), Some(3));
     let report = std::fs::read_to_string(path).unwrap();
     assert!(report.contains("2 processes, exit status 3"), "{report}");
 }
@@ -159,12 +162,12 @@ fn kill_9_ends_the_command_too() {
         .spawn()
         .unwrap();
     let mut line = String::new();
-    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut lines = suite::waiting::lines(child.stdout.take().unwrap());
     std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
     let launched = format!("/proc/{}", line.trim());
     assert!(std::path::Path::new(&launched).exists());
     child.kill().unwrap();
-    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    assert_eq!(ended(&mut child).signal(), Some(9));
     // Its end is told to init, which may take a moment to take note.
     let gone = || {
         let status = std::fs::read_to_string(format!("{launched}/status")).unwrap_or_default();

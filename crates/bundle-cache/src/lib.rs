@@ -37,6 +37,9 @@
 //! nobody waits longer than a second for anything. A fork may happen at any moment. See [`lock`].
 #![deny(unsafe_code)]
 
+#[cfg(test)]
+use suite as _;
+
 mod bundle;
 mod cache;
 mod file;

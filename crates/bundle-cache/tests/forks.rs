@@ -5,6 +5,8 @@
 //! Children do nothing but try the lock and exit: what a copy of one thread of several may do.
 #![allow(unsafe_code)]
 
+use suite as _;
+
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;

@@ -40,6 +40,9 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(test)]
+use suite as _;
+
 pub mod address_space;
 pub mod diagnosis;
 pub mod environment;

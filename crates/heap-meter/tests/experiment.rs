@@ -1,5 +1,7 @@
 //! Experiments on real processes: this test binary again, told by its environment what to do.
 
+use suite as _;
+
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{
     Arm, Checkpoints, Experiment, ExperimentError, Metric, Results, RunError, Stop, Unit,

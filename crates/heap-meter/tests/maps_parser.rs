@@ -1,5 +1,7 @@
 //! The parser of `/proc/PID/maps` against bytes that nobody chose.
 
+use suite as _;
+
 use std::io::BufReader;
 
 use heap_meter::address_space::{

@@ -94,6 +94,9 @@
 //! x86-64 Linux, 64-bit programs; on other machines [`Held::hold`] says so.
 #![deny(unsafe_code)]
 
+#[cfg(test)]
+use suite as _;
+
 mod error;
 mod held;
 mod interrupt;

@@ -24,6 +24,9 @@
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 
+#[cfg(test)]
+use suite as _;
+
 mod context;
 mod crypto;
 mod hooks;

@@ -1,6 +1,8 @@
 //! CPython's own test-suite of its `ssl` module, from the distribution: every test ends with the
 //! library as it ends without.
 
+use suite as _;
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};

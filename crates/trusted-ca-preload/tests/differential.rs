@@ -3,6 +3,8 @@
 //!
 //! `DIFFERENTIAL_BUNDLES` says how many are made of each kind, for a longer run than the usual.
 
+use suite as _;
+
 mod common;
 
 /// One file for each kind of question.

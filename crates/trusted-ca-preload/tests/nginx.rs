@@ -1,5 +1,7 @@
 //! Real nginx with its Lua module, as the distribution made it, with and without the library.
 
+use suite as _;
+
 mod common;
 
 #[path = "nginx/binary_upgrade.rs"]

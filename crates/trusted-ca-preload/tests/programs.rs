@@ -1,5 +1,7 @@
 //! Programs as distributions ship them, with the library and without: they must do the same.
 
+use suite as _;
+
 mod common;
 
 /// One file for each kind of program.

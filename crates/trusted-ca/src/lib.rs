@@ -90,6 +90,9 @@
 //! 1.1.1 or 3.6.
 #![deny(unsafe_code)]
 
+#[cfg(test)]
+use suite as _;
+
 mod bio;
 mod bundle;
 mod cache;

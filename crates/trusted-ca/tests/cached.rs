@@ -1,6 +1,8 @@
 //! A bundle that is parsed once is what OpenSSL's own loading makes of it every time; and contexts
 //! that share it don't notice each other.
 
+use suite as _;
+
 mod common;
 
 use std::fs;

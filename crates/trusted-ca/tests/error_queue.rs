@@ -1,6 +1,8 @@
 //! OpenSSL's error queue: empty after success, complete in the error after a failure, and not
 //! touched before the load, because nginx doesn't either.
 
+use suite as _;
+
 mod common;
 
 use std::fs;

@@ -4,6 +4,8 @@
 //! A test binary of its own with one test, because OpenSSL takes another allocator only before
 //! its first allocation.
 
+use suite as _;
+
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};

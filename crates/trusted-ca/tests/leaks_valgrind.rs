@@ -1,6 +1,8 @@
 //! The same cases under valgrind, which sees what counting cannot: leaks in C's stdio, reads of
 //! freed memory, uninitialised bytes.
 
+use suite as _;
+
 mod common;
 
 use std::fs;

@@ -1,6 +1,8 @@
 //! A few hundred damaged bundles, the same in every run: the mapped reader must agree with
 //! OpenSSL in verdict, contents, order and words on each.
 
+use suite as _;
+
 mod common;
 
 use std::fs;

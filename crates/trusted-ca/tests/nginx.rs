@@ -1,5 +1,7 @@
 //! The rest of what the directive does: verification settings, CRLs, and the cycle's cache.
 
+use suite as _;
+
 mod common;
 
 use std::fs::{self, File};

@@ -4,6 +4,8 @@
 //! OpenSSL takes an allocator only before its first allocation, so this is a program of its own with
 //! one test.
 
+use suite as _;
+
 mod common;
 
 use common::data_path;

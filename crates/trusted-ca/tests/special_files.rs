@@ -1,6 +1,8 @@
 //! What is not a plain readable file: no file, a directory, a pipe, someone else's file, a path
 //! with NUL, a huge file, a device.
 
+use suite as _;
+
 mod common;
 
 use std::ffi::{CString, OsStr};

@@ -1,6 +1,8 @@
 //! For every kind of file: our verdict is OpenSSL's, from either reader, and what is loaded is
 //! the same, in the same order.
 
+use suite as _;
+
 mod common;
 
 use std::fs;

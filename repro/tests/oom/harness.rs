@@ -8,15 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+pub use suite::waiting::until;
 
 /// The program.
 pub const OOM: &str = env!("CARGO_BIN_EXE_oom");
 
 const MARK: &str = "OOM_TEST_MARK";
-
-/// Far more than anything here takes, also on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Whether there is a bundle, and a cgroup may be made; a test that needs both says so if not.
 pub fn permitted() -> bool {
@@ -144,18 +141,6 @@ pub fn send(pid: i32, signal: i32) {
         .stderr(Stdio::null())
         .status();
     assert!(status.is_ok());
-}
-
-/// Looks until there is an answer.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = look() {
-            return answer;
-        }
-        assert!(Instant::now() < end, "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// All directories below one, with their names.

@@ -1,5 +1,7 @@
 //! `oom`: real OOM kills, and that nothing is left of them.
 
+use suite as _;
+
 #[path = "../common/mod.rs"]
 mod common;
 

@@ -8,24 +8,11 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 
 /// Compiles `break.c` into a program of its own for each set of flags.
 pub fn compiled(name: &str, flags: &[&str]) -> PathBuf {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/remote/break.c");
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("remote-{name}"));
-    let fresh = program.with_extension(std::process::id().to_string());
-    let status = Command::new("cc")
-        .args(["-O1", "-Wall", "-Werror", "-o"])
-        .args([&fresh, &source])
-        .args(flags)
-        .status()
-        .expect("a C compiler (cc) is needed to test holes in other processes");
-    assert!(status.success(), "break.c does not compile with {flags:?}");
-    std::fs::rename(&fresh, &program).unwrap();
-    program
+    let flags = [&["-O1"], flags].concat();
+    crate::compiled::compiled("remote/break.c", &format!("remote-{name}"), &flags)
 }
 
 /// The program with arguments and a variable, its output to be read.

@@ -114,10 +114,10 @@ impl Nginx {
         let configuration = format!(
             "load_module {MODULES}/ndk_http_module.so;\n\
              load_module {MODULES}/ngx_http_lua_module.so;\n\
-             pid {place}/nginx.pid;\nerror_log {place}/error.log;\nworker_processes 1;\n\
+             pid \"{place}/nginx.pid\";\nerror_log \"{place}/error.log\";\nworker_processes 1;\n\
              events {{ }}\n\
              http {{\naccess_log off;\nlua_ssl_trusted_certificate {bundle};\n\
-             server {{ listen unix:{place}/socket;\n{locations}}}\n}}\n"
+             server {{ listen \"unix:{place}/socket\";\n{locations}}}\n}}\n"
         );
         std::fs::write(directory.path().join("nginx.conf"), configuration).unwrap();
         Some(Self { directory, bundle })

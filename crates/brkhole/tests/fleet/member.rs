@@ -1,7 +1,7 @@
 //! Processes for the command to find.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::process::{Child, Command, Stdio};
 
 use crate::common;
@@ -33,7 +33,7 @@ pub fn ready(mut command: Command) -> Ended {
     let mut member = Ended(command.spawn().expect("it was compiled"));
     let mut said = String::new();
     let stdout = member.0.stdout.take().expect("it is piped");
-    BufReader::new(stdout).read_line(&mut said).unwrap();
+    suite::waiting::lines(stdout).read_line(&mut said).unwrap();
     assert_eq!(said, "ready\n", "{command:?}");
     member
 }

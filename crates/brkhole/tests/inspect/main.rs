@@ -1,5 +1,7 @@
 //! `brkhole inspect` on real processes.
 
+use suite as _;
+
 #[path = "../common/mod.rs"]
 mod common;
 

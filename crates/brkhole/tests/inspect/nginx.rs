@@ -1,11 +1,11 @@
 //! A real nginx: what is told of its master, and when.
 
 use std::process::Command;
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use suite::waiting::{eventually, until};
 
 use crate::common::{Nginx, children, compiled, json, kinds, output};
 use crate::target::Keeps;
@@ -24,9 +24,11 @@ impl Master {
         let started = Command::new(&words[0]).args(&words[1..]).output().unwrap();
         assert!(started.status.success(), "{started:?}");
         let file = site.directory.path().join("nginx.pid");
-        let pid = wait_for(|| std::fs::read_to_string(&file).ok()?.trim().parse().ok());
+        let pid = until("its pid", || {
+            std::fs::read_to_string(&file).ok()?.trim().parse().ok()
+        });
         let master = Self { _site: site, pid };
-        wait_for(|| (!children::children(pid).is_empty()).then_some(()));
+        eventually("a worker", || !children::children(pid).is_empty());
         Some(master)
     }
 
@@ -34,10 +36,9 @@ impl Master {
     fn reload(&self) {
         let before = children::children(self.pid);
         self.signal(Signal::SIGHUP);
-        wait_for(|| {
+        eventually("other workers", || {
             let now = children::children(self.pid);
-            let renewed = !now.is_empty() && now.iter().all(|child| !before.contains(child));
-            renewed.then_some(())
+            !now.is_empty() && now.iter().all(|child| !before.contains(child))
         });
     }
 
@@ -58,17 +59,6 @@ impl Drop for Master {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
-}
-
-/// Looks again and again, some minutes at most.
-fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..12_000 {
-        if let Some(found) = look() {
-            return found;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("waited in vain for nginx");
 }
 
 #[test]
@@ -110,7 +100,7 @@ fn a_master_that_has_reloaded_holds_its_old_configuration() {
 
     // A worker that has only just begun is still busy.
     let (pid, worker) = (master.pid.to_string(), children::children(master.pid)[0]);
-    let inherited = wait_for(|| {
+    let inherited = until("what the worker holds", || {
         let both = json(&["inspect", &pid, &worker.to_string()]);
         let findings = both[1]["findings"].as_array()?;
         findings.first().cloned()

@@ -58,7 +58,7 @@ impl Keeps {
     /// Has it end, and waits.
     pub fn end(&mut self) {
         self.program.child.kill().expect("it is a child");
-        self.program.child.wait().expect("it is a child");
+        suite::waiting::ended(&mut self.program.child);
     }
 }
 

@@ -1,13 +1,13 @@
 //! `--watch`.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use suite::waiting::{ended, lines, until};
 
 use crate::common::brkhole;
 use crate::target::Keeps;
@@ -27,9 +27,7 @@ impl Running {
 
     pub fn lines(&mut self) -> impl Iterator<Item = String> {
         let stdout = self.0.stdout.take().expect("a pipe");
-        BufReader::new(stdout)
-            .lines()
-            .map(|line| line.expect("text"))
+        lines(stdout).lines().map(|line| line.expect("text"))
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -37,7 +35,7 @@ impl Running {
     }
 
     pub fn status(&mut self) -> Option<i32> {
-        self.0.wait().expect("it is a child").code()
+        ended(&mut self.0).code()
     }
 
     /// All that it says on standard error, until it ends.
@@ -59,12 +57,8 @@ impl Drop for Running {
 
 /// What is in the file now, once there is one.
 fn read(file: &Path) -> Value {
-    loop {
-        match std::fs::read_to_string(file) {
-            Ok(text) => return serde_json::from_str(&text).expect("a whole document"),
-            Err(_) => std::thread::sleep(Duration::from_millis(2)),
-        }
-    }
+    let text = until("a file", || std::fs::read_to_string(file).ok());
+    serde_json::from_str(&text).expect("a whole document")
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 use serde_json::Value;
+use suite::waiting::{Patient, ended, lines};
 
 use crate::common;
 
@@ -13,7 +14,7 @@ pub struct Target {
     child: Child,
     /// `None` once it was told to end.
     input: Option<ChildStdin>,
-    lines: BufReader<ChildStdout>,
+    lines: BufReader<Patient<ChildStdout>>,
 }
 
 impl Target {
@@ -33,7 +34,7 @@ impl Target {
             .spawn()
             .expect("the program starts");
         let input = child.stdin.take();
-        let lines = BufReader::new(child.stdout.take().expect("it has a standard output"));
+        let lines = lines(child.stdout.take().expect("it has a standard output"));
         let mut target = Self {
             child,
             input,
@@ -69,7 +70,7 @@ impl Target {
     /// Has it end by itself, which has to succeed.
     pub fn ends(mut self) {
         self.input = None;
-        let status = self.child.wait().expect("it is ours");
+        let status = ended(&mut self.child);
         assert!(status.success(), "{status}");
     }
 
@@ -84,7 +85,7 @@ impl Target {
 
     /// Waits for its end, which has to succeed.
     pub fn ended(&mut self) {
-        let status = self.child.wait().expect("it is ours");
+        let status = ended(&mut self.child);
         assert!(status.success(), "{status}");
     }
 }

@@ -1,6 +1,8 @@
 //! Real programs, trimmed.
 #![cfg(target_arch = "x86_64")]
 
+use suite as _;
+
 #[path = "../common/mod.rs"]
 mod common;
 

@@ -9,6 +9,9 @@ use heap_meter::event::{Event, Syscall, What};
 use heap_meter::source::attach::{Attach, Used, Via, Watched};
 use heap_meter::story::tally::Counts;
 
+pub use suite::waiting::eventually;
+use suite::waiting::{Patient, children, ended, lines};
+
 use crate::compiled::compiled;
 use crate::skipped::skipped;
 
@@ -26,7 +29,7 @@ pub struct Subject {
     pid: i32,
     ended: bool,
     stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
+    stdout: BufReader<Patient<ChildStdout>>,
 }
 
 impl Subject {
@@ -43,7 +46,7 @@ impl Subject {
             .spawn()
             .unwrap();
         let stdin = shell.stdin.take().unwrap();
-        let stdout = BufReader::new(shell.stdout.take().unwrap());
+        let stdout = lines(shell.stdout.take().unwrap());
         let mut subject = Self {
             shell,
             pid: 0,
@@ -53,9 +56,7 @@ impl Subject {
         };
         let said = subject.hear();
         assert!(said == "ready" || said == "tick", "{said:?}");
-        let shell = subject.shell.id();
-        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
-        subject.pid = children.unwrap().trim().parse().unwrap();
+        subject.pid = children(subject.shell.id().cast_signed())[0];
         subject
     }
 
@@ -92,7 +93,7 @@ impl Subject {
 
     /// How it ended, as the shell says it.
     pub fn wait(&mut self) -> ExitStatus {
-        let status = self.shell.wait().unwrap();
+        let status = ended(&mut self.shell);
         self.ended = true;
         status
     }
@@ -160,18 +161,6 @@ pub fn mapped(watched: &Watched<Vec<Event>>) -> (usize, usize) {
         calls.count()
     };
     (of(Syscall::Mmap), of(Syscall::Munmap))
-}
-
-/// Waits until something is true, at most ten seconds.
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = std::time::Instant::now();
-    while !condition() {
-        assert!(
-            start.elapsed().as_secs() < 10,
-            "not within ten seconds: {what}"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
 }
 
 /// State letter and tracer of a process.

@@ -1,5 +1,7 @@
 //! The `attach` source on real programs that run already, by tracepoints and by ptrace.
 
+use suite as _;
+
 #[path = "../common/compiled.rs"]
 mod compiled;
 mod counts;

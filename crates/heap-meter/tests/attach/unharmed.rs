@@ -1,7 +1,7 @@
 //! The process goes on as if nobody had watched, however the watching ends.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::process::{Command, Stdio};
 
 use heap_meter::event::{Event, What};
@@ -107,7 +107,7 @@ fn killing_the_watcher_leaves_it_running() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(watcher.stdout.take().unwrap()).lines();
+        let lines = suite::waiting::lines(watcher.stdout.take().unwrap()).lines();
         let mut lines = lines.map_while(Result::ok);
         let said = lines.find_map(|line| role::said(&line).map(str::to_owned));
         assert_eq!(said, Some(format!("watching by {via:?}")));

@@ -3,11 +3,13 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use suite::waiting::{Patient, lines};
+
 /// It runs; killed and reaped when dropped.
 pub struct Answering {
     pub child: Child,
     commands: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    answers: BufReader<Patient<ChildStdout>>,
 }
 
 impl Answering {
@@ -19,7 +21,7 @@ impl Answering {
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let commands = child.stdin.take().unwrap();
-        let answers = BufReader::new(child.stdout.take().unwrap());
+        let answers = lines(child.stdout.take().unwrap());
         Self {
             child,
             commands,

@@ -12,8 +12,12 @@ pub fn compiled(source: &str, name: &str, arguments: &[&str]) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests")
         .join(source);
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+    let mut program = kept.join(name);
+    if changed(&program) <= changed(&source) {
+        program = suite::place::for_programs(kept).join(name);
+    }
     if changed(&program) <= changed(&source) {
         // Another run of the tests may be executing the old one, or making it at this moment.
         let fresh = program.with_extension(std::process::id().to_string());

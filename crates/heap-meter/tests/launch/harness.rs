@@ -5,6 +5,7 @@ pub use crate::installed::installed;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+pub use suite::waiting::eventually;
 
 use heap_meter::event::{Sink, Syscall};
 use heap_meter::source::launch::{Finished, Launch};
@@ -142,16 +143,4 @@ pub fn is_alive(pid: i32) -> bool {
         .rsplit_once(") ")
         .and_then(|(_, rest)| rest.chars().next());
     state.is_some_and(|state| state != 'Z' && state != 'X')
-}
-
-/// Waits until something is true, at most ten seconds.
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = std::time::Instant::now();
-    while !condition() {
-        assert!(
-            start.elapsed().as_secs() < 10,
-            "not within ten seconds: {what}"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
 }

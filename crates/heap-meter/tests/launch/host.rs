@@ -1,23 +1,16 @@
 //! What happens to the host of a launch, and what its end, its children and its mistakes do.
 
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use heap_meter::event::{Event, What};
 use heap_meter::source::launch::Launch;
+use suite::waiting::{children, lines};
 
 use super::harness::{compiled, eventually, is_alive, target, watch};
 use super::role;
-
-fn children(pid: i32) -> Vec<i32> {
-    let path = format!("/proc/{pid}/task/{pid}/children");
-    let list = std::fs::read_to_string(path).unwrap_or_default();
-    list.split_whitespace()
-        .map(|pid| pid.parse().unwrap())
-        .collect()
-}
 
 #[test]
 fn kill_9_of_the_host_ends_what_it_launched_and_nothing_else() {
@@ -29,8 +22,8 @@ fn kill_9_of_the_host_ends_what_it_launched_and_nothing_else() {
 fn kill_9_of_a_host(mode: &str) {
     let mut host = role::play(Command::new(role::myself()), "host", mode);
     let mut host = host.stdout(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(host.stdout.take().unwrap()).lines();
-    let mut pids = lines.filter_map(|line| {
+    let said = lines(host.stdout.take().unwrap()).lines();
+    let mut pids = said.filter_map(|line| {
         line.unwrap()
             .strip_prefix("SAYS ")
             .map(|pid| pid.parse::<i32>().unwrap())

@@ -1,5 +1,7 @@
 //! The `launch` source on real programs, held against strace where it is installed.
 
+use suite as _;
+
 mod commands;
 #[path = "../common/compiled.rs"]
 mod compiled;

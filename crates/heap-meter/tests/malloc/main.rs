@@ -1,5 +1,7 @@
 //! malloc's state as it is seen from outside, against what the process itself knows and does.
 
+use suite as _;
+
 #[path = "../common/answering.rs"]
 mod answering;
 #[path = "../common/compiled.rs"]

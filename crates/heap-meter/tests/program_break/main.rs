@@ -1,5 +1,7 @@
 //! The break of running processes, and what is said of it.
 
+use suite as _;
+
 #[path = "../common/answering.rs"]
 mod answering;
 mod blocked;

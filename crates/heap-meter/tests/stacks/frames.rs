@@ -128,7 +128,7 @@ fn mangled_names_are_told_as_written() {
         env!("CARGO_MANIFEST_DIR"),
         "/tests/stacks/programs/mangled.cc"
     );
-    let program = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("stacks-mangled");
+    let program = std::env::temp_dir().join("stacks-mangled");
     let mut compiler = Command::new("c++");
     let status = compiler
         .args(["-O1", "-o"])

@@ -1,6 +1,8 @@
 //! Stacks and requests of real programs.
 #![cfg(target_arch = "x86_64")]
 
+use suite as _;
+
 mod chains;
 #[path = "../common/compiled.rs"]
 mod compiled;

@@ -1,6 +1,8 @@
 //! The `strace_log` source on logs of all kinds: kept ones, ones that strace writes here and now,
 //! written ones, damaged ones, and what is no log at all.
 
+use suite as _;
+
 mod births;
 mod damaged;
 mod foreign;

@@ -1,9 +1,12 @@
 //! Runs `child.c`, whose memory is known to the byte.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
+
+use suite::waiting::{Patient, lines};
+
+use crate::compiled::compiled;
 
 pub const MIB: u64 = 1 << 20;
 
@@ -11,7 +14,7 @@ pub const MIB: u64 = 1 << 20;
 pub struct Child {
     pub process: Process,
     commands: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    answers: BufReader<Patient<ChildStdout>>,
 }
 
 impl Child {
@@ -22,7 +25,7 @@ impl Child {
             .spawn()
             .expect("the compiled child starts");
         let commands = process.stdin.take().unwrap();
-        let answers = BufReader::new(process.stdout.take().unwrap());
+        let answers = lines(process.stdout.take().unwrap());
         let mut child = Self {
             process,
             commands,
@@ -74,23 +77,7 @@ impl Drop for Child {
     }
 }
 
-/// Compiles the child once per run of the tests.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/weighing/child.c");
-        let program = directory.join("weighed-child");
-        // Another run of the tests may be starting the program just now: replace, don't write.
-        let fresh = directory.join(format!("weighed-child.{}", std::process::id()));
-        let status = Command::new("cc")
-            .args(["-O1", "-Wall", "-Werror", "-pthread", "-o"])
-            .arg(&fresh)
-            .arg(source)
-            .status()
-            .expect("these tests need a C compiler called cc");
-        assert!(status.success(), "child.c does not compile");
-        std::fs::rename(&fresh, &program).unwrap();
-        program
-    })
+/// Compiles the child.
+fn program() -> PathBuf {
+    compiled("weighing/child.c", "weighed-child", &["-O1"])
 }

@@ -1,6 +1,8 @@
 //! Live processes, held and called. The program that is called, `program/target.c`, checks itself.
 #![cfg(target_arch = "x86_64")]
 
+use suite as _;
+
 #[path = "../../../heap-meter/tests/common/compiled.rs"]
 mod compiled;
 #[path = "../../../heap-meter/tests/common/skipped.rs"]

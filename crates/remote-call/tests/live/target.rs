@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use suite::waiting::{Patient, ended, eventually, lines};
+
 use crate::compiled::compiled;
 
 /// Long enough for the busiest machine.
@@ -14,7 +16,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Target {
     child: Child,
     input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    output: BufReader<Patient<ChildStdout>>,
     addresses: HashMap<String, u64>,
 }
 
@@ -37,7 +39,7 @@ impl Target {
             .unwrap();
         let mut target = Self {
             input: child.stdin.take(),
-            output: BufReader::new(child.stdout.take().unwrap()),
+            output: lines(child.stdout.take().unwrap()),
             child,
             addresses: HashMap::new(),
         };
@@ -87,9 +89,9 @@ impl Target {
     pub fn wait_for_call(&self, number: i64) {
         let path = format!("/proc/{}/syscall", self.pid());
         let begins = format!("{number} ");
-        while !std::fs::read_to_string(&path).unwrap().starts_with(&begins) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        eventually("it is in the call", || {
+            std::fs::read_to_string(&path).unwrap().starts_with(&begins)
+        });
     }
 
     /// Neither stopped nor traced.
@@ -110,7 +112,7 @@ impl Target {
     pub fn wait(mut self) -> (ExitStatus, String) {
         let mut text = String::new();
         self.output.read_to_string(&mut text).unwrap();
-        (self.child.wait().unwrap(), text)
+        (ended(&mut self.child), text)
     }
 
     /// Has it end; all its checks must have passed, with as many calls as are said.

@@ -1,6 +1,6 @@
 //! A TLS server on loopback, played by `openssl s_server`. It ends with its value.
 
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::process::{Child, Command, Stdio};
 
 use super::Issued;
@@ -26,7 +26,7 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect("these tests need openssl's command line");
-        let mut said = BufReader::new(process.stdout.take().expect("piped"));
+        let mut said = suite::waiting::lines(process.stdout.take().expect("piped"));
         let mut line = String::new();
         let port = loop {
             line.clear();

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::site::Site;
 use crate::common::{Preload, children};
+pub use suite::waiting::until as wait_for;
 
 /// A running master; it and its workers end with the value.
 #[derive(Debug)]
@@ -129,15 +130,4 @@ fn gone(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
     state.is_none_or(|state| state.starts_with('Z') || state.starts_with('X'))
-}
-
-/// Looks again and again for at most a minute.
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..6_000 {
-        if let Some(found) = look() {
-            return found;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("waited in vain for {what}");
 }

@@ -24,7 +24,7 @@ fn a_proxy_verifies(preload: Preload) {
     let unused = Authority::new("unused");
     concatenated(&bundle, &[&ours.certificate(), &unused.certificate()]);
     let shown = bundle.display();
-    let crl = format!("proxy_ssl_crl {};", list.display());
+    let crl = format!("proxy_ssl_crl \"{}\";", list.display());
     let locations = [
         proxy("good", &good, ""),
         proxy("revoked-listed", &revoked, &crl),

@@ -54,16 +54,16 @@ fn lists_act_where_they_are_asked_for(preload: Preload) {
     let locations = LOCATIONS.map(|(name, kind)| {
         let directives = match kind {
             Kind::Plain => String::new(),
-            Kind::List => format!("lua_ssl_crl {};", list.display()),
+            Kind::List => format!("lua_ssl_crl \"{}\";", list.display()),
             Kind::Elsewhere => {
                 let other = theirs.certificate();
-                format!("lua_ssl_trusted_certificate {};", other.display())
+                format!("lua_ssl_trusted_certificate \"{}\";", other.display())
             }
         };
         location(name, &directives)
     });
     let site = Site::new(&Parts {
-        http: format!("lua_ssl_trusted_certificate {};", bundle.display()),
+        http: format!("lua_ssl_trusted_certificate \"{}\";", bundle.display()),
         locations: locations.concat(),
         ..Parts::default()
     });

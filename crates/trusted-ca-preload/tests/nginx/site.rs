@@ -50,10 +50,10 @@ impl Site {
         let configuration = format!(
             "load_module {MODULES}/ndk_http_module.so;\n\
              load_module {module};\n\
-             pid {place}/nginx.pid;\nerror_log {place}/error.log notice;\nworker_processes 1;\n\
+             pid \"{place}/nginx.pid\";\nerror_log \"{place}/error.log\" notice;\nworker_processes 1;\n\
              {main}\nevents {{ }}\n\
              http {{\naccess_log off;\n{http}\n\
-             server {{ listen unix:{place}/socket;\n{locations}}}\n}}\n"
+             server {{ listen \"unix:{place}/socket\";\n{locations}}}\n}}\n"
         );
         std::fs::write(directory.path().join("nginx.conf"), configuration)
             .expect("the test's own directory is writable");
@@ -123,7 +123,7 @@ impl Site {
 
 /// The parts of a site whose locations are empty.
 pub fn empty_locations(number: u64, trusted: Option<&str>) -> Parts {
-    let line = trusted.map(|bundle| format!("lua_ssl_trusted_certificate {bundle};"));
+    let line = trusted.map(|bundle| format!("lua_ssl_trusted_certificate \"{bundle}\";"));
     let location = |number| format!("location /{number} {{ }}\n");
     Parts {
         http: line.unwrap_or_default(),

@@ -1,0 +1,60 @@
+//! Where temporary files go: one directory for a test program and all that it starts, removed by its
+//! keeper. `TMPDIR` names it, so that [`std::env::temp_dir`], the crate tempfile and every other program
+//! find it.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::unistd::{AccessFlags, access, geteuid};
+use tempfile::TempDir;
+
+/// Makes it, and has `TMPDIR` name it.
+pub(crate) fn scratch() -> Option<TempDir> {
+    let wished = std::env::temp_dir();
+    let wished = std::path::absolute(&wished).unwrap_or(wished);
+    let others = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from);
+    for place in std::iter::once(&wished).chain(&others) {
+        match below(place) {
+            Ok(scratch) => {
+                // SAFETY: before `main`; the process has one thread.
+                unsafe { std::env::set_var("TMPDIR", scratch.path()) };
+                return Some(scratch);
+            }
+            Err(why) => eprintln!("suite: no temporary files in {}: {why}", place.display()),
+        }
+    }
+    None
+}
+
+/// A directory that holds whatever tests make: files, and programs that others may run too.
+fn below(place: &Path) -> Result<TempDir, String> {
+    if statvfs(place).is_ok_and(|system| system.flags().contains(FsFlags::ST_NOEXEC)) {
+        return Err("it is mounted noexec".to_owned());
+    }
+    let open = |path: &Path| {
+        let directory = path.metadata();
+        directory.is_ok_and(|directory| directory.mode() & 0o001 != 0)
+    };
+    // Only root can become another user.
+    if geteuid().is_root() && !place.ancestors().all(open) {
+        return Err("only its owner may enter it".to_owned());
+    }
+    let mut scratch = tempfile::Builder::new();
+    // As /tmp is: other users need temporary files too.
+    let everybody = PermissionsExt::from_mode(0o1777);
+    let scratch = scratch.prefix("suite.").tempdir_in(place);
+    scratch
+        .and_then(|made| std::fs::set_permissions(made.path(), everybody).map(|()| made))
+        .map_err(|error| error.to_string())
+}
+
+/// A directory for programs that tests compile: `kept`, where they are found by the next run, if it
+/// can be written to, else the one for temporary files.
+pub fn for_programs(kept: &Path) -> PathBuf {
+    if access(kept, AccessFlags::W_OK | AccessFlags::X_OK).is_ok() {
+        kept.to_owned()
+    } else {
+        std::env::temp_dir()
+    }
+}
