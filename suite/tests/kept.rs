@@ -162,11 +162,10 @@ fn however_tests_end_nothing_is_left_of_them() {
             let mut tests = tests.stdout(Stdio::piped()).spawn().unwrap();
             let left = daemon(tests.stdout.as_mut().unwrap());
             let pid = tests.id().cast_signed();
+            let to = if group { -pid } else { pid };
             // SAFETY: takes numbers; the process is a child that was not waited for.
-            assert_eq!(
-                unsafe { libc::kill(if group { -pid } else { pid }, signal) },
-                0
-            );
+            let sent = unsafe { libc::kill(to, signal) };
+            assert_eq!(sent, 0);
             assert_eq!(ended(&mut tests).signal(), Some(signal));
             nothing_is_left(&left);
         }
