@@ -60,6 +60,8 @@ fn malloc(non_contiguous: bool, system_bytes: u64, returnable_bytes: u64) -> Sta
     State {
         non_contiguous,
         system_bytes,
+        mmapped: None,
+        mmapped_unknown: None,
         free_bytes: Some(returnable_bytes),
         returnable_bytes: Some(returnable_bytes),
         arenas: vec![arena(true, system_bytes, returnable_bytes)],

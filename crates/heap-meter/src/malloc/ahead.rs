@@ -73,6 +73,7 @@ fn step(list: &List) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::super::fake::Fake;
+    use super::super::links::Links;
     use super::super::list::Kind;
     use super::super::map::Map;
     use super::super::walk::Chunk;
@@ -84,7 +85,7 @@ mod tests {
     /// A list that came by these places and goes on at the last.
     fn guessed(places: [u64; 3]) -> Vec<Range<u64>> {
         let [first, second, next] = places.map(|offset| START + offset);
-        let mut list = List::new(Kind::Chain { mangled: false }, 0, next);
+        let mut list = List::new(Kind::Chain(Links::Plain), 0, next);
         list.chunks = [first, second].map(|at| Chunk::new(at, 32, 0)).into();
         let mut map = Map::default();
         let end = START + PAGES * PAGE_BYTES;

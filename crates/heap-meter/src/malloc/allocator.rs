@@ -25,6 +25,16 @@ pub enum Allocator {
     Go,
 }
 
+impl Allocator {
+    /// glibc's version, where the library states it.
+    pub(super) fn glibc_version(&self) -> Option<&str> {
+        match self {
+            Self::Glibc { version, .. } => version.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Allocator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -5,6 +5,7 @@ use super::flaw::Flaw;
 use super::glance;
 use super::header::Header;
 use super::heaps::Heaps;
+use super::links::Links;
 use super::map::Map;
 use super::memory::Memory;
 use super::recheck::{apart, by_address, unchanged};
@@ -30,10 +31,11 @@ pub(super) fn free(
     cache: &mut Cache,
     map: &Map,
     header: &Header,
+    links: &[Links],
     main: bool,
     sizes: Pages,
 ) -> Result<Verified, Flaw> {
-    let read = read(memory, cache, map, header, main, sizes);
+    let read = read(memory, cache, map, header, links, main, sizes);
     read.map_err(|flaw| glance::explained(memory, header, flaw))
 }
 
@@ -42,6 +44,7 @@ fn read(
     cache: &mut Cache,
     map: &Map,
     header: &Header,
+    links: &[Links],
     main: bool,
     sizes: Pages,
 ) -> Result<Verified, Flaw> {
@@ -52,7 +55,7 @@ fn read(
     } else {
         Heaps::of(memory, map, header)?
     };
-    let walk = Walk::of(memory, cache, header, &heaps, top_size_word)?;
+    let walk = Walk::of(memory, cache, header, &heaps, top_size_word, links)?;
     let order = by_address(&walk);
     apart(&walk, &order, header)?;
     let given = trim::pages(&walk, &order, header, main, map, sizes);

@@ -6,6 +6,7 @@ use super::allocator::Allocator;
 use super::examination::Examination;
 use super::image::{Image, images};
 use super::known::Files;
+use super::links::Links;
 use super::lists::Lists;
 use super::main_arena::{self, Found};
 use super::map::Map;
@@ -155,10 +156,11 @@ impl Examiner {
                 return Examination::of(others, state);
             }
         };
+        let links = Links::of(allocator.glibc_version());
         let state = match found {
             // Since 2.43 it is set up before it is used.
             Ok(Found::Used(arenas)) if arenas.len() > 1 || !arenas[0].has_no_memory() => {
-                retry::state(&mut remote, process, arenas, map, lists)
+                retry::state(&mut remote, process, arenas, map, links, lists)
             }
             Ok(Found::Used(_) | Found::Unused) => match others.first() {
                 Some(other) => Err(Unknown::Other(other.clone())),

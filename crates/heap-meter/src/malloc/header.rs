@@ -97,6 +97,11 @@ impl Header {
         }
     }
 
+    /// Whether there are chunks in any fast bin.
+    pub(super) fn has_fast_chunks(&self) -> bool {
+        (0..FAST_BINS).any(|bin| self.fast(bin) != 0)
+    }
+
     /// The chunk that an empty bin would seem to be: its links point to it.
     pub(super) fn bin_address(&self, bin: usize) -> u64 {
         self.address
@@ -116,7 +121,7 @@ impl Header {
             && self.system_bytes() == 0
             && self.max_system_bytes() == 0
             && (1..BINS).all(|bin| self.bin(bin) == (0, 0))
-            && (0..FAST_BINS).all(|bin| self.fast(bin) == 0)
+            && !self.has_fast_chunks()
             && self.half(4) == 0
             && self.next() == self.address
     }

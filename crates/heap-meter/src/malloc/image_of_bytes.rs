@@ -4,6 +4,7 @@ use super::arena::{self, Verified};
 use super::cache::Cache;
 use super::fake::Fake;
 use super::find;
+use super::links::Links;
 use super::map::Map;
 use super::ring;
 use super::state::Free;
@@ -36,7 +37,7 @@ pub fn arenas_in(bytes: &[u8]) -> Vec<Free> {
         }
         for (index, header) in arenas.iter().enumerate() {
             let main = index == 0;
-            let read = arena::free(&mut memory, &mut cache, &map, header, main, sizes);
+            let read = arena::free(&mut memory, &mut cache, &map, header, Links::of(None), main, sizes);
             if let Ok(Verified { free, .. }) = read {
                 assert!(free.total_bytes() <= header.system_bytes());
                 assert!(free.returnable_bytes <= free.total_bytes());

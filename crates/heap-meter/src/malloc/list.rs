@@ -2,6 +2,7 @@
 
 use super::flaw::Flaw;
 use super::heaps::Heaps;
+use super::links::Links;
 use super::size_class::{self, ALIGNMENT_BYTES, SMALLEST_BYTES};
 use super::walk::{Chunk, FIRST_FAST};
 
@@ -12,21 +13,13 @@ pub(super) const FLAGS: u64 = 15;
 /// Sizes are less than this, so that a bin's number has room beside one.
 const SIZE_LIMIT: u64 = 1 << 48;
 
-/// How the link at `place` to a chunk at `address` is stored since 2.32, and back.
-///
-/// # References
-/// glibc `malloc/malloc.c`, `PROTECT_PTR`
-pub(super) fn mangled(place: u64, address: u64) -> u64 {
-    place >> 12 ^ address
-}
-
 /// What can differ between lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// In both directions; ends where it began, in the bin's own links, at this address.
     Ring { bin: u64, last: u64 },
-    /// In one direction; ends with nothing.
-    Chain { mangled: bool },
+    /// In one direction, with links like these; ends with nothing.
+    Chain(Links),
 }
 
 /// A list and how far it was followed.
@@ -45,7 +38,7 @@ impl List {
     pub(super) fn new(kind: Kind, number: u8, first: u64) -> Self {
         let before = match kind {
             Kind::Ring { bin, .. } => bin,
-            Kind::Chain { .. } => 0,
+            Kind::Chain(_) => 0,
         };
         Self {
             kind,
@@ -59,7 +52,7 @@ impl List {
     pub(super) fn is_done(&self) -> bool {
         match self.kind {
             Kind::Ring { bin, .. } => self.next == bin,
-            Kind::Chain { .. } => self.next == 0,
+            Kind::Chain(_) => self.next == 0,
         }
     }
 
@@ -103,16 +96,12 @@ impl List {
                 }
                 forward
             }
-            Kind::Chain { mangled: is } => {
+            Kind::Chain(links) => {
                 let bin = (self.number - FIRST_FAST).into();
                 if size_word & MAPPED != 0 || size_class::fast_bin(size) != Some(bin) {
                     return Err(Flaw::Chunk("it is in a fast bin of another size"));
                 }
-                if is {
-                    mangled(address + 16, forward)
-                } else {
-                    forward
-                }
+                links.across(address + 16, forward)
             }
         };
         // With the size of what follows, which says that this one is free.

@@ -21,6 +21,8 @@ pub(super) struct Map {
     kept: RefCell<Vec<Range<u64>>>,
     /// Where the break ends, rounded up to a page; `None` if it isn't known or there is none.
     pub(super) break_end: Option<u64>,
+    /// Where the heap begins that the break ends; `None` if it isn't known.
+    heap_start: Option<u64>,
     /// All that is mapped: no arena has more.
     most_bytes: u64,
 }
@@ -37,6 +39,7 @@ impl Map {
         Self {
             mappings: RefCell::new(Some(mappings)),
             break_end,
+            heap_start: stat.start_brk(),
             most_bytes: stat.address_space_bytes,
             ..Self::default()
         }
@@ -92,6 +95,22 @@ impl Map {
                 _ => return false,
             }
         }
+    }
+
+    /// How much of a range round an address is the same piece of private writable memory.
+    pub(super) fn part_around(&self, address: u64, range: &Range<u64>) -> Range<u64> {
+        match self.piece(address) {
+            Some((start, piece)) if piece.is_private_data => {
+                range.start.max(start)..range.end.min(piece.end)
+            }
+            _ => address..address,
+        }
+    }
+
+    /// Whether an address is between the heap's beginning and the break.
+    pub(super) fn is_in_heap(&self, address: u64) -> bool {
+        let heap = self.heap_start.zip(self.break_end);
+        heap.is_some_and(|(start, end)| (start..=end).contains(&address))
     }
 
     /// What is at an address.

@@ -9,7 +9,6 @@ use std::ops::Range;
 use super::flaw::Flaw;
 use super::glance;
 use super::header::Header;
-use super::list::mangled;
 use super::memory::{Memory, word};
 use super::walk::Walk;
 
@@ -87,11 +86,7 @@ fn is_as_before(
     let next_says_in_use = next_size & PREVIOUS_IN_USE != 0;
     if chunk.is_fast() {
         let after = after.unwrap_or(0);
-        let link = if walk.mangled {
-            mangled(chunk.address + 16, after)
-        } else {
-            after
-        };
+        let link = walk.links.across(chunk.address + 16, after);
         // For all others a chunk in a fast bin is in use.
         return match next_says_in_use {
             true => Ok(size & !15 == chunk.size() && forward == link),

@@ -13,10 +13,12 @@ use super::cache::Cache;
 use super::examiner::unreadable;
 use super::flaw::Flaw;
 use super::header::Header;
+use super::links::Links;
 use super::lists::Lists;
 use super::locked::locked;
 use super::map::Map;
 use super::memory::Unreadable;
+use super::parameters;
 use super::patience::Patience;
 use super::reading::{self, Reading};
 use super::remote::Remote;
@@ -38,13 +40,17 @@ pub(super) fn state<'p>(
     process: &'p Process,
     headers: Vec<Header>,
     map: Map,
+    links: &'static [Links],
     lists: Lists,
 ) -> Result<State, Unknown> {
     let non_contiguous = headers[0].non_contiguous();
+    let mmapped = parameters::mmapped(remote, &headers[0], &map)
+        .map_err(|error| unreadable(process, error))?;
     let mut reader = Reader {
         remote,
         process,
         map,
+        links,
         cache: Cache::default(),
         locked: None,
         has_break_renewed: false,
@@ -69,6 +75,8 @@ pub(super) fn state<'p>(
     Ok(State {
         non_contiguous,
         system_bytes: arenas.iter().map(|arena| arena.system_bytes).sum(),
+        mmapped,
+        mmapped_unknown: mmapped.is_none().then(|| parameters::UNKNOWN.to_owned()),
         free_bytes: sum(Free::total_bytes),
         returnable_bytes: sum(|free| free.returnable_bytes),
         arenas,
@@ -79,6 +87,7 @@ struct Reader<'a, 'p> {
     remote: &'a mut Remote<'p>,
     process: &'p Process,
     map: Map,
+    links: &'static [Links],
     cache: Cache,
     /// What is locked, once it was asked for.
     locked: Option<Vec<Range<u64>>>,
@@ -191,6 +200,7 @@ impl Reader<'_, '_> {
             &mut self.cache,
             &self.map,
             header,
+            self.links,
             main,
             self.sizes,
         )

@@ -8,8 +8,14 @@ pub struct State {
     /// Whether the main arena takes its memory elsewhere than at the break: glibc gave up on it.
     pub non_contiguous: bool,
     /// What all arenas together have from the kernel; blocks with a mapping of their own are not
-    /// in it.
+    /// in it: what `mallinfo2(3)` calls `arena`.
     pub system_bytes: u64,
+    /// Blocks with a mapping of their own; `None` if they aren't known.
+    #[serde(default)]
+    pub mmapped: Option<Mmapped>,
+    /// Why not.
+    #[serde(default)]
+    pub mmapped_unknown: Option<String>,
     /// Free in all arenas, the tops included. `None` if one arena's isn't known.
     pub free_bytes: Option<u64>,
     /// Resident whole pages within free memory that `malloc_trim(0)` would give back. `None` if one
@@ -17,6 +23,38 @@ pub struct State {
     pub returnable_bytes: Option<u64>,
     /// The arenas, the main one first.
     pub arenas: Vec<Arena>,
+}
+
+impl State {
+    /// All that malloc has from the kernel: its arenas, and blocks with a mapping of their own.
+    /// `None` if those aren't known.
+    #[must_use]
+    pub fn total_bytes(&self) -> Option<u64> {
+        let mmapped = self.mmapped?;
+        Some(self.system_bytes.saturating_add(mmapped.bytes))
+    }
+}
+
+/// Blocks that each have a mapping of their own, outside all arenas: those above malloc's mmap
+/// threshold. As malloc counts them itself, in words that are read once.
+///
+/// # References
+/// mallopt(3), `M_MMAP_THRESHOLD`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Mmapped {
+    /// How many: `mallinfo2(3)` calls it `hblks`.
+    pub count: u64,
+    /// Bytes of their mappings: `hblkhd`.
+    pub bytes: u64,
+}
+
+impl Mmapped {
+    /// So many, of so many bytes together.
+    #[must_use]
+    pub fn new(count: u64, bytes: u64) -> Self {
+        Self { count, bytes }
+    }
 }
 
 /// One arena.

@@ -2,8 +2,8 @@
 
 use super::fake::Fake;
 use super::image_of_bytes::arenas_in;
-use super::layout::{BINS, LAYOUTS, Layout, WITH_FAST_BINS};
-use super::list::mangled;
+use super::layout::{BINS, LAYOUTS, Layout, WITH_FAST_BINS, WITHOUT_FAST_BINS};
+use super::links::Links;
 use super::memory::Memory;
 use super::size_class;
 use super::state::Free;
@@ -13,23 +13,32 @@ const START: u64 = 0x40_0000;
 const ARENA: u64 = START + 0x100;
 const HEAP: u64 = START + 0x2000;
 
+/// glibc until 2.31, until 2.42, and since.
+const FORMS: [(&Layout, Links); 3] = [
+    (&WITH_FAST_BINS, Links::Plain),
+    (&WITH_FAST_BINS, Links::Mangled),
+    (&WITHOUT_FAST_BINS, Links::Mangled),
+];
+
 /// Free chunks of given sizes, each between two blocks in use. Where there are fast bins, every
 /// third one is in one if it is small enough; every fifth of the others isn't sorted.
 struct Heap {
     memory: Fake,
     layout: &'static Layout,
+    links: Links,
     length: u64,
     expected: Free,
 }
 
 impl Heap {
-    fn new(layout: &'static Layout, sizes: &[u64]) -> Self {
+    fn new(layout: &'static Layout, links: Links, sizes: &[u64]) -> Self {
         let used: u64 = sizes.iter().map(|size| size + 32).sum();
         let top = HEAP + used + 32;
         let end = (top + 0x2000).next_multiple_of(4096);
         let mut heap = Self {
             memory: Fake::new(START, end - START),
             layout,
+            links,
             length: end - START,
             expected: Free {
                 top_bytes: end - top,
@@ -115,7 +124,7 @@ impl Heap {
         for (bin, chain) in fast.iter().enumerate() {
             let mut next = 0;
             for chunk in chain {
-                self.write(chunk + 16, mangled(chunk + 16, next));
+                self.write(chunk + 16, self.links.across(chunk + 16, next));
                 next = *chunk;
             }
             self.write(at(first + bin * 8), next);
@@ -146,17 +155,39 @@ fn sizes(raw: &[u16]) -> Vec<u64> {
 
 #[test]
 fn a_small_heap_is_understood_to_the_byte() {
-    for layout in LAYOUTS {
-        let mut heap = Heap::new(layout, &[320, 48, 1008, 32, 4096, 64, 2048, 2048]);
+    for (layout, links) in FORMS {
+        let mut heap = Heap::new(layout, links, &[320, 48, 1008, 32, 4096, 64, 2048, 2048]);
         let expected = heap.expected;
-        assert_eq!(heap.examined(), [expected], "{layout:?}");
+        assert_eq!(heap.examined(), [expected], "{layout:?} {links:?}");
+    }
+}
+
+/// A bin's first chunk on a page whose number ends in 0: either reading of its link leads to where a
+/// chunk can be, and in the wrong one there is what looks like the list's last.
+#[test]
+fn links_that_fit_in_both_readings_are_read_in_the_right_one() {
+    const FIRST: u64 = START + 0x1_0000;
+    const LAST: u64 = HEAP + 32;
+    let between = FIRST - 32 - (LAST + 48) - 2 * 32;
+    for links in [Links::Plain, Links::Mangled] {
+        let sizes = [48, 1008, between - 1008, 48, 64];
+        let mut heap = Heap::new(&WITH_FAST_BINS, links, &sizes);
+        let misread = Links::Mangled.across(FIRST + 16, LAST);
+        assert!((LAST..FIRST).contains(&misread) && misread.is_multiple_of(16));
+        heap.write(misread + 8, 48 | 1);
+        heap.write(misread + 16, 0);
+        let mut stored = Vec::new();
+        heap.memory.read_one(FIRST + 16..FIRST + 24, &mut stored).unwrap();
+        assert_eq!(stored, links.across(FIRST + 16, LAST).to_le_bytes());
+        let expected = heap.expected;
+        assert_eq!(heap.examined(), [expected], "{links:?}");
     }
 }
 
 #[test]
 fn whole_pages_behind_the_links_are_given_back() {
     // One chunk of five pages less a bit: three or four whole pages, by where it begins.
-    let mut heap = Heap::new(&WITH_FAST_BINS, &[48, 20_000, 32]);
+    let mut heap = Heap::new(&WITH_FAST_BINS, Links::Mangled, &[48, 20_000, 32]);
     let found = arenas_in(&heap.bytes());
     let chunk = HEAP + 32 + 48 + 32;
     let pages = (chunk + 20_000) / 4096 - (chunk + 48).div_ceil(4096);
@@ -169,7 +200,7 @@ fn whole_pages_behind_the_links_are_given_back() {
 fn a_seed_for_the_fuzzer() {
     let seed = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/malloc");
     for (name, layout) in ["fast-bins", "no-fast-bins"].iter().zip(LAYOUTS) {
-        let bytes = Heap::new(layout, &[320, 48, 1008, 32, 1504, 64, 112]).bytes();
+        let bytes = Heap::new(layout, Links::Mangled, &[320, 48, 1008, 32, 1504, 64, 112]).bytes();
         let path = std::path::Path::new(seed).join(name);
         if std::env::var_os("UPDATE_SEEDS").is_some() {
             std::fs::create_dir_all(seed).unwrap();
@@ -188,9 +219,10 @@ proptest::proptest! {
     #[test]
     fn any_heap_is_understood_to_the_byte(
         raw in proptest::collection::vec(proptest::prelude::any::<u16>(), 3..60),
-        layout in 0..2_usize,
+        form in 0..FORMS.len(),
     ) {
-        let mut heap = Heap::new(LAYOUTS[layout], &sizes(&raw));
+        let (layout, links) = FORMS[form];
+        let mut heap = Heap::new(layout, links, &sizes(&raw));
         let expected = heap.expected;
         proptest::prop_assert_eq!(heap.examined(), [expected]);
     }
@@ -202,7 +234,7 @@ proptest::proptest! {
         raw in proptest::collection::vec(proptest::prelude::any::<u16>(), 3..60),
         damage in proptest::collection::vec((0..4000_u64, 0..6_u8, proptest::prelude::any::<u64>()), 1..8),
     ) {
-        let mut heap = Heap::new(&WITH_FAST_BINS, &sizes(&raw));
+        let mut heap = Heap::new(&WITH_FAST_BINS, Links::Mangled, &sizes(&raw));
         for (word, how, value) in damage {
             let address = START + word * 8 % (heap.length - 8);
             let inside = START + value % heap.length / 16 * 16;

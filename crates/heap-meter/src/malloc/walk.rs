@@ -10,8 +10,9 @@ use super::glance;
 use super::header::Header;
 use super::heaps::Heaps;
 use super::layout::{BINS, FAST_BINS};
-use super::list::{FLAGS, Kind, List, mangled, may_be_chunk};
-use super::memory::{Memory, word};
+use super::links::Links;
+use super::list::{FLAGS, Kind, List};
+use super::memory::{Memory, Unreadable};
 use super::size_class::SMALLEST_BYTES;
 
 /// Free chunks of one arena that are looked at; each costs 20 bytes here, or 36 for a moment.
@@ -59,36 +60,64 @@ impl Chunk {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Walk {
     pub(super) chunks: Vec<Chunk>,
-    /// Links of fast bins are mangled (since 2.32).
-    pub(super) mangled: bool,
+    /// How the links of fast bins are stored.
+    pub(super) links: Links,
     pub(super) top_bytes: u64,
     /// The top's size with its flags, as it is in memory.
     pub(super) top_size_word: u64,
 }
 
 impl Walk {
-    /// Follows every list of an arena whose header and top were read just now. Looks at the header
-    /// again and again on the way, and gives up once it has changed.
+    /// Follows every list of an arena whose header and top were read just now, with the first of
+    /// these kinds of links with which all of them fit together.
     pub(super) fn of(
         memory: &mut impl Memory,
         cache: &mut Cache,
         header: &Header,
         heaps: &Heaps<'_>,
         top_size_word: u64,
+        links: &[Links],
     ) -> Result<Self, Flaw> {
         if header.has_no_memory() {
             return Ok(Self::default());
         }
-        let mut walk = Self {
-            top_bytes: top_bytes(header, heaps, top_size_word)?,
-            top_size_word,
-            ..Self::default()
+        let top_bytes = top_bytes(header, heaps, top_size_word)?;
+        let links = match header.has_fast_chunks() {
+            true => links,
+            false => &[Links::Mangled],
         };
-        let mut lists = lists(memory, header, heaps, &mut walk.mangled)?;
+        let mut why = None;
+        for links in links {
+            let walk = Self {
+                links: *links,
+                top_bytes,
+                top_size_word,
+                ..Self::default()
+            };
+            match walk.followed(memory, cache, header, heaps) {
+                Err(flaw @ (Flaw::Chunk(_) | Flaw::Unreadable(Unreadable::NotMapped))) => {
+                    why.get_or_insert(flaw);
+                }
+                result => return result,
+            }
+        }
+        Err(why.unwrap_or(Flaw::Chunk("none of its links can be read")))
+    }
+
+    /// Follows every list. Looks at the header again and again on the way, and gives up once it has
+    /// changed.
+    fn followed(
+        mut self,
+        memory: &mut impl Memory,
+        cache: &mut Cache,
+        header: &Header,
+        heaps: &Heaps<'_>,
+    ) -> Result<Self, Flaw> {
+        let mut lists = lists(header, self.links);
         let mut budget = Budget {
             // No more chunks than fit, so that a ring which never closes ends.
             chunks: header.system_bytes() / SMALLEST_BYTES,
-            bytes: header.system_bytes().saturating_sub(walk.top_bytes),
+            bytes: header.system_bytes().saturating_sub(self.top_bytes),
             seen: 0,
         };
         cache.empty(header.system_bytes());
@@ -127,12 +156,12 @@ impl Walk {
             )?;
         }
         let count = lists.iter().map(|list| list.chunks.len()).sum();
-        walk.chunks.reserve_exact(count);
+        self.chunks.reserve_exact(count);
         for list in lists {
             list.check_end()?;
-            walk.chunks.extend(list.chunks);
+            self.chunks.extend(list.chunks);
         }
-        Ok(walk)
+        Ok(self)
     }
 
     /// What the chunk before and after this one in its list are; `None` at the list's ends.
@@ -201,12 +230,7 @@ fn follow(
 }
 
 /// The lists that have chunks.
-fn lists(
-    memory: &mut impl Memory,
-    header: &Header,
-    heaps: &Heaps<'_>,
-    mangling: &mut bool,
-) -> Result<Vec<List>, Flaw> {
+fn lists(header: &Header, links: Links) -> Vec<List> {
     let mut lists = Vec::new();
     for number in 1..BINS {
         let (first, last) = header.bin(number);
@@ -216,34 +240,9 @@ fn lists(
         }
     }
     let fast = (0..FAST_BINS).map(|bin| (bin as u8, header.fast(bin)));
-    let fast: Vec<(u8, u64)> = fast.filter(|(_, first)| *first != 0).collect();
-    if let Some((_, first)) = fast.first() {
-        *mangling = is_mangled(memory, *first, heaps)?;
-    }
-    let kind = Kind::Chain { mangled: *mangling };
     lists.extend(
-        fast.into_iter()
-            .map(|(bin, first)| List::new(kind, FIRST_FAST + bin, first)),
+        fast.filter(|(_, first)| *first != 0)
+            .map(|(bin, first)| List::new(Kind::Chain(links), FIRST_FAST + bin, first)),
     );
-    Ok(lists)
-}
-
-/// Whether the links of fast bins are mangled, by the first one of all: read in the wrong way, even
-/// the end of a list is an address without memory.
-fn is_mangled(memory: &mut impl Memory, first: u64, heaps: &Heaps<'_>) -> Result<bool, Flaw> {
-    if !may_be_chunk(first, heaps) {
-        return Err(Flaw::Chunk("it is outside the arena's memory"));
-    }
-    let place = first + 16;
-    let mut bytes = Vec::with_capacity(8);
-    memory.read_one(place..place + 8, &mut bytes)?;
-    let link = word(&bytes, 0);
-    let fits = |link: u64| link == 0 || may_be_chunk(link, heaps);
-    match (fits(mangled(place, link)), fits(link)) {
-        (true, false) => Ok(true),
-        (false, true) => Ok(false),
-        _ => Err(Flaw::Chunk(
-            "the link of a fast bin is neither plain nor mangled",
-        )),
-    }
+    lists
 }

@@ -25,7 +25,7 @@ pub(super) fn malloc_table(reports: &[MallocReport]) -> String {
         };
         table.add_row([
             Cell::new(printable(&report.name())),
-            figure(state.map(|state| state.system_bytes)),
+            figure(state.and_then(State::total_bytes)),
             figure(state.and_then(|state| state.free_bytes)),
             figure(state.and_then(|state| state.returnable_bytes)),
             right(&state.map_or_else(String::new, |state| thousands(state.arenas.len() as u64))),
@@ -61,7 +61,7 @@ fn gave_up(state: &State) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::malloc::{Arena, Free};
+    use crate::malloc::{Arena, Free, Mmapped};
 
     fn report(state: Option<State>, unknown: Option<&str>) -> MallocReport {
         MallocReport {
@@ -86,6 +86,8 @@ mod tests {
         State {
             non_contiguous: true,
             system_bytes: 3 << 20,
+            mmapped: Some(Mmapped::new(2, 1 << 20)),
+            mmapped_unknown: None,
             free_bytes: Some(2 << 20),
             returnable_bytes: Some(1 << 20),
             arenas: vec![arena],
@@ -98,7 +100,7 @@ mod tests {
         let mut lines = table.lines();
         assert!(lines.next().unwrap().contains("at the exit of"));
         let row: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
-        let wanted = "nginx 7 3.00 MiB 2.00 MiB 1.00 MiB 1 glibc 2.36";
+        let wanted = "nginx 7 4.00 MiB 2.00 MiB 1.00 MiB 1 glibc 2.36";
         assert_eq!(row.join(" "), wanted);
         assert!(lines.next().unwrap().starts_with("nginx 7: glibc gave up"));
     }

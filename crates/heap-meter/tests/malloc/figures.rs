@@ -1,8 +1,11 @@
 //! Figures against those that the process has of itself (`mallinfo2(3)`): equal to the byte.
 
-use heap_meter::malloc::{Free, State};
+use std::process::Command;
 
-use super::target::Target;
+use heap_meter::malloc::{Free, Mmapped, State};
+
+use super::compiled::compiled;
+use super::target::{Target, quiet};
 
 fn sum(state: &State, of: fn(&Free) -> u64) -> u64 {
     let free = |arena: &heap_meter::malloc::Arena| of(arena.free.as_ref().unwrap());
@@ -14,7 +17,7 @@ fn assert_equal(target: &mut Target, command: &str) {
     target.told(command);
     let info = target.tell("i");
     let info: Vec<u64> = info.split(' ').map(|part| part.parse().unwrap()).collect();
-    let [arena, fordblks, fsmblks, keepcost, blocks] = info[..] else {
+    let [arena, fordblks, fsmblks, keepcost, blocks, hblks, hblkhd] = info[..] else {
         panic!("{info:?}");
     };
     let state = target.state();
@@ -29,6 +32,12 @@ fn assert_equal(target: &mut Target, command: &str) {
     // mallinfo2 counts each top, too.
     let chunks = sum(&state, |free| free.chunks) + state.arenas.len() as u64;
     assert_eq!(chunks, blocks, "{command}");
+    assert_eq!(
+        state.mmapped,
+        Some(Mmapped::new(hblks, hblkhd)),
+        "{command}"
+    );
+    assert_eq!(state.total_bytes(), Some(arena + hblkhd), "{command}");
     let parts = sum(&state, Free::total_bytes);
     assert_eq!(parts, fordblks);
     let flags: Vec<bool> = state.arenas.iter().map(|arena| arena.main).collect();
@@ -48,6 +57,46 @@ fn are_equal_to_the_byte() {
         "s 0",
     ] {
         assert_equal(&mut target, command);
+    }
+}
+
+#[test]
+fn are_equal_with_blocks_that_have_mappings_of_their_own() {
+    let mut target = Target::start();
+    assert_equal(&mut target, "c 1 24 24 1");
+    assert_eq!(target.state().mmapped, Some(Mmapped::new(0, 0)));
+    assert_equal(&mut target, "b 50 1000000");
+    let mmapped = target.state().mmapped.unwrap();
+    assert!(mmapped.count > 20 && mmapped.bytes > 50_000_000, "{mmapped:?}");
+    // No block is mapped any more, however large, and no threshold moves.
+    target.tell("m -4 0");
+    assert_equal(&mut target, "b 5 1000000");
+}
+
+/// The break was never used: glibc keeps no beginning of the heap.
+#[test]
+fn are_equal_where_the_break_was_blocked_from_the_start() {
+    let mut target = Target::start();
+    target.told("h");
+    assert_equal(&mut target, "b 50 1000000");
+}
+
+/// A heap at low addresses, and everywhere else: links of fast bins lead to where a chunk can be
+/// whether they are read as plain or as mangled.
+#[test]
+fn are_equal_with_links_that_fit_in_both_readings() {
+    let source = "malloc/programs/quiet.c";
+    let low = compiled(source, "malloc-quiet-low", &["-O1", "-no-pie", "-fno-pie"]);
+    let whole = compiled(source, "malloc-quiet-static", &["-O1", "-static"]);
+    for program in [quiet(), low, whole] {
+        for arguments in [&[][..], &["-R"]] {
+            let mut command = Command::new("setarch");
+            command.arg(std::env::consts::ARCH).args(arguments);
+            let mut target = Target::of(command.arg(&program));
+            assert_equal(&mut target, "f 6");
+            let free = target.state().arenas[0].free.unwrap();
+            assert!(free.chunks >= 12 && free.fast_bytes > 0, "{free:?}");
+        }
     }
 }
 

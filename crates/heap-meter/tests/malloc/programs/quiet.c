@@ -66,6 +66,48 @@ static void go_away(long count, long bytes, char *text)
     }
 }
 
+/* COUNT blocks of BYTES bytes and more, each with a mapping of its own: plain, aligned and grown;
+   every fourth one is freed again. */
+static void large(long count, long bytes)
+{
+    for (long i = 0; i < count; i++) {
+        switch (i % 3) {
+        case 0:
+            blocks[i] = malloc(bytes + i * 5000);
+            break;
+        case 1:
+            blocks[i] = memalign(1 << 16, bytes + i * 100);
+            break;
+        default:
+            blocks[i] = realloc(malloc(bytes), 2 * bytes + i);
+        }
+        memset(blocks[i], 1, bytes);
+    }
+    for (long i = 0; i < count; i += 4)
+        free(blocks[i]);
+}
+
+/* COUNT pairs of free blocks, each pair in a fast bin of its own, whose first is on a page with a
+   number that ends in 0: its link is aligned both as it is and mangled. */
+static void fast_pairs(long count)
+{
+    for (long pair = 0; pair < count; pair++) {
+        size_t size = 24 + 16 * pair;
+        void *cached[7], *last, *before = NULL;
+        for (int i = 0; i < 7; i++)
+            cached[i] = malloc(size);
+        last = malloc(size);
+        do {
+            before = last;
+            last = malloc(size);
+        } while (((uintptr_t)last - 16) >> 12 & 15);
+        for (int i = 0; i < 7; i++)
+            free(cached[i]);
+        free(before);
+        free(last);
+    }
+}
+
 static pthread_barrier_t barrier;
 
 static void *thread(void *number)
@@ -112,6 +154,12 @@ int main(void)
         case 'a':
             go_away(a, b, text);
             break;
+        case 'b':
+            large(a, b);
+            break;
+        case 'f':
+            fast_pairs(a);
+            break;
         case 'h': { /* the break gets no further */
             char *end = sbrk(0);
             void *hole = mmap(end, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -151,7 +199,7 @@ int main(void)
 #if __GLIBC_PREREQ(2, 33)
         {
             struct mallinfo2 info = mallinfo2();
-            sprintf(text, "%zu %zu %zu %zu %zu\n", info.arena, info.fordblks, info.fsmblks, info.keepcost, info.ordblks + info.smblks);
+            sprintf(text, "%zu %zu %zu %zu %zu %zu %zu\n", info.arena, info.fordblks, info.fsmblks, info.keepcost, info.ordblks + info.smblks, info.hblks, info.hblkhd);
         }
 #endif
             break;
