@@ -22,6 +22,8 @@ struct Row<'a> {
     malloc_non_contiguous: Option<bool>,
     malloc_arenas: Option<usize>,
     malloc_system_bytes: Option<u64>,
+    malloc_mmapped_count: Option<u64>,
+    malloc_mmapped_bytes: Option<u64>,
     malloc_free_bytes: Option<u64>,
     malloc_returnable_bytes: Option<u64>,
     malloc_unknown: Option<&'a str>,
@@ -44,6 +46,7 @@ pub(super) fn text(processes: &[Inspected], unix_seconds: u64) -> anyhow::Result
 
 fn row(process: &Inspected, unix_seconds: u64) -> Row<'_> {
     let malloc = process.malloc.as_ref();
+    let mmapped = malloc.and_then(|state| state.mmapped);
     let kinds = process.findings.iter().map(|finding| finding.kind.as_str());
     Row {
         unix_seconds,
@@ -60,6 +63,8 @@ fn row(process: &Inspected, unix_seconds: u64) -> Row<'_> {
         malloc_non_contiguous: malloc.map(|state| state.non_contiguous),
         malloc_arenas: malloc.map(|state| state.arenas.len()),
         malloc_system_bytes: malloc.map(|state| state.system_bytes),
+        malloc_mmapped_count: mmapped.map(|mmapped| mmapped.count),
+        malloc_mmapped_bytes: mmapped.map(|mmapped| mmapped.bytes),
         malloc_free_bytes: malloc.and_then(|state| state.free_bytes),
         malloc_returnable_bytes: process.returnable_bytes(),
         malloc_unknown: process.malloc_unknown.as_deref(),

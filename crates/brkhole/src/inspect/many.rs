@@ -1,5 +1,6 @@
 //! Many processes as a table: a row each.
 
+use heap_meter::malloc::State;
 use heap_meter::report::{Column, rows_table, wrapped};
 use heap_meter::units::Bytes;
 
@@ -60,7 +61,7 @@ fn rows(processes: &[Inspected]) -> String {
                 process.pid.to_string(),
                 process.comm.clone(),
                 Bytes(process.weight.rss_bytes).to_string(),
-                bytes(malloc.map(|state| state.system_bytes)),
+                bytes(malloc.and_then(State::total_bytes)),
                 bytes(malloc.and_then(|state| state.free_bytes)),
                 bytes(process.returnable_bytes()),
                 break_word(process).to_owned(),
@@ -79,10 +80,14 @@ fn notes(process: &Inspected) -> String {
         .collect();
     if process.malloc.is_none() {
         notes.push(process.allocator.as_deref().unwrap_or("malloc unknown"));
-    } else if process.returnable_bytes().is_none() {
+    } else if process.malloc.as_ref().is_some_and(is_partly_unknown) {
         notes.push("partly unknown");
     }
     notes.join(", ")
+}
+
+fn is_partly_unknown(state: &State) -> bool {
+    state.returnable_bytes.is_none() || state.mmapped.is_none()
 }
 
 fn total(survey: &Survey, shown: usize) -> Option<String> {

@@ -152,6 +152,7 @@ fn malloc(state: &State) -> String {
             String::new(),
         ]);
     }
+    rows.extend(mmapped(state));
     let mut text = rows_table(columns, &rows);
     let left_out = arenas.len().saturating_sub(ARENAS);
     if left_out > 0 {
@@ -159,6 +160,38 @@ fn malloc(state: &State) -> String {
         text.push_str(&format!("{left_out} not shown (--format json has all)\n"));
     }
     text
+}
+
+/// Blocks with mappings of their own, and all that malloc has with them; nothing if there are none.
+fn mmapped(state: &State) -> Vec<[String; 7]> {
+    let row = |name: &str, has: Option<u64>, note: String| {
+        let none = String::new;
+        [
+            name.to_owned(),
+            bytes(has),
+            none(),
+            none(),
+            none(),
+            none(),
+            note,
+        ]
+    };
+    let Some(mmapped) = state.mmapped else {
+        let why = state.mmapped_unknown.clone().unwrap_or_default();
+        return vec![row("  mmapped blocks", None, why)];
+    };
+    if mmapped.count == 0 {
+        return Vec::new();
+    }
+    let blocks = counted(mmapped.count as usize, "block", "blocks");
+    vec![
+        row(
+            "  mmapped blocks",
+            Some(mmapped.bytes),
+            format!("{blocks} outside the arenas, given back when freed"),
+        ),
+        row("  together", state.total_bytes(), String::new()),
+    ]
 }
 
 fn arena(arena: &Arena) -> [String; 7] {

@@ -25,7 +25,7 @@ const OTHERS: &str = "(all other commands)";
 type Figure = fn(&Totals) -> u64;
 
 /// Gauges with a series for each command name.
-const BY_COMMAND: [(&str, &str, Figure); 11] = [
+const BY_COMMAND: [(&str, &str, Figure); 13] = [
     (
         "brkhole_processes",
         "Processes that were looked into.",
@@ -45,6 +45,16 @@ const BY_COMMAND: [(&str, &str, Figure); 11] = [
         "brkhole_malloc_system_bytes",
         "What malloc's arenas have from the kernel.",
         |command| command.system_bytes,
+    ),
+    (
+        "brkhole_malloc_mmapped_blocks",
+        "Blocks of malloc's that each have a mapping of their own, outside its arenas.",
+        |command| command.mmapped_blocks,
+    ),
+    (
+        "brkhole_malloc_mmapped_bytes",
+        "What these have from the kernel.",
+        |command| command.mmapped_bytes,
     ),
     (
         "brkhole_malloc_free_bytes",

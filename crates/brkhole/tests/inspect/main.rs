@@ -9,6 +9,7 @@ mod contract;
 mod cost;
 mod everybody;
 mod gone;
+mod large;
 mod metrics;
 mod nginx;
 mod several;

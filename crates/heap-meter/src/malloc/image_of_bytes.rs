@@ -37,7 +37,15 @@ pub fn arenas_in(bytes: &[u8]) -> Vec<Free> {
         }
         for (index, header) in arenas.iter().enumerate() {
             let main = index == 0;
-            let read = arena::free(&mut memory, &mut cache, &map, header, Links::of(None), main, sizes);
+            let read = arena::free(
+                &mut memory,
+                &mut cache,
+                &map,
+                header,
+                Links::of(None),
+                main,
+                sizes,
+            );
             if let Ok(Verified { free, .. }) = read {
                 assert!(free.total_bytes() <= header.system_bytes());
                 assert!(free.returnable_bytes <= free.total_bytes());

@@ -177,7 +177,9 @@ fn links_that_fit_in_both_readings_are_read_in_the_right_one() {
         heap.write(misread + 8, 48 | 1);
         heap.write(misread + 16, 0);
         let mut stored = Vec::new();
-        heap.memory.read_one(FIRST + 16..FIRST + 24, &mut stored).unwrap();
+        heap.memory
+            .read_one(FIRST + 16..FIRST + 24, &mut stored)
+            .unwrap();
         assert_eq!(stored, links.across(FIRST + 16, LAST).to_le_bytes());
         let expected = heap.expected;
         assert_eq!(heap.examined(), [expected], "{links:?}");

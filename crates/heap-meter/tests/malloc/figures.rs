@@ -5,6 +5,7 @@ use std::process::Command;
 use heap_meter::malloc::{Free, Mmapped, State};
 
 use super::compiled::compiled;
+use super::installed::installed;
 use super::target::{Target, quiet};
 
 fn sum(state: &State, of: fn(&Free) -> u64) -> u64 {
@@ -67,7 +68,10 @@ fn are_equal_with_blocks_that_have_mappings_of_their_own() {
     assert_eq!(target.state().mmapped, Some(Mmapped::new(0, 0)));
     assert_equal(&mut target, "b 50 1000000");
     let mmapped = target.state().mmapped.unwrap();
-    assert!(mmapped.count > 20 && mmapped.bytes > 50_000_000, "{mmapped:?}");
+    assert!(
+        mmapped.count > 20 && mmapped.bytes > 50_000_000,
+        "{mmapped:?}"
+    );
     // No block is mapped any more, however large, and no threshold moves.
     target.tell("m -4 0");
     assert_equal(&mut target, "b 5 1000000");
@@ -97,6 +101,22 @@ fn are_equal_with_links_that_fit_in_both_readings() {
             let free = target.state().arenas[0].free.unwrap();
             assert!(free.chunks >= 12 && free.fast_bytes > 0, "{free:?}");
         }
+    }
+}
+
+/// Debian's python3 has its heap at low addresses; where exactly differs from start to start.
+#[test]
+fn are_known_of_every_python() {
+    if !installed("python3") {
+        return;
+    }
+    for start in 0..30 {
+        let code = "import sys; print('ready', flush=True); sys.stdin.read()";
+        let mut target = Target::of(Command::new("python3").args(["-c", code]));
+        assert_eq!(target.hear(), "ready");
+        let state = target.state();
+        assert!(state.free_bytes.is_some(), "start {start}: {state:?}");
+        assert!(state.mmapped.is_some(), "start {start}: {state:?}");
     }
 }
 

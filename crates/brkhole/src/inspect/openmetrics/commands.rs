@@ -23,9 +23,11 @@ pub(super) struct Commands<'survey> {
 pub(super) struct Totals {
     pub(super) processes: u64,
     pub(super) resident_bytes: u64,
-    /// Processes whose malloc is known in full; the next three are sums over these.
+    /// Processes whose malloc is known in full; the next five are sums over these.
     pub(super) known: u64,
     pub(super) system_bytes: u64,
+    pub(super) mmapped_blocks: u64,
+    pub(super) mmapped_bytes: u64,
     pub(super) free_bytes: u64,
     pub(super) returnable_bytes: u64,
     pub(super) blocked: u64,
@@ -82,6 +84,9 @@ impl Totals {
         {
             totals.known = 1;
             totals.system_bytes = state.system_bytes;
+            let mmapped = state.mmapped.unwrap_or_default();
+            totals.mmapped_blocks = mmapped.count;
+            totals.mmapped_bytes = mmapped.bytes;
             totals.free_bytes = free_bytes;
             totals.returnable_bytes = returnable_bytes;
         }
@@ -102,6 +107,8 @@ impl AddAssign for Totals {
         self.resident_bytes += other.resident_bytes;
         self.known += other.known;
         self.system_bytes += other.system_bytes;
+        self.mmapped_blocks += other.mmapped_blocks;
+        self.mmapped_bytes += other.mmapped_bytes;
         self.free_bytes += other.free_bytes;
         self.returnable_bytes += other.returnable_bytes;
         self.blocked += other.blocked;

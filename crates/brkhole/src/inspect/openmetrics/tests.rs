@@ -2,7 +2,7 @@
 
 use heap_meter::address_space::BreakState;
 use heap_meter::finding::{Finding, Severity};
-use heap_meter::malloc::{Allocator, State, Unknown};
+use heap_meter::malloc::{Allocator, Mmapped, State, Unknown};
 use heap_meter::process::Process;
 
 use super::super::inspected::{Inspected, Survey, Unread, Weight, Why};
@@ -37,6 +37,8 @@ fn process(comm: &str, returnable_bytes: Option<u64>) -> Inspected {
         malloc: Some(State {
             non_contiguous: false,
             system_bytes: 8 * MIB,
+            mmapped: Some(Mmapped::new(2, MIB)),
+            mmapped_unknown: None,
             free_bytes: returnable_bytes.map(|bytes| bytes + 1),
             returnable_bytes,
             arenas: Vec::new(),

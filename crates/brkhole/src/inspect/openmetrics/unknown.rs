@@ -5,13 +5,14 @@ use heap_meter::malloc::Unknown;
 use super::super::inspected::Inspected;
 
 /// All reasons that are told.
-const REASONS: [&str; 11] = [
+const REASONS: [&str; 12] = [
     "32-bit",
     "arena",
     "architecture",
     "at-work",
     "exec",
     "form",
+    "mmapped",
     "not-used",
     "other",
     "other-allocator",
@@ -35,7 +36,11 @@ fn reason(process: &Inspected) -> Option<&'static str> {
     if let Some(state) = &process.malloc {
         // Its other arenas are known, the sum isn't.
         let is_known = state.free_bytes.is_some() && state.returnable_bytes.is_some();
-        return (!is_known).then_some("arena");
+        return match state.mmapped {
+            _ if !is_known => Some("arena"),
+            None => Some("mmapped"),
+            Some(_) => None,
+        };
     }
     Some(match &process.malloc_unknown_class {
         Some(Unknown::Other(_)) => "other-allocator",
