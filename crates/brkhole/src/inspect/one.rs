@@ -188,7 +188,7 @@ fn mmapped(state: &State) -> Vec<[String; 7]> {
         row(
             "  mmapped blocks",
             Some(mmapped.bytes),
-            format!("{blocks} outside the arenas, given back when freed"),
+            format!("{blocks} outside the arenas"),
         ),
         row("  together", state.total_bytes(), String::new()),
     ]
