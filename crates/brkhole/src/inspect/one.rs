@@ -183,13 +183,9 @@ fn mmapped(state: &State) -> Vec<[String; 7]> {
     if mmapped.count == 0 {
         return Vec::new();
     }
-    let blocks = counted(mmapped.count as usize, "block", "blocks");
+    let blocks = counted(mmapped.count as usize, "mmapped block", "mmapped blocks");
     vec![
-        row(
-            "  mmapped blocks",
-            Some(mmapped.bytes),
-            format!("{blocks} outside the arenas"),
-        ),
+        row(&format!("  {blocks}"), Some(mmapped.bytes), String::new()),
         row("  together", state.total_bytes(), String::new()),
     ]
 }
