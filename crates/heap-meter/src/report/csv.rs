@@ -21,6 +21,8 @@ struct Row<'a> {
     major_faults: u64,
     run_wall_seconds: f64,
     run_brk_calls: Option<u64>,
+    run_brk_to_grow: Option<u64>,
+    run_brk_to_shrink: Option<u64>,
     run_brk_failed: Option<u64>,
     run_mmap_calls: Option<u64>,
     run_munmap_calls: Option<u64>,
@@ -55,6 +57,7 @@ fn row<'a>(
 ) -> Row<'a> {
     let Checkpoint { snapshot, .. } = checkpoint;
     let call = |name: &str| run.syscall(name);
+    let moves = run.break_moves.as_ref();
     Row {
         experiment: &results.experiment,
         arm,
@@ -71,6 +74,8 @@ fn row<'a>(
         major_faults: snapshot.major_faults,
         run_wall_seconds: run.wall_seconds,
         run_brk_calls: call("brk").map(|calls| calls.calls),
+        run_brk_to_grow: moves.map(|moves| moves.to_grow),
+        run_brk_to_shrink: moves.map(|moves| moves.to_shrink),
         run_brk_failed: call("brk").map(|calls| calls.failed),
         run_mmap_calls: call("mmap").map(|calls| calls.calls),
         run_munmap_calls: call("munmap").map(|calls| calls.calls),

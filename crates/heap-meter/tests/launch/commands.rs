@@ -89,6 +89,8 @@ fn a_command_is_weighed_as_it_ends_and_its_calls_are_counted() {
             "greatest_peak_rss",
             "rss_at_end",
             "brk_calls",
+            "brk_to_grow",
+            "brk_to_shrink",
             "brk_refused",
             "fallbacks",
             "fallback_bytes"
