@@ -64,7 +64,7 @@ fn the_picture_and_the_figures_are_what_the_program_sees() {
     let picture = std::fs::read_to_string(&svg).unwrap();
     for wanted in [
         "asked for below 2 GiB: 14.0 MiB",
-        "large blocks: 20.0 MiB",
+        "large mappings: 20.0 MiB",
         "there before",
         "No brk was refused.",
         "viewBox=\"0 0 900 ",

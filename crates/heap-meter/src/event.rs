@@ -60,6 +60,16 @@ pub enum What {
     /// source can tell. Not repeated for further refusals of the same process until it executes
     /// another program.
     Refused(Box<Refusal>),
+    /// So many bytes were read through a descriptor of this process since it was opened, or since
+    /// this was told of it last; where the source can tell, which may be as late as just before it
+    /// is closed. Of a file that isn't read from its beginning in one go it is how far the
+    /// descriptor went.
+    Read {
+        /// The descriptor.
+        fd: i32,
+        /// How much.
+        bytes: u64,
+    },
     /// This thread ended. When `tid` is `pid`, so did the process: a first thread that returns
     /// early is reported when the last of its fellows has ended.
     Exited(Ending),

@@ -126,6 +126,8 @@ pub struct GrowthReport {
     pub by_file: Vec<ByFile>,
     /// What was asked for, less what was given back, while no file was being read.
     pub without_file_bytes: i64,
+    /// Of that, the greatest part that came while a file was merely kept open.
+    pub most_kept_open: Option<KeptOpen>,
     /// Files that were not told apart, because there were too many.
     #[serde(skip_serializing_if = "is_zero")]
     pub files_left_out: u64,
@@ -137,7 +139,8 @@ pub struct GrowthReport {
 }
 
 /// Growth while one file was being read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ByFile {
     /// Its path; bytes that aren't UTF-8 are replaced.
     pub path: String,
@@ -147,6 +150,24 @@ pub struct ByFile {
     pub bytes: u64,
     /// What was asked for while it was being read.
     pub asked_bytes: u64,
+    /// At how many of the openings memory grew.
+    pub openings_grown: u64,
+    /// By how much at a typical one (the median, within a factor of 2).
+    pub median_bytes: u64,
+    /// What was read of it in all; `None` if that isn't known.
+    pub read_bytes: Option<u64>,
+    /// How long it was being read in all; `None` if the source has no clock.
+    pub seconds: Option<f64>,
+}
+
+/// Growth while a file was kept open until its program's end: it may have been read then, or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct KeptOpen {
+    /// The file beside which most was asked for; bytes that aren't UTF-8 are replaced.
+    pub path: String,
+    /// What was asked for, less what was given back. It is part of `without_file_bytes`.
+    pub bytes: i64,
 }
 
 /// Growth by who asked.
@@ -191,6 +212,8 @@ impl Trace {
 impl GrowthReport {
     fn of(growth: &Growth) -> Self {
         let (by_kind, peak_by_kind) = (growth.by_kind(), growth.peak());
+        let has_clock = growth.last_event().is_some();
+        let by_file = |file| ByFile::of(file, has_clock);
         Self {
             bytes: by_kind.total(),
             peak_bytes: peak_by_kind.total(),
@@ -198,8 +221,9 @@ impl GrowthReport {
             returned_bytes: growth.returned_bytes(),
             by_kind,
             peak_by_kind,
-            by_file: growth.by_file().into_iter().map(ByFile::of).collect(),
+            by_file: growth.by_file().into_iter().map(by_file).collect(),
             without_file_bytes: growth.without_file_bytes(),
+            most_kept_open: growth.most_kept_open().map(KeptOpen::of),
             files_left_out: growth.files_left_out(),
             by_stack: growth.by_stack().into_iter().map(ByStack::of).collect(),
             stacks_left_out_bytes: growth.stacks_left_out_bytes(),
@@ -208,13 +232,25 @@ impl GrowthReport {
 }
 
 impl ByFile {
-    fn of(file: &FileGrowth) -> Self {
+    fn of(file: &FileGrowth, has_clock: bool) -> Self {
+        let openings = &file.openings;
         Self {
             path: String::from_utf8_lossy(&file.path).into_owned(),
             opens: file.opens,
             bytes: file.bytes(),
             asked_bytes: file.asked_bytes,
+            openings_grown: openings.grown,
+            median_bytes: openings.median_bytes(),
+            read_bytes: (openings.read_known > 0).then_some(openings.read_bytes),
+            seconds: has_clock.then_some(openings.time.as_secs_f64()),
         }
+    }
+}
+
+impl KeptOpen {
+    fn of((file, bytes): (&FileGrowth, i64)) -> Self {
+        let path = String::from_utf8_lossy(&file.path).into_owned();
+        Self { path, bytes }
     }
 }
 

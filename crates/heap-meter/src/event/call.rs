@@ -160,6 +160,31 @@ impl Call {
             }
         }
     }
+
+    /// The descriptor through which a file is going to be read, and nothing but read: whoever may
+    /// write to it, too, as a database does, keeps it rather than reads it. No directory, no
+    /// device. Of `openat2`, whose flags lie in memory, it is presumed. `None` if the file isn't
+    /// known.
+    pub fn opened_for_reading(&self) -> Option<(i32, &[u8])> {
+        let flags = match self.syscall {
+            Syscall::Open => self.args[1],
+            Syscall::Openat => self.args[2],
+            Syscall::Openat2 => 0,
+            _ => return None,
+        };
+        let flags = flags as i32;
+        let unread = libc::O_DIRECTORY | libc::O_PATH;
+        let reads = flags & libc::O_ACCMODE == libc::O_RDONLY && flags & unread == 0;
+        let path = self
+            .path
+            .as_deref()
+            .filter(|path| reads && is_a_file(path))?;
+        Some((self.result.ok()? as i32, path))
+    }
+}
+
+fn is_a_file(path: &[u8]) -> bool {
+    !path.starts_with(b"/dev/") && !path.is_empty()
 }
 
 #[cfg(test)]
@@ -195,6 +220,31 @@ mod tests {
         }
         assert_eq!(Syscall::from_name("read"), None);
         assert_eq!(Syscall::from_number(libc::SYS_read), None);
+    }
+
+    #[test]
+    fn only_files_are_read() {
+        let reads = |syscall, flags: i32, path: Option<&str>| {
+            let call = Call {
+                syscall,
+                args: match syscall {
+                    Syscall::Open => [0, flags as u64, 0, 0, 0, 0],
+                    _ => [0, 0, flags as u64, 0, 0, 0],
+                },
+                result: Ok(3),
+                path: path.map(|path| path.as_bytes().to_vec()),
+                stack: None,
+            };
+            call.opened_for_reading().is_some()
+        };
+        assert!(reads(Syscall::Open, libc::O_RDONLY, Some("/etc/hosts")));
+        assert!(reads(Syscall::Openat, libc::O_CLOEXEC, Some("relative")));
+        assert!(!reads(Syscall::Openat, libc::O_RDWR, Some("my.db")));
+        assert!(!reads(Syscall::Openat, libc::O_WRONLY, Some("/var/log/x")));
+        assert!(!reads(Syscall::Openat, libc::O_DIRECTORY, Some("/etc")));
+        assert!(!reads(Syscall::Open, libc::O_RDONLY, Some("/dev/urandom")));
+        assert!(!reads(Syscall::Open, libc::O_RDONLY, None));
+        assert!(!reads(Syscall::Creat, 0, Some("/tmp/x")));
     }
 
     #[test]

@@ -10,4 +10,6 @@ pub struct Memory {
     pub ranges: Vec<Range<u64>>,
     /// Where the program break is, rounded up to a page; `None` if it could not be found.
     pub program_break: Option<u64>,
+    /// The files of which a part is mapped to be executed: the program itself and its libraries.
+    pub executed_files: Vec<Vec<u8>>,
 }

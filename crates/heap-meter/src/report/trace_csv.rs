@@ -60,7 +60,7 @@ pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
         let size = bytes.to_string();
         writer.serialize(Row {
             count: Some(*count),
-            bytes: Some((bytes * count) as i64),
+            bytes: Some(bytes.saturating_mul(*count) as i64),
             ..row("fallback", &size)
         })?;
     }

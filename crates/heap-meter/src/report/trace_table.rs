@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use crate::event::Ending;
 use crate::finding::Finding;
 use crate::story::growth::Kind;
-use crate::trace::{ByStack, Source, Trace};
+use crate::trace::{ByStack, KeptOpen, Source, Trace};
 use crate::units::{Bytes, Seconds, thousands};
 
 /// So many files are shown; JSON and CSV have all.
@@ -143,10 +143,11 @@ fn signed(bytes: i64) -> String {
 
 fn files(trace: &Trace) -> String {
     let growth = &trace.growth;
+    let kept_open = kept_open(trace).unwrap_or_default();
     let telling = growth.by_file.iter().filter(|file| file.asked_bytes > 0);
     let shown: Vec<_> = telling.take(FILES).collect();
     if shown.is_empty() {
-        return String::new();
+        return kept_open;
     }
     let header = vec![
         right("opens"),
@@ -159,7 +160,7 @@ fn files(trace: &Trace) -> String {
         table.add_row([
             right(&thousands(file.opens)),
             right(&Bytes(file.bytes).to_string()),
-            right(&Bytes(file.bytes / file.opens.max(1)).to_string()),
+            right(&Bytes(file.median_bytes).to_string()),
             Cell::new(printable(&file.path)),
         ]);
     }
@@ -175,7 +176,21 @@ fn files(trace: &Trace) -> String {
         let others = counted(others as u64, "other file", "other files");
         text.push_str(&format!("and {others}, with less or none\n"));
     }
+    text.push_str(&kept_open);
     text
+}
+
+/// Growth beside which a file was merely open, where it is worth a word.
+fn kept_open(trace: &Trace) -> Option<String> {
+    const WORTH_TELLING_BYTES: i64 = 1 << 20;
+    let kept_open = trace.growth.most_kept_open.as_ref();
+    let KeptOpen { path, bytes } = kept_open.filter(|kept| kept.bytes >= WORTH_TELLING_BYTES)?;
+    Some(wrapped(&format!(
+        "{} came while {} was kept open, and isn't counted as its: whether it was read then isn't \
+         known",
+        signed(*bytes),
+        printable(path),
+    )))
 }
 
 fn fallback(trace: &Trace) -> Option<String> {

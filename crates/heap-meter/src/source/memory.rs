@@ -20,7 +20,16 @@ fn found(space: &AddressSpace) -> Memory {
     Memory {
         ranges: merged(space.mappings()),
         program_break: space.program_break().map(|ProgramBreak { end, .. }| *end),
+        executed_files: executed(space.mappings()),
     }
+}
+
+fn executed(mappings: &[Mapping]) -> Vec<Vec<u8>> {
+    let executed = mappings.iter();
+    let executed = executed.filter(|mapping| mapping.permissions.execute && mapping.inode != 0);
+    let mut files: Vec<_> = executed.map(|mapping| mapping.name.to_vec()).collect();
+    files.dedup();
+    files
 }
 
 fn merged(mappings: &[Mapping]) -> Vec<Range<u64>> {
@@ -64,6 +73,7 @@ mod tests {
         let memory = found(&AddressSpace::parse(list.as_bytes(), None).unwrap());
         assert_eq!(memory.ranges, wanted);
         assert_eq!(memory.program_break, Some(0x40_7000));
+        assert_eq!(memory.executed_files, [b"/bin/x"]);
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Fallback {
 
     fn counted(&mut self, bytes: u64) {
         self.count += 1;
-        self.bytes += bytes;
+        self.bytes = self.bytes.saturating_add(bytes);
         if self.sizes.len() < MOST_SIZES || self.sizes.contains_key(&bytes) {
             *self.sizes.entry(bytes).or_default() += 1;
         } else {

@@ -7,21 +7,44 @@ mod grown_otherwise;
 mod kept;
 mod refused_break;
 mod repeated_file;
+mod repeated_reading;
 
+use super::growth::FileGrowth;
 use super::whole::Story;
 use crate::finding::Finding;
 
 /// Growth below this is not worth a finding: a C library's start alone takes a part of it.
 const WORTH_TELLING_BYTES: u64 = 1 << 20;
 
+/// Opened less often by one program, a file isn't read "again and again". (That many programs open
+/// the same library says nothing.)
+const OPENS: u64 = 3;
+
 /// All findings, the most telling first.
 pub(super) fn of(story: &Story) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(repeated_file::find(story));
     findings.extend(refused_break::find(story));
+    findings.extend(repeated_reading::find(story));
     findings.extend(kept::find(story));
     findings.extend(grown_otherwise::find(story));
     findings
+}
+
+/// How often and how long a file was read.
+pub(super) fn repeated_reading(story: &Story, file: &FileGrowth) -> Finding {
+    repeated_reading::finding(story, file)
+}
+
+/// What was read of a file in all, as far as it is known.
+fn read_bytes(file: &FileGrowth) -> Option<u64> {
+    (file.openings.read_known > 0).then_some(file.openings.read_bytes)
+}
+
+/// How long a file was being read, where there is a clock.
+fn seconds(story: &Story, file: &FileGrowth) -> Option<f64> {
+    let clock = story.growth.last_event();
+    clock.map(|_| file.openings.time.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -5,14 +5,18 @@
 //! was there before (program data, what a fork inherited) counts only when it goes, and the stack,
 //! which grows without being asked for, does not count.
 //!
-//! A file's growth is what was asked for, less what was given back, while it was being read.
+//! A file's growth is what was asked for, less what was given back, while it was being read. Thread
+//! stacks are never its, nor what so few bytes as were read can't explain, nor what came while it
+//! was kept open until the program's end: that it was read then isn't known.
 
 mod files;
 mod greatest;
 mod kind;
 mod layout;
+mod libraries;
 mod low;
 mod memory;
+mod openings;
 mod overtaken;
 mod process;
 mod ranges;
@@ -22,11 +26,14 @@ mod stacks;
 pub use files::FileGrowth;
 pub use kind::{ByKind, Kind};
 pub use layout::{Blocker, Layout, Part};
+pub use libraries::Libraries;
 pub use low::LOW_END;
 pub(in crate::story) use low::MAP_32BIT;
+pub use openings::Openings;
 pub use stacks::StackGrowth;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::after_refusal::{AfterRefusal, Means};
 use super::timeline::Timeline;
@@ -36,6 +43,7 @@ use files::Files;
 use greatest::Greatest;
 use memory::{Change, Memory};
 use process::Process;
+use reading::Opening;
 use stacks::Stacks;
 
 /// Growth over all processes and threads.
@@ -56,6 +64,8 @@ pub struct Growth {
     timeline: Timeline,
     greatest: Greatest,
     blockers: Vec<SeenBlocker>,
+    /// When the last event came.
+    last: Duration,
 }
 
 /// A mapping that `/proc` showed above a refused break, and how it had come.
@@ -103,9 +113,28 @@ impl Growth {
         files
     }
 
-    /// What was asked for, less what was given back, while the thread was reading no file.
+    /// What was asked for, less what was given back, while the thread was reading no file, or for
+    /// another reason.
     pub fn without_file_bytes(&self) -> i64 {
-        self.without_file_bytes
+        let open = self.open().map(Opening::grown_bytes);
+        open.fold(self.without_file_bytes, i64::saturating_add)
+    }
+
+    /// The file beside which most was asked for while it was kept open until its program's end, or
+    /// is open still; and how much. It may have been read then, or not.
+    pub fn most_kept_open(&self) -> Option<(&FileGrowth, i64)> {
+        self.files.most_kept_open(self.open())
+    }
+
+    fn open(&self) -> impl Iterator<Item = &Opening> {
+        self.processes
+            .values()
+            .flat_map(|process| process.reading.open())
+    }
+
+    /// When the last event came, since the watching began; `None` if the source has no clock.
+    pub fn last_event(&self) -> Option<Duration> {
+        (!self.last.is_zero()).then_some(self.last)
     }
 
     /// How many files found no place in the table (of 8,192).
@@ -178,31 +207,33 @@ impl Growth {
             if process.memory.may_go(call) {
                 self.greatest.before_less(event.pid, process);
             }
+            let change = process.memory.take(call, is_fallback);
             if call.syscall == Syscall::Brk && call.failed() {
                 process.refused(call);
             }
-            let change = process.memory.take(call, is_fallback);
+            if let Some(fd) = mapped_file(call) {
+                process.reading.mapped(fd);
+            }
             if change != Change::default() {
                 self.changed(event, &change, call.stack.as_deref());
             }
-        } else if let (true, Ok(fd), Some(path)) =
-            (reading::is_for_reading(call), call.result, &call.path)
-        {
-            self.opened(event, fd as i32, path);
+        } else if let Some((fd, path)) = call.opened_for_reading() {
+            process.libraries.opened(path);
+            self.opened(event, fd, path);
         } else if call.syscall.is_open() {
-            // For writing: whatever was read under this number isn't any more.
+            // Not for reading: whatever was read under this number isn't any more.
             if let Ok(fd) = call.result {
-                let before = process.reading.closed(fd as i32);
-                self.closed(before);
+                let before = process.reading.closed(fd as i32, event.at);
+                self.closed(before, event.at);
             }
         } else if call.syscall == Syscall::Close && call.result != Err(libc::EBADF) {
-            let before = process.reading.closed(call.args[0] as i32);
-            self.closed(before);
+            let before = process.reading.closed(call.args[0] as i32, event.at);
+            self.closed(before, event.at);
         }
     }
 
     fn opened(&mut self, event: &Event, fd: i32, path: &[u8]) {
-        let file = self.files.opened(path);
+        let file = self.files.opened(path, event.at);
         for given_up in self.files.given_up() {
             for process in self.processes.values_mut() {
                 process.reading.forget(given_up);
@@ -212,12 +243,12 @@ impl Growth {
         let before = match file {
             Some(file) => {
                 let times = process.reading.count(file);
-                self.files.opened_by_one(file, times);
-                process.reading.opened(event.tid, fd, file)
+                self.files.opened_by_one(file, times, &process.libraries);
+                process.reading.opened(event.tid, fd, file, event.at)
             }
-            None => process.reading.closed(fd),
+            None => process.reading.closed(fd, event.at),
         };
-        self.closed(before);
+        self.closed(before, event.at);
     }
 
     fn changed(&mut self, event: &Event, change: &Change, stack: Option<&Stack>) {
@@ -225,22 +256,31 @@ impl Growth {
             return;
         };
         process.changed(event.at, &change.by_kind);
-        let file = process.reading.current(event.tid);
+        let of_file = change.without_stacks();
+        let file = match process.reading.changed(event.tid, &of_file) {
+            true => process.reading.current(event.tid),
+            false => None,
+        };
         self.now += &change.by_kind;
-        self.asked_bytes += change.asked_bytes;
-        self.returned_bytes += change.returned_bytes;
+        self.asked_bytes = self.asked_bytes.saturating_add(change.asked_bytes);
+        self.returned_bytes = self.returned_bytes.saturating_add(change.returned_bytes);
         if self.now.total() > self.peak.total() {
             self.peak = self.now;
         }
-        match file {
-            Some(file) => self.files.changed(file, change),
-            None => self.without_file_bytes += change.by_kind.total(),
-        }
+        let stacks = change.by_kind[Kind::Stack];
+        self.without_file(match file {
+            Some(_) => stacks,
+            None => change.by_kind.total(),
+        });
         if change.asked_bytes > 0 {
             self.stacks.grew(stack, change.asked_bytes);
         }
         self.timeline
-            .changed(event.at, &self.now, file, change.asked_bytes);
+            .changed(event.at, &self.now, file, of_file.asked_bytes);
+    }
+
+    fn without_file(&mut self, bytes: i64) {
+        self.without_file_bytes = self.without_file_bytes.saturating_add(bytes);
     }
 
     fn surrounded(&mut self, pid: i32, surroundings: &Refusal) {
@@ -256,62 +296,88 @@ impl Growth {
         }
     }
 
-    fn closed(&mut self, files: impl IntoIterator<Item = usize>) {
-        for file in files {
-            self.files.closed(file);
+    fn closed(&mut self, opening: Option<Opening>, at: Duration) {
+        if let Some(opening) = opening {
+            let bytes = self.files.closed(opening, at);
+            self.without_file(bytes);
+        }
+    }
+
+    fn kept_open(&mut self, openings: Vec<Opening>, at: Duration) {
+        for opening in openings {
+            let bytes = self.files.kept_open(opening, at);
+            self.without_file(bytes);
         }
     }
 
     /// A program ended, or another took its place in the process.
-    fn program_ended(&mut self, event: &Event) {
-        let Some(process) = self.processes.remove(&event.pid) else {
+    fn program_ended(&mut self, pid: i32, at: Duration) {
+        let Some(process) = self.processes.remove(&pid) else {
             return;
         };
-        self.closed(process.reading.files());
         let held = process.held;
-        self.greatest.ended(event.pid, &process);
+        self.greatest.ended(pid, &process);
+        self.kept_open(process.reading.all_ended(at), at);
         if held == ByKind::default() {
             return;
         }
         self.ended += &held;
         for (kind, bytes) in held.iter() {
-            self.now[kind] -= bytes;
+            self.now[kind] = self.now[kind].saturating_sub(bytes);
         }
-        self.timeline.changed(event.at, &self.now, None, 0);
+        self.timeline.changed(at, &self.now, None, 0);
     }
+}
+
+/// The descriptor of the file that a successful mmap maps.
+fn mapped_file(call: &Call) -> Option<i32> {
+    let [_, _, _, flags, fd, _] = call.args;
+    let maps_a_file = call.syscall == Syscall::Mmap
+        && call.result.is_ok()
+        && flags & libc::MAP_ANONYMOUS as u64 == 0;
+    maps_a_file.then_some(fd as i32)
 }
 
 impl Sink for Growth {
     fn take(&mut self, event: &Event) {
         let means = self.after_refusal.take(event);
+        self.last = self.last.max(event.at);
         match &event.what {
             What::Call(call) => self.called(event, call, matches!(means, Means::Fallback(_))),
             What::Memory(found) => {
-                let memory = Memory::found(&found.ranges, found.program_break);
-                self.processes.entry(event.pid).or_default().memory = memory;
+                let process = self.processes.entry(event.pid).or_default();
+                process.memory = Memory::found(&found.ranges, found.program_break);
+                for path in &found.executed_files {
+                    process.libraries.opened(path);
+                }
+            }
+            What::Read { fd, bytes } => {
+                if let Some(process) = self.processes.get_mut(&event.pid) {
+                    process.reading.read(*fd, *bytes);
+                }
             }
             What::Forked {
                 child,
                 thread: false,
             } => {
-                let memory = self
-                    .processes
-                    .get(&event.pid)
-                    .map(|parent| parent.memory.inherited())
-                    .unwrap_or_default();
-                let process = Process {
-                    memory,
+                // Nobody told of its end, if another had that number before.
+                self.program_ended(*child, event.at);
+                let parent = self.processes.get(&event.pid);
+                let inherited = |parent: &Process| Process {
+                    memory: parent.memory.inherited(),
+                    libraries: parent.libraries.clone(),
                     ..Process::default()
                 };
+                let process = parent.map(inherited).unwrap_or_default();
                 self.processes.insert(*child, process);
             }
             What::Refused(surroundings) => self.surrounded(event.pid, surroundings),
-            What::Exec { .. } => self.program_ended(event),
-            What::Exited(_) if event.pid == event.tid => self.program_ended(event),
+            What::Exec { .. } => self.program_ended(event.pid, event.at),
+            What::Exited(_) if event.pid == event.tid => self.program_ended(event.pid, event.at),
             What::Exited(_) => {
                 if let Some(process) = self.processes.get_mut(&event.pid) {
-                    let files = process.reading.ended(event.tid);
-                    self.closed(files);
+                    let openings = process.reading.ended(event.tid, event.at);
+                    self.kept_open(openings, event.at);
                 }
             }
             What::Started | What::Forked { thread: true, .. } => {}

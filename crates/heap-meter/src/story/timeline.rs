@@ -71,7 +71,7 @@ impl Timeline {
             && asked_bytes > 0
         {
             let bytes = self.present.entry(file).or_default();
-            *bytes += asked_bytes;
+            *bytes = bytes.saturating_add(asked_bytes);
             if point.file.is_none_or(|(_, most)| *bytes >= most) {
                 point.file = Some((file, *bytes));
             }
@@ -86,7 +86,7 @@ impl Timeline {
         self.points.iter().map(|(stretch, point)| {
             let end = self
                 .width
-                .saturating_mul(u32::try_from(*stretch + 1).unwrap_or(u32::MAX));
+                .saturating_mul(u32::try_from(stretch.saturating_add(1)).unwrap_or(u32::MAX));
             (end.min(self.last), point)
         })
     }
@@ -102,11 +102,11 @@ impl Timeline {
     }
 
     fn stretch_of(&self, at: Duration) -> u64 {
-        (at.as_nanos() / self.width.as_nanos()) as u64
+        u64::try_from(at.as_nanos() / self.width.as_nanos()).unwrap_or(u64::MAX)
     }
 
     fn halve(&mut self) {
-        self.width *= 2;
+        self.width = self.width.saturating_mul(2);
         let mut halved: Vec<(u64, Point)> = Vec::with_capacity(POINTS);
         for (stretch, point) in self.points.drain(..) {
             match halved.last_mut() {
@@ -129,7 +129,9 @@ impl Timeline {
 
 fn merged_file(a: Option<(usize, u64)>, b: Option<(usize, u64)>) -> Option<(usize, u64)> {
     match (a, b) {
-        (Some((first, x)), Some((second, y))) if first == second => Some((first, x + y)),
+        (Some((first, x)), Some((second, y))) if first == second => {
+            Some((first, x.saturating_add(y)))
+        }
         (Some(a), Some(b)) => Some(if a.1 > b.1 { a } else { b }),
         (a, b) => a.or(b),
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::fallback::Fallback;
 use super::findings;
-use super::growth::Growth;
+use super::growth::{FileGrowth, Growth};
 use super::refusals::Refusals;
 use super::tally::Tally;
 use crate::event::ids::SpreadIds;
@@ -36,6 +36,12 @@ impl Story {
     /// What follows from it, the most telling first.
     pub fn findings(&self) -> Vec<Finding> {
         findings::of(self)
+    }
+
+    /// What the finding `repeated-reading` says of a file, whether or not its time alone is worth
+    /// telling: for whoever knows what reading this one costs.
+    pub fn repeated_reading(&self, file: &FileGrowth) -> Finding {
+        findings::repeated_reading(self, file)
     }
 }
 

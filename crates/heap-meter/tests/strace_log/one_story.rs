@@ -1,6 +1,6 @@
 //! One run, told by the launcher and told by a log of it, is one story.
 
-use heap_meter::event::{Event, Sink};
+use heap_meter::event::{Event, Sink, What};
 use heap_meter::source::launch::Launch;
 use heap_meter::source::strace_log::Writer;
 use heap_meter::story::Story;
@@ -26,7 +26,9 @@ fn the_launcher_and_a_log_tell_the_same() {
         .stdout(Stream::Null)
         .stdin(Stream::Null);
     let launch = Launch::start(&target, Vec::<Event>::new()).unwrap();
-    let launched = launch.wait().unwrap().sink;
+    let mut launched = launch.wait().unwrap().sink;
+    // How far a file was read, such a log doesn't tell.
+    launched.retain(|event| !matches!(event.what, What::Read { .. }));
     let mut writer = Writer::new(Vec::new());
     for event in &launched {
         writer.write(event).unwrap();

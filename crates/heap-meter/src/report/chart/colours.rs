@@ -16,6 +16,7 @@ pub(super) const fn of_kind(kind: Kind) -> &'static str {
         Kind::LargeBlock => COLOURS[2],
         Kind::Arena => COLOURS[3],
         Kind::LowMemory => "#E69F00",
+        Kind::Stack => "#661100",
         Kind::Other => "#999999",
         Kind::Earlier => "#4D4D4D",
     }

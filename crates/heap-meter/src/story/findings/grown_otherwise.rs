@@ -45,8 +45,8 @@ fn arenas(peak: &ByKind) -> Finding {
 
 fn large_blocks(peak: &ByKind) -> Finding {
     let message = format!(
-        "The heap grew by large blocks rather than by the break: {} of {} at the peak. Each has a \
-         mapping of its own, which goes back to the kernel when it is freed.",
+        "The heap grew by mappings of 128 KiB and more rather than by the break: {} of {} at the \
+         peak. They are malloc's large blocks, or the program's or its runtime's own.",
         bytes(peak[Kind::LargeBlock]),
         bytes(heap(peak)),
     );

@@ -1,14 +1,10 @@
 //! The same file is read again and again while the heap grows.
 
-use super::WORTH_TELLING_BYTES;
+use super::{OPENS, WORTH_TELLING_BYTES};
 use crate::finding::{Finding, Severity};
 use crate::story::growth::FileGrowth;
 use crate::story::whole::Story;
 use crate::units::{Bytes, thousands};
-
-/// Opened less often by one program, a file isn't read "again and again". (That many programs open
-/// the same library says nothing.)
-const OPENS: u64 = 3;
 
 /// A file that takes less than this share of all that was asked for is not what to look at.
 const SHARE: f64 = 0.05;
@@ -26,27 +22,45 @@ pub(super) fn find(story: &Story) -> Vec<Finding> {
         .collect()
 }
 
-fn is_telling(file: &FileGrowth, asked_bytes: u64) -> bool {
+pub(super) fn is_telling(file: &FileGrowth, asked_bytes: u64) -> bool {
     file.most_opens_by_one >= OPENS
+        && file.openings.most_grew_of(file.opens)
         && file.bytes() >= WORTH_TELLING_BYTES
         && file.bytes() as f64 >= SHARE * asked_bytes as f64
 }
 
 fn finding(file: &FileGrowth, asked_bytes: u64) -> Finding {
     let path = String::from_utf8_lossy(&file.path).into_owned();
-    let each = file.bytes() / file.opens;
-    let message = format!(
-        "{path} was read {} times, and while it was being read memory grew by {}, {} each time: \
-         what is made of it is made anew every time.",
-        thousands(file.opens),
-        Bytes(file.bytes()),
-        Bytes(each),
-    );
+    let openings = &file.openings;
+    let each = openings.median_bytes();
+    let times = match openings.grown == file.opens {
+        true => "each time".to_owned(),
+        false => format!("as a rule, at {} of them", thousands(openings.grown)),
+    };
+    let message = match openings.mean_read_bytes() {
+        Some(read) => format!(
+            "{path} was read {} times, {} each time, and while it was being read memory grew by \
+             {}, {} {times}: what is made of it is made anew every time.",
+            thousands(file.opens),
+            Bytes(read),
+            Bytes(file.bytes()),
+            Bytes(each),
+        ),
+        None => format!(
+            "{path} was opened {} times, and while it was open memory grew by {}, {} {times}. If that \
+             is what the program makes of it, it is made anew every time.",
+            thousands(file.opens),
+            Bytes(file.bytes()),
+            Bytes(each),
+        ),
+    };
     Finding::new("repeated-file", Severity::Warning, message)
         .evidence("path", path)
         .evidence("opens", file.opens)
+        .evidence("openings_grown", openings.grown)
         .evidence("bytes", file.bytes())
-        .evidence("bytes_per_open", each)
+        .evidence("median_bytes", each)
+        .evidence("read_bytes", super::read_bytes(file))
         .evidence("asked_bytes", file.asked_bytes)
         .evidence(
             "share_of_all_asked",

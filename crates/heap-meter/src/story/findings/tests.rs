@@ -5,6 +5,8 @@ use crate::address_space::AddressSpace;
 use crate::event::{Call, Event, Refusal, Sink, Syscall, What};
 use std::time::Duration;
 
+mod files;
+
 const MIB: u64 = 1 << 20;
 const HEAP: u64 = 0x26b_2000;
 const AREA: u64 = 0x7f00_0000_0000;
@@ -16,6 +18,7 @@ struct Told {
     story: Story,
     program_break: u64,
     mapped: u64,
+    at: Duration,
 }
 
 impl Told {
@@ -32,7 +35,7 @@ impl Told {
         self.story.take(&Event {
             pid: 7,
             tid: 7,
-            at: Duration::ZERO,
+            at: self.at,
             what,
         });
         self
@@ -118,9 +121,11 @@ fn the_same_file_again_and_again() {
     assert_eq!(told.kinds(), ["repeated-file"]);
     let finding = &told.story.findings()[0];
     assert_eq!(finding.evidence["opens"], 101);
-    assert_eq!(finding.evidence["bytes_per_open"], 800 * 1024);
+    assert_eq!(finding.evidence["median_bytes"], 800 * 1024);
+    assert_eq!(finding.evidence["openings_grown"], 101);
+    assert!(finding.evidence["read_bytes"].is_null());
     assert!(
-        finding.message.contains("/etc/bundle was read 101 times"),
+        finding.message.contains("/etc/bundle was opened 101 times"),
         "{finding}"
     );
 }

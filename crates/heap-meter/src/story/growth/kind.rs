@@ -14,14 +14,18 @@ pub enum Kind {
     /// malloc's mmap in place of a refused break.
     Fallback,
     /// An anonymous mmap of 128 KiB or more, as malloc makes it for a block above its threshold.
-    /// A program's own mmap of that kind looks the same from outside.
+    /// From outside the mmaps of a program, of its runtime, of another malloc, and of a glibc that
+    /// doesn't use the break at all look the same.
     LargeBlock,
     /// The heap of a thread's arena: part of a reservation that became writable.
     Arena,
     /// Memory that was asked for below 2 GiB, by `MAP_32BIT` or by a low address as hint, and that
     /// lies there: a LuaJIT with 32-bit GC pointers takes its own in this way.
     LowMemory,
-    /// Anything else: thread stacks, libraries' data, small mmaps.
+    /// Thread stacks: `MAP_STACK`, or a reservation of which all but a guard at its lower end
+    /// became writable.
+    Stack,
+    /// Anything else: libraries' data, small mmaps.
     Other,
     /// What was there before the program asked for anything, or before the watching began. It can
     /// only shrink.
@@ -30,12 +34,13 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Break,
         Self::Fallback,
         Self::LargeBlock,
         Self::Arena,
         Self::LowMemory,
+        Self::Stack,
         Self::Other,
         Self::Earlier,
     ];
@@ -48,6 +53,7 @@ impl Kind {
             Self::LargeBlock => "large_block",
             Self::Arena => "arena",
             Self::LowMemory => "low_memory",
+            Self::Stack => "stack",
             Self::Other => "other",
             Self::Earlier => "earlier",
         }
@@ -58,9 +64,10 @@ impl Kind {
         match self {
             Self::Break => "break",
             Self::Fallback => "fallback",
-            Self::LargeBlock => "large blocks",
+            Self::LargeBlock => "large mappings",
             Self::Arena => "thread arenas",
             Self::LowMemory => "low 2 GiB",
+            Self::Stack => "thread stacks",
             Self::Other => "other",
             Self::Earlier => "there before",
         }
@@ -69,14 +76,17 @@ impl Kind {
 
 /// Bytes of each kind. Below zero: more was given back than had been asked for.
 ///
-/// In JSON: `{"break":135168,"fallback":0,…}`; `earlier` only if some of it was given back.
+/// In JSON: `{"break":135168,"fallback":0,…}`; `earlier` only if some of it was given back. Sums stop
+/// at the greatest number there is, which no machine's memory reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ByKind([i64; Kind::ALL.len()]);
 
 impl ByKind {
     /// Bytes of all kinds together.
     pub fn total(&self) -> i64 {
-        self.0.iter().sum()
+        self.0
+            .iter()
+            .fold(0, |sum, bytes| sum.saturating_add(*bytes))
     }
 
     /// Each kind with its bytes.
@@ -102,7 +112,7 @@ impl IndexMut<Kind> for ByKind {
 impl AddAssign<&Self> for ByKind {
     fn add_assign(&mut self, other: &Self) {
         for (mine, others) in self.0.iter_mut().zip(&other.0) {
-            *mine += others;
+            *mine = mine.saturating_add(*others);
         }
     }
 }

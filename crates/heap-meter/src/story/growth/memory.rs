@@ -26,6 +26,18 @@ const LARGE_BLOCK_BYTES: u64 = 128 * 1024;
 /// which is 32 MiB on 64-bit machines
 const ARENA_RESERVATIONS_BYTES: [u64; 2] = [64 << 20, 128 << 20];
 
+/// A guard below a thread's stack is a page or a few; a greater gap is somebody else's reservation.
+///
+/// # References
+/// pthread_attr_setguardsize(3): one page by default; musl `src/thread/pthread_create.c`: 8 KiB
+const LARGEST_GUARD_BYTES: u64 = 64 * 1024;
+
+/// No program's memory lies above: what a log says of higher addresses is no memory.
+///
+/// # References
+/// Linux `Documentation/arch/x86/x86_64/5level-paging.rst`: 56 bits; aarch64 has 52
+const END_OF_ADDRESSES: u64 = 1 << 56;
+
 /// What a call did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Change {
@@ -40,7 +52,7 @@ pub(super) struct Change {
 impl Change {
     fn gained(&mut self, range: &Range<u64>, tag: Tag) {
         if tag.writable {
-            let bytes = range.end - range.start;
+            let bytes = length(range);
             self.by_kind[tag.kind] += bytes as i64;
             self.asked_bytes += bytes;
         }
@@ -48,10 +60,27 @@ impl Change {
 
     fn lost(&mut self, range: &Range<u64>, tag: Tag) {
         if tag.writable {
-            let bytes = range.end - range.start;
-            self.by_kind[tag.kind] -= bytes as i64;
-            self.returned_bytes += bytes;
+            self.returned(tag.kind, length(range));
         }
+    }
+
+    fn returned(&mut self, kind: Kind, bytes: u64) {
+        self.by_kind[kind] -= bytes as i64;
+        self.returned_bytes += bytes;
+    }
+
+    /// Without thread stacks, which are made for their own sake.
+    pub(super) fn without_stacks(&self) -> Self {
+        let mut rest = *self;
+        let stacks = std::mem::take(&mut rest.by_kind[Kind::Stack]);
+        if stacks != 0 {
+            let asked = rest.asked_bytes as i64 - stacks.max(0);
+            // A move may have made a stack of something else.
+            let asked = asked.max(rest.by_kind.total()).max(0);
+            rest.asked_bytes = asked as u64;
+            rest.returned_bytes = (asked - rest.by_kind.total()) as u64;
+        }
+        rest
     }
 }
 
@@ -61,6 +90,9 @@ pub(super) struct Memory {
     /// Shared with the process that it was forked from until one of them changes it.
     ranges: Arc<Ranges>,
     program_break: Option<u64>,
+    /// Where nobody told what was there before: below this the heap is as old as the log, as far as
+    /// the break has not been lower yet.
+    unseen_heap_below: Option<u64>,
     overtaken: Overtaken,
     knows_earlier: bool,
 }
@@ -70,9 +102,10 @@ impl Memory {
     pub(super) fn found(ranges: &[Range<u64>], program_break: Option<u64>) -> Self {
         let mut found = Ranges::default();
         for range in ranges {
+            let range = within_addresses(range);
             found.cut(range.clone(), |_, _| {});
             found.put(
-                range.clone(),
+                range,
                 Tag {
                     kind: Kind::Earlier,
                     writable: true,
@@ -82,8 +115,8 @@ impl Memory {
         Self {
             ranges: Arc::new(found),
             program_break,
-            overtaken: Overtaken::default(),
             knows_earlier: true,
+            ..Self::default()
         }
     }
 
@@ -103,14 +136,14 @@ impl Memory {
         }
         Self {
             ranges: Arc::new(ranges),
-            program_break: self.program_break,
             overtaken: Overtaken::default(),
-            knows_earlier: self.knows_earlier,
+            ..*self
         }
     }
 
     /// A page that was put here by somebody else: it doesn't count, but is there.
     pub(super) fn foreign(&mut self, range: Range<u64>) {
+        let range = within_addresses(&range);
         let ranges = Arc::make_mut(&mut self.ranges);
         ranges.cut(range.clone(), |_, _| {});
         let tag = Tag {
@@ -189,10 +222,14 @@ impl Memory {
 
     fn moved_break(&mut self, to: u64, change: &mut Change) {
         let Some(from) = self.program_break.replace(to) else {
+            if !self.knows_earlier {
+                self.unseen_heap_below = Some(page_up(to));
+            }
             return;
         };
         let (from, to) = (page_up(from), page_up(to));
         if to < from {
+            self.unseen_heap_shrank(to, change);
             self.unmapped(to..from, change);
         } else {
             let tag = Tag {
@@ -201,6 +238,17 @@ impl Memory {
             };
             self.replaced(from..to, tag, change);
         }
+    }
+
+    /// The break fell to `to`: below the lowest one that the log told of lay heap as well.
+    fn unseen_heap_shrank(&mut self, to: u64, change: &mut Change) {
+        let Some(below) = self.unseen_heap_below.filter(|below| to < *below) else {
+            return;
+        };
+        self.unseen_heap_below = Some(to);
+        let unseen = to..below;
+        let known: u64 = self.ranges.within(&unseen).iter().map(length).sum();
+        change.returned(Kind::Earlier, length(&unseen) - known);
     }
 
     fn mapped(&mut self, call: &Call, at: u64, is_fallback: bool, change: &mut Change) {
@@ -239,8 +287,11 @@ impl Memory {
     }
 
     fn kind_of_mapping(&self, range: &Range<u64>, protection: u64, flags: u64) -> Kind {
-        let bytes = range.end - range.start;
+        let bytes = length(range);
         let anonymous = has(flags, libc::MAP_ANONYMOUS);
+        if has(flags, libc::MAP_STACK | libc::MAP_GROWSDOWN) {
+            return Kind::Stack;
+        }
         if has(flags, libc::MAP_FIXED) && anonymous && protection == 0 {
             // Given back, but kept in reserve: an arena shrinks in this way.
             return self.ranges.kind_at(range.start).unwrap_or(Kind::Other);
@@ -249,8 +300,7 @@ impl Memory {
         if reserved && ARENA_RESERVATIONS_BYTES.contains(&bytes) {
             return Kind::Arena;
         }
-        let particular = libc::MAP_FIXED | libc::MAP_STACK | libc::MAP_GROWSDOWN;
-        let plain = flags & particular as u64 == 0;
+        let plain = !has(flags, libc::MAP_FIXED);
         if anonymous && plain && has(protection, libc::PROT_WRITE) {
             return kind_by_size(range);
         }
@@ -260,7 +310,21 @@ impl Memory {
     fn protected(&mut self, range: Range<u64>, protection: u64, change: &mut Change) {
         let writable = has(protection, libc::PROT_WRITE);
         let mut pieces = Vec::new();
+        let guard = self.guard_below(&range).filter(|_| writable);
         let ranges = Arc::make_mut(&mut self.ranges);
+        if let Some(guard) = &guard {
+            // From now on both are a stack's, and apart from what is reserved directly below.
+            let whole = guard.start..range.end;
+            ranges.cut(whole.clone(), |_, _| {});
+            let kind = Kind::Stack;
+            ranges.put(
+                whole,
+                Tag {
+                    kind,
+                    writable: false,
+                },
+            );
+        }
         ranges.cut(range, |piece, tag| pieces.push((piece, tag)));
         for (piece, tag) in pieces {
             let after = Tag { writable, ..tag };
@@ -271,6 +335,16 @@ impl Memory {
             }
             ranges.put(piece, after);
         }
+    }
+
+    /// What is left below a range if that is the upper end of a reservation, all but a guard: a
+    /// thread's stack is made in this way by C libraries that don't say `MAP_STACK`.
+    fn guard_below(&self, range: &Range<u64>) -> Option<Range<u64>> {
+        let (whole, tag) = self.ranges.at(range.start)?;
+        let guard = whole.start..range.start;
+        let is_reserved = tag.kind == Kind::Other && !tag.writable;
+        let is_stack = is_reserved && whole.end == range.end && !guard.is_empty();
+        (is_stack && length(&guard) <= LARGEST_GUARD_BYTES).then_some(guard)
     }
 
     fn remapped(&mut self, call: &Call, to: u64, change: &mut Change) {
@@ -315,7 +389,7 @@ impl Memory {
 
 /// What an anonymous mapping is of which nothing else is known.
 fn kind_by_size(range: &Range<u64>) -> Kind {
-    match range.end - range.start >= LARGE_BLOCK_BYTES {
+    match length(range) >= LARGE_BLOCK_BYTES {
         true => Kind::LargeBlock,
         false => Kind::Other,
     }
@@ -328,10 +402,20 @@ fn has(bits: u64, flag: i32) -> bool {
 fn page_up(address: u64) -> u64 {
     address
         .checked_next_multiple_of(page_size_bytes())
-        .unwrap_or(u64::MAX)
+        .map_or(END_OF_ADDRESSES, |page| page.min(END_OF_ADDRESSES))
+}
+
+fn within_addresses(range: &Range<u64>) -> Range<u64> {
+    range.start.min(END_OF_ADDRESSES)..range.end.min(END_OF_ADDRESSES)
+}
+
+/// Bytes of a range; none if it is empty.
+fn length(range: &Range<u64>) -> u64 {
+    range.end.saturating_sub(range.start)
 }
 
 /// The whole pages that a call on `length` bytes at `start` is about.
 fn pages(start: u64, length: u64) -> Range<u64> {
-    start..page_up(start.saturating_add(length)).max(start)
+    let end = page_up(start.saturating_add(length));
+    start.min(end)..end
 }

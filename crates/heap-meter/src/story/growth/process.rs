@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::kind::ByKind;
 use super::layout::Blocker;
+use super::libraries::Libraries;
 use super::memory::Memory;
 use super::reading::Reading;
 use crate::event::{Call, Refusal};
@@ -13,6 +14,7 @@ use crate::story::refusals::{self, Cause};
 pub(super) struct Process {
     pub(super) memory: Memory,
     pub(super) reading: Reading,
+    pub(super) libraries: Libraries,
     /// What it asked for and has not given back.
     pub(super) held: ByKind,
     /// The most that this ever was.

@@ -64,20 +64,31 @@ impl Ranges {
         self.by_start.insert(range.start, (range.end, tag));
     }
 
+    /// What lies at an address, as a whole.
+    pub(super) fn at(&self, address: u64) -> Option<(Range<u64>, Tag)> {
+        let (&start, &(end, tag)) = self.by_start.range(..=address).next_back()?;
+        (end > address).then_some((start..end, tag))
+    }
+
     /// The kind of what lies at an address.
     pub(super) fn kind_at(&self, address: u64) -> Option<Kind> {
-        let (_, &(end, tag)) = self.by_start.range(..=address).next_back()?;
-        (end > address).then_some(tag.kind)
+        self.at(address).map(|(_, tag)| tag.kind)
     }
 
     /// The whole of the first of them that begins in `range`.
     pub(super) fn first_from(&self, range: &Range<u64>) -> Option<Range<u64>> {
+        if range.is_empty() {
+            return None;
+        }
         let (&start, &(end, _)) = self.by_start.range(range.clone()).next()?;
         Some(start..end)
     }
 
     /// The parts of `range` in which something is.
     pub(super) fn within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
+        if range.is_empty() {
+            return Vec::new();
+        }
         let before = self.by_start.range(..range.start).next_back();
         let inside = self.by_start.range(range.clone());
         before

@@ -1,34 +1,92 @@
 //! Which file a thread is reading.
 //!
 //! A file is being read from its open to its close, in the thread that opened it. Several may be
-//! open at once; the one that was opened last is the one being read.
+//! open at once; the one that was opened last is the one being read, and time and memory are its.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use super::memory::Change;
 use crate::event::ids::SpreadIds;
-use crate::event::{Call, Syscall};
 
 /// A file's number in the table of files.
 pub(super) type FileId = usize;
+
+/// One opening of a file, from its open on.
+#[derive(Clone, Debug)]
+pub(super) struct Opening {
+    pub(super) file: FileId,
+    fd: i32,
+    /// Bytes that were asked for and given back while it was the one being read.
+    pub(super) asked_bytes: u64,
+    pub(super) returned_bytes: u64,
+    /// Bytes that were read of it; `None` if nobody told.
+    pub(super) read_bytes: Option<u64>,
+    /// It is mapped: what is read of it in this way, nobody can tell.
+    is_mapped: bool,
+    /// How long it was the one being read.
+    pub(super) time: Duration,
+}
+
+impl Opening {
+    /// What was asked for, less what was given back.
+    pub(super) fn grown_bytes(&self) -> i64 {
+        let [asked, returned] = [self.asked_bytes, self.returned_bytes]
+            .map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+        asked - returned
+    }
+}
+
+/// What one thread has open, in the order of opening.
+#[derive(Clone, Debug, Default)]
+struct Thread {
+    open: Vec<Opening>,
+    /// Up to when the time of the last one is counted.
+    counted_until: Duration,
+}
+
+impl Thread {
+    fn count_time(&mut self, at: Duration) {
+        if let Some(last) = self.open.last_mut() {
+            last.time += at.saturating_sub(self.counted_until);
+        }
+        self.counted_until = self.counted_until.max(at);
+    }
+}
 
 /// The open files of one process.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
     /// Descriptor → the thread that opened it.
     owners: HashMap<i32, i32, SpreadIds>,
-    /// Thread → what it has open, in the order of opening.
-    open: HashMap<i32, Vec<(i32, FileId)>, SpreadIds>,
+    threads: HashMap<i32, Thread, SpreadIds>,
     /// How often each file was opened.
     times: HashMap<FileId, u64>,
 }
 
 impl Reading {
-    /// A thread opened a file.
-    pub(super) fn opened(&mut self, tid: i32, fd: i32, file: FileId) -> Option<FileId> {
+    /// A thread opened a file. Gives what the descriptor meant before.
+    pub(super) fn opened(
+        &mut self,
+        tid: i32,
+        fd: i32,
+        file: FileId,
+        at: Duration,
+    ) -> Option<Opening> {
         // The number may have been given back in a way that isn't watched: close_range, dup2.
-        let replaced = self.closed(fd);
+        let replaced = self.closed(fd, at);
         self.owners.insert(fd, tid);
-        self.open.entry(tid).or_default().push((fd, file));
+        let thread = self.threads.entry(tid).or_default();
+        thread.count_time(at);
+        thread.open.push(Opening {
+            file,
+            fd,
+            asked_bytes: 0,
+            returned_bytes: 0,
+            read_bytes: None,
+            is_mapped: false,
+            time: Duration::ZERO,
+        });
         replaced
     }
 
@@ -44,111 +102,151 @@ impl Reading {
         self.times.remove(&file);
     }
 
-    /// A thread closed a descriptor. Gives the file that nobody reads through it any more.
-    pub(super) fn closed(&mut self, fd: i32) -> Option<FileId> {
-        let owner = self.owners.remove(&fd)?;
-        let open = self.open.get_mut(&owner)?;
-        let at = open.iter().rposition(|(open, _)| *open == fd)?;
-        Some(open.remove(at).1)
-    }
-
-    /// A thread ended. Gives what it was reading.
-    pub(super) fn ended(&mut self, tid: i32) -> Vec<FileId> {
-        let open = self.open.remove(&tid).unwrap_or_default();
-        for (fd, _) in &open {
-            self.owners.remove(fd);
+    /// So many bytes more were read through a descriptor.
+    pub(super) fn read(&mut self, fd: i32, bytes: u64) {
+        if let Some(opening) = self.through(fd)
+            && !opening.is_mapped
+        {
+            let read = opening.read_bytes.unwrap_or(0);
+            opening.read_bytes = Some(read.saturating_add(bytes));
         }
-        open.into_iter().map(|(_, file)| file).collect()
     }
 
-    /// Everything that is being read.
-    pub(super) fn files(&self) -> impl Iterator<Item = FileId> {
-        self.open.values().flatten().map(|(_, file)| *file)
+    /// The file behind a descriptor is mapped.
+    pub(super) fn mapped(&mut self, fd: i32) {
+        if let Some(opening) = self.through(fd) {
+            opening.is_mapped = true;
+            opening.read_bytes = None;
+        }
+    }
+
+    fn through(&mut self, fd: i32) -> Option<&mut Opening> {
+        let thread = self.threads.get_mut(self.owners.get(&fd)?)?;
+        thread.open.iter_mut().find(|opening| opening.fd == fd)
+    }
+
+    /// A thread closed a descriptor. Gives the opening that ends with it.
+    pub(super) fn closed(&mut self, fd: i32, at: Duration) -> Option<Opening> {
+        let thread = self.threads.get_mut(&self.owners.remove(&fd)?)?;
+        let index = thread.open.iter().rposition(|opening| opening.fd == fd)?;
+        thread.count_time(at);
+        Some(thread.open.remove(index))
+    }
+
+    /// A thread ended. Gives what it had open.
+    pub(super) fn ended(&mut self, tid: i32, at: Duration) -> Vec<Opening> {
+        let Some(mut thread) = self.threads.remove(&tid) else {
+            return Vec::new();
+        };
+        thread.count_time(at);
+        for opening in &thread.open {
+            self.owners.remove(&opening.fd);
+        }
+        thread.open
+    }
+
+    /// The process ended. Gives everything that was open.
+    pub(super) fn all_ended(mut self, at: Duration) -> Vec<Opening> {
+        let tids: Vec<i32> = self.threads.keys().copied().collect();
+        let ended = tids.into_iter().flat_map(|tid| self.ended(tid, at));
+        ended.collect()
+    }
+
+    /// Everything that is open.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Opening> {
+        self.threads.values().flat_map(|thread| &thread.open)
+    }
+
+    /// Memory changed in a thread; `false` if it is reading nothing.
+    pub(super) fn changed(&mut self, tid: i32, change: &Change) -> bool {
+        let thread = self.threads.get_mut(&tid);
+        let Some(opening) = thread.and_then(|thread| thread.open.last_mut()) else {
+            return false;
+        };
+        opening.asked_bytes = opening.asked_bytes.saturating_add(change.asked_bytes);
+        opening.returned_bytes = opening.returned_bytes.saturating_add(change.returned_bytes);
+        true
     }
 
     /// What a thread is reading.
     pub(super) fn current(&self, tid: i32) -> Option<FileId> {
-        Some(self.open.get(&tid)?.last()?.1)
+        Some(self.threads.get(&tid)?.open.last()?.file)
     }
-}
-
-/// Whether a successful open is for reading a file: not for writing only, no directory, no device.
-pub(super) fn is_for_reading(call: &Call) -> bool {
-    let flags = match call.syscall {
-        Syscall::Open => call.args[1],
-        Syscall::Openat => call.args[2],
-        // openat2 takes them from memory.
-        Syscall::Openat2 => 0,
-        _ => return false,
-    };
-    let flags = flags as i32;
-    let unread = libc::O_DIRECTORY | libc::O_PATH;
-    flags & libc::O_ACCMODE != libc::O_WRONLY
-        && flags & unread == 0
-        && call.path.as_deref().is_some_and(is_a_file)
-}
-
-fn is_a_file(path: &[u8]) -> bool {
-    !path.starts_with(b"/dev/") && !path.is_empty()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn file(opening: Option<Opening>) -> Option<FileId> {
+        opening.map(|opening| opening.file)
+    }
+
     #[test]
     fn the_last_one_opened_is_being_read() {
         let mut reading = Reading::default();
-        reading.opened(1, 3, 30);
-        reading.opened(1, 4, 40);
-        reading.opened(2, 5, 50);
+        reading.opened(1, 3, 30, at(0));
+        reading.opened(1, 4, 40, at(0));
+        reading.opened(2, 5, 50, at(0));
         assert_eq!(reading.current(1), Some(40));
         assert_eq!(reading.current(2), Some(50));
-        assert_eq!(reading.closed(4), Some(40));
+        assert_eq!(file(reading.closed(4, at(0))), Some(40));
         assert_eq!(reading.current(1), Some(30));
-        assert_eq!(reading.closed(4), None);
-        assert_eq!(reading.ended(2), [50]);
+        assert_eq!(file(reading.closed(4, at(0))), None);
+        assert_eq!(reading.ended(2, at(0))[0].file, 50);
         assert_eq!(reading.current(2), None);
-        assert_eq!(reading.files().collect::<Vec<_>>(), [30]);
+        let open: Vec<_> = reading.open().map(|opening| opening.file).collect();
+        assert_eq!(open, [30]);
     }
 
     #[test]
     fn another_thread_may_close_it() {
         let mut reading = Reading::default();
-        reading.opened(1, 3, 30);
+        reading.opened(1, 3, 30, at(0));
         // Whoever does: descriptors belong to the process.
-        assert_eq!(reading.closed(3), Some(30));
+        assert_eq!(file(reading.closed(3, at(0))), Some(30));
         assert_eq!(reading.current(1), None);
     }
 
     #[test]
     fn a_number_that_comes_again_was_closed() {
         let mut reading = Reading::default();
-        reading.opened(1, 3, 30);
-        assert_eq!(reading.opened(2, 3, 31), Some(30));
+        reading.opened(1, 3, 30, at(0));
+        assert_eq!(file(reading.opened(2, 3, 31, at(0))), Some(30));
         assert_eq!(reading.current(1), None);
         assert_eq!(reading.current(2), Some(31));
     }
 
     #[test]
-    fn only_files_are_read() {
-        let opened = |syscall, flags: i32, path: Option<&str>| Call {
-            syscall,
-            args: match syscall {
-                Syscall::Open => [0, flags as u64, 0, 0, 0, 0],
-                _ => [0, 0, flags as u64, 0, 0, 0],
-            },
-            result: Ok(3),
-            path: path.map(|path| path.as_bytes().to_vec()),
-            stack: None,
-        };
-        let reads = |syscall, flags, path| is_for_reading(&opened(syscall, flags, path));
-        assert!(reads(Syscall::Open, libc::O_RDONLY, Some("/etc/hosts")));
-        assert!(reads(Syscall::Openat, libc::O_RDWR, Some("relative")));
-        assert!(!reads(Syscall::Openat, libc::O_WRONLY, Some("/var/log/x")));
-        assert!(!reads(Syscall::Openat, libc::O_DIRECTORY, Some("/etc")));
-        assert!(!reads(Syscall::Open, libc::O_RDONLY, Some("/dev/urandom")));
-        assert!(!reads(Syscall::Open, libc::O_RDONLY, None));
-        assert!(!reads(Syscall::Creat, 0, Some("/tmp/x")));
+    fn time_is_that_of_the_last_one_opened() {
+        let mut reading = Reading::default();
+        reading.opened(1, 3, 30, at(1));
+        reading.opened(1, 4, 40, at(2));
+        assert_eq!(reading.closed(4, at(5)).unwrap().time, at(3));
+        assert_eq!(
+            reading.closed(3, at(7)).unwrap().time,
+            at(3),
+            "1 to 2, 5 to 7"
+        );
+        reading.opened(1, 3, 30, at(9));
+        assert_eq!(reading.all_ended(at(10))[0].time, at(1));
+    }
+
+    #[test]
+    fn what_is_mapped_is_read_unseen() {
+        let mut reading = Reading::default();
+        reading.opened(1, 3, 30, at(0));
+        reading.read(3, 10);
+        reading.read(3, 5);
+        assert_eq!(reading.closed(3, at(0)).unwrap().read_bytes, Some(15));
+        reading.opened(1, 3, 30, at(0));
+        reading.read(3, 10);
+        reading.mapped(3);
+        reading.read(3, 5);
+        assert_eq!(reading.closed(3, at(0)).unwrap().read_bytes, None);
     }
 }

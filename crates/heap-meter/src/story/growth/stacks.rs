@@ -40,14 +40,14 @@ pub(super) struct Stacks {
 impl Stacks {
     pub(super) fn grew(&mut self, stack: Option<&Stack>, bytes: u64) {
         let Some(stack) = stack else {
-            self.unknown_bytes += bytes;
+            self.unknown_bytes = self.unknown_bytes.saturating_add(bytes);
             return;
         };
         let full = self.by_frames.len() >= MOST_STACKS;
         let growth = match self.by_frames.get_mut(&stack.frames) {
             Some(growth) => growth,
             None if full => {
-                self.left_out_bytes += bytes;
+                self.left_out_bytes = self.left_out_bytes.saturating_add(bytes);
                 return;
             }
             None => self
@@ -59,7 +59,7 @@ impl Stacks {
                     ..StackGrowth::default()
                 }),
         };
-        growth.bytes += bytes;
+        growth.bytes = growth.bytes.saturating_add(bytes);
         growth.count += 1;
         if let Some(size) = stack.requested_bytes
             && (growth.requested.len() < MOST_SIZES || growth.requested.contains_key(&size))

@@ -2,8 +2,10 @@ use super::*;
 use crate::event::{Ending, Syscall};
 use std::time::Duration;
 
+mod files;
 mod layout;
 mod low_memory;
+mod stacks;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1 << 20;
@@ -53,6 +55,7 @@ impl Told {
         let found = crate::event::Memory {
             ranges,
             program_break,
+            executed_files: Vec::new(),
         };
         self.event(1, 1, What::Memory(found))
     }
@@ -136,7 +139,7 @@ fn mappings_are_told_apart() {
             libc::MAP_SHARED | libc::MAP_ANONYMOUS,
         )
         .mmap(AREA + 6 * MIB, MIB, RW, ANONYMOUS | libc::MAP_STACK);
-    assert_eq!(told.kinds(), [("other", 8192 + MIB as i64)]);
+    assert_eq!(told.kinds(), [("stack", MIB as i64), ("other", 8192)]);
     told.munmap(AREA + 6 * MIB, MIB);
     assert_eq!(told.kinds(), [("other", 8192)]);
 }
@@ -323,6 +326,36 @@ fn growth_by_stack() {
     assert_eq!((stacks[0].bytes, stacks[0].count), (3 * MIB, 3));
     assert_eq!(stacks[0].requested, [(40, 2)].into());
     assert_eq!(told.0.without_stack_bytes(), 4096);
+}
+
+#[test]
+fn a_break_below_the_first_one_that_was_told_gives_back_what_was_there_before() {
+    let mut told = Told::default();
+    told.brk(HEAP, HEAP)
+        .brk(HEAP - 4096, HEAP - 4096)
+        .brk(HEAP - 32 * KIB, HEAP - 32 * KIB);
+    assert_eq!(told.kinds(), [("earlier", -32 * 1024)]);
+    assert_eq!(told.0.returned_bytes(), 32 * KIB);
+    // What comes after that isn't of before.
+    told.brk(HEAP, HEAP).brk(HEAP - 32 * KIB, HEAP - 32 * KIB);
+    assert_eq!(told.kinds(), [("earlier", -32 * 1024)]);
+    assert_eq!(told.0.peak().total(), 0);
+}
+
+#[test]
+fn a_refusal_below_the_known_break_says_where_the_break_is() {
+    let mut told = Told::default();
+    told.0.keep_layout();
+    told.brk(0, HEAP)
+        .brk(HEAP + MIB, HEAP + MIB)
+        .brk(HEAP + 132 * KIB, HEAP);
+    assert_eq!(told.kinds(), []);
+    assert_eq!(told.0.returned_bytes(), MIB);
+    assert_eq!(
+        told.0.layout().unwrap().program_break,
+        Some(HEAP + MIB),
+        "at its peak"
+    );
 }
 
 /// Whatever is called in whatever order, what is held is what the ranges say, and giving all of
