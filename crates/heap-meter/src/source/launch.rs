@@ -49,6 +49,7 @@ mod filter;
 mod image;
 mod note;
 mod options;
+pub(in crate::source) mod positions;
 mod prepared;
 pub(in crate::source) mod ptrace;
 pub(in crate::source) mod reader;

@@ -8,6 +8,7 @@ use super::teller::{Teller, Who, result};
 use super::{AttachError, Stopper, hold, subject};
 use crate::event::{Call, Sink, Syscall};
 use crate::source::launch::architecture;
+use crate::source::launch::positions::Positions;
 use crate::source::launch::ptrace::{self, SyscallInfo, Until};
 use crate::source::launch::reader::{self, Asked};
 use crate::source::launch::stop::Stop;
@@ -20,6 +21,7 @@ pub(super) struct ByPtrace<'a> {
     stopper: &'a Stopper,
     sentinel: i32,
     tracees: Tracees,
+    positions: Positions,
     /// Those that will report once more, at least their end.
     expected: HashSet<i32>,
     since: Instant,
@@ -48,6 +50,7 @@ impl<'a> ByPtrace<'a> {
             stopper,
             sentinel,
             tracees,
+            positions: Positions::default(),
             expected,
             since: Instant::now(),
             started: false,
@@ -81,6 +84,9 @@ impl<'a> ByPtrace<'a> {
             if let Stop::Ended(ending) = stop {
                 self.expected.remove(&tid);
                 if let Some(tracee) = self.tracees.ended(tid) {
+                    if tracee.pid == tid {
+                        self.positions.forget(tid);
+                    }
                     teller.ended(self.who(tracee.pid, tid), Some(ending));
                 }
                 continue;
@@ -134,10 +140,12 @@ impl<'a> ByPtrace<'a> {
         };
         if info.op == ENTRY {
             let [number, args @ .., _] = info.data;
-            tracee.asked = Some(Asked {
-                number: number as i64,
-                args,
-            });
+            let number = number as i64;
+            let asked = tracee.asked.insert(Asked { number, args });
+            let (pid, read) = (tracee.pid, self.positions.before(tracee.pid, tid, asked));
+            if let Some(read) = read {
+                teller.tell(self.who(pid, tid), read);
+            }
             return;
         }
         let (pid, asked) = (tracee.pid, tracee.asked.take());
@@ -166,6 +174,7 @@ impl<'a> ByPtrace<'a> {
             path,
             stack: None,
         };
+        self.positions.after(pid, &call);
         let refused = syscall == Syscall::Brk && call.failed() && teller.wants_refusal(pid);
         let refusal = refused.then(|| refusal::of(pid)).flatten();
         teller.returned(self.who(pid, tid), call, refusal);
@@ -175,6 +184,7 @@ impl<'a> ByPtrace<'a> {
         let former_tid = ptrace::event_message(pid).unwrap_or(pid);
         let tracee = self.tracees.executed(pid, former_tid);
         let by = reader::exec_call(tracee.asked.take());
+        self.positions.forget(pid);
         // Its fellows are gone; one that ended by taking over the process's number won't report.
         let tracees = &mut self.tracees;
         self.expected.retain(|tid| tracees.get_mut(*tid).is_some());

@@ -44,11 +44,13 @@ impl Reader {
     pub(in crate::source) const NATIVE: Self = Self::SyscallInfo;
 
     /// Looks at a thread that the filter has stopped before a call. `None`: what is needed can be
-    /// read afterwards.
-    pub(in crate::source) fn before(self, tid: i32) -> io::Result<Option<Asked>> {
+    /// read afterwards, and nobody is `curious` before.
+    pub(in crate::source) fn before(self, tid: i32, curious: bool) -> io::Result<Option<Asked>> {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Registers => Ok(None),
+            Self::Registers if !curious => Ok(None),
+            #[cfg(target_arch = "x86_64")]
+            Self::Registers => Ok(ptrace::registers(tid)?.map(|registers| asked(&registers))),
             Self::SyscallInfo => {
                 let info = ptrace::syscall_info(tid)?;
                 if info.op != SyscallInfo::SECCOMP {
@@ -74,19 +76,7 @@ impl Reader {
             #[cfg(target_arch = "x86_64")]
             Self::Registers => {
                 let registers = ptrace::registers(tid)?.ok_or_else(unreadable)?;
-                let args = [
-                    registers.rdi,
-                    registers.rsi,
-                    registers.rdx,
-                    registers.r10,
-                    registers.r8,
-                    registers.r9,
-                ];
-                let asked = Asked {
-                    number: registers.orig_rax as i64,
-                    args,
-                };
-                Ok((asked, result(registers.rax as i64)))
+                Ok((asked(&registers), result(registers.rax as i64)))
             }
             Self::SyscallInfo => {
                 let info = ptrace::syscall_info(tid)?;
@@ -94,6 +84,21 @@ impl Reader {
                 Ok((asked.ok_or_else(unreadable)?, result(info.data[0] as i64)))
             }
         }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn asked(registers: &libc::user_regs_struct) -> Asked {
+    Asked {
+        number: registers.orig_rax as i64,
+        args: [
+            registers.rdi,
+            registers.rsi,
+            registers.rdx,
+            registers.r10,
+            registers.r8,
+            registers.r9,
+        ],
     }
 }
 

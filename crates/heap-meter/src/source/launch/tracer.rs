@@ -13,6 +13,7 @@ use super::child::{self, Newborn};
 use super::image::Images;
 use super::note::Notes;
 use super::options::{Hooks, Options};
+use super::positions::Positions;
 use super::prepared::Prepared;
 use super::ptrace::{self, Until};
 use super::reader::Reader;
@@ -53,6 +54,7 @@ pub(super) fn run<S: Sink>(
         ready,
         tracees,
         images: Images::default(),
+        positions: Positions::default(),
         notes: Notes::default(),
         stage: Stage::BeforeExec {
             // Without a filter there is nothing to prove.
@@ -116,6 +118,7 @@ struct Tracer<S> {
     ready: SyncSender<i32>,
     tracees: Tracees,
     images: Images,
+    positions: Positions,
     notes: Notes,
     stage: Stage,
     /// Of the launched process.

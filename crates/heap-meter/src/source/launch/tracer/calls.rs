@@ -17,7 +17,13 @@ impl<S: Sink> Tracer<S> {
         if let Some(tracee) = self.tracees.get_mut(tid) {
             tracee.in_call = true;
             // If it can't be read, it was killed, or the reader says so after the call.
-            tracee.asked = self.reader.before(tid).unwrap_or(None);
+            let pid = tracee.pid;
+            let curious = self.positions.any(pid);
+            tracee.asked = self.reader.before(tid, curious).unwrap_or(None);
+            let asked = tracee.asked.as_ref().filter(|_| curious);
+            if let Some(read) = asked.and_then(|asked| self.positions.before(pid, tid, asked)) {
+                self.tell(pid, tid, read);
+            }
         }
         ptrace::restart(tid, Until::CallDone, 0);
     }
@@ -57,6 +63,7 @@ impl<S: Sink> Tracer<S> {
                 stack: None,
             };
             let effect = self.images.after(pid, &call);
+            self.positions.after(pid, &call);
             if effect.grew
                 && let Some(hook) = &mut self.hooks.growth
             {

@@ -22,6 +22,7 @@ impl<S: Sink> Tracer<S> {
         };
         let before = tracee.asked.take();
         self.images.forget(pid);
+        self.positions.forget(pid);
         if reader::is_foreign(pid) {
             self.notes.foreign_architecture(pid);
         }
@@ -76,8 +77,14 @@ impl<S: Sink> Tracer<S> {
 
     /// A thread is about to end.
     pub(super) fn leaving(&mut self, tid: i32) {
+        let last_of = self.tracees.leaving(tid);
+        if let Some(pid) = last_of {
+            for read in self.positions.ending(pid, tid) {
+                self.tell(pid, tid, read);
+            }
+        }
         let since = Instant::now();
-        if let Some(pid) = self.tracees.leaving(tid)
+        if let Some(pid) = last_of
             && let Some(hook) = &mut self.hooks.exit
             && let Stage::Running { .. } = self.stage
         {
@@ -113,6 +120,7 @@ impl<S: Sink> Tracer<S> {
             if tracee.pid == tid {
                 self.roster.leave(tid);
                 self.images.forget(tid);
+                self.positions.forget(tid);
             }
             self.tell(tracee.pid, tid, What::Exited(ending));
         }
