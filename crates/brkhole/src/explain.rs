@@ -62,7 +62,7 @@ fn report(arguments: &ExplainArguments, finished: &Finished<Story>) -> anyhow::R
     trace.lost_events = finished.lost_events;
     trace.notes = finished.notes.iter().map(ToString::to_string).collect();
     trace.notes.extend(unread(finished));
-    remedy::add_to(&mut trace.findings);
+    remedy::add_to(&mut trace, story);
     let title = arguments.logs.iter().map(|log| name(log));
     let title = title.collect::<Vec<_>>().join(" ");
     if let Some(path) = &arguments.map {

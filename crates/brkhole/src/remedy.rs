@@ -1,37 +1,18 @@
-//! What to do about files of which this command knows what they are.
+//! What this command knows beyond what the calls tell: of files, and of whose memory it is.
+
+mod bundle;
+mod mappings;
 
 use heap_meter::finding::Finding;
+use heap_meter::story::Story;
+use heap_meter::trace::Trace;
 
-/// Names under which distributions keep their bundle of CA certificates.
-const BUNDLES: [&str; 6] = [
-    "ca-certificates.crt",
-    "ca-bundle.crt",
-    "ca-bundle.pem",
-    "tls-ca-bundle.pem",
-    "cacert.pem",
-    "cert.pem",
-];
+pub(crate) use bundle::{NGINX, PRELOAD};
 
-/// Who has a bundle of certificates parsed once.
-pub(crate) const PARSED_ONCE: &str = "nginx does it once since 1.27.2, lua-nginx-module once for \
-    all locations that redefine nothing since 0.10.26. For a program that can't be changed, preload \
-    libtrusted_ca_preload.so: it has the bundle parsed once.";
-
-/// Adds to the findings what is known of the files that they name.
-pub(crate) fn add_to(findings: &mut [Finding]) {
-    for finding in findings
-        .iter_mut()
-        .filter(|found| found.kind == "repeated-file")
-    {
-        let path = finding.evidence.get("path").and_then(|path| path.as_str());
-        if path.is_some_and(is_bundle) {
-            finding.remedy = Some(format!(
-                "It is a bundle of CA certificates, parsed for every SSL context. {PARSED_ONCE} In \
-                 your own, make one context and share it, or load only the certificates that are \
-                 needed."
-            ));
-        }
-    }
+/// Adds to the findings what is known of the files that they name, and of who had the memory.
+pub(crate) fn add_to(trace: &mut Trace, story: &Story) {
+    bundle::tell(trace, story);
+    mappings::tell(trace);
 }
 
 /// Says that the blocker is the one that the user asked for.
@@ -42,9 +23,4 @@ pub(crate) fn own_hole(findings: &mut [Finding]) {
     {
         finding.remedy = Some("It is the hole that --hole asked for.".to_owned());
     }
-}
-
-fn is_bundle(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    BUNDLES.contains(&name)
 }

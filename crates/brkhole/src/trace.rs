@@ -40,7 +40,7 @@ fn story(arguments: &TraceArguments) -> Story {
 
 /// Writes the report and the pictures that were asked for.
 fn report(arguments: &TraceArguments, mut trace: Trace, story: &Story) -> anyhow::Result<()> {
-    remedy::add_to(&mut trace.findings);
+    remedy::add_to(&mut trace, story);
     if arguments.hole {
         remedy::own_hole(&mut trace.findings);
     }

@@ -19,7 +19,7 @@ use heap_meter::units::Bytes;
 
 use super::inspected::Inspected;
 use super::pids::all_pids;
-use crate::remedy::PARSED_ONCE;
+use crate::remedy::{NGINX, PRELOAD};
 
 /// Clock ticks of `/proc/PID/stat` in a second.
 ///
@@ -119,7 +119,7 @@ fn old_configuration(process: &mut Inspected, reload: Reload) {
                  were forked with these pages. The next reload brings it again; a restart, or an \
                  upgrade of the binary on the fly (SIGUSR2, then SIGQUIT to the old master), starts \
                  from nothing. If the configuration is big because it loads a bundle of CA \
-                 certificates many times, have it parsed once. {PARSED_ONCE}"
+                 certificates many times, have it parsed once. {NGINX} {PRELOAD}"
             ));
         finding.evidence.extend(evidence);
     }

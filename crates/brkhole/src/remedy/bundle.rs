@@ -1,0 +1,148 @@
+//! Bundles of CA certificates: who parses them, and who can have them parsed once.
+
+mod library;
+
+use heap_meter::finding::Finding;
+use heap_meter::story::Story;
+use heap_meter::story::growth::FileGrowth;
+use heap_meter::trace::Trace;
+
+use library::Tls;
+
+/// Names under which distributions keep their bundle of CA certificates.
+const BUNDLES: [&str; 6] = [
+    "ca-certificates.crt",
+    "ca-bundle.crt",
+    "ca-bundle.pem",
+    "tls-ca-bundle.pem",
+    "cacert.pem",
+    "cert.pem",
+];
+
+/// Whoever opens a bundle parses the whole of it; without a clock, so many times are worth a word.
+const OPENINGS: u64 = 10;
+
+/// Since when nginx needs no help.
+pub(crate) const NGINX: &str = "nginx does it once since 1.27.2, lua-nginx-module once for all \
+    locations that redefine nothing since 0.10.26.";
+
+/// What helps a program that loads it by its name with OpenSSL 1.1 or 3.
+pub(crate) const PRELOAD: &str = "For a program that can't be changed, preload \
+    libtrusted_ca_preload.so: it has the bundle parsed once.";
+
+/// Functions of OpenSSL that load a file of certificates by its name.
+///
+/// # References
+/// OpenSSL 1.1.1 and 3.0, `crypto/x509/by_file.c`, `x509_d2.c`, `ssl/ssl_lib.c`
+const LOADS_BY_NAME: [&str; 6] = [
+    "by_file_ctrl",
+    "X509_load_cert_crl_file",
+    "X509_load_cert_file",
+    "X509_STORE_load_file",
+    "X509_STORE_load_locations",
+    "SSL_CTX_load_verify_",
+];
+
+/// Says of each bundle that is read again and again what it is, and what can be done.
+pub(super) fn tell(trace: &mut Trace, story: &Story) {
+    for file in story.growth.by_file() {
+        let path = String::from_utf8_lossy(&file.path);
+        if !is_bundle(&path) {
+            continue;
+        }
+        let is_of_it = |finding: &&mut Finding| {
+            let is_repeated = ["repeated-file", "repeated-reading"].contains(&&*finding.kind);
+            is_repeated && finding.evidence.get("path").is_some_and(|of| *of == *path)
+        };
+        let advised = advice(trace, file);
+        if let Some(finding) = trace.findings.iter_mut().find(is_of_it) {
+            finding.remedy = Some(said(&advised, &finding.kind));
+        } else if story.growth.last_event().is_none() && file.most_opens_by_one >= OPENINGS {
+            let mut finding = story.repeated_reading(file);
+            finding.remedy = Some(said(&advised, &finding.kind));
+            trace.findings.push(finding);
+        }
+    }
+}
+
+fn said(advice: &str, kind: &str) -> String {
+    let own = match kind {
+        "repeated-file" => {
+            "In your own, make one context and share it, or load only the certificates that are \
+             needed."
+        }
+        _ => "In your own, load it once and keep what comes of it.",
+    };
+    format!("It is a bundle of CA certificates, parsed each time that it is loaded. {advice} {own}")
+}
+
+/// What can be done without changing the program, or why nothing can.
+fn advice(trace: &Trace, file: &FileGrowth) -> String {
+    let preload = preload(trace, file);
+    match is_nginx(trace) {
+        true => format!("{NGINX} {preload}"),
+        false => preload,
+    }
+}
+
+fn preload(trace: &Trace, file: &FileGrowth) -> String {
+    let by_name = match is_nginx(trace) {
+        true => Some(true),
+        false => loads_by_name(trace),
+    };
+    match (Tls::of(file.libraries.paths()), by_name) {
+        (Tls::Preloaded, _) => {
+            "libtrusted_ca_preload.so is loaded and has nothing to share: this program doesn't \
+             load the bundle by its name with OpenSSL 1.1 or 3."
+        }
+        (Tls::OpenSsl, Some(true)) => PRELOAD,
+        (Tls::OpenSsl | Tls::Unseen, Some(false)) => {
+            "No stack shows a function of OpenSSL that loads it by its name: where the program \
+             reads it itself, libtrusted_ca_preload.so has nothing to share."
+        }
+        (Tls::OpenSsl, None) => {
+            "If the program loads it by its name with OpenSSL (as cafile= does in Python) and \
+             can't be changed, preload libtrusted_ca_preload.so: it has the bundle parsed once. \
+             What a program reads itself and hands over as text (cadata=) it can't share."
+        }
+        (Tls::Unseen, _) => {
+            "If the program loads it by its name with a shared OpenSSL 1.1 or 3 and can't be \
+             changed, preload libtrusted_ca_preload.so: it has the bundle parsed once."
+        }
+        (Tls::None, _) => {
+            "The program was seen to load no shared OpenSSL, and libtrusted_ca_preload.so can do \
+             nothing for others."
+        }
+        (Tls::Other(name), _) => {
+            return format!(
+                "Its TLS library is {name}; libtrusted_ca_preload.so can do nothing for others \
+                 than OpenSSL 1.1 and 3."
+            );
+        }
+    }
+    .to_owned()
+}
+
+/// Whether OpenSSL loads files by their names in this run; `None` if no stacks are known.
+fn loads_by_name(trace: &Trace) -> Option<bool> {
+    let stacks = &trace.growth.by_stack;
+    let mut frames = stacks.iter().flat_map(|stack| &stack.frames);
+    let does = |frame: &String| LOADS_BY_NAME.iter().any(|name| frame.contains(name));
+    (!stacks.is_empty()).then(|| frames.any(does))
+}
+
+/// By what it is called, or by the configuration that it reads.
+fn is_nginx(trace: &Trace) -> bool {
+    const NAMES: [&str; 3] = ["nginx", "openresty", "angie"];
+    let words = trace.command.iter().flatten();
+    let mut words = words.map(|word| library::name(word.as_bytes()));
+    let mut files = trace.growth.by_file.iter();
+    words.any(|word| NAMES.iter().any(|name| word.starts_with(name.as_bytes())))
+        || files.any(|file| library::name(file.path.as_bytes()) == b"nginx.conf")
+}
+
+fn is_bundle(path: &str) -> bool {
+    BUNDLES
+        .iter()
+        .any(|bundle| library::name(path.as_bytes()) == bundle.as_bytes())
+}
