@@ -4,6 +4,7 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{AccessFlags, access, geteuid};
@@ -57,4 +58,34 @@ pub fn for_programs(kept: &Path) -> PathBuf {
     } else {
         std::env::temp_dir()
     }
+}
+
+/// Directives for `http` of an nginx whose files are in this directory. Of root's nginx the workers are
+/// somebody else, who has no way there, and nothing is said; anybody else's may not make the directories
+/// that nginx was built with.
+pub fn of_nginx(directory: &Path) -> String {
+    if geteuid().is_root() {
+        return String::new();
+    }
+    let directives = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|what| {
+        let path = directory.join(what);
+        format!("{what}_temp_path \"{}\";\n", path.display())
+    });
+    directives.concat()
+}
+
+/// Makes an executable file with another's content. Not by writing it here: a test on another thread
+/// may fork meanwhile, and as long as its child has the file open for writing, nobody can execute it
+/// (`ETXTBSY`).
+///
+/// # Panics
+///
+/// When it can't be made.
+pub fn executable_copy(from: &Path, to: &Path, mode: u32) {
+    let mode = format!("--mode={mode:o}");
+    let status = Command::new("install").arg(mode).args([from, to]).status();
+    assert!(
+        status.expect("install(1) is there").success(),
+        "{from:?} to {to:?}"
+    );
 }

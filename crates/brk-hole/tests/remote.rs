@@ -156,13 +156,7 @@ fn a_32_bit_program_is_refused_and_runs_on() {
     let content = place.join("remote-content32");
     let program = place.join("remote-elf32");
     std::fs::write(&content, elf32()).unwrap();
-    // Not written here: a child of another test could have it open, and nobody could execute it.
-    let mut install = Command::new("install");
-    let status = install
-        .arg("--mode=755")
-        .args([&content, &program])
-        .status();
-    assert!(status.unwrap().success());
+    suite::place::executable_copy(&content, &program, 0o755);
     if let Err(error) = Command::new(&program).status() {
         let mut stderr = std::io::stderr();
         writeln!(stderr, "skipped: no 32-bit programs here ({error})").unwrap();

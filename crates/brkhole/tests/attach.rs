@@ -210,6 +210,37 @@ fn why_not() {
     assert!(complaint.contains("itself"), "{complaint}");
 }
 
+/// As in the background of a script, which has it ignore SIGINT: that stays so, and it can be ended.
+#[test]
+fn with_sigint_ignored_it_ends_otherwise() {
+    let mut target = Command::new("sleep").arg("1000").spawn().unwrap();
+    let pid = target.id().to_string();
+    let watching = |more: &[&str]| {
+        Command::new("sh")
+            .args(["-c", "trap '' INT; exec \"$0\" \"$@\""])
+            .args([env!("CARGO_BIN_EXE_brkhole"), "trace", "--via", "ptrace"])
+            .args(["--pid", &pid, "-o", "/dev/null"])
+            .args(more)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let mut bounded = watching(&["--duration", "0.1"]);
+    assert!(ended(&mut bounded).success());
+    let mut watcher = watching(&[]);
+    let mut line = String::new();
+    let mut said = lines(watcher.stderr.take().unwrap());
+    said.read_line(&mut line).unwrap();
+    assert!(line.contains("watching process"), "{line}");
+    let watching = watcher.id().cast_signed();
+    signal("INT", watching);
+    signal("TERM", watching);
+    assert!(ended(&mut watcher).success());
+    assert!(target.try_wait().unwrap().is_none(), "it runs on");
+    target.kill().unwrap();
+    target.wait().unwrap();
+}
+
 fn is_kernel_thread(pid: i32) -> bool {
     std::fs::read(format!("/proc/{pid}/maps")).is_ok_and(|maps| maps.is_empty())
 }

@@ -78,7 +78,15 @@ fn much_that_could_be_returned_is_a_finding_and_little_is_none() {
         return;
     }
     let program = freed();
-    let traced = |blocks| json(&["trace", "--", "sh", "-c", &format!("{program} {blocks}; :")]);
+    let traced = |blocks| {
+        json(&[
+            "trace",
+            "--",
+            "sh",
+            "-c",
+            &format!("'{program}' {blocks}; :"),
+        ])
+    };
     let report = traced(10_000);
     let findings = report["findings"].as_array().unwrap();
     let of_kind = |finding: &&Value| finding["kind"] == "memory-returnable";
@@ -123,7 +131,7 @@ fn of_many_processes_the_launched_one_and_the_greatest_are_told() {
     }
     let program = freed();
     let script = format!(
-        "for size in 500 3000 2500 400 300 2000; do {program} $size; done > /dev/null
+        "for size in 500 3000 2500 400 300 2000; do '{program}' $size; done > /dev/null
          for number in 1 2 3 4 5 6 7 8 9 10; do /bin/true; done"
     );
     let report = json(&["trace", "--", "sh", "-c", &script]);

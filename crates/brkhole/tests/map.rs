@@ -163,7 +163,7 @@ fn a_hole_that_nobody_ran_into_is_in_the_picture() {
 fn a_place_that_can_not_be_written_is_said_before_anything_is_run() {
     let directory = tempfile::tempdir().unwrap();
     let ran = directory.path().join("ran");
-    let touch = format!("touch {}", path(&ran));
+    let touch = format!("touch '{}'", path(&ran));
     for command in ["trace", "compare"] {
         let words = [
             command,

@@ -111,12 +111,13 @@ impl Nginx {
         let locations: String = (0..LOCATIONS)
             .map(|number| format!("location /{number} {{ }}\n"))
             .collect();
+        let files = suite::place::of_nginx(directory.path());
         let configuration = format!(
             "load_module {MODULES}/ndk_http_module.so;\n\
              load_module {MODULES}/ngx_http_lua_module.so;\n\
              pid \"{place}/nginx.pid\";\nerror_log \"{place}/error.log\";\nworker_processes 1;\n\
              events {{ }}\n\
-             http {{\naccess_log off;\nlua_ssl_trusted_certificate {bundle};\n\
+             http {{\naccess_log off;\n{files}lua_ssl_trusted_certificate {bundle};\n\
              server {{ listen \"unix:{place}/socket\";\n{locations}}}\n}}\n"
         );
         std::fs::write(directory.path().join("nginx.conf"), configuration).unwrap();

@@ -1,6 +1,7 @@
 //! What can't be looked into is named, and the others are reported all the same.
 
 use std::process::{Child, Command};
+use suite::waiting::eventually;
 
 use serde_json::Value;
 
@@ -42,9 +43,7 @@ fn a_process_that_has_ended() {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         stat.contains(") Z ")
     };
-    while !is_zombie() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    eventually("it is a zombie", is_zombie);
     let complaint = complaint_on(&pid.to_string());
     assert!(complaint.contains("has ended"), "{complaint}");
 }

@@ -2,6 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use suite::waiting::eventually;
 
 use crate::common::brkhole;
 use crate::harness::{Target, tracer};
@@ -34,9 +35,7 @@ fn ctrl_c_while_waiting() {
         let mut target = Target::started("stuck", &["single", "same"], "stuck");
         let child = trimming(&target);
         // Until it has begun, a signal ends it in the ordinary way.
-        while tracer(target.pid()) == 0 {
-            std::thread::yield_now();
-        }
+        eventually("it is held", || tracer(target.pid()) != 0);
         signal(&child, name);
         let output = child.wait_with_output().unwrap();
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,8 +1,11 @@
 //! nginx under load, trimmed again and again.
 
 use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use suite::waiting::eventually;
 
 use crate::common::children::children;
 use crate::common::installed;
@@ -26,11 +29,15 @@ impl Nginx {
         drop(listener);
         let place = directory.path().display();
         std::fs::write(directory.path().join("page.html"), vec![b'a'; 100_000]).unwrap();
+        // Anybody else is told that there is no choice.
+        let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+        let user = if root { "user root;\n" } else { "" };
+        let files = suite::place::of_nginx(directory.path());
         let configuration = format!(
-            "daemon off;\nuser root;\npid {place}/pid;\nerror_log {place}/error.log warn;\n\
+            "daemon off;\n{user}pid \"{place}/pid\";\nerror_log \"{place}/error.log\" warn;\n\
              worker_processes {WORKERS};\nevents {{ }}\n\
-             http {{\naccess_log off;\nkeepalive_requests 20;\ngzip on;\n\
-             server {{\nlisten 127.0.0.1:{port};\nroot {place};\n\
+             http {{\naccess_log off;\n{files}keepalive_requests 20;\ngzip on;\n\
+             server {{\nlisten 127.0.0.1:{port};\nroot \"{place}\";\n\
              location = /short {{ return 200 short; }}\n}}\n}}\n"
         );
         let file = directory.path().join("nginx.conf");
@@ -52,11 +59,10 @@ impl Nginx {
             master,
             port,
         };
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err()
-            || nginx.workers().len() != WORKERS
-        {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        eventually("it listens", || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+                && nginx.workers().len() == WORKERS
+        });
         nginx
     }
 

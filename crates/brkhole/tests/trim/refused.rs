@@ -4,6 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use suite::waiting::eventually;
 
 use crate::common::skipped;
 use crate::harness::{Target, refused, refused_by, trim, trimmed};
@@ -25,9 +26,9 @@ fn zombie() {
     let mut child = Command::new("true").spawn().unwrap();
     let pid = child.id() as i32;
     let stat = format!("/proc/{pid}/stat");
-    while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
-        std::thread::yield_now();
-    }
+    eventually("it is a zombie", || {
+        std::fs::read_to_string(&stat).unwrap().contains(") Z ")
+    });
     refused(pid, &["has ended", "reap"]);
     child.wait().unwrap();
 }
@@ -37,9 +38,9 @@ fn stopped() {
     let target = Target::of(&mut shell(), "ready");
     target.signal(libc::SIGSTOP);
     let stat = format!("/proc/{}/stat", target.pid());
-    while !std::fs::read_to_string(&stat).unwrap().contains(") T ") {
-        std::thread::yield_now();
-    }
+    eventually("it is stopped", || {
+        std::fs::read_to_string(&stat).unwrap().contains(") T ")
+    });
     let command = format!("kill -CONT {}", target.pid());
     refused(target.pid(), &["is stopped", &command]);
     assert!(std::fs::read_to_string(&stat).unwrap().contains(") T "));

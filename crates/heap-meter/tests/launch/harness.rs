@@ -5,10 +5,11 @@ pub use crate::installed::installed;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+pub use suite::place::executable_copy;
 pub use suite::waiting::eventually;
 
 use heap_meter::event::{Sink, Syscall};
-use heap_meter::source::launch::{Finished, Launch};
+use heap_meter::source::launch::{Finished, Launch, Note};
 use heap_meter::story::tally::{Counts, Tally};
 use heap_meter::target::{Stream, Target};
 
@@ -33,18 +34,6 @@ pub fn compiled(name: &str) -> PathBuf {
     compiled::compiled(&source, &format!("launch-{name}"), &["-O1"])
 }
 
-/// Makes an executable file with another's content. Not by writing it here: a test on another
-/// thread may fork meanwhile, and as long as its child has the file open for writing, nobody can
-/// execute it (ETXTBSY).
-pub fn executable_copy(from: &Path, to: &Path, mode: u32) {
-    let mode = format!("--mode={mode:o}");
-    let status = Command::new("install").arg(mode).args([from, to]).status();
-    assert!(
-        status.expect("install(1) is there").success(),
-        "{from:?} to {to:?}"
-    );
-}
-
 /// A target whose behaviour depends on nothing around it.
 pub fn target(program: impl Into<std::ffi::OsString>) -> Target {
     Target::new(program)
@@ -61,10 +50,22 @@ pub fn target(program: impl Into<std::ffi::OsString>) -> Target {
         .stdout(Stream::Null)
 }
 
-/// Runs a target to its end.
+/// Runs a target to its end. Its notes are those that an ordinary user's runs don't all have.
 pub fn watch<S: Sink + Send + 'static>(target: &Target, sink: S) -> Finished<S> {
     let finished = Launch::start(target, sink).and_then(Launch::wait);
-    finished.unwrap_or_else(|error| panic!("{:?}: {error}", target.command_line()))
+    let mut finished =
+        finished.unwrap_or_else(|error| panic!("{:?}: {error}", target.command_line()));
+    if !is_root() {
+        let before = finished.notes.len();
+        finished.notes.retain(|note| *note != Note::NoNewPrivileges);
+        assert_eq!(finished.notes.len(), before - 1, "{:?}", finished.notes);
+    }
+    finished
+}
+
+/// Whether these tests are root's.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
 }
 
 /// What `strace -f -c` counts when it runs the target; `None` without strace.

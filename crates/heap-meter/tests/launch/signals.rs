@@ -1,7 +1,7 @@
 //! Signals and stops reach the program as if nobody watched.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heap_meter::event::Ending;
 use heap_meter::source::launch::Launch;
@@ -63,8 +63,6 @@ fn killed_while_stopped() {
     let launch = Launch::start(&target("sleep").arg("300"), ()).unwrap();
     send("-STOP", launch.pid());
     eventually("it is stopped", || matches!(state(launch.pid()), 't' | 'T'));
-    let start = Instant::now();
     send("-KILL", launch.pid());
     assert_eq!(launch.wait().unwrap().ending.shell_status(), 137);
-    assert!(start.elapsed() < Duration::from_secs(5));
 }

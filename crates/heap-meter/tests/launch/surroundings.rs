@@ -112,17 +112,16 @@ fn what_cannot_be_run() {
         (forbidden.as_path(), libc::EACCES),
         (directory.path(), libc::EACCES),
     ] {
-        let error = Launch::start(&target(program), ()).expect_err("can't be run");
+        // A directory of the path that may not be entered would be told instead.
+        let target = || target(program).env("PATH", "/usr/bin:/bin");
+        let error = Launch::start(&target(), ()).expect_err("can't be run");
         let message = error.to_string();
         let LaunchError::Exec { source, .. } = error else {
             panic!("{message}")
         };
         assert_eq!(source.raw_os_error(), Some(errno), "{program:?}");
         assert!(message.contains(&format!("{program:?}")), "{message}");
-        let untraced = target(program)
-            .to_command()
-            .spawn()
-            .expect_err("can't be run");
+        let untraced = target().to_command().spawn().expect_err("can't be run");
         assert_eq!(
             untraced.raw_os_error(),
             Some(errno),

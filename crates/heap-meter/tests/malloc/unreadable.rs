@@ -3,6 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use suite::waiting::eventually;
 
 use heap_meter::malloc::{Examiner, Unknown};
 use heap_meter::process::Process;
@@ -29,9 +30,7 @@ fn a_zombie() {
     target.told("c 10 20 30 2");
     let process = Process::open(target.pid()).unwrap();
     target.child.kill().unwrap();
-    while process.is_alive() {
-        std::thread::yield_now();
-    }
+    eventually("it has ended", || !process.is_alive());
     let said = reason(&target);
     assert!(said.contains("waits for its parent to reap it"), "{said}");
 }
@@ -83,7 +82,7 @@ fn somebody_elses() {
     let helper = std::env::current_exe().unwrap();
     let visible = tempfile::tempdir().unwrap();
     let copy = visible.path().join("helper");
-    std::fs::copy(helper, &copy).unwrap();
+    suite::place::executable_copy(&helper, &copy, 0o755);
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(visible.path(), open).unwrap();
     let said = Command::new(&copy)

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 use std::time::Duration;
+use suite::waiting::eventually;
 
 use remote_call::{CallError, Error, Held, Interrupt, Options, Unfit};
 
@@ -181,9 +182,7 @@ fn what_cannot_be_called() {
 #[test]
 fn a_thread_on_an_unknown_stack_makes_no_calls() {
     let target = Target::start(&["foreign-stack"]);
-    while !target.status("State").starts_with('R') {
-        std::thread::yield_now();
-    }
+    eventually("it runs", || target.status("State").starts_with('R'));
     // It is about to go there.
     std::thread::sleep(Duration::from_millis(50));
     let held = Held::hold(target.pid(), PATIENCE).unwrap();
@@ -205,9 +204,7 @@ fn a_thread_on_an_unknown_stack_makes_no_calls() {
 #[test]
 fn a_thread_on_a_small_stack_makes_no_calls() {
     let target = Target::start(&["small-stack"]);
-    while !target.status("State").starts_with('Z') {
-        std::thread::yield_now();
-    }
+    eventually("it is a zombie", || target.status("State").starts_with('Z'));
     let held = Held::hold(target.pid(), PATIENCE).unwrap();
     match held.call(target.at("plain"), &[], PATIENCE) {
         Err(CallError::NoThread { reasons, .. }) => {
@@ -232,9 +229,7 @@ fn a_static_program() {
 #[test]
 fn a_process_whose_first_thread_has_ended() {
     let target = Target::start(&["first-thread-ends"]);
-    while !target.status("State").starts_with('Z') {
-        std::thread::yield_now();
-    }
+    eventually("it is a zombie", || target.status("State").starts_with('Z'));
     let held = Held::hold(target.pid(), PATIENCE).unwrap();
     assert_eq!(held.threads().len(), 1);
     assert_ne!(held.threads()[0].tid, target.pid());

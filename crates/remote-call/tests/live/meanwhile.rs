@@ -1,6 +1,7 @@
 //! Processes that change while they are being held.
 
 use std::process::Command;
+use suite::waiting::eventually;
 
 use remote_call::{CallError, Error, Held};
 
@@ -11,9 +12,7 @@ fn one_that_is_killed_while_it_is_held() {
     let target = Target::start(&["threads"]);
     let held = Held::hold(target.pid(), PATIENCE).unwrap();
     target.send("KILL");
-    while target.status("State").starts_with('t') {
-        std::thread::yield_now();
-    }
+    eventually("it is gone", || !target.status("State").starts_with('t'));
     let error = held.call(target.at("plain"), &[], PATIENCE).unwrap_err();
     assert!(
         matches!(

@@ -4,6 +4,7 @@ mod elf32;
 
 use std::process::Command;
 use std::time::Duration;
+use suite::waiting::eventually;
 
 use remote_call::{Error, Held, Options};
 
@@ -39,9 +40,7 @@ fn none_itself_and_a_thread() {
 fn a_zombie_and_a_kernel_thread() {
     let mut child = Command::new("true").spawn().unwrap();
     let pid = child.id() as i32;
-    while !status(pid, "State").starts_with('Z') {
-        std::thread::yield_now();
-    }
+    eventually("it is a zombie", || status(pid, "State").starts_with('Z'));
     let error = refusal(pid);
     assert!(matches!(error, Error::Zombie { .. }), "{error}");
     child.wait().unwrap();
@@ -64,9 +63,7 @@ fn a_zombie_and_a_kernel_thread() {
 fn a_stopped_one_stays_stopped() {
     let target = Target::start(&["registers"]);
     target.send("STOP");
-    while !target.status("State").starts_with('T') {
-        std::thread::yield_now();
-    }
+    eventually("it is stopped", || target.status("State").starts_with('T'));
     let error = refusal(target.pid());
     assert!(matches!(error, Error::Stopped { .. }), "{error}");
     let text = error.to_string();
@@ -117,9 +114,7 @@ fn another_users() {
 #[test]
 fn a_parent_that_waits_for_its_vforked_child() {
     let mut target = Target::start(&["vfork"]);
-    while !target.status("State").starts_with('D') {
-        std::thread::yield_now();
-    }
+    eventually("it is in vfork", || target.status("State").starts_with('D'));
     match Held::hold(target.pid(), Duration::from_millis(100)).unwrap_err() {
         Error::Restless { tid, state, .. } => assert_eq!((tid, state), (target.pid(), 'D')),
         other => panic!("{other}"),

@@ -1,6 +1,7 @@
 //! System calls that a hold interrupts go on as if nothing had been.
 
 use std::time::{Duration, Instant};
+use suite::waiting::eventually;
 
 use remote_call::Held;
 
@@ -118,9 +119,7 @@ fn epoll_wait_ends_as_after_a_stop() {
     let target = Target::start(&["epoll", SECONDS]);
     target.wait_for_call(libc::SYS_epoll_wait);
     target.send("STOP");
-    while !target.status("State").starts_with('T') {
-        std::thread::yield_now();
-    }
+    eventually("it is stopped", || target.status("State").starts_with('T'));
     target.send("CONT");
     let stopped = first_line(&target.wait().1);
 

@@ -1,6 +1,7 @@
 //! What a process has is as it was: signals, mappings, threads.
 
 use remote_call::Held;
+use suite::waiting::eventually;
 
 use crate::target::{PATIENCE, Target, plain};
 
@@ -15,11 +16,10 @@ fn signals_wait_and_come_once() {
     const ROUNDS: u64 = 20;
     let target = Target::start(&["signals"]);
     // It blocks SIGUSR1 and has it pending.
-    while target.status("ShdPnd") == "0000000000000000"
-        && target.status("SigPnd") == "0000000000000000"
-    {
-        std::thread::yield_now();
-    }
+    eventually("a signal is pending", || {
+        target.status("ShdPnd") != "0000000000000000"
+            || target.status("SigPnd") != "0000000000000000"
+    });
     let mask = target.status("SigBlk");
     let actions = target.status("SigCgt");
     for _ in 0..ROUNDS {
@@ -30,9 +30,9 @@ fn signals_wait_and_come_once() {
         assert_eq!(target.status("SigBlk"), mask);
         held.call(target.at("plain"), &[], PATIENCE).unwrap();
         held.release();
-        while has_usr2(&target.status("ShdPnd")) {
-            std::thread::yield_now();
-        }
+        eventually("the signal has come", || {
+            !has_usr2(&target.status("ShdPnd"))
+        });
         assert_eq!(target.status("SigCgt"), actions);
     }
     let (status, text) = target.finish();
@@ -55,14 +55,10 @@ fn a_stop_that_comes_meanwhile_takes_effect_afterwards() {
             target.send("STOP");
         }
         held.release();
-        while !target.status("State").starts_with('T') {
-            std::thread::yield_now();
-        }
+        eventually("it is stopped", || target.status("State").starts_with('T'));
         assert_eq!(target.status("TracerPid"), "0");
         target.send("CONT");
-        while target.status("State").starts_with('T') {
-            std::thread::yield_now();
-        }
+        eventually("it goes on", || !target.status("State").starts_with('T'));
         target.finish_well(1);
     }
 }

@@ -35,7 +35,8 @@ fn a_proxy_verifies(preload: Preload) {
     ];
     let site = Site::new(&Parts {
         http: format!(
-            "lua_ssl_trusted_certificate {shown};\nproxy_ssl_trusted_certificate {shown};\n\
+            "lua_ssl_trusted_certificate \"{shown}\";\n\
+             proxy_ssl_trusted_certificate \"{shown}\";\n\
              proxy_ssl_verify on;\nproxy_ssl_name localhost;\nproxy_ssl_session_reuse off;"
         ),
         locations: locations.concat(),

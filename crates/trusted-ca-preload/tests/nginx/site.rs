@@ -47,12 +47,13 @@ impl Site {
             http,
             locations,
         } = parts;
+        let files = suite::place::of_nginx(directory.path());
         let configuration = format!(
             "load_module {MODULES}/ndk_http_module.so;\n\
              load_module {module};\n\
              pid \"{place}/nginx.pid\";\nerror_log \"{place}/error.log\" notice;\nworker_processes 1;\n\
              {main}\nevents {{ }}\n\
-             http {{\naccess_log off;\n{http}\n\
+             http {{\naccess_log off;\n{files}{http}\n\
              server {{ listen \"unix:{place}/socket\";\n{locations}}}\n}}\n"
         );
         std::fs::write(directory.path().join("nginx.conf"), configuration)
