@@ -111,13 +111,14 @@ fn a_killed_parent_takes_the_daemon_with_it() {
 #[test]
 fn above_the_guard_the_hole_arm_says_that_no_hole_was_made() {
     let place = tempfile::tempdir().unwrap();
-    let copy = place.path().join("burst");
-    fs::copy(BURST, &copy).unwrap();
+    let (changed, copy) = (place.path().join("changed"), place.path().join("burst"));
+    fs::copy(BURST, &changed).unwrap();
     if !cfg!(all(target_arch = "x86_64", target_env = "gnu")) {
         skipped("the guard is about x86-64 with glibc");
         return;
     }
-    give_a_gib_of_zeros(&copy);
+    give_a_gib_of_zeros(&changed);
+    suite::place::executable_copy(&changed, &copy, 0o755);
     let output = run(copy.to_str().unwrap(), &["--repeats", "1", "--blocks", "1"]);
     fails_with(&output, 1, "no hole made: the break is at 0x");
     fails_with(&output, 1, "hole: not one of 20 runs counts");

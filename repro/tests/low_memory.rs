@@ -7,7 +7,6 @@ mod common;
 use common::{compared, json, run, runs, skipped, stderr};
 use serde_json::Value;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 const LOW_MEMORY: &str = env!("CARGO_BIN_EXE_low-memory");
 
@@ -332,11 +331,7 @@ fn ctrl_c_ends_the_child_and_keeps_what_was_finished() {
             .unwrap(),
     );
     let kept = place.path().join("low-memory.json");
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !kept.exists() {
-        assert!(Instant::now() < deadline, "no run has ended");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    suite::waiting::eventually("a run has ended", || kept.exists());
     let pid = parent.0.id().cast_signed();
     // SAFETY: sends a signal to a child of this test that has not been waited for.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);

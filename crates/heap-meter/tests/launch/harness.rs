@@ -3,8 +3,7 @@
 use crate::compiled;
 pub use crate::installed::installed;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 pub use suite::place::executable_copy;
 pub use suite::waiting::eventually;
 
