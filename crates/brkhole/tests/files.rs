@@ -1,6 +1,8 @@
 //! Files that are read again and again: memory each time, time each time, or neither; and what is
 //! advised.
 
+use suite as _;
+
 mod common;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Any events in any order: nothing panics and the sums agree. Fuzzing goes on where this ends.
 
+use suite as _;
+
 #[path = "common/any_events.rs"]
 mod any_events;
 
