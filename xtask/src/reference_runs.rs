@@ -18,8 +18,8 @@ struct Experiment {
     /// Name of the run, and of its file.
     name: &'static str,
     binary: &'static str,
-    /// A feature that the binary is built with.
-    feature: Option<&'static str>,
+    /// How the binary is built, where it isn't as it comes.
+    build: &'static [&'static str],
     flags: &'static [&'static str],
     kept: Kept,
 }
@@ -40,7 +40,7 @@ impl Experiment {
         Self {
             name,
             binary: name,
-            feature: None,
+            build: &[],
             flags,
             kept: Kept::Nothing,
         }
@@ -56,7 +56,7 @@ impl Experiment {
     /// How somebody would build and run it.
     fn command(&self) -> Vec<&'static str> {
         let mut words = vec!["cargo", "run", "--release"];
-        words.extend(self.feature.iter().flat_map(|name| ["--features", name]));
+        words.extend(self.build);
         // The package's default needs no name.
         if self.binary != EXPERIMENTS[0].binary {
             words.extend(["--bin", self.binary]);
@@ -71,9 +71,17 @@ impl Experiment {
 
 /// The experiments. `locations` has no flags, so that the README can show what `cargo run --release`
 /// prints.
-const EXPERIMENTS: [Experiment; 7] = [
+const EXPERIMENTS: [Experiment; 9] = [
     Experiment::new("locations", &[]),
+    Experiment {
+        binary: "locations",
+        ..with_systems_openssl("locations-system-openssl")
+    },
     Experiment::new("reload", &["--repeats", "10"]),
+    Experiment {
+        binary: "reload",
+        ..with_systems_openssl("reload-system-openssl")
+    },
     Experiment::new("burst", &["--repeats", "10"]),
     Experiment::printed("oom", &[]),
     Experiment {
@@ -89,10 +97,18 @@ const EXPERIMENTS: [Experiment; 7] = [
     },
     Experiment {
         binary: "low-memory",
-        feature: Some("gc64"),
+        build: &["--features", "gc64"],
         ..Experiment::printed("low-memory-gc64", &["--fill", "1024", "--vm", "after"])
     },
 ];
+
+/// Beside the machine's nginx: with the library that it runs with, and fewer repeats.
+const fn with_systems_openssl(name: &'static str) -> Experiment {
+    Experiment {
+        build: &["--no-default-features", "--features", "system-openssl"],
+        ..Experiment::new(name, &["--repeats", "3"])
+    }
+}
 
 /// The recordings: name, programs needed.
 const RECORDINGS: [(&str, &[&str]); 9] = [
@@ -187,15 +203,8 @@ fn record(name: &str) -> anyhow::Result<()> {
             Ok(())
         }
         "gdb" => {
-            let script = "book/gdb/who-asks.gdb";
-            let arguments = ["-nx", "-batch", "-x", script, "--args"];
-            let program = ["target/release/locations", "2", BUNDLE];
-            let text = output("gdb", arguments.into_iter().chain(program))?;
-            // What stands before the script's own headings names this machine's directories.
-            let (_, told) = text
-                .split_once("== ")
-                .context("gdb didn't come to malloc's fallback")?;
-            write("runs/gdb.txt", &format!("== {told}"))
+            write("runs/gdb.txt", &gdb("who-asks")?)?;
+            write("runs/gdb-gives-back.txt", &gdb("who-gives-back")?)
         }
         "predictions" => {
             measured_here(name)?;
@@ -211,6 +220,19 @@ fn record(name: &str) -> anyhow::Result<()> {
 fn measured_here(chore: &str) -> anyhow::Result<()> {
     let xtask = ["run", "--release", "--package", "xtask", "--"];
     finish("cargo", xtask.into_iter().chain([chore, "--out", "runs"]))
+}
+
+/// What a script of the book tells of two locations.
+fn gdb(script: &str) -> anyhow::Result<String> {
+    let script = format!("book/gdb/{script}.gdb");
+    let arguments = ["-nx", "-batch", "-x", &script, "--args"];
+    let program = ["target/release/locations", "2", BUNDLE];
+    let text = output("gdb", arguments.into_iter().chain(program))?;
+    // What stands before the script's own headings names this machine's directories.
+    let (_, told) = text
+        .split_once("== ")
+        .with_context(|| format!("{script}: gdb didn't come so far"))?;
+    Ok(format!("== {told}"))
 }
 
 fn strace(arm: &str) -> anyhow::Result<String> {
