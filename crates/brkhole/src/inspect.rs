@@ -2,7 +2,6 @@
 
 mod csv;
 mod everybody;
-mod file;
 pub(crate) mod inspected;
 mod look;
 mod many;

@@ -1,6 +1,7 @@
 //! Where results go.
 
-use std::fs;
+mod file;
+
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use anyhow::Context;
 use heap_meter::report;
 use heap_meter::trace::Trace;
 
+pub(crate) use self::file::Readers;
 use crate::cli::{Format, OutputArguments};
 
 /// Writes a watched run as the user asked for it.
@@ -34,7 +36,12 @@ pub(crate) fn write(text: &str, output: &OutputArguments) -> anyhow::Result<()> 
 
 /// Writes a file as a whole.
 pub(crate) fn to_file(path: &Path, text: &str) -> anyhow::Result<()> {
-    fs::write(path, text).with_context(|| format!("can't write {}", path.display()))
+    to_file_for(Readers::Usual, path, text)
+}
+
+/// The same for these readers, if the file is a new one.
+pub(crate) fn to_file_for(readers: Readers, path: &Path, text: &str) -> anyhow::Result<()> {
+    file::put(path, text, readers).with_context(|| cant_write(path))
 }
 
 /// Says at once, before anything long is run, that a file can't be written; what it holds stays.
@@ -42,16 +49,11 @@ pub(crate) fn check_writable<'a>(
     paths: impl IntoIterator<Item = Option<&'a std::path::PathBuf>>,
 ) -> anyhow::Result<()> {
     for path in paths.into_iter().flatten() {
-        let is_new = !path.exists();
-        fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .with_context(|| format!("can't write {}", path.display()))?;
-        if is_new {
-            // Nobody is left with an empty file where nothing comes to be written.
-            let _ = fs::remove_file(path);
-        }
+        file::check(path).with_context(|| cant_write(path))?;
     }
     Ok(())
+}
+
+fn cant_write(path: &Path) -> String {
+    format!("can't write {} (or its directory)", path.display())
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use super::file;
 use crate::cli::{InspectArguments, InspectFormat};
+use crate::output::{self, Readers};
 use crate::signals;
 
 /// To the upper left corner, and the screen cleared.
@@ -122,8 +122,11 @@ impl<'a> Place<'a> {
     pub(super) fn put(&mut self, text: &str) -> anyhow::Result<bool> {
         let is_first = std::mem::replace(&mut self.is_first, false);
         if let Some(path) = &self.arguments.file {
-            let by_all = self.arguments.format == InspectFormat::Openmetrics;
-            return file::replace(path, text, by_all).map(|()| true);
+            let readers = match self.arguments.format {
+                InspectFormat::Openmetrics => Readers::All,
+                _ => Readers::Usual,
+            };
+            return output::to_file_for(readers, path, text).map(|()| true);
         }
         let before = match self.arguments.format {
             _ if self.redraws => CLEAR,

@@ -1,0 +1,89 @@
+//! `-o FILE` where others may write, too.
+
+mod common;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+use std::path::Path;
+
+use common::{output, skipped};
+
+/// Who owns nothing.
+const NOBODY: u32 = 65534;
+
+/// Whether the kernel follows other users' links in directories that all may write to.
+fn links_are_protected() -> bool {
+    let setting = fs::read_to_string("/proc/sys/fs/protected_symlinks");
+    setting.is_ok_and(|setting| setting.trim() != "0")
+}
+
+/// Writes by a link of nobody's to a file that only root may read, with each command.
+#[test]
+fn another_users_link_does_not_open_a_door() {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        skipped("only root can make another user's link");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let victim = directory.path().join("victim");
+    let all_may = directory.path().join("all-may");
+    fs::create_dir(&all_may).unwrap();
+    fs::set_permissions(&all_may, Permissions::from_mode(0o1777)).unwrap();
+    let link = all_may.join("out");
+    symlink(&victim, &link).unwrap();
+    lchown(&link, Some(NOBODY), Some(NOBODY)).unwrap();
+    let log = directory.path().join("log");
+    fs::write(&log, "brk(NULL) = 0x55d000000000\n").unwrap();
+    let own = std::process::id().to_string();
+    let commands: [&[&str]; 4] = [
+        &["inspect", &own, "--format", "json"],
+        &["inspect", &own, "--format", "openmetrics"],
+        &["explain", log.to_str().unwrap()],
+        &["trace", "--", "true"],
+    ];
+    for command in commands {
+        fs::write(&victim, "secret").unwrap();
+        fs::set_permissions(&victim, Permissions::from_mode(0o600)).unwrap();
+        let inode = fs::metadata(&victim).unwrap().ino();
+        let (first, rest) = command.split_first().unwrap();
+        let arguments = [&[*first, "-o", link.to_str().unwrap()], rest].concat();
+        let done = output(&arguments);
+        let after = fs::metadata(&victim).unwrap();
+        assert_eq!(
+            (after.mode() & 0o777, after.uid()),
+            (0o600, 0),
+            "{command:?}"
+        );
+        assert_eq!(after.ino(), inode, "{command:?}");
+        assert!(link.is_symlink(), "{command:?}");
+        assert_eq!(done.status.success(), !links_are_protected(), "{done:?}");
+        if links_are_protected() {
+            assert_eq!(fs::read(&victim).unwrap(), b"secret", "{command:?}");
+            let said = String::from_utf8_lossy(&done.stderr);
+            assert!(said.contains(link.to_str().unwrap()), "{said}");
+        }
+    }
+}
+
+/// A file of somebody else's stays theirs.
+#[test]
+fn the_owner_of_a_file_stays() {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        skipped("only root can write another user's file");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("metrics.prom");
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::chown(&file, Some(NOBODY), Some(NOBODY)).unwrap();
+    let own = std::process::id().to_string();
+    let path: &Path = &file;
+    let arguments = ["inspect", &own, "--format", "openmetrics", "-o"];
+    let done = output(&[&arguments[..], &[path.to_str().unwrap()]].concat());
+    assert!(done.status.success(), "{done:?}");
+    let after = fs::metadata(path).unwrap();
+    let (mode, owner) = (after.mode() & 0o777, (after.uid(), after.gid()));
+    assert_eq!((mode, owner), (0o640, (NOBODY, NOBODY)));
+    assert!(fs::read_to_string(path).unwrap().contains("# EOF"));
+}
