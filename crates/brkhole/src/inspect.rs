@@ -17,6 +17,7 @@ mod text;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use heap_meter::report::printable;
 use inspected::Survey;
 use look::Looker;
 use named::Named;
@@ -69,7 +70,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
 fn tell_unread(survey: &Survey, arguments: &InspectArguments) {
     if !arguments.is_survey() {
         for unread in &survey.unread {
-            eprintln!("brkhole: {}", unread.told);
+            eprintln!("brkhole: {}", printable(&unread.told));
         }
     } else if matches!(arguments.format, InspectFormat::Json | InspectFormat::Csv)
         && let Some(reasons) = text::unread_by_reason(&survey.unread)

@@ -23,6 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use heap_meter::report::printable;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -36,7 +37,9 @@ fn main() -> ExitCode {
         Command::Man { directory } => documents::man(directory),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("brkhole: {}", told(&error));
+        let told = told(&error);
+        let lines: Vec<_> = told.split('\n').map(printable).collect();
+        eprintln!("brkhole: {}", lines.join("\n"));
         ExitCode::FAILURE
     })
 }

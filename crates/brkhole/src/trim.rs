@@ -29,7 +29,7 @@ mod words;
 use std::process::ExitCode;
 
 use heap_meter::malloc::Examiner;
-use heap_meter::report::rows_csv;
+use heap_meter::report::{printable, rows_csv};
 use heap_meter::stacks::Stacks;
 
 use crate::cli::{Format, TrimArguments};
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
     write(&reports, arguments)?;
     for report in reports.iter().filter(|report| !report.is_success()) {
         let reason = report.reason.as_deref().unwrap_or("it was not trimmed");
-        eprintln!("brkhole: {}: {reason}", table::name(report));
+        eprintln!("brkhole: {}: {}", table::name(report), printable(reason));
     }
     Ok(
         match !is_cut_short && reports.iter().all(Report::is_success) {

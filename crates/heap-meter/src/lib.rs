@@ -51,6 +51,7 @@ pub mod experiment;
 pub mod finding;
 pub mod limits;
 pub mod malloc;
+mod printable;
 pub mod process;
 pub mod report;
 pub mod snapshot;

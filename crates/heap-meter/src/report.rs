@@ -19,6 +19,8 @@ pub use figure::in_unit;
 pub use json::{experiment_json, experiment_json_with_maps, trace_json};
 pub use rows::{Column, rows_csv, rows_table};
 pub use table::experiment_table;
-pub use text::{printable, wrapped};
+pub use text::wrapped;
+
+pub use crate::printable::printable;
 pub use trace_csv::trace_csv;
 pub use trace_table::trace_table;

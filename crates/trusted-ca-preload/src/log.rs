@@ -7,6 +7,7 @@
 
 use std::ffi::{CStr, c_int, c_void};
 use std::fmt::Write;
+use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
 
@@ -100,16 +101,31 @@ fn append(log: &CStr, line: &[u8]) {
         unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
         return;
     }
-    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND | libc::O_CLOEXEC;
+    let access = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND;
+    // Nobody may be there to read from a FIFO, and a program that ends must not wait for them.
+    let flags = access | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
     // SAFETY: a C string, valid flags, and the mode that O_CREAT wants.
     let file = unsafe { libc::open(log.as_ptr(), flags, 0o644) };
     if file < 0 {
         return;
     }
-    // SAFETY: a buffer and its length.
-    unsafe { libc::write(file, line.as_ptr().cast(), line.len()) };
+    if is_regular(file) {
+        // SAFETY: a buffer and its length.
+        unsafe { libc::write(file, line.as_ptr().cast(), line.len()) };
+    }
     // SAFETY: opened above.
     unsafe { libc::close(file) };
+}
+
+fn is_regular(file: c_int) -> bool {
+    let mut status = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: as much as fstat writes.
+    if unsafe { libc::fstat(file, status.as_mut_ptr()) } != 0 {
+        return false;
+    }
+    // SAFETY: fstat has written it.
+    let status = unsafe { status.assume_init() };
+    status.st_mode & libc::S_IFMT == libc::S_IFREG
 }
 
 fn process() -> i32 {

@@ -11,6 +11,7 @@ mod programs {
     mod fetch;
     mod isolation;
     mod linked_otherwise;
+    mod log;
     mod material;
     mod threads;
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::printable::is_printable;
 use inferno::flamegraph::{self, Options};
 
 /// Why there is no flame graph.
@@ -81,7 +82,7 @@ fn line(frames: &[Arc<str>]) -> String {
         }
         line.extend(frame.chars().map(|c| match c {
             ';' => ':',
-            c if c.is_control() => ' ',
+            c if !is_printable(c) => ' ',
             c => c,
         }));
     }

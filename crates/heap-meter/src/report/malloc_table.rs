@@ -2,8 +2,9 @@
 
 use comfy_table::Cell;
 
-use super::text::{lines_of, plain_table, printable, right, wrapped};
+use super::text::{lines_of, plain_table, right, wrapped};
 use crate::malloc::State;
+use crate::printable::printable;
 use crate::trace::{MallocReport, Moment};
 use crate::units::{Bytes, thousands};
 

@@ -45,17 +45,6 @@ pub(super) fn right(text: &str) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
-/// What somebody else has named, on one line: control characters are escaped.
-pub fn printable(name: &str) -> String {
-    name.chars()
-        .flat_map(|character| {
-            let escaped = character.is_control().then(|| character.escape_default());
-            let plain = (!character.is_control()).then_some(character);
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect()
-}
-
 /// Lines of at most 100 columns, broken at spaces.
 pub fn wrapped(text: &str) -> String {
     const COLUMNS: usize = 100;
@@ -90,13 +79,5 @@ mod tests {
             "{lines}"
         );
         assert_eq!(lines.split_whitespace().count(), 40);
-    }
-
-    #[test]
-    fn a_name_stays_on_its_line() {
-        assert_eq!(
-            printable("/tmp/a\nb\u{1b}[31m é"),
-            "/tmp/a\\nb\\u{1b}[31m é"
-        );
     }
 }

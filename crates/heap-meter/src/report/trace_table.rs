@@ -3,7 +3,8 @@
 use comfy_table::Cell;
 
 use super::malloc_table::malloc_table;
-use super::text::{lines_of, plain_table, printable, right, sizes, wrapped};
+use super::text::{lines_of, plain_table, right, sizes, wrapped};
+use crate::printable::printable;
 use nix::sys::signal::Signal;
 
 use crate::event::Ending;
@@ -45,7 +46,7 @@ pub fn trace_table(trace: &Trace) -> String {
         text.push_str(&malloc_table(reports));
     }
     let findings = trace.findings.iter().map(|finding| ("•", told(finding)));
-    let notes = trace.notes.iter().map(|note| ("note:", note.clone()));
+    let notes = trace.notes.iter().map(|note| ("note:", printable(note)));
     for (bullet, line) in findings.chain(notes) {
         text.push('\n');
         text.push_str(&wrapped(&format!("{bullet} {line}")));

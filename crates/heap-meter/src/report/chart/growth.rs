@@ -1,7 +1,7 @@
 //! Growth over time by kind, with the files that were being read.
 
 use super::{accessible, colours};
-use crate::report::text::printable;
+use crate::printable::printable;
 use crate::story::growth::{Growth, Kind};
 use kuva::backend::svg::SvgBackend;
 use kuva::plot::StackedAreaPlot;

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-/// Text in which nothing means anything to XML. What XML can't hold at all becomes `\u{fffd}`.
+use crate::printable::is_printable;
+
+/// Text in which nothing means anything to XML. What isn't printable, which XML can't hold or
+/// which turns the direction of writing, becomes `\u{fffd}`.
 pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
@@ -12,8 +15,7 @@ pub(super) fn escaped(text: &str) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\n' | '\t' => safe.push(' '),
-            control if control.is_control() => safe.push('\u{fffd}'),
-            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
+            other if !is_printable(other) => safe.push('\u{fffd}'),
             other => safe.push(other),
         }
     }

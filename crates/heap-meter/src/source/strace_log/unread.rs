@@ -1,5 +1,6 @@
 //! What could not be read, shown rather than passed over.
 
+use crate::printable::is_printable;
 use std::fmt;
 
 /// Lines that are no strace's, or that hold a watched call in a form that can't be read.
@@ -41,9 +42,9 @@ impl Unread {
 /// The beginning of a line, fit for a terminal.
 pub(super) fn shown(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(LONGEST_BYTES)]);
-    let harmless = |c: char| match c.is_control() && c != '\t' {
-        true => char::REPLACEMENT_CHARACTER,
-        false => c,
+    let harmless = |c: char| match is_printable(c) || c == '\t' {
+        true => c,
+        false => char::REPLACEMENT_CHARACTER,
     };
     text.chars().map(harmless).collect()
 }

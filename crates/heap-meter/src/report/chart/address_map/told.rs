@@ -1,6 +1,6 @@
 //! What a map shows, in words.
 
-use crate::report::text::printable;
+use crate::printable::printable;
 use crate::story::growth::{Blocker, Kind, Layout};
 use crate::units::{Bytes, Seconds, thousands};
 
