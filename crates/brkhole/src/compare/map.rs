@@ -32,12 +32,12 @@ pub(super) fn of(arms: &[Arm], stop: &Stop) -> anyhow::Result<Option<Vec<(String
 }
 
 fn finished(launch: Launch<Mapped>, stop: &Stop) -> anyhow::Result<Option<Growth>> {
-    const TICK: std::time::Duration = std::time::Duration::from_millis(1);
-    while !launch.is_finished() {
+    /// So long a wish to stop may wait.
+    const TICK: std::time::Duration = std::time::Duration::from_millis(20);
+    while !launch.ends_within(TICK) {
         if stop.is_wanted() {
             launch.kill();
         }
-        std::thread::sleep(TICK);
     }
     let growth = launch.wait()?.sink.growth;
     Ok((!stop.is_wanted()).then_some(growth))

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use heap_meter::process::Process;
 use heap_meter::source::attach::{self, Attach, Used, Watched};
@@ -57,7 +57,8 @@ fn command_line(pid: i32) -> Option<Vec<OsString>> {
 
 /// Shows on a terminal that something is going on; returns when the watching is to end.
 fn wait(attach: &Attach<Story>, arguments: &TraceArguments, pid: i32) {
-    const TICK: std::time::Duration = std::time::Duration::from_millis(50);
+    /// Of what moves on the terminal.
+    const TICK: Duration = Duration::from_millis(50);
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
         bar.set_style(style);
@@ -69,16 +70,19 @@ fn wait(attach: &Attach<Story>, arguments: &TraceArguments, pid: i32) {
     }
     bar.set_message(message);
     let since = Instant::now();
-    while !attach.is_finished() {
-        if arguments
-            .duration
-            .is_some_and(|duration| since.elapsed() >= duration)
-        {
+    loop {
+        let rest = match arguments.duration {
+            Some(duration) => duration.saturating_sub(since.elapsed()),
+            None => TICK,
+        };
+        if rest.is_zero() {
             attach.stop();
             break;
         }
+        if attach.ends_within(rest.min(TICK)) {
+            break;
+        }
         bar.tick();
-        std::thread::sleep(TICK);
     }
     bar.finish_and_clear();
 }

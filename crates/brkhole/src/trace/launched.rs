@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use anyhow::Context;
 use heap_meter::event::{Event, Sink, What};
@@ -44,27 +45,29 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
             who.forget(stopped.pid);
         }
     });
-    let command_ended = Arc::new(AtomicBool::new(false));
+    let (ending, command_ended) = channel();
+    let has_ended = Arc::new(AtomicBool::new(false));
     let sink = Told {
         story: super::story(arguments),
         holes: holes.clone(),
         who: who.clone(),
         kept: kept.clone(),
         first: None,
-        command_ended: Arc::clone(&command_ended),
+        ending,
+        has_ended: Arc::clone(&has_ended),
     };
     let ends = signals::Ends::listen()?;
     let launch = options.start(&target, sink)?;
-    let (pid, killer, ended) = (launch.pid(), launch.killer(), Arc::clone(&command_ended));
+    let (pid, killer) = (launch.pid(), launch.killer());
     ends.each(move |signal| {
-        if ended.load(Ordering::Acquire) {
+        if has_ended.load(Ordering::Acquire) {
             // What it left behind doesn't hear the terminal's keys.
             killer.kill();
         } else if !signals::comes_from_the_keyboard(signal) {
             signals::pass_on(signal, pid);
         }
     });
-    wait(&launch, &command_ended);
+    tell_of_what_is_left(&launch, &command_ended);
     let finished = launch.wait()?;
 
     let mut trace = Trace::of(
@@ -81,24 +84,16 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(finished.ending.shell_status() as u8))
 }
 
-/// Waits until the last process has ended, and says so when the command itself has ended before.
-fn wait(launch: &Launch<Told>, command_ended: &AtomicBool) {
-    const TICK: Duration = Duration::from_millis(10);
+/// Says so when the command has ended and processes that it started have not.
+fn tell_of_what_is_left(launch: &Launch<Told>, command_ended: &Receiver<()>) {
     const GRACE: Duration = Duration::from_secs(1);
-    let mut since: Option<Instant> = None;
-    let mut said = false;
-    while !launch.is_finished() {
-        std::thread::sleep(TICK);
-        if command_ended.load(Ordering::Acquire) {
-            let since = *since.get_or_insert_with(Instant::now);
-            if !said && since.elapsed() > GRACE {
-                said = true;
-                eprintln!(
-                    "brkhole: the command has ended, processes that it started have not: still \
-                     watching; Ctrl-C ends them"
-                );
-            }
-        }
+    // Without a word the tracer has failed, and has ended.
+    let has_ended = command_ended.recv().is_ok();
+    if has_ended && !launch.ends_within(GRACE) {
+        eprintln!(
+            "brkhole: the command has ended, processes that it started have not: still watching; \
+             Ctrl-C ends them"
+        );
     }
 }
 
@@ -117,7 +112,9 @@ struct Told {
     kept: Kept,
     /// The launched process, once it has begun.
     first: Option<i32>,
-    command_ended: Arc<AtomicBool>,
+    /// Told of its end.
+    ending: Sender<()>,
+    has_ended: Arc<AtomicBool>,
 }
 
 impl Sink for Told {
@@ -129,7 +126,9 @@ impl Sink for Told {
             }
             (What::Exec { .. }, Some(who)) => who.forget(event.pid),
             (What::Exited(_), _) if self.first == Some(event.tid) => {
-                self.command_ended.store(true, Ordering::Release);
+                self.has_ended.store(true, Ordering::Release);
+                // Whoever listens no more has given up the run.
+                let _ = self.ending.send(());
             }
             _ => {}
         }

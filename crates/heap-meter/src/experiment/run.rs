@@ -7,19 +7,23 @@ use super::results::{Checkpoint, Traced};
 use super::run_error::{EndingText, RunError};
 use super::session::{Session, Weight, serve};
 use super::socket::connected;
-use super::stop::Stop;
+use super::stop::{Stop, TICK};
 use crate::event::Ending;
 use crate::malloc::Examiner;
 use crate::snapshot::Weigher;
 use crate::source::launch::Launch;
+use crate::source::launch::ptrace::open_pidfd;
 use crate::story::break_moves::BreakMoves;
 use crate::story::fallback::Fallback;
 use crate::story::tally::{Counts, Tally};
 use crate::target::Target;
 use std::collections::BTreeMap;
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::Child;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// What an untraced process showed.
 #[derive(Debug)]
@@ -128,11 +132,10 @@ pub fn observe_traced(
     if served.is_err() {
         launch.kill();
     }
-    while !launch.is_finished() {
+    while !launch.ends_within(TICK) {
         if stop.is_wanted() {
             launch.kill();
         }
-        std::thread::sleep(Duration::from_millis(1));
     }
     let ended = Instant::now();
     let finished = launch.wait()?;
@@ -190,6 +193,8 @@ fn wait_until_stopped(
     stop: &Stop,
 ) -> Result<std::process::ExitStatus, RunError> {
     // The socket is closed by now, so the end is near: what is left is the program's exit.
+    let end = open_pidfd(child.id().cast_signed())?;
+    let milliseconds = PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO);
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
@@ -197,6 +202,8 @@ fn wait_until_stopped(
         if stop.is_wanted() {
             return Err(RunError::Interrupted);
         }
-        std::thread::sleep(Duration::from_micros(200));
+        let mut watched = [PollFd::new(end.as_fd(), PollFlags::POLLIN)];
+        // Interrupted or not, the next round looks.
+        let _ = poll(&mut watched, milliseconds);
     }
 }

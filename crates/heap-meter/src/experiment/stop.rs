@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long a wish to stop may wait. What a run is waited for by comes at once.
+pub(super) const TICK: Duration = Duration::from_millis(20);
 
 /// A wish to stop, shared with a signal handler.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@ use super::commands::Condition;
 use super::results::{Checkpoint, Traced};
 use super::run::{Watched, Weighed};
 use super::run_error::RunError;
-use super::stop::Stop;
+use super::stop::{Stop, TICK};
 use crate::event::{Ending, Event, What};
 use crate::snapshot::Snapshot;
 use crate::source::launch::{Finished, Launch, Options, Stopped, Watch};
@@ -14,7 +14,6 @@ use crate::story::tally::{Counts, Tally};
 use crate::target::Target;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// The one checkpoint.
 pub(super) const END: &str = "end";
@@ -23,9 +22,6 @@ pub(super) const END: &str = "end";
 pub(super) const EXIT: &str = "exit";
 pub(super) const CONDITION_FAILED: &str = "condition_failed";
 pub(super) const GREATEST_PEAK: &str = "greatest_peak_rss_bytes";
-
-/// How long is waited before the wish to stop is looked at again.
-const TICK: Duration = Duration::from_millis(1);
 
 /// What the hooks of a run write down. Only the tracer's thread does, until the run has ended.
 #[derive(Default)]
@@ -190,11 +186,10 @@ fn finish<S>(launch: Launch<S>, stop: &Stop) -> Result<Finished<S>, RunError>
 where
     S: crate::event::Sink + Send + 'static,
 {
-    while !launch.is_finished() {
+    while !launch.ends_within(TICK) {
         if stop.is_wanted() {
             launch.kill();
         }
-        std::thread::sleep(TICK);
     }
     let finished = launch.wait()?;
     if stop.is_wanted() {

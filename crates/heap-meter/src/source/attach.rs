@@ -71,9 +71,10 @@ pub use error::AttachError;
 pub use note::Note;
 pub use stopper::Stopper;
 
+use std::convert::Infallible;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -112,6 +113,8 @@ pub struct Attach<S> {
     stopper: Stopper,
     /// `None` once it was waited for.
     watcher: Option<JoinHandle<Outcome<S>>>,
+    /// Hangs up once the watcher has come to its end.
+    end: mpsc::Receiver<Infallible>,
 }
 
 /// What [`Attach::wait`] gives back.
@@ -186,11 +189,15 @@ impl<S: Sink + Send + 'static> Attach<S> {
         let failed = |step| move |source| AttachError::Setup { step, source };
         let stopper = Stopper::new().map_err(failed("make a pipe"))?;
         let (ready, started) = mpsc::sync_channel(1);
+        let (watching, end) = mpsc::channel();
         let watcher = thread::Builder::new()
             .name("attach watcher".into())
             .spawn({
                 let stopper = stopper.clone();
-                move || run(pid, via, ring_bytes, sink, &stopper, &ready)
+                move || {
+                    let _watching = watching;
+                    run(pid, via, ring_bytes, sink, &stopper, &ready)
+                }
             })
             .map_err(failed("start the watcher's thread"))?;
         match started.recv() {
@@ -198,6 +205,7 @@ impl<S: Sink + Send + 'static> Attach<S> {
                 used,
                 stopper,
                 watcher: Some(watcher),
+                end,
             }),
             // It ended before it began; why, it tells at its end.
             Err(mpsc::RecvError) => match join(watcher) {
@@ -228,6 +236,12 @@ impl<S> Attach<S> {
     /// [`wait`](Self::wait) would return at once.
     pub fn is_finished(&self) -> bool {
         self.watcher.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Waits until the process and all that were followed have ended, or the watching has, but no
+    /// longer than this; whether they have.
+    pub fn ends_within(&self, time: Duration) -> bool {
+        self.end.recv_timeout(time) != Err(mpsc::RecvTimeoutError::Timeout)
     }
 
     /// Waits until the process and all that were followed have ended, or the watching was

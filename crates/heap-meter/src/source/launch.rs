@@ -51,7 +51,7 @@ mod note;
 mod options;
 pub(in crate::source) mod positions;
 mod prepared;
-pub(in crate::source) mod ptrace;
+pub(crate) mod ptrace;
 pub(in crate::source) mod reader;
 mod roster;
 pub(in crate::source) mod stop;
@@ -63,8 +63,10 @@ pub use error::LaunchError;
 pub use note::Note;
 pub use options::{Options, Stopped, Watch};
 
+use std::convert::Infallible;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::event::{Ending, Sink};
 use crate::target::Target;
@@ -81,6 +83,8 @@ pub struct Launch<S> {
     roster: Arc<Roster>,
     /// `None` once it was waited for.
     tracer: Option<JoinHandle<Outcome<S>>>,
+    /// Hangs up once the tracer has come to its end.
+    end: mpsc::Receiver<Infallible>,
 }
 
 /// What [`Launch::wait`] gives back.
@@ -121,11 +125,15 @@ impl<S: Sink + Send + 'static> Launch<S> {
         let prepared = Prepared::new(target, options.watch)?;
         let roster = Arc::new(Roster::default());
         let (ready, started) = mpsc::sync_channel(1);
+        let (tracing, end) = mpsc::channel();
         let tracer = thread::Builder::new()
             .name("launch tracer".into())
             .spawn({
                 let roster = Arc::clone(&roster);
-                move || tracer::run(&prepared, sink, options, roster, ready)
+                move || {
+                    let _tracing = tracing;
+                    tracer::run(&prepared, sink, options, roster, ready)
+                }
             })
             .map_err(|source| LaunchError::Setup {
                 step: "start the tracer's thread",
@@ -136,6 +144,7 @@ impl<S: Sink + Send + 'static> Launch<S> {
                 pid,
                 roster,
                 tracer: Some(tracer),
+                end,
             }),
             // The tracer ended without a running program; why, it tells at its end.
             Err(mpsc::RecvError) => match join(tracer) {
@@ -172,6 +181,12 @@ impl<S> Launch<S> {
     /// Whether [`wait`](Self::wait) would return at once.
     pub fn is_finished(&self) -> bool {
         self.tracer.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Waits until the program and everything it started have ended, but no longer than this;
+    /// whether they have.
+    pub fn ends_within(&self, time: Duration) -> bool {
+        self.end.recv_timeout(time) != Err(mpsc::RecvTimeoutError::Timeout)
     }
 
     /// Waits until the program and everything it started have ended.

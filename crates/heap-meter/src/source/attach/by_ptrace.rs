@@ -20,6 +20,7 @@ pub(super) struct ByPtrace<'a> {
     target: i32,
     stopper: &'a Stopper,
     sentinel: i32,
+    sentinel_ended: bool,
     tracees: Tracees,
     positions: Positions,
     /// Those that will report once more, at least their end.
@@ -49,6 +50,7 @@ impl<'a> ByPtrace<'a> {
             target: pid,
             stopper,
             sentinel,
+            sentinel_ended: false,
             tracees,
             positions: Positions::default(),
             expected,
@@ -78,6 +80,8 @@ impl<'a> ByPtrace<'a> {
             })?;
             let Some((tid, status)) = report else { break };
             if tid == self.sentinel {
+                // Nothing else of it is reported than its end.
+                self.sentinel_ended = true;
                 continue;
             }
             let stop = Stop::decode(status);
@@ -213,15 +217,14 @@ impl<'a> ByPtrace<'a> {
             hold::interrupt(tid);
         }
         let deadline = Instant::now() + PATIENCE;
-        let mut sentinel_gone = false;
-        while !(self.expected.is_empty() && sentinel_gone) && Instant::now() < deadline {
+        while !(self.expected.is_empty() && self.sentinel_ended) && Instant::now() < deadline {
             let Some((tid, status)) = hold::try_wait() else {
                 std::thread::sleep(Duration::from_micros(200));
                 continue;
             };
             let stop = Stop::decode(status);
             if tid == self.sentinel {
-                sentinel_gone |= matches!(stop, Stop::Ended(_));
+                self.sentinel_ended = true;
                 continue;
             }
             self.expected.remove(&tid);

@@ -179,7 +179,7 @@ pub(in crate::source) fn block_signals() -> libc::sigset_t {
 ///
 /// # References
 /// pidfd_open(2) (Linux 5.3)
-pub(in crate::source) fn open_pidfd(pid: i32) -> io::Result<std::os::fd::OwnedFd> {
+pub(crate) fn open_pidfd(pid: i32) -> io::Result<std::os::fd::OwnedFd> {
     use std::os::fd::FromRawFd;
     // SAFETY: takes integers, returns a new descriptor (close-on-exec) or −1.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
