@@ -76,11 +76,7 @@ impl Target {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: i32) {
-        let status = Command::new("kill")
-            .arg(format!("-{signal}"))
-            .arg(self.pid().to_string())
-            .status();
-        assert!(status.expect("kill is there").success());
+        send(self.pid(), &format!("-{signal}"));
     }
 
     /// Waits for its end, which has to succeed.
@@ -106,16 +102,40 @@ pub fn trim(arguments: &[&str]) -> Output {
 pub fn reports(arguments: &[&str]) -> (i32, Vec<Value>) {
     let output = trim(&[&["--format", "json"], arguments].concat());
     let status = output.status.code().expect("no signal ended it");
+    (status, reports_of(&output))
+}
+
+/// The reports that were written with `--format json`.
+pub fn reports_of(output: &Output) -> Vec<Value> {
     let reports: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         let complaint = String::from_utf8_lossy(&output.stderr);
-        panic!("{error}: {arguments:?}: {complaint}")
+        panic!("{error}: {complaint}")
     });
-    (status, reports.as_array().expect("a list").clone())
+    reports.as_array().expect("a list").clone()
+}
+
+/// Starts to trim a process, with patience for as long as any test takes.
+pub fn trimming(target: &Target, arguments: &[&str]) -> Child {
+    let pid = target.pid().to_string();
+    let plain = common::brkhole(&[&["trim", "--patience", "600"], arguments, &[&pid]].concat());
+    // Whoever runs the tests may ignore signals (nohup), and a program keeps to that.
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(plain.get_program());
+    command.args(plain.get_args()).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("env is there")
+}
+
+/// Sends a process a signal of this name, such as `-INT`.
+pub fn send(pid: i32, name: &str) {
+    let status = Command::new("kill").args([name, &pid.to_string()]).status();
+    assert!(status.expect("kill is there").success());
 }
 
 /// Trims one process, which has to succeed.
 pub fn trimmed(pid: i32) -> Value {
-    let (status, mut reports) = reports(&["--patience", "60", &pid.to_string()]);
+    let (status, mut reports) =
+        reports(&["--patience", "60", "--max-hold", "60", &pid.to_string()]);
     let report = reports.remove(0);
     assert_eq!(status, 0, "{report:#}");
     assert_eq!(report["outcome"], "trimmed");
@@ -156,11 +176,23 @@ pub fn assert_as_predicted(report: &Value) {
 
 /// The tracer of a process, 0 if there is none.
 pub fn tracer(pid: i32) -> i32 {
+    status(pid, "TracerPid:").parse().expect("a number")
+}
+
+/// The state of a process, such as `R`.
+pub fn state(pid: i32) -> char {
+    status(pid, "State:").chars().next().expect("a letter")
+}
+
+fn status(pid: i32, name: &str) -> String {
     let status = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status"));
     let status = status.expect("it is there");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("TracerPid:"));
-    line.and_then(|pid| pid.trim().parse().ok())
-        .expect("a number")
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.expect("it has such a line").trim().to_owned()
+}
+
+/// Whether these tests are root's.
+pub fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }

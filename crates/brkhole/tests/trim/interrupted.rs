@@ -1,42 +1,23 @@
 //! Signals at brkhole never leave a process standing still, or harmed.
 
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use suite::waiting::eventually;
 
-use crate::common::brkhole;
-use crate::harness::{Target, tracer};
+use crate::harness::{Target, send, tracer, trimming};
 
 /// So many times brkhole is killed.
 const KILLS: u64 = 40;
-
-fn trimming(target: &Target) -> Child {
-    let plain = brkhole(&["trim", "--patience", "600", &target.pid().to_string()]);
-    // Whoever runs the tests may ignore signals (nohup), and a program keeps to that.
-    let mut command = Command::new("env");
-    command.arg("--default-signal").arg(plain.get_program());
-    command.args(plain.get_args()).stdin(Stdio::null());
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
-    command.spawn().unwrap()
-}
-
-fn signal(child: &Child, name: &str) {
-    let pid = child.id().to_string();
-    let status = std::process::Command::new("kill")
-        .args([name, &pid])
-        .status();
-    assert!(status.unwrap().success());
-}
 
 /// It has to end soon although patience is far from over.
 #[test]
 fn ctrl_c_while_waiting() {
     for name in ["-INT", "-TERM", "-HUP"] {
         let mut target = Target::started("stuck", &["single", "same"], "stuck");
-        let child = trimming(&target);
+        let child = trimming(&target, &[]);
         // Until it has begun, a signal ends it in the ordinary way.
-        eventually("it is held", || tracer(target.pid()) != 0);
-        signal(&child, name);
+        while tracer(target.pid()) == 0 {
+            std::thread::yield_now();
+        }
+        send(child.id() as i32, name);
         let output = child.wait_with_output().unwrap();
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{complaint}");
@@ -52,7 +33,7 @@ fn ctrl_c_while_waiting() {
 fn killed_at_any_moment() {
     let mut target = Target::started("keeps", &["free", "8"], "ready");
     for round in 0..KILLS {
-        let mut child = trimming(&target);
+        let mut child = trimming(&target, &[]);
         std::thread::sleep(Duration::from_millis(round * 5));
         child.kill().unwrap();
         child.wait().unwrap();

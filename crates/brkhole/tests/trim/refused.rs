@@ -1,13 +1,13 @@
 //! Who can't be trimmed, and the words for it.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use suite::waiting::eventually;
 
 use crate::common::skipped;
-use crate::harness::{Target, refused, refused_by, trim, trimmed};
+use crate::harness::{Target, is_root, refused, refused_by, reports, trim, trimmed};
 
 /// A shell that says that it is there and ends when nothing can be read any more.
 fn shell() -> Command {
@@ -87,7 +87,7 @@ fn another_allocator() {
 
 #[test]
 fn somebody_elses() {
-    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+    if !is_root() {
         return skipped("only root can become another user");
     }
     let directory = tempfile::tempdir().unwrap();
@@ -115,6 +115,18 @@ fn filtered_unless_allowed() {
     let pid = target.pid().to_string();
     refused(target.pid(), &["seccomp", "--allow-seccomp"]);
     target.is_well();
+    let told = |arguments: &[&str]| {
+        let (status, reports) = reports(arguments);
+        assert_eq!(status, 0, "{reports:#?}");
+        reports[0]["notes"].to_string()
+    };
+    let notes = told(&["--dry-run", &pid]);
+    assert!(
+        notes.contains("would be refused") && notes.contains("--allow-seccomp"),
+        "{notes}"
+    );
+    let notes = told(&["--dry-run", "--allow-seccomp", &pid]);
+    assert!(!notes.contains("would be refused"), "{notes}");
     let output = trim(&["--allow-seccomp", &pid]);
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{complaint}");
