@@ -24,6 +24,7 @@ use named::Named;
 use rounds::{Place, Rounds};
 
 use crate::cli::{InspectArguments, InspectFormat};
+use crate::remedy;
 
 /// Looks, once or again and again, and reports.
 pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
@@ -46,6 +47,9 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
             break;
         }
         nginx::add_to(&mut survey.processes);
+        for process in &mut survey.processes {
+            remedy::behind_a_filter(&mut process.findings, process.pid);
+        }
         survey.seconds = since.elapsed().as_secs_f64();
         // A process that ends while it is watched is no failure.
         if place.is_first() {

@@ -38,6 +38,11 @@ use attempt::Tools;
 use interruption::Interruption;
 use report::Report;
 
+/// Whether a process's system calls are filtered, so that it is refused unless that is allowed.
+pub(crate) fn is_filtered(pid: i32) -> bool {
+    status::Status::of(pid).is_ok_and(|status| status.is_filtered())
+}
+
 /// Trims one process after the other, and reports.
 pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
     output::check_writable([arguments.output.file.as_ref()])?;

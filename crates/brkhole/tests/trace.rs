@@ -230,6 +230,25 @@ fn arenas_are_a_finding() {
     let program = compiled("arenas").display().to_string();
     let report = json(&["trace", "--", &program]);
     assert_eq!(kinds(&report), ["grew-by-arenas"]);
+    // Half of the small blocks of each thread were freed, and nothing on the way out.
+    let finding = &report["findings"][0];
+    let free = finding["evidence"]["arenas_free_bytes"].as_u64().unwrap();
+    assert!((15 << 20..24 << 20).contains(&free), "{finding}");
+    let remedy = finding["remedy"].as_str().unwrap();
+    assert!(remedy.contains("MALLOC_ARENA_MAX=2"), "{remedy}");
+}
+
+/// Arenas in which all is in use, and arenas that were emptied on the way out: fewer of them would
+/// spare nothing, as far as anybody knows.
+#[test]
+fn arenas_that_keep_nothing_are_not_advised_against() {
+    let program = compiled("arenas").display().to_string();
+    for what in ["live", "tidy"] {
+        let report = json(&["trace", "--", &program, what]);
+        assert_eq!(kinds(&report), ["grew-by-arenas"], "{what}");
+        let finding = &report["findings"][0];
+        assert!(finding["remedy"].is_null(), "{what}: {finding}");
+    }
 }
 
 #[test]

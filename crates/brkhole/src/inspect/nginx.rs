@@ -135,8 +135,8 @@ fn inherited(process: &mut Inspected, master: i32) {
         ));
         finding.evidence.insert("master".to_owned(), master.into());
         finding.remedy = Some(format!(
-            "The machine gets these pages back when the master and all its workers have given them \
-             back: brkhole trim {master} $(pgrep -P {master}). See brkhole inspect {master}."
+            "What this worker alone gives back is the master's still: the machine gets these pages \
+             when the master and all its workers have given them back: brkhole trim {master} $(pgrep -P {master}). See brkhole inspect {master}."
         ));
     }
 }
@@ -155,16 +155,43 @@ fn the_trick(process: &mut Inspected) {
     if !["nginx", "openresty"].contains(&process.comm.as_str()) && !title.starts_with(b"nginx: ") {
         return;
     }
-    let pid = process.pid;
+    let until_then = until_then(process.pid, &title);
     let found = process.findings.iter_mut();
     for finding in found.filter(|finding| finding.kind == "break-blocked") {
         finding.remedy = Some(format!(
             "lua-nginx-module 0.10.3 to 0.10.7 (OpenResty of 2016 and early 2017) maps this page on \
-             purpose, to keep low addresses for LuaJIT. A newer OpenResty doesn't; until then give \
-             freed memory back with brkhole trim {pid}, or every so many requests with the directive \
-             lua_malloc_trim, which 0.10.7 has."
+             purpose, to keep low addresses for LuaJIT. A newer OpenResty doesn't; until then \
+             {until_then}"
         ));
     }
+}
+
+/// How freed memory is given back: workers can do it by themselves, of what is theirs alone. The
+/// directive has no effect in a master, which answers no requests.
+///
+/// # References
+/// lua-nginx-module v0.10.7, `src/ngx_http_lua_module.c` (`ngx_http_lua_malloc_trim_log_handler` is
+/// a handler of the log phase)
+fn until_then(pid: i32, title: &[u8]) -> String {
+    const DIRECTIVE: &str = "the directive lua_malloc_trim, which 0.10.7 has";
+    if title.starts_with(MASTER) {
+        return format!(
+            "give freed memory back with brkhole trim {pid} $(pgrep -P {pid}), the workers too, as \
+             they were forked with these pages. ({DIRECTIVE}, is of no use here: it runs after \
+             requests, so in workers only.)"
+        );
+    }
+    let masters = match title.starts_with(WORKER) {
+        true => {
+            " What a worker has from its master, in the same pages, is the master's still when the \
+             worker gives it back: the machine gets it when both have."
+        }
+        false => "",
+    };
+    format!(
+        "give freed memory back with brkhole trim {pid}, or every so many requests with \
+         {DIRECTIVE}.{masters}"
+    )
 }
 
 /// What a process calls itself; empty where that can't be read.
@@ -181,4 +208,28 @@ fn all_stats() -> Everybody {
     pids.into_iter()
         .filter_map(|pid| Some((pid, Process::open(pid).ok()?.stat().ok()?)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directive_that_runs_in_workers_is_for_workers() {
+        let master = until_then(7, b"nginx: master process nginx");
+        assert!(master.contains("brkhole trim 7 $(pgrep -P 7)"), "{master}");
+        assert!(master.contains("lua_malloc_trim, which 0.10.7 has, is of no use here"));
+        let worker = until_then(8, b"nginx: worker process");
+        assert!(
+            worker.contains("with the directive lua_malloc_trim"),
+            "{worker}"
+        );
+        assert!(worker.contains("is the master's still"), "{worker}");
+        let alone = until_then(9, b"openresty");
+        assert!(
+            alone.contains("with the directive lua_malloc_trim"),
+            "{alone}"
+        );
+        assert!(!alone.contains("master"), "{alone}");
+    }
 }

@@ -4,6 +4,7 @@
 //! much memory of its own it holds, which is one short file; only the greatest are looked into, and
 //! only they are remembered.
 
+mod arenas;
 mod look;
 
 use std::fs;
@@ -117,7 +118,7 @@ impl Seen {
 pub(super) struct Told {
     /// A report for each process that was looked into.
     pub(super) reports: Vec<MallocReport>,
-    /// Of the process that could give back most, if that is worth a word.
+    /// Of the process that could give back most, if it runs on and that is worth a word.
     pub(super) finding: Option<Finding>,
 }
 
@@ -133,6 +134,7 @@ impl Told {
 
     /// Adds it to what is reported.
     pub(super) fn add_to(self, trace: &mut Trace) {
+        arenas::add_to(&mut trace.findings, &self.reports);
         trace.malloc = Some(self.reports);
         trace.findings.extend(self.finding);
     }

@@ -1,9 +1,12 @@
 //! What programs read.
 
+use std::process::Command;
+
 use serde_json::Value;
 
-use crate::common::{json, kinds};
-use crate::target::Keeps;
+use crate::common::answering::Answering;
+use crate::common::{compiled, json, kinds};
+use crate::target::{Keeps, undisturbed};
 
 /// 128 MiB in blocks.
 const BLOCKS: u64 = 8192;
@@ -70,6 +73,33 @@ fn a_blocked_break() {
     let kinds = kinds(process);
     assert!(kinds.contains(&"break-blocked"), "{kinds:?}");
     assert!(kinds.contains(&"memory-returnable"), "{kinds:?}");
+}
+
+/// What stands in the way of a remedy is said with it, not when it is tried.
+#[test]
+fn a_filter_of_system_calls() {
+    let mut command = Command::new(compiled("trim_filtered"));
+    command.arg(compiled("keeps"));
+    command.args(["free", &BLOCKS.to_string(), "0"]);
+    let mut filtered = Answering::start(undisturbed(&mut command));
+    assert_eq!(filtered.hear(), "ready");
+    let pid = filtered.pid().to_string();
+    let remedy = |pid: &str| {
+        let report = json(&["inspect", pid]);
+        let process = only(&report);
+        assert_eq!(kinds(process), ["memory-returnable"]);
+        process["findings"][0]["remedy"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let told = remedy(&pid);
+    let trim = format!("brkhole trim --allow-seccomp {pid}");
+    for words in [&*trim, "seccomp", "would end the program"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let other = remedy(&Keeps::free(BLOCKS).number());
+    assert!(!other.contains("seccomp"), "{other}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 /* Eight threads that take and keep memory of three sorts, and one that has ended before the end:
- * small blocks (arenas), large ones (mmap), and stacks. Some is given back. */
+ * small blocks (arenas), large ones (mmap), and stacks. Half of the small ones is freed; with the
+ * argument `live` none is, with `tidy` all are as the program ends. */
 #include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -9,12 +10,13 @@ enum { THREADS = 8, SMALL = 4000, SMALL_BYTES = 1000, LARGE_BYTES = 3 << 20 };
 
 static void *keep[THREADS][SMALL];
 static void *large[THREADS];
+static int freed = SMALL / 2;
 
 static void *work(void *argument) {
     long number = (long)argument;
     for (int i = 0; i < SMALL; i++)
         keep[number][i] = memset(malloc(SMALL_BYTES), 1, SMALL_BYTES);
-    for (int i = SMALL / 2; i < SMALL; i++)
+    for (int i = SMALL - freed; i < SMALL; i++)
         free(keep[number][i]);
     large[number] = memset(malloc(LARGE_BYTES), 1, LARGE_BYTES);
     if (number % 2)
@@ -22,7 +24,10 @@ static void *work(void *argument) {
     return NULL;
 }
 
-int main(void) {
+int main(int count, char **arguments) {
+    int is_tidy = count > 1 && !strcmp(arguments[1], "tidy");
+    if (count > 1)
+        freed = 0;
     mallopt(M_MMAP_THRESHOLD, 1 << 20); /* It would move with what is freed. */
     pthread_t threads[THREADS];
     for (long i = 0; i < THREADS; i++)
@@ -31,5 +36,7 @@ int main(void) {
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     void *heap = malloc(100000);
+    for (int i = 0; is_tidy && i < THREADS * SMALL; i++)
+        free(keep[i / SMALL][i % SMALL]);
     return heap == NULL;
 }

@@ -1,7 +1,6 @@
 //! What a process has much of doesn't make it stand still for long, or brkhole big.
 
 use std::fs::{self, File};
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use heap_meter::address_space::AddressSpace;

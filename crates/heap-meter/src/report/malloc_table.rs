@@ -44,8 +44,21 @@ pub(super) fn malloc_table(reports: &[MallocReport]) -> String {
                 "{name}: glibc gave up on the break; free memory at its end stays until malloc_trim"
             )));
         }
+        if report.when == Moment::Exit && report.state.as_ref().is_some_and(is_mostly_free) {
+            text.push_str(&wrapped(&format!(
+                "{name}: a program that tidies up has freed all of it by its exit; what it keeps \
+                 while it runs, `brkhole inspect` tells"
+            )));
+        }
     }
     text
+}
+
+/// Whether more than half is free, and worth a word.
+fn is_mostly_free(state: &State) -> bool {
+    const WORTH_TELLING_BYTES: u64 = 1 << 20;
+    let free = state.free_bytes.unwrap_or(0);
+    free >= WORTH_TELLING_BYTES && free > state.system_bytes / 2
 }
 
 fn heading(reports: &[MallocReport]) -> &'static str {
@@ -104,6 +117,12 @@ mod tests {
         let wanted = "nginx 7 4.00 MiB 2.00 MiB 1.00 MiB 1 glibc 2.36";
         assert_eq!(row.join(" "), wanted);
         assert!(lines.next().unwrap().starts_with("nginx 7: glibc gave up"));
+        assert!(
+            lines
+                .next()
+                .unwrap()
+                .starts_with("nginx 7: a program that tidies up")
+        );
     }
 
     #[test]

@@ -10,8 +10,8 @@ use crate::malloc::{Examination, State};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Moment {
-    /// As it ended, its memory being still there: a program that frees nothing before it ends keeps
-    /// nothing free.
+    /// As it ended, its memory being still there. A program that frees nothing on its way out keeps
+    /// what it kept before; a tidy one has freed everything by then.
     Exit,
     /// When the watching ended; it ran on.
     EndOfWatching,

@@ -7,6 +7,8 @@ use heap_meter::malloc::Examiner;
 use heap_meter::process::Process;
 use heap_meter::trace::{MallocReport, Moment};
 
+use crate::remedy;
+
 /// Of all that a look may find, what the events of the run haven't told.
 const KIND: &str = "memory-returnable";
 
@@ -14,6 +16,8 @@ const KIND: &str = "memory-returnable";
 #[derive(Clone, Debug)]
 pub(super) struct Look {
     pub(super) report: MallocReport,
+    /// Nothing of a process that is ending: it may have freed all that it had just now, on its way
+    /// out, and nobody can do anything for it any more.
     pub(super) finding: Option<Finding>,
 }
 
@@ -22,14 +26,11 @@ impl Look {
     pub(super) fn at(examiner: &mut Examiner, process: &Process, pid: i32, when: Moment) -> Self {
         let found = examiner.examine(process);
         let report = MallocReport::of(pid, when, found);
-        let finding = BreakState::of(process).ok().and_then(|heap| {
-            let mut findings = diagnosis::findings(&heap, report.state.as_ref()).into_iter();
-            findings.find(|finding| finding.kind == KIND)
-        });
-        Self {
-            finding: finding.map(|finding| named(finding, &report)),
-            report,
-        }
+        let finding = match when {
+            Moment::Exit => None,
+            Moment::EndOfWatching => returnable(process, &report),
+        };
+        Self { report, finding }
     }
 
     /// What malloc_trim would give back, or would have given.
@@ -39,22 +40,14 @@ impl Look {
     }
 }
 
-/// The finding, with the process that it is about; a run has many. To one that has ended nobody can
-/// do anything any more.
-fn named(mut finding: Finding, report: &MallocReport) -> Finding {
-    let name = report.name();
-    let when = match report.when {
-        Moment::Exit => " at its exit",
-        Moment::EndOfWatching => "",
-    };
-    finding.message = format!("{name}{when}: {}", finding.message);
-    if report.when == Moment::Exit {
-        finding.remedy = Some(
-            "Have the program call malloc_trim(0) after it has freed much. While one runs that \
-             can't be changed, `brkhole trim PID` has it do so."
-                .to_owned(),
-        );
-    }
+/// The finding, with the process that it is about.
+fn returnable(process: &Process, report: &MallocReport) -> Option<Finding> {
+    let heap = BreakState::of(process).ok()?;
+    let mut findings = diagnosis::findings(&heap, report.state.as_ref());
+    findings.retain(|finding| finding.kind == KIND);
+    remedy::behind_a_filter(&mut findings, report.pid);
+    let mut finding = findings.pop()?;
+    finding.message = format!("{}: {}", report.name(), finding.message);
     let comm = report.comm.clone();
-    finding.evidence("pid", report.pid).evidence("comm", comm)
+    Some(finding.evidence("pid", report.pid).evidence("comm", comm))
 }
