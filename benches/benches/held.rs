@@ -1,9 +1,10 @@
 //! How long a process stands still for `brkhole trim`, beside what can't be done without: holding
-//! it and letting it go, and `malloc_trim` itself, called by the program. Nothing is required.
+//! it and letting it go, and `malloc_trim` itself, called by the program.
 //!
-//! What comes on top of the two is the watcher's: that no thread is inside malloc, that its books
-//! agree, what it weighs before and after. It should not grow with what the process has resident,
-//! and with its free blocks no faster than `malloc_trim` does.
+//! What comes on top of the two is the watcher's: that it is the same program, that no thread is
+//! inside malloc, what it weighs before and after. It grows neither with what the process has
+//! resident nor with its free chunks, of which `malloc_trim` visits every one: from 10³ to 10⁶ of
+//! them it may stand still for 1.5 times as long as `malloc_trim` takes by itself, and 5 ms.
 //!
 //! Each run has a fresh process, as a heap can be given back once. The times are those for which it
 //! stands still, not those of the watcher.
@@ -14,13 +15,17 @@ use std::time::Duration;
 
 use anyhow::Context;
 use benches::waiting::Waiting;
-use benches::{Bench, Contest, Mode, program};
+use benches::{Bench, Contest, Limits, Mode, program};
 use remote_call::Held;
 use serde_json::Value;
 
 const HELD: &str = "held and let go";
 const ITS_OWN: &str = "its own malloc_trim";
 const TRIMMED: &str = "brkhole trim";
+/// Its own, and what is allowed on top of that, half of it and 5 ms: at most as much is required.
+const ALLOWED: &str = "1.5 of its own and 5 ms";
+const ON_TOP_SECONDS: f64 = 0.005;
+const TIMES: f64 = 1.5;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const FREE_BYTES: u64 = 64 << 20;
@@ -64,8 +69,27 @@ fn bench() -> anyhow::Result<ExitCode> {
             brkhole: &brkhole,
             free_bytes,
             threads,
+            chunks: 0,
         };
         bench.run(heap.contest(name), rounds)?;
+    }
+    for (name, chunks) in [
+        ("held/chunks_1000", 1_000),
+        ("held/chunks_10000", 10_000),
+        ("held/chunks_100000", 100_000),
+        ("held/chunks_1000000", 1_000_000),
+    ] {
+        if !bench.wants(name) {
+            continue;
+        }
+        let heap = Heap {
+            program: &program,
+            brkhole: &brkhole,
+            free_bytes: 0,
+            threads: 1,
+            chunks: chunks / share,
+        };
+        bench.run(heap.allowed(name), rounds)?;
     }
     Ok(bench.finish())
 }
@@ -76,6 +100,8 @@ struct Heap<'a> {
     brkhole: &'a PathBuf,
     free_bytes: u64,
     threads: u64,
+    /// Single free chunks besides.
+    chunks: u64,
 }
 
 impl Heap<'_> {
@@ -90,8 +116,18 @@ impl Heap<'_> {
             .compare(ITS_OWN, TRIMMED)
     }
 
+    /// With what is required of chunks.
+    fn allowed(&self, name: &str) -> Contest<'_> {
+        Contest::new(name)
+            .parameter("chunks", self.chunks)
+            .arm(ALLOWED, || Ok(self.start()?.go()? * TIMES + ON_TOP_SECONDS))
+            .arm(TRIMMED, || self.trimmed())
+            .require(ALLOWED, TRIMMED, Limits::at_most(1.0))
+    }
+
     fn start(&self) -> anyhow::Result<Waiting> {
-        let arguments = [self.free_bytes, self.threads].map(|number| number.to_string());
+        let arguments = [self.free_bytes, self.threads, self.chunks];
+        let arguments = arguments.map(|number| number.to_string());
         Waiting::start(self.program, &arguments)
     }
 
@@ -107,7 +143,7 @@ impl Heap<'_> {
     fn trimmed(&self) -> anyhow::Result<f64> {
         let mut waiting = self.start()?;
         let output = Command::new(self.brkhole)
-            .args(["trim", "--format", "json"])
+            .args(["trim", "--max-hold", "60", "--format", "json"])
             .arg(waiting.pid().to_string())
             .output()
             .context("can't start brkhole")?;

@@ -1,5 +1,6 @@
-/* keeps_free BYTES THREADS: has malloc keep that much free in runs of seven blocks of 4,096 bytes,
- * shared out among so many threads, each with an arena of its own. Says that it is ready, waits for
+/* keeps_free BYTES THREADS [CHUNKS]: has malloc keep that much free in runs of seven blocks of 4,096
+ * bytes, shared out among so many threads, each with an arena of its own, and in so many single
+ * chunks of 176 bytes between others that are in use. Says that it is ready, waits for
  * a byte on standard input, and then gives it back itself. Says on standard output how many
  * nanoseconds malloc_trim took for that. */
 #include <malloc.h>
@@ -10,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BLOCK = 4096, RUN = 7 };
+enum { BLOCK = 4096, RUN = 7, SMALL = 160 };
 
 static pthread_barrier_t filled;
 static size_t runs_each;
@@ -38,6 +39,20 @@ static void fill(void) {
     pthread_barrier_wait(&filled);
 }
 
+/* None is so small that it goes to a fast bin, and the thread's cache takes seven. */
+static void fill_small(size_t chunks) {
+    char **block = calloc(2 * chunks + 1, sizeof *block);
+    if (!block)
+        abort();
+    for (size_t i = 0; i < 2 * chunks; i++) {
+        if (!(block[i] = malloc(SMALL)))
+            abort();
+        memset(block[i], 1, SMALL);
+    }
+    for (size_t i = 0; i < 2 * chunks; i += 2)
+        free(block[i]);
+}
+
 static void *thread(void *argument) {
     fill();
     for (;;)
@@ -46,7 +61,7 @@ static void *thread(void *argument) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 3)
+    if (argc != 3 && argc != 4)
         return 2;
     unsigned threads = (unsigned)atol(argv[2]);
     if (threads == 0)
@@ -59,6 +74,8 @@ int main(int argc, char **argv) {
             return 1;
     }
     fill();
+    if (argc == 4)
+        fill_small((size_t)atol(argv[3]));
     char byte;
     if (write(1, "ready\n", 6) != 6 || read(0, &byte, 1) != 1)
         return 1;

@@ -42,18 +42,22 @@ Examples:
   sudo brkhole trim 1234
   sudo brkhole trim $(pidof nginx)
   sudo brkhole trim --patience 60 1234         a process that is in malloc most of the time
+  sudo brkhole trim --max-hold 0.05 1234       only if it stands still for 50 ms at most
   sudo brkhole trim --format json -o trimmed.json 1234
 
-What it does: stops all threads of the process (ptrace), makes sure that none is inside malloc and
-that no lock of it is held, has one of them call malloc_trim(0), puts all its registers and its
-errno back, and lets it go. If a thread is inside malloc, it is let go at once and stopped again a
-moment later, until patience is over. The process stands still meanwhile, as a rule for some
-milliseconds; the more it gives back, the longer. The report says how long.
+What it does: follows malloc's lists of free memory while the process runs, stops all its threads
+(ptrace), makes sure that it still is the program that was looked at, that no thread is inside
+malloc and that no lock of it is held, has one of them call malloc_trim(0), puts all its registers
+and its errno back, and lets it go. If a thread is inside malloc, it is let go at once and stopped
+again a moment later, until patience is over. The process stands still meanwhile, as a rule for some
+milliseconds; the more it gives back, the longer. How long is foretold, and the report says it.
 
 The risk: code that the process never asked for runs in it. Where anything is not as expected it is
 let go unchanged, and what stood in the way is said. A heap that can't be verified is refused: at a
-damaged one, malloc_trim would abort the program. Signals at brkhole itself wait while it holds a
-process; should it be killed, the process runs on. Try --dry-run first.
+damaged one, malloc_trim would abort the program. It is verified a moment before the process is
+held. The first signal at brkhole itself lets the process go at once; if it comes during the call,
+that goes on by itself. A second ends brkhole, as does kill -9: the process runs on. Try --dry-run
+first.
 
 When not: where a pause hurts (real-time work, heartbeats that expire within milliseconds); where
 the process needs the memory again soon, for it then pays for every page a second time; in place of
