@@ -229,6 +229,9 @@ fn call(held: &Held, malloc: State, subject: &Subject) -> Result<Called, Attempt
     let before = scale.still();
     let before = before.map_err(|error| Attempt::Refused(weightless(&error)))?;
     let left = || subject.max_hold.saturating_sub(held.stood_still());
+    if left().is_zero() {
+        return Err(Attempt::Restless(words::too_slow(subject.max_hold)));
+    }
     let errno = library
         .errno_location
         .map(|location| Errno::of(held, location, left()))
