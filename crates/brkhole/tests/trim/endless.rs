@@ -11,6 +11,7 @@ use std::time::Duration;
 use heap_meter::address_space::AddressSpace;
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSegment, ObjectSymbol};
+use suite::waiting::eventually;
 
 use crate::common::{brkhole, compiled, skipped};
 use crate::harness::{Target, reports, send, state, tracer, trimming};
@@ -108,14 +109,14 @@ fn a_signal_lets_go_at_once() {
         // Held it stands still, and runs only to make the call; whoever looks may have missed that
         // it was let go in between.
         let mut runs = 0;
-        while runs < 20 {
+        eventually("the call is under way", || {
             let pid = target.pid();
             runs = match state(pid) == 'R' && tracer(pid) != 0 {
                 true => runs + 1,
                 false => 0,
             };
-            std::thread::sleep(Duration::from_millis(5));
-        }
+            runs == 20
+        });
         send(child.id() as i32, name);
         let output = child.wait_with_output().unwrap();
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -168,9 +169,7 @@ fn a_second_signal_ends_the_command() {
         let call = fs::read_to_string(format!("/proc/{pid}/syscall"));
         call.is_ok_and(|call| call.starts_with("1 0x1 "))
     };
-    while !is_writing() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    eventually("it writes", is_writing);
     let mut sent = 0;
     let status = loop {
         send(pid, "-TERM");

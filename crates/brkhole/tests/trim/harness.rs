@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::time::Instant;
 
 use serde_json::Value;
-use suite::waiting::{Patient, ended, lines};
+use suite::waiting::{PATIENCE, Patient, ended, lines};
 
 use crate::common;
 
@@ -177,6 +178,15 @@ pub fn assert_as_predicted(report: &Value) {
 /// The tracer of a process, 0 if there is none.
 pub fn tracer(pid: i32) -> i32 {
     status(pid, "TracerPid:").parse().expect("a number")
+}
+
+/// Waits until a process is held, for however short a time.
+pub fn wait_for_hold(pid: i32) {
+    let start = Instant::now();
+    while tracer(pid) == 0 {
+        assert!(start.elapsed() < PATIENCE, "{pid} is never held");
+        std::thread::yield_now();
+    }
 }
 
 /// The state of a process, such as `R`.

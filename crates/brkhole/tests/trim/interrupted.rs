@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Target, send, tracer, trimming};
+use crate::harness::{Target, send, tracer, trimming, wait_for_hold};
 
 /// So many times brkhole is killed.
 const KILLS: u64 = 40;
@@ -14,9 +14,7 @@ fn ctrl_c_while_waiting() {
         let mut target = Target::started("stuck", &["single", "same"], "stuck");
         let child = trimming(&target, &[]);
         // Until it has begun, a signal ends it in the ordinary way.
-        while tracer(target.pid()) == 0 {
-            std::thread::yield_now();
-        }
+        wait_for_hold(target.pid());
         send(child.id() as i32, name);
         let output = child.wait_with_output().unwrap();
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::common::{compiled, installed, skipped};
-use crate::harness::{Target, figure, is_root, reports_of, tracer, trimming};
+use crate::harness::{Target, figure, is_root, reports_of, trimming, wait_for_hold};
 
 /// Starts to trim a program that is inside malloc until it gets a line and then executes `next`;
 /// gives the report of what came of that.
@@ -18,9 +18,7 @@ fn trimmed_over_an_exec(command: &mut Command, next: &Path) -> Value {
     let mut target = Target::of(command, "stuck");
     let child = trimming(&target, &["--format", "json"]);
     // It was looked at, and is inside malloc each time it is held.
-    while tracer(target.pid()) == 0 {
-        std::thread::yield_now();
-    }
+    wait_for_hold(target.pid());
     target.nudge();
     target.says("ready");
     let output = child.wait_with_output().unwrap();
