@@ -6,14 +6,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
-
 use crate::common::{compiled, installed, skipped};
-use crate::harness::{Target, figure, is_root, reports_of, trimming, wait_for_hold};
+use crate::harness::{Target, is_root, reports_of, trimming, wait_for_hold};
 
-/// Starts to trim a program that is inside malloc until it gets a line and then executes `next`;
-/// gives the report of what came of that.
-fn trimmed_over_an_exec(command: &mut Command, next: &Path) -> Value {
+/// Trims a program that is inside malloc until it gets a line and then executes `next`.
+fn trimmed_over_an_exec(command: &mut Command, next: &Path) {
     command.args(["single", "same"]).arg(next);
     let mut target = Target::of(command, "stuck");
     let child = trimming(&target, &["--format", "json"]);
@@ -27,12 +24,10 @@ fn trimmed_over_an_exec(command: &mut Command, next: &Path) -> Value {
     let reasons = report["waited_for"].to_string();
     assert!(reasons.contains("inside malloc"), "{report:#}");
     assert!(reasons.contains("another program"), "{report:#}");
-    // All that is told is the second one's.
+    // All that is told is the second one's, in whatever state it was met.
     assert_eq!(report["outcome"], "trimmed", "{report:#}");
     assert_eq!(report["comm"], "brkhole-trim_ke", "{report:#}");
-    assert!(figure(&report, "returned_bytes") > 100 << 20, "{report:#}");
     target.is_well();
-    report
 }
 
 /// Without randomised addresses the libraries of both lie at the same ones.
