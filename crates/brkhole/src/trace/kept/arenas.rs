@@ -7,11 +7,11 @@ use heap_meter::units::Bytes;
 
 /// So great a part of the threads' arenas, free, is worth a remedy, …
 const SHARE: f64 = 1.0 / 3.0;
-/// … if it is this much.
-const WORTH_TELLING_BYTES: u64 = 1 << 20;
+/// … if it is this much: at its end, every arena keeps 128 KiB by design.
+const WORTH_TELLING_BYTES: u64 = 4 << 20;
 /// With more than this free, a process that ends has freed what it had on its way out: what was free
 /// before that, nobody knows.
-const ALL: f64 = 0.9;
+const ALL: f64 = 0.8;
 
 /// Says so of a heap that grew by arenas.
 pub(super) fn add_to(findings: &mut [Finding], reports: &[MallocReport]) {
