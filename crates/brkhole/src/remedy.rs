@@ -1,5 +1,6 @@
 //! What this command knows beyond what the calls tell: of files, and of whose memory it is.
 
+mod arenas;
 mod bundle;
 mod mappings;
 
@@ -14,6 +15,7 @@ pub(crate) use bundle::{NGINX, PRELOAD};
 pub(crate) fn add_to(trace: &mut Trace, story: &Story) {
     bundle::tell(trace, story);
     mappings::tell(trace);
+    arenas::tell(trace);
 }
 
 /// Says of a process whose system calls are filtered, before it is tried, that `brkhole trim` wants

@@ -4,7 +4,6 @@
 //! much memory of its own it holds, which is one short file; only the greatest are looked into, and
 //! only they are remembered.
 
-mod arenas;
 mod look;
 
 use std::fs;
@@ -134,7 +133,6 @@ impl Told {
 
     /// Adds it to what is reported.
     pub(super) fn add_to(self, trace: &mut Trace) {
-        arenas::add_to(&mut trace.findings, &self.reports);
         trace.malloc = Some(self.reports);
         trace.findings.extend(self.finding);
     }

@@ -1,8 +1,7 @@
 //! Whether fewer arenas would help: only where threads' arenas keep much that is free.
 
-use heap_meter::finding::Finding;
 use heap_meter::malloc::{Free, State};
-use heap_meter::trace::{MallocReport, Moment};
+use heap_meter::trace::{MallocReport, Moment, Trace};
 use heap_meter::units::Bytes;
 
 /// So great a part of the threads' arenas, free, is worth a remedy, …
@@ -14,7 +13,8 @@ const WORTH_TELLING_BYTES: u64 = 4 << 20;
 const ALL: f64 = 0.8;
 
 /// Says so of a heap that grew by arenas.
-pub(super) fn add_to(findings: &mut [Finding], reports: &[MallocReport]) {
+pub(super) fn tell(trace: &mut Trace) {
+    let reports = trace.malloc.as_deref().unwrap_or_default();
     let parts = reports.iter().filter_map(part);
     let most = parts.max_by_key(|(free_bytes, _, _)| *free_bytes);
     let Some((free_bytes, system_bytes, report)) = most else {
@@ -24,7 +24,8 @@ pub(super) fn add_to(findings: &mut [Finding], reports: &[MallocReport]) {
         Moment::Exit => "as it ended",
         Moment::EndOfWatching => "when the watching ended",
     };
-    for finding in findings
+    for finding in trace
+        .findings
         .iter_mut()
         .filter(|one| one.kind == "grew-by-arenas")
     {
