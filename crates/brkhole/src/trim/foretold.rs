@@ -19,7 +19,7 @@ const A_RUN: Duration = Duration::from_nanos(1000);
 /// For each page that the kernel takes back.
 const A_PAGE: Duration = Duration::from_nanos(300);
 
-/// How long at most, as a rule; what isn't known of malloc's state isn't in it.
+/// How long, with a processor to spare; what isn't known of malloc's state isn't in it.
 pub(super) fn hold(malloc: &State, threads: u64) -> Duration {
     let chunks: u64 = malloc
         .arenas

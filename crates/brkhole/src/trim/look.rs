@@ -107,8 +107,8 @@ impl Looked {
             report.notes.push(note);
         }
         report.notes.push(format!(
-            "dry run: it was neither stopped nor changed; it would stand still for {} at most, as \
-             a rule",
+            "dry run: it was neither stopped nor changed; it would stand still for about {}, \
+             longer on a busy machine",
             words::seconds(foretold)
         ));
         report

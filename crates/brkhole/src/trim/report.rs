@@ -37,7 +37,7 @@ pub(super) struct Report {
     pub(super) held_seconds: f64,
     /// And in the longest of them.
     pub(super) longest_held_seconds: f64,
-    /// How long it was foretold to stand still in one attempt, at most as a rule.
+    /// How long it was foretold to stand still in one attempt, with a processor to spare.
     pub(super) predicted_held_seconds: Option<f64>,
     /// How long malloc_trim took, of that.
     pub(super) call_seconds: Option<f64>,

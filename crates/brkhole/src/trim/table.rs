@@ -77,7 +77,7 @@ fn held(report: &Report) -> Option<String> {
     };
     let foretold = report.predicted_held_seconds;
     let foretold = foretold.map_or_else(String::new, |most| {
-        format!(" (foretold: {} at most)", Seconds(most))
+        format!(" (foretold: about {})", Seconds(most))
     });
     let mut text = format!(
         "{threads} stood still for {}, of which malloc_trim took {}{foretold}",
