@@ -136,10 +136,9 @@ fn a_process_in_the_same_form_stays_one() {
     assert_eq!(finished.notes, [Note::BeginsInTheMiddle]);
 }
 
-/// Two processes make one each at once; the ends of their calls say which is whose.
-#[test]
-fn several_at_once_are_told_apart() {
-    let log = format!(
+/// Two processes that make one each at once.
+pub(super) fn log() -> String {
+    format!(
         "60 brk(0) = 0x600000\n\
          60 clone(child_stack=0, flags=SIGCHLD) = 70\n\
          70 brk(0x700000) = 0x700000\n\
@@ -151,7 +150,13 @@ fn several_at_once_are_told_apart() {
          70 <... clone resumed> {THREAD}) = 71\n\
          60 <... clone resumed> {THREAD}) = 61\n\
          61 brk(0xa00000) = 0xa00000\n"
-    );
+    )
+}
+
+/// The ends of their calls say which is whose.
+#[test]
+fn several_at_once_are_told_apart() {
+    let log = log();
     let events = read("log", log.as_bytes()).sink;
     assert_eq!(
         told(&events)[3..],

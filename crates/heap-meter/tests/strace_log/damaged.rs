@@ -1,7 +1,11 @@
 //! Logs that something happened to: nothing that is in them can stop the reader.
 
+use heap_meter::report;
 use heap_meter::source::strace_log::StraceLog;
-use heap_meter::story::{fallback::Fallback, tally::Tally};
+use heap_meter::story::Story;
+use heap_meter::trace::{Source, Trace};
+
+use super::{births, foreign, wrapped};
 
 /// xorshift64*: the same bytes in every run, so that a failure can be repeated.
 struct Random(u64);
@@ -22,27 +26,58 @@ const LOGS: [&[u8]; 4] = [
     include_bytes!("../data/strace/annotated.txt"),
 ];
 
-/// Bytes that mean something to the reader.
-const MEANINGFUL: &[u8] = b"0123456789<>()[]{},=\"\\/*.:- +|?\n\rbpxaNUL";
+/// Logs of every kind: strace's in all its forms, wrapped ones, foreign ones.
+fn logs() -> Vec<Vec<u8>> {
+    let kept = LOGS.iter().map(|log| log.to_vec());
+    let all = kept.chain(wrapped::all().into_iter().map(String::into_bytes));
+    let foreign = foreign::OTHERS
+        .iter()
+        .map(|(_, log)| log.as_bytes().to_vec());
+    all.chain(foreign)
+        .chain([births::log().into_bytes()])
+        .collect()
+}
 
-/// Reads and holds what must be true of every log.
+/// Bytes that mean something to the reader.
+const MEANINGFUL: &[u8] = b"0123456789<>()[]{},=\"\\/*.:- +|?\n\r\tbpxaNUL\x1b\xef";
+
+/// Numbers at the edges of what a call can hold.
+const NUMBERS: [&str; 10] = [
+    "0",
+    "1",
+    "-1",
+    "4096",
+    "4294967295",
+    "0xfffffffff72ec000",
+    "0x7fffffffffff",
+    "18446744073709551615",
+    "0xffffffffffffffff",
+    "99999999999999999999",
+];
+
+/// Reads as `brkhole explain` does, and holds what must be true of every log.
 fn exhaust(log: &[u8]) {
-    let mut reader = StraceLog::new((Tally::default(), Fallback::default()));
+    let mut story = Story::default();
+    story.growth.keep_layout();
+    let mut reader = StraceLog::new(story);
     // Errors are fine, too.
     let _ = reader.read("log.12", log);
     let finished = reader.finish();
     let lines = log.split(|byte| *byte == b'\n').count() as u64;
-    let calls: u64 = finished
-        .sink
-        .0
-        .by_name()
-        .values()
-        .map(|counts| counts.calls)
-        .sum();
+    let counts = finished.sink.tally.by_name();
+    let calls: u64 = counts.values().map(|counts| counts.calls).sum();
     assert!(
         calls + finished.unread.count <= lines,
         "a line is one thing only"
     );
+    let trace = Trace::of(&finished.sink, Source::StraceLog, None);
+    for text in [
+        report::trace_table(&trace),
+        report::trace_json(&trace).unwrap(),
+        report::trace_csv(&trace).unwrap(),
+    ] {
+        assert!(!text.is_empty());
+    }
     let halves = log.split_at(log.len() / 2);
     let logs = vec![
         ("log.12".to_owned(), halves.0),
@@ -51,10 +86,62 @@ fn exhaust(log: &[u8]) {
     let _ = StraceLog::new(()).read_together(logs);
 }
 
+/// Lines taken out, doubled, exchanged, or put in from another log; numbers at their edges; bytes.
+fn mutated(logs: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    let log = &logs[random.below(logs.len())];
+    let mut lines: Vec<Vec<u8>> = log
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect();
+    for _ in 0..1 + random.below(6) {
+        let at = random.below(lines.len());
+        match random.below(7) {
+            0 if lines.len() > 1 => drop(lines.remove(at)),
+            1 => lines.insert(at, lines[random.below(lines.len())].clone()),
+            2 => {
+                let with = random.below(lines.len());
+                lines.swap(at, with);
+            }
+            3 => {
+                let other = &logs[random.below(logs.len())];
+                let theirs: Vec<_> = other.split(|byte| *byte == b'\n').collect();
+                lines.insert(at, theirs[random.below(theirs.len())].to_vec());
+            }
+            4 => {
+                let text = String::from_utf8_lossy(&lines[at]).into_owned();
+                let mut words: Vec<&str> = text.split([' ', '(', ')', ',']).collect();
+                let word = words.remove(random.below(words.len()));
+                if !word.is_empty() {
+                    let number = NUMBERS[random.below(NUMBERS.len())];
+                    lines[at] = text.replacen(word, number, 1).into_bytes();
+                }
+            }
+            5 if !lines[at].is_empty() => {
+                let end = random.below(lines[at].len());
+                lines[at].truncate(end);
+            }
+            _ if !lines[at].is_empty() => {
+                let byte = random.below(lines[at].len());
+                lines[at][byte] = MEANINGFUL[random.below(MEANINGFUL.len())];
+            }
+            _ => {}
+        }
+    }
+    lines.join(&b'\n')
+}
+
 #[test]
-fn a_hundred_thousand_damaged_logs() {
+fn ten_thousand_mutated_logs() {
+    let (logs, mut random) = (logs(), Random(20161104));
+    for _ in 0..10_000 {
+        exhaust(&mutated(&logs, &mut random));
+    }
+}
+
+#[test]
+fn thousands_of_pieces_of_damaged_logs() {
     let mut random = Random(20170307);
-    for turn in 0..100_000 {
+    for turn in 0..10_000 {
         let mut log = LOGS[turn % LOGS.len()].to_vec();
         // A few lines of it, as most of the time goes into those that are whole.
         let start = random.below(log.len());

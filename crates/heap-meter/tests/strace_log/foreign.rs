@@ -13,7 +13,8 @@ fn refused(log: &str) -> (&'static str, String) {
     }
 }
 
-const OTHERS: &[(&str, &str)] = &[
+/// By who writes them.
+pub(super) const OTHERS: &[(&str, &str)] = &[
     (
         "ltrace",
         "__libc_start_main(0x401136, 1, 0x7ffe, 0x401190 <unfinished ...>\n\

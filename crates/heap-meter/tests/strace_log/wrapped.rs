@@ -84,6 +84,17 @@ const FORMS: &[Form] = &[
     ("colours", |_, line| format!("\u{1b}[1;32m{line}\u{1b}[0m")),
 ];
 
+/// Every log in every form.
+pub(super) fn all() -> Vec<String> {
+    let with_all = |log: &&'static str| {
+        FORMS
+            .iter()
+            .map(|(_, form)| wrapped(log, *form))
+            .collect::<Vec<_>>()
+    };
+    LOGS.iter().flat_map(with_all).collect()
+}
+
 fn wrapped(log: &str, form: fn(usize, &str) -> String) -> String {
     let lines = log.lines().enumerate();
     lines.map(|(n, line)| form(n, line) + "\n").collect()
