@@ -60,7 +60,9 @@ fn report(arguments: &ExplainArguments, finished: &Finished<Story>) -> anyhow::R
     let mut trace = Trace::of(story, Source::StraceLog, None);
     trace.exit = finished.ending;
     trace.lost_events = finished.lost_events;
-    trace.notes = finished.notes.iter().map(ToString::to_string).collect();
+    trace
+        .notes
+        .extend(finished.notes.iter().map(ToString::to_string));
     trace.notes.extend(unread(finished));
     remedy::add_to(&mut trace, story);
     let title = arguments.logs.iter().map(|log| name(log));

@@ -138,3 +138,142 @@ fn what_is_no_log_is_named_for_what_it_is() {
         assert!(output.stdout.is_empty());
     }
 }
+
+/// What `brkhole explain` says of a log, as JSON and as a table.
+fn explained(log: &str) -> (serde_json::Value, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    std::fs::write(&path, log).unwrap();
+    let path = path.to_str().unwrap();
+    let table = output(&["explain", path]).stdout;
+    (json(&["explain", path]), String::from_utf8(table).unwrap())
+}
+
+fn notes(report: &serde_json::Value) -> Vec<&str> {
+    let notes = report["notes"].as_array().unwrap().iter();
+    notes.map(|note| note.as_str().unwrap()).collect()
+}
+
+/// `strace -e openat`: how often a file was opened is known, what memory did is not.
+#[test]
+fn what_was_not_logged_is_not_known() {
+    let mut log = String::from("execve(\"/usr/bin/x\", [\"x\"], 0x7ffd /* 9 vars */) = 0\n");
+    for descriptor in 3..15 {
+        log.push_str(&format!(
+            "openat(AT_FDCWD, \"/etc/ssl/cert.pem\", O_RDONLY) = {descriptor}\n"
+        ));
+    }
+    let (report, table) = explained(&log);
+    let growth = &report["growth"];
+    for figure in [
+        "bytes",
+        "peak_bytes",
+        "asked_bytes",
+        "returned_bytes",
+        "without_file_bytes",
+    ] {
+        assert!(growth[figure].is_null(), "{figure}: {growth}");
+    }
+    assert!(growth["by_kind"]["break"].is_null() && growth["by_kind"]["large_block"].is_null());
+    assert!(report["fallback"].is_null());
+    let file = &growth["by_file"][0];
+    assert_eq!(
+        (&file["path"], &file["opens"]),
+        (&"/etc/ssl/cert.pem".into(), &12.into())
+    );
+    assert!(file["bytes"].is_null() && file["asked_bytes"].is_null());
+    assert_eq!(report["syscalls"]["openat"]["calls"], 12);
+    assert!(table.contains("growth: not known"), "{table}");
+    assert!(!table.contains("0 B"), "{table}");
+    let row = table
+        .lines()
+        .find(|line| line.contains("cert.pem"))
+        .unwrap();
+    assert!(row.contains("12") && row.contains("not known"), "{row}");
+    assert!(
+        notes(&report)[0].contains("strace -f -ttt -e trace="),
+        "{table}"
+    );
+}
+
+/// Some of the calls are there: what they tell is told, what the others would have told isn't 0.
+#[test]
+fn a_log_of_some_calls() {
+    let start = "execve(\"/usr/bin/x\", [\"x\"], 0x7ffd /* 9 vars */) = 0\n";
+    let brk = "brk(NULL) = 0x1000000\nbrk(0x1100000) = 0x1100000\n";
+    let map = "mmap(NULL, 2097152, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) \
+               = 0x7f0000000000\n";
+    let unmap = "munmap(0x7f0000000000, 2097152) = 0\n";
+    let open = "openat(AT_FDCWD, \"/etc/hosts\", O_RDONLY) = 3\n";
+
+    let (report, table) = explained(&[start, brk].concat());
+    let growth = &report["growth"];
+    assert_eq!(
+        (&growth["bytes"], &growth["by_kind"]["break"]),
+        (&(1 << 20).into(), &(1 << 20).into())
+    );
+    assert!(growth["by_kind"]["large_block"].is_null(), "{growth}");
+    // Nothing was refused, so nothing fell back.
+    assert_eq!(report["fallback"]["count"], 0);
+    assert!(
+        notes(&report)[0].starts_with("the log has no mmap, no munmap:"),
+        "{table}"
+    );
+
+    let (report, table) = explained(&[start, map].concat());
+    let growth = &report["growth"];
+    assert_eq!(growth["by_kind"]["large_block"], 2 << 20);
+    assert!(growth["by_kind"]["break"].is_null() && growth["returned_bytes"].is_null());
+    assert!(
+        table.contains("given back before the end: not known"),
+        "{table}"
+    );
+    assert!(
+        notes(&report)[0].starts_with("the log has no brk, no munmap:"),
+        "{table}"
+    );
+
+    // Everything but the closings.
+    let (report, table) = explained(&[start, open, brk, open, map, unmap].concat());
+    let growth = &report["growth"];
+    assert_eq!(
+        (&growth["peak_bytes"], &growth["returned_bytes"]),
+        (&(3 << 20).into(), &(2 << 20).into())
+    );
+    let file = &growth["by_file"][0];
+    assert!(file["opens"] == 2 && file["bytes"].is_null(), "{file}");
+    assert!(
+        notes(&report)[0].starts_with("the log has no close:"),
+        "{table}"
+    );
+
+    let (report, table) = explained(&[start, open, brk, "close(3) = 0\n", map, unmap].concat());
+    assert_eq!(notes(&report), [""; 0], "{table}");
+    assert_eq!(report["growth"]["by_file"][0]["bytes"], 1 << 20);
+}
+
+#[test]
+fn a_wrapped_log_says_what_was_taken_off() {
+    let (report, table) = explained(
+        "web_1  | [pid    12] brk(NULL) = 0x1000000\n\
+         web_1  | [pid    12] brk(0x1300000) = 0x1300000\n",
+    );
+    assert_eq!(report["growth"]["bytes"], 3 << 20);
+    assert!(table.contains("\"web_1  | \""), "{table}");
+}
+
+#[test]
+fn a_foreign_log_is_refused_by_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let log = "[pid 9] brk@SYS(nil)  = 0x55d0c8a4e000\n[pid 9] malloc(64) = 0x55d0c8a4e2a0\n";
+    std::fs::write(&path, log).unwrap();
+    let output = output(&["explain", path.to_str().unwrap()]);
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(
+        complaint.contains("a log of ltrace") && complaint.contains("strace -f"),
+        "{complaint}"
+    );
+    assert!(output.stdout.is_empty());
+}

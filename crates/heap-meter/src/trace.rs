@@ -1,6 +1,7 @@
 //! A watched run as a result: what is reported, and kept, of a [`Story`].
 
 mod address_space;
+mod logged;
 mod malloc;
 
 use std::collections::BTreeMap;
@@ -14,10 +15,13 @@ use crate::snapshot::Snapshot;
 use crate::source::launch::ObserverCost;
 use crate::story::Story;
 use crate::story::fallback::Fallback;
-use crate::story::growth::{ByKind, FileGrowth, Growth, StackGrowth};
+use crate::story::growth::{FileGrowth, Growth, StackGrowth};
 use crate::story::tally::Tally;
 
+use logged::Logged;
+
 pub use address_space::{AddressSpaceReport, BlockerReport, PartReport};
+pub use logged::KindBytes;
 pub use malloc::{MallocReport, Moment};
 
 /// A watched run.
@@ -39,8 +43,8 @@ pub struct Trace {
     pub syscalls: Tally,
     /// Who made memory grow.
     pub growth: GrowthReport,
-    /// malloc's fallback.
-    pub fallback: Fallback,
+    /// malloc's fallback; `None` if the calls that tell of it weren't logged.
+    pub fallback: Option<Fallback>,
     /// Where the memory of the process that grew most lay; only if the story kept it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address_space: Option<AddressSpaceReport>,
@@ -106,26 +110,27 @@ impl Observer {
     }
 }
 
-/// Growth, as it is reported. All figures are bytes unless their name says otherwise.
+/// Growth, as it is reported. All figures are bytes unless their name says otherwise; those that
+/// aren't known, because a log hasn't the calls that tell of them, are `None`.
 #[derive(Clone, Debug, Serialize)]
 pub struct GrowthReport {
     /// What each program still had at its end (or has now) of what came to it while it was
-    /// watched: the sum of `by_kind`.
-    pub bytes: i64,
+    /// watched: the sum of `by_kind`, as far as that is known.
+    pub bytes: Option<i64>,
     /// The most that all processes had at one moment: the sum of `peak_by_kind`.
-    pub peak_bytes: i64,
+    pub peak_bytes: Option<i64>,
     /// What was asked for in all.
-    pub asked_bytes: u64,
+    pub asked_bytes: Option<u64>,
     /// What was given back before a program's end.
-    pub returned_bytes: u64,
+    pub returned_bytes: Option<u64>,
     /// `bytes` by kind.
-    pub by_kind: ByKind,
+    pub by_kind: KindBytes,
     /// `peak_bytes` by kind.
-    pub peak_by_kind: ByKind,
+    pub peak_by_kind: KindBytes,
     /// The files that were read, those that made most grow first.
     pub by_file: Vec<ByFile>,
     /// What was asked for, less what was given back, while no file was being read.
-    pub without_file_bytes: i64,
+    pub without_file_bytes: Option<i64>,
     /// Of that, the greatest part that came while a file was merely kept open.
     pub most_kept_open: Option<KeptOpen>,
     /// Files that were not told apart, because there were too many.
@@ -147,13 +152,13 @@ pub struct ByFile {
     /// How often it was opened for reading.
     pub opens: u64,
     /// What was asked for, less what was given back, while it was being read.
-    pub bytes: u64,
+    pub bytes: Option<u64>,
     /// What was asked for while it was being read.
-    pub asked_bytes: u64,
+    pub asked_bytes: Option<u64>,
     /// At how many of the openings memory grew.
-    pub openings_grown: u64,
+    pub openings_grown: Option<u64>,
     /// By how much at a typical one (the median, within a factor of 2).
-    pub median_bytes: u64,
+    pub median_bytes: Option<u64>,
     /// What was read of it in all; `None` if that isn't known.
     pub read_bytes: Option<u64>,
     /// How long it was being read in all; `None` if the source has no clock.
@@ -191,6 +196,8 @@ impl Trace {
     /// What a story comes to. The rest is for the source to fill in.
     pub fn of(story: &Story, source: Source, command: Option<&[OsString]>) -> Self {
         let lossy = |word: &OsString| word.to_string_lossy().into_owned();
+        let logged = Logged::of(source, &story.tally);
+        let fallback = logged.fallback(story.fallback.refused_brks());
         Self {
             command: command.map(|words| words.iter().map(lossy).collect()),
             source,
@@ -198,31 +205,32 @@ impl Trace {
             exit: None,
             lost_events: 0,
             syscalls: story.tally.clone(),
-            growth: GrowthReport::of(&story.growth),
-            fallback: story.fallback.clone(),
+            growth: GrowthReport::of(&story.growth, logged),
+            fallback: fallback.then(|| story.fallback.clone()),
             address_space: story.growth.layout().as_ref().map(AddressSpaceReport::of),
             malloc: None,
             findings: story.findings(),
-            notes: Vec::new(),
+            notes: logged.notes(),
             observer: None,
         }
     }
 }
 
 impl GrowthReport {
-    fn of(growth: &Growth) -> Self {
+    fn of(growth: &Growth, logged: Logged) -> Self {
         let (by_kind, peak_by_kind) = (growth.by_kind(), growth.peak());
         let has_clock = growth.last_event().is_some();
-        let by_file = |file| ByFile::of(file, has_clock);
+        let by_file = |file| ByFile::of(file, has_clock, logged);
+        let (known, by_file_known) = (logged.growth(), logged.growth_by_file());
         Self {
-            bytes: by_kind.total(),
-            peak_bytes: peak_by_kind.total(),
-            asked_bytes: growth.asked_bytes(),
-            returned_bytes: growth.returned_bytes(),
-            by_kind,
-            peak_by_kind,
+            bytes: known.then(|| by_kind.total()),
+            peak_bytes: known.then(|| peak_by_kind.total()),
+            asked_bytes: known.then(|| growth.asked_bytes()),
+            returned_bytes: logged.returned().then(|| growth.returned_bytes()),
+            by_kind: logged.kinds(by_kind),
+            peak_by_kind: logged.kinds(peak_by_kind),
             by_file: growth.by_file().into_iter().map(by_file).collect(),
-            without_file_bytes: growth.without_file_bytes(),
+            without_file_bytes: by_file_known.then(|| growth.without_file_bytes()),
             most_kept_open: growth.most_kept_open().map(KeptOpen::of),
             files_left_out: growth.files_left_out(),
             by_stack: growth.by_stack().into_iter().map(ByStack::of).collect(),
@@ -232,15 +240,16 @@ impl GrowthReport {
 }
 
 impl ByFile {
-    fn of(file: &FileGrowth, has_clock: bool) -> Self {
+    fn of(file: &FileGrowth, has_clock: bool, logged: Logged) -> Self {
         let openings = &file.openings;
+        let known = logged.growth_by_file();
         Self {
             path: String::from_utf8_lossy(&file.path).into_owned(),
             opens: file.opens,
-            bytes: file.bytes(),
-            asked_bytes: file.asked_bytes,
-            openings_grown: openings.grown,
-            median_bytes: openings.median_bytes(),
+            bytes: known.then(|| file.bytes()),
+            asked_bytes: known.then_some(file.asked_bytes),
+            openings_grown: known.then_some(openings.grown),
+            median_bytes: known.then(|| openings.median_bytes()),
             read_bytes: (openings.read_known > 0).then_some(openings.read_bytes),
             seconds: has_clock.then_some(openings.time.as_secs_f64()),
         }

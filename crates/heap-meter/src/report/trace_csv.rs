@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::story::fallback::Fallback;
 use crate::story::growth::Kind;
 use crate::trace::Trace;
 
@@ -35,15 +36,15 @@ pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
     }
     for kind in Kind::ALL {
         writer.serialize(Row {
-            bytes: Some(trace.growth.by_kind[kind]),
-            peak_bytes: Some(trace.growth.peak_by_kind[kind]),
+            bytes: trace.growth.by_kind.get(kind),
+            peak_bytes: trace.growth.peak_by_kind.get(kind),
             ..row("kind", kind.name())
         })?;
     }
     for file in &trace.growth.by_file {
         writer.serialize(Row {
             count: Some(file.opens),
-            bytes: Some(file.bytes as i64),
+            bytes: file.bytes.map(|bytes| bytes as i64),
             ..row("file", &file.path)
         })?;
     }
@@ -56,7 +57,7 @@ pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
             ..row("stack", &folded)
         })?;
     }
-    for (bytes, count) in trace.fallback.sizes() {
+    for (bytes, count) in trace.fallback.iter().flat_map(Fallback::sizes) {
         let size = bytes.to_string();
         writer.serialize(Row {
             count: Some(*count),

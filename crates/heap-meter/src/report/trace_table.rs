@@ -107,6 +107,9 @@ fn calls(trace: &Trace) -> String {
 
 fn kinds(trace: &Trace) -> String {
     let growth = &trace.growth;
+    let (Some(bytes), Some(peak_bytes)) = (growth.bytes, growth.peak_bytes) else {
+        return "growth: not known\n".to_owned();
+    };
     let header = vec![
         Cell::new("growth"),
         right("at the end"),
@@ -114,27 +117,32 @@ fn kinds(trace: &Trace) -> String {
     ];
     let mut table = plain_table(header);
     for kind in Kind::ALL {
-        let (end, peak) = (growth.by_kind[kind], growth.peak_by_kind[kind]);
-        if end != 0 || peak != 0 {
+        let (end, peak) = (growth.by_kind.get(kind), growth.peak_by_kind.get(kind));
+        if end.is_some_and(|end| end != 0) || peak.is_some_and(|peak| peak != 0) {
             table.add_row([
                 Cell::new(kind.title()),
-                right(&signed(end)),
-                right(&signed(peak)),
+                right(&or_unknown(end, signed)),
+                right(&or_unknown(peak, signed)),
             ]);
         }
     }
     table.add_row([
         Cell::new("in all"),
-        right(&signed(growth.bytes)),
-        right(&signed(growth.peak_bytes)),
+        right(&signed(bytes)),
+        right(&signed(peak_bytes)),
     ]);
     let mut text = lines_of(&table);
+    let told = |bytes| or_unknown(bytes, |bytes| Bytes(bytes).to_string());
     text.push_str(&wrapped(&format!(
         "asked for in all: {}; given back before the end: {}",
-        Bytes(growth.asked_bytes),
-        Bytes(growth.returned_bytes),
+        told(growth.asked_bytes),
+        told(growth.returned_bytes),
     )));
     text
+}
+
+fn or_unknown<T>(figure: Option<T>, told: impl Fn(T) -> String) -> String {
+    figure.map_or_else(|| "not known".to_owned(), told)
 }
 
 fn signed(bytes: i64) -> String {
@@ -145,7 +153,10 @@ fn signed(bytes: i64) -> String {
 fn files(trace: &Trace) -> String {
     let growth = &trace.growth;
     let kept_open = kept_open(trace).unwrap_or_default();
-    let telling = growth.by_file.iter().filter(|file| file.asked_bytes > 0);
+    let telling = growth
+        .by_file
+        .iter()
+        .filter(|file| file.asked_bytes.is_none_or(|bytes| bytes > 0));
     let shown: Vec<_> = telling.take(FILES).collect();
     if shown.is_empty() {
         return kept_open;
@@ -157,25 +168,32 @@ fn files(trace: &Trace) -> String {
         Cell::new("while this file was being read"),
     ];
     let mut table = plain_table(header);
+    let told = |bytes| or_unknown(bytes, |bytes| Bytes(bytes).to_string());
     for file in &shown {
         table.add_row([
             right(&thousands(file.opens)),
-            right(&Bytes(file.bytes).to_string()),
-            right(&Bytes(file.median_bytes).to_string()),
+            right(&told(file.bytes)),
+            right(&told(file.median_bytes)),
             Cell::new(printable(&file.path)),
         ]);
     }
-    table.add_row([
-        right(""),
-        right(&signed(growth.without_file_bytes)),
-        right(""),
-        Cell::new("(no file)"),
-    ]);
+    if let Some(bytes) = growth.without_file_bytes {
+        table.add_row([
+            right(""),
+            right(&signed(bytes)),
+            right(""),
+            Cell::new("(no file)"),
+        ]);
+    }
     let mut text = lines_of(&table);
     let others = growth.by_file.len() - shown.len();
     if others > 0 {
         let others = counted(others as u64, "other file", "other files");
-        text.push_str(&format!("and {others}, with less or none\n"));
+        let which = match growth.without_file_bytes {
+            Some(_) => "with less or none",
+            None => "opened less often",
+        };
+        text.push_str(&format!("and {others}, {which}\n"));
     }
     text.push_str(&kept_open);
     text
@@ -195,14 +213,12 @@ fn kept_open(trace: &Trace) -> Option<String> {
 }
 
 fn fallback(trace: &Trace) -> Option<String> {
-    if trace.fallback.count() == 0 {
-        return None;
-    }
+    let fallback = trace.fallback.as_ref().filter(|all| all.count() > 0)?;
     Some(format!(
         "fallback mmaps in place of a refused brk: {}, {} ({})",
-        thousands(trace.fallback.count()),
-        Bytes(trace.fallback.bytes()),
-        sizes(&trace.fallback),
+        thousands(fallback.count()),
+        Bytes(fallback.bytes()),
+        sizes(fallback),
     ))
 }
 

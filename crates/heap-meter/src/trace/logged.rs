@@ -1,0 +1,139 @@
+//! Which figures can be known: a log has the calls that strace was told to write (`-e`), and one
+//! that isn't in it at all may have been made a thousand times.
+
+use serde::{Serialize, Serializer};
+
+use super::Source;
+use crate::event::Syscall;
+use crate::story::growth::{ByKind, Kind};
+use crate::story::tally::Tally;
+
+/// Files that were opened so often, with no closing in the log, were closed without its being
+/// logged.
+const OPENED_UNCLOSED: u64 = 2;
+
+/// What a source tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Logged {
+    brk: bool,
+    mmap: bool,
+    munmap: bool,
+    close: bool,
+}
+
+impl Logged {
+    /// What is known of a run of which these calls were told.
+    pub(super) fn of(source: Source, tally: &Tally) -> Self {
+        let calls = |syscall| tally.get(syscall).calls;
+        let has = |syscall| source != Source::StraceLog || calls(syscall) > 0;
+        let opened = |syscall: Syscall| calls(syscall) - tally.get(syscall).failed;
+        let opened: u64 = Syscall::ALL
+            .into_iter()
+            .filter(|syscall| syscall.is_open())
+            .map(opened)
+            .sum();
+        Self {
+            brk: has(Syscall::Brk),
+            mmap: has(Syscall::Mmap) || has(Syscall::Mremap),
+            munmap: has(Syscall::Munmap),
+            close: has(Syscall::Close) || opened < OPENED_UNCLOSED,
+        }
+    }
+
+    /// Whether memory was seen to come.
+    pub(super) fn growth(self) -> bool {
+        self.brk || self.mmap
+    }
+
+    /// Whether memory could be seen to go.
+    pub(super) fn returned(self) -> bool {
+        self.growth() && (self.brk || self.munmap)
+    }
+
+    /// Whether it is known which file was being read when memory came.
+    pub(super) fn growth_by_file(self) -> bool {
+        self.growth() && self.close
+    }
+
+    /// Whether a refused `brk` and an `mmap` in its place would have been seen.
+    pub(super) fn fallback(self, refused_brks: u64) -> bool {
+        self.brk && (self.mmap || refused_brks == 0)
+    }
+
+    /// Bytes of the kinds that are known.
+    pub(super) fn kinds(self, bytes: ByKind) -> KindBytes {
+        let known = |kind| match kind {
+            Kind::Break => self.brk,
+            Kind::Earlier => self.growth(),
+            _ => self.mmap,
+        };
+        KindBytes(
+            bytes
+                .iter()
+                .map(|(kind, bytes)| (kind, known(kind).then_some(bytes)))
+                .collect(),
+        )
+    }
+
+    /// What isn't known, and how to have it known.
+    pub(super) fn notes(self) -> Vec<String> {
+        let missing = |calls: &[(&'static str, bool)]| {
+            let missing = calls.iter().filter(|(_, logged)| !logged);
+            missing
+                .map(|(name, _)| *name)
+                .collect::<Vec<_>>()
+                .join(", no ")
+        };
+        let mut notes = Vec::new();
+        if !self.growth() {
+            notes.push(format!(
+                "growth isn't known: the log has no brk and no mmap. Unless the program made none, \
+                 strace was told to leave them out (-e); {COMMAND} logs what is needed"
+            ));
+        } else if !(self.brk && self.mmap && self.munmap) {
+            let calls = [
+                ("brk", self.brk),
+                ("mmap", self.mmap),
+                ("munmap", self.munmap),
+            ];
+            notes.push(format!(
+                "the log has no {}: if strace was told to leave it out (-e), memory that came or \
+                 went by it isn't in these figures; {COMMAND} logs what is needed",
+                missing(&calls)
+            ));
+        }
+        if self.growth() && !self.close {
+            notes.push(format!(
+                "the log has no close: which file was being read when memory grew isn't known; \
+                 {COMMAND} logs what is needed"
+            ));
+        }
+        notes
+    }
+}
+
+const COMMAND: &str = "`strace -f -ttt -e trace=memory,open,openat,close,%process -o LOG COMMAND`";
+
+/// Bytes of each kind; `None` for one that the source couldn't see.
+///
+/// In JSON: `{"break":135168,"fallback":null,…}`; `earlier` only if some of it was given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindBytes(Vec<(Kind, Option<i64>)>);
+
+impl KindBytes {
+    /// Bytes of one kind.
+    pub fn get(&self, kind: Kind) -> Option<i64> {
+        let mut kinds = self.0.iter();
+        kinds
+            .find(|(known, _)| *known == kind)
+            .and_then(|(_, bytes)| *bytes)
+    }
+}
+
+impl Serialize for KindBytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let told = |entry: &&(Kind, Option<i64>)| !matches!(entry, (Kind::Earlier, Some(0) | None));
+        let kinds = self.0.iter().filter(told);
+        serializer.collect_map(kinds.map(|(kind, bytes)| (kind.name(), bytes)))
+    }
+}
