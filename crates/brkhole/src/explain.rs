@@ -22,8 +22,9 @@ use crate::{map, output, remedy};
 /// RFC 1952, 2.3.1
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// What is read at a time.
-const BUFFER_BYTES: usize = 128 * 1024;
+/// What is read at a time of a compressed log. Of a plain one only so much goes through this buffer:
+/// the reader of logs asks for more at once, and gets it directly.
+const BUFFER_BYTES: usize = 16 * 1024;
 
 /// Reads the logs to their end and reports.
 pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {

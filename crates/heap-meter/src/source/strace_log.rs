@@ -23,7 +23,8 @@
 //! - A process that the log never names (no `-f`) has the id 0.
 //! - [`What::Started`](crate::event::What::Started) is told only if the log begins with a
 //!   successful `execve`; otherwise [`Note::BeginsInTheMiddle`] says so.
-//! - Only what was logged can be told: `-e trace=…` leaves out the rest.
+//! - Only what was logged can be told: `-e trace=…` leaves out the rest, and what was left out looks
+//!   like what was never made. [`Trace::of`](crate::trace::Trace::of) has no figures of it.
 //!
 //! # Example
 //!

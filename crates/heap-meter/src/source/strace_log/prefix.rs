@@ -70,18 +70,17 @@ impl<'a> Prefix<'a> {
 const HIGHEST_TID: i32 = 4 * 1024 * 1024;
 
 /// The number of a thread and what follows.
+#[inline]
 fn thread(text: &[u8]) -> Option<(i32, &[u8])> {
-    let mut value: i32 = 0;
-    let mut end = 0;
-    while let Some(digit) = text.get(end).filter(|byte| byte.is_ascii_digit()) {
-        value = value
-            .checked_mul(10)?
-            .checked_add(i32::from(digit - b'0'))?;
+    let (mut value, mut end) = (0, 0);
+    while let Some(digit @ b'0'..=b'9') = text.get(end) {
+        value = value * 10 + i32::from(digit - b'0');
         end += 1;
+        if value > HIGHEST_TID {
+            return None;
+        }
     }
-    (1..=HIGHEST_TID)
-        .contains(&value)
-        .then_some((value, &text[end..]))
+    (value > 0).then_some((value, &text[end..]))
 }
 
 /// Whether digits, dots and colons are a time as strace writes it: `12:00:01`, `12:00:01.123456`,

@@ -71,15 +71,24 @@ pub(super) fn address(number: u64) -> u64 {
 }
 
 /// Digits of a base, at least one, with a sum that fits.
-pub(super) fn based(digits: &[u8], base: u32) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
+#[inline]
+pub(super) fn based(digits: &[u8], base: u8) -> Option<u64> {
+    let mut sum = 0_u64;
+    for byte in digits {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            _ => return None,
+        };
+        if digit >= base {
+            return None;
+        }
+        sum = sum
+            .checked_mul(u64::from(base))?
+            .checked_add(u64::from(digit))?;
     }
-    digits.iter().try_fold(0_u64, |sum, byte| {
-        let digit = char::from(*byte).to_digit(base)?;
-        sum.checked_mul(u64::from(base))?
-            .checked_add(u64::from(digit))
-    })
+    (!digits.is_empty()).then_some(sum)
 }
 
 /// A path as it was handed over: `"/etc/hosts"`, and whether strace cut it (`"/etc/ho"...`).
