@@ -4,7 +4,7 @@ use crate::harness::{Target, figure, reports, trimmed};
 
 fn left_alone(threads: &str, stack: &str, asserted: impl FnOnce(&str)) {
     let mut target = Target::started("stuck", &[threads, stack], "stuck");
-    let (status, reports) = reports(&["--patience", "1", &target.pid().to_string()]);
+    let (status, reports) = reports(&["--patience", "5", &target.pid().to_string()]);
     let report = &reports[0];
     assert_eq!(status, 1, "{report:#}");
     assert_eq!(report["outcome"], "gave-up", "{report:#}");
