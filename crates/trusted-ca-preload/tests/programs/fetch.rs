@@ -136,7 +136,7 @@ fn openssl_s_client() {
     // An error's first field is the address of the thread that met it.
     const SCRIPT: &str = "set -o pipefail
         openssl s_client -brief -verify_return_error -verify_hostname localhost \
-        -connect 127.0.0.1:$0 -CAfile $1 2>&1 | sed -E 's/^[0-9A-F]+:error:/error:/'";
+        -connect 127.0.0.1:$0 -CAfile \"$1\" 2>&1 | sed -E 's/^[0-9A-F]+:error:/error:/'";
     let client = |port: &str, bundle: &Path| {
         let mut command = Command::new("bash");
         command.args(["-c", SCRIPT, port]).arg(bundle);
