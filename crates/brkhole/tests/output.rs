@@ -1,5 +1,7 @@
 //! `-o FILE` where others may write, too.
 
+use suite as _;
+
 mod common;
 
 use std::fs::{self, Permissions};
