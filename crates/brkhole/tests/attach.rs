@@ -130,6 +130,40 @@ fn a_reload_is_seen(via: &str) {
     assert!(Path::new(&format!("/proc/{}", master.pid)).exists());
 }
 
+/// From the second one on nothing need grow: what the one before has freed is used again.
+#[test]
+fn a_later_reload_still_tells_the_openings() {
+    let Some(nginx) = Nginx::configured() else {
+        return;
+    };
+    let via = match permitted("tracepoints") {
+        true => "tracepoints",
+        false => "ptrace",
+    };
+    let master = Master::start(&nginx);
+    master.reload();
+    master.reload();
+    let watching = Watching::start(master.pid, via);
+    master.reload();
+    let report = watching.end();
+    let findings = report["findings"].as_array().unwrap();
+    let told = findings
+        .iter()
+        .find(|found| found["evidence"]["path"] == nginx.bundle);
+    let told = told.unwrap_or_else(|| panic!("{report:#}"));
+    let (kind, opens) = match told["kind"] == "repeated-file" {
+        true => ("repeated-file", "opens"),
+        false => ("repeated-reading", "openings"),
+    };
+    assert_eq!(told["kind"], kind);
+    assert_eq!(told["evidence"][opens], LOCATIONS + 1);
+    let remedy = told["remedy"].as_str().unwrap();
+    assert!(
+        remedy.contains("nginx does it once since 1.27.2"),
+        "{remedy}"
+    );
+}
+
 #[test]
 fn a_reload_of_nginx_by_tracepoints() {
     a_reload_is_seen("tracepoints");

@@ -32,6 +32,18 @@ fn nginx_names_the_bundle_first() {
     let evidence = &report["findings"][0]["evidence"];
     assert_eq!(evidence["path"], nginx.bundle);
     assert_eq!(evidence["opens"], LOCATIONS + 1);
+    let size = std::fs::metadata(nginx.bundle).unwrap().len();
+    assert_eq!(evidence["read_bytes"], (LOCATIONS + 1) * size);
+    assert!(evidence["openings_grown"].as_u64().unwrap() > LOCATIONS / 2);
+    let remedy = report["findings"][0]["remedy"].as_str().unwrap();
+    assert!(
+        remedy.contains("nginx does it once since 1.27.2"),
+        "{remedy}"
+    );
+    assert!(
+        remedy.contains("preload libtrusted_ca_preload.so"),
+        "{remedy}"
+    );
     assert_eq!(report["growth"]["by_file"][0]["path"], nginx.bundle);
     assert_eq!(report["growth"]["by_file"][0]["opens"], LOCATIONS + 1);
     assert_eq!(report["fallback"]["count"], 0);

@@ -181,6 +181,15 @@ impl Call {
             .filter(|path| reads && is_a_file(path))?;
         Some((self.result.ok()? as i32, path))
     }
+
+    /// The descriptor of the file that a successful `mmap` maps.
+    pub fn mapped_file(&self) -> Option<i32> {
+        let [_, _, _, flags, fd, _] = self.args;
+        let maps_a_file = self.syscall == Syscall::Mmap
+            && self.result.is_ok()
+            && flags & libc::MAP_ANONYMOUS as u64 == 0;
+        maps_a_file.then_some(fd as i32)
+    }
 }
 
 fn is_a_file(path: &[u8]) -> bool {

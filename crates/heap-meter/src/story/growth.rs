@@ -211,7 +211,7 @@ impl Growth {
             if call.syscall == Syscall::Brk && call.failed() {
                 process.refused(call);
             }
-            if let Some(fd) = mapped_file(call) {
+            if let Some(fd) = call.mapped_file() {
                 process.reading.mapped(fd);
             }
             if change != Change::default() {
@@ -327,15 +327,6 @@ impl Growth {
         }
         self.timeline.changed(at, &self.now, None, 0);
     }
-}
-
-/// The descriptor of the file that a successful mmap maps.
-fn mapped_file(call: &Call) -> Option<i32> {
-    let [_, _, _, flags, fd, _] = call.args;
-    let maps_a_file = call.syscall == Syscall::Mmap
-        && call.result.is_ok()
-        && flags & libc::MAP_ANONYMOUS as u64 == 0;
-    maps_a_file.then_some(fd as i32)
 }
 
 impl Sink for Growth {

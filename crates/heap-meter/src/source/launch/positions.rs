@@ -11,7 +11,7 @@ use crate::event::{Call, Syscall, What};
 const MOST: usize = 1024;
 
 /// Descriptors of each process through which files are being read. It costs a look at one short
-/// file of `/proc` for each opening.
+/// file of `/proc` for each opening of a file that isn't mapped.
 #[derive(Debug, Default)]
 pub(in crate::source) struct Positions {
     open: HashMap<i32, HashSet<i32, SpreadIds>, SpreadIds>,
@@ -28,10 +28,17 @@ impl Positions {
                 }
             }
         } else if call.syscall == Syscall::Close {
-            let open = self.open.get_mut(&pid);
-            if open.is_some_and(|open| open.remove(&(call.args[0] as i32)) && open.is_empty()) {
-                self.open.remove(&pid);
-            }
+            self.leave(pid, call.args[0] as i32);
+        } else if let Some(fd) = call.mapped_file() {
+            // As libraries are: how far the descriptor goes tells nothing.
+            self.leave(pid, fd);
+        }
+    }
+
+    fn leave(&mut self, pid: i32, fd: i32) {
+        let open = self.open.get_mut(&pid);
+        if open.is_some_and(|open| open.remove(&fd) && open.is_empty()) {
+            self.open.remove(&pid);
         }
     }
 
@@ -133,8 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_looked_after() {
+    fn what_is_mapped_or_no_file_is_not_looked_after() {
         let mut positions = Positions::default();
+        positions.after(1, &call(Syscall::Open, 3, Some("/lib/libc.so.6")));
+        assert!(positions.any(1));
+        let mut mapping = call(Syscall::Mmap, 0, None);
+        mapping.args[4] = 3;
+        positions.after(1, &mapping);
+        assert!(!positions.any(1));
         for path in ["pipe:[7]", "/proc/self/maps", "/sys/power/state"] {
             positions.after(1, &call(Syscall::Open, 3, Some(path)));
             assert!(!positions.any(1), "{path}");
