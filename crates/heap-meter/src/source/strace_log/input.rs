@@ -5,7 +5,7 @@ use std::io;
 use super::clock::Clock;
 use super::error::LogError;
 use super::line::{Line, Wanted};
-use super::prefix::Prefix;
+use super::prefix::{self, Prefix};
 use super::unread::shown;
 
 /// What is remembered of one log.
@@ -56,9 +56,7 @@ impl Input {
     pub(super) fn of_one_thread(name: &str) -> Self {
         let suffix = name.rsplit('.').next();
         Self {
-            tid: suffix
-                .and_then(|tid| tid.parse().ok())
-                .filter(|tid| *tid > 0),
+            tid: suffix.and_then(|tid| prefix::tid(tid.as_bytes())),
             ..Self::new(name)
         }
     }

@@ -69,6 +69,13 @@ impl<'a> Prefix<'a> {
 /// Linux `include/linux/threads.h`, `PID_MAX_LIMIT`
 const HIGHEST_TID: i32 = 4 * 1024 * 1024;
 
+/// The number of a thread that is written alone, as in the name of a log of `strace -ff`.
+pub(super) fn tid(text: &[u8]) -> Option<i32> {
+    thread(text)
+        .filter(|(_, rest)| rest.is_empty())
+        .map(|(tid, _)| tid)
+}
+
 /// The number of a thread and what follows.
 #[inline]
 fn thread(text: &[u8]) -> Option<(i32, &[u8])> {

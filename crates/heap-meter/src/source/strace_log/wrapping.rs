@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::dates;
 use super::input::is_straces;
 use super::numbers;
+use super::prefix;
 
 /// What is taken off every line of a log.
 #[derive(Debug, Default)]
@@ -146,8 +147,7 @@ impl Layer {
                     .map_or(&rest[1..], |mark| mark.rest);
                 let (_, suffix) =
                     name.split_at(memchr::memrchr(b'.', name).map_or(0, |dot| dot + 1));
-                let tid = str::from_utf8(suffix).ok().and_then(|tid| tid.parse().ok());
-                return Some((rest, tid));
+                return Some((rest, prefix::tid(suffix)));
             }
             Self::Program(before) => {
                 let rest = line.strip_prefix(&before[..])?;

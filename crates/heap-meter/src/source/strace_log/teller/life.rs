@@ -1,7 +1,7 @@
 //! Who comes, what they become, and who goes.
 
 use super::super::input::Input;
-use super::super::prefix::Prefix;
+use super::super::prefix::{self, Prefix};
 use super::super::threads::Origin;
 use super::super::waiting::Answer;
 use super::Teller;
@@ -114,7 +114,7 @@ impl<S: Sink> Teller<S> {
         };
         let end = about.iter().position(|byte| !byte.is_ascii_digit());
         let (number, what) = about.split_at(end.unwrap_or(about.len()));
-        let Some(tid) = str::from_utf8(number).ok().and_then(|n| n.parse().ok()) else {
+        let Some(tid) = prefix::tid(number) else {
             return;
         };
         if what.starts_with(b" attached") {
