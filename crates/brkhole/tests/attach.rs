@@ -278,3 +278,27 @@ fn with_sigint_ignored_it_ends_otherwise() {
 fn is_kernel_thread(pid: i32) -> bool {
     std::fs::read(format!("/proc/{pid}/maps")).is_ok_and(|maps| maps.is_empty())
 }
+
+/// How long it lasts is what was asked for, and nothing is waited for beyond.
+#[test]
+fn watching_by_ptrace_lasts_as_long_as_asked() {
+    const SECONDS: f64 = 0.5;
+    let mut sleeper = Command::new("sleep").arg("1000").spawn().unwrap();
+    let pid = sleeper.id().to_string();
+    let arguments = [
+        "trace",
+        "--pid",
+        &pid,
+        "--via",
+        "ptrace",
+        "--duration",
+        "0.5",
+    ];
+    let done = output(&[&arguments[..], &["--format", "json"]].concat());
+    let _ = sleeper.kill();
+    ended(&mut sleeper);
+    assert!(done.status.success(), "{done:?}");
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let lasted = report["observer"]["wall_seconds"].as_f64().unwrap();
+    assert!((SECONDS..3.0 * SECONDS).contains(&lasted), "{report}");
+}

@@ -7,6 +7,7 @@ mod common;
 
 mod contract;
 mod cost;
+mod elsewhere;
 mod everybody;
 mod gone;
 mod large;
