@@ -31,7 +31,7 @@ use std::io::{BufRead, BufReader};
 
 pub use self::break_state::BreakState;
 pub use self::line::parse_line;
-pub use self::mapped_file::{MappedFile, NotOpened, open_regular};
+pub use self::mapped_file::{MappedFile, NotOpened, open_regular, root_directory};
 pub use self::mapping::{Device, Mapping, Permissions};
 pub use self::mappings::FoundBy;
 pub(crate) use self::mappings::Mappings;

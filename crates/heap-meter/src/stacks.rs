@@ -20,6 +20,8 @@
 //! without symbols.
 
 mod chain;
+#[cfg(test)]
+mod damaged;
 #[cfg(target_arch = "x86_64")]
 mod expression;
 mod image;
@@ -31,6 +33,7 @@ mod recover;
 mod registers;
 #[cfg(target_arch = "x86_64")]
 mod request;
+mod sections;
 mod separate;
 mod space;
 

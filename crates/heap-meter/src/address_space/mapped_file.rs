@@ -113,6 +113,14 @@ pub fn open_regular(root: OwnedFd, path: &Path) -> Result<File, NotOpened> {
     reopened(&walk(root, path)?)
 }
 
+/// Our own root directory, for [`open_regular`].
+///
+/// # Errors
+/// If this process has no descriptor left.
+pub fn root_directory() -> io::Result<OwnedFd> {
+    Ok(directory(AT_FDCWD, "/")?)
+}
+
 /// What a path leads to, held but not opened.
 fn walk(root: OwnedFd, path: &Path) -> Result<OwnedFd, NotOpened> {
     let mut names = path.components().filter_map(|part| match part {

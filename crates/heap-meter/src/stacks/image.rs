@@ -18,8 +18,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use memmap2::Mmap;
+use object::Object;
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
-use object::{Object, ObjectSection, ObjectSymbolTable};
+
+use super::sections::{self as limits, Section, Sections};
+
+/// Of one in the table of symbols.
+const SYMBOL_BYTES: usize = size_of::<object::elf::Sym64<object::Endianness>>();
 
 /// Contents of a mapped file, or of the kernel's own library.
 pub(super) struct Image {
@@ -53,13 +58,6 @@ pub(super) struct Image {
 enum Bytes {
     File { file: File, map: Mmap },
     Copy(Vec<u8>),
-}
-
-/// Where a section is: addresses as the file states them, and bytes of the file.
-#[derive(Clone, Debug)]
-pub(super) struct Section {
-    pub(super) addresses: Range<u64>,
-    bytes: Range<usize>,
 }
 
 /// A section's bytes, which keep their file mapped.
@@ -118,41 +116,35 @@ impl Image {
         let elf = ElfFile64::<object::Endianness>::parse(image.bytes()).map_err(no_elf)?;
         let endian = elf.endian();
         let headers = elf.elf_header().program_headers(endian, image.bytes());
+        let headers = headers.map_err(no_elf)?;
+        limits::check("program headers", headers.len(), limits::MOST_HEADERS)?;
         let mut segments = Vec::new();
-        for header in headers.map_err(no_elf)? {
+        for header in headers {
             if header.p_type(endian) == object::elf::PT_LOAD {
                 let start = header.p_vaddr(endian);
                 let end = start.saturating_add(header.p_filesz(endian));
                 segments.push((start..end, header.p_offset(endian)));
             }
         }
-        let section = |name: &str| {
-            let section = elf.section_by_name(name)?;
-            let (offset, size) = section.file_range()?;
-            let start = usize::try_from(offset).ok()?;
-            let end = start.checked_add(usize::try_from(size).ok()?)?;
-            (end <= length).then_some(Section {
-                addresses: section.address()..section.address().saturating_add(size),
-                bytes: start..end,
-            })
-        };
+        let sections = Sections::of(&elf, length)?;
+        let section = |name: &str| sections.get(name);
         let (eh_frame, eh_frame_hdr) = (section(".eh_frame"), section(".eh_frame_hdr"));
         let text = section(".text").map(|text| text.addresses);
         let got = section(".got").map(|got| got.addresses);
-        let build_id = elf.build_id().ok().flatten().map(Into::into);
-        let has_symbols = elf
-            .symbol_table()
-            .is_some_and(|table| table.symbols().next().is_some());
-        let debug_link = elf.gnu_debuglink().ok().flatten();
-        let debug_link = debug_link.map(|(name, _)| PathBuf::from(OsStr::from_bytes(name)));
-        let build_id_note = section(".note.gnu.build-id").filter(|note| note.addresses.start > 0);
+        let note = section(".note.gnu.build-id").filter(|note| note.is_short());
+        let build_id = note.as_ref().and_then(|note| build_id(image.section(note)));
+        let build_id_note = note.filter(|note| note.addresses.start > 0);
+        // The first is nobody's.
+        let has_symbols = section(".symtab").is_some_and(|table| table.bytes.len() > SYMBOL_BYTES);
+        let debug_link = section(".gnu_debuglink").filter(Section::is_short);
+        let debug_link = debug_link.and_then(|link| first_word(image.section(&link)));
         let entry = elf.entry();
         image.entry = entry;
         image.build_id_note = build_id_note;
         image.segments = segments;
         image.build_id = build_id;
         image.has_symbols = has_symbols;
-        image.debug_link = debug_link.filter(|link| link.components().count() == 1);
+        image.debug_link = debug_link;
         image.eh_frame = eh_frame;
         image.eh_frame_hdr = eh_frame_hdr;
         image.text = text;
@@ -160,7 +152,8 @@ impl Image {
         Ok(image)
     }
 
-    fn bytes(&self) -> &[u8] {
+    /// All of it.
+    pub(super) fn bytes(&self) -> &[u8] {
         match &self.bytes {
             Bytes::File { map, .. } => map,
             Bytes::Copy(bytes) => bytes,
@@ -203,7 +196,7 @@ impl Image {
     /// has called it. (The dynamic linker's has no unwind table that would say so.)
     pub(super) fn is_beginning(&self, address: u64) -> bool {
         const ENTRY_BYTES: u64 = 64;
-        self.entry != 0 && (self.entry..self.entry + ENTRY_BYTES).contains(&address)
+        self.entry != 0 && address.wrapping_sub(self.entry) < ENTRY_BYTES
     }
 
     /// What has to be added to an address in the file to get the one in a process that has mapped
@@ -214,7 +207,8 @@ impl Image {
             let from = in_file & !(PAGE - 1);
             let to = in_file.saturating_add(range.end - range.start);
             if (from..to).contains(&offset) {
-                let stated = range.start.wrapping_sub(in_file - from) + (offset - from);
+                let stated = range.start.wrapping_sub(in_file - from);
+                let stated = stated.wrapping_add(offset - from);
                 return Some(start.wrapping_sub(stated));
             }
         }
@@ -228,4 +222,23 @@ impl Image {
             Bytes::Copy(_) => None,
         }
     }
+}
+
+/// The build id in a section of one note.
+///
+/// # References
+/// elf(5), “Notes”
+fn build_id(note: &[u8]) -> Option<Box<[u8]>> {
+    const BEFORE: usize = 16;
+    let length = u32::from_ne_bytes(note.get(4..8)?.try_into().ok()?) as usize;
+    let name = note.get(12..BEFORE)?;
+    let id = note.get(BEFORE..)?.get(..length)?;
+    (name == b"GNU\0" && !id.is_empty()).then(|| id.into())
+}
+
+/// The name that a section begins with, if it is that of a file without directories.
+fn first_word(bytes: &[u8]) -> Option<PathBuf> {
+    let end = bytes.iter().position(|&byte| byte == 0)?;
+    let name = PathBuf::from(OsStr::from_bytes(&bytes[..end]));
+    (name.file_name() == Some(name.as_os_str())).then_some(name)
 }

@@ -60,12 +60,13 @@ impl Images {
         Ok(image)
     }
 
-    /// The image of the kernel's own library, which is the same in all processes of one kind.
+    /// The image of the kernel's own library, which is the same in all processes that haven't
+    /// written to theirs.
     ///
     /// # Errors
     /// If it isn't a 64-bit ELF file.
     pub(super) fn copied(&mut self, bytes: Vec<u8>, name: &str) -> io::Result<Arc<Image>> {
-        if let Some(image) = &self.vdso {
+        if let Some(image) = self.vdso.as_ref().filter(|image| image.bytes() == bytes) {
             return Ok(Arc::clone(image));
         }
         let image = Arc::new(Image::copied(bytes, self.next_id(), name.into())?);
@@ -108,6 +109,19 @@ impl Images {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A process can write to the page that it has.
+    #[test]
+    fn one_processs_vdso_is_not_anothers() {
+        let mut images = Images::default();
+        let mut bytes = std::fs::read("/bin/true").unwrap();
+        let mut open = |bytes: &[u8]| images.copied(bytes.to_vec(), "[vdso]").unwrap().id;
+        let first = open(&bytes);
+        assert_eq!(open(&bytes), first);
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        assert_ne!(open(&bytes), first);
+    }
 
     #[test]
     fn what_could_not_be_opened_is_told_once_and_counted() {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{Input, Symbolized, Symbolizer};
 
-use super::separate;
+use super::separate::{self, Symbols};
 use super::space::{Holds, Module, Part};
 
 /// So many addresses are remembered by name.
@@ -57,7 +57,7 @@ thread_local! {
 struct Tables {
     owner: u64,
     /// Where each image's symbols are.
-    files: HashMap<u64, Option<PathBuf>>,
+    files: HashMap<u64, Option<Symbols>>,
     symbolizer: Symbolizer,
 }
 
@@ -152,10 +152,10 @@ impl Names {
             }
             let tables = slot.get_or_insert_with(|| Tables::of(owner));
             let files = tables.files.entry(image.id);
-            let path = files.or_insert_with(|| separate::symbols_of(image, directories));
-            let mut elf = Elf::new(path.as_ref()?);
+            let symbols = files.or_insert_with(|| separate::symbols_of(image, directories));
+            let mut elf = Elf::new(&symbols.as_ref()?.path);
             // A name is in the symbols already; debug information would take many times the
-            // memory and the time to tell it again.
+            // memory and the time to tell it again. Nor are files opened then that this one names.
             elf.debug_syms = false;
             let input = Input::VirtOffset(stated);
             Some(
@@ -163,7 +163,7 @@ impl Names {
                     .symbolizer
                     .symbolize_single(&Source::from(elf), input)
                 {
-                    Ok(Symbolized::Sym(symbol)) => Ok(Some(symbol.name.into_owned())),
+                    Ok(Symbolized::Sym(symbol)) => Ok(Some(cut(&symbol.name).to_owned())),
                     Ok(Symbolized::Unknown(_)) => Ok(None),
                     Err(error) => Err(error),
                 },
@@ -185,6 +185,15 @@ impl Names {
                 names.join(", ")
             )
         })
+    }
+}
+
+/// The beginning of a name. Those of C++ get as long as this; a file may state any.
+fn cut(name: &str) -> &str {
+    const MOST_BYTES: usize = 2048;
+    match name.char_indices().find(|(at, _)| *at >= MOST_BYTES) {
+        Some((end, _)) => &name[..end],
+        None => name,
     }
 }
 

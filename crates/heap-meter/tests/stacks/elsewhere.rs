@@ -31,6 +31,41 @@ fn a_stripped_library_has_the_names_that_it_exports() {
     assert_eq!(found[0].requested_bytes, Some(LARGE_BYTES));
 }
 
+/// Opened, it would be waited at for a writer for ever.
+#[test]
+fn a_fifo_that_a_file_names_is_not_opened() {
+    let arguments = [
+        "-O1",
+        "-s",
+        "-shared",
+        "-fPIC",
+        "-fvisibility=hidden",
+        "-Wl,--build-id",
+    ];
+    let library = compiled("library", "without-its-debug-file", &arguments);
+    let directory = tempfile::tempdir().unwrap();
+    let (linked, debug) = (
+        directory.path().join("l.so"),
+        directory.path().join("l.debug"),
+    );
+    std::fs::write(&debug, "").unwrap();
+    let link = format!("--add-gnu-debuglink={}", debug.display());
+    let linking = Command::new("objcopy")
+        .arg(link)
+        .args([&library, &linked])
+        .status();
+    assert!(linking.unwrap().success());
+    std::fs::remove_file(&debug).unwrap();
+    let made = Command::new("mkfifo").arg(&debug).status();
+    assert!(made.unwrap().success());
+    let program = compiled("loads", "plain", &["-O1"]);
+    let mut command = Command::new(program);
+    let found = large_blocks(command.arg(&linked), &mut Stacks::new());
+    assert_eq!(found.len(), 1);
+    let frames = from(&found[0], "malloc (libc.so.6)");
+    assert_eq!(frames[2..4], ["exported (l.so)", "use"]);
+}
+
 /// The two differ in nothing but a name and their build ids.
 #[test]
 fn a_library_that_took_anothers_place() {
