@@ -66,6 +66,7 @@ fn report(arguments: &ExplainArguments, finished: &Finished<Story>) -> anyhow::R
         .extend(finished.notes.iter().map(ToString::to_string));
     trace.notes.extend(unread(finished));
     remedy::add_to(&mut trace, story);
+    remedy::the_trick(&mut trace.findings, None);
     let title = arguments.logs.iter().map(|log| name(log));
     let title = title.collect::<Vec<_>>().join(" ");
     if let Some(path) = &arguments.map {

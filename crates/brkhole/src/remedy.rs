@@ -38,12 +38,57 @@ const ITS_RISK: &str = "Its system calls are filtered (seccomp), so trim refuses
     --allow-seccomp: a container's usual filter permits madvise, munmap, brk and futex, but one that \
     kills at one of them would end the program.";
 
-/// Says that the blocker is the one that the user asked for.
-pub(crate) fn own_hole(findings: &mut [Finding]) {
-    for finding in findings
-        .iter_mut()
-        .filter(|found| found.kind == "break-blocked")
-    {
-        finding.remedy = Some("It is the hole that --hole asked for.".to_owned());
+/// Who puts a page at the break on purpose, as far as this command knows.
+pub(crate) const THE_TRICK: &str = "lua-nginx-module 0.10.3 to 0.10.7 (OpenResty of 2016 and early \
+    2017) maps this page on purpose, to keep low addresses for LuaJIT. A newer OpenResty doesn't;";
+
+/// Names the page that lua-nginx-module maps at the break, where the call that did it was seen, or
+/// where one lies at the break of a program that is nginx.
+pub(crate) fn the_trick(findings: &mut [Finding], program: Option<&str>) {
+    let is_nginx = program.is_some_and(is_nginx);
+    for finding in break_blocked(findings) {
+        let blocker = &finding.evidence["blocker"];
+        let lies_there = blocker["mapped_by"].is_null()
+            && blocker["perms"] == "r--p"
+            && blocker["name"] == ""
+            && finding.evidence["room_bytes"] == 0;
+        if blocker["lone_page"] != true && !(is_nginx && lies_there) {
+            continue;
+        }
+        let trim = "until then malloc_trim(0) gives freed memory back (brkhole trim PID).";
+        finding.remedy = Some(match is_nginx {
+            true => format!("{THE_TRICK} {trim}"),
+            false => format!("It is the call of a trick: {THE_TRICK} {trim}"),
+        });
     }
+}
+
+/// Whether a program or its path has the name of nginx.
+fn is_nginx(program: &str) -> bool {
+    let name = program.rsplit('/').next().unwrap_or(program);
+    ["nginx", "nginx:", "openresty"].contains(&name)
+}
+
+/// Says of each blocker whether it is the one that the user asked for. Gives a note where it isn't,
+/// and the program would be as it is without.
+pub(crate) fn own_hole(findings: &mut [Finding]) -> Option<String> {
+    let mut note = None;
+    for finding in break_blocked(findings) {
+        let blocker = &finding.evidence["blocker"];
+        match blocker["mapped_by"].as_str() {
+            Some(call) => {
+                note = Some(format!(
+                    "the program blocks its break itself ({call}): --hole changed nothing that \
+                     it would not have done by itself"
+                ));
+            }
+            None => finding.remedy = Some("It is the hole that --hole asked for.".to_owned()),
+        }
+    }
+    note
+}
+
+fn break_blocked(findings: &mut [Finding]) -> impl Iterator<Item = &mut Finding> {
+    let findings = findings.iter_mut();
+    findings.filter(|found| found.kind == "break-blocked")
 }

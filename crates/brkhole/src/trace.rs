@@ -42,8 +42,10 @@ fn story(arguments: &TraceArguments) -> Story {
 fn report(arguments: &TraceArguments, mut trace: Trace, story: &Story) -> anyhow::Result<()> {
     remedy::add_to(&mut trace, story);
     if arguments.hole {
-        remedy::own_hole(&mut trace.findings);
+        trace.notes.extend(remedy::own_hole(&mut trace.findings));
     }
+    let program = trace.command.as_ref().and_then(|words| words.first());
+    remedy::the_trick(&mut trace.findings, program.map(String::as_str));
     pictures(arguments, &mut trace, story)?;
     output::write_trace(&trace, &arguments.output)
 }

@@ -22,7 +22,8 @@ fn the_excerpt_of_2017() {
     assert!(report["command"].is_null() && report["exit"].is_null());
     assert_eq!(report["fallback"]["count"], 1);
     assert_eq!(report["fallback"]["sizes"]["1048576"], 1);
-    assert_eq!(kinds(&report)[0], "break-blocked");
+    assert_eq!(kinds(&report)[0], "break-refused");
+    assert_eq!(report["findings"][0]["evidence"]["by"], "unknown");
     let file = &report["growth"]["by_file"][0];
     assert_eq!(file["path"], "/etc/ssl/certs/ca-certificates.crt");
     assert_eq!(

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `break-limited` | `RLIMIT_DATA` or `RLIMIT_AS` would refuse malloc's next growth |
 //! | `break-blocked` | a mapping leaves the break no room for it |
+//! | `heap-beyond-malloc` | `[heap]` has memory above malloc's: a merged mapping, or a program's own |
 //! | `break-abandoned` | glibc gave up on a break that nothing blocks now |
 //! | `break-near-wall` | there is room left, but not for a heap that doubles |
 //! | `memory-returnable` | malloc keeps much that `malloc_trim(0)` would give back |
@@ -25,6 +26,7 @@
 //! ```
 
 mod abandoned;
+mod beyond;
 mod blocked;
 mod case;
 mod limited;
@@ -44,6 +46,7 @@ pub fn findings(state: &BreakState, malloc: Option<&State>) -> Vec<Finding> {
     let mut findings: Vec<_> = [
         limited::find(&case),
         blocked::find(&case),
+        beyond::find(&case),
         abandoned::find(&case),
         near_wall::find(&case),
         returnable::find(&case),

@@ -4,14 +4,19 @@
 //! into [`Event`]s; a story is a [`Sink`] that takes them one by one. Neither knows the other.
 
 mod call;
+mod denied;
 pub(crate) mod ids;
 mod memory;
 mod refusal;
+mod soft_limit;
 mod stack;
 
 pub use call::{Call, Syscall};
+pub(crate) use denied::ABSURD_BYTES;
+pub use denied::Denied;
 pub use memory::Memory;
-pub use refusal::Refusal;
+pub use refusal::{Crowd, Promises, Refusal};
+pub use soft_limit::{Resource, SoftLimit};
 pub use stack::Stack;
 
 use std::time::Duration;
@@ -56,9 +61,9 @@ pub enum What {
     Memory(Memory),
     /// A watched system call came back. A successful exec is told by [`What::Exec`] instead.
     Call(Call),
-    /// What stood in the way of the refused `brk` that this thread's last event told of, where the
-    /// source can tell. Not repeated for further refusals of the same process until it executes
-    /// another program.
+    /// What stood in the way of the refused call that this thread's last event told of, where the
+    /// source can tell. Told once for each [`Denied`] of a process, until it executes another
+    /// program.
     Refused(Box<Refusal>),
     /// So many bytes were read through a descriptor of this process since it was opened, or since
     /// this was told of it last; where the source can tell, which may be as late as just before it
@@ -70,6 +75,11 @@ pub enum What {
         /// How much.
         bytes: u64,
     },
+    /// In which line of the log the call stands that this thread's last event told of. Told of mmaps
+    /// that asked for an address, and by a source that has one log for all threads.
+    Line(u64),
+    /// A limit that the process has from here on, or was found to have.
+    Limit(SoftLimit),
     /// This thread ended. When `tid` is `pid`, so did the process: a first thread that returns
     /// early is reported when the last of its fellows has ended.
     Exited(Ending),

@@ -57,6 +57,7 @@ mod fake;
 mod file;
 mod find;
 mod flaw;
+mod given_up;
 mod glance;
 mod header;
 mod heaps;

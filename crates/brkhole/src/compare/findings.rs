@@ -18,6 +18,7 @@ pub(super) fn of(results: &Results) -> Vec<Finding> {
         Some((row.control, row.other()))
     };
     let mut findings = Vec::new();
+    findings.extend(figures("brk_refused").and_then(blocked_anyway));
     if let Some(fallbacks) = figures("fallbacks") {
         findings.extend(unused(fallbacks, figures("brk_refused")));
         findings.extend(fell_back(fallbacks, figures("fallback_bytes")));
@@ -35,6 +36,28 @@ pub(super) fn failure(results: &Results) -> Option<String> {
     Some(format!(
         "the command did not succeed (it ended with {exit}); run it by itself to see what it says"
     ))
+}
+
+/// The break is blocked without a hole, so that both arms are the same.
+fn blocked_anyway((control, hole): (f64, f64)) -> Option<Finding> {
+    if control < 1.0 || control < hole / 2.0 {
+        return None;
+    }
+    let message = format!(
+        "This compares blocked with blocked: with the break left free, brk was refused {} as well \
+         (with the hole: {}). The command blocks its break itself, or a limit refuses it, and the \
+         hole adds nothing.",
+        times(control),
+        times(hole),
+    );
+    Some(
+        Finding::new("blocked-anyway", Severity::Warning, message)
+            .evidence("control_refused_brks", control)
+            .evidence("hole_refused_brks", hole)
+            .remedy(
+                "brkhole trace -- COMMAND names what refuses the break. Compare again without it.",
+            ),
+    )
 }
 
 /// The break does not matter to this command.
@@ -104,9 +127,23 @@ fn kept(peak: (f64, f64), end: (f64, f64)) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::kept;
+    use super::{blocked_anyway, kept};
 
     const MIB: f64 = (1 << 20) as f64;
+
+    #[test]
+    fn both_arms_blocked_is_said() {
+        for (control, hole, wanted) in [
+            (20.0, 20.0, true),
+            (21.0, 20.0, true),
+            (0.0, 20.0, false),
+            (0.0, 0.0, false),
+            (1.0, 600.0, false),
+        ] {
+            let found = blocked_anyway((control, hole));
+            assert_eq!(found.is_some(), wanted, "{control} {hole}");
+        }
+    }
 
     #[test]
     fn only_what_was_there_and_went_in_the_other_arm_was_kept() {

@@ -19,7 +19,7 @@ use heap_meter::units::Bytes;
 
 use super::inspected::Inspected;
 use super::pids::all_pids;
-use crate::remedy::{NGINX, PRELOAD};
+use crate::remedy::{NGINX, PRELOAD, THE_TRICK};
 
 /// Clock ticks of `/proc/PID/stat` in a second.
 ///
@@ -158,11 +158,7 @@ fn the_trick(process: &mut Inspected) {
     let until_then = until_then(process.pid, &title);
     let found = process.findings.iter_mut();
     for finding in found.filter(|finding| finding.kind == "break-blocked") {
-        finding.remedy = Some(format!(
-            "lua-nginx-module 0.10.3 to 0.10.7 (OpenResty of 2016 and early 2017) maps this page on \
-             purpose, to keep low addresses for LuaJIT. A newer OpenResty doesn't; until then \
-             {until_then}"
-        ));
+        finding.remedy = Some(format!("{THE_TRICK} until then {until_then}"));
     }
 }
 

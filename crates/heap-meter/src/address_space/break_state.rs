@@ -120,6 +120,29 @@ impl BreakState {
         })
     }
 
+    /// The break is here, as malloc's own books tell: what `[heap]` has above it is a mapping that
+    /// the kernel has merged with it, and in its way.
+    pub(crate) fn is_merged_from(&mut self, program_break: u64) {
+        let merged = Mapping {
+            start: program_break,
+            end: self.end,
+            ..Mapping::heap()
+        };
+        self.end = program_break;
+        self.segment_bytes = program_break.saturating_sub(self.start);
+        (self.room_bytes, self.growable_bytes) = (Some(0), Some(0));
+        self.blocked = true;
+        self.blocker = Some(merged);
+    }
+
+    /// Whether the blocker is one that `/proc/PID/maps` shows as a part of `[heap]`.
+    #[must_use]
+    pub fn is_merged(&self) -> bool {
+        // An older kernel calls what lies at the break so too, but not if it could be written to.
+        let blocker = self.blocker.as_ref();
+        blocker.is_some_and(|blocker| blocker.is_heap() && blocker.permissions.write)
+    }
+
     /// The limit that would refuse one step of glibc's malloc, with its name.
     #[must_use]
     pub fn refusing_limit(&self) -> Option<(&'static str, Limit)> {

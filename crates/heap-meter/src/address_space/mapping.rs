@@ -181,6 +181,26 @@ impl<N: AsRef<[u8]>> Mapping<N> {
     }
 }
 
+impl Mapping {
+    /// A part of a heap: anonymous, private, to be read and written.
+    pub(crate) fn heap() -> Self {
+        Self {
+            start: 0,
+            end: 0,
+            permissions: Permissions {
+                read: true,
+                write: true,
+                ..Permissions::default()
+            },
+            offset: 0,
+            device: Device::default(),
+            inode: 0,
+            name: b"[heap]"[..].into(),
+            deleted: false,
+        }
+    }
+}
+
 /// The line of `/proc/PID/maps` without padding; bytes that are no UTF-8 are replaced.
 impl<N: AsRef<[u8]>> fmt::Display for Mapping<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

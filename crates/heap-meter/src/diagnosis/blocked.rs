@@ -29,9 +29,13 @@ pub(super) fn find(case: &Case) -> Option<Finding> {
         None => "Nothing in this process has used the break so far.".to_owned(),
     };
     let message = format!(
-        "The break is blocked: {} lies {distance} it (break {:#x}). {consequence}",
+        "The break is blocked: {} lies {distance} it (break {:#x}){}. {consequence}",
         blocker.described(),
         state.end,
+        match state.is_merged() {
+            true => ", merged into [heap] by the kernel, so that /proc/PID/maps shows a free break",
+            false => "",
+        }
     );
     // What free can't give back costs memory; how much, malloc's own figures tell.
     let is_large = case
@@ -45,7 +49,8 @@ pub(super) fn find(case: &Case) -> Option<Finding> {
     let on_purpose = remedies::is_lone_page_at(blocker, state.end);
     let finding = Finding::new("break-blocked", severity, message)
         .evidence("blocker", blocker.told())
-        .evidence("lone_page_at_the_break", on_purpose);
+        .evidence("lone_page_at_the_break", on_purpose)
+        .evidence("merged_into_heap", state.is_merged());
     Some(case.with_break(finding).remedy(remedy(case, blocker)))
 }
 

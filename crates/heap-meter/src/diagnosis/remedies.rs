@@ -56,6 +56,11 @@ pub(crate) const DATA_SETTING: &str = "ulimit -d (LimitDATA= in a systemd unit)"
 /// How the limit on the address space is set.
 pub(crate) const ADDRESS_SPACE_SETTING: &str = "ulimit -v (LimitAS= in a systemd unit)";
 
+/// Against a seccomp filter.
+pub(crate) const FILTER: &str = "Look at what its sandbox allows: a container's seccomp profile, \
+    SystemCallFilter= of a systemd unit, or the program's own filter (Seccomp: 2 in \
+    /proc/PID/status).";
+
 /// Against a limit.
 pub(crate) fn raise(setting: &str) -> String {
     format!("Raise it with {setting}, or have the program need less.")

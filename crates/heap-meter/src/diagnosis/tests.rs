@@ -64,6 +64,7 @@ fn malloc(non_contiguous: bool, system_bytes: u64, returnable_bytes: u64) -> Sta
         mmapped_unknown: None,
         free_bytes: Some(returnable_bytes),
         returnable_bytes: Some(returnable_bytes),
+        beyond_top_bytes: 0,
         arenas: vec![arena(true, system_bytes, returnable_bytes)],
     }
 }

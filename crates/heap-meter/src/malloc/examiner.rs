@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::allocator::Allocator;
 use super::examination::Examination;
+use super::given_up;
 use super::image::{Image, images};
 use super::known::Files;
 use super::links::Links;
@@ -76,9 +77,17 @@ impl Examiner {
         stat: Stat,
     ) -> Result<(BreakState, Examination), ProcessError> {
         of_one_program(process, Some(stat), |mut mappings, stat| {
-            let heap = BreakState::among(process, &mut mappings, stat)?;
+            let mut heap = BreakState::among(process, &mut mappings, stat)?;
             let lists = Lists::Followed { until: None };
             let examination = self.among(process, mappings, stat, Some(heap.end), lists);
+            let state = examination.state.as_ref();
+            if state.is_ok_and(|state| state.non_contiguous)
+                && !heap.blocked
+                && let mut remote = Remote::new(process, None)
+                && let Ok(Some(end)) = given_up::true_break(&mut remote, &(heap.start..heap.end))
+            {
+                heap.is_merged_from(end);
+            }
             Ok((heap, examination))
         })
     }

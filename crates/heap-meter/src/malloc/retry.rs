@@ -54,6 +54,7 @@ pub(super) fn state<'p>(
         cache: Cache::default(),
         locked: None,
         has_break_renewed: false,
+        beyond_top_bytes: 0,
         step_is_known: false,
         sizes: Pages {
             page_bytes: page_size_bytes(),
@@ -67,6 +68,7 @@ pub(super) fn state<'p>(
         let read = reader.all(&mut readings);
         read.map_err(|error| unreadable(process, error))?;
     }
+    let beyond_top_bytes = reader.beyond_top_bytes;
     let arenas: Vec<Arena> = readings.into_iter().map(Reading::into_arena).collect();
     let sum = |of: fn(&Free) -> u64| {
         let each = arenas.iter().map(|arena| arena.free.as_ref().map(of));
@@ -79,6 +81,7 @@ pub(super) fn state<'p>(
         mmapped_unknown: mmapped.is_none().then(|| parameters::UNKNOWN.to_owned()),
         free_bytes: sum(Free::total_bytes),
         returnable_bytes: sum(|free| free.returnable_bytes),
+        beyond_top_bytes,
         arenas,
     })
 }
@@ -93,6 +96,8 @@ struct Reader<'a, 'p> {
     locked: Option<Vec<Range<u64>>>,
     /// Whether the break was looked for once more, since the top didn't end there.
     has_break_renewed: bool,
+    /// What lies between the top and the end of `[heap]`.
+    beyond_top_bytes: u64,
     /// Whether it was asked by how much the top shrinks.
     step_is_known: bool,
     sizes: Pages,
@@ -171,6 +176,9 @@ impl Reader<'_, '_> {
             self.has_break_renewed = true;
             self.refresh();
             found = self.read(header, main)?;
+        }
+        if at_break && let Some(end) = self.map.break_end {
+            self.beyond_top_bytes = end.saturating_sub(found.top_end);
         }
         if found.free.returnable_bytes == 0 {
             return Ok(found.free);

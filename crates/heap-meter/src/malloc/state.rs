@@ -21,6 +21,11 @@ pub struct State {
     /// Resident whole pages within free memory that `malloc_trim(0)` would give back. `None` if one
     /// arena's isn't known.
     pub returnable_bytes: Option<u64>,
+    /// By how much `[heap]` goes on above the main arena's top, where the top lies at the break:
+    /// memory that isn't malloc's. 0 where it is known that there is none, and where it can't be
+    /// told.
+    #[serde(default)]
+    pub beyond_top_bytes: u64,
     /// The arenas, the main one first.
     pub arenas: Vec<Arena>,
 }

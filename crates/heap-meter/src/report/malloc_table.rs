@@ -104,6 +104,7 @@ mod tests {
             mmapped_unknown: None,
             free_bytes: Some(2 << 20),
             returnable_bytes: Some(1 << 20),
+            beyond_top_bytes: 0,
             arenas: vec![arena],
         }
     }

@@ -58,6 +58,7 @@ mod error;
 mod foreign;
 mod frames;
 mod input;
+mod limit;
 mod line;
 mod lines;
 mod merge;

@@ -40,6 +40,11 @@ impl AfterRefusal {
         Means::Nothing
     }
 
+    /// Whether the last memory call of this event's thread was a refused `brk`.
+    pub(super) fn was_refused(&self, event: &Event) -> bool {
+        self.refused.contains(&(event.pid, event.tid))
+    }
+
     /// Whether nobody is being waited for.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {

@@ -6,12 +6,13 @@
 mod grown_otherwise;
 mod kept;
 mod refused_break;
+mod refused_memory;
 mod repeated_file;
 mod repeated_reading;
 
 use super::growth::FileGrowth;
 use super::whole::Story;
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 
 /// Growth below this is not worth a finding: a C library's start alone takes a part of it.
 const WORTH_TELLING_BYTES: u64 = 1 << 20;
@@ -23,7 +24,12 @@ const OPENS: u64 = 3;
 /// All findings, the most telling first.
 pub(super) fn of(story: &Story) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let (fatal, survived): (Vec<_>, Vec<_>) = refused_memory::find(story)
+        .into_iter()
+        .partition(|finding| finding.severity == Severity::Critical);
+    findings.extend(fatal);
     findings.extend(repeated_file::find(story));
+    findings.extend(survived);
     findings.extend(refused_break::find(story));
     findings.extend(repeated_reading::find(story));
     findings.extend(kept::find(story));

@@ -16,6 +16,7 @@ mod layout;
 mod libraries;
 mod low;
 mod memory;
+mod near_break;
 mod openings;
 mod overtaken;
 mod process;
@@ -28,17 +29,20 @@ pub use kind::{ByKind, Kind};
 pub use layout::{Blocker, Layout, Part};
 pub use libraries::Libraries;
 pub use low::LOW_END;
-pub(in crate::story) use low::MAP_32BIT;
+pub(in crate::story) use low::{MAP_32BIT, lies_in as lies_low, wanted as wants_low};
+pub use near_break::MappedBy;
 pub use openings::Openings;
 pub use stacks::StackGrowth;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::accounts::Accounts;
 use super::after_refusal::{AfterRefusal, Means};
+use super::refusals::Refused;
 use super::timeline::Timeline;
 use crate::event::ids::SpreadIds;
-use crate::event::{Call, Event, Refusal, Sink, Stack, Syscall, What};
+use crate::event::{Call, Event, Sink, Stack, Syscall, What};
 use files::Files;
 use greatest::Greatest;
 use memory::{Change, Memory};
@@ -63,21 +67,24 @@ pub struct Growth {
     stacks: Stacks,
     timeline: Timeline,
     greatest: Greatest,
-    blockers: Vec<SeenBlocker>,
+    /// Of programs that ended.
+    refused: Vec<Refused>,
     /// When the last event came.
     last: Duration,
 }
 
-/// A mapping that `/proc` showed above a refused break, and how it had come.
-#[derive(Debug)]
-struct SeenBlocker {
-    pid: i32,
-    start: u64,
-    kind: Kind,
-}
+/// So many refused breaks of ended programs are kept.
+const MOST_REFUSED: usize = 64;
 
-/// So many of them are remembered; a source tells one of each program.
-const MOST_BLOCKERS: usize = 64;
+/// What a process has, for whoever asks in the middle of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::story) struct Has {
+    /// What it has asked for and not given back, in bytes.
+    pub(in crate::story) grown_bytes: i64,
+    /// Of that, what lies below 2 GiB because it was asked for there.
+    pub(in crate::story) low_bytes: i64,
+    pub(in crate::story) accounts: Accounts,
+}
 
 impl Growth {
     /// What each program still had at its end, or has now, of what came to it while it was
@@ -185,12 +192,24 @@ impl Growth {
         process.memory.foreign(range);
     }
 
-    /// How the mapping came that begins here and blocked a break of this process, if the calls told
-    /// and it was writable.
-    pub(in crate::story) fn kind_of_blocker(&self, pid: i32, start: u64) -> Option<Kind> {
-        let mut seen = self.blockers.iter();
-        let found = seen.find(|seen| (seen.pid, seen.start) == (pid, start));
-        found.map(|seen| seen.kind)
+    /// The breaks that were refused, one for each cause and program; of programs that ended the
+    /// first 64.
+    pub fn refused(&self) -> Vec<Refused> {
+        let mut living: Vec<_> = self.processes.iter().collect();
+        living.sort_unstable_by_key(|(pid, _)| **pid);
+        let living = living.into_iter().map(|(_, process)| &process.refusals);
+        let living = living.flat_map(|refusals| refusals.clone().all());
+        self.refused.iter().cloned().chain(living).collect()
+    }
+
+    /// What a process has now.
+    pub(in crate::story) fn has(&self, pid: i32) -> Has {
+        let of = |process: &Process| Has {
+            grown_bytes: process.held.total(),
+            low_bytes: process.held[Kind::LowMemory],
+            accounts: process.accounts(),
+        };
+        self.processes.get(&pid).map(of).unwrap_or_default()
     }
 
     /// The file that a point of the [timeline](Self::timeline) names.
@@ -207,10 +226,12 @@ impl Growth {
             if process.memory.may_go(call) {
                 self.greatest.before_less(event.pid, process);
             }
-            let change = process.memory.take(call, is_fallback);
-            if call.syscall == Syscall::Brk && call.failed() {
-                process.refused(call);
+            if call.syscall == Syscall::Brk && call.denied().is_some() {
+                process.refused(event.pid, call);
             }
+            let program_break = process.memory.program_break();
+            process.near_break.take(call, event.at, program_break);
+            let change = process.memory.take(call, is_fallback);
             if let Some(fd) = call.mapped_file() {
                 process.reading.mapped(fd);
             }
@@ -283,19 +304,6 @@ impl Growth {
         self.without_file_bytes = self.without_file_bytes.saturating_add(bytes);
     }
 
-    fn surrounded(&mut self, pid: i32, surroundings: &Refusal) {
-        let process = self.processes.entry(pid).or_default();
-        process.surrounded(surroundings);
-        if let Some(blocker) = &process.in_the_way.blocker
-            && let (Some(kind), Some(mapping)) = (blocker.kind, &blocker.mapping)
-            && mapping.permissions.write
-            && self.blockers.len() < MOST_BLOCKERS
-        {
-            let start = mapping.start;
-            self.blockers.push(SeenBlocker { pid, start, kind });
-        }
-    }
-
     fn closed(&mut self, opening: Option<Opening>, at: Duration) {
         if let Some(opening) = opening {
             let bytes = self.files.closed(opening, at);
@@ -318,6 +326,9 @@ impl Growth {
         let held = process.held;
         self.greatest.ended(pid, &process);
         self.kept_open(process.reading.all_ended(at), at);
+        let room = MOST_REFUSED.saturating_sub(self.refused.len());
+        self.refused
+            .extend(process.refusals.all().into_iter().take(room));
         if held == ByKind::default() {
             return;
         }
@@ -354,16 +365,35 @@ impl Sink for Growth {
                 // Nobody told of its end, if another had that number before.
                 self.program_ended(*child, event.at);
                 let parent = self.processes.get(&event.pid);
-                let inherited = |parent: &Process| Process {
-                    memory: parent.memory.inherited(),
-                    libraries: parent.libraries.clone(),
-                    ..Process::default()
-                };
-                let process = parent.map(inherited).unwrap_or_default();
+                let process = parent.map(Process::forked).unwrap_or_default();
                 self.processes.insert(*child, process);
             }
-            What::Refused(surroundings) => self.surrounded(event.pid, surroundings),
-            What::Exec { .. } => self.program_ended(event.pid, event.at),
+            What::Refused(surroundings) => {
+                // Of another call than brk it says nothing of the break.
+                if let Some(process) = self.processes.get_mut(&event.pid)
+                    && self.after_refusal.was_refused(event)
+                {
+                    process.surrounded(surroundings);
+                }
+            }
+            What::Line(line) => {
+                if let Some(process) = self.processes.get_mut(&event.pid) {
+                    process.near_break.stands_in(*line);
+                }
+            }
+            What::Limit(limit) => {
+                let process = self.processes.entry(event.pid).or_default();
+                process.limits.set(*limit);
+            }
+            What::Exec { .. } => {
+                let before = self.processes.get(&event.pid);
+                let limits = before.map(|process| process.limits).unwrap_or_default();
+                self.program_ended(event.pid, event.at);
+                // Another program has the same limits.
+                if limits.any() {
+                    self.processes.entry(event.pid).or_default().limits = limits;
+                }
+            }
             What::Exited(_) if event.pid == event.tid => self.program_ended(event.pid, event.at),
             What::Exited(_) => {
                 if let Some(process) = self.processes.get_mut(&event.pid) {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::fallback::Fallback;
 use super::findings;
 use super::growth::{FileGrowth, Growth};
-use super::refusals::Refusals;
+use super::refused_memory::RefusedMemory;
 use super::tally::Tally;
 use crate::event::ids::SpreadIds;
 use crate::event::{Event, Sink, What};
@@ -20,8 +20,8 @@ pub struct Story {
     pub fallback: Fallback,
     /// Who made memory grow.
     pub growth: Growth,
-    /// Why breaks were refused.
-    pub refusals: Refusals,
+    /// Memory that was refused for good.
+    pub refused_memory: RefusedMemory,
     processes: u64,
     /// Those that have not ended, as a number may come again.
     living: HashSet<i32, SpreadIds>,
@@ -66,6 +66,6 @@ impl Sink for Story {
         self.tally.take(event);
         self.fallback.take(event);
         self.growth.take(event);
-        self.refusals.take(event);
+        self.refused_memory.take(event, &self.growth);
     }
 }

@@ -75,6 +75,10 @@ pub struct BlockerReport {
     pub perms: Option<String>,
     /// Its name there.
     pub name: Option<String>,
+    /// The call that mapped it, as strace writes it, where it was seen.
+    pub mapped_by: Option<String>,
+    /// Whether the kernel has merged it into `[heap]`.
+    pub merged_into_heap: bool,
 }
 
 impl AddressSpaceReport {
@@ -117,6 +121,8 @@ impl BlockerReport {
             kind: blocker.kind,
             perms: mapping.map(|mapping| mapping.permissions.to_string()),
             name: mapping.map(|mapping| String::from_utf8_lossy(&mapping.name).into_owned()),
+            mapped_by: blocker.mapped_by.map(|call| call.to_string()),
+            merged_into_heap: blocker.merged,
         }
     }
 }

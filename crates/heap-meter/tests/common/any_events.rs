@@ -110,13 +110,13 @@ impl Bytes<'_> {
 
     fn refusal(&mut self) -> Refusal {
         let space = AddressSpace::parse(MAPS.as_bytes(), None).expect("it is a list of mappings");
-        Refusal {
-            program_break: self.some(|_| space.program_break().cloned()).flatten(),
-            data_limit_bytes: self.some(Self::number),
-            data_bytes: self.number(),
-            address_space_limit_bytes: self.some(Self::number),
-            address_space_bytes: self.number(),
-        }
+        let mut refusal = Refusal::default();
+        refusal.program_break = self.some(|_| space.program_break().cloned()).flatten();
+        refusal.data_limit_bytes = self.some(Self::number);
+        refusal.data_bytes = self.number();
+        refusal.address_space_limit_bytes = self.some(Self::number);
+        refusal.address_space_bytes = self.number();
+        refusal
     }
 
     fn what(&mut self) -> What {

@@ -10,13 +10,14 @@ mod kept;
 mod one_story;
 mod real;
 mod refused;
+mod refused_memory;
 mod round_trip;
 #[path = "../common/skipped.rs"]
 mod skipped;
 mod together;
 mod wrapped;
 
-use heap_meter::event::Event;
+use heap_meter::event::{Event, What};
 use heap_meter::source::strace_log::{Finished, StraceLog};
 
 /// Reads a log that must be one.
@@ -25,5 +26,9 @@ fn read(name: &str, log: &[u8]) -> Finished<Vec<Event>> {
     if let Err(error) = reader.read(name, log) {
         panic!("{error}");
     }
-    reader.finish()
+    let mut finished = reader.finish();
+    // Where a call stands in a log is no event of the run.
+    let of_the_run = |event: &Event| !matches!(event.what, What::Line(_));
+    finished.sink.retain(of_the_run);
+    finished
 }

@@ -41,6 +41,7 @@ fn process(comm: &str, returnable_bytes: Option<u64>) -> Inspected {
             mmapped_unknown: None,
             free_bytes: returnable_bytes.map(|bytes| bytes + 1),
             returnable_bytes,
+            beyond_top_bytes: 0,
             arenas: Vec::new(),
         }),
         malloc_unknown: None,

@@ -179,8 +179,8 @@ impl<'a> ByPtrace<'a> {
             stack: None,
         };
         self.positions.after(pid, &call);
-        let refused = syscall == Syscall::Brk && call.failed() && teller.wants_refusal(pid);
-        let refusal = refused.then(|| refusal::of(pid)).flatten();
+        let wanted = teller.wants_refusal(pid, &call);
+        let refusal = wanted.then(|| refusal::of(pid)).flatten();
         teller.returned(self.who(pid, tid), call, refusal);
     }
 

@@ -153,8 +153,8 @@ impl ByTracepoints {
             }
             let beside = match record.what {
                 Told::Returned { kind, args, result } if record.at_ns >= began_ns => {
-                    look(&record, kind, &args, result, |pid| {
-                        teller.wants_refusal(pid)
+                    look(&record, kind, args, result, |pid, call| {
+                        teller.wants_refusal(pid, call)
                     })
                 }
                 _ => Beside::Nothing,
@@ -310,23 +310,31 @@ impl ByTracepoints {
 fn look(
     record: &Record,
     kind: Kind,
-    args: &[u64; 6],
+    args: [u64; 6],
     value: i64,
-    wants_refusal: impl Fn(i32) -> bool,
+    wants_refusal: impl Fn(i32, &Call) -> bool,
 ) -> Beside {
     let pid = record.pid;
     match (kind, result(value)) {
         (Kind::Watched(call), Ok(fd)) if call.is_open() => {
-            Beside::Path(opened::path(pid, call, args, fd))
+            Beside::Path(opened::path(pid, call, &args, fd))
         }
         (Kind::Watched(Syscall::Execve | Syscall::Execveat), Ok(_)) => {
             let memory = memory::private_writable(pid);
             Beside::Memory(memory.map(|memory| (memory, perf::now_ns())))
         }
-        (Kind::Watched(Syscall::Brk), Ok(now))
-            if args[0] != 0 && now != args[0] && wants_refusal(pid) =>
-        {
-            Beside::Refusal(refusal::of(pid))
+        (Kind::Watched(syscall), result) if syscall.is_memory() => {
+            let call = Call {
+                syscall,
+                args,
+                result,
+                path: None,
+                stack: None,
+            };
+            match wants_refusal(pid, &call) {
+                true => Beside::Refusal(refusal::of(pid)),
+                false => Beside::Nothing,
+            }
         }
         _ => Beside::Nothing,
     }

@@ -1,10 +1,10 @@
 //! Tells a sink what both ways of watching have seen, in the same words.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use super::note::Notes;
 use crate::event::{Call, Ending, Event, Memory, Refusal, Sink, Syscall, What};
+use crate::source::refusal;
 
 /// The sink and what is remembered beside it.
 #[derive(Debug)]
@@ -17,8 +17,8 @@ pub(super) struct Teller<S> {
     /// How the watched process ended.
     pub(super) ending: Option<Ending>,
     target: i32,
-    /// Processes whose program was refused a break that was explained.
-    refused: HashSet<i32>,
+    /// Of which refusals the surroundings were told.
+    refusals: refusal::Told,
 }
 
 /// Who, and when after the beginning.
@@ -38,7 +38,7 @@ impl<S: Sink> Teller<S> {
             lost_events: 0,
             ending: None,
             target,
-            refused: HashSet::new(),
+            refusals: refusal::Told::default(),
         }
     }
 
@@ -71,32 +71,35 @@ impl<S: Sink> Teller<S> {
     }
 
     pub(super) fn executed(&mut self, who: Who, by: Syscall, former_tid: i32) {
-        self.refused.remove(&who.pid);
+        self.refusals.forget(who.pid);
         self.tell(who, What::Exec { by, former_tid });
     }
 
-    /// A call came back. The refusal is told if it is the first of this program.
+    /// A call came back. Its surroundings are told if it is the first of its kind that was refused
+    /// to this program.
     pub(super) fn returned(&mut self, who: Who, call: Call, refusal: Option<Refusal>) {
         let unknown = call.syscall.is_open() && call.result.is_ok() && call.path.is_none();
         self.notes.unknown_paths += u64::from(unknown);
+        let refusal = refusal.filter(|_| self.wants_refusal(who.pid, &call));
+        if refusal.is_some() {
+            self.refusals.of(who.pid, &call);
+        }
         self.tell(who, What::Call(call));
-        if let Some(refusal) = refusal
-            && self.refused.insert(who.pid)
-        {
+        if let Some(refusal) = refusal {
             self.tell(who, What::Refused(Box::new(refusal)));
         }
     }
 
-    /// Whether a refusal of this process is still to be explained.
-    pub(super) fn wants_refusal(&self, pid: i32) -> bool {
-        !self.refused.contains(&pid)
+    /// Whether the surroundings of this call are still to be told.
+    pub(super) fn wants_refusal(&self, pid: i32, call: &Call) -> bool {
+        self.refusals.lacks(pid, call)
     }
 
     /// A thread ended; `None`: how, is not known.
     pub(super) fn ended(&mut self, who: Who, ending: Option<Ending>) {
         let process = who.pid == who.tid;
         if process {
-            self.refused.remove(&who.pid);
+            self.refusals.forget(who.pid);
             if who.pid == self.target {
                 self.ending = ending;
             }

@@ -14,27 +14,14 @@ pub(super) struct Images {
 struct Image {
     /// As the last `brk` returned it.
     program_break: Option<u64>,
-    refusal_told: bool,
-}
-
-/// What a call did to memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Effect {
-    /// Private writable memory grew, or may have.
-    pub(super) grew: bool,
-    /// The first refused break of this program.
-    pub(super) first_refusal: bool,
 }
 
 impl Images {
     /// A process was made by another: its break is where the other's is.
     pub(super) fn born(&mut self, child_pid: i32, parent_pid: i32) {
         let parent = self.by_process.get(&parent_pid).copied();
-        let image = Image {
-            refusal_told: false,
-            ..parent.unwrap_or_default()
-        };
-        self.by_process.insert(child_pid, image);
+        self.by_process
+            .insert(child_pid, parent.unwrap_or_default());
     }
 
     /// A process ended, or has a new program.
@@ -42,27 +29,20 @@ impl Images {
         self.by_process.remove(&pid);
     }
 
-    /// Takes note of a call of the process.
-    pub(super) fn after(&mut self, pid: i32, call: &Call) -> Effect {
+    /// Takes note of a call of the process, and tells whether private writable memory grew, or may
+    /// have.
+    pub(super) fn grew(&mut self, pid: i32, call: &Call) -> bool {
         match (call.syscall, call.result) {
-            (Syscall::Brk, Ok(returned)) => self.after_brk(pid, call.args[0], returned),
-            (_, Ok(_)) => Effect {
-                grew: may_grow(call),
-                first_refusal: false,
-            },
-            (_, Err(_)) => Effect::default(),
+            (Syscall::Brk, Ok(returned)) => self.grew_by_brk(pid, call.args[0], returned),
+            (_, Ok(_)) => may_grow(call),
+            (_, Err(_)) => false,
         }
     }
 
-    fn after_brk(&mut self, pid: i32, asked: u64, returned: u64) -> Effect {
+    fn grew_by_brk(&mut self, pid: i32, asked: u64, returned: u64) -> bool {
         let image = self.by_process.entry(pid).or_default();
         let before = image.program_break.replace(returned);
-        // A break below the segment is no growth that somebody missed.
-        let refused = asked > returned;
-        Effect {
-            grew: asked == returned && before.is_none_or(|before| returned > before),
-            first_refusal: refused && !std::mem::replace(&mut image.refusal_told, true),
-        }
+        asked == returned && before.is_none_or(|before| returned > before)
     }
 }
 
@@ -97,26 +77,20 @@ mod tests {
         }
     }
 
-    fn brk(images: &mut Images, pid: i32, asked: u64, returned: u64) -> (bool, bool) {
-        let call = call(Syscall::Brk, [asked, 0, 0, 0], Ok(returned));
-        let effect = images.after(pid, &call);
-        (effect.grew, effect.first_refusal)
-    }
-
     #[test]
-    fn a_break_grows_upwards_and_its_first_refusal_is_told_once_a_program() {
+    fn a_break_grows_upwards() {
         let images = &mut Images::default();
-        assert_eq!(brk(images, 1, 0, 0x5000), (false, false), "a question");
-        assert_eq!(brk(images, 1, 0x7000, 0x7000), (true, false));
-        assert_eq!(brk(images, 1, 0x6000, 0x6000), (false, false), "downwards");
-        assert_eq!(brk(images, 1, 1, 0x6000), (false, false), "below it");
-        assert_eq!(brk(images, 1, 0x8000, 0x6000), (false, true));
-        assert_eq!(brk(images, 1, 0x8000, 0x6000), (false, false), "told");
+        let mut brk = |pid, asked, returned| {
+            images.grew(pid, &call(Syscall::Brk, [asked, 0, 0, 0], Ok(returned)))
+        };
+        assert!(!brk(1, 0, 0x5000), "a question");
+        assert!(brk(1, 0x7000, 0x7000));
+        assert!(!brk(1, 0x6000, 0x6000), "downwards");
+        assert!(!brk(1, 1, 0x6000), "below it");
+        assert!(!brk(1, 0x8000, 0x6000), "refused");
         images.born(2, 1);
-        assert_eq!(brk(images, 2, 0x6000, 0x6000), (false, false), "no change");
-        assert_eq!(brk(images, 2, 0x8000, 0x6000), (false, true));
-        images.forget(1);
-        assert_eq!(brk(images, 1, 0x8000, 0x6000), (false, true));
+        let same = call(Syscall::Brk, [0x6000, 0, 0, 0], Ok(0x6000));
+        assert!(!images.grew(2, &same), "no change");
     }
 
     #[test]
@@ -138,7 +112,7 @@ mod tests {
             (Syscall::Munmap, [1, 2, write, anonymous], Ok(0), false),
         ] {
             let call = call(syscall, args, result);
-            assert_eq!(Images::default().after(1, &call).grew, wanted, "{call:?}");
+            assert_eq!(Images::default().grew(1, &call), wanted, "{call:?}");
         }
     }
 }

@@ -22,6 +22,7 @@ use super::stop::Stop;
 use super::tracees::Tracees;
 use super::{Finished, LaunchError, ObserverCost, Watch};
 use crate::event::{Ending, Event, Sink, What};
+use crate::source::refusal;
 
 pub(super) type Outcome<S> = Result<Finished<S>, LaunchError>;
 
@@ -55,6 +56,7 @@ pub(super) fn run<S: Sink>(
         tracees,
         images: Images::default(),
         positions: Positions::default(),
+        refusals: refusal::Told::default(),
         notes: Notes::default(),
         stage: Stage::BeforeExec {
             // Without a filter there is nothing to prove.
@@ -119,6 +121,8 @@ struct Tracer<S> {
     tracees: Tracees,
     images: Images,
     positions: Positions,
+    /// Of which refusals the surroundings were told.
+    refusals: refusal::Told,
     notes: Notes,
     stage: Stage,
     /// Of the launched process.

@@ -2,10 +2,11 @@
 
 use super::arguments::Arguments;
 use super::constants::{ADVICE, CLONING, MAPPING, MOVING, Names, OPENING, PROTECTION};
+use super::limit;
 use super::line::Wanted;
 use super::outcome::Outcome;
 use super::value;
-use crate::event::{Call, Syscall};
+use crate::event::{Call, SoftLimit, Syscall};
 
 /// What a line with a call says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(super) enum Decoded<'a> {
     Executed(Syscall),
     /// A process or thread was made.
     Made { child: i32, thread: bool },
+    /// A process has this limit, or was told it; 0 is the caller itself.
+    Limited { whose: i32, limit: SoftLimit },
     /// It did not come back, or it failed to make a process: nothing to tell.
     Nothing,
 }
@@ -77,12 +80,16 @@ const fn least(syscall: Syscall) -> usize {
 
 /// Reads a call from its opening bracket on. `None` if it can't be read.
 pub(super) fn decode(wanted: Wanted, text: &[u8]) -> Option<Decoded<'_>> {
+    if wanted == Wanted::Limit {
+        // What can't be read of it is only known less.
+        return Some(limited(text).unwrap_or(Decoded::Nothing));
+    }
     let open = memchr::memchr(b'(', text)?;
     let arguments = Arguments::cut(&text[open + 1..])?;
     let outcome = Outcome::parse(arguments.rest)?;
     match wanted {
-        Wanted::Birth => Some(birth(text, outcome)),
         Wanted::Watched(syscall) => call(syscall, arguments, outcome),
+        Wanted::Birth | Wanted::Limit => Some(birth(text, outcome)),
     }
 }
 
@@ -118,6 +125,16 @@ fn birth<'a>(text: &[u8], outcome: Outcome<'_>) -> Decoded<'a> {
         },
         Outcome::Failed(_) | Outcome::NotBack => Decoded::Nothing,
     }
+}
+
+fn limited<'a>(text: &[u8]) -> Option<Decoded<'a>> {
+    let open = memchr::memchr(b'(', text)?;
+    let arguments = Arguments::cut(&text[open + 1..])?;
+    let Outcome::Returned(0, _) = Outcome::parse(arguments.rest)? else {
+        return None;
+    };
+    let (whose, limit) = limit::told(&text[..open], &arguments)?;
+    Some(Decoded::Limited { whose, limit })
 }
 
 fn call<'a>(

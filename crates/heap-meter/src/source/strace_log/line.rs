@@ -34,6 +34,8 @@ pub(super) enum Wanted {
     Watched(Syscall),
     /// One that makes processes and threads.
     Birth,
+    /// One that sets or tells a limit.
+    Limit,
 }
 
 impl<'a> Line<'a> {
@@ -105,7 +107,7 @@ fn wanted(name: &[u8]) -> Option<Wanted> {
     // Nearly all lines are of calls that nobody watches: their first letter says so.
     if !matches!(
         name.first(),
-        Some(b'b' | b'c' | b'e' | b'f' | b'm' | b'o' | b'v')
+        Some(b'b' | b'c' | b'e'..=b'g' | b'm' | b'o' | b'p' | b's' | b'u' | b'v')
     ) {
         return None;
     }
@@ -124,6 +126,7 @@ fn wanted(name: &[u8]) -> Option<Wanted> {
         b"execve" => Syscall::Execve,
         b"execveat" => Syscall::Execveat,
         b"clone" | b"clone2" | b"clone3" | b"fork" | b"vfork" => return Some(Wanted::Birth),
+        b"prlimit64" | b"setrlimit" | b"getrlimit" | b"ugetrlimit" => return Some(Wanted::Limit),
         _ => return None,
     };
     Some(Wanted::Watched(syscall))

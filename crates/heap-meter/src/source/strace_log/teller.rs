@@ -34,6 +34,8 @@ pub(super) struct Teller<S> {
     begun: bool,
     /// A call by which memory may grow, until it is known that no stack follows.
     held: Option<Event>,
+    /// In which line it stands, where that is told.
+    held_line: Option<u64>,
     stack: Vec<Arc<str>>,
     frames: Frames,
 }
@@ -54,6 +56,7 @@ impl<S: Sink> Teller<S> {
             at: Duration::ZERO,
             begun: false,
             held: None,
+            held_line: None,
             stack: Vec::new(),
             frames: Frames::default(),
         }
@@ -238,6 +241,8 @@ impl<S: Sink> Teller<S> {
                     self.notes.unknown_name.get_or_insert_with(first).1 += 1;
                 }
                 let grows = matches!(call.syscall, Syscall::Brk | Syscall::Mmap | Syscall::Mremap);
+                let placed = call.syscall == Syscall::Mmap && call.args[0] != 0;
+                self.held_line = (placed && input.tid.is_none()).then_some(input.line);
                 let event = self.event(pid, tid, What::Call(call));
                 match grows {
                     true => self.held = Some(event),
@@ -246,6 +251,14 @@ impl<S: Sink> Teller<S> {
             }
             Decoded::Executed(by) => self.executed(pid, former, by),
             Decoded::Made { child, thread } => self.made(pid, tid, child, thread),
+            Decoded::Limited { whose: 0, limit } => self.tell(pid, tid, What::Limit(limit)),
+            Decoded::Limited { whose, limit } => {
+                // Of a process that isn't in the log it tells nothing.
+                if let Some(thread) = self.threads.get_mut(whose) {
+                    let pid = thread.pid;
+                    self.tell(pid, pid, What::Limit(limit));
+                }
+            }
             Decoded::Nothing => {}
         }
         if wanted == Wanted::Birth {
@@ -319,7 +332,11 @@ impl<S: Sink> Teller<S> {
                 requested_bytes: None,
             }));
         }
+        let (pid, tid) = (event.pid, event.tid);
         self.send(event);
+        if let Some(line) = self.held_line.take() {
+            self.tell(pid, tid, What::Line(line));
+        }
     }
 }
 

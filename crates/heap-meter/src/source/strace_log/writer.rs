@@ -9,8 +9,9 @@ use super::constants::{
 use crate::event::{Call, Ending, Event, Syscall, What};
 
 /// Writes a log as `strace -f -ttt -y -k` does: what [`StraceLog`](super::StraceLog) reads from
-/// it are the same events, as far as a log can hold them. It can't hold [`What::Memory`], [`What::Refused`]
-/// and [`What::Read`], which are left out; addresses of strings and structures; and of time the
+/// it are the same events, as far as a log can hold them. It can't hold [`What::Memory`],
+/// [`What::Refused`], [`What::Read`], [`What::Limit`] and [`What::Line`], which are left out;
+/// addresses of strings and structures; and of time the
 /// part below a microsecond.
 #[derive(Debug)]
 pub struct Writer<W> {
@@ -75,7 +76,11 @@ impl<W: Write> Writer<W> {
                 let text = format!("+++ killed by {}{core} +++", signal_name(*signal));
                 self.line(event, event.tid, &text)
             }
-            What::Memory(_) | What::Refused(_) | What::Read { .. } => Ok(()),
+            What::Memory(_)
+            | What::Refused(_)
+            | What::Read { .. }
+            | What::Limit(_)
+            | What::Line(_) => Ok(()),
         }
     }
 

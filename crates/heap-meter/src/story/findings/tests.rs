@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::address_space::AddressSpace;
-use crate::event::{Call, Event, Refusal, Sink, Syscall, What};
+use crate::event::{Call, Ending, Event, Refusal, Resource, Sink, SoftLimit, Syscall, What};
 use std::time::Duration;
 
 mod files;
@@ -81,6 +81,22 @@ impl Told {
         self
     }
 
+    fn denied(&mut self, syscall: Syscall, args: &[u64], errno: i32) -> &mut Self {
+        let mut all = [0; 6];
+        all[..args.len()].copy_from_slice(args);
+        self.what(What::Call(Call {
+            syscall,
+            args: all,
+            result: Err(errno),
+            path: None,
+            stack: None,
+        }))
+    }
+
+    fn exits(&mut self, code: i32) -> &mut Self {
+        self.what(What::Exited(Ending::Code(code)))
+    }
+
     fn because(&mut self, maps: &str, limits: [Option<u64>; 2]) -> &mut Self {
         let space = AddressSpace::parse(maps.as_bytes(), None).unwrap();
         self.what(What::Refused(Box::new(Refusal {
@@ -89,6 +105,7 @@ impl Told {
             data_bytes: 10 * MIB,
             address_space_limit_bytes: limits[1],
             address_space_bytes: 100 * MIB,
+            ..Refusal::default()
         })))
     }
 
@@ -180,15 +197,19 @@ fn a_limit_is_told_from_a_blocker() {
     ] {
         let mut told = Told::new();
         told.refused(132 * 1024).because(FREE, limits);
-        assert_eq!(told.kinds(), ["break-limited"]);
-        assert_eq!(told.story.findings()[0].evidence["limit"], name);
+        assert_eq!(told.kinds(), ["refused-memory", "break-limited"]);
+        for finding in told.story.findings() {
+            assert_eq!(finding.evidence["limit"], name, "{finding}");
+        }
     }
 }
 
 #[test]
 fn room_left_and_no_limit_is_said_to_be_unknown() {
     let mut told = Told::new();
-    told.refused(132 * 1024).because(FREE, [None, None]);
+    told.refused(132 * 1024)
+        .because(FREE, [None, None])
+        .map(MIB / 2);
     assert_eq!(told.kinds(), ["break-refused"]);
 }
 
@@ -200,22 +221,25 @@ fn asking_for_a_lower_break_is_no_refusal_of_growth() {
 }
 
 #[test]
-fn calls_alone_show_that_it_is_blocked_but_not_by_what() {
+fn calls_alone_show_that_it_was_refused_but_not_by_what() {
     let mut told = Told::new();
     told.refused(132 * 1024).map(MIB / 2);
-    assert_eq!(told.kinds(), ["break-blocked"]);
-    assert!(told.story.findings()[0].evidence["blocker"].is_null());
+    assert_eq!(told.kinds(), ["break-refused"]);
+    let finding = &told.story.findings()[0];
+    assert_eq!(finding.evidence["by"], "unknown");
+    assert!(finding.message.contains("RLIMIT_DATA"), "{finding}");
+    assert!(!finding.message.contains("blocked"), "{finding}");
     let mut alone = Told::new();
-    assert_eq!(alone.refused(132 * 1024).kinds(), [""; 0]);
+    assert_eq!(alone.refused(132 * 1024).kinds(), ["refused-memory"]);
 }
 
 #[test]
 fn fallbacks_are_kept_until_they_are_unmapped() {
     let mut told = Told::new();
     told.refused(132 * 1024).map(2 * MIB);
-    assert_eq!(told.kinds(), ["break-blocked", "memory-kept"]);
+    assert_eq!(told.kinds(), ["break-refused", "memory-kept"]);
     told.call(Syscall::Munmap, &[AREA, 2 * MIB], 0, None);
-    assert_eq!(told.kinds(), ["break-blocked"]);
+    assert_eq!(told.kinds(), ["break-refused"]);
 }
 
 #[test]
@@ -242,4 +266,146 @@ fn growth_by_large_blocks_or_arenas() {
     assert_eq!(told.kinds(), [""; 0]);
     told.call(Syscall::Mprotect, &[AREA, 2 * MIB, RW], 0, None);
     assert_eq!(told.kinds(), ["grew-by-arenas"]);
+}
+
+#[test]
+fn an_error_of_brk_is_a_filter_s() {
+    let mut told = Told::new();
+    told.denied(Syscall::Brk, &[HEAP + MIB], libc::EPERM)
+        .map(MIB / 2);
+    assert_eq!(told.kinds(), ["break-refused"]);
+    let finding = &told.story.findings()[0];
+    assert_eq!(finding.evidence["by"], "filter");
+    assert!(finding.message.contains("EPERM"), "{finding}");
+}
+
+#[test]
+fn a_limit_that_the_log_itself_sets() {
+    let mut told = Told::new();
+    told.grow(MIB / 2).what(What::Limit(SoftLimit {
+        resource: Resource::Data,
+        bytes: Some(MIB),
+    }));
+    told.refused(2 * MIB).map(2 * MIB);
+    assert_eq!(told.kinds()[0], "break-limited");
+    let evidence = &told.story.findings()[0].evidence;
+    assert_eq!(evidence["limit"], "RLIMIT_DATA");
+    assert_eq!(
+        (&evidence["limit_bytes"], &evidence["used_bytes"]),
+        (&MIB.into(), &(MIB / 2).into())
+    );
+    // Another program has it as well; no limit is no limit.
+    let mut told = Told::new();
+    told.what(What::Limit(SoftLimit {
+        resource: Resource::Data,
+        bytes: None,
+    }));
+    assert_eq!(
+        told.refused(2 * MIB).map(2 * MIB).kinds()[0],
+        "break-refused"
+    );
+}
+
+#[test]
+fn what_the_calls_put_at_the_break_is_named_by_its_call() {
+    let (fixed, shared) = (libc::MAP_FIXED as u64, libc::MAP_SHARED as u64);
+    let read = libc::PROT_READ as u64;
+    for (protection, flags, bytes) in [
+        (read, ANONYMOUS | fixed, 1),
+        (0, ANONYMOUS | fixed, 8192),
+        (RW, shared | fixed, 65_536),
+        (RW, libc::MAP_PRIVATE as u64, 8192),
+    ] {
+        let mut told = Told::new();
+        let args = [HEAP, bytes, protection, flags, 5, 0];
+        told.call(Syscall::Mmap, &args, HEAP, None);
+        told.refused(132 * 1024).map(MIB / 2);
+        assert_eq!(told.kinds()[0], "break-blocked", "{flags:#x}");
+        let finding = &told.story.findings()[0];
+        let blocker = &finding.evidence["blocker"];
+        assert_eq!(blocker["start"], format!("{HEAP:#x}"));
+        assert_eq!(blocker["lone_page"], bytes == 1);
+        let call = blocker["mapped_by"].as_str().unwrap();
+        assert!(
+            call.starts_with(&format!("mmap({HEAP:#x}, {bytes}, PROT_")),
+            "{call}"
+        );
+        assert!(finding.message.contains(call), "{finding}");
+        // It is gone: nothing is known again.
+        let mut told = Told::new();
+        told.call(Syscall::Mmap, &args, HEAP, None);
+        told.call(Syscall::Munmap, &[HEAP, bytes], 0, None);
+        assert_eq!(
+            told.refused(132 * 1024).map(MIB / 2).kinds()[0],
+            "break-refused"
+        );
+    }
+}
+
+#[test]
+fn what_the_kernel_merged_into_the_heap_is_a_blocker() {
+    let mut told = Told::new();
+    let args = [HEAP, 128 * 1024, RW, ANONYMOUS, u64::MAX, 0];
+    told.call(Syscall::Mmap, &args, HEAP, None);
+    let merged = "02691000-026d2000 rw-p 00000000 00:00 0    [heap]\n\
+                  7f0000000000-7f0000001000 r--p 00000000 fe:00 8    /lib/y\n";
+    told.refused(132 * 1024)
+        .because(merged, [None, None])
+        .map(MIB / 2);
+    assert_eq!(told.kinds(), ["break-blocked"]);
+    let finding = &told.story.findings()[0];
+    assert_eq!(finding.evidence["merged_into_heap"], true);
+    assert_eq!(finding.evidence["room_bytes"], 0);
+    assert_eq!(finding.evidence["blocker"]["end"], "0x26d2000");
+    assert!(finding.message.contains("merged into [heap]"), "{finding}");
+}
+
+#[test]
+fn nobody_is_said_to_map_instead_where_nobody_did() {
+    let mut told = Told::new();
+    told.refused(64 << 40);
+    let args = [0, 64 << 40, RW, ANONYMOUS];
+    told.denied(Syscall::Mmap, &args, libc::ENOMEM).exits(0);
+    assert_eq!(told.kinds(), ["refused-memory"]);
+    let finding = &told.story.findings()[0];
+    assert_eq!(finding.severity, Severity::Warning);
+    assert_eq!(finding.evidence["by"], "address-space");
+    assert!(
+        finding
+            .message
+            .contains("64.0 TiB were asked for in one go"),
+        "{finding}"
+    );
+    assert!(!finding.message.contains("instead"), "{finding}");
+    let mut told = Told::new();
+    told.refused(132 * 1024)
+        .because(BLOCKED, [None, None])
+        .exits(0);
+    let findings = told.story.findings();
+    let blocked = findings.iter().find(|found| found.kind == "break-blocked");
+    assert!(!blocked.unwrap().message.contains("instead"));
+}
+
+#[test]
+fn memory_that_was_refused_until_the_end_is_critical() {
+    let mut told = Told::new();
+    told.grow(MIB).refused(132 * 1024);
+    told.denied(Syscall::Mmap, &[0, MIB, RW, ANONYMOUS], libc::ENOMEM);
+    let reserve = ANONYMOUS | libc::MAP_NORESERVE as u64;
+    told.denied(Syscall::Mmap, &[0, 128 * MIB, 0, reserve], libc::ENOMEM);
+    told.exits(1);
+    assert_eq!(told.kinds()[0], "refused-memory");
+    let finding = &told.story.findings()[0];
+    assert_eq!(finding.severity, Severity::Critical);
+    assert_eq!(
+        finding.evidence["calls"],
+        serde_json::json!({"brk": 1, "mmap": 2})
+    );
+    assert_eq!(
+        finding.evidence["first_bytes"],
+        serde_json::json!([132 * 1024, MIB, 128 * MIB])
+    );
+    assert_eq!(finding.evidence["grown_bytes"], MIB);
+    assert_eq!(finding.evidence["by"], "unknown");
+    assert!(finding.remedy.is_some());
 }

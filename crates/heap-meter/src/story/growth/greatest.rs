@@ -137,6 +137,6 @@ impl Kept {
 /// What goes on being told after the state was kept.
 fn follow(layout: &mut Layout, process: &Process) {
     layout.greatest_growth_bytes = process.greatest_growth_bytes;
-    layout.refused_brks = process.in_the_way.refused_brks;
+    layout.refused_brks = process.refused_brks;
     layout.blocker = process.blocker();
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::kind::{ByKind, Kind};
 use super::low::LOW_END;
+use super::near_break::MappedBy;
 use crate::address_space::Mapping;
 
 /// The private writable memory of one process by address, at the moment of its greatest growth.
@@ -46,6 +47,7 @@ pub struct Part {
 
 /// What a break could not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Blocker {
     /// Its addresses.
     pub range: Range<u64>,
@@ -54,6 +56,11 @@ pub struct Blocker {
     /// As `/proc/PID/maps` had it when the break was first refused. `None` where only the calls
     /// are known: then it is what they say of the first addresses above the break.
     pub mapping: Option<Mapping>,
+    /// The call that mapped it, where it was seen.
+    pub mapped_by: Option<MappedBy>,
+    /// Whether it lies right at the break and looks like the heap itself (private, anonymous,
+    /// `rw-`): then `/proc/PID/maps` shows both as one `[heap]`, with room above it.
+    pub merged: bool,
 }
 
 impl Layout {

@@ -20,13 +20,16 @@ pub const LOW_END: u64 = 1 << 31;
 pub(in crate::story) const MAP_32BIT: i32 = 0x40;
 
 /// Whether all of it lies there.
-pub(super) fn lies_in(range: &Range<u64>) -> bool {
+pub(in crate::story) fn lies_in(range: &Range<u64>) -> bool {
     !range.is_empty() && range.end <= LOW_END
 }
 
-/// Whether an mmap that the kernel may place where it likes asked for low addresses, and got some.
+/// Whether an mmap that the kernel may place where it likes asks for low addresses.
+pub(in crate::story) fn wanted(hint: u64, flags: u64) -> bool {
+    flags & MAP_32BIT as u64 != 0 || (1..LOW_END).contains(&hint)
+}
+
+/// Whether it asked for them, and got some.
 pub(super) fn asked_for(hint: u64, flags: u64, got: &Range<u64>) -> bool {
-    let by_flag = flags & MAP_32BIT as u64 != 0;
-    let by_hint = (1..LOW_END).contains(&hint);
-    (by_flag || by_hint) && lies_in(got)
+    wanted(hint, flags) && lies_in(got)
 }

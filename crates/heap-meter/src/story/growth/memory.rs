@@ -109,6 +109,7 @@ impl Memory {
                 Tag {
                     kind: Kind::Earlier,
                     writable: true,
+                    shared: false,
                 },
             );
         }
@@ -149,6 +150,7 @@ impl Memory {
         let tag = Tag {
             kind: Kind::Other,
             writable: false,
+            shared: true,
         };
         ranges.put(range, tag);
     }
@@ -164,6 +166,12 @@ impl Memory {
     /// The break, rounded up to a page, once it is known.
     pub(super) fn program_break(&self) -> Option<u64> {
         self.program_break.map(page_up)
+    }
+
+    /// How many bytes are mapped, and how many of them are private and writable, as far as it was
+    /// told.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        self.ranges.bytes()
     }
 
     /// Whether it was told what was there before the first call.
@@ -235,6 +243,7 @@ impl Memory {
             let tag = Tag {
                 kind: Kind::Break,
                 writable: true,
+                shared: false,
             };
             self.replaced(from..to, tag, change);
         }
@@ -254,12 +263,11 @@ impl Memory {
     fn mapped(&mut self, call: &Call, at: u64, is_fallback: bool, change: &mut Change) {
         let [hint, length, protection, flags, ..] = call.args;
         let range = pages(at, length);
-        if !has(flags, libc::MAP_PRIVATE) || has(flags, libc::MAP_SHARED) {
-            self.unmapped(range, change);
-            return;
-        }
-        let writable = has(protection, libc::PROT_WRITE);
-        let kind = if self.is_low(hint, &range, protection, flags) {
+        let shared = !has(flags, libc::MAP_PRIVATE) || has(flags, libc::MAP_SHARED);
+        let writable = has(protection, libc::PROT_WRITE) && !shared;
+        let kind = if shared {
+            Kind::Other
+        } else if self.is_low(hint, &range, protection, flags) {
             Kind::LowMemory
         } else if is_fallback {
             Kind::Fallback
@@ -269,7 +277,12 @@ impl Memory {
         if !has(flags, libc::MAP_FIXED) {
             self.overtaken.by(&range, &self.ranges);
         }
-        self.replaced(range, Tag { kind, writable }, change);
+        let tag = Tag {
+            kind,
+            writable,
+            shared,
+        };
+        self.replaced(range, tag, change);
     }
 
     /// Memory for data, or a reservation of it, wanted below 2 GiB. One at an exact place counts if
@@ -322,11 +335,13 @@ impl Memory {
                 Tag {
                     kind,
                     writable: false,
+                    shared: false,
                 },
             );
         }
         ranges.cut(range, |piece, tag| pieces.push((piece, tag)));
         for (piece, tag) in pieces {
+            let writable = writable && !tag.shared;
             let after = Tag { writable, ..tag };
             if writable && !tag.writable {
                 change.gained(&piece, after);
@@ -399,7 +414,8 @@ fn has(bits: u64, flag: i32) -> bool {
     bits & flag as u64 != 0
 }
 
-fn page_up(address: u64) -> u64 {
+/// An address, rounded up to a page.
+pub(super) fn page_up(address: u64) -> u64 {
     address
         .checked_next_multiple_of(page_size_bytes())
         .map_or(END_OF_ADDRESSES, |page| page.min(END_OF_ADDRESSES))

@@ -12,6 +12,8 @@ pub(super) struct Tag {
     pub(super) kind: Kind,
     /// Only what is writable counts as memory that was asked for.
     pub(super) writable: bool,
+    /// Others have it as well: it lies there, but never counts.
+    pub(super) shared: bool,
 }
 
 /// Ranges that don't overlap; neighbours with the same tag are one, so that there are hardly more
@@ -99,6 +101,14 @@ impl Ranges {
             .collect()
     }
 
+    /// How many bytes they are, and how many of them are writable.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        self.iter().fold((0, 0), |(all, writable), (range, tag)| {
+            let bytes = range.end - range.start;
+            (all + bytes, writable + if tag.writable { bytes } else { 0 })
+        })
+    }
+
     /// All of them, in rising order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Range<u64>, Tag)> {
         self.by_start
@@ -114,10 +124,12 @@ mod tests {
     const HEAP: Tag = Tag {
         kind: Kind::Break,
         writable: true,
+        shared: false,
     };
     const BLOCK: Tag = Tag {
         kind: Kind::LargeBlock,
         writable: true,
+        shared: false,
     };
 
     fn listed(ranges: &Ranges) -> Vec<(Range<u64>, Tag)> {

@@ -75,6 +75,8 @@ fn layout(parts: &[(u64, u64, Kind)], program_break: u64, blocker: Option<&str>)
             range: mapping.start..mapping.end,
             kind: None,
             mapping: Some(mapping),
+            mapped_by: None,
+            merged: false,
         }),
         knows_earlier: false,
     }

@@ -62,19 +62,20 @@ impl<S: Sink> Tracer<S> {
                 path,
                 stack: None,
             };
-            let effect = self.images.after(pid, &call);
             self.positions.after(pid, &call);
-            if effect.grew
+            if self.images.grew(pid, &call)
                 && let Some(hook) = &mut self.hooks.growth
             {
                 let since = Instant::now();
                 call.stack = hook(Stopped { pid, tid }, &call);
                 self.hook_time += since.elapsed();
             }
+            let refusal = self.refusals.lacks(pid, &call).then(|| {
+                self.refusals.of(pid, &call);
+                refusal::of(tid)
+            });
             self.tell(pid, tid, What::Call(call));
-            if effect.first_refusal
-                && let Some(refusal) = refusal::of(tid)
-            {
+            if let Some(refusal) = refusal.flatten() {
                 self.tell(pid, tid, What::Refused(Box::new(refusal)));
             }
         } else if result.is_ok() && installs_filter(asked) {

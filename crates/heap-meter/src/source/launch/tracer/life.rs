@@ -23,6 +23,7 @@ impl<S: Sink> Tracer<S> {
         let before = tracee.asked.take();
         self.images.forget(pid);
         self.positions.forget(pid);
+        self.refusals.forget(pid);
         if reader::is_foreign(pid) {
             self.notes.foreign_architecture(pid);
         }
@@ -121,6 +122,7 @@ impl<S: Sink> Tracer<S> {
                 self.roster.leave(tid);
                 self.images.forget(tid);
                 self.positions.forget(tid);
+                self.refusals.forget(tid);
             }
             self.tell(tracee.pid, tid, What::Exited(ending));
         }
