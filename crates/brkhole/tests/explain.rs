@@ -186,6 +186,26 @@ fn what_was_not_logged_is_not_known() {
     assert_eq!(report["syscalls"]["openat"]["calls"], 12);
     assert!(table.contains("growth: not known"), "{table}");
     assert!(!table.contains("0 B"), "{table}");
+    // The finding of the repeated openings claims no more.
+    let told = |table: &str, words: &str| {
+        table
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .contains(words)
+    };
+    assert!(
+        told(
+            &table,
+            "opened 12 times. Neither memory calls nor times were seen"
+        ),
+        "{table}"
+    );
+    let (_, table_of_more) = explained(&[log.as_str(), "brk(NULL) = 0x1000000\n"].concat());
+    assert!(
+        told(&table_of_more, "No close was seen, so its cost isn't known"),
+        "{table_of_more}"
+    );
     let row = table
         .lines()
         .find(|line| line.contains("cert.pem"))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{OPENS, repeated_file};
+use crate::event::Syscall;
 use crate::finding::{Finding, Severity};
 use crate::story::growth::FileGrowth;
 use crate::story::whole::Story;
@@ -95,11 +96,19 @@ pub(super) fn finding(story: &Story, file: &FileGrowth) -> Finding {
             Seconds(seconds)
         );
     }
-    message += match (openings.grown, seconds) {
-        (0, Some(_)) => ". It cost no memory, but time.",
-        (0, None) => ". It cost no memory; how much time, the log doesn't tell.",
-        (_, Some(_)) => ". Memory didn't grow at most of the openings: it costs time.",
-        (_, None) => {
+    // A log need not have the calls by which memory comes, nor those that end an opening.
+    let seen = |syscall| story.tally.get(syscall).calls > 0;
+    let memory_seen = seen(Syscall::Brk) || seen(Syscall::Mmap) || seen(Syscall::Mremap);
+    message += match (openings.grown, memory_seen, seconds) {
+        (0, true, _) if !seen(Syscall::Close) => {
+            ". No close was seen, so its cost isn't known, in memory or in time."
+        }
+        (0, false, Some(_)) => ". No brk or mmap was seen: what is known to be spent is time.",
+        (0, false, None) => ". Neither memory calls nor times were seen: its cost isn't known.",
+        (0, true, Some(_)) => ". It cost no memory, but time.",
+        (0, true, None) => ". It cost no memory; how much time, the log doesn't tell.",
+        (_, _, Some(_)) => ". Memory didn't grow at most of the openings: it costs time.",
+        (_, _, None) => {
             ". Memory didn't grow at most of the openings; how much time it cost, the log doesn't \
              tell."
         }
