@@ -3,7 +3,8 @@
 //!
 //! The lines are those of real logs: a file is opened, mapped a buffer, read in pieces of 4 KiB,
 //! closed; every nine reads the break grows or, once it has met its hole, a refused `brk` and an
-//! `mmap`. After 64 files everything is given back, and the same comes again.
+//! `mmap`. After 64 files everything is given back, and the same comes again, from the question where
+//! the break is on.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -53,6 +54,7 @@ pub fn write(bytes: u64, to: &mut impl Write) -> io::Result<Contents> {
 /// One block, and what it holds.
 fn block() -> (String, Contents) {
     let mut block = Block::default();
+    block.ask();
     for _ in 0..BLOCK_OPENS {
         block.open();
     }
@@ -80,6 +82,12 @@ impl Block {
         line.expect("a string takes everything");
     }
 
+    /// A log that begins with a break that has grown shows in the end that it shrank below that.
+    fn ask(&mut self) {
+        self.contents.brks += 1;
+        self.line("brk(NULL)", format!("{START:#x}"));
+    }
+
     fn open(&mut self) {
         let path = "/etc/ssl/certs/ca-certificates.crt";
         self.line(&format!("open(\"{path}\", O_RDONLY)"), "5");
@@ -100,7 +108,7 @@ impl Block {
     }
 
     fn grow(&mut self) {
-        let grown = self.contents.brks.min(ROOM);
+        let grown = (self.contents.brks - 1).min(ROOM);
         let now = START + grown * STEP;
         let wanted = now + STEP;
         self.contents.brks += 1;
@@ -171,11 +179,11 @@ mod tests {
     fn blocks_by_hand() {
         let (text, contents) = block();
         let growths = BLOCK_OPENS * READS / READS_TO_A_GROWTH;
-        assert_eq!(contents.brks, growths + 1);
+        assert_eq!(contents.brks, growths + 2);
         assert_eq!(contents.refused, growths - ROOM);
         assert_eq!(
             contents.lines,
-            BLOCK_OPENS * (READS + 6) + growths + 2 * contents.refused + 1
+            BLOCK_OPENS * (READS + 6) + growths + 2 * contents.refused + 2
         );
         assert_eq!(text.matches("brk(").count() as u64, contents.brks);
     }
