@@ -78,7 +78,8 @@ fn a_library_that_is_loaded_already_is_not_advised() {
     }
     let libraries = ["-O1", "-Wl,--no-as-needed", "-lssl", "-lcrypto"];
     let program = compiled_with("one_context", &libraries);
-    let directory = tempfile::tempdir().unwrap();
+    // LD_PRELOAD is a list that spaces part (ld.so(8)), and TMPDIR may have one.
+    let directory = tempfile::tempdir_in("/tmp").unwrap();
     let library = directory.path().join("libtrusted_ca_preload.so");
     let empty = Command::new("cc")
         .args(["-shared", "-x", "c", "/dev/null", "-o"])

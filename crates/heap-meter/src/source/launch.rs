@@ -246,7 +246,7 @@ mod tests {
     /// the native one.
     #[test]
     fn both_readers_see_the_same_calls() {
-        let script = "cat /proc/self/maps | wc -l; ls /nonexistent; exit 3";
+        let script = "cat /proc/self/maps | wc -l; cat /nonexistent; exit 3";
         let target = Target::new("sh")
             .args(["-c", script])
             .stdout(Stream::Null)
