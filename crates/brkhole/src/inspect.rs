@@ -1,5 +1,6 @@
 //! `brkhole inspect`: running processes, looked into from outside.
 
+mod costly;
 mod csv;
 mod everybody;
 pub(crate) mod inspected;

@@ -41,7 +41,7 @@
 //! only if it ends at the break, which the kernel tells no more exactly than as the end of
 //! `[heap]`: where another mapping has merged with that, the top isn't counted. A process that
 //! damages its own heap so that everything still fits together can mislead; it can't make this
-//! fail, or take longer than its bounds: four million chunks an arena, 65,536 arenas.
+//! fail, or take more than its [`Limits`].
 //!
 //! # References
 //! glibc 2.27 to 2.44, `malloc/malloc.c` and `malloc/arena.c`; tried against real ones of 2.31, 2.36,
@@ -51,6 +51,7 @@ mod ahead;
 mod allocator;
 mod arena;
 mod cache;
+mod deadline;
 mod examination;
 mod examiner;
 mod fake;
@@ -65,6 +66,7 @@ mod image;
 mod image_of_bytes;
 mod known;
 mod layout;
+mod limits;
 mod links;
 mod list;
 mod lists;
@@ -96,5 +98,6 @@ pub use allocator::Allocator;
 pub use examination::Examination;
 pub use examiner::Examiner;
 pub use image_of_bytes::arenas_in;
+pub use limits::{Bound, Limits};
 pub use state::{Arena, Free, Mmapped, State};
 pub use unknown::Unknown;

@@ -83,6 +83,26 @@ impl Process {
         self.stat().is_ok_and(|stat| !stat.has_ended())
     }
 
+    /// The user that runs it, also where its program is set-uid and where it hides its files.
+    ///
+    /// # Errors
+    ///
+    /// The process has ended, or its `status` is hidden (`hidepid`).
+    ///
+    /// # References
+    /// `proc_pid_status(5)`: the first number of `Uid` is the real one
+    pub fn real_uid(&self) -> Result<u32, ProcessError> {
+        let status = self.whole("status")?;
+        let mut lines = status.split(|byte| *byte == b'\n');
+        let line = lines.find_map(|line| line.strip_prefix(b"Uid:"));
+        let number = line.and_then(|line| {
+            let mut numbers = line.split(u8::is_ascii_whitespace);
+            let first = numbers.find(|number| !number.is_empty())?;
+            std::str::from_utf8(first).ok()?.parse().ok()
+        });
+        number.ok_or_else(|| self.malformed("status", "there is no Uid"))
+    }
+
     /// Opens one of the process's files, such as `maps`.
     pub(crate) fn file(&self, name: &'static str) -> Result<File, ProcessError> {
         self.open_raw(name)

@@ -3,12 +3,15 @@
 use std::cmp::Reverse;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::Context;
+use heap_meter::malloc::Limits;
 use heap_meter::process::{Process, Stat};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::costly::{Shares, work};
 use super::inspected::{Inspected, Survey, Unread, Why};
 use super::look::{Looker, unread};
 use super::pids::all_pids;
@@ -48,11 +51,13 @@ pub(super) fn look(
         next: AtomicUsize::new(0),
         comm,
         over,
+        shares: Mutex::default(),
     };
     let mut survey = Survey::default();
     thread::scope(|scope| {
         let mut threads = Vec::with_capacity(lookers.len());
-        for looker in lookers {
+        for looker in lookers.iter_mut() {
+            looker.limit(Limits::BRIEF);
             threads.push(scope.spawn(|| round.look(looker)));
         }
         for thread in threads {
@@ -61,6 +66,9 @@ pub(super) fn look(
             survey.unread.extend(found.unread);
         }
     });
+    if let [looker, ..] = lookers {
+        round.shares().again(looker, &mut survey.processes, over);
+    }
     round.bar.finish_and_clear();
     survey.processes.sort_by_key(|process| {
         let returnable_bytes = process.returnable_bytes();
@@ -80,6 +88,7 @@ struct Round<'a> {
     comm: Option<&'a str>,
     over: &'a AtomicBool,
     bar: ProgressBar,
+    shares: Mutex<Shares>,
 }
 
 impl Round<'_> {
@@ -93,30 +102,49 @@ impl Round<'_> {
             if pid == own {
                 continue;
             }
-            match one(looker, pid, self.comm) {
+            let before = work();
+            let found = self.one(looker, pid);
+            self.shares().count(pid, work().saturating_sub(before));
+            match found {
                 Ok(inspected) => survey.processes.extend(inspected),
                 Err(unread) => survey.unread.push(unread),
             }
         }
         survey
     }
-}
 
-/// One of them, unless it has another name.
-fn one(looker: &mut Looker, pid: i32, comm: Option<&str>) -> Result<Option<Inspected>, Unread> {
-    let process = Process::open(pid).map_err(|error| unread(&error))?;
-    let stat = process.stat().map_err(|error| unread(&error))?;
-    if comm.is_some_and(|wanted| !is_named(&stat, wanted)) {
-        return Ok(None);
+    /// One of them, unless it has another name.
+    fn one(&self, looker: &mut Looker, pid: i32) -> Result<Option<Inspected>, Unread> {
+        let process = Process::open(pid).map_err(|error| unread(&error))?;
+        let stat = process.stat().map_err(|error| unread(&error))?;
+        if self.comm.is_some_and(|wanted| !is_named(&stat, wanted)) {
+            return Ok(None);
+        }
+        if stat.is_kernel_thread() {
+            return Err(Unread {
+                pid,
+                why: Why::KernelThread,
+                told: format!("process {pid}: it is a kernel thread and has no memory of its own"),
+            });
+        }
+        if self.shares().are_spent(pid) {
+            return Err(Unread {
+                pid,
+                why: Why::Other,
+                told: format!(
+                    "process {pid}: other processes of its user have taken all the time that one \
+                     user's get (`brkhole inspect {pid}` looks at this one)"
+                ),
+            });
+        }
+        let mut found = looker.at_one_of_many(&process, stat)?;
+        self.shares().keep(&mut found);
+        Ok(Some(found))
     }
-    if stat.is_kernel_thread() {
-        return Err(Unread {
-            pid,
-            why: Why::KernelThread,
-            told: format!("process {pid}: it is a kernel thread and has no memory of its own"),
-        });
+
+    fn shares(&self) -> MutexGuard<'_, Shares> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    looker.at_one_of_many(&process, stat).map(Some)
 }
 
 fn is_named(stat: &Stat, wanted: &str) -> bool {

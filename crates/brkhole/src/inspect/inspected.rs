@@ -38,6 +38,24 @@ impl Inspected {
         self.findings.iter().any(|finding| finding.kind == kind)
     }
 
+    /// Whether it has more to look at than it might cost.
+    pub(crate) fn is_costly(&self) -> bool {
+        matches!(self.malloc_unknown_class, Some(Unknown::Costly(_)))
+    }
+
+    /// How many arenas are told.
+    pub(crate) fn arenas(&self) -> usize {
+        self.malloc.as_ref().map_or(0, |state| state.arenas.len())
+    }
+
+    /// Leaves malloc out, for this reason.
+    pub(crate) fn leave_out(&mut self, why: Unknown) {
+        self.malloc = None;
+        self.findings.clear();
+        self.malloc_unknown = Some(why.to_string());
+        self.malloc_unknown_class = Some(why);
+    }
+
     /// What `malloc_trim(0)` would give back; `None` if it isn't known.
     pub(crate) fn returnable_bytes(&self) -> Option<u64> {
         self.malloc.as_ref()?.returnable_bytes

@@ -2,7 +2,7 @@
 
 use heap_meter::diagnosis;
 use heap_meter::environment::page_size_bytes;
-use heap_meter::malloc::{Allocator, Examination, Examiner, Unknown};
+use heap_meter::malloc::{Allocator, Examination, Examiner, Limits, Unknown};
 use heap_meter::process::{Process, ProcessError, Reason, Stat};
 use heap_meter::snapshot::{Snapshot, Weigher};
 
@@ -16,6 +16,11 @@ pub(super) struct Looker {
 }
 
 impl Looker {
+    /// Has each process cost no more than this from now on.
+    pub(super) fn limit(&mut self, limits: Limits) {
+        self.examiner.limit(limits);
+    }
+
     /// Looks into a process that was named, and weighs it exactly.
     pub(super) fn at(&mut self, weigher: &mut Weigher) -> Result<Inspected, Unread> {
         let stat = weigher.process().stat().map_err(|error| unread(&error))?;

@@ -10,6 +10,7 @@ mod cost;
 mod elsewhere;
 mod everybody;
 mod gone;
+mod hostile;
 mod large;
 mod metrics;
 mod nginx;

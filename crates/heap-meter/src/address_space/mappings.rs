@@ -18,6 +18,10 @@ use crate::process::{Process, ProcessError};
 /// it costs less for each.
 const MOST_QUERIES: usize = 500;
 
+/// Memory for one process's list: enough for some 250,000 mappings, but not for as many with names of
+/// 4096 bytes.
+const MOST_LIST_BYTES: usize = 32 << 20;
+
 /// What the kernel calls anonymous memory in huge pages of the hugetlb file system.
 const HUGE: &[u8] = b"/anon_hugepage";
 
@@ -221,7 +225,15 @@ fn from(list: &[Mapping], address: u64) -> usize {
 fn read(maps: impl io::Read) -> Result<Vec<Mapping>, MapsError> {
     let mut maps = Maps::new(BufReader::new(maps));
     let mut list = Vec::new();
+    let mut left = MOST_LIST_BYTES;
     while let Some(mapping) = maps.next_mapping()? {
+        let length = size_of::<Mapping>() + mapping.name.len();
+        left = left.checked_sub(length).ok_or_else(|| {
+            MapsError::Io(io::Error::other(
+                "it has more mappings, or with longer names, than are remembered of one process \
+                 (32 MiB)",
+            ))
+        })?;
         list.push(mapping.to_owned());
     }
     Ok(list)

@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::memory::{Memory, Unreadable, word};
 
 pub(super) const PAGE_BYTES: u64 = 4096;
-/// 16 MiB at most.
-const MOST_SLOTS: u64 = 4096;
+/// 8 MiB at most.
+const MOST_SLOTS: u64 = 2048;
 const LEAST_SLOTS: u64 = 64;
 
 /// A few thousand pages, each as it was when it was last asked for.

@@ -3,10 +3,13 @@
 use std::time::Instant;
 
 use super::allocator::Allocator;
+use super::deadline::Deadline;
 use super::examination::Examination;
+use super::file::Left;
 use super::given_up;
 use super::image::{Image, images};
 use super::known::Files;
+use super::limits::Limits;
 use super::links::Links;
 use super::lists::Lists;
 use super::main_arena::{self, Found};
@@ -27,6 +30,7 @@ const THIRTY_TWO_BITS: u64 = 1 << 32;
 #[derive(Debug, Default)]
 pub struct Examiner {
     files: Files,
+    limits: Limits,
 }
 
 impl Examiner {
@@ -34,6 +38,11 @@ impl Examiner {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Has each process cost no more than this from now on; [`Limits::WHOLE`] if nothing is said.
+    pub fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// Looks into a process's malloc.
@@ -83,7 +92,7 @@ impl Examiner {
             let state = examination.state.as_ref();
             if state.is_ok_and(|state| state.non_contiguous)
                 && !heap.blocked
-                && let mut remote = Remote::new(process, None)
+                && let mut remote = Remote::new(process, Deadline::new(self.limits, None))
                 && let Ok(Some(end)) = given_up::true_break(&mut remote, &(heap.start..heap.end))
             {
                 heap.is_merged_from(end);
@@ -126,15 +135,21 @@ impl Examiner {
         lists: Lists,
     ) -> Examination {
         let mut others = recognise::libraries(images);
+        let deadline = Deadline::new(self.limits, lists.until());
+        let mut left = Left::all(deadline);
         // The program is mapped below its libraries.
         for image in images.first().into_iter().chain(musl(images)) {
-            for allocator in &self.files.of(process, image).allocators {
+            let known = match self.files.of(process, image, &mut left) {
+                Ok(known) => known,
+                Err(error) => return Examination::unknown(unreadable(process, error)),
+            };
+            for allocator in &known.allocators {
                 if !others.contains(allocator) {
                     others.push(allocator.clone());
                 }
             }
         }
-        let mut remote = Remote::new(process, lists.until());
+        let mut remote = Remote::new(process, deadline);
         let glibc: Vec<&Image> = images
             .iter()
             .filter(|image| recognise::is_glibc(image.name()))
@@ -155,7 +170,11 @@ impl Examiner {
                 (image, Allocator::Glibc { version, is_static }, found)
             }
             [image] => {
-                let version = self.files.of(process, image).version.clone();
+                let known = match self.files.of(process, image, &mut left) {
+                    Ok(known) => known,
+                    Err(error) => return Examination::unknown(unreadable(process, error)),
+                };
+                let version = known.version.clone();
                 let is_static = false;
                 let found = self.find(&mut remote, process, image, &mut map);
                 (image, Allocator::Glibc { version, is_static }, found)
@@ -210,7 +229,7 @@ impl Examiner {
         image: &Image,
         map: &mut Map,
     ) -> Result<Found, Unreadable> {
-        let known = self.files.of(process, image);
+        let known = self.files.at(image);
         let found = main_arena::find(remote, process, image, map, known.arena)?;
         if let Found::Used(arenas) = &found {
             let main = &arenas[0];
@@ -231,6 +250,7 @@ fn musl(images: &[Image]) -> impl Iterator<Item = &Image> {
 /// Says why memory couldn't be read, with what helps.
 pub(super) fn unreadable(process: &Process, error: Unreadable) -> Unknown {
     let errno = match error {
+        Unreadable::Beyond(bound) => return Unknown::Costly(bound),
         Unreadable::Denied => nix::errno::Errno::EPERM,
         Unreadable::Gone => nix::errno::Errno::ESRCH,
         Unreadable::NotMapped => nix::errno::Errno::EFAULT,

@@ -3,7 +3,10 @@
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 
+use super::deadline::Deadline;
 use super::image::Image;
+use super::limits::Bound;
+use super::memory::Unreadable;
 use crate::address_space::NotOpened;
 use crate::process::Process;
 
@@ -16,26 +19,58 @@ const PIECE_BYTES: usize = 1 << 20;
 /// Each piece begins with so many bytes of the one before: more than anything that is looked for.
 const OVERLAP_BYTES: usize = 512;
 
-/// Shows the file that is mapped, piece by piece, until `look` has enough.
+/// Shows the file that is mapped, piece by piece, until `look` has enough or nothing is left of the
+/// bytes that may be read, which are counted down.
 ///
 /// # Errors
 /// If it can't be had, or can't be read.
 pub(super) fn read(
     process: &Process,
     image: &Image,
+    left: &mut Left,
     look: impl FnMut(&[u8]) -> ControlFlow<()>,
 ) -> Result<(), NotOpened> {
     let file = image.file().open(process)?;
-    Ok(pieces(file.take(MOST_BYTES), look)?)
+    Ok(pieces(file.take(MOST_BYTES), left, look)?)
 }
 
-fn pieces(mut file: impl Read, mut look: impl FnMut(&[u8]) -> ControlFlow<()>) -> io::Result<()> {
+/// What is left of what may be read of one process's files.
+#[derive(Debug)]
+pub(super) struct Left {
+    bytes: u64,
+    deadline: Deadline,
+}
+
+impl Left {
+    /// All that one process gets.
+    pub(super) fn all(deadline: Deadline) -> Self {
+        Self {
+            bytes: deadline.limits().file_bytes,
+            deadline,
+        }
+    }
+
+    /// Fails if nothing more may be read.
+    pub(super) fn check(&self) -> Result<(), Unreadable> {
+        match self.bytes {
+            0 => Err(Bound::Files(self.deadline.limits().file_bytes).into()),
+            _ => self.deadline.check(),
+        }
+    }
+}
+
+fn pieces(
+    mut file: impl Read,
+    left: &mut Left,
+    mut look: impl FnMut(&[u8]) -> ControlFlow<()>,
+) -> io::Result<()> {
     let mut piece = Vec::with_capacity(PIECE_BYTES + OVERLAP_BYTES);
     loop {
         let length = (&mut file)
             .take(PIECE_BYTES as u64)
             .read_to_end(&mut piece)?;
-        if length == 0 || look(&piece).is_break() {
+        left.bytes = left.bytes.saturating_sub(length as u64);
+        if length == 0 || left.check().is_err() || look(&piece).is_break() {
             return Ok(());
         }
         let done = piece.len().saturating_sub(OVERLAP_BYTES);
@@ -60,6 +95,7 @@ pub(super) fn glibc_version(bytes: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::Limits;
     use super::*;
 
     #[test]
@@ -94,7 +130,8 @@ mod tests {
             file.extend_from_slice(&word);
             file.extend_from_slice(&[0; 100]);
             let (mut found, mut seen) = (false, 0);
-            let looked = pieces(&file[..], |piece| {
+            let mut left = Left::all(Deadline::new(Limits::WHOLE, None));
+            let looked = pieces(&file[..], &mut left, |piece| {
                 found |= memchr::memmem::find(piece, &word).is_some();
                 seen += 1;
                 ControlFlow::Continue(())

@@ -8,7 +8,7 @@
 use super::header::Header;
 use super::layout::{LAYOUTS, Layout};
 use super::map::Map;
-use super::memory::word;
+use super::memory::{Unreadable, word};
 
 /// What was found in a piece of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,20 +18,27 @@ pub(super) struct Found {
 }
 
 /// Where the main arena may be in these bytes, which are at this address. What can't be one, also
-/// not in the middle of a change, is not among them.
-pub(super) fn candidates(bytes: &[u8], address: u64, map: &Map) -> Vec<Header> {
-    let mut found = Vec::new();
-    for start in (0..bytes.len()).step_by(8) {
-        for layout in LAYOUTS {
-            let rest = &bytes[start..];
-            if !Header::may_begin(layout, rest, map) {
-                continue;
-            }
-            let header = Header::new(layout, address + start as u64, rest);
-            found.extend(header.filter(|header| header.resembles(map)));
+/// not in the middle of a change, is not among them. `check` is asked before what takes longer, and its
+/// errors are handed on.
+pub(super) fn candidates(
+    bytes: &[u8],
+    address: u64,
+    map: &Map,
+    check: impl Fn() -> Result<(), Unreadable>,
+) -> impl Iterator<Item = Result<Header, Unreadable>> {
+    let starts = (0..bytes.len()).step_by(8);
+    let places = starts.flat_map(|start| LAYOUTS.map(|layout| (start, layout)));
+    places.filter_map(move |(start, layout)| {
+        let rest = &bytes[start..];
+        if !Header::may_begin(layout, rest, map) {
+            return None;
         }
-    }
-    found
+        if let Err(error) = check() {
+            return Some(Err(error));
+        }
+        let header = Header::new(layout, address + start as u64, rest)?;
+        header.resembles(map).then_some(Ok(header))
+    })
 }
 
 /// Where in these bytes an arena is that was never used: it is its own successor and otherwise

@@ -33,13 +33,18 @@ pub(super) fn same(header: &Header, again: &[u8]) -> Result<(), Flaw> {
 
 /// What was found wrong, or that the arena changed meanwhile, which explains anything.
 pub(super) fn explained(memory: &mut impl Memory, header: &Header, flaw: Flaw) -> Flaw {
-    use super::memory::Unreadable::{Denied, Gone};
+    use super::memory::Unreadable::{Beyond, Denied, Gone};
     match flaw {
-        Flaw::Locked | Flaw::Changed | Flaw::TooMany(_) | Flaw::Unreadable(Gone | Denied) => flaw,
+        Flaw::Locked
+        | Flaw::Changed
+        | Flaw::TooMany(_)
+        | Flaw::Unreadable(Gone | Denied | Beyond(_)) => flaw,
         _ => match steady(memory, header) {
-            Err(change @ (Flaw::Locked | Flaw::Changed | Flaw::Unreadable(Gone | Denied))) => {
-                change
-            }
+            Err(
+                change @ (Flaw::Locked
+                | Flaw::Changed
+                | Flaw::Unreadable(Gone | Denied | Beyond(_))),
+            ) => change,
             _ => flaw,
         },
     }

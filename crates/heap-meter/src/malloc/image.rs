@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use crate::address_space::{Device, MappedFile, Mapping, Mappings, MapsError};
 
+/// Bytes of paths that are remembered of one process; each may have 4096.
+const MOST_NAME_BYTES: usize = 4 << 20;
+
 /// One loaded copy of a file that has variables. A file that is only mapped to be read has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Image {
@@ -70,8 +73,15 @@ impl Image {
 pub(super) fn images(mappings: &mut Mappings) -> Result<Vec<Image>, MapsError> {
     let mut images: Vec<Image> = Vec::new();
     let mut address = 0;
+    let mut name_bytes = 0;
     while let Some(data) = mappings.data_of_file(address)? {
         address = data.end;
+        name_bytes += data.name.len();
+        if name_bytes > MOST_NAME_BYTES {
+            return Err(MapsError::Io(std::io::Error::other(
+                "the names of the files that it has mapped are longer than 4 MiB together",
+            )));
+        }
         match images.last_mut() {
             Some(image) if image.goes_on_with(&data) => image.add(&data),
             _ => images.extend(Image::of(&data)),

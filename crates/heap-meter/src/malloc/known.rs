@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use super::allocator::Allocator;
-use super::file;
+use super::file::{self, Left};
 use super::image::Image;
 use super::layout::Layout;
+use super::memory::Unreadable;
 use super::recognise;
 use crate::address_space::NotOpened;
 use crate::process::Process;
@@ -31,28 +32,46 @@ pub(super) struct Known {
 }
 
 impl Files {
-    /// What is known of a file, which is read until that succeeds once.
-    pub(super) fn of(&mut self, process: &Process, image: &Image) -> &mut Known {
+    /// What is known of a file without reading it.
+    pub(super) fn at(&mut self, image: &Image) -> &mut Known {
         if self.0.len() >= MOST_FILES {
             self.0.clear();
         }
         let key = (image.device.major, image.device.minor, image.inode);
-        let known = self.0.entry(key).or_default();
+        self.0.entry(key).or_default()
+    }
+
+    /// What is known of a file, which is read until that succeeds once.
+    ///
+    /// # Errors
+    /// If nothing is `left` before the file was read as far as it has to be.
+    pub(super) fn of(
+        &mut self,
+        process: &Process,
+        image: &Image,
+        left: &mut Left,
+    ) -> Result<&mut Known, Unreadable> {
+        let known = self.at(image);
         if !known.was_read
-            && let Ok((version, allocators)) = read(process, image)
+            && let Ok((version, allocators)) = read(process, image, left)
         {
+            left.check()?;
             (known.version, known.allocators) = (version, allocators);
             known.was_read = true;
         }
-        known
+        Ok(known)
     }
 }
 
 /// glibc's version, where the file's name is glibc's, and else the allocators that are in it.
-fn read(process: &Process, image: &Image) -> Result<(Option<String>, Vec<Allocator>), NotOpened> {
+fn read(
+    process: &Process,
+    image: &Image,
+    left: &mut Left,
+) -> Result<(Option<String>, Vec<Allocator>), NotOpened> {
     let (mut version, mut allocators) = (None, Vec::new());
     let is_glibc = recognise::is_glibc(image.name());
-    file::read(process, image, |piece| {
+    file::read(process, image, left, |piece| {
         if is_glibc {
             version = file::glibc_version(piece);
         } else {

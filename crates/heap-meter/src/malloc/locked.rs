@@ -6,23 +6,32 @@
 use std::io::{BufRead, BufReader};
 use std::ops::Range;
 
+use super::deadline::Deadline;
+use super::memory::Unreadable;
 use crate::address_space::parse_line;
 use crate::process::Process;
 use crate::snapshot::fields;
 
 /// Locked mappings, in rising order. Most processes have none, which is one short file to read.
-pub(super) fn locked(process: &Process) -> Vec<Range<u64>> {
+///
+/// # Errors
+/// If the list of the others' takes too long to read.
+pub(super) fn locked(
+    process: &Process,
+    deadline: &Deadline,
+) -> Result<Vec<Range<u64>>, Unreadable> {
     let Ok(status) = process.whole("status") else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
     if fields::bytes(&status, b"VmLck:") == Some(0) {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let file = process.file("smaps").ok();
-    file.map_or_else(Vec::new, |file| flagged(BufReader::new(file)))
+    let list = file.map(|file| flagged(BufReader::new(file), deadline));
+    list.unwrap_or_else(|| Ok(Vec::new()))
 }
 
-fn flagged(mut list: impl BufRead) -> Vec<Range<u64>> {
+fn flagged(mut list: impl BufRead, deadline: &Deadline) -> Result<Vec<Range<u64>>, Unreadable> {
     let mut locked = Vec::new();
     let mut mapping = 0..0;
     let mut line = Vec::new();
@@ -38,15 +47,17 @@ fn flagged(mut list: impl BufRead) -> Vec<Range<u64>> {
                 locked.push(mapping.clone());
             }
         } else if let Ok(found) = parse_line(&line) {
+            deadline.check()?;
             mapping = found.start..found.end;
         }
         line.clear();
     }
-    locked
+    Ok(locked)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::Limits;
     use super::*;
 
     #[test]
@@ -61,7 +72,8 @@ VmFlags: rd wr mr mw me lo ac sd
 00404000-00405000 rw-p 00000000 00:00 0
 VmFlags: rd wr
 ";
-        let locked = flagged(list.as_bytes());
+        let deadline = Deadline::new(Limits::WHOLE, None);
+        let locked = flagged(list.as_bytes(), &deadline).unwrap();
         assert_eq!((locked.len(), &locked[0]), (1, &(0x40_2000..0x40_4000)));
     }
 }

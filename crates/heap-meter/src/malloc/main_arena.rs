@@ -1,10 +1,13 @@
 //! Finds the main arena in a library, and from it all others, in a process that may be at work.
 
+use std::ops::Range;
+
 use super::find;
 use super::flaw::Flaw;
 use super::header::Header;
 use super::image::Image;
 use super::layout::Layout;
+use super::limits::Bound;
 use super::map::Map;
 use super::memory::{Memory, Unreadable};
 use super::patience::Patience;
@@ -15,6 +18,11 @@ use crate::process::Process;
 
 /// Data of one image that is searched for an arena.
 const MOST_SEARCHED_BYTES: u64 = 32 << 20;
+/// So much of it at a time, and beyond that what begins in it.
+const WINDOW_BYTES: u64 = 1 << 16;
+const OVERLAP_BYTES: u64 = 4096;
+/// What can seem to be a main arena; mostly one does.
+const MOST_CANDIDATES: usize = 16;
 /// Reads of a ring that changes; a new arena is a rare thing.
 const RING_ATTEMPTS: usize = 3;
 /// A ring of more arenas is followed once a look.
@@ -110,27 +118,30 @@ fn search(
     map: &Map,
 ) -> Result<(Look, Vec<Place>), Unreadable> {
     let mut unused = None;
-    let mut headers = Vec::new();
+    let mut headers: Vec<Header> = Vec::new();
+    let mut left = MOST_SEARCHED_BYTES;
+    let mut bytes = Vec::new();
     for data in &image.data {
-        if data.end - data.start > MOST_SEARCHED_BYTES {
-            continue;
+        left = left.saturating_sub(data.end - data.start);
+        if left == 0 {
+            break;
         }
-        let mut resident = Vec::new();
-        let page = data.start..data.end;
-        remote
-            .resident()?
-            .each(std::slice::from_ref(&page), |part| resident.push(part))?;
-        let mut bytes = vec![0; (data.end - data.start) as usize];
-        for part in resident {
-            let mut piece = Vec::new();
-            remote.read(std::slice::from_ref(&part), &mut piece)?;
-            let at = (part.start - data.start) as usize;
-            if let Some(place) = bytes.get_mut(at..at + piece.len()) {
-                place.copy_from_slice(&piece);
+        for start in (data.start..data.end).step_by(WINDOW_BYTES as usize) {
+            let window = start..data.end.min(start + WINDOW_BYTES + OVERLAP_BYTES);
+            resident(remote, window, &mut bytes)?;
+            let deadline = remote.deadline();
+            for found in find::candidates(&bytes, start, map, || deadline.check()) {
+                let found = found?;
+                if found.address >= start + WINDOW_BYTES {
+                    break;
+                }
+                headers.push(found);
+                if headers.len() > MOST_CANDIDATES {
+                    return Err(Bound::Candidates(MOST_CANDIDATES).into());
+                }
             }
+            unused = unused.or_else(|| find::unused(&bytes, start));
         }
-        headers.extend(find::candidates(&bytes, data.start, map));
-        unused = unused.or_else(|| find::unused(&bytes, data.start));
     }
     let places = headers.iter().map(|one| (one.layout, one.address));
     let places = places.collect();
@@ -141,6 +152,31 @@ fn search(
     Ok((look, places))
 }
 
+/// What is in a piece of memory; zeros where nothing is resident, or nothing at all if nothing is.
+fn resident(
+    remote: &mut Remote<'_>,
+    window: Range<u64>,
+    bytes: &mut Vec<u8>,
+) -> Result<(), Unreadable> {
+    let mut parts = Vec::new();
+    let all = std::slice::from_ref(&window);
+    remote.resident()?.each(all, |part| parts.push(part))?;
+    bytes.clear();
+    if parts.is_empty() {
+        return Ok(());
+    }
+    for part in parts {
+        let part = part.start.max(window.start)..part.end.min(window.end);
+        if part.is_empty() {
+            continue;
+        }
+        bytes.resize((part.start - window.start) as usize, 0);
+        remote.read_one(part, bytes)?;
+    }
+    bytes.resize((window.end - window.start) as usize, 0);
+    Ok(())
+}
+
 /// Follows the rings from these headers: one of them has to be right.
 fn rings(remote: &mut Remote<'_>, map: &Map, headers: Vec<Header>) -> Result<Look, Unreadable> {
     let mut used = Vec::new();
@@ -149,6 +185,13 @@ fn rings(remote: &mut Remote<'_>, map: &Map, headers: Vec<Header>) -> Result<Loo
         match ring_of(remote, map, main)? {
             Ok(arenas) => used.push(arenas),
             Err(seen) => broken.extend(seen),
+        }
+        let most = remote.limits().arenas;
+        if broken.len() > most {
+            return Err(Bound::Arenas(most).into());
+        }
+        if used.len() > 1 {
+            return Ok(Look::Nothing);
         }
     }
     Ok(match used.pop() {
@@ -171,7 +214,9 @@ fn ring_of(
         seen.clear();
         match ring::arenas(remote, map, header, &mut seen) {
             Ok(()) => return Ok(Ok(seen)),
-            Err(Flaw::Unreadable(error @ (Unreadable::Gone | Unreadable::Denied))) => {
+            Err(Flaw::Unreadable(
+                error @ (Unreadable::Gone | Unreadable::Denied | Unreadable::Beyond(_)),
+            )) => {
                 return Err(error);
             }
             // So many are no matter of a moment, but of time.

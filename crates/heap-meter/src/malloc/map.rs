@@ -7,6 +7,9 @@ use std::ops::Range;
 use crate::address_space::{Mappings, of_one_program};
 use crate::process::{Process, Stat};
 
+/// Pieces that are known at a time; who has more is asked about again.
+const MOST_PIECES: usize = 100_000;
+
 /// Private writable memory of a process, which is asked for where it matters.
 #[derive(Debug, Default)]
 pub(super) struct Map {
@@ -18,7 +21,7 @@ pub(super) struct Map {
     recent: Cell<(u64, u64)>,
     /// What `madvise` refuses to give back: huge pages of the hugetlb file system, which aren't
     /// counted in the rss either, and locked memory.
-    kept: RefCell<Vec<Range<u64>>>,
+    kept: RefCell<BTreeMap<u64, u64>>,
     /// Where the break ends, rounded up to a page; `None` if it isn't known or there is none.
     pub(super) break_end: Option<u64>,
     /// Where the heap begins that the break ends; `None` if it isn't known.
@@ -133,7 +136,9 @@ impl Map {
         let (start, piece) = match found {
             Some(memory) if memory.range.start <= address => {
                 if memory.is_huge {
-                    self.kept.borrow_mut().push(memory.range.clone());
+                    self.kept
+                        .borrow_mut()
+                        .insert(memory.range.start, memory.range.end);
                 }
                 let piece = Piece {
                     end: memory.range.end,
@@ -150,20 +155,25 @@ impl Map {
                 (address, piece)
             }
         };
-        self.pieces.borrow_mut().insert(start, piece);
+        let mut pieces = self.pieces.borrow_mut();
+        if pieces.len() >= MOST_PIECES {
+            pieces.clear();
+        }
+        pieces.insert(start, piece);
         Some((start, piece))
     }
 
     /// Adds what is locked.
     pub(super) fn keep(&mut self, locked: &[Range<u64>]) {
-        self.kept.get_mut().extend_from_slice(locked);
+        let locked = locked.iter().map(|range| (range.start, range.end));
+        self.kept.get_mut().extend(locked);
     }
 
     /// Whether a range, of which it is known what it is, touches memory that isn't given back.
     pub(super) fn keeps(&self, range: &Range<u64>) -> bool {
         let kept = self.kept.borrow();
-        kept.iter()
-            .any(|one| one.start < range.end && range.start < one.end)
+        let below = kept.range(..range.end).next_back();
+        below.is_some_and(|(_, end)| range.start < *end)
     }
 
     /// No arena has more than this.

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+use super::limits::{Bound, Limits};
+
 /// Why memory couldn't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(super) enum Unreadable {
@@ -19,6 +21,9 @@ pub(super) enum Unreadable {
     /// It may not take longer.
     #[error("reading it would have taken longer than it may")]
     Late,
+    /// There is too much of something.
+    #[error(transparent)]
+    Beyond(#[from] Bound),
     /// The kernel said something else.
     #[error("its memory can't be read: {0}")]
     Kernel(nix::errno::Errno),
@@ -37,6 +42,11 @@ pub(super) trait Memory {
     /// Bytes of these pages that are resident and would give a page frame back: the kernel's shared
     /// page of zeros wouldn't. The ranges are of whole pages, in rising order, and do not overlap.
     fn resident_bytes(&mut self, pages: &[Range<u64>]) -> Result<u64, Unreadable>;
+
+    /// How much of it may be looked at.
+    fn limits(&self) -> Limits {
+        Limits::WHOLE
+    }
 }
 
 /// One little-endian word of bytes that were read.

@@ -58,7 +58,9 @@ impl Reading {
     pub(super) fn take(&mut self, result: Result<Free, Flaw>) -> Result<(), Unreadable> {
         self.was_read = true;
         match result {
-            Err(Flaw::Unreadable(error @ (Unreadable::Gone | Unreadable::Denied))) => {
+            Err(Flaw::Unreadable(
+                error @ (Unreadable::Gone | Unreadable::Denied | Unreadable::Beyond(_)),
+            )) => {
                 return Err(error);
             }
             Ok(_) | Err(Flaw::Locked | Flaw::Changed) => {}

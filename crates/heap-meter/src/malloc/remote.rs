@@ -7,10 +7,11 @@
 #![allow(unsafe_code)]
 
 use std::ops::Range;
-use std::time::Instant;
 
 use nix::errno::Errno;
 
+use super::deadline::Deadline;
+use super::limits::Limits;
 use super::memory::{Memory, Unreadable};
 use super::resident::Resident;
 use crate::process::Process;
@@ -21,27 +22,31 @@ const MOST_PLACES: usize = 1024;
 /// The memory of a living process.
 pub(super) struct Remote<'p> {
     process: &'p Process,
-    /// When to give up.
-    until: Option<Instant>,
+    deadline: Deadline,
     resident: Option<Resident>,
     iovecs: Vec<libc::iovec>,
 }
 
 impl<'p> Remote<'p> {
-    pub(super) fn new(process: &'p Process, until: Option<Instant>) -> Self {
+    pub(super) fn new(process: &'p Process, deadline: Deadline) -> Self {
         Self {
             process,
-            until,
+            deadline,
             resident: None,
             iovecs: Vec::new(),
         }
+    }
+
+    /// When to give up on it.
+    pub(super) fn deadline(&self) -> Deadline {
+        self.deadline
     }
 
     /// What the kernel says of its pages.
     pub(super) fn resident(&mut self) -> Result<&mut Resident, Unreadable> {
         let resident = match self.resident.take() {
             Some(resident) => resident,
-            None => Resident::open(self.process)?,
+            None => Resident::open(self.process, self.deadline)?,
         };
         Ok(self.resident.insert(resident))
     }
@@ -51,9 +56,7 @@ impl<'p> Remote<'p> {
     /// # References
     /// process_vm_readv(2)
     fn read_some(&mut self, places: &[Range<u64>], into: &mut Vec<u8>) -> Result<(), Unreadable> {
-        if self.until.is_some_and(|until| Instant::now() > until) {
-            return Err(Unreadable::Late);
-        }
+        self.deadline.check()?;
         let length = places
             .iter()
             .map(|place| (place.end - place.start) as usize)
@@ -103,6 +106,10 @@ pub(super) fn unreadable(errno: Errno) -> Unreadable {
 }
 
 impl Memory for Remote<'_> {
+    fn limits(&self) -> Limits {
+        self.deadline.limits()
+    }
+
     fn read(&mut self, places: &[Range<u64>], into: &mut Vec<u8>) -> Result<(), Unreadable> {
         places
             .chunks(MOST_PLACES)

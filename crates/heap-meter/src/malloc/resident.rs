@@ -20,6 +20,7 @@ use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 
+use super::deadline::Deadline;
 use super::memory::Unreadable;
 use super::remote::unreadable;
 use crate::environment::page_size_bytes;
@@ -46,6 +47,7 @@ pub(super) enum Way {
 pub(super) struct Resident {
     pagemap: File,
     page_bytes: u64,
+    deadline: Deadline,
     pub(super) way: Way,
 }
 
@@ -77,7 +79,7 @@ struct Scan {
 }
 
 impl Resident {
-    pub(super) fn open(process: &Process) -> Result<Self, Unreadable> {
+    pub(super) fn open(process: &Process, deadline: Deadline) -> Result<Self, Unreadable> {
         let pagemap = process
             .file("pagemap")
             .map_err(|error| match error.reason {
@@ -91,6 +93,7 @@ impl Resident {
         Ok(Self {
             pagemap,
             page_bytes: page_size_bytes(),
+            deadline,
             way: Way::Scan,
         })
     }
@@ -128,9 +131,9 @@ impl Resident {
             if self.way == Way::Scan {
                 match self.scan(span.clone(), &mut tell) {
                     // An older kernel doesn't know it, and nothing was told yet.
-                    Err(Errno::ENOTTY | Errno::EINVAL) => self.way = Way::Read,
+                    Err(Unreadable::Kernel(Errno::ENOTTY | Errno::EINVAL)) => self.way = Way::Read,
                     result => {
-                        result.map_err(unreadable)?;
+                        result?;
                         continue;
                     }
                 }
@@ -140,7 +143,7 @@ impl Resident {
         Ok(())
     }
 
-    fn scan(&self, span: Range<u64>, tell: &mut impl FnMut(Range<u64>)) -> Result<(), Errno> {
+    fn scan(&self, span: Range<u64>, tell: &mut impl FnMut(Range<u64>)) -> Result<(), Unreadable> {
         /// `_IOWR('f', 16, struct pm_scan_arg)`
         const REQUEST: u64 = 3 << 30 | (size_of::<Scan>() as u64) << 16 | (b'f' as u64) << 8 | 16;
         const PAGE_IS_PRESENT: u64 = 1 << 3;
@@ -148,6 +151,7 @@ impl Resident {
         let mut regions = vec![Region::default(); REGIONS];
         let mut start = span.start;
         while start < span.end {
+            self.deadline.check()?;
             let mut scan = Scan {
                 size: size_of::<Scan>() as u64,
                 start,
@@ -163,7 +167,7 @@ impl Resident {
             // that long, and to `scan`.
             let result =
                 unsafe { libc::ioctl(self.pagemap.as_raw_fd(), REQUEST as _, &raw mut scan) };
-            let filled = Errno::result(result)? as usize;
+            let filled = Errno::result(result).map_err(unreadable)? as usize;
             for region in &regions[..filled.min(REGIONS)] {
                 tell(region.start..region.end);
             }
@@ -180,6 +184,7 @@ impl Resident {
         let mut start = span.start;
         let mut run = start..start;
         while start < span.end {
+            self.deadline.check()?;
             let count = ENTRIES.min((span.end - start).div_ceil(self.page_bytes));
             let part = &mut buffer[..(count * 8) as usize];
             let length = self
@@ -214,6 +219,7 @@ impl Resident {
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::Limits;
     use super::*;
 
     const PAGES: usize = 64;
@@ -244,7 +250,7 @@ mod tests {
             }
         }
         let process = Process::open(std::process::id() as i32).unwrap();
-        let mut resident = Resident::open(&process).unwrap();
+        let mut resident = Resident::open(&process, Deadline::new(Limits::WHOLE, None)).unwrap();
         let pages: Vec<Range<u64>> = (0..PAGES as u64)
             .map(|page| start as u64 + page * page_bytes as u64)
             .map(|page| page..page + page_bytes as u64)

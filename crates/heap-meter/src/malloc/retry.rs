@@ -185,7 +185,7 @@ impl Reader<'_, '_> {
         }
         let mut differs = false;
         if self.locked.is_none() {
-            let locked = locked(self.process);
+            let locked = locked(self.process, &self.remote.deadline())?;
             differs |= !locked.is_empty();
             self.map.keep(&locked);
             self.locked = Some(locked);

@@ -4,11 +4,9 @@ use std::collections::HashSet;
 
 use super::flaw::Flaw;
 use super::header::Header;
+use super::limits::Bound;
 use super::map::Map;
-use super::memory::Memory;
-
-/// Arenas that are looked at. glibc makes eight times as many as there are CPUs.
-const MOST_ARENAS: usize = 65_536;
+use super::memory::{Memory, Unreadable};
 
 /// Reads of a header that doesn't fit together.
 const ATTEMPTS: usize = 4;
@@ -30,7 +28,11 @@ pub(super) fn arenas(
     checked?;
     while next != start {
         let end = next.saturating_add(layout.length as u64);
-        if arenas.len() >= MOST_ARENAS || !map.holds(&(next..end)) || !seen.insert(next) {
+        let most = memory.limits().arenas;
+        if arenas.len() >= most {
+            return Err(Unreadable::from(Bound::Arenas(most)).into());
+        }
+        if !map.holds(&(next..end)) || !seen.insert(next) {
             return Err(Flaw::Header("the ring of arenas doesn't lead back"));
         }
         let header = Header::read(memory, layout, next)?;

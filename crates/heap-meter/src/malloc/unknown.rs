@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::allocator::Allocator;
+use super::limits::Bound;
 
 /// Why malloc's state isn't known.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -32,6 +33,9 @@ pub enum Unknown {
     /// More than one glibc is loaded, each with a malloc of its own.
     #[error("{0} copies of glibc are loaded, each with a malloc of its own")]
     Several(usize),
+    /// There is more to look at than one process may cost.
+    #[error("{0}")]
+    Costly(Bound),
     /// A 32-bit process.
     #[error("it is a 32-bit process; only the state of 64-bit ones can be read")]
     ThirtyTwoBit,

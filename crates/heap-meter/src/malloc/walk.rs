@@ -10,13 +10,12 @@ use super::glance;
 use super::header::Header;
 use super::heaps::Heaps;
 use super::layout::{BINS, FAST_BINS};
+use super::limits::{Bound, Limits};
 use super::links::Links;
 use super::list::{FLAGS, Kind, List};
 use super::memory::{Memory, Unreadable};
 use super::size_class::SMALLEST_BYTES;
 
-/// Free chunks of one arena that are looked at; each costs 20 bytes here, or 36 for a moment.
-pub(super) const MOST_CHUNKS: usize = 4_000_000;
 /// Numbers of fast bins follow those of the others.
 pub(super) const FIRST_FAST: u8 = BINS as u8;
 const PREVIOUS_IN_USE: u64 = 1;
@@ -119,6 +118,7 @@ impl Walk {
             chunks: header.system_bytes() / SMALLEST_BYTES,
             bytes: header.system_bytes().saturating_sub(self.top_bytes),
             seen: 0,
+            most: memory.limits().chunks,
         };
         cache.empty(header.system_bytes());
         // Pages since the header was looked at.
@@ -195,6 +195,8 @@ struct Budget {
     chunks: u64,
     bytes: u64,
     seen: usize,
+    /// Chunks that are looked at; each costs 20 bytes here, or 36 for a moment.
+    most: usize,
 }
 
 impl Budget {
@@ -203,8 +205,12 @@ impl Budget {
         self.chunks = self.chunks.checked_sub(1).ok_or(MORE)?;
         self.bytes = self.bytes.checked_sub(size).ok_or(MORE)?;
         self.seen += 1;
-        if self.seen > MOST_CHUNKS {
-            return Err(Flaw::TooMany(MOST_CHUNKS));
+        if self.seen > self.most {
+            let bound = Bound::Chunks(self.most);
+            return Err(match self.most < Limits::WHOLE.chunks {
+                true => Unreadable::from(bound).into(),
+                false => Flaw::TooMany(self.most),
+            });
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use heap_meter::malloc::{Examination, State};
+use heap_meter::malloc::{Bound, Examination, State, Unknown};
 
 use super::compiled::compiled;
 use super::target::Target;
@@ -85,13 +85,18 @@ fn nothing_of_a_damaged_header() {
         "ring wild",
         "ring null",
         "ring beside",
-        "ring long",
     ] {
         let found = examined(kind);
         let said = found.state.unwrap_err().to_string();
         assert!(said.contains("damaged"), "{kind}: {said}");
         assert!(found.allocator.is_some(), "{kind}");
     }
+}
+
+#[test]
+fn nothing_of_a_ring_that_is_too_long() {
+    let why = examined("ring long").state.unwrap_err();
+    assert!(matches!(why, Unknown::Costly(Bound::Arenas(_))), "{why}");
 }
 
 #[test]

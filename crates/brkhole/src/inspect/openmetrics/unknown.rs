@@ -5,11 +5,12 @@ use heap_meter::malloc::Unknown;
 use super::super::inspected::Inspected;
 
 /// All reasons that are told.
-const REASONS: [&str; 12] = [
+const REASONS: [&str; 13] = [
     "32-bit",
     "arena",
     "architecture",
     "at-work",
+    "costly",
     "exec",
     "form",
     "mmapped",
@@ -48,6 +49,7 @@ fn reason(process: &Inspected) -> Option<&'static str> {
         Some(Unknown::Form(_)) => "form",
         Some(Unknown::AtWork(_)) => "at-work",
         Some(Unknown::Several(_)) => "several",
+        Some(Unknown::Costly(_)) => "costly",
         Some(Unknown::ThirtyTwoBit) => "32-bit",
         Some(Unknown::Architecture) => "architecture",
         Some(Unknown::Process(_)) => "unreadable",
