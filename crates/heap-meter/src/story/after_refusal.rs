@@ -52,7 +52,7 @@ impl AfterRefusal {
     }
 
     fn returned(&mut self, thread: (i32, i32), call: &Call) -> Means {
-        let was_refused = self.refused.remove(&thread);
+        let was_refused = !self.refused.is_empty() && self.refused.remove(&thread);
         if call.syscall == Syscall::Brk && call.failed() {
             self.refused.insert(thread);
             Means::Refused

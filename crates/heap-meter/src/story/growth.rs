@@ -278,10 +278,7 @@ impl Growth {
         };
         process.changed(event.at, &change.by_kind);
         let of_file = change.without_stacks();
-        let file = match process.reading.changed(event.tid, &of_file) {
-            true => process.reading.current(event.tid),
-            false => None,
-        };
+        let file = process.reading.changed(event.tid, &of_file);
         self.now += &change.by_kind;
         self.asked_bytes = self.asked_bytes.saturating_add(change.asked_bytes);
         self.returned_bytes = self.returned_bytes.saturating_add(change.returned_bytes);

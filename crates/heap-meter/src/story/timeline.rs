@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::growth::ByKind;
+use crate::event::ids::SpreadIds;
 
 /// Points that are kept. When time outgrows them, each two become one.
 const POINTS: usize = 512;
@@ -28,7 +29,7 @@ pub struct Timeline {
     points: Vec<(u64, Point)>,
     last: Duration,
     /// What each file made grow in the stretch that isn't over yet.
-    present: HashMap<usize, u64>,
+    present: HashMap<usize, u64, SpreadIds>,
 }
 
 impl Default for Timeline {
@@ -37,7 +38,7 @@ impl Default for Timeline {
             width: FIRST_WIDTH,
             points: Vec::new(),
             last: Duration::ZERO,
-            present: HashMap::new(),
+            present: HashMap::default(),
         }
     }
 }
@@ -102,7 +103,8 @@ impl Timeline {
     }
 
     fn stretch_of(&self, at: Duration) -> u64 {
-        u64::try_from(at.as_nanos() / self.width.as_nanos()).unwrap_or(u64::MAX)
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        nanoseconds(at) / nanoseconds(self.width)
     }
 
     fn halve(&mut self) {

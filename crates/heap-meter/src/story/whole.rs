@@ -25,6 +25,8 @@ pub struct Story {
     processes: u64,
     /// Those that have not ended, as a number may come again.
     living: HashSet<i32, SpreadIds>,
+    /// The one of them that the last event was of.
+    last: Option<i32>,
 }
 
 impl Story {
@@ -58,10 +60,15 @@ impl Sink for Story {
         match event.what {
             What::Exited(_) if event.pid == event.tid => {
                 self.living.remove(&event.pid);
+                self.last = None;
             }
             // The end of a thread may be told after that of its process.
             What::Exited(_) => {}
-            _ => self.processes += u64::from(self.living.insert(event.pid)),
+            _ if self.last == Some(event.pid) => {}
+            _ => {
+                self.processes += u64::from(self.living.insert(event.pid));
+                self.last = Some(event.pid);
+            }
         }
         self.tally.take(event);
         self.fallback.take(event);

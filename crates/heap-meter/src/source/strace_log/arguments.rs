@@ -25,11 +25,10 @@ impl<'a> Arguments<'a> {
             }
         };
         loop {
-            at += text
-                .get(at..)?
-                .iter()
-                .position(|byte| MEANS[usize::from(*byte)])?;
-            match text.get(at)? {
+            while !MEANS[usize::from(*text.get(at)?)] {
+                at += 1;
+            }
+            match text[at] {
                 b'"' => at = past_string(text, at)?,
                 b'<' if at > 0 && matches!(text[at - 1], b'0'..=b'9' | b'D' | b'/') => {
                     at = past_annotation(text, at)?;

@@ -139,10 +139,10 @@ const LIBRARY_CALLS: [&[u8]; 9] = [
 
 /// The format that these lines are of, if it isn't strace's: too many of them have its marks.
 pub(super) fn named(lines: &[&[u8]]) -> Option<Format> {
+    let straces: Vec<bool> = lines.iter().map(|line| is_straces(line)).collect();
     FORMATS.iter().copied().find(|format| {
         let (mut marked, mut others) = (0, 0);
-        for line in lines {
-            let straces = is_straces(line);
+        for (line, &straces) in lines.iter().zip(&straces) {
             match (format.has)(line, straces) {
                 true => marked += 1,
                 false => others += usize::from(straces),

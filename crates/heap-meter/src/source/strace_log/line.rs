@@ -95,11 +95,23 @@ impl<'a> Line<'a> {
     }
 }
 
+#[inline]
 fn name_length(text: &[u8]) -> usize {
     text.iter()
-        .position(|byte| !matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'?'))
+        .position(|byte| !OF_NAMES[usize::from(*byte)])
         .unwrap_or(text.len())
 }
+
+/// What names of calls are made of.
+const OF_NAMES: [bool; 256] = {
+    let mut of_names = [false; 256];
+    let mut byte = 0;
+    while byte < of_names.len() {
+        of_names[byte] = matches!(byte as u8, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'?');
+        byte += 1;
+    }
+    of_names
+};
 
 /// The same call under all the names that strace has had for it.
 #[inline]

@@ -1,12 +1,7 @@
 //! What stands behind a call's closing bracket.
 
-use winnow::ascii::{digit1, hex_digit1, space0};
-use winnow::combinator::{alt, not, opt, preceded};
-use winnow::prelude::*;
-use winnow::token::{one_of, rest, take_while};
-
 use super::constants::error_number;
-use super::value::{address, based};
+use super::value::{address, leading};
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,47 +20,48 @@ impl<'a> Outcome<'a> {
     /// # References
     /// strace 6.1, `src/syscall.c`, `syscall_exiting_trace`
     pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
-        outcome.parse(text).ok()
+        let text = text.trim_ascii_start().strip_prefix(b"=")?;
+        let text = text.trim_ascii_start();
+        match text {
+            [b'0', b'x', rest @ ..] => {
+                let (value, behind) = leading(rest, 16)?;
+                Self::returned(address(value), behind)
+            }
+            [b'0'..=b'9', ..] => {
+                let (value, behind) = leading(text, 10)?;
+                Self::returned(value, behind)
+            }
+            [b'-', b'1', b' ', error @ ..] => failed(error).map(Self::Failed),
+            [b'?', rest @ ..] => {
+                let error = rest.strip_prefix(b" ").and_then(error_name);
+                Some(error.map_or(Self::NotBack, Self::Failed))
+            }
+            _ => None,
+        }
+    }
+
+    fn returned(value: u64, behind: &'a [u8]) -> Option<Self> {
+        let goes_on = behind.first().is_some_and(u8::is_ascii_alphanumeric);
+        (!goes_on).then_some(Self::Returned(value, behind))
     }
 }
 
-type Parsed<T> = winnow::Result<T>;
-
-fn outcome<'a>(input: &mut &'a [u8]) -> Parsed<Outcome<'a>> {
-    (space0, b'=', space0).void().parse_next(input)?;
-    alt((returned, failed, unknown)).parse_next(input)
+/// `ENOENT (No such file or directory)`, `(errno 524)`, or as qemu's user mode has it: `errno=2 (No
+/// such file or directory)`.
+fn failed(text: &[u8]) -> Option<i32> {
+    let plain = || {
+        let forms = [&b"(errno "[..], b"errno="].into_iter();
+        let number = forms.filter_map(|form| text.strip_prefix(form)).next()?;
+        i32::try_from(leading(number, 10)?.0).ok()
+    };
+    error_name(text).or_else(plain)
 }
 
-/// `?`, or `? ERESTARTSYS (To be restarted if SA_RESTART is set)`.
-fn unknown<'a>(input: &mut &'a [u8]) -> Parsed<Outcome<'a>> {
-    let name = preceded(b'?', opt(preceded(b' ', error_name))).parse_next(input)?;
-    rest.void().parse_next(input)?;
-    Ok(name.map_or(Outcome::NotBack, Outcome::Failed))
-}
-
-/// `-1 ENOENT (No such file or directory)`, `-1 (errno 524)`, or as qemu's user mode has it:
-/// `-1 errno=2 (No such file or directory)`.
-fn failed<'a>(input: &mut &'a [u8]) -> Parsed<Outcome<'a>> {
-    let plain = preceded(alt((b"(errno ", b"errno=")), digit1.parse_to::<i32>());
-    let number = preceded(b"-1 ", alt((error_name, plain))).parse_next(input)?;
-    rest.void().parse_next(input)?;
-    Ok(Outcome::Failed(number))
-}
-
-fn error_name(input: &mut &[u8]) -> Parsed<i32> {
-    take_while(2.., (b'A'..=b'Z', b'0'..=b'9', b'_'))
-        .verify_map(error_number)
-        .parse_next(input)
-}
-
-fn returned<'a>(input: &mut &'a [u8]) -> Parsed<Outcome<'a>> {
-    let hexadecimal =
-        preceded(b"0x", hex_digit1).verify_map(|digits: &[u8]| based(digits, 16).map(address));
-    let decimal = digit1.verify_map(|digits: &[u8]| based(digits, 10));
-    let value = alt((hexadecimal, decimal)).parse_next(input)?;
-    not(one_of(|byte: u8| byte.is_ascii_alphanumeric())).parse_next(input)?;
-    let behind = rest.parse_next(input)?;
-    Ok(Outcome::Returned(value, behind))
+fn error_name(text: &[u8]) -> Option<i32> {
+    let end = text
+        .iter()
+        .position(|byte| !matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
+    error_number(&text[..end.unwrap_or(text.len())])
 }
 
 #[cfg(test)]

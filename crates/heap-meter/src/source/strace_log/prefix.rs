@@ -16,23 +16,31 @@ impl<'a> Prefix<'a> {
     ///
     /// # References
     /// strace(1), `-f`, `-i`, `-n`, `-r`, `-t`; strace 6.1 `src/strace.c`, `printleader`
-    #[inline]
     pub(super) fn parse(line: &'a [u8]) -> Self {
-        let mut rest = line.trim_ascii_start();
-        let mut tid = None;
-        let mut time = None;
+        let (tid, rest) = Self::who(line);
+        Self::of(tid, rest)
+    }
+
+    /// The thread, and what follows its number.
+    fn who(line: &'a [u8]) -> (Option<i32>, &'a [u8]) {
+        let rest = line.trim_ascii_start();
         if let Some(after) = rest.strip_prefix(b"[pid ")
             && let Some((number, after)) = thread(after.trim_ascii_start())
             && let Some(after) = past_name(after).strip_prefix(b"]")
         {
-            tid = Some(number);
-            rest = after.trim_ascii_start();
-        } else if let Some((number, after)) = thread(rest)
+            return (Some(number), after.trim_ascii_start());
+        }
+        if let Some((number, after)) = thread(rest)
             && matches!(after.first(), Some(b' ' | b'<' | b'\t'))
         {
-            tid = Some(number);
-            rest = past_name(after).trim_ascii_start();
+            return (Some(number), past_name(after).trim_ascii_start());
         }
+        (None, rest)
+    }
+
+    /// The rest of a line whose thread is known.
+    fn of(tid: Option<i32>, mut rest: &'a [u8]) -> Self {
+        let mut time = None;
         if rest.first().is_some_and(u8::is_ascii_digit) {
             let end = rest
                 .iter()
@@ -60,6 +68,39 @@ impl<'a> Prefix<'a> {
             rest = after[end + 1..].trim_ascii_start();
         }
         Self { tid, time, rest }
+    }
+}
+
+/// Takes lines apart that begin alike, as most do: who speaks is read anew only if it isn't written
+/// as in the line before.
+#[derive(Debug, Default)]
+pub(super) struct Prefixes {
+    /// What the last line began with that named a thread, up to where its time or call begins.
+    who: Vec<u8>,
+    tid: Option<i32>,
+}
+
+impl Prefixes {
+    /// As [`Prefix::parse`].
+    #[inline]
+    pub(super) fn parse<'a>(&mut self, line: &'a [u8]) -> Prefix<'a> {
+        if let Some(rest) = line.strip_prefix(&self.who[..]) {
+            match rest.first() {
+                Some(b'a'..=b'z') => {
+                    let (tid, time) = (self.tid, None);
+                    return Prefix { tid, time, rest };
+                }
+                Some(b'0'..=b'9') if self.tid.is_some() => return Prefix::of(self.tid, rest),
+                _ => {}
+            }
+        }
+        let (tid, rest) = Prefix::who(line);
+        let who = &line[..line.len() - rest.len()];
+        let is_whole = tid.is_some() && who.ends_with(b" ");
+        self.tid = tid.filter(|_| is_whole);
+        self.who.clear();
+        self.who.extend_from_slice(if is_whole { who } else { b"" });
+        Prefix::of(tid, rest)
     }
 }
 
@@ -146,6 +187,39 @@ mod tests {
                     let line = format!("{who}{when}{place}{rest}");
                     assert_eq!(parsed(&line), (tid, time, rest), "{line}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn as_in_the_line_before_or_not() {
+        let mut prefixes = Prefixes::default();
+        for line in [
+            "brk(0)",
+            "[pid 12] brk(0)",
+            "[pid 12] close(3)",
+            "[pid 12] 12:00:01 brk(0)",
+            "[pid 12]  7.123 brk(0)",
+            "[pid 12] <... brk resumed>) = 0",
+            "[pid 12] [00007f9959a89c47] brk(0)",
+            "[pid 123] brk(0)",
+            "brk(0)",
+            "[pid 123",
+            "12 brk(0)",
+            "12 7 brk(0)",
+            "12  7.123 brk(0)",
+            "12<a>brk(0)",
+            "12brk(0)",
+            "12",
+            "0.000123 brk(0)",
+            "12 brk(0)",
+            "123 brk(0)",
+            " brk(0)",
+            "",
+        ] {
+            for _ in 0..2 {
+                let line = line.as_bytes();
+                assert_eq!(prefixes.parse(line), Prefix::parse(line), "{line:?}");
             }
         }
     }

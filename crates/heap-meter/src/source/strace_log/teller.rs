@@ -12,7 +12,7 @@ use super::frames::Frames;
 use super::input::{Broken, Input};
 use super::line::{Line, Wanted};
 use super::note::Notes;
-use super::prefix::Prefix;
+use super::prefix::{Prefix, Prefixes};
 use super::threads::{Pending, Threads};
 use super::unread::Unread;
 use super::waiting::Waiting;
@@ -26,6 +26,7 @@ pub(super) struct Teller<S> {
     pub(super) unread: Unread,
     pub(super) ending: Option<Ending>,
     pub(super) lost_events: u64,
+    prefixes: Prefixes,
     threads: Threads,
     waiting: Waiting,
     since: Since,
@@ -50,6 +51,7 @@ impl<S: Sink> Teller<S> {
             unread: Unread::default(),
             ending: None,
             lost_events: 0,
+            prefixes: Prefixes::default(),
             threads: Threads::default(),
             waiting: Waiting::default(),
             since: Since::default(),
@@ -78,7 +80,7 @@ impl<S: Sink> Teller<S> {
         if input.broken.is_some() || input.in_summary {
             return self.amid(input, line);
         }
-        let prefix = Prefix::parse(line);
+        let prefix = self.prefixes.parse(line);
         if let Some(time) = prefix.time
             && input.clock.counts_every_line()
         {
@@ -343,7 +345,9 @@ impl<S: Sink> Teller<S> {
 /// Whether strace may have written about others into this line.
 #[inline]
 fn may_be_interrupted(text: &[u8]) -> bool {
-    text.ends_with(b" attached") || text.ends_with(b" attached (waiting for parent)")
+    // Nearly all lines end in a digit.
+    matches!(text.last(), Some(b'd' | b')'))
+        && (text.ends_with(b" attached") || text.ends_with(b" attached (waiting for parent)"))
 }
 
 /// `exited with 0`, `killed by SIGSEGV (core dumped)`.

@@ -70,26 +70,45 @@ pub(super) fn address(number: u64) -> u64 {
     }
 }
 
-/// Digits of a base, at least one, with a sum that fits.
+/// Digits of a base and nothing else, with a sum that fits.
 #[inline]
-pub(super) fn based(digits: &[u8], base: u8) -> Option<u64> {
-    let mut sum = 0_u64;
-    for byte in digits {
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            b'A'..=b'F' => byte - b'A' + 10,
-            _ => return None,
-        };
-        if digit >= base {
-            return None;
-        }
-        sum = sum
-            .checked_mul(u64::from(base))?
-            .checked_add(u64::from(digit))?;
-    }
-    (!digits.is_empty()).then_some(sum)
+fn based(digits: &[u8], base: u8) -> Option<u64> {
+    let (number, rest) = leading(digits, base)?;
+    rest.is_empty().then_some(number)
 }
+
+/// The number that a text begins with, at least one digit of a base, with a sum that fits; and what
+/// follows.
+#[inline]
+pub(super) fn leading(text: &[u8], base: u8) -> Option<(u64, &[u8])> {
+    let (mut sum, mut end) = (0_u64, 0);
+    while let Some(byte) = text.get(end)
+        && let digit = DIGITS[usize::from(*byte)]
+        && digit < base
+    {
+        // So many always fit.
+        sum = match end < 16 {
+            true => sum * u64::from(base) + u64::from(digit),
+            false => sum
+                .checked_mul(u64::from(base))?
+                .checked_add(u64::from(digit))?,
+        };
+        end += 1;
+    }
+    (end > 0).then_some((sum, &text[end..]))
+}
+
+/// What each byte counts as a digit; 255 for none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [u8::MAX; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
 
 /// A path as it was handed over: `"/etc/hosts"`, and whether strace cut it (`"/etc/ho"...`).
 /// `None` if strace could not read it, or it is empty, which names no file.

@@ -216,6 +216,9 @@ impl Memory {
         match call.syscall {
             Syscall::Brk => self.moved_break(result, &mut change),
             Syscall::Mmap => self.mapped(call, result, is_fallback, &mut change),
+            Syscall::Munmap if self.overtaken.is_empty() => {
+                self.unmapped(pages(first, second), &mut change);
+            }
             Syscall::Munmap => {
                 for range in self.overtaken.still_to_unmap(pages(first, second)) {
                     self.unmapped(range, &mut change);
@@ -416,9 +419,9 @@ fn has(bits: u64, flag: i32) -> bool {
 
 /// An address, rounded up to a page.
 pub(super) fn page_up(address: u64) -> u64 {
-    address
-        .checked_next_multiple_of(page_size_bytes())
-        .map_or(END_OF_ADDRESSES, |page| page.min(END_OF_ADDRESSES))
+    // A page's size is a power of two.
+    let within = page_size_bytes() - 1;
+    (address.saturating_add(within) & !within).min(END_OF_ADDRESSES)
 }
 
 fn within_addresses(range: &Range<u64>) -> Range<u64> {

@@ -25,10 +25,20 @@ impl Overtaken {
         }
     }
 
+    /// Whether all has been told.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The parts of an unmapped range that it is still about.
     pub(super) fn still_to_unmap(&mut self, range: Range<u64>) -> Vec<Range<u64>> {
         let mut left = vec![range];
-        self.0.retain_mut(|overtaken| {
+        self.0.retain(|overtaken| {
+            let apart =
+                |part: &Range<u64>| part.end <= overtaken.start || overtaken.end <= part.start;
+            if left.iter().all(apart) {
+                return true;
+            }
             let mut is_told = false;
             left = left
                 .drain(..)

@@ -27,8 +27,19 @@ pub(super) struct Ranges {
 impl Ranges {
     /// Takes out what lies in `range`, piece by piece in rising order.
     pub(super) fn cut(&mut self, range: Range<u64>, mut piece: impl FnMut(Range<u64>, Tag)) {
-        if range.is_empty() {
+        let Some((start, end, tag)) = self.last_in(&range) else {
             return;
+        };
+        if start <= range.start {
+            // It is the only one.
+            match start == range.start {
+                true => self.by_start.remove(&start),
+                false => self.by_start.insert(start, (range.start, tag)),
+            };
+            if end > range.end {
+                self.by_start.insert(range.end, (end, tag));
+            }
+            return piece(range.start..end.min(range.end), tag);
         }
         if let Some((&start, &(end, tag))) = self.by_start.range(..range.start).next_back()
             && end > range.start
@@ -51,19 +62,26 @@ impl Ranges {
         if range.is_empty() {
             return;
         }
-        if let Some((&start, &(end, before))) = self.by_start.range(..range.start).next_back()
-            && end == range.start
-            && before == tag
-        {
-            range.start = start;
-        }
         if let Some(&(end, after)) = self.by_start.get(&range.end)
             && after == tag
         {
             self.by_start.remove(&range.end);
             range.end = end;
         }
-        self.by_start.insert(range.start, (range.end, tag));
+        if let Some((_, (end, before))) = self.by_start.range_mut(..range.start).next_back()
+            && *end == range.start
+            && *before == tag
+        {
+            *end = range.end;
+        } else {
+            self.by_start.insert(range.start, (range.end, tag));
+        }
+    }
+
+    /// Start, end and tag of the highest of which a part lies in `range`.
+    fn last_in(&self, range: &Range<u64>) -> Option<(u64, u64, Tag)> {
+        let (&start, &(end, tag)) = self.by_start.range(..range.end).next_back()?;
+        (!range.is_empty() && end > range.start).then_some((start, end, tag))
     }
 
     /// What lies at an address, as a whole.
@@ -88,7 +106,7 @@ impl Ranges {
 
     /// The parts of `range` in which something is.
     pub(super) fn within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
-        if range.is_empty() {
+        if self.last_in(range).is_none() {
             return Vec::new();
         }
         let before = self.by_start.range(..range.start).next_back();

@@ -61,7 +61,7 @@ pub(super) struct Reading {
     owners: HashMap<i32, i32, SpreadIds>,
     threads: HashMap<i32, Thread, SpreadIds>,
     /// How often each file was opened.
-    times: HashMap<FileId, u64>,
+    times: HashMap<FileId, u64, SpreadIds>,
 }
 
 impl Reading {
@@ -157,19 +157,17 @@ impl Reading {
         self.threads.values().flat_map(|thread| &thread.open)
     }
 
-    /// Memory changed in a thread; `false` if it is reading nothing.
-    pub(super) fn changed(&mut self, tid: i32, change: &Change) -> bool {
-        let thread = self.threads.get_mut(&tid);
-        let Some(opening) = thread.and_then(|thread| thread.open.last_mut()) else {
-            return false;
-        };
+    /// Memory changed in a thread. Gives what it is reading.
+    pub(super) fn changed(&mut self, tid: i32, change: &Change) -> Option<FileId> {
+        let opening = self.threads.get_mut(&tid)?.open.last_mut()?;
         opening.asked_bytes = opening.asked_bytes.saturating_add(change.asked_bytes);
         opening.returned_bytes = opening.returned_bytes.saturating_add(change.returned_bytes);
-        true
+        Some(opening.file)
     }
 
     /// What a thread is reading.
-    pub(super) fn current(&self, tid: i32) -> Option<FileId> {
+    #[cfg(test)]
+    fn current(&self, tid: i32) -> Option<FileId> {
         Some(self.threads.get(&tid)?.open.last()?.file)
     }
 }
