@@ -222,12 +222,22 @@ fn what_was_not_logged_is_not_known() {
 fn a_log_of_some_calls() {
     let start = "execve(\"/usr/bin/x\", [\"x\"], 0x7ffd /* 9 vars */) = 0\n";
     let brk = "brk(NULL) = 0x1000000\nbrk(0x1100000) = 0x1100000\n";
+    // So many calls without the others: they were left out.
+    let breaks = "brk(0x1100000) = 0x1100000\n".repeat(20);
+    let moved = "mremap(0x7f0000000000, 2097152, 2097152, 0) = 0x7f0000000000\n".repeat(20);
     let map = "mmap(NULL, 2097152, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) \
                = 0x7f0000000000\n";
     let unmap = "munmap(0x7f0000000000, 2097152) = 0\n";
     let open = "openat(AT_FDCWD, \"/etc/hosts\", O_RDONLY) = 3\n";
 
     let (report, table) = explained(&[start, brk].concat());
+    assert_eq!(
+        notes(&report),
+        [""; 0],
+        "a short program may make no other: {table}"
+    );
+
+    let (report, table) = explained(&[start, brk, &breaks].concat());
     let growth = &report["growth"];
     assert_eq!(
         (&growth["bytes"], &growth["by_kind"]["break"]),
@@ -241,7 +251,7 @@ fn a_log_of_some_calls() {
         "{table}"
     );
 
-    let (report, table) = explained(&[start, map].concat());
+    let (report, table) = explained(&[start, map, &moved].concat());
     let growth = &report["growth"];
     assert_eq!(growth["by_kind"]["large_block"], 2 << 20);
     assert!(growth["by_kind"]["break"].is_null() && growth["returned_bytes"].is_null());

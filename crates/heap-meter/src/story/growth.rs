@@ -95,6 +95,11 @@ impl Growth {
         sum
     }
 
+    /// What the programs that have not ended have now of what came to them.
+    pub(in crate::story) fn now(&self) -> ByKind {
+        self.now
+    }
+
     /// The most that all processes together had at one moment.
     pub fn peak(&self) -> ByKind {
         self.peak

@@ -12,6 +12,23 @@ use crate::story::tally::Tally;
 /// logged.
 const OPENED_UNCLOSED: u64 = 2;
 
+/// Before its `main`, every program that is linked to shared libraries makes all of these, in as many
+/// calls as this or more. A log of so many that lacks [`TELLING`] of them was told to leave them out;
+/// a shorter one may be a part of a run in which they didn't come.
+///
+/// # References
+/// ld.so(8); glibc `elf/dl-load.c`, `elf/dl-cache.c` (which unmaps the cache of libraries)
+const AT_START: [&[Syscall]; 6] = [
+    &[Syscall::Brk],
+    &[Syscall::Mmap],
+    &[Syscall::Munmap],
+    &[Syscall::Mprotect],
+    &[Syscall::Open, Syscall::Openat, Syscall::Openat2],
+    &[Syscall::Close],
+];
+const CALLS_AT_START: u64 = 20;
+const TELLING: usize = 2;
+
 /// What a source tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Logged {
@@ -19,6 +36,8 @@ pub(super) struct Logged {
     mmap: bool,
     munmap: bool,
     close: bool,
+    /// strace was told to leave calls out.
+    filtered: bool,
 }
 
 impl Logged {
@@ -37,6 +56,11 @@ impl Logged {
             mmap: has(Syscall::Mmap) || has(Syscall::Mremap),
             munmap: has(Syscall::Munmap),
             close: has(Syscall::Close) || opened < OPENED_UNCLOSED,
+            filtered: {
+                let all: u64 = Syscall::ALL.into_iter().map(calls).sum();
+                let lacks = |class: &&&[Syscall]| class.iter().all(|syscall| !has(*syscall));
+                all >= CALLS_AT_START && AT_START.iter().filter(lacks).count() >= TELLING
+            },
         }
     }
 
@@ -90,14 +114,14 @@ impl Logged {
                 "growth isn't known: the log has no brk and no mmap. Unless the program made none, \
                  strace was told to leave them out (-e); {COMMAND} logs what is needed"
             ));
-        } else if !(self.brk && self.mmap && self.munmap) {
+        } else if self.filtered && !(self.brk && self.mmap && self.munmap) {
             let calls = [
                 ("brk", self.brk),
                 ("mmap", self.mmap),
                 ("munmap", self.munmap),
             ];
             notes.push(format!(
-                "the log has no {}: if strace was told to leave it out (-e), memory that came or \
+                "the log has no {}: if strace was told to leave that out (-e), memory that came or \
                  went by it isn't in these figures; {COMMAND} logs what is needed",
                 missing(&calls)
             ));

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heap_meter::address_space::AddressSpace;
-use heap_meter::event::{Call, Ending, Event, Memory, Refusal, Sink, Stack, Syscall, What};
+use heap_meter::event::{
+    Call, Ending, Event, Memory, Refusal, Resource, Sink, SoftLimit, Stack, Syscall, What,
+};
 use heap_meter::report;
 use heap_meter::story::Story;
 use heap_meter::trace::{Source, Trace};
@@ -144,6 +146,14 @@ impl Bytes<'_> {
                     executed_files: vec![PATHS[1].into()],
                 })
             }
+            7 => What::Line(self.number()),
+            8 => What::Limit(SoftLimit {
+                resource: match self.byte() % 2 {
+                    0 => Resource::Data,
+                    _ => Resource::AddressSpace,
+                },
+                bytes: self.some(Self::number),
+            }),
             _ => What::Call(self.call()),
         }
     }

@@ -187,6 +187,20 @@ proptest! {
 }
 
 #[test]
+fn a_process_without_a_number_stays_without() {
+    let log = "brk(NULL) = 0x1000000\n\
+               open(\"/etc/hosts\", O_RDONLY) = 3\n\
+               brk(0x1100000) = 0x1100000\n";
+    let events = read("log", log.as_bytes()).sink;
+    let mut writer = Writer::new(Vec::new());
+    for event in &events {
+        writer.write(event).unwrap();
+    }
+    assert!(events.len() == 3 && events.iter().all(|event| event.pid == 0));
+    assert_eq!(read("written", &writer.into_inner()).sink, events);
+}
+
+#[test]
 fn what_a_log_cannot_hold_is_left_out() {
     let mut writer = Writer::new(Vec::new());
     let what = What::Memory(Memory::default());

@@ -6,7 +6,7 @@ use heap_meter::source::strace_log::{Finished, Note, StraceLog};
 use super::read;
 
 /// Logs in the forms that strace has for whose line it is, and when.
-const LOGS: [&str; 4] = [
+const LOGS: [&str; 5] = [
     "execve(\"/bin/x\", [\"x\"], 0x7ffe /* 9 vars */) = 0\n\
      brk(NULL)                               = 0x1000000\n\
      brk(0x1100000)                          = 0x1100000\n\
@@ -33,6 +33,12 @@ const LOGS: [&str; 4] = [
      0.200000 brk(NULL)                 = 0x1000000\n    \
      10.100000 brk(0x1100000)            = 0x1100000\n     \
      0.300000 exit_group(0)             = ?\n",
+    // What descriptors lead to (`-y`) looks like the ends of a web page's tags.
+    "1234  brk(NULL)                        = 0x1000000\n\
+     1234  openat(AT_FDCWD</root>, \"/etc/hosts\", O_RDONLY|O_CLOEXEC) = 3</etc/hosts>\n\
+     1234  read(3</etc/hosts>, \"127.0.0.1\"..., 4096) = 71\n\
+     1234  brk(0x1200000)                   = 0x1200000\n\
+     1234  close(3</etc/hosts>)             = 0\n",
 ];
 
 type Form = (&'static str, fn(usize, &str) -> String);

@@ -48,7 +48,7 @@ pub(super) fn look<R: Read>(log: &mut Input, lines: &mut Lines<R>) -> Result<Wra
         .collect();
     wrapping.begin_anew(byte_order_mark);
     let bare: Vec<&[u8]> = bare.iter().map(Vec::as_slice).collect();
-    if let Some(format) = foreign::named(&sample).or_else(|| foreign::named(&bare)) {
+    if let Some(format) = foreign::named(&sample, &bare) {
         return Err(LogError::Foreign {
             name: log.name.clone(),
             what: format.what,

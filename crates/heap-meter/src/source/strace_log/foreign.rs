@@ -73,10 +73,7 @@ const FORMATS: &[Format] = &[
             };
             begins(b"<!doctype html")
                 || begins(b"<html")
-                || !straces
-                    && [&b"&quot;"[..], b"&#34;", b"&lt;", b"&gt;", b"<br", b"</"]
-                        .iter()
-                        .any(|mark| holds(line, mark))
+                || !straces && HTML.iter().any(|mark| holds(line, mark))
         },
     },
     Format {
@@ -124,6 +121,12 @@ const FORMATS: &[Format] = &[
 const OTHER_SYSTEM: &str = "only logs of Linux's strace can be explained: on another system calls, \
                             flags and malloc are others";
 
+/// What stands in lines of a web page. (`3</etc/hosts>` is `strace -y`'s.)
+const HTML: [&[u8]; 13] = [
+    b"&quot;", b"&#34;", b"&lt;", b"&gt;", b"<br", b"</span>", b"</pre>", b"</code>", b"</div>",
+    b"</td>", b"</p>", b"</a>", b"</font>",
+];
+
 /// Functions that no kernel has.
 const LIBRARY_CALLS: [&[u8]; 9] = [
     b"malloc(",
@@ -137,19 +140,26 @@ const LIBRARY_CALLS: [&[u8]; 9] = [
     b"__libc_start_main(",
 ];
 
-/// The format that these lines are of, if it isn't strace's: too many of them have its marks.
-pub(super) fn named(lines: &[&[u8]]) -> Option<Format> {
-    let straces: Vec<bool> = lines.iter().map(|line| is_straces(line)).collect();
-    FORMATS.iter().copied().find(|format| {
+/// The format that these lines are of, if it isn't strace's: too many of them have its marks, as they
+/// stand or bare of what stands before each.
+pub(super) fn named(lines: &[&[u8]], bare: &[&[u8]]) -> Option<Format> {
+    let of_strace = |lines: &[&[u8]]| lines.iter().map(|line| is_straces(line)).collect();
+    let (whole, stripped): (Vec<bool>, Vec<bool>) = (of_strace(lines), of_strace(bare));
+    let readable = |at: usize| whole[at] || stripped[at];
+    let is_of = |format: &Format, lines: &[&[u8]], straces: &[bool]| {
         let (mut marked, mut others) = (0, 0);
-        for (line, &straces) in lines.iter().zip(&straces) {
-            match (format.has)(line, straces) {
+        for (at, (line, straces)) in lines.iter().zip(straces).enumerate() {
+            match (format.has)(line, *straces) {
                 true => marked += 1,
-                false => others += usize::from(straces),
+                false => others += usize::from(readable(at)),
             }
         }
         marked > 0 && 4 * marked >= others
-    })
+    };
+    let mut formats = FORMATS.iter();
+    formats
+        .find(|format| is_of(format, lines, &whole) || is_of(format, bare, &stripped))
+        .copied()
 }
 
 fn holds(line: &[u8], part: &[u8]) -> bool {

@@ -6,13 +6,13 @@ use std::io::{self, Write};
 use super::constants::{
     ADVICE, MAPPING, MOVING, Names, OPENING, PROTECTION, error_name, signal_name,
 };
+use super::threads::NAMELESS;
 use crate::event::{Call, Ending, Event, Syscall, What};
 
 /// Writes a log as `strace -f -ttt -y -k` does: what [`StraceLog`](super::StraceLog) reads from
 /// it are the same events, as far as a log can hold them. It can't hold [`What::Memory`],
 /// [`What::Refused`], [`What::Read`], [`What::Limit`] and [`What::Line`], which are left out;
-/// addresses of strings and structures; and of time the
-/// part below a microsecond.
+/// addresses of strings and structures; and of time the part below a microsecond.
 #[derive(Debug)]
 pub struct Writer<W> {
     output: W,
@@ -92,7 +92,11 @@ impl<W: Write> Writer<W> {
     fn line(&mut self, event: &Event, tid: i32, text: &str) -> io::Result<()> {
         let seconds = DATE_SECONDS + event.at.as_secs();
         let micros = event.at.subsec_micros();
-        writeln!(self.output, "{tid} {seconds}.{micros:06} {text}")
+        match tid {
+            // Whose number no log told.
+            NAMELESS => writeln!(self.output, "{seconds}.{micros:06} {text}"),
+            tid => writeln!(self.output, "{tid} {seconds}.{micros:06} {text}"),
+        }
     }
 }
 

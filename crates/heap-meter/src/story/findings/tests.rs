@@ -243,6 +243,23 @@ fn fallbacks_are_kept_until_they_are_unmapped() {
 }
 
 #[test]
+fn a_program_that_has_ended_is_advised_nothing() {
+    let kept = |told: &Told| {
+        let mut findings = told.story.findings().into_iter();
+        let found = findings.find(|found| found.kind == "memory-kept");
+        found.unwrap()
+    };
+    let mut told = Told::new();
+    told.refused(132 * 1024).map(2 * MIB);
+    assert!(kept(&told).remedy.unwrap().contains("malloc_trim(0)"));
+    told.what(What::Exited(Ending::Code(0)));
+    let ended = kept(&told);
+    assert_eq!(ended.remedy, None);
+    assert_eq!(ended.evidence["kept_bytes"], 2 * MIB);
+    assert!(ended.message.contains("before the end"), "{ended}");
+}
+
+#[test]
 fn growth_by_large_blocks_or_arenas() {
     let mut told = Told::new();
     assert_eq!(
