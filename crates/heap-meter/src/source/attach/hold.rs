@@ -151,6 +151,10 @@ pub(super) fn release(mut held: HashSet<i32>) {
 }
 
 /// The next report of a tracee of this thread, if there is one now.
+///
+/// Who has a deadline naps between two looks. The kernel gives nothing better to wait on: `waitpid`
+/// knows no time limit, a pidfd tells of ends but not of stops, and SIGCHLD may be taken by any
+/// thread of the host.
 pub(super) fn try_wait() -> Option<(i32, i32)> {
     let mut status = 0;
     let flags = libc::__WALL | libc::__WNOTHREAD | libc::WNOHANG;

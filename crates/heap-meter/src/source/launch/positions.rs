@@ -1,7 +1,8 @@
 //! How far files were read, as their descriptors tell before they are closed.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 
 use super::reader::Asked;
 use crate::event::ids::SpreadIds;
@@ -74,9 +75,13 @@ impl Positions {
 /// # References
 /// proc_pid_fdinfo(5)
 fn read(tid: i32, fd: i32) -> Option<What> {
-    let info = fs::read_to_string(format!("/proc/{tid}/fdinfo/{fd}")).ok()?;
-    let position = info.strip_prefix("pos:")?.lines().next()?;
-    let bytes = position.trim().parse().ok().filter(|bytes| *bytes > 0)?;
+    // The first line is all that is wanted: one read, without asking for the size before.
+    let mut info = [0; 64];
+    let mut file = File::open(format!("/proc/{tid}/fdinfo/{fd}")).ok()?;
+    let length = file.read(&mut info).ok()?;
+    let (line, _) = str::from_utf8(&info[..length]).ok()?.split_once('\n')?;
+    let position = line.strip_prefix("pos:")?.trim();
+    let bytes = position.parse().ok().filter(|bytes| *bytes > 0)?;
     Some(What::Read { fd, bytes })
 }
 
@@ -89,7 +94,6 @@ fn is_on_disk(path: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
     use std::os::fd::AsRawFd;
 
     fn call(syscall: Syscall, first: u64, path: Option<&str>) -> Call {
@@ -148,7 +152,12 @@ mod tests {
         mapping.args[4] = 3;
         positions.after(1, &mapping);
         assert!(!positions.any(1));
-        for path in ["pipe:[7]", "/proc/self/maps", "/sys/power/state"] {
+        for path in [
+            "pipe:[7]",
+            "/proc/self/maps",
+            "/sys/power/state",
+            "/dev/zero",
+        ] {
             positions.after(1, &call(Syscall::Open, 3, Some(path)));
             assert!(!positions.any(1), "{path}");
         }
