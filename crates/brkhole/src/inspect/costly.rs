@@ -25,16 +25,21 @@ const EACH: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_millis(100);
 /// What all of one user's get together,
 const OWNERS: Duration = Duration::from_secs(10);
-/// and all together.
+/// and all together, from the beginning of the survey. Shorter than the fleet's unit may take.
 const ALL: Duration = Duration::from_secs(40);
+/// From then on every first look counts among its user's: many that take little are much, too.
+const LATE: Duration = Duration::from_secs(20);
 /// Arenas that are told of one user's processes.
 const MOST_ARENAS: usize = 65_536;
 /// Processes with no more arenas than this aren't counted among those.
 const FEW_ARENAS: usize = 8;
 
 /// What each user's processes have cost.
-#[derive(Debug, Default)]
-pub(super) struct Shares(HashMap<u32, Share>);
+#[derive(Debug)]
+pub(super) struct Shares {
+    begun: Instant,
+    of: HashMap<u32, Share>,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Share {
@@ -43,13 +48,21 @@ struct Share {
 }
 
 impl Shares {
+    /// Of a survey that begins now.
+    pub(super) fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            of: HashMap::new(),
+        }
+    }
+
     /// Leaves malloc's state out of a process whose user's have as many arenas as are told.
     pub(super) fn keep(&mut self, process: &mut Inspected) {
         let arenas = process.arenas();
         if arenas <= FEW_ARENAS {
             return;
         }
-        let share = self.0.entry(owner(process.pid)).or_default();
+        let share = self.of.entry(owner(process.pid)).or_default();
         if share.arenas + arenas > MOST_ARENAS {
             process.leave_out(Unknown::Costly(Bound::Arenas(MOST_ARENAS)));
         } else {
@@ -59,15 +72,15 @@ impl Shares {
 
     /// Counts a first look that has taken so much work.
     pub(super) fn count(&mut self, pid: i32, work: Duration) {
-        if work >= LONG {
-            self.0.entry(owner(pid)).or_default().time += work;
+        if work >= LONG || self.begun.elapsed() >= LATE {
+            self.of.entry(owner(pid)).or_default().time += work;
         }
     }
 
     /// Whether a process is one of a user's whose others have taken all that they get.
     pub(super) fn are_spent(&self, pid: i32) -> bool {
         let is_spent = |share: &Share| share.time >= OWNERS;
-        self.0.values().any(is_spent) && self.0.get(&owner(pid)).is_some_and(is_spent)
+        self.of.values().any(is_spent) && self.of.get(&owner(pid)).is_some_and(is_spent)
     }
 
     /// Looks once more at those that cost too much the first time, as far as their users' shares
@@ -85,12 +98,11 @@ impl Shares {
                 .or_default()
                 .push_back((SOME, process));
         }
-        let begun = Instant::now();
         while !queues.is_empty() && !over.load(Ordering::Relaxed) {
             queues.retain(|owner, queue| {
-                let spent = self.0.entry(*owner).or_default().time;
+                let spent = self.of.entry(*owner).or_default().time;
                 let left = OWNERS.saturating_sub(spent);
-                let left = left.min(ALL.saturating_sub(begun.elapsed()));
+                let left = left.min(ALL.saturating_sub(self.begun.elapsed()));
                 let Some((time, process)) = queue.pop_front().filter(|_| !left.is_zero()) else {
                     return false;
                 };
@@ -102,7 +114,7 @@ impl Shares {
                     self.keep(&mut found);
                     *process = found;
                 }
-                self.0.entry(*owner).or_default().time += since.elapsed();
+                self.of.entry(*owner).or_default().time += since.elapsed();
                 if time < EACH && wants_time(process) {
                     queue.push_back((EACH, process));
                 }
@@ -144,11 +156,15 @@ mod tests {
     #[test]
     fn only_long_looks_count_and_only_among_their_users() {
         let own = std::process::id() as i32;
-        let mut shares = Shares::default();
+        let mut shares = Shares::new();
         for _ in 0..1000 {
             shares.count(own, LONG - Duration::from_nanos(1));
         }
         assert!(!shares.are_spent(own));
+        shares.begun = shares.begun.checked_sub(LATE).expect("it runs longer");
+        shares.count(own, OWNERS);
+        assert!(shares.are_spent(own));
+        let mut shares = Shares::new();
         shares.count(own, OWNERS);
         assert!(shares.are_spent(own));
         // There is no such process, so that it is nobody's.

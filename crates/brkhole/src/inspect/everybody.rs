@@ -51,7 +51,7 @@ pub(super) fn look(
         next: AtomicUsize::new(0),
         comm,
         over,
-        shares: Mutex::default(),
+        shares: Mutex::new(Shares::new()),
     };
     let mut survey = Survey::default();
     thread::scope(|scope| {

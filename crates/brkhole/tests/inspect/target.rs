@@ -31,7 +31,11 @@ impl Keeps {
 
     /// A program that is `keeps`, and waits until it has done its work.
     pub fn start(program: &Path, how: &str, blocks: u64, mappings: u64) -> Self {
-        let mut command = Command::new(program);
+        Self::started(Command::new(program), how, blocks, mappings)
+    }
+
+    /// The same of a command, which may be run by somebody else.
+    pub fn started(mut command: Command, how: &str, blocks: u64, mappings: u64) -> Self {
         command.args([how, &blocks.to_string(), &mappings.to_string()]);
         let mut program = Answering::start(undisturbed(&mut command));
         assert_eq!(program.hear(), "ready", "{how} {blocks} {mappings}");

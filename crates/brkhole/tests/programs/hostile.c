@@ -6,6 +6,8 @@
  * hostile ring ARENAS: a ring of that many empty arenas
  * hostile libraries COUNT: so many sparse files of 64 MiB that are called libc.so
  * hostile names COUNT: so many mappings of a file with a path of nearly 4096 bytes
+ * hostile chunks COUNT: so many free chunks of malloc's
+ * hostile data MIB: a "libc.so.6" with so much data, in which is no arena
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -90,6 +92,26 @@ static void names(long count)
         mapped(at + number * 8192, 4096, MAP_PRIVATE | MAP_FIXED, file);
 }
 
+static void chunks(long count)
+{
+    /* Larger than what a fast bin takes; a thread's cache takes seven. */
+    enum { SIZE = 136 };
+    char **all = malloc(2 * count * sizeof *all);
+    if (!all)
+        exit(7);
+    for (long number = 0; number < 2 * count; number++)
+        if (!(all[number] = malloc(SIZE)))
+            exit(7);
+    for (long number = 0; number < 2 * count; number += 2)
+        free(all[number]);
+}
+
+static void data(long mib)
+{
+    size_t length = mib << 20;
+    memset(mapped(NULL, length, MAP_PRIVATE, made("libc.so.6", length)), 1, length);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3)
@@ -104,6 +126,12 @@ int main(int argc, char **argv)
         break;
     case 'l':
         libraries(count);
+        break;
+    case 'c':
+        chunks(count);
+        break;
+    case 'd':
+        data(count);
         break;
     default:
         names(count);

@@ -9,7 +9,7 @@ use super::file::Left;
 use super::given_up;
 use super::image::{Image, images};
 use super::known::Files;
-use super::limits::Limits;
+use super::limits::{Bound, Limits};
 use super::links::Links;
 use super::lists::Lists;
 use super::main_arena::{self, Found};
@@ -165,6 +165,13 @@ impl Examiner {
                     });
                     return Examination::of(others, state);
                 };
+                let found = match found {
+                    Ok(found) => Ok(found),
+                    // Whether glibc is in it isn't known either.
+                    Err(error) => {
+                        return Examination::of(others, Err(unreadable(process, error)));
+                    }
+                };
                 let version = None;
                 let is_static = true;
                 (image, Allocator::Glibc { version, is_static }, found)
@@ -217,6 +224,8 @@ impl Examiner {
         }
         match self.find(remote, process, image, map) {
             Ok(Found::Nothing) => None,
+            // What is known of it explains itself.
+            Err(Unreadable::Beyond(Bound::Data(_))) if !others.is_empty() => None,
             found => Some((image, found)),
         }
     }

@@ -59,6 +59,11 @@ pub enum Bound {
     /// Files.
     #[error("its program and libraries have more than {0} bytes to be searched for an allocator")]
     Files(u64),
+    /// Variables, none of which is the main arena as far as they were searched.
+    #[error(
+        "its C library or program has more than {0} bytes of variables to be searched for malloc's main arena"
+    )]
+    Data(u64),
     /// Places that look like the main arena.
     #[error("more than {0} places in its C library look like malloc's main arena")]
     Candidates(usize),

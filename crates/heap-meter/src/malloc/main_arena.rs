@@ -120,10 +120,12 @@ fn search(
     let mut unused = None;
     let mut headers: Vec<Header> = Vec::new();
     let mut left = MOST_SEARCHED_BYTES;
+    let mut beyond = false;
     let mut bytes = Vec::new();
     for data in &image.data {
         left = left.saturating_sub(data.end - data.start);
         if left == 0 {
+            beyond = true;
             break;
         }
         for start in (data.start..data.end).step_by(WINDOW_BYTES as usize) {
@@ -147,6 +149,7 @@ fn search(
     let places = places.collect();
     let look = match (rings(remote, map, headers)?, unused) {
         (Look::Nothing, Some(_)) => Look::Unused,
+        (Look::Nothing, None) if beyond => return Err(Bound::Data(MOST_SEARCHED_BYTES).into()),
         (look, _) => look,
     };
     Ok((look, places))

@@ -4,15 +4,14 @@ use super::*;
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSymbol};
 
-fn function(name: &str, start: u64, length: u64) -> Function<'_> {
+fn function(name: &str, start: u64, length: u64) -> Function {
     Function {
-        name,
-        addresses: start..start + length,
-        is_global: true,
+        name: name.to_owned(),
+        range: start..start + length,
     }
 }
 
-fn library() -> Vec<Function<'static>> {
+fn library() -> Vec<Function> {
     vec![
         function("timer_settime", 0x100, 0x40),
         function("__default_morecore", 0x300, 0x20),
@@ -31,7 +30,7 @@ fn library() -> Vec<Function<'static>> {
 
 #[test]
 fn what_lies_between_the_neighbours_is_mallocs() {
-    let library = Library::laid_out(&library()).unwrap();
+    let library = Library::among(&library()).unwrap();
     assert_eq!(library.malloc, 0x140..0xc00);
     assert_eq!(library.first_named, 0x300);
     assert_eq!(library.trim, 0xa80);
@@ -52,10 +51,10 @@ fn what_lies_between_the_neighbours_is_mallocs() {
 fn another_layout_is_refused() {
     let mut apart = library();
     apart.push(function("qsort", 0x9c0, 0x10));
-    let why = Library::laid_out(&apart).unwrap_err();
+    let why = Library::among(&apart).unwrap_err();
     assert!(why.contains("calloc is not beside"), "{why}");
     let stripped: Vec<_> = library().into_iter().take(3).collect();
-    let why = Library::laid_out(&stripped).unwrap_err();
+    let why = Library::among(&stripped).unwrap_err();
     assert!(why.contains("no symbol malloc_trim"), "{why}");
 }
 
@@ -63,7 +62,7 @@ const HERE: &str = "/usr/lib/x86_64-linux-gnu/libc.so.6";
 
 fn real(path: &str) -> Option<Library> {
     let file = File::open(path).ok()?;
-    Some(Library::among(&symbols(&file).unwrap()).unwrap())
+    Some(Library::among(&functions(&file).unwrap()).unwrap())
 }
 
 /// This machine's, and those of other distributions where their roots have been made.
