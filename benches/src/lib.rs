@@ -33,6 +33,7 @@ pub mod processors;
 pub mod program;
 pub mod report;
 pub mod role;
+pub mod rusage;
 pub mod side_by_side;
 pub mod surroundings;
 pub mod waiting;

@@ -26,7 +26,7 @@ struct Cli {
 }
 
 /// The benches that aren't criterion's.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "plain_c",
     "trace",
     "attach",
@@ -34,6 +34,7 @@ const OWN: [&str; 8] = [
     "footprint",
     "explain",
     "inspect",
+    "hostile",
     "held",
 ];
 
