@@ -83,6 +83,7 @@ mod remote;
 mod resident;
 mod retry;
 mod ring;
+mod sieve;
 mod size_class;
 mod state;
 mod step;

@@ -54,4 +54,8 @@ impl Memory for Fake {
         let each = pages.iter().map(|pages| pages.end - pages.start);
         Ok(each.sum())
     }
+
+    fn resident(&mut self, _: &[Range<u64>]) -> Result<Vec<Range<u64>>, Unreadable> {
+        Ok(vec![self.start..self.start + self.bytes.len() as u64])
+    }
 }

@@ -79,6 +79,17 @@ impl<'a> Heaps<'a> {
         }
     }
 
+    /// The piece of memory that an address is in; an empty one if no chunk can be there.
+    pub(super) fn around(&self, address: u64) -> Range<u64> {
+        match self {
+            Self::Within(map, bounds) => map.part_around(address, bounds),
+            Self::Only(heaps) => heaps
+                .iter()
+                .find(|heap| heap.contains(&address))
+                .map_or(address..address, Clone::clone),
+        }
+    }
+
     /// Whether the top may end at this address: where its heap does.
     pub(super) fn may_end_at(&self, end: u64) -> bool {
         match self {

@@ -6,12 +6,12 @@ use super::links::Links;
 use super::size_class::{self, ALIGNMENT_BYTES, SMALLEST_BYTES};
 use super::walk::{Chunk, FIRST_FAST};
 
-const PREVIOUS_IN_USE: u64 = 1;
+pub(super) const PREVIOUS_IN_USE: u64 = 1;
 /// A block with a mapping of its own.
 const MAPPED: u64 = 2;
 pub(super) const FLAGS: u64 = 15;
 /// Sizes are less than this, so that a bin's number has room beside one.
-const SIZE_LIMIT: u64 = 1 << 48;
+pub(super) const SIZE_LIMIT: u64 = 1 << 48;
 
 /// What can differ between lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -163,7 +163,7 @@ fn resident(
 ) -> Result<(), Unreadable> {
     let mut parts = Vec::new();
     let all = std::slice::from_ref(&window);
-    remote.resident()?.each(all, |part| parts.push(part))?;
+    remote.page_map()?.each(all, |part| parts.push(part))?;
     bytes.clear();
     if parts.is_empty() {
         return Ok(());

@@ -43,6 +43,10 @@ pub(super) trait Memory {
     /// page of zeros wouldn't. The ranges are of whole pages, in rising order, and do not overlap.
     fn resident_bytes(&mut self, pages: &[Range<u64>]) -> Result<u64, Unreadable>;
 
+    /// What of these pages is resident, in the same sense and rising order; what lies between them
+    /// may be told, too.
+    fn resident(&mut self, pages: &[Range<u64>]) -> Result<Vec<Range<u64>>, Unreadable>;
+
     /// How much of it may be looked at.
     fn limits(&self) -> Limits {
         Limits::WHOLE

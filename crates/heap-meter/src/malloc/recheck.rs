@@ -16,13 +16,16 @@ const PAGE_BYTES: u64 = 4096;
 /// Chunks to a batch, two places each, and the header's and the top's: as many places as one system
 /// call takes (`IOV_MAX`).
 const BATCH: usize = 511;
+/// To read so many more bytes costs less than to read another place.
+const NEAR_BYTES: u64 = 2048;
 const PREVIOUS_IN_USE: u64 = 1;
 
 /// A walk's chunks by rising address, as indices.
 pub(super) fn by_address(walk: &Walk) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..walk.chunks.len() as u32).collect();
-    order.sort_unstable_by_key(|index| walk.chunks[*index as usize].address);
-    order
+    let each = walk.chunks.iter().zip(0_u32..);
+    let mut order: Vec<(u64, u32)> = each.map(|(chunk, index)| (chunk.address, index)).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, index)| index).collect()
 }
 
 /// Whether chunks and top lie apart from each other.
@@ -154,12 +157,13 @@ impl Batch {
         }
     }
 
-    /// Adds a place; gives where its bytes will be. One on the page where the
-    /// last one ended is read with it, since two places cost more than what is between them.
+    /// Adds a place; gives where its bytes will be. One near the last one is read with it, since two
+    /// places cost more than what is between them; there may be no other page between.
     fn want(&mut self, place: Range<u64>) -> usize {
         if let Some(last) = self.places.last_mut()
             && place.start >= last.start
-            && place.start / PAGE_BYTES <= (last.end - 1) / PAGE_BYTES
+            && place.start / PAGE_BYTES <= last.end.div_ceil(PAGE_BYTES)
+            && place.start <= last.end + NEAR_BYTES
         {
             let at = self.length - (last.end - last.start) as usize;
             let at = at + (place.start - last.start) as usize;

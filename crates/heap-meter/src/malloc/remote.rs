@@ -43,7 +43,7 @@ impl<'p> Remote<'p> {
     }
 
     /// What the kernel says of its pages.
-    pub(super) fn resident(&mut self) -> Result<&mut Resident, Unreadable> {
+    pub(super) fn page_map(&mut self) -> Result<&mut Resident, Unreadable> {
         let resident = match self.resident.take() {
             Some(resident) => resident,
             None => Resident::open(self.process, self.deadline)?,
@@ -120,6 +120,15 @@ impl Memory for Remote<'_> {
         if pages.is_empty() {
             return Ok(0);
         }
-        self.resident()?.bytes(pages)
+        self.page_map()?.bytes(pages)
+    }
+
+    fn resident(&mut self, pages: &[Range<u64>]) -> Result<Vec<Range<u64>>, Unreadable> {
+        let mut found = Vec::new();
+        if !pages.is_empty() {
+            self.page_map()?
+                .each(pages, |resident| found.push(resident))?;
+        }
+        Ok(found)
     }
 }

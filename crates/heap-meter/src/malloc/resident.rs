@@ -49,11 +49,12 @@ pub(super) struct Resident {
     page_bytes: u64,
     deadline: Deadline,
     pub(super) way: Way,
+    regions: Vec<Region>,
 }
 
 /// `struct page_region`.
 #[repr(C)]
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Region {
     start: u64,
     end: u64,
@@ -95,6 +96,7 @@ impl Resident {
             page_bytes: page_size_bytes(),
             deadline,
             way: Way::Scan,
+            regions: vec![Region::default(); REGIONS],
         })
     }
 
@@ -143,12 +145,15 @@ impl Resident {
         Ok(())
     }
 
-    fn scan(&self, span: Range<u64>, tell: &mut impl FnMut(Range<u64>)) -> Result<(), Unreadable> {
+    fn scan(
+        &mut self,
+        span: Range<u64>,
+        tell: &mut impl FnMut(Range<u64>),
+    ) -> Result<(), Unreadable> {
         /// `_IOWR('f', 16, struct pm_scan_arg)`
         const REQUEST: u64 = 3 << 30 | (size_of::<Scan>() as u64) << 16 | (b'f' as u64) << 8 | 16;
         const PAGE_IS_PRESENT: u64 = 1 << 3;
         const PAGE_IS_PFNZERO: u64 = 1 << 5;
-        let mut regions = vec![Region::default(); REGIONS];
         let mut start = span.start;
         while start < span.end {
             self.deadline.check()?;
@@ -156,19 +161,19 @@ impl Resident {
                 size: size_of::<Scan>() as u64,
                 start,
                 end: span.end,
-                regions: regions.as_mut_ptr() as u64,
-                regions_length: REGIONS as u64,
+                regions: self.regions.as_mut_ptr() as u64,
+                regions_length: self.regions.len() as u64,
                 category_inverted: PAGE_IS_PFNZERO,
                 category_mask: PAGE_IS_PRESENT | PAGE_IS_PFNZERO,
                 return_mask: PAGE_IS_PRESENT,
                 ..Scan::default()
             };
-            // SAFETY: the kernel writes at most `regions_length` regions to `regions`, which is
+            // SAFETY: the kernel writes at most `regions_length` regions to `self.regions`, which is
             // that long, and to `scan`.
             let result =
                 unsafe { libc::ioctl(self.pagemap.as_raw_fd(), REQUEST as _, &raw mut scan) };
             let filled = Errno::result(result).map_err(unreadable)? as usize;
-            for region in &regions[..filled.min(REGIONS)] {
+            for region in self.regions.iter().take(filled) {
                 tell(region.start..region.end);
             }
             if scan.walk_end <= start {

@@ -32,6 +32,16 @@ struct Heap {
 
 impl Heap {
     fn new(layout: &'static Layout, links: Links, sizes: &[u64]) -> Self {
+        Self::in_order(layout, links, sizes, |_| 0)
+    }
+
+    /// One whose lists are in the order of what `key` makes of the chunks' addresses.
+    fn in_order(
+        layout: &'static Layout,
+        links: Links,
+        sizes: &[u64],
+        key: impl Fn(u64) -> u64,
+    ) -> Self {
         let used: u64 = sizes.iter().map(|size| size + 32).sum();
         let top = HEAP + used + 32;
         let end = (top + 0x2000).next_multiple_of(4096);
@@ -73,6 +83,9 @@ impl Heap {
                 2..64 => heap.expected.small_bytes += size,
                 _ => heap.expected.large_bytes += size,
             }
+        }
+        for list in bins.iter_mut().chain(&mut fast) {
+            list.sort_by_key(|chunk| key(*chunk));
         }
         heap.write(address + 8, 32 | 1);
         heap.in_use_bits(sizes, &bins);
@@ -157,6 +170,20 @@ fn sizes(raw: &[u16]) -> Vec<u64> {
 fn a_small_heap_is_understood_to_the_byte() {
     for (layout, links) in FORMS {
         let mut heap = Heap::new(layout, links, &[320, 48, 1008, 32, 4096, 64, 2048, 2048]);
+        let expected = heap.expected;
+        assert_eq!(heap.examined(), [expected], "{layout:?} {links:?}");
+    }
+}
+
+/// So many that their memory is read as a whole, but for a few lists.
+#[test]
+fn a_heap_without_any_order_is_understood_to_the_byte() {
+    let sizes: Vec<u64> = (0..4000_u64)
+        .map(|count| [48, 320, 1504, 64][count as usize % 4])
+        .collect();
+    for (layout, links) in FORMS {
+        let scattered = |chunk: u64| chunk.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut heap = Heap::in_order(layout, links, &sizes, scattered);
         let expected = heap.expected;
         assert_eq!(heap.examined(), [expected], "{layout:?} {links:?}");
     }

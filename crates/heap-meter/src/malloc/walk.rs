@@ -1,10 +1,11 @@
 //! Collects all free chunks of an arena.
 //!
-//! All lists are followed at once: each step of each needs a page, and pages are read together,
-//! since a system call costs more than what it reads.
+//! All lists are followed at once: each step of each needs a place, and places are read together,
+//! since a system call costs more than what it reads. Where lists turn out to be long and without
+//! any order, the memory that they are in is read as a whole.
 
 use super::ahead;
-use super::cache::Cache;
+use super::cache::{Cache, PAGE_BYTES};
 use super::flaw::Flaw;
 use super::glance;
 use super::header::Header;
@@ -14,13 +15,14 @@ use super::limits::{Bound, Limits};
 use super::links::Links;
 use super::list::{FLAGS, Kind, List};
 use super::memory::{Memory, Unreadable};
+use super::sieve::Sieve;
 use super::size_class::SMALLEST_BYTES;
 
 /// Numbers of fast bins follow those of the others.
 pub(super) const FIRST_FAST: u8 = BINS as u8;
 const PREVIOUS_IN_USE: u64 = 1;
 /// After so many pages the header is looked at once more.
-const PAGES_BETWEEN: usize = 16;
+const PAGES_BETWEEN: u64 = 16;
 
 /// A free chunk: where, how large, in which bin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +125,7 @@ impl Walk {
         cache.empty(header.system_bytes());
         // Pages since the header was looked at.
         let mut pages = 0;
+        let mut sieve = Sieve::default();
         loop {
             let mut open: Vec<&mut List> =
                 lists.iter_mut().filter(|list| !list.is_done()).collect();
@@ -132,14 +135,23 @@ impl Walk {
             for list in &open {
                 list.check_place(heaps)?;
             }
+            let due = open.iter().find_map(|list| sieve.is_due(heaps, list.next));
+            if let Some(piece) = due {
+                sieve.sift(memory, header, heaps, self.links, piece)?;
+                for list in open {
+                    follow(list, cache, &sieve, heaps, &mut budget)?;
+                }
+                continue;
+            }
+            sieve.count(open.len());
             // First, so that they are there when the lists are followed.
-            let mut places = ahead::pages(memory, &open, heaps)?;
+            let mut places = ahead::places(memory, &open, heaps)?;
             let guessed = places.len();
-            places.extend(
-                open.iter()
-                    .map(|list| list.next..list.next + SMALLEST_BYTES),
-            );
-            pages += places.len();
+            places.extend(open.iter().map(|list| ahead::needed(list)));
+            pages += places
+                .iter()
+                .map(|place| (place.end - place.start).div_ceil(PAGE_BYTES))
+                .sum::<u64>();
             let beside = (pages >= PAGES_BETWEEN).then(|| header.place());
             if beside.is_some() {
                 pages = 0;
@@ -150,11 +162,12 @@ impl Walk {
                 beside,
                 |again| glance::same(header, again),
                 |cache, index| match index.checked_sub(guessed) {
-                    Some(index) => follow(open[index], cache, heaps, &mut budget),
+                    Some(index) => follow(open[index], cache, &sieve, heaps, &mut budget),
                     None => Ok(()),
                 },
             )?;
         }
+        drop(sieve);
         let count = lists.iter().map(|list| list.chunks.len()).sum();
         self.chunks.reserve_exact(count);
         for list in lists {
@@ -216,20 +229,24 @@ impl Budget {
     }
 }
 
-/// Goes along a list as far as its pages are there.
+/// Goes along a list as far as its chunks are there.
 fn follow(
     list: &mut List,
     cache: &Cache,
+    sieve: &Sieve,
     heaps: &Heaps<'_>,
     budget: &mut Budget,
 ) -> Result<(), Flaw> {
     while !list.is_done() {
         list.check_place(heaps)?;
-        let word = |at| cache.word(list.next + at);
-        let (Some(size), Some(forward), Some(back)) = (word(8), word(16), word(24)) else {
+        let cached = || {
+            let word = |at| cache.word(list.next + at);
+            Some([word(8)?, word(16)?, word(24)?])
+        };
+        let Some(words) = cached().or_else(|| sieve.words(list.next)) else {
             break;
         };
-        let size = list.take([size, forward, back], heaps)?;
+        let size = list.take(words, heaps)?;
         budget.spend(size)?;
     }
     Ok(())
