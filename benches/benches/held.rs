@@ -6,6 +6,8 @@
 //! resident nor with its free chunks, of which `malloc_trim` visits every one: from 10³ to 10⁶ of
 //! them it may stand still for 1.5 times as long as `malloc_trim` takes by itself, and 5 ms.
 //!
+//! And it may not stand still for longer than was foretold (`--dry-run`).
+//!
 //! Each run has a fresh process, as a heap can be given back once. The times are those for which it
 //! stands still, not those of the watcher.
 
@@ -22,6 +24,7 @@ use serde_json::Value;
 const HELD: &str = "held and let go";
 const ITS_OWN: &str = "its own malloc_trim";
 const TRIMMED: &str = "brkhole trim";
+const FORETOLD: &str = "as foretold";
 /// Its own, and what is allowed on top of that, half of it and 5 ms: at most as much is required.
 const ALLOWED: &str = "1.5 of its own and 5 ms";
 const ON_TOP_SECONDS: f64 = 0.005;
@@ -111,9 +114,11 @@ impl Heap<'_> {
             .parameter("threads", self.threads)
             .arm(HELD, || self.held())
             .arm(ITS_OWN, || self.start()?.go())
+            .arm(FORETOLD, || self.foretold())
             .arm(TRIMMED, || self.trimmed())
             .compare(HELD, TRIMMED)
             .compare(ITS_OWN, TRIMMED)
+            .require(FORETOLD, TRIMMED, Limits::at_most(1.0))
     }
 
     /// With what is required of chunks.
@@ -121,7 +126,9 @@ impl Heap<'_> {
         Contest::new(name)
             .parameter("chunks", self.chunks)
             .arm(ALLOWED, || Ok(self.start()?.go()? * TIMES + ON_TOP_SECONDS))
+            .arm(FORETOLD, || self.foretold())
             .arm(TRIMMED, || self.trimmed())
+            .require(FORETOLD, TRIMMED, Limits::at_most(1.0))
             .require(ALLOWED, TRIMMED, Limits::at_most(1.0))
     }
 
@@ -139,18 +146,32 @@ impl Heap<'_> {
         Ok(held.release().as_secs_f64())
     }
 
-    /// All of it has to come back, or another thing was measured.
-    fn trimmed(&self) -> anyhow::Result<f64> {
-        let mut waiting = self.start()?;
+    /// What `brkhole trim` reports.
+    fn report(&self, waiting: &Waiting, options: &[&str]) -> anyhow::Result<Value> {
         let output = Command::new(self.brkhole)
             .args(["trim", "--max-hold", "60", "--format", "json"])
+            .args(options)
             .arg(waiting.pid().to_string())
             .output()
             .context("can't start brkhole")?;
         let complaint = String::from_utf8_lossy(&output.stderr);
         anyhow::ensure!(output.status.success(), "brkhole trim: {complaint}");
-        let reports: Value = serde_json::from_slice(&output.stdout)?;
-        let report = &reports[0];
+        let mut reports: Value = serde_json::from_slice(&output.stdout)?;
+        Ok(reports[0].take())
+    }
+
+    fn foretold(&self) -> anyhow::Result<f64> {
+        let mut waiting = self.start()?;
+        let report = self.report(&waiting, &["--dry-run"])?;
+        waiting.go()?;
+        let seconds = report["predicted_held_seconds"].as_f64();
+        seconds.context("brkhole trim tells how long the process would stand still")
+    }
+
+    /// All of it has to come back, or another thing was measured.
+    fn trimmed(&self) -> anyhow::Result<f64> {
+        let mut waiting = self.start()?;
+        let report = self.report(&waiting, &[])?;
         let returned = report["returned_bytes"].as_u64();
         let returned = returned.context("brkhole trim tells what was given back")?;
         // Of each run, what is on pages with other blocks stays.
