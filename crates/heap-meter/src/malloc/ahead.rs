@@ -164,7 +164,8 @@ mod tests {
     }
 
     fn pages(numbers: Range<u64>) -> [Range<u64>; 1] {
-        [numbers.start * PAGE_BYTES..numbers.end * PAGE_BYTES]
+        let all = numbers.start * PAGE_BYTES..numbers.end * PAGE_BYTES;
+        [all]
     }
 
     fn chunks(starts: &[u64]) -> Vec<Range<u64>> {

@@ -19,14 +19,16 @@ use super::list::{FLAGS, PREVIOUS_IN_USE, SIZE_LIMIT};
 use super::memory::{Memory, word};
 use super::size_class::{self, ALIGNMENT_BYTES, SMALLEST_BYTES};
 
+/// Bits of a size that are set in no free chunk: it has a mapping of its own, and one that is none.
+const NEVER_FREE: u64 = 0b1010;
 /// Memory that is read at once.
 const PART_BYTES: u64 = 512 << 10;
 /// A chunk's words reach so far beyond the 16 bytes that it begins with.
 const BEYOND_BYTES: u64 = SMALLEST_BYTES - ALIGNMENT_BYTES;
 /// Reads of single places that are spent in any case.
 const LEAST_READS: u64 = 64;
-/// One such read costs as much as so many pages of a piece.
-const READ_PAGES: u64 = 4;
+/// For each such read so many pages of a piece are worth to be read.
+const READ_PAGES: u64 = 1;
 
 /// What was sifted out.
 #[derive(Debug, Default)]
@@ -182,11 +184,13 @@ struct Mesh<'a> {
 impl Mesh<'_> {
     /// The words of what looks like a free chunk.
     fn hold_back(&self, bytes: &[u8], at: usize, address: u64) -> Option<[u64; 3]> {
-        let [size_word, forward, back] = [8, 16, 24].map(|offset| word(bytes, at + offset));
-        let size = size_word & !FLAGS;
-        if !(SMALLEST_BYTES..SIZE_LIMIT).contains(&size) {
+        let size_word = word(bytes, at + 8);
+        // Most of what lies there is no such thing.
+        if !(SMALLEST_BYTES..SIZE_LIMIT).contains(&size_word) || size_word & NEVER_FREE != 0 {
             return None;
         }
+        let size = size_word & !FLAGS;
+        let [forward, back] = [16, 24].map(|offset| word(bytes, at + offset));
         let is_held = self.is_in_ring(bytes, at, [size_word, forward, back])
             || self.fast.is_some_and(|links| {
                 size_class::fast_bin(size).is_some_and(|bin| bin < FAST_BINS as u64)
@@ -250,7 +254,7 @@ mod tests {
         let header = Header::read(memory, &WITH_FAST_BINS, ARENA).unwrap();
         let heaps = Heaps::Within(map, START..END);
         let mut sieve = Sieve::default();
-        sieve.count(LEAST_READS as usize * READ_PAGES as usize);
+        sieve.count(1000);
         let due = sieve.is_due(&heaps, NEXT).unwrap();
         let read = sieve.sift(memory, &header, &heaps, links, due);
         assert_eq!(read, Ok(()));
