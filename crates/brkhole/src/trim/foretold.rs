@@ -2,7 +2,7 @@
 //!
 //! It is `malloc_trim` that takes the time: it looks at every free chunk, and the kernel takes back
 //! every page. The speeds below are those of a virtual machine on which the blocks were freed in no
-//! order, so that nothing is in its caches, and half as much again; mostly it is faster. What else is
+//! order, so that nothing is in its caches, and a fifth more; mostly it is faster. What else is
 //! done meanwhile doesn't grow with the heap.
 
 use std::time::Duration;
