@@ -12,6 +12,7 @@ mod repeated_reading;
 
 use super::growth::FileGrowth;
 use super::whole::Story;
+use crate::event::Syscall;
 use crate::finding::{Finding, Severity};
 
 /// Growth below this is not worth a finding: a C library's start alone takes a part of it.
@@ -47,9 +48,15 @@ fn read_bytes(file: &FileGrowth) -> Option<u64> {
     (file.openings.read_known > 0).then_some(file.openings.read_bytes)
 }
 
+/// Whether it is known when a file ceased to be read: a log need not have the calls that tell.
+fn closings_are_seen(story: &Story) -> bool {
+    story.tally.get(Syscall::Close).calls > 0
+}
+
 /// How long a file was being read, where there is a clock.
 fn seconds(story: &Story, file: &FileGrowth) -> Option<f64> {
     let clock = story.growth.last_event();
+    let clock = clock.filter(|_| closings_are_seen(story));
     clock.map(|_| file.openings.time.as_secs_f64())
 }
 

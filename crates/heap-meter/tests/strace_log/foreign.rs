@@ -72,6 +72,13 @@ pub(super) const OTHERS: &[(&str, &str)] = &[
          brk(0x2000 &lt;unfinished ...&gt;<br>\nbrk(NULL) = 0x1000\n",
     ),
     (
+        "web page",
+        "<html><body><pre>\nexecve(&quot;/bin/x&quot;, [&quot;x&quot;], 0x7ffe /* 9 vars */) = 0\n\
+         brk(NULL) = 0x1000\nbrk(0x2000) = 0x2000\nbrk(0x3000) = 0x3000\nbrk(0x4000) = 0x4000\n\
+         brk(0x5000) = 0x5000\nbrk(0x6000) = 0x6000\nbrk(0x7000) = 0x7000\n\
+         brk(0x8000) = 0x8000\nbrk(0x9000) = 0x9000\nbrk(0xa000) = 0xa000\n</pre>\n",
+    ),
+    (
         "quoted-printable",
         "Content-Transfer-Encoding: quoted-printable\n\nbrk(NULL) =3D 0x1000\n\
          mmap(NULL, 4096, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)=\n =3D 0x7f00\n",

@@ -103,6 +103,15 @@ fn the_blocker_is_told_by_its_own_line() {
             "mmap(0x2b40000, 4096, PROT_READ, MAP_PRIVATE, 3</lib/x.so>, 0)",
             4,
         ),
+        (
+            "mmap(0x2b40000, 65536, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)",
+            4,
+        ),
+        (
+            "mmap(0x2b40000, 65536, PROT_READ|PROT_WRITE, \
+             MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED_NOREPLACE, -1, 0)",
+            4,
+        ),
     ] {
         let log = format!(
             "brk(0x2b40000) = 0x2b40000\n{call} = 0x2b40000\nbrk(0x2b61000) = 0x2b40000\n{FALLBACK}"
@@ -113,7 +122,14 @@ fn the_blocker_is_told_by_its_own_line() {
         assert_eq!(blocker["start"], "0x2b40000", "{call}");
         assert_eq!(blocker["line"], line);
         assert_eq!(blocked.evidence["room_bytes"], 0);
-        assert!(blocked.message.contains("line 4"), "{blocked}");
+        assert!(
+            blocked.message.contains("line 4, lies directly"),
+            "{blocked}"
+        );
+        assert!(!blocked.message.contains(",,"), "{blocked}");
+        // A hint is a wish for low memory, an exact place is not.
+        let wishes = !call.contains("FIXED") && call.contains("ANONYMOUS");
+        assert_eq!(blocked.message.contains("below 2 GiB"), wishes, "{blocked}");
         // Once it is unmapped, it is not in the way.
         let log = format!(
             "brk(0x2b40000) = 0x2b40000\n{call} = 0x2b40000\nmunmap(0x2b40000, 65536) = 0\n\

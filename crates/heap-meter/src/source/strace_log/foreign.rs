@@ -14,6 +14,8 @@ pub(super) struct Format {
     has: fn(line: &[u8], straces: bool) -> bool,
 }
 
+const WEB_PAGE: &str = "a web page";
+
 const STRACE: &str = "log the program with `strace -f -ttt -o LOG COMMAND` instead";
 
 const FORMATS: &[Format] = &[
@@ -64,15 +66,13 @@ const FORMATS: &[Format] = &[
         has: |line, straces| !straces && (holds(line, b" CALL  ") || holds(line, b" RET   ")),
     },
     Format {
-        what: "a web page",
+        what: WEB_PAGE,
         advice: "save the log itself (its raw text or attachment)",
         has: |line, straces| {
-            let begins = |tag: &[u8]| {
-                let start = line.trim_ascii_start();
-                start.len() >= tag.len() && start[..tag.len()].eq_ignore_ascii_case(tag)
-            };
-            begins(b"<!doctype html")
-                || begins(b"<html")
+            let end = line.trim_ascii_end();
+            let breaks = [&b"<br>"[..], b"<br/>", b"<br />"];
+            begins_page(line)
+                || breaks.iter().any(|tag| end.ends_with(tag))
                 || !straces && HTML.iter().any(|mark| holds(line, mark))
         },
     },
@@ -121,6 +121,13 @@ const FORMATS: &[Format] = &[
 const OTHER_SYSTEM: &str = "only logs of Linux's strace can be explained: on another system calls, \
                             flags and malloc are others";
 
+/// Whether a web page begins with this line.
+fn begins_page(line: &[u8]) -> bool {
+    let line = line.trim_ascii_start();
+    let mut tags = [&b"<!doctype html"[..], b"<html"].into_iter();
+    tags.any(|tag| line.len() >= tag.len() && line[..tag.len()].eq_ignore_ascii_case(tag))
+}
+
 /// What stands in lines of a web page. (`3</etc/hosts>` is `strace -y`'s.)
 const HTML: [&[u8]; 13] = [
     b"&quot;", b"&#34;", b"&lt;", b"&gt;", b"<br", b"</span>", b"</pre>", b"</code>", b"</div>",
@@ -154,7 +161,10 @@ pub(super) fn named(lines: &[&[u8]], bare: &[&[u8]]) -> Option<Format> {
                 false => others += usize::from(readable(at)),
             }
         }
-        marked > 0 && 4 * marked >= others
+        // Most lines of a page may be as strace wrote them: they have neither strings nor tags.
+        let is_page =
+            format.what == WEB_PAGE && lines.first().is_some_and(|line| begins_page(line));
+        is_page || marked > 0 && 4 * marked >= others
     };
     let mut formats = FORMATS.iter();
     formats

@@ -55,7 +55,9 @@ pub(super) fn are_before(lines: &[Cow<'_, [u8]>]) -> bool {
         _ => {
             marks.len() >= TELLING
                 && (first.number == 1 || first.indented)
-                && pairs.all(|(one, next)| next.number == one.number + 1 && next.separator == b' ')
+                && pairs.all(|(one, next)| {
+                    one.number.checked_add(1) == Some(next.number) && next.separator == b' '
+                })
         }
     }
 }
@@ -85,6 +87,10 @@ mod tests {
             (false, &["     0.000012 brk(0)", "     0.000013 brk(0)"]),
             (false, &["brk(0)"]),
             (false, &[]),
+            (
+                false,
+                &[" 18446744073709551615 brk(0)", " 0 brk(0)", " 1 brk(0)"],
+            ),
         ] {
             let lines: Vec<_> = lines
                 .iter()

@@ -95,7 +95,7 @@ fn described(by: &Blocker) -> String {
     if by.kind == Some(Kind::LowMemory) {
         text.push_str(
             ", which the program asked for below 2 GiB (as a LuaJIT with 32-bit GC pointers does \
-             for its objects),",
+             for its objects)",
         );
     }
     if let Some(call) = &by.mapped_by {
@@ -104,7 +104,10 @@ fn described(by: &Blocker) -> String {
             (None, at) if at.is_zero() => String::new(),
             (None, at) => format!(", {} after the start", Seconds::from(at)),
         };
-        text.push_str(&format!(", made by {call}{place},"));
+        text.push_str(&format!(", made by {call}{place}"));
+    }
+    if by.kind == Some(Kind::LowMemory) || by.mapped_by.is_some() {
+        text.push(',');
     }
     text
 }

@@ -16,14 +16,16 @@ pub(super) fn find(story: &Story) -> Vec<Finding> {
     let asked_bytes = story.growth.asked_bytes();
     let files = story.growth.by_file().into_iter();
     files
-        .filter(|file| is_telling(file, asked_bytes))
+        .filter(|file| is_telling(story, file))
         .take(MOST)
         .map(|file| finding(file, asked_bytes))
         .collect()
 }
 
-pub(super) fn is_telling(file: &FileGrowth, asked_bytes: u64) -> bool {
-    file.most_opens_by_one >= OPENS
+pub(super) fn is_telling(story: &Story, file: &FileGrowth) -> bool {
+    let asked_bytes = story.growth.asked_bytes();
+    super::closings_are_seen(story)
+        && file.most_opens_by_one >= OPENS
         && file.openings.most_grew_of(file.opens)
         && file.bytes() >= WORTH_TELLING_BYTES
         && file.bytes() as f64 >= SHARE * asked_bytes as f64

@@ -45,11 +45,12 @@ fn is_telling(story: &Story, file: &FileGrowth) -> bool {
     let openings = &file.openings;
     if file.most_opens_by_one < OPENS
         || is_the_kernels(&file.path)
-        || repeated_file::is_telling(file, story.growth.asked_bytes())
+        || repeated_file::is_telling(story, file)
     {
         return false;
     }
-    match story.growth.last_event() {
+    let clock = story.growth.last_event();
+    match clock.filter(|_| super::closings_are_seen(story)) {
         Some(run) => {
             let share_of = |whole: Duration| openings.time.as_secs_f64() / whole.as_secs_f64();
             openings.time >= LEAST
@@ -96,11 +97,12 @@ pub(super) fn finding(story: &Story, file: &FileGrowth) -> Finding {
             Seconds(seconds)
         );
     }
-    // A log need not have the calls by which memory comes, nor those that end an opening.
+    // A log need not have the calls by which memory comes.
     let seen = |syscall| story.tally.get(syscall).calls > 0;
     let memory_seen = seen(Syscall::Brk) || seen(Syscall::Mmap) || seen(Syscall::Mremap);
+    let closed = super::closings_are_seen(story);
     message += match (openings.grown, memory_seen, seconds) {
-        (0, true, _) if !seen(Syscall::Close) => {
+        (_, true, _) if !closed => {
             ". No close was seen, so its cost isn't known, in memory or in time."
         }
         (0, false, Some(_)) => ". No brk or mmap was seen: what is known to be spent is time.",
@@ -116,7 +118,7 @@ pub(super) fn finding(story: &Story, file: &FileGrowth) -> Finding {
     Finding::new("repeated-reading", Severity::Warning, message)
         .evidence("path", path)
         .evidence("openings", file.opens)
-        .evidence("openings_grown", openings.grown)
+        .evidence("openings_grown", closed.then_some(openings.grown))
         .evidence("bytes", super::read_bytes(file))
         .evidence("seconds", seconds)
         .remedy("Have the program read it once and keep what it makes of it.")

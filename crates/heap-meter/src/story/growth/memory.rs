@@ -296,7 +296,7 @@ impl Memory {
         if !for_data || !has(flags, libc::MAP_ANONYMOUS) {
             return false;
         }
-        if has(flags, libc::MAP_FIXED) {
+        if has(flags, libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE) {
             return self.ranges.kind_at(range.start) == Some(Kind::LowMemory);
         }
         low::asked_for(hint, flags, range)

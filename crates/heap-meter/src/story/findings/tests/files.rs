@@ -156,6 +156,22 @@ fn an_image_that_is_probed_and_then_kept_open_is_not_read_again_and_again() {
 }
 
 #[test]
+fn without_closings_nobody_knows_when_a_file_was_being_read() {
+    let mut told = Told::new();
+    for _ in 0..100 {
+        told.call(Syscall::Openat, &[0, 0, 0], 3, Some(BUNDLE));
+        told.pause(20).grow(132 * 1024);
+    }
+    // Growth and time may have come after each.
+    assert_eq!(told.kinds(), [""; 0]);
+    let file = told.story.growth.by_file()[0];
+    let finding = told.story.repeated_reading(file);
+    assert!(finding.message.contains("No close was seen"), "{finding}");
+    assert!(finding.evidence["seconds"].is_null());
+    assert!(finding.evidence["openings_grown"].is_null());
+}
+
+#[test]
 fn large_mappings_are_not_said_to_be_malloc_s_blocks() {
     let mut told = Told::new();
     told.map(64 * MIB);

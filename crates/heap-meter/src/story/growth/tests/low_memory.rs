@@ -70,6 +70,8 @@ fn an_exact_place_is_not_asking_for_low_memory() {
     .mprotect(HEAP, 4096, RW)
     .found(&[(0x40_0000, 8192)], None)
     .mmap(0x40_0000, 8192, RW, ANONYMOUS | libc::MAP_FIXED);
+    // The same for data, where something may not be replaced.
+    told.low_mmap(0x50_0000, MIB, libc::MAP_FIXED_NOREPLACE, 0x50_0000);
     assert_eq!(told.0.by_kind()[Kind::LowMemory], 0);
 }
 
