@@ -22,7 +22,6 @@ mod sequence;
 #[cfg(all(test, target_arch = "x86_64"))]
 mod sleeper;
 mod status;
-mod symbols;
 mod table;
 mod words;
 

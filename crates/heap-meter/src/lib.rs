@@ -45,6 +45,8 @@ use suite as _;
 
 pub mod address_space;
 pub mod diagnosis;
+#[cfg(feature = "stacks")]
+pub mod elf;
 pub mod environment;
 pub mod event;
 pub mod experiment;

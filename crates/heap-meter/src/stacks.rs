@@ -3,7 +3,7 @@
 //!
 //! [`Stacks::of`] looks at a thread that is stopped under ptrace. framehop finds the way back from
 //! function to function by the unwind tables that every program carries, so neither frame pointers
-//! nor debug information are needed; blazesym finds the names, in the file's own symbols or, where
+//! nor debug information are needed; the names are in the file's own symbols or, where
 //! those were stripped, in the file that `/usr/lib/debug` has for the same build. A function that
 //! the compiler made part of another is told as that other one. The files are those that the
 //! process sees, wherever its mount namespace has them, and a file once opened stays open, so
@@ -22,6 +22,7 @@
 mod chain;
 #[cfg(test)]
 mod damaged;
+mod demangle;
 #[cfg(target_arch = "x86_64")]
 mod expression;
 mod image;
@@ -33,7 +34,6 @@ mod recover;
 mod registers;
 #[cfg(target_arch = "x86_64")]
 mod request;
-mod sections;
 mod separate;
 mod space;
 
@@ -59,7 +59,6 @@ const MOST_PROCESSES: usize = 64;
 /// Looks at the stacks of stopped threads, and remembers what is worth remembering: per process
 /// its executable mappings, per file its symbols, per address its name, each within bounds.
 ///
-/// It may be moved to another thread; the symbols are then read anew.
 pub struct Stacks {
     spaces: HashMap<i32, Space>,
     images: Images,

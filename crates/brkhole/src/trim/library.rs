@@ -4,15 +4,15 @@
 mod tests;
 
 use std::fs::{self, File};
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 
 use anyhow::{Context, anyhow, bail};
 use heap_meter::address_space::{AddressSpace, Mapping};
+use heap_meter::elf::{Function, SymbolTable, Symbols};
 use heap_meter::process::Process;
 use heap_meter::stacks::Stacks;
-
-use super::symbols::{Function, functions};
 
 /// Functions of glibc's `malloc.o`, by which its place among the library's code is known; besides
 /// them those whose names begin with `malloc_`. Some versions have names that others don't.
@@ -92,9 +92,9 @@ impl Library {
             bail!("{name} is mapped more than once, and whose malloc to call isn't clear");
         }
         let opened = File::open(&file.path).with_context(|| format!("can't open {name}"))?;
-        let functions =
-            functions(&opened).with_context(|| format!("can't read the symbols of {name}"))?;
-        let mut library = Self::among(&functions)
+        let symbols =
+            symbols(&opened).with_context(|| format!("can't read the symbols of {name}"))?;
+        let mut library = Self::among(&symbols)
             .map_err(|why| anyhow!("{name}: {why}"))?
             .at(file.bias);
         let of_file = space
@@ -131,8 +131,13 @@ impl Library {
         }
     }
 
-    /// Finds malloc among a library's functions.
-    fn among(functions: &[Function]) -> Result<Self, String> {
+    /// Finds malloc among the functions that a library names to others.
+    fn among(symbols: &Symbols) -> Result<Self, String> {
+        let global = symbols.functions().filter(|function| function.is_global);
+        Self::laid_out(&global.collect::<Vec<_>>())
+    }
+
+    fn laid_out(functions: &[Function<'_>]) -> Result<Self, String> {
         let find = |name: &str| functions.iter().find(|function| function.name == name);
         let missing = |name: &str| {
             format!(
@@ -141,14 +146,17 @@ impl Library {
             )
         };
         let starts = |of: fn(&str) -> bool| {
-            let chosen = functions.iter().filter(move |function| of(&function.name));
-            chosen.map(|function| function.range.start)
+            let chosen = functions.iter().filter(move |function| of(function.name));
+            chosen.map(|function| function.addresses.start)
         };
         let own: Vec<u64> = starts(is_mallocs).collect();
-        let malloc = find("malloc").ok_or_else(|| missing("malloc"))?.range.start;
+        let malloc = find("malloc")
+            .ok_or_else(|| missing("malloc"))?
+            .addresses
+            .start;
         let trim = find("malloc_trim").ok_or_else(|| missing("malloc_trim"))?;
         let neighbours = || {
-            let all = functions.iter().map(|function| &function.range);
+            let all = functions.iter().map(|function| &function.addresses);
             all.filter(|range| !own.contains(&range.start))
         };
         let below = neighbours().filter(|range| range.start < malloc);
@@ -163,7 +171,7 @@ impl Library {
         let first_named = own.iter().copied().filter(|start| range.contains(start));
         for name in NEEDED {
             let function = find(name).ok_or_else(|| missing(name))?;
-            if !range.contains(&function.range.start) || function.range.end > range.end {
+            if !range.contains(&function.addresses.start) || function.addresses.end > range.end {
                 return Err(format!(
                     "its malloc is not laid out as glibc's is: {name} is not beside the others"
                 ));
@@ -177,10 +185,10 @@ impl Library {
         let others = functions
             .iter()
             .filter(|function| BREAK.contains(&function.name.trim_start_matches('_')))
-            .map(|function| function.range.clone());
+            .map(|function| function.addresses.clone());
         Ok(Self {
-            trim: trim.range.start,
-            errno_location: find("__errno_location").map(|function| function.range.start),
+            trim: trim.addresses.start,
+            errno_location: find("__errno_location").map(|function| function.addresses.start),
             first_named: first_named.min().unwrap_or(malloc),
             malloc: range,
             others: others.collect(),
@@ -215,6 +223,18 @@ impl Library {
     pub(super) fn is_inside(&self, address: u64) -> bool {
         self.malloc.contains(&address) || self.others.iter().any(|range| range.contains(&address))
     }
+}
+
+/// What a file names to others; of a static program, what its parts name to each other.
+fn symbols(file: &File) -> io::Result<Symbols> {
+    let exported = Symbols::read(file, SymbolTable::Dynsym)?;
+    if exported
+        .functions()
+        .any(|function| function.name == "malloc")
+    {
+        return Ok(exported);
+    }
+    Symbols::read(file, SymbolTable::Symtab)
 }
 
 fn code(space: &AddressSpace) -> impl Iterator<Item = &Mapping> {

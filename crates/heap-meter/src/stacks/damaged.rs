@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::image::Image;
+use super::image::{Content, Image};
 use super::images::Images;
 #[cfg(target_arch = "x86_64")]
 use super::{memory::Memory, recover, space::Module};
+use crate::elf::SymbolTable;
 
 /// A small program that every machine has.
 const PROGRAM: &str = "/bin/true";
@@ -64,7 +65,7 @@ fn any_damage_is_survived() {
         if numbers.next(10) == 0 {
             bytes.truncate(numbers.next(whole.len()));
         }
-        if let Ok(image) = Image::copied(bytes, 0, "damaged".into()) {
+        if let Ok(image) = Image::of(Content::Copy(bytes), 0, "damaged".into()) {
             read_all_the_same += 1;
             let image = Arc::new(image);
             for _ in 0..20 {
@@ -99,6 +100,10 @@ fn what_is_too_large_is_not_read() {
         file.set_len(1 << 30).unwrap();
         let metadata = file.metadata().unwrap();
         let opened = Images::default().open(file, &metadata, "sparse".into());
+        let opened = opened.and_then(|image| {
+            image.symbols(SymbolTable::Symtab)?;
+            image.symbols(SymbolTable::Dynsym)
+        });
         refused += usize::from(opened.is_err_and(|error| error.to_string().contains("are read")));
         bytes[size..size + 8].copy_from_slice(&before.to_le_bytes());
     }

@@ -6,10 +6,12 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
-use super::image::Image;
+use super::image::{Content, Image};
 
 /// So many files are kept open at most; those in use stay open beyond it.
 const MOST_IMAGES: usize = 256;
+/// So much is kept of their tables; those in use are kept, and no others read beyond it.
+const MOST_TABLE_BYTES: usize = 256 << 20;
 /// So many files that could not be opened are told by name.
 const MOST_NAMED: usize = 4;
 
@@ -36,7 +38,7 @@ impl Images {
     /// The image of an open file.
     ///
     /// # Errors
-    /// If it isn't a 64-bit ELF file or can't be mapped.
+    /// If it isn't a 64-bit ELF file, or too much is kept of others.
     pub(super) fn open(
         &mut self,
         file: File,
@@ -52,10 +54,14 @@ impl Images {
         if let Some(image) = self.files.get(&identity) {
             return Ok(Arc::clone(image));
         }
-        if self.files.len() >= MOST_IMAGES {
+        if self.files.len() >= MOST_IMAGES || self.table_bytes() >= MOST_TABLE_BYTES {
             self.files.retain(|_, image| Arc::strong_count(image) > 1);
         }
-        let image = Arc::new(Image::open(file, self.next_id(), name)?);
+        if self.table_bytes() >= MOST_TABLE_BYTES {
+            let why = "other files' tables take all the memory that this is worth";
+            return Err(io::Error::new(io::ErrorKind::OutOfMemory, why));
+        }
+        let image = Arc::new(Image::of(Content::File(file), self.next_id(), name)?);
         self.files.insert(identity, Arc::clone(&image));
         Ok(image)
     }
@@ -66,12 +72,21 @@ impl Images {
     /// # Errors
     /// If it isn't a 64-bit ELF file.
     pub(super) fn copied(&mut self, bytes: Vec<u8>, name: &str) -> io::Result<Arc<Image>> {
-        if let Some(image) = self.vdso.as_ref().filter(|image| image.bytes() == bytes) {
+        if let Some(image) = self.vdso.as_ref().filter(|image| image.is_copy_of(&bytes)) {
             return Ok(Arc::clone(image));
         }
-        let image = Arc::new(Image::copied(bytes, self.next_id(), name.into())?);
+        let image = Arc::new(Image::of(
+            Content::Copy(bytes),
+            self.next_id(),
+            name.into(),
+        )?);
         self.vdso = Some(Arc::clone(&image));
         Ok(image)
+    }
+
+    fn table_bytes(&self) -> usize {
+        let images = self.files.values();
+        images.map(|image| image.elf.table_bytes()).sum()
     }
 
     fn next_id(&mut self) -> u64 {

@@ -6,6 +6,8 @@
 //! hold is safe to ask for: what isn't mapped there is not read.
 #![allow(unsafe_code)]
 
+use std::borrow::Cow;
+
 /// Bytes to a piece; a multiple of the page size.
 const PIECE_BYTES: u64 = 32 * 1024;
 /// Each page is asked for by itself, so that one that is missing doesn't take the others with it.
@@ -93,7 +95,7 @@ pub(super) fn read(pid: i32, start: u64, length_bytes: u64) -> Option<Vec<u8>> {
 ///
 /// # References
 /// process_vm_readv(2)
-pub(super) fn holds(pid: i32, expected: &[(u64, &[u8])]) -> bool {
+pub(super) fn holds(pid: i32, expected: &[(u64, Cow<'_, [u8]>)]) -> bool {
     let sum = expected.iter().map(|(_, bytes)| bytes.len()).sum();
     let mut buffer = vec![0_u8; sum];
     let local = libc::iovec {
@@ -123,6 +125,6 @@ pub(super) fn holds(pid: i32, expected: &[(u64, &[u8])]) -> bool {
         && expected.iter().all(|(_, bytes)| {
             let (now, after) = rest.split_at(bytes.len());
             rest = after;
-            now == *bytes
+            now == &**bytes
         })
 }

@@ -1,21 +1,18 @@
 //! Names for code addresses.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use blazesym::symbolize::source::{Elf, Source};
-use blazesym::symbolize::{Input, Symbolized, Symbolizer};
-
-use super::separate::{self, Symbols};
+use super::demangle::demangled;
+use super::separate;
 use super::space::{Holds, Module, Part};
+use crate::elf::Symbols;
 
 /// So many addresses are remembered by name.
 const MOST_NAMES: usize = 16_384;
-/// The symboliser keeps the symbols of so many files.
-const MOST_FILES: usize = 64;
+/// So much is kept of files' symbols. The next file's are read all the same: the others' go.
+const MOST_TABLE_BYTES: usize = 256 << 20;
 
 /// An address's name and what follows from it.
 #[derive(Clone, Debug)]
@@ -41,48 +38,25 @@ pub(super) enum Allocator {
 
 /// Finds names and remembers them.
 pub(super) struct Names {
-    owner: u64,
     debug_directories: Option<Vec<PathBuf>>,
     /// By image and address in the file.
     known: HashMap<(u64, u64), Named>,
     texts: HashSet<Arc<str>>,
+    /// The functions of each image.
+    files: HashMap<u64, Symbols>,
+    table_bytes: usize,
     unreadable: HashSet<Box<str>>,
-}
-
-thread_local! {
-    /// The symboliser belongs to a thread, as its parts can't be moved to another one.
-    static SYMBOLIZER: RefCell<Option<Tables>> = const { RefCell::new(None) };
-}
-
-struct Tables {
-    owner: u64,
-    /// Where each image's symbols are.
-    files: HashMap<u64, Option<Symbols>>,
-    symbolizer: Symbolizer,
-}
-
-impl Tables {
-    fn of(owner: u64) -> Self {
-        let symbolizer = Symbolizer::builder()
-            .enable_code_info(false)
-            .enable_inlined_fns(false);
-        Self {
-            owner,
-            files: HashMap::new(),
-            symbolizer: symbolizer.build(),
-        }
-    }
 }
 
 impl Names {
     /// `debug_directories`: where separate debug information is; `None` for the usual places.
     pub(super) fn new(debug_directories: Option<Vec<PathBuf>>) -> Self {
-        static OWNERS: AtomicU64 = AtomicU64::new(0);
         Self {
-            owner: OWNERS.fetch_add(1, Ordering::Relaxed),
             debug_directories,
             known: HashMap::new(),
             texts: HashSet::new(),
+            files: HashMap::new(),
+            table_bytes: 0,
             unreadable: HashSet::new(),
         }
     }
@@ -142,37 +116,20 @@ impl Names {
 
     fn function(&mut self, module: &Module, stated: u64) -> Option<String> {
         let image = &module.image;
-        let owner = self.owner;
-        let directories = self.debug_directories.as_deref();
-        let found = SYMBOLIZER.with_borrow_mut(|slot| {
-            let used_up =
-                |tables: &Tables| tables.owner != owner || tables.files.len() >= MOST_FILES;
-            if slot.as_ref().is_some_and(used_up) {
-                *slot = None;
+        if !self.files.contains_key(&image.id) {
+            let directories = self.debug_directories.as_deref();
+            let symbols = separate::symbols_of(image, directories).unwrap_or_else(|_| {
+                self.unreadable.insert(image.name.clone());
+                Symbols::default()
+            });
+            if self.table_bytes > MOST_TABLE_BYTES {
+                self.files.clear();
+                self.table_bytes = 0;
             }
-            let tables = slot.get_or_insert_with(|| Tables::of(owner));
-            let files = tables.files.entry(image.id);
-            let symbols = files.or_insert_with(|| separate::symbols_of(image, directories));
-            let mut elf = Elf::new(&symbols.as_ref()?.path);
-            // A name is in the symbols already; debug information would take many times the
-            // memory and the time to tell it again. Nor are files opened then that this one names.
-            elf.debug_syms = false;
-            let input = Input::VirtOffset(stated);
-            Some(
-                match tables
-                    .symbolizer
-                    .symbolize_single(&Source::from(elf), input)
-                {
-                    Ok(Symbolized::Sym(symbol)) => Ok(Some(cut(&symbol.name).to_owned())),
-                    Ok(Symbolized::Unknown(_)) => Ok(None),
-                    Err(error) => Err(error),
-                },
-            )
-        });
-        found?.unwrap_or_else(|_| {
-            self.unreadable.insert(image.name.clone());
-            None
-        })
+            self.table_bytes += symbols.table_bytes();
+            self.files.insert(image.id, symbols);
+        }
+        Some(demangled(self.files.get(&image.id)?.at(stated)?))
     }
 
     /// Whose symbols could not be read, in a sentence.
@@ -185,15 +142,6 @@ impl Names {
                 names.join(", ")
             )
         })
-    }
-}
-
-/// The beginning of a name. Those of C++ get as long as this; a file may state any.
-fn cut(name: &str) -> &str {
-    const MOST_BYTES: usize = 2048;
-    match name.char_indices().find(|(at, _)| *at >= MOST_BYTES) {
-        Some((end, _)) => &name[..end],
-        None => name,
     }
 }
 

@@ -61,7 +61,7 @@ impl Frame {
     }
 
     /// The function's code, up to `most` bytes.
-    pub(super) fn code(&self, most: usize) -> Option<&[u8]> {
+    pub(super) fn code(&self, most: u64) -> Option<Vec<u8>> {
         self.module.image.code(self.function, most)
     }
 }
@@ -127,21 +127,21 @@ pub(super) fn step(
     context: &mut UnwindContext<usize>,
     memory: &mut Memory,
 ) -> Option<Step> {
-    let image = &module.image;
-    let frame = image.eh_frame.as_ref()?;
+    let elf = &module.image.elf;
+    let frame = elf.eh_frame.as_ref()?;
     let mut bases = BaseAddresses::default().set_eh_frame(frame.addresses.start);
-    if let Some(header) = &image.eh_frame_hdr {
+    if let Some(header) = &elf.eh_frame_hdr {
         bases = bases.set_eh_frame_hdr(header.addresses.start);
     }
-    if let Some(text) = &image.text {
+    if let Some(text) = &elf.text {
         bases = bases.set_text(text.start);
     }
-    if let Some(got) = &image.got {
+    if let Some(got) = &elf.got {
         bases = bases.set_got(got.start);
     }
-    let table = EhFrame::new(image.section(frame), LittleEndian);
+    let table = EhFrame::new(&frame.bytes, LittleEndian);
     let stated = address.wrapping_sub(module.bias);
-    let entry = entry(image, &table, &bases, stated)?;
+    let entry = entry(&module.image, &table, &bases, stated)?;
     let interrupted = entry.is_signal_trampoline();
     let encoding = entry.cie().encoding();
     let row = entry.unwind_info_for_address(&table, &bases, context, stated);
@@ -211,13 +211,14 @@ fn entry<'a>(
     stated: u64,
 ) -> Option<FrameDescriptionEntry<Slice<'a>>> {
     let parse = EhFrame::<Slice<'_>>::cie_from_offset;
-    if let Some(header) = &image.eh_frame_hdr {
-        let header = EhFrameHdr::new(image.section(header), LittleEndian);
+    if let Some(header) = &image.elf.eh_frame_hdr {
+        let header = EhFrameHdr::new(&header.bytes, LittleEndian);
         let header = header.parse(bases, 8).ok()?;
-        return header
-            .table()?
-            .fde_for_address(table, bases, stated, parse)
-            .ok();
+        let place = header.table()?.lookup(stated, bases).ok()?;
+        let start = image.elf.eh_frame.as_ref()?.addresses.start;
+        let offset = place.direct().ok()?.checked_sub(start)?;
+        let entry = table.fde_from_offset(bases, EhFrameOffset(offset.try_into().ok()?), parse);
+        return entry.ok().filter(|entry| entry.contains(stated));
     }
     // Static programs often have no sorted list of their functions.
     let functions = image.functions.get_or_init(|| functions(table, bases));

@@ -25,7 +25,7 @@ use super::recover::{Frame, number};
 /// So many frames are enough to hold every function of malloc's.
 pub(super) const MOST_FRAMES: usize = 10;
 /// Copies and sums that matter stand near a function's start.
-const START_BYTES: usize = 80;
+const START_BYTES: u64 = 80;
 /// Bytes of a page; the unit of a mapping's size.
 const PAGE: u64 = 4096;
 
@@ -80,8 +80,8 @@ pub(super) fn requested(
 /// What `_int_malloc` was asked for, if that is what this frame is.
 fn inner_request(frame: &Frame, called: &Frame) -> Option<u64> {
     let code = frame.code(START_BYTES)?;
-    let home = home(code, Argument::Second)?;
-    if !same_file(frame, called) || !rounds_up(code, home) {
+    let home = home(&code, Argument::Second)?;
+    if !same_file(frame, called) || !rounds_up(&code, home) {
         return None;
     }
     let bytes = frame.own_value(home)?;
@@ -95,7 +95,7 @@ fn same_file(one: &Frame, other: &Frame) -> bool {
 }
 
 fn argument(frame: &Frame, argument: Argument) -> Option<u64> {
-    frame.own_value(home(frame.code(START_BYTES)?, argument)?)
+    frame.own_value(home(&frame.code(START_BYTES)?, argument)?)
 }
 
 /// The size of the chunk that malloc makes for a request.

@@ -3,44 +3,41 @@
 //! # References
 //! gdb's manual, “Debugging Information in Separate Files”
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use super::image::Image;
 use crate::address_space::{open_regular, root_directory};
+use crate::elf::{Elf, SymbolTable, Symbols};
 
 /// Where distributions put them.
 const USUAL_DIRECTORIES: [&str; 1] = ["/usr/lib/debug"];
 
-/// A file to read symbols from.
-pub(super) struct Symbols {
-    /// By which this program opens it.
-    pub(super) path: PathBuf,
-    /// What keeps the path valid, where it isn't the mapped file.
-    _separate: Option<Image>,
-}
-
-/// The file to read symbols from; `None` if there is no file at all.
+/// The functions that a mapped file names, or that a file of its own names for it.
 ///
 /// A file that has been stripped still names those symbols that others link to. The rest may be in
 /// a file of its own, found by build id or by the name that the stripped one gives, and taken only
 /// if its build id is the same. `directories`: where to look; `None` for the usual places.
-pub(super) fn symbols_of(image: &Image, directories: Option<&[PathBuf]>) -> Option<Symbols> {
-    let own = image.path()?;
+///
+/// # Errors
+/// If its own can't be read.
+pub(super) fn symbols_of(image: &Image, directories: Option<&[PathBuf]>) -> io::Result<Symbols> {
+    if image.elf.has_symbols {
+        return image.symbols(SymbolTable::Symtab);
+    }
     let usual = USUAL_DIRECTORIES.map(PathBuf::from);
     let directories = directories.unwrap_or(&usual);
-    let build_id = image.build_id.as_deref().filter(|_| !image.has_symbols);
-    let separate = build_id.and_then(|build_id| {
-        let mut candidates = candidates(image, &own, build_id, directories).into_iter();
-        candidates.find_map(|path| with_symbols_of(&path, build_id))
+    let separate = image.elf.build_id.as_deref().and_then(|build_id| {
+        let mut candidates = candidates(image, build_id, directories).into_iter();
+        candidates.find_map(|path| symbols_at(&path, build_id))
     });
-    Some(Symbols {
-        path: separate.as_ref().and_then(Image::path).unwrap_or(own),
-        _separate: separate,
-    })
+    match separate {
+        Some(symbols) => Ok(symbols),
+        None => image.symbols(SymbolTable::Dynsym),
+    }
 }
 
-fn candidates(image: &Image, own: &Path, build_id: &[u8], directories: &[PathBuf]) -> Vec<PathBuf> {
+fn candidates(image: &Image, build_id: &[u8], directories: &[PathBuf]) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     if let [first, rest @ ..] = build_id {
         let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -49,7 +46,8 @@ fn candidates(image: &Image, own: &Path, build_id: &[u8], directories: &[PathBuf
         let places = directories.iter().map(|directory| directory.join(&name));
         paths.extend(places.filter_map(|place| place.canonicalize().ok()));
     }
-    if let Some(link) = &image.debug_link
+    if let Some(link) = &image.elf.debug_link
+        && let Some(own) = image.path()
         && let Ok(mapped) = fs::read_link(own)
         && let Some(beside) = mapped.parent()
     {
@@ -65,10 +63,11 @@ fn candidates(image: &Image, own: &Path, build_id: &[u8], directories: &[PathBuf
     paths
 }
 
-/// The file at a path, which the mapped one may have chosen, if it has what is missing there.
-fn with_symbols_of(path: &Path, build_id: &[u8]) -> Option<Image> {
+/// The functions named in the file at a path, which the mapped one may have chosen, if it has what
+/// is missing there.
+fn symbols_at(path: &Path, build_id: &[u8]) -> Option<Symbols> {
     let file = open_regular(root_directory().ok()?, path).ok()?;
-    let image = Image::open(file, 0, "".into()).ok()?;
-    let is_its = image.has_symbols && image.build_id.as_deref() == Some(build_id);
-    is_its.then_some(image)
+    let elf = Elf::read(&file).ok()?;
+    let is_its = elf.has_symbols && elf.build_id.as_deref() == Some(build_id);
+    is_its.then(|| Symbols::read(&file, SymbolTable::Symtab).ok())?
 }

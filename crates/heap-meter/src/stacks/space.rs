@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use framehop::{ExplicitModuleSectionInfo, Unwinder, UnwinderNative};
 
-use super::image::{Image, SectionBytes};
+use super::image::Image;
 use super::images::Images;
 use super::memory;
 use crate::address_space::{MappedFile, Mapping, Maps, NotOpened};
+use crate::elf::Table;
 use crate::process::Process;
 
 /// The kernel's own library is smaller, on every architecture.
@@ -20,7 +21,7 @@ const MOST_VDSO_BYTES: u64 = 64 * 1024;
 
 /// The executable mappings of one process.
 pub(super) struct Space {
-    pub(super) unwinder: UnwinderNative<SectionBytes, framehop::MayAllocateDuringUnwind>,
+    pub(super) unwinder: UnwinderNative<Arc<[u8]>, framehop::MayAllocateDuringUnwind>,
     /// By first address.
     parts: BTreeMap<u64, Part>,
 }
@@ -168,12 +169,13 @@ fn open(process: &Process, mapping: &Mapping<&[u8]>) -> Result<File, NotOpened> 
     file.open(process)
 }
 
-fn for_unwinding(module: &Module, range: &Range<u64>) -> framehop::Module<SectionBytes> {
-    let image = &module.image;
-    let bytes = |section: &Option<_>| section.as_ref().map(|section| image.shared(section));
+fn for_unwinding(module: &Module, range: &Range<u64>) -> framehop::Module<Arc<[u8]>> {
+    let elf = &module.image.elf;
+    let addresses = |table: &Option<Table>| table.as_ref().map(|table| table.addresses.clone());
+    let bytes = |table: &Option<Table>| table.as_ref().map(|table| Arc::clone(&table.bytes));
     let sections = ExplicitModuleSectionInfo {
         base_svma: 0,
-        text_svma: image.text.clone(),
+        text_svma: elf.text.clone(),
         text: None,
         stubs_svma: None,
         stub_helper_svma: None,
@@ -181,11 +183,12 @@ fn for_unwinding(module: &Module, range: &Range<u64>) -> framehop::Module<Sectio
         debug_frame: None,
         text_segment_svma: None,
         text_segment: None,
-        got_svma: image.got.clone(),
-        eh_frame_svma: image.eh_frame.as_ref().map(|s| s.addresses.clone()),
-        eh_frame: bytes(&image.eh_frame),
-        eh_frame_hdr_svma: image.eh_frame_hdr.as_ref().map(|s| s.addresses.clone()),
-        eh_frame_hdr: bytes(&image.eh_frame_hdr),
+        got_svma: elf.got.clone(),
+        eh_frame_svma: addresses(&elf.eh_frame),
+        eh_frame: bytes(&elf.eh_frame),
+        eh_frame_hdr_svma: addresses(&elf.eh_frame_hdr),
+        eh_frame_hdr: bytes(&elf.eh_frame_hdr),
     };
-    framehop::Module::new(image.name.to_string(), range.clone(), module.bias, sections)
+    let name = module.image.name.to_string();
+    framehop::Module::new(name, range.clone(), module.bias, sections)
 }

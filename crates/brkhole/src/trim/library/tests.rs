@@ -4,14 +4,15 @@ use super::*;
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSymbol};
 
-fn function(name: &str, start: u64, length: u64) -> Function {
+fn function(name: &str, start: u64, length: u64) -> Function<'_> {
     Function {
-        name: name.to_owned(),
-        range: start..start + length,
+        name,
+        addresses: start..start + length,
+        is_global: true,
     }
 }
 
-fn library() -> Vec<Function> {
+fn library() -> Vec<Function<'static>> {
     vec![
         function("timer_settime", 0x100, 0x40),
         function("__default_morecore", 0x300, 0x20),
@@ -30,7 +31,7 @@ fn library() -> Vec<Function> {
 
 #[test]
 fn what_lies_between_the_neighbours_is_mallocs() {
-    let library = Library::among(&library()).unwrap();
+    let library = Library::laid_out(&library()).unwrap();
     assert_eq!(library.malloc, 0x140..0xc00);
     assert_eq!(library.first_named, 0x300);
     assert_eq!(library.trim, 0xa80);
@@ -51,10 +52,10 @@ fn what_lies_between_the_neighbours_is_mallocs() {
 fn another_layout_is_refused() {
     let mut apart = library();
     apart.push(function("qsort", 0x9c0, 0x10));
-    let why = Library::among(&apart).unwrap_err();
+    let why = Library::laid_out(&apart).unwrap_err();
     assert!(why.contains("calloc is not beside"), "{why}");
     let stripped: Vec<_> = library().into_iter().take(3).collect();
-    let why = Library::among(&stripped).unwrap_err();
+    let why = Library::laid_out(&stripped).unwrap_err();
     assert!(why.contains("no symbol malloc_trim"), "{why}");
 }
 
@@ -62,7 +63,7 @@ const HERE: &str = "/usr/lib/x86_64-linux-gnu/libc.so.6";
 
 fn real(path: &str) -> Option<Library> {
     let file = File::open(path).ok()?;
-    Some(Library::among(&functions(&file).unwrap()).unwrap())
+    Some(Library::among(&symbols(&file).unwrap()).unwrap())
 }
 
 /// This machine's, and those of other distributions where their roots have been made.
