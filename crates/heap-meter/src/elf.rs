@@ -38,7 +38,7 @@ const MOST_SHORT_BYTES: u64 = 4096;
 const SYMBOL_BYTES: u64 = size_of::<elf::Sym64<Endianness>>() as u64;
 
 /// A 64-bit ELF file, as far as stacks need it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Elf {
     /// What is loaded of it.

@@ -55,6 +55,7 @@ pub mod limits;
 pub mod malloc;
 mod printable;
 pub mod process;
+pub mod processor_time;
 pub mod report;
 pub mod snapshot;
 pub mod source;

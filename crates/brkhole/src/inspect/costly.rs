@@ -1,9 +1,9 @@
 //! Processes that cost much to look into, beside many that don't.
 //!
 //! All are looked at briefly first, so that those which cost little are known whatever the others
-//! cost. The others follow one after the other, of each user one in turn: nobody's processes, however
-//! many and however made, take from what another user's get. Of one user's those that want a little
-//! more come before those that want much. What is left out is said to be unknown.
+//! cost. The others follow one after the other, of each user one in turn, so that one user's don't
+//! take what another's get. Of one user's those that want a little more come before those that want
+//! much. What is left out is said to be unknown.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use heap_meter::malloc::{Bound, Limits, Unknown};
 use heap_meter::process::Process;
-use nix::time::{ClockId, clock_gettime};
 
 use super::inspected::Inspected;
 use super::look::Looker;
@@ -25,7 +24,8 @@ const EACH: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_millis(100);
 /// What all of one user's get together,
 const OWNERS: Duration = Duration::from_secs(10);
-/// and all together, from the beginning of the survey. Shorter than the fleet's unit may take.
+/// and so long after the survey began the last second look begins. First looks, which know no such
+/// end, are over long before it, unless there are thousands of processes that each take long.
 const ALL: Duration = Duration::from_secs(40);
 /// From then on every first look counts among its user's: many that take little are much, too.
 const LATE: Duration = Duration::from_secs(20);
@@ -122,12 +122,6 @@ impl Shares {
             });
         }
     }
-}
-
-/// Time of the processor that this thread has had.
-pub(super) fn work() -> Duration {
-    // A thread may always ask for its own.
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 fn wants_time(process: &Inspected) -> bool {

@@ -9,9 +9,10 @@ use std::thread;
 use anyhow::Context;
 use heap_meter::malloc::Limits;
 use heap_meter::process::{Process, Stat};
+use heap_meter::processor_time;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::costly::{Shares, work};
+use super::costly::Shares;
 use super::inspected::{Inspected, Survey, Unread, Why};
 use super::look::{Looker, unread};
 use super::pids::all_pids;
@@ -102,9 +103,10 @@ impl Round<'_> {
             if pid == own {
                 continue;
             }
-            let before = work();
+            let before = processor_time::of_this_thread();
             let found = self.one(looker, pid);
-            self.shares().count(pid, work().saturating_sub(before));
+            let work = processor_time::of_this_thread().saturating_sub(before);
+            self.shares().count(pid, work);
             match found {
                 Ok(inspected) => survey.processes.extend(inspected),
                 Err(unread) => survey.unread.push(unread),

@@ -197,7 +197,7 @@ fn forty_of_one_user_leave_other_users_their_figures() {
         let returnable = malloc["returnable_bytes"].as_u64().expect("it is known");
         assert!(honest.returnable_bytes().contains(&returnable), "{malloc}");
     }
-    // None of theirs is left out in silence: each is known, or there is a reason.
+    // Of theirs that were looked at each is known, or there is a reason.
     for process in kept.iter().filter_map(|one| found(one.program.pid())) {
         let known = process["malloc"].is_object();
         assert_ne!(known, process["malloc_unknown"].is_string(), "{process}");

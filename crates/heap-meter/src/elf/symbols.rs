@@ -139,11 +139,6 @@ impl Symbols {
         holding.find_map(|entry| name(&self.names, entry.name))
     }
 
-    /// Whether it names none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Bytes that it takes to keep them.
     pub fn table_bytes(&self) -> usize {
         self.names.len() + size_of_val(&self.entries[..])

@@ -4,15 +4,10 @@
 //! many questions that cost little, further and further apart, find out more than a few that cost
 //! much. What was done in vain is counted in this thread's own processor time: on a machine with no
 //! processor to spare, time on the clock says how long it had to wait, not what it took from others.
-//!
-//! # Safety
-//! `clock_gettime` writes to the `timespec` that it is given and to nothing else.
-//!
-//! # References
-//! clock_gettime(2), `CLOCK_THREAD_CPUTIME_ID`
-#![allow(unsafe_code)]
 
 use std::time::{Duration, Instant};
+
+use crate::processor_time;
 
 /// The first wait; each further one is twice as long,
 const FIRST_WAIT: Duration = Duration::from_micros(50);
@@ -58,13 +53,13 @@ impl Patience {
     /// When work begins that may be in vain. What is done before the first wait isn't counted: it
     /// has to be done in any case.
     pub(super) fn at_work(&self) -> Option<Work> {
-        (self.wait > FIRST_WAIT).then(|| Work(processor_time()))
+        (self.wait > FIRST_WAIT).then(|| Work(processor_time::of_this_thread()))
     }
 
     /// That it was in vain.
     pub(super) fn spend(&mut self, begun: Option<Work>) {
         if let Some(Work(begun)) = begun {
-            self.work += processor_time().saturating_sub(begun);
+            self.work += processor_time::of_this_thread().saturating_sub(begun);
         }
     }
 
@@ -72,18 +67,6 @@ impl Patience {
     pub(super) fn is_spent(&self) -> bool {
         self.begun.elapsed() >= MOST_TIME || self.work >= MOST_WORK
     }
-}
-
-/// Processor time of this thread.
-pub(super) fn processor_time() -> Duration {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is a valid `timespec`, written to by this call only.
-    // A thread may always ask for its own time, so that it can't fail.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 #[cfg(test)]
@@ -110,8 +93,8 @@ mod tests {
         assert!(patience.at_work().is_none(), "nothing is repeated yet");
         assert!(patience.wait());
         let work = patience.at_work();
-        let begun = processor_time();
-        while processor_time() - begun < MOST_WORK {
+        let begun = processor_time::of_this_thread();
+        while processor_time::of_this_thread() - begun < MOST_WORK {
             std::hint::spin_loop();
         }
         assert!(!patience.is_spent(), "it may not have been in vain");

@@ -27,8 +27,6 @@ const PART_BYTES: u64 = 512 << 10;
 const BEYOND_BYTES: u64 = SMALLEST_BYTES - ALIGNMENT_BYTES;
 /// Reads of single places that are spent in any case.
 const LEAST_READS: u64 = 64;
-/// For each such read so many pages of a piece are worth to be read.
-const READ_PAGES: u64 = 1;
 
 /// What was sifted out.
 #[derive(Debug, Default)]
@@ -72,7 +70,8 @@ impl Sieve {
         let start = piece.start & !(PAGE_BYTES - 1);
         let end = piece.end.checked_next_multiple_of(PAGE_BYTES)?;
         let pages = (end - start) / PAGE_BYTES;
-        (pages <= self.reads * READ_PAGES).then_some(start..end)
+        // A page costs about what a read does.
+        (pages <= self.reads).then_some(start..end)
     }
 
     /// Size with flags, forward and backward link of what may be a free chunk.
@@ -322,7 +321,7 @@ mod tests {
         let heaps = Heaps::Within(&map, START..END);
         let mut sieve = Sieve::default();
         let pages = (END - START) / PAGE_BYTES;
-        sieve.count((pages / READ_PAGES) as usize - 1);
+        sieve.count(pages as usize - 1);
         assert_eq!(sieve.is_due(&heaps, NEXT), None);
         sieve.count(1);
         assert_eq!(sieve.is_due(&heaps, NEXT), Some(START..END));

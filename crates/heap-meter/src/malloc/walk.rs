@@ -220,6 +220,7 @@ impl Budget {
         self.seen += 1;
         if self.seen > self.most {
             let bound = Bound::Chunks(self.most);
+            // More than in a brief look is worth another; more than in a whole one is this arena's.
             return Err(match self.most < Limits::WHOLE.chunks {
                 true => Unreadable::from(bound).into(),
                 false => Flaw::TooMany(self.most),

@@ -79,6 +79,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::event::{Ending, Sink};
+use crate::processor_time;
 use crate::source::launch::{architecture, ptrace};
 use by_ptrace::ByPtrace;
 use by_tracepoints::ByTracepoints;
@@ -316,7 +317,7 @@ fn run<S: Sink>(
         ending: teller.ending,
         cost: WatchingCost {
             stops_or_records,
-            watcher_cpu_seconds: ptrace::thread_cpu_seconds(),
+            watcher_cpu_seconds: processor_time::of_this_thread().as_secs_f64(),
             wall_seconds: since.elapsed().as_secs_f64(),
         },
         notes: teller.notes.into_list(),

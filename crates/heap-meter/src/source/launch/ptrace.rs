@@ -146,17 +146,6 @@ pub(in crate::source) fn kill_unreaped(pid: i32) {
     unsafe { libc::kill(pid, libc::SIGKILL) };
 }
 
-/// Processor time that the calling thread has used, in seconds.
-pub(in crate::source) fn thread_cpu_seconds() -> f64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: writes one timespec; cannot fail for this clock.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
-}
-
 /// Blocks every signal but SIGCHLD in the calling thread and returns what was blocked before.
 ///
 /// Each stop of a traced thread sends SIGCHLD to its tracer. Where that is not blocked and has its

@@ -22,6 +22,7 @@ use super::stop::Stop;
 use super::tracees::Tracees;
 use super::{Finished, LaunchError, ObserverCost, Watch};
 use crate::event::{Ending, Event, Sink, What};
+use crate::processor_time;
 use crate::source::refusal;
 
 pub(super) type Outcome<S> = Result<Finished<S>, LaunchError>;
@@ -233,7 +234,7 @@ impl<S: Sink> Tracer<S> {
             sink: self.sink,
             cost: ObserverCost {
                 stops: self.stops,
-                tracer_cpu_seconds: ptrace::thread_cpu_seconds(),
+                tracer_cpu_seconds: processor_time::of_this_thread().as_secs_f64(),
                 wall_seconds: self.wall_seconds,
                 hook_seconds: self.hook_seconds,
             },
