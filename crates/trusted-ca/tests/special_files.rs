@@ -116,12 +116,6 @@ fn devices_and_files_without_a_length_are_streamed() {
 #[test]
 fn a_pipe_is_read_once_and_gets_the_same_verdict() {
     let dir = tempfile::tempdir().expect("temporary directory");
-    let pipe = dir.path().join("pipe");
-    let c_path = CString::new(pipe.as_os_str().as_bytes()).expect("no NUL");
-    // SAFETY: a C string and a mode.
-    let made = unsafe { libc::mkfifo(c_path.as_ptr(), 0o600) };
-    assert_eq!(made, 0, "mkfifo: {}", std::io::Error::last_os_error());
-
     let good = [data("alpha.pem"), data("beta.pem"), data("gamma.pem")].concat();
     let cut = good[..good.len() - 100].to_vec();
     let junk = common::dice::Dice(7).bytes(200_000);
@@ -141,30 +135,41 @@ fn a_pipe_is_read_once_and_gets_the_same_verdict() {
             ("load", by_load),
             ("mapping", by_mapping),
         ] {
-            let outcome = through_pipe(&pipe, &bytes, load);
+            let outcome = through_pipe(dir.path(), &bytes, load);
             assert_eq!(outcome, expected, "{name}, {way}");
         }
-        let since = through_pipe(&pipe, &bytes, by_cycle);
+        let since = through_pipe(dir.path(), &bytes, by_cycle);
         assert_eq!(since.contents, expected.contents, "{name}, since 1.27.2");
     }
     let bytes = data("alpha.pem");
-    let (_, reading) = through_pipe(&pipe, &bytes, mapped);
+    let (_, reading) = through_pipe(dir.path(), &bytes, mapped);
     assert_eq!(reading, Some(Reading::Streamed));
 }
 
-/// Loads from the pipe while another thread writes to it.
-fn through_pipe<T>(pipe: &Path, bytes: &[u8], load: impl FnOnce(&Path) -> T) -> T {
-    thread::scope(|scope| {
+/// Loads from a pipe while another thread writes to it.
+///
+/// Each time from a new one: fopen(3) opens without O_CLOEXEC, and a child that another test
+/// starts meanwhile keeps that reading end. On the same pipe the next writer would find it, not
+/// wait for its own reader, and be gone before that one opens: fifo(7) lets it wait for ever.
+fn through_pipe<T>(dir: &Path, bytes: &[u8], load: impl FnOnce(&Path) -> T) -> T {
+    let pipe = dir.join("pipe");
+    let c_path = CString::new(pipe.as_os_str().as_bytes()).expect("no NUL");
+    // SAFETY: a C string and a mode.
+    let made = unsafe { libc::mkfifo(c_path.as_ptr(), 0o600) };
+    assert_eq!(made, 0, "mkfifo: {}", std::io::Error::last_os_error());
+    let loaded = thread::scope(|scope| {
         scope.spawn(|| {
-            let mut writer = OpenOptions::new().write(true).open(pipe).expect("opened");
+            let mut writer = OpenOptions::new().write(true).open(&pipe).expect("opened");
             // The reader may stop early, at a line that starts with NUL or a damaged block, and
             // close its end: EPIPE, since Rust programs ignore SIGPIPE.
             if let Err(error) = writer.write_all(bytes) {
                 assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
             }
         });
-        load(pipe)
-    })
+        load(&pipe)
+    });
+    fs::remove_file(&pipe).expect("removed");
+    loaded
 }
 
 #[test]
