@@ -99,7 +99,7 @@ fn serve(
 
 fn search(pid: i32) -> Option<WayBack> {
     // The first thread may have ended.
-    status::threads(pid).into_iter().find_map(|tid| {
+    status::threads(pid).0.into_iter().find_map(|tid| {
         let memory = File::open(format!("/proc/{tid}/mem")).ok()?;
         WayBack::find(&memory, &maps::of(tid)?).ok()
     })

@@ -32,8 +32,9 @@ pub(super) fn all(
     };
     loop {
         let mut asked = Vec::new();
-        let mut unsettled = false;
-        for tid in status::threads(pid) {
+        let (threads, whole) = status::threads(pid);
+        let mut unsettled = !whole;
+        for tid in threads {
             if standing.contains(&tid) {
                 continue;
             }

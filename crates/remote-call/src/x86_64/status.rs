@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 
 use crate::{Error, Options};
 
@@ -161,13 +162,24 @@ fn is_kernel_thread(pid: i32) -> bool {
     flags.is_some_and(|flags| flags & PF_KTHREAD != 0)
 }
 
-/// The numbers of a process's threads.
-pub(super) fn threads(pid: i32) -> Vec<i32> {
-    let entries = fs::read_dir(format!("/proc/{pid}/task"));
-    let entries = entries.into_iter().flatten().flatten();
-    entries
+/// The numbers of a process's threads in the order of their birth, and whether none is missing.
+///
+/// The list ends early, without a word, where a thread is released while the kernel goes on from
+/// it to the next. One that was there before the threads were counted and isn't in a list which
+/// is cut so was born after all in it: then the list is shorter than that count.
+///
+/// # References
+/// `next_tid`, `proc_task_readdir` and `proc_task_getattr` in Linux 6.18's `fs/proc/base.c`
+pub(super) fn threads(pid: i32) -> (Vec<i32>, bool) {
+    let path = format!("/proc/{pid}/task");
+    let links = fs::metadata(&path).map_or(0, |task| task.nlink());
+    let count = links.saturating_sub(2) as usize;
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let threads: Vec<_> = entries
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect()
+        .collect();
+    let whole = threads.len() >= count;
+    (threads, whole)
 }
 
 /// Whether a thread of this process traces a thread.
@@ -208,7 +220,7 @@ mod tests {
     #[test]
     fn this_process_and_its_threads() {
         let pid = std::process::id() as i32;
-        assert!(threads(pid).contains(&pid));
+        assert!(threads(pid).0.contains(&pid));
         assert!(!is_kernel_thread(pid));
         assert!(matches!(
             check(pid, &Options::default()),

@@ -27,13 +27,13 @@ pub(super) fn seize_all(pid: i32) -> Result<HashSet<i32>, AttachError> {
     let mut held = HashSet::new();
     let mut settled = false;
     for _ in 0..LOOKS {
-        let new: Vec<_> = subject::threads(pid)
-            .into_iter()
-            .filter(|tid| !held.contains(tid))
-            .collect();
+        let (threads, whole) = subject::threads(pid);
         let mut refusal = None;
-        let mut unsettled = false;
-        for tid in new {
+        let mut unsettled = !whole;
+        for tid in threads {
+            if held.contains(&tid) {
+                continue;
+            }
             // SAFETY: SEIZE takes no pointer, its last argument is a set of flags.
             match unsafe { libc::ptrace(libc::PTRACE_SEIZE, tid, 0_usize, options as usize) } {
                 -1 => {

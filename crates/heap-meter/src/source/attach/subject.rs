@@ -1,6 +1,7 @@
 //! The process that is to be watched: whether it can be, and what threads it has.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use super::AttachError;
 
@@ -52,13 +53,25 @@ pub(super) fn check_untraced(pid: i32) -> Result<(), AttachError> {
     }
 }
 
-/// Threads of a process, in no order; empty if it is gone.
-pub(super) fn threads(pid: i32) -> Vec<i32> {
-    let Ok(list) = fs::read_dir(format!("/proc/{pid}/task")) else {
-        return Vec::new();
-    };
-    list.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect()
+/// Threads of a process in the order of their birth, and whether nobody is missing; none if the
+/// process is gone.
+///
+/// The list ends early, without a word, where a thread is released while the kernel goes on from
+/// it to the next. One that was there before the threads were counted and isn't in a list which
+/// is cut so was born after all in it: then the list is shorter than that count.
+///
+/// # References
+/// `next_tid`, `proc_task_readdir` and `proc_task_getattr` in Linux 6.18's `fs/proc/base.c`
+pub(super) fn threads(pid: i32) -> (Vec<i32>, bool) {
+    let path = format!("/proc/{pid}/task");
+    let links = fs::metadata(&path).map_or(0, |task| task.nlink());
+    let count = links.saturating_sub(2) as usize;
+    let list = fs::read_dir(path).into_iter().flatten();
+    let threads: Vec<_> = list
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    let whole = threads.len() >= count;
+    (threads, whole)
 }
 
 /// Whether a process is there and hasn't ended.
@@ -134,7 +147,7 @@ mod tests {
         assert!(matches!(check(here), Err(AttachError::Itself { .. })));
         let this = fs::read_link("/proc/thread-self").unwrap();
         let tid = this.file_name().unwrap().to_str().unwrap().parse().unwrap();
-        assert!(threads(here).contains(&tid));
+        assert!(threads(here).0.contains(&tid));
         assert!(matches!(check(tid), Err(AttachError::Itself { .. })));
         for nobody in [0, -1, i32::MAX] {
             let found = check(nobody);

@@ -111,7 +111,7 @@ impl<'a> Attempt<'a> {
         let mut first_look = true;
         let mut settled = false;
         for _ in 0..LOOKS {
-            let mut new = self.unknown();
+            let (mut new, whole) = self.unknown();
             if !first_look && !new.is_empty() {
                 let since = Instant::now();
                 while !new.is_empty() && since.elapsed() < BIRTH_DELAY {
@@ -120,7 +120,7 @@ impl<'a> Attempt<'a> {
                     new.retain(|tid| !self.inherited.contains(tid));
                 }
             }
-            if new.is_empty() {
+            if new.is_empty() && whole {
                 settled = true;
                 break;
             }
@@ -150,14 +150,15 @@ impl<'a> Attempt<'a> {
         }))
     }
 
-    fn unknown(&self) -> Vec<i32> {
-        let mut threads = subject::threads(self.pid);
+    /// Threads that nothing is known of, and whether these are all.
+    fn unknown(&self) -> (Vec<i32>, bool) {
+        let (mut threads, whole) = subject::threads(self.pid);
         threads.retain(|tid| {
             !self.windows.contains_key(tid)
                 && !self.inherited.contains(tid)
                 && !self.gone.contains(tid)
         });
-        threads
+        (threads, whole)
     }
 
     fn open(&mut self, tid: i32) -> Result<(), AttachError> {
