@@ -40,16 +40,16 @@ const OURS: &str = "brkhole";
 /// # Errors
 ///
 /// When a document is unknown or a command fails; the others are run all the same.
-pub fn run(strict: bool, files: &[&str]) -> anyhow::Result<()> {
+pub fn run(strict: bool, files: &[String]) -> anyhow::Result<()> {
     let mut faults = Vec::new();
     let mut blocks = Vec::new();
     let documents = documents::all()?;
     for file in files {
-        let known = documents.iter().any(|document| document.name == *file);
+        let known = documents.iter().any(|document| &document.name == file);
         anyhow::ensure!(known, "{file} is none of the documents");
     }
     for document in documents {
-        if !files.is_empty() && !files.contains(&document.name.as_str()) {
+        if !files.is_empty() && !files.contains(&document.name) {
             continue;
         }
         blocks.extend(console::blocks(&document, &mut faults));

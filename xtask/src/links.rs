@@ -1,6 +1,7 @@
 //! Relative links and anchors of README and book lead somewhere, and every page is in the summary.
 //!
 //! Links to other sites aren't followed: whether those answer today says nothing about the text.
+//! (mdbook-linkcheck2 would check the book, but neither the README nor that no link leaves the book.)
 
 use crate::documents::{self, Document, fence};
 use crate::fault::{Fault, fail_on};

@@ -4,6 +4,7 @@ use crate::documents::root;
 use crate::figures;
 use crate::programs::{command, is_installed};
 use anyhow::Context;
+use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs;
@@ -123,21 +124,22 @@ const RECORDINGS: [(&str, &[&str]); 9] = [
     ("disturbance", &["gcc"]),
 ];
 
+/// What a run may be called.
+pub fn names() -> PossibleValuesParser {
+    let experiments = EXPERIMENTS.iter().map(|experiment| experiment.name);
+    experiments
+        .chain(RECORDINGS.iter().map(|(name, _)| *name))
+        .into()
+}
+
 /// Makes the runs of these names, or all, and fills the figures from them. A recording whose
 /// program is missing stays as it is.
 ///
 /// # Errors
 ///
-/// When a name is unknown or a run fails.
-pub fn make(names: &[&str]) -> anyhow::Result<()> {
-    let known = EXPERIMENTS.iter().map(|experiment| experiment.name);
-    let known: Vec<&str> = known
-        .chain(RECORDINGS.iter().map(|(name, _)| *name))
-        .collect();
-    if let Some(stranger) = names.iter().find(|name| !known.contains(name)) {
-        anyhow::bail!("no run is called {stranger}: {}", known.join(", "));
-    }
-    let is_wanted = |name: &str| names.is_empty() || names.contains(&name);
+/// When a run fails.
+pub fn make(names: &[String]) -> anyhow::Result<()> {
+    let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
     for experiment in EXPERIMENTS {
         if is_wanted(experiment.name) {
             run_experiment(&experiment)?;
@@ -207,19 +209,17 @@ fn record(name: &str) -> anyhow::Result<()> {
             write("runs/gdb-gives-back.txt", &gdb("who-gives-back")?)
         }
         "predictions" => {
-            measured_here(name)?;
+            measure(name)?;
             // For spreadsheets; nothing in the texts comes from it.
             fs::remove_file(root().join("runs/predictions.csv")).context("predictions' table")
         }
-        "disturbance" => measured_here(name),
+        "disturbance" => measure(name),
         _ => finish(format!("runs/{name}/run.sh"), [] as [&str; 0]),
     }
 }
 
-/// Runs a chore of this program's own, with the optimiser.
-fn measured_here(chore: &str) -> anyhow::Result<()> {
-    let xtask = ["run", "--release", "--package", "xtask", "--"];
-    finish("cargo", xtask.into_iter().chain([chore, "--out", "runs"]))
+fn measure(campaign: &str) -> anyhow::Result<()> {
+    finish("cargo", ["testbed", campaign, "--out", "runs"])
 }
 
 /// What a script of the book tells of two locations.

@@ -12,10 +12,9 @@ mod raw;
 mod run;
 mod table;
 
-use crate::documents;
-use crate::reference_runs::output;
+use crate::repository::{self, output};
 use anyhow::Context;
-use flags::Flags;
+pub use flags::Flags;
 use heap_meter::environment::Environment;
 use heap_meter::statistics::RatioOfMedians;
 use inspected::Looks;
@@ -23,7 +22,7 @@ use run::Run;
 use std::fs;
 
 /// How it is run.
-const COMMAND: &str = "cargo run --release --package xtask -- disturbance";
+const COMMAND: &str = "cargo testbed disturbance";
 
 /// How often the inspected runs together are looked into, at least.
 const INSPECTIONS: u64 = 1000;
@@ -76,17 +75,16 @@ impl Results {
 ///
 /// # Errors
 ///
-/// When a flag is wrong, the program can't be built or fails, it is disturbed by more than it may
+/// When the program can't be built or fails, it is disturbed by more than it may
 /// be, or it couldn't be looked into often enough.
-pub fn run(words: &[&str]) -> anyhow::Result<()> {
-    let flags = Flags::of(words)?;
+pub fn run(flags: &Flags) -> anyhow::Result<()> {
     anyhow::ensure!(
         !cfg!(debug_assertions),
         "the look is to take as long as it takes users: {COMMAND}"
     );
     let place = tempfile::tempdir().context("can't make a directory for the program")?;
     let program = place.path().join("churn");
-    let source = documents::root().join("xtask/src/disturbance/churn.c");
+    let source = repository::root().join("testbed/programs/churn.c");
     let gcc = ["-O2", "-Wall", "-Wextra", "-pthread", "-o"];
     let (built, source) = (program.display().to_string(), source.display().to_string());
     output("gcc", [&gcc[..], &[&built, &source]].concat())?;
@@ -97,7 +95,7 @@ pub fn run(words: &[&str]) -> anyhow::Result<()> {
         eprintln!("{} of {}", repeat + 1, flags.repeats);
         // The order turns, so that a machine that grows warmer meets both alike.
         for is_inspected in [repeat % 2 == 1, repeat % 2 == 0] {
-            let done = Run::of(&program, &flags, &environment, is_inspected)?;
+            let done = Run::of(&program, flags, &environment, is_inspected)?;
             match is_inspected {
                 true => results.inspected.push(done),
                 false => results.alone.push(done),
@@ -105,11 +103,11 @@ pub fn run(words: &[&str]) -> anyhow::Result<()> {
         }
     }
     let table = table::of(&results);
-    if let Some(out) = flags.out {
-        let directory = documents::root().join(out);
+    if let Some(out) = &flags.out {
+        let directory = repository::root().join(out);
         fs::create_dir_all(&directory)?;
         fs::write(directory.join("disturbance.txt"), &table)?;
-        let json = raw::of(&results, &flags, words, &environment)?;
+        let json = raw::of(&results, flags, &environment)?;
         fs::write(directory.join("disturbance.json"), json)?;
     }
     print!("{table}");

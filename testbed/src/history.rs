@@ -13,8 +13,7 @@ mod table;
 mod verdict;
 mod work;
 
-use crate::documents;
-use crate::parameters::Parameters;
+use crate::repository;
 use crate::root::{Release, Root, Versions, version};
 use anyhow::Context;
 use measured::Measured;
@@ -23,8 +22,7 @@ use std::fs;
 use verdict::Fault;
 use work::Work;
 
-/// SSL contexts, or nginx's locations, unless the command line says otherwise.
-const CONTEXTS: u32 = 100;
+type Parameters = crate::parameters::Parameters<100>;
 
 /// One release: what it has, and what was measured.
 #[derive(Debug)]
@@ -46,10 +44,9 @@ impl Report {
 ///
 /// # Errors
 ///
-/// When a flag is wrong, a root can't be made, something can't be built or run, or a figure can't
+/// When a root can't be made, something can't be built or run, or a figure can't
 /// be what it is called; the others are measured and kept all the same.
-pub fn run(flags: &[&str]) -> anyhow::Result<()> {
-    let parameters = Parameters::of(flags, CONTEXTS)?;
+pub fn run(parameters: &Parameters) -> anyhow::Result<()> {
     let roots: Vec<Root> = Release::ALL
         .into_iter()
         .map(Root::make)
@@ -63,11 +60,11 @@ pub fn run(flags: &[&str]) -> anyhow::Result<()> {
     let mut reports = Vec::new();
     for root in &roots {
         let site = Site::prepare(root, &command, &bundle, parameters.locations)?;
-        reports.push(report(root, &site, &parameters, bundle.len())?);
+        reports.push(report(root, &site, parameters, bundle.len())?);
         // After every release, so that a later failure loses nothing.
-        if let Some(out) = parameters.out {
-            let all = raw::of(&parameters, flags, &bundle, &reports)?;
-            raw::write(&documents::root().join(out), &all)?;
+        if let Some(out) = &parameters.out {
+            let all = raw::of(parameters, &bundle, &reports)?;
+            raw::write(&repository::root().join(out), &all)?;
         }
     }
     print!("{}", table::of(&reports));

@@ -1,8 +1,8 @@
 //! Where the programs are run: this machine, or a release's root.
 
-use crate::documents;
 use crate::nginx_configuration;
-use crate::programs;
+use crate::repository;
+
 use crate::root::{Release, Root, Shared};
 use anyhow::Context;
 use std::fs;
@@ -11,7 +11,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// Where the programs' sources are, from the repository's root.
-const SOURCES: &str = "xtask/src/predictions/programs";
+const SOURCES: &str = "testbed/programs";
 
 /// The directory for the files, and the repository, inside a root.
 const FILES: &str = "/files";
@@ -101,10 +101,10 @@ impl<'a> Place<'a> {
     /// As for [`Root::command`].
     pub fn command(&self, program: &str) -> anyhow::Result<Command> {
         let Some(root) = self.root else {
-            return Ok(programs::command(program));
+            return Ok(repository::command(program));
         };
         let shared = [
-            Shared::read_only(documents::root(), REPOSITORY),
+            Shared::read_only(repository::root(), REPOSITORY),
             Shared::writable(self.files.path(), FILES),
         ];
         root.command(program, &shared)
@@ -133,7 +133,7 @@ impl<'a> Place<'a> {
     pub fn source(&self, name: &str) -> String {
         match self.root {
             Some(_) => format!("{REPOSITORY}/{SOURCES}/{name}"),
-            None => documents::root()
+            None => repository::root()
                 .join(SOURCES)
                 .join(name)
                 .display()

@@ -1,9 +1,8 @@
 //! The raw data.
 
 use super::measured::{CONTROL, Figure, HOLE, Measured, peak_rss_bytes, rss_bytes, seconds};
-use super::{Report, work};
-use crate::parameters::Parameters;
-use crate::reference_runs::output;
+use super::{Parameters, Report, work};
+use crate::repository;
 use anyhow::Context;
 use heap_meter::environment::Environment;
 use heap_meter::experiment::Run;
@@ -42,18 +41,11 @@ const METHOD: [(&str, &str); 5] = [
 /// # Errors
 ///
 /// When it can't be told what made it.
-pub fn of(
-    parameters: &Parameters,
-    flags: &[&str],
-    bundle: &[u8],
-    reports: &[Report],
-) -> anyhow::Result<Value> {
+pub fn of(parameters: &Parameters, bundle: &[u8], reports: &[Report]) -> anyhow::Result<Value> {
     let certificates = String::from_utf8_lossy(bundle)
         .matches("-----BEGIN CERTIFICATE-----")
         .count();
     let releases: Vec<Value> = reports.iter().map(release).collect();
-    let command = ["cargo xtask history"].iter().chain(flags);
-    let command: Vec<&str> = command.copied().collect();
     Ok(json!({
         "experiment": "history",
         "environment": Environment::here(),
@@ -66,10 +58,7 @@ pub fn of(
         },
         "method": BTreeMap::from(METHOD),
         "releases": releases,
-        "recorded": {
-            "command": command.join(" "),
-            "date": output("date", ["+%Y-%m-%d"])?.trim(),
-        },
+        "recorded": repository::recorded()?,
     }))
 }
 

@@ -10,11 +10,10 @@ mod versions;
 
 pub use versions::{Versions, version};
 
-use crate::documents;
+use crate::repository;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::str::FromStr;
 
 /// What is installed in every root, besides a minimal Debian.
 const PACKAGES: [&str; 12] = [
@@ -33,7 +32,7 @@ const PACKAGES: [&str; 12] = [
 ];
 
 /// A Debian release of which a root can be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Release {
     /// Debian 11: glibc 2.31, OpenSSL 1.1.1.
     Bullseye,
@@ -63,20 +62,6 @@ impl Release {
 impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
-    }
-}
-
-impl FromStr for Release {
-    type Err = anyhow::Error;
-
-    fn from_str(name: &str) -> anyhow::Result<Self> {
-        let mut known = Self::ALL.into_iter().chain([Self::Sid]);
-        known.find(|release| release.name() == name).ok_or_else(|| {
-            let names = [&Self::ALL[..], &[Self::Sid]].concat();
-            let names: Vec<&str> = names.into_iter().map(Self::name).collect();
-            let names = names.join(", ");
-            anyhow::anyhow!("no root can be made of {name}: {names} are known")
-        })
     }
 }
 
@@ -152,19 +137,19 @@ impl Root {
     }
 }
 
-/// Makes the root of this name and says where it is; or runs a program in it, which sees the
+/// Makes the root of this release and says where it is; or runs a program in it, which sees the
 /// repository as `/repository`.
 ///
 /// # Errors
 ///
-/// As for [`Root::make`], when the name is unknown, or when the program fails.
-pub fn run(name: &str, words: &[&str]) -> anyhow::Result<()> {
-    let root = Root::make(name.parse()?)?;
+/// As for [`Root::make`], or when the program fails.
+pub fn run(release: Release, words: &[String]) -> anyhow::Result<()> {
+    let root = Root::make(release)?;
     let [program, arguments @ ..] = words else {
         println!("{}", root.directory().display());
         return Ok(());
     };
-    let shared = [Shared::read_only(documents::root(), "/repository")];
+    let shared = [Shared::read_only(repository::root(), "/repository")];
     let status = root.command(program, &shared)?.args(arguments).status()?;
     anyhow::ensure!(status.success(), "{program}: {status}");
     Ok(())
@@ -173,5 +158,5 @@ pub fn run(name: &str, words: &[&str]) -> anyhow::Result<()> {
 /// Cargo's directory for what it builds.
 pub fn target() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    documents::root().join(target)
+    repository::root().join(target)
 }

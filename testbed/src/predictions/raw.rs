@@ -1,9 +1,8 @@
 //! The raw data: JSON, and the same figures as CSV.
 
-use super::Report;
 use super::measured::{Measured, Run};
-use crate::parameters::Parameters;
-use crate::reference_runs::output;
+use super::{Parameters, Report};
+use crate::repository;
 use anyhow::Context;
 use heap_meter::environment::Environment;
 use serde_json::{Value, json};
@@ -32,7 +31,6 @@ const METHOD: [(&str, &str); 3] = [
 /// When it can't be told what made it.
 pub fn of(
     parameters: &Parameters,
-    flags: &[&str],
     bundle: &[u8],
     reports: &[Report],
     notes: &[String],
@@ -41,8 +39,6 @@ pub fn of(
         .matches("-----BEGIN CERTIFICATE-----")
         .count();
     let places: Vec<Value> = reports.iter().map(place).collect();
-    let command = ["cargo xtask predictions"].iter().chain(flags);
-    let command: Vec<&str> = command.copied().collect();
     Ok(json!({
         "experiment": "predictions",
         "environment": Environment::here(),
@@ -54,10 +50,7 @@ pub fn of(
         "method": BTreeMap::from(METHOD),
         "places": places,
         "notes": notes,
-        "recorded": {
-            "command": command.join(" "),
-            "date": output("date", ["+%Y-%m-%d"])?.trim(),
-        },
+        "recorded": repository::recorded()?,
     }))
 }
 

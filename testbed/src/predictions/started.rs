@@ -2,7 +2,7 @@
 
 use super::place::Place;
 use super::work::{MARK, Ready, Trim, Work};
-use crate::programs::command;
+use crate::repository::command;
 use anyhow::Context;
 use heap_meter::process::Process;
 use heap_meter::snapshot::Snapshot;

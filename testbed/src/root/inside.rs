@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Where Debian has its programs, here as in every root. What the user's PATH adds isn't inside.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Mounts, and runs the program. The shell stays, so that the program isn't process 1: that one
 /// ignores signals.

@@ -11,9 +11,7 @@ mod nginx;
 mod site;
 mod table;
 
-use crate::documents;
-use crate::parameters::Parameters;
-use crate::reference_runs::output;
+use crate::repository::{self, output};
 use crate::root::{Release, Root};
 use anyhow::Context;
 use checks::Check;
@@ -24,8 +22,7 @@ use site::Site;
 use std::fs;
 use std::path::Path;
 
-/// nginx's locations, unless the command line says otherwise.
-const LOCATIONS: u32 = 200;
+type Parameters = crate::parameters::Parameters<200>;
 
 /// One release: what it has, what was measured, what was checked.
 #[derive(Debug)]
@@ -41,10 +38,9 @@ struct Report {
 ///
 /// # Errors
 ///
-/// When a flag is wrong, a root can't be made, the library can't be built, or a check failed; the
+/// When a root can't be made, the library can't be built, or a check failed; the
 /// other checks are made all the same.
-pub fn run(flags: &[&str]) -> anyhow::Result<()> {
-    let parameters = Parameters::of(flags, LOCATIONS)?;
+pub fn run(parameters: &Parameters) -> anyhow::Result<()> {
     let roots: Vec<Root> = Release::ALL
         .into_iter()
         .map(Root::make)
@@ -64,11 +60,11 @@ pub fn run(flags: &[&str]) -> anyhow::Result<()> {
     let mut reports = Vec::new();
     for root in &roots {
         let site = Site::prepare(root, &oldest.file, &bundle)?;
-        reports.push(report(&site, &parameters)?);
+        reports.push(report(&site, parameters)?);
         // After every release, so that a later failure loses nothing.
-        if let Some(out) = parameters.out {
-            let all = raw(&parameters, flags, &libraries, &bundle, &reports)?;
-            write(&documents::root().join(out), &all)?;
+        if let Some(out) = &parameters.out {
+            let all = raw(parameters, &libraries, &bundle, &reports)?;
+            write(&repository::root().join(out), &all)?;
         }
     }
     print!("{}", table::of(&libraries, &reports));
@@ -98,7 +94,6 @@ fn report(site: &Site, parameters: &Parameters) -> anyhow::Result<Report> {
 
 fn raw(
     parameters: &Parameters,
-    flags: &[&str],
     libraries: &[library::Library],
     bundle: &[u8],
     reports: &[Report],
@@ -108,8 +103,6 @@ fn raw(
         .count();
     let releases: Vec<Value> = reports.iter().map(Report::to_json).collect();
     let libraries: Vec<Value> = libraries.iter().map(library::Library::to_json).collect();
-    let command = ["cargo xtask distributions"].iter().chain(flags);
-    let command: Vec<&str> = command.copied().collect();
     let rustc = output("rustc", ["--version"])?;
     Ok(json!({
         "experiment": "distributions",
@@ -121,10 +114,7 @@ fn raw(
         },
         "libraries": libraries,
         "releases": releases,
-        "recorded": {
-            "command": command.join(" "),
-            "date": output("date", ["+%Y-%m-%d"])?.trim(),
-        },
+        "recorded": repository::recorded()?,
     }))
 }
 

@@ -12,8 +12,7 @@ mod table;
 mod verdict;
 mod work;
 
-use crate::documents;
-use crate::parameters::Parameters;
+use crate::repository;
 use crate::root::{Release, Root, Versions, version};
 use anyhow::Context;
 use measured::Measured;
@@ -22,8 +21,7 @@ use std::fs;
 use verdict::Fault;
 use work::Work;
 
-/// nginx's locations, unless the command line says otherwise.
-const LOCATIONS: u32 = 100;
+type Parameters = crate::parameters::Parameters<100>;
 
 /// What was measured in one place, and what is wrong with it.
 #[derive(Debug)]
@@ -47,11 +45,10 @@ impl Report {
 ///
 /// # Errors
 ///
-/// When a flag is wrong, a root of a release can't be made, a program can't be built or run, or a
+/// When a root of a release can't be made, a program can't be built or run, or a
 /// prediction is wrong; the others are measured and kept all the same. Where no root of Debian's
 /// unreleased sid can be made, that is noted.
-pub fn run(flags: &[&str]) -> anyhow::Result<()> {
-    let parameters = Parameters::of(flags, LOCATIONS)?;
+pub fn run(parameters: &Parameters) -> anyhow::Result<()> {
     let mut notes = Vec::new();
     let mut roots: Vec<Root> = Release::ALL
         .into_iter()
@@ -69,13 +66,13 @@ pub fn run(flags: &[&str]) -> anyhow::Result<()> {
     let mut reports = Vec::new();
     for root in places {
         let place = Place::prepare(root, &bundle, parameters.locations)?;
-        reports.push(report(&place, &parameters)?);
+        reports.push(report(&place, parameters)?);
         // After every place, so that a later failure loses nothing.
-        if let Some(out) = parameters.out {
-            let all = raw::of(&parameters, flags, &bundle, &reports, &notes)?;
+        if let Some(out) = &parameters.out {
+            let all = raw::of(parameters, &bundle, &reports, &notes)?;
             let table = table::of(&reports, &notes);
             raw::write(
-                &documents::root().join(out),
+                &repository::root().join(out),
                 &all,
                 &table,
                 &raw::csv(&reports),

@@ -2,7 +2,7 @@
 //! that it is finished. What an interrupted run left has no marker, and is made anew.
 
 use super::{PACKAGES, Release, inside};
-use crate::programs::{command, is_installed};
+use crate::repository::command;
 use anyhow::Context;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -57,7 +57,11 @@ fn permitted() -> anyhow::Result<()> {
         "only root can mount and change the root directory: run it as root, \
          for example with sudo --preserve-env=PATH,HOME"
     );
-    let is_there = |name: &str| is_installed(name) || is_installed(&format!("/usr/sbin/{name}"));
+    let is_there = |name: &str| {
+        inside::PATH
+            .split(':')
+            .any(|at| Path::new(at).join(name).exists())
+    };
     for (program, package) in NEEDED {
         anyhow::ensure!(
             is_there(program),

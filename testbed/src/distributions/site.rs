@@ -2,7 +2,7 @@
 
 use super::log_line::LogLine;
 use super::mode::Mode;
-use crate::documents;
+use crate::repository;
 use crate::root::{Release, Root, Shared};
 use anyhow::Context;
 use std::fs;
@@ -55,7 +55,7 @@ impl<'a> Site<'a> {
         let files = tempfile::tempdir().context("can't make a directory for the checks")?;
         let libraries = library.parent().context("a library is in a directory")?;
         let shared = [
-            Shared::read_only(documents::root(), "/repository"),
+            Shared::read_only(repository::root(), "/repository"),
             Shared::read_only(libraries, "/library"),
             Shared::writable(files.path(), "/check"),
         ];

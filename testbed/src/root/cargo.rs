@@ -5,9 +5,9 @@
 //! with any of them, so this machine's is used.
 
 use super::{Root, Shared, target};
-use crate::documents;
-use crate::programs::command;
-use crate::reference_runs::output;
+use crate::repository;
+use crate::repository::command;
+use crate::repository::output;
 use anyhow::Context;
 use std::fs;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ impl Root {
         let target = target().join("built-in").join(release.name());
         fs::create_dir_all(&target)?;
         let shared = [
-            Shared::read_only(documents::root(), "/repository"),
+            Shared::read_only(repository::root(), "/repository"),
             Shared::read_only(toolchain.trim(), "/toolchain"),
             Shared::read_only(cargo_home()?.join("registry"), "/cargo/registry"),
             Shared::writable(&target, "/target"),

@@ -1,7 +1,7 @@
 //! Where a release's programs are run: its root, with the command and a directory for the files.
 
-use crate::documents;
 use crate::nginx_configuration;
+use crate::repository;
 use crate::root::{Root, Shared};
 use anyhow::Context;
 use heap_meter::experiment::Results;
@@ -17,7 +17,7 @@ pub const FILES: &str = "/files";
 pub const BUNDLE: &str = "/files/bundle.pem";
 
 /// Where the programs' sources are, inside.
-pub const PROGRAMS: &str = "/repository/xtask/src/history/programs";
+pub const PROGRAMS: &str = "/repository/testbed/programs";
 
 /// The command's name inside.
 const COMMAND: &str = "/command/brkhole";
@@ -45,7 +45,7 @@ impl<'a> Site<'a> {
     ) -> anyhow::Result<Self> {
         let files = tempfile::tempdir().context("can't make a directory for the programs")?;
         let shared = [
-            Shared::read_only(documents::root(), "/repository"),
+            Shared::read_only(repository::root(), "/repository"),
             Shared::read_only(command, "/command"),
             Shared::writable(files.path(), FILES),
         ];

@@ -2,8 +2,8 @@
 
 use super::flags::Flags;
 use super::run::Run;
-use super::{COMMAND, INSPECTIONS, Results, THREADS};
-use crate::reference_runs::output;
+use super::{INSPECTIONS, Results, THREADS};
+use crate::repository;
 use heap_meter::environment::Environment;
 use heap_meter::statistics::{Interval, RatioOfMedians};
 use serde_json::{Value, json};
@@ -13,14 +13,7 @@ use serde_json::{Value, json};
 /// # Errors
 ///
 /// When it can't be told what made it.
-pub fn of(
-    results: &Results,
-    flags: &Flags,
-    words: &[&str],
-    environment: &Environment,
-) -> anyhow::Result<String> {
-    let command = [COMMAND].iter().chain(words);
-    let command: Vec<&str> = command.copied().collect();
+pub fn of(results: &Results, flags: &Flags, environment: &Environment) -> anyhow::Result<String> {
     let runs = |runs: &[Run]| runs.iter().map(Run::to_json).collect::<Vec<_>>();
     let run = json!({
         "experiment": "disturbance",
@@ -38,10 +31,7 @@ pub fn of(
         "operations_per_cpu_second": ratio(&results.ratio(Run::per_cpu_second)),
         "operations_per_wall_second": ratio(&results.ratio(Run::per_wall_second)),
         "faults": results.faults(),
-        "recorded": {
-            "command": command.join(" "),
-            "date": output("date", ["+%Y-%m-%d"])?.trim(),
-        },
+        "recorded": repository::recorded()?,
     });
     let mut text = serde_json::to_string_pretty(&run)?;
     text.push('\n');

@@ -1,0 +1,96 @@
+//! Measuring campaigns: what programs of several Debian releases do, each with its own libraries.
+
+#[cfg(test)]
+use suite as _;
+
+mod distributions;
+mod disturbance;
+mod history;
+mod nginx_configuration;
+mod parameters;
+mod predictions;
+mod repository;
+mod root;
+
+use clap::Parser;
+use parameters::Parameters;
+use std::process::ExitCode;
+
+/// Measures programs of several Debian releases, each with its own libraries, in small roots
+/// (target/roots) that are made once; as root, with debootstrap installed.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo testbed", subcommand_required = true)]
+enum Campaign {
+    /// Check and measure the preload library with each release's nginx, Python, curl and openssl.
+    Distributions(Parameters<200>),
+    /// A burst, and loading the bundle, with the break free and blocked.
+    History(Parameters<100>),
+    /// What malloc_trim gives back, predicted and real, on this machine, in all releases and in sid.
+    Predictions(Parameters<100>),
+    /// What being looked into costs a program that does nothing but malloc and free.
+    Disturbance(disturbance::Flags),
+    /// Make a release's root and say where it is, or run a program in it.
+    Root {
+        /// Debian's name for it.
+        release: root::Release,
+        /// Program and arguments; it sees the repository as /repository.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        program: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Campaign::parse() {
+        Campaign::Distributions(parameters) => distributions::run(&parameters),
+        Campaign::History(parameters) => history::run(&parameters),
+        Campaign::Predictions(parameters) => predictions::run(&parameters),
+        Campaign::Disturbance(flags) => disturbance::run(&flags),
+        Campaign::Root { release, program } => root::run(release, &program),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("testbed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Campaign;
+    use clap::Parser;
+
+    fn parsed(words: &str) -> Result<Campaign, clap::Error> {
+        Campaign::try_parse_from(format!("testbed {words}").split(' '))
+    }
+
+    #[test]
+    fn what_is_given_is_taken_and_the_rest_has_defaults() {
+        let given = parsed("history --repeats 5 --out x").unwrap();
+        assert!(
+            matches!(given, Campaign::History(of) if (of.locations, of.repeats) == (100, 5) && of.out.is_some())
+        );
+        let given = parsed("distributions --locations 7").unwrap();
+        assert!(
+            matches!(given, Campaign::Distributions(of) if (of.locations, of.repeats) == (7, 3))
+        );
+        let given = parsed("root sid gdb --batch --args x").unwrap();
+        assert!(matches!(given, Campaign::Root { program, .. } if program.len() == 4));
+    }
+
+    #[test]
+    fn a_flag_without_a_value_that_fits_is_refused() {
+        for words in [
+            "history --locations",
+            "history --locations 1",
+            "predictions --locations many",
+            "distributions --repeats 0",
+            "disturbance --cpu-seconds 0",
+            "disturbance --locations 2",
+            "root potato",
+        ] {
+            assert!(parsed(words).is_err(), "{words}");
+        }
+    }
+}
