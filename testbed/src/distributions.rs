@@ -11,6 +11,7 @@ mod nginx;
 mod site;
 mod table;
 
+use crate::parameters::Parameters;
 use crate::repository::{self, output};
 use crate::root::{Release, Root};
 use anyhow::Context;
@@ -21,8 +22,6 @@ use serde_json::{Value, json};
 use site::Site;
 use std::fs;
 use std::path::Path;
-
-type Parameters = crate::parameters::Parameters<200>;
 
 /// One release: what it has, what was measured, what was checked.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ mod table;
 mod verdict;
 mod work;
 
+use crate::parameters::Parameters;
 use crate::repository;
 use crate::root::{Release, Root, Versions, version};
 use anyhow::Context;
@@ -21,8 +22,6 @@ use site::Site;
 use std::fs;
 use verdict::Fault;
 use work::Work;
-
-type Parameters = crate::parameters::Parameters<100>;
 
 /// One release: what it has, and what was measured.
 #[derive(Debug)]

@@ -22,11 +22,12 @@ use std::process::ExitCode;
 #[command(bin_name = "cargo testbed", subcommand_required = true)]
 enum Campaign {
     /// Check and measure the preload library with each release's nginx, Python, curl and openssl.
-    Distributions(Parameters<200>),
+    #[command(mut_arg("locations", |locations| locations.default_value("200")))]
+    Distributions(Parameters),
     /// A burst, and loading the bundle, with the break free and blocked.
-    History(Parameters<100>),
+    History(Parameters),
     /// What malloc_trim gives back, predicted and real, on this machine, in all releases and in sid.
-    Predictions(Parameters<100>),
+    Predictions(Parameters),
     /// What being looked into costs a program that does nothing but malloc and free.
     Disturbance(disturbance::Flags),
     /// Make a release's root and say where it is, or run a program in it.

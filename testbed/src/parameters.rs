@@ -4,11 +4,12 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use std::path::PathBuf;
 
-/// What is asked for; `LOCATIONS` unless the command line says otherwise.
+/// What is asked for. (No default by a const parameter: clap keeps the text of a default in a static, of
+/// which all instances of a generic have one.)
 #[derive(Debug, Args)]
-pub struct Parameters<const LOCATIONS: u32> {
+pub struct Parameters {
     /// nginx's locations, or as many SSL contexts: what a further one costs takes at least 2.
-    #[arg(long, value_name = "N", default_value_t = LOCATIONS, value_parser = at_least(2))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least(2))]
     pub locations: u32,
     /// How often each arm is run.
     #[arg(long, value_name = "R", default_value_t = 3, value_parser = at_least(1))]

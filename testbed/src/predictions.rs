@@ -12,6 +12,7 @@ mod table;
 mod verdict;
 mod work;
 
+use crate::parameters::Parameters;
 use crate::repository;
 use crate::root::{Release, Root, Versions, version};
 use anyhow::Context;
@@ -20,8 +21,6 @@ use place::Place;
 use std::fs;
 use verdict::Fault;
 use work::Work;
-
-type Parameters = crate::parameters::Parameters<100>;
 
 /// What was measured in one place, and what is wrong with it.
 #[derive(Debug)]
