@@ -28,7 +28,7 @@ LOCATIONS = [
 CONFIGURATION = """
 load_module /usr/lib/nginx/modules/ndk_http_module.so;
 load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;
-daemon off; user root; worker_processes 1; pid /check/lua.pid; error_log /check/lua.log;
+daemon off; user root; worker_processes 1; pid /files/lua.pid; error_log /files/lua.log;
 events {}
 http {
     access_log off;
@@ -45,7 +45,7 @@ http {
         end
     }
     server {
-        listen unix:/check/lua.socket;
+        listen unix:/files/lua.socket;
 """
 
 
@@ -104,7 +104,7 @@ put("wrong.pem")
 with serving() as port:
     with open("lua.conf", "w") as file:
         file.write(configuration(port))
-    nginx = subprocess.Popen(["nginx", "-c", "/check/lua.conf"])
+    nginx = subprocess.Popen(["nginx", "-c", "/files/lua.conf"])
     try:
         wait_for(lambda: nginx.poll() is not None or (os.path.exists("lua.socket") and workers(nginx.pid)))
         result["started"] = asked()

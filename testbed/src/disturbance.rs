@@ -6,145 +6,113 @@
 //! disturbs shows in the operations for each second of the program's own processor time. Both are
 //! told.
 
-mod flags;
-mod inspected;
-mod raw;
-mod run;
-mod table;
+mod inspections;
+mod results;
 
-use crate::repository::{self, output};
+use crate::campaign::{Recorder, at_least, judge};
+use crate::place::Place;
 use anyhow::Context;
-pub use flags::Flags;
+use clap::Args;
 use heap_meter::environment::Environment;
-use heap_meter::statistics::RatioOfMedians;
-use inspected::Looks;
-use run::Run;
-use std::fs;
-
-/// How it is run.
-const COMMAND: &str = "cargo testbed disturbance";
-
-/// How often the inspected runs together are looked into, at least.
-const INSPECTIONS: u64 = 1000;
+use heap_meter::process::Process;
+use inspections::Inspections;
+pub use results::{ChurnRun, Disturbance, INSPECTIONS};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// The program's threads.
 const THREADS: u32 = 8;
 
-/// It may do so much less for each second of its processor time.
-const LEAST_RATIO: f64 = 0.98;
-
-/// The runs so far, and how they relate.
-#[derive(Debug, Default)]
-struct Results {
-    alone: Vec<Run>,
-    inspected: Vec<Run>,
+/// What is asked for.
+#[derive(Debug, Args)]
+pub struct DisturbanceOptions {
+    /// Processor time of a run, all threads together.
+    #[arg(long, value_name = "S", default_value_t = 20, value_parser = at_least(1))]
+    cpu_seconds: u32,
+    /// Runs alone, and as many inspected.
+    #[arg(long, value_name = "R", default_value_t = 10, value_parser = at_least(1))]
+    repeats: u32,
+    /// Directory for the raw data, from the repository's root.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
-impl Results {
-    fn ratio(&self, of: fn(&Run) -> f64) -> RatioOfMedians {
-        let values = |runs: &[Run]| runs.iter().map(of).collect::<Vec<_>>();
-        RatioOfMedians::of(&values(&self.alone), &values(&self.inspected))
-    }
-
-    /// What doesn't hold.
-    fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        match self.ratio(Run::per_cpu_second).ratio {
-            Some(ratio) if ratio >= LEAST_RATIO => {}
-            Some(ratio) => faults.push(format!(
-                "it did {ratio:.3} of what it does alone; {LEAST_RATIO} is the least"
-            )),
-            None => faults.push("it did nothing alone".to_owned()),
-        }
-        let looks = || self.inspected.iter().filter_map(|run| run.looks.as_ref());
-        let count: u64 = looks().map(Looks::count).sum();
-        if count < INSPECTIONS {
-            faults.push(format!(
-                "only {count} inspections of {INSPECTIONS}: give it more --cpu-seconds or --repeats"
-            ));
-        }
-        let impossible: u64 = looks().map(|looks| looks.impossible).sum();
-        if impossible > 0 {
-            faults.push(format!("{impossible} impossible figures"));
-        }
-        faults
-    }
-}
-
-/// Runs the program by turns and prints the table. Do it on a machine that does nothing else.
-///
-/// # Errors
-///
-/// When the program can't be built or fails, it is disturbed by more than it may
-/// be, or it couldn't be looked into often enough.
-pub fn run(flags: &Flags) -> anyhow::Result<()> {
+/// Runs the program by turns and prints the table. Do it on a machine that does nothing else. Fails
+/// when the program can't be built or fails, it is disturbed by more than it may be, or it couldn't
+/// be looked into often enough.
+pub fn run(options: &DisturbanceOptions) -> anyhow::Result<()> {
     anyhow::ensure!(
         !cfg!(debug_assertions),
-        "the look is to take as long as it takes users: {COMMAND}"
+        "the look is to take as long as it takes users: cargo testbed disturbance"
     );
-    let place = tempfile::tempdir().context("can't make a directory for the program")?;
-    let program = place.path().join("churn");
-    let source = repository::root().join("testbed/programs/churn.c");
-    let gcc = ["-O2", "-Wall", "-Wextra", "-pthread", "-o"];
-    let (built, source) = (program.display().to_string(), source.display().to_string());
-    output("gcc", [&gcc[..], &[&built, &source]].concat())?;
-
-    let environment = Environment::here();
-    let mut results = Results::default();
-    for repeat in 0..flags.repeats {
-        eprintln!("{} of {}", repeat + 1, flags.repeats);
+    let recorder = Recorder::open(options.out.as_deref())?;
+    let place = Place::new(None, None)?;
+    let flags = ["-pthread"];
+    place.compile("testbed/programs/churn.c", "churn", &flags)?;
+    let program = place.here("churn");
+    let (mut alone, mut inspected) = (Vec::new(), Vec::new());
+    for repeat in 0..options.repeats {
+        eprintln!("{} of {}", repeat + 1, options.repeats);
         // The order turns, so that a machine that grows warmer meets both alike.
         for is_inspected in [repeat % 2 == 1, repeat % 2 == 0] {
-            let done = Run::of(&program, flags, &environment, is_inspected)?;
-            match is_inspected {
-                true => results.inspected.push(done),
-                false => results.alone.push(done),
-            }
+            let runs = if is_inspected {
+                &mut inspected
+            } else {
+                &mut alone
+            };
+            runs.push(churned(&program, options, is_inspected)?);
         }
     }
-    let table = table::of(&results);
-    if let Some(out) = &flags.out {
-        let directory = repository::root().join(out);
-        fs::create_dir_all(&directory)?;
-        fs::write(directory.join("disturbance.txt"), &table)?;
-        let json = raw::of(&results, flags, &environment)?;
-        fs::write(directory.join("disturbance.json"), json)?;
-    }
-    print!("{table}");
-    let faults = results.faults();
-    anyhow::ensure!(faults.is_empty(), "{}", faults.join("; "));
-    Ok(())
+    let parameters = json!({
+        "threads": THREADS,
+        "cpu_seconds": options.cpu_seconds,
+        "repeats": options.repeats,
+        "least_inspections": INSPECTIONS,
+    });
+    let disturbance = Disturbance::of(parameters, alone, inspected);
+    recorder.keep(&disturbance)?;
+    judge(&disturbance)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{INSPECTIONS, Looks, Results, Run};
-
-    fn run(operations: f64, looks: Option<u64>) -> Run {
-        let looks = looks.map(|count| Looks {
-            seconds: vec![0.001; count as usize],
-            ..Looks::default()
-        });
-        Run {
-            operations,
-            cpu_seconds: 1.0,
-            wall_seconds: 1.0,
-            looks,
+/// Runs the program to its end, and looks into it meanwhile if it is to be inspected.
+fn churned(
+    program: &Path,
+    options: &DisturbanceOptions,
+    is_inspected: bool,
+) -> anyhow::Result<ChurnRun> {
+    let budget = options.cpu_seconds;
+    let child = Command::new(program)
+        .args([THREADS.to_string(), budget.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut child = KilledOnDrop(child);
+    let inspections = match is_inspected {
+        true => {
+            let process = Process::open(child.0.id().cast_signed())?;
+            let processors = Environment::here().logical_cpus.unwrap_or(1).max(1);
+            let lasts = f64::from(budget) / processors as f64;
+            let looks = INSPECTIONS as f64 / f64::from(options.repeats);
+            let pace = Duration::from_secs_f64(lasts / looks);
+            let mut is_over = || Ok(child.0.try_wait()?.is_some());
+            Some(Inspections::until(&process, pace, &mut is_over)?)
         }
-    }
+        false => None,
+    };
+    let status = child.0.wait()?;
+    anyhow::ensure!(status.success(), "churn: {status}");
+    let output = child.0.stdout.take().context("its output is a pipe")?;
+    let run: ChurnRun = serde_json::from_reader(output).context("what churn says")?;
+    Ok(ChurnRun { inspections, ..run })
+}
 
-    fn faults(operations: f64, looks: u64) -> usize {
-        let results = Results {
-            alone: vec![run(100.0, None)],
-            inspected: vec![run(operations, Some(looks))],
-        };
-        results.faults().len()
-    }
+struct KilledOnDrop(Child);
 
-    #[test]
-    fn two_percent_less_are_allowed_and_a_thousand_looks_wanted() {
-        assert_eq!(faults(98.0, INSPECTIONS), 0);
-        assert_eq!(faults(97.9, INSPECTIONS), 1);
-        assert_eq!(faults(98.0, INSPECTIONS - 1), 1);
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        // Both fail when it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

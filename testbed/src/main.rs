@@ -3,17 +3,20 @@
 #[cfg(test)]
 use suite as _;
 
+mod campaign;
+#[cfg(test)]
+mod committed;
+mod debian;
 mod distributions;
 mod disturbance;
 mod history;
 mod nginx_configuration;
-mod parameters;
+mod place;
 mod predictions;
 mod repository;
-mod root;
 
+use campaign::ReleaseOptions;
 use clap::Parser;
-use parameters::Parameters;
 use std::process::ExitCode;
 
 /// Measures programs of several Debian releases, each with its own libraries, in small roots
@@ -23,17 +26,17 @@ use std::process::ExitCode;
 enum Campaign {
     /// Check and measure the preload library with each release's nginx, Python, curl and openssl.
     #[command(mut_arg("locations", |locations| locations.default_value("200")))]
-    Distributions(Parameters),
+    Distributions(ReleaseOptions),
     /// A burst, and loading the bundle, with the break free and blocked.
-    History(Parameters),
+    History(ReleaseOptions),
     /// What malloc_trim gives back, predicted and real, on this machine, in all releases and in sid.
-    Predictions(Parameters),
+    Predictions(ReleaseOptions),
     /// What being looked into costs a program that does nothing but malloc and free.
-    Disturbance(disturbance::Flags),
+    Disturbance(disturbance::DisturbanceOptions),
     /// Make a release's root and say where it is, or run a program in it.
     Root {
         /// Debian's name for it.
-        release: root::Release,
+        release: debian::Release,
         /// Program and arguments; it sees the repository as /repository.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         program: Vec<String>,
@@ -42,11 +45,11 @@ enum Campaign {
 
 fn main() -> ExitCode {
     let done = match Campaign::parse() {
-        Campaign::Distributions(parameters) => distributions::run(&parameters),
-        Campaign::History(parameters) => history::run(&parameters),
-        Campaign::Predictions(parameters) => predictions::run(&parameters),
-        Campaign::Disturbance(flags) => disturbance::run(&flags),
-        Campaign::Root { release, program } => root::run(release, &program),
+        Campaign::Distributions(options) => distributions::run(&options),
+        Campaign::History(options) => history::run(&options),
+        Campaign::Predictions(options) => predictions::run(&options),
+        Campaign::Disturbance(options) => disturbance::run(&options),
+        Campaign::Root { release, program } => debian::run(release, &program),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

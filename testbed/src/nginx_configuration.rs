@@ -2,6 +2,8 @@
 //! lua-nginx-module from 0.10.26 on gives those that only inherit one context, and then there is
 //! nothing to share.
 
+use crate::place::Place;
+
 /// Where Debian has nginx's modules.
 const MODULES: &str = "/usr/lib/nginx/modules";
 
@@ -11,9 +13,15 @@ pub fn name(has_line: bool, locations: u32) -> String {
     format!("nginx-{line}-{locations}.conf")
 }
 
+/// Writes it to a place's directory.
+pub fn write(place: &Place, has_line: bool, locations: u32) -> anyhow::Result<()> {
+    let text = text(&place.directory(), has_line, locations);
+    place.write(&name(has_line, locations), text)
+}
+
 /// So many locations, with the line or without it. In `files`, a directory inside, nginx finds
 /// `bundle.pem` and leaves what it writes.
-pub fn text(files: &str, has_line: bool, locations: u32) -> String {
+fn text(files: &str, has_line: bool, locations: u32) -> String {
     let line = match has_line {
         true => format!("lua_ssl_trusted_certificate {files}/bundle.pem;"),
         false => String::new(),

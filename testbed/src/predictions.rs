@@ -4,101 +4,113 @@
 //! Each program says when it stands still. Then it is weighed and looked into, has malloc give back
 //! what it can, and is weighed again.
 
-mod measured;
-mod place;
-mod raw;
+mod program;
+mod results;
 mod started;
-mod table;
 mod verdict;
-mod work;
 
-use crate::parameters::Parameters;
-use crate::repository;
-use crate::root::{Release, Root, Versions, version};
+use crate::campaign::{Recorder, ReleaseOptions, bundle_size, judge};
+use crate::debian::{Release, Root};
+use crate::nginx_configuration;
+use crate::place::Place;
 use anyhow::Context;
-use measured::Measured;
-use place::Place;
-use std::fs;
-use verdict::Fault;
-use work::Work;
+use heap_meter::malloc::Examiner;
+use heap_meter::process::Process;
+use heap_meter::snapshot::Snapshot;
+use program::TrimmedProgram;
+pub use results::{PlacePredictions, Prediction, Predictions, ProgramPredictions, TrimRun};
+use serde_json::json;
+use started::Started;
+use std::time::Instant;
 
-/// What was measured in one place, and what is wrong with it.
-#[derive(Debug)]
-struct Report {
-    place: &'static str,
-    /// Whether its glibc has to be known.
-    is_released: bool,
-    versions: Versions,
-    works: Vec<Measured>,
-    faults: Vec<Fault>,
-}
+/// Where the programs' sources are.
+const SOURCES: &str = "testbed/programs";
 
-impl Report {
-    /// The version of a program or library.
-    fn version(&self, name: &str) -> &str {
-        version(&self.versions, name)
-    }
-}
+/// What the figures are.
+const METHOD: [(&str, &str); 3] = [
+    (
+        "predicted_bytes",
+        "returnable_bytes of malloc, read from outside while the program stands still",
+    ),
+    (
+        "given_back_bytes",
+        "rss_bytes before - rss_bytes after the program's own malloc_trim(0)",
+    ),
+    ("difference_bytes", "predicted_bytes - given_back_bytes"),
+];
 
-/// Measures on this machine and in every release's root, and prints the table.
-///
-/// # Errors
-///
-/// When a root of a release can't be made, a program can't be built or run, or a
-/// prediction is wrong; the others are measured and kept all the same. Where no root of Debian's
-/// unreleased sid can be made, that is noted.
-pub fn run(parameters: &Parameters) -> anyhow::Result<()> {
-    let mut notes = Vec::new();
-    let mut roots: Vec<Root> = Release::ALL
-        .into_iter()
-        .map(Root::make)
-        .collect::<anyhow::Result<_>>()?;
+/// Measures on this machine and in every release's root. Fails when a root of a release can't be
+/// made, a program can't be built or run, or a prediction is wrong; the others are measured and kept
+/// all the same. Where no root of Debian's unreleased sid can be made, that is noted.
+pub fn run(options: &ReleaseOptions) -> anyhow::Result<()> {
+    let recorder = Recorder::open(options.out.as_deref())?;
+    let mut roots = Root::all()?;
+    let bundle = roots[1].bundle()?;
+    let mut predictions = Predictions {
+        method: METHOD.map(|(name, what)| (name.into(), what.into())).into(),
+        parameters: json!({
+            "locations": options.locations,
+            "repeats": options.repeats,
+            "bundle": bundle_size(&bundle),
+        }),
+        places: Vec::new(),
+        notes: Vec::new(),
+    };
     match Root::make(Release::Sid) {
         Ok(root) => roots.push(root),
-        Err(error) => notes.push(format!("skipped: {}: {error:#}", Release::Sid)),
-    }
-    let bundle = roots[1]
-        .directory()
-        .join("etc/ssl/certs/ca-certificates.crt");
-    let bundle = fs::read(bundle).context("the root has no bundle")?;
-    let places = [None].into_iter().chain(roots.iter().map(Some));
-    let mut reports = Vec::new();
-    for root in places {
-        let place = Place::prepare(root, &bundle, parameters.locations)?;
-        reports.push(report(&place, parameters)?);
-        // After every place, so that a later failure loses nothing.
-        if let Some(out) = &parameters.out {
-            let all = raw::of(parameters, &bundle, &reports, &notes)?;
-            let table = table::of(&reports, &notes);
-            raw::write(
-                &repository::root().join(out),
-                &all,
-                &table,
-                &raw::csv(&reports),
-            )?;
+        Err(error) => {
+            let note = format!("skipped: {}: {error:#}", Release::Sid);
+            predictions.notes.push(note);
         }
     }
-    print!("{}", table::of(&reports, &notes));
-    let faults: usize = reports.iter().map(|report| report.faults.len()).sum();
-    anyhow::ensure!(faults == 0, "{faults} predictions don't hold: see above");
-    Ok(())
+    for root in [None].into_iter().chain(roots.iter().map(Some)) {
+        let place = Place::new(root, None)?;
+        place.write("bundle.pem", &bundle)?;
+        nginx_configuration::write(&place, true, options.locations)?;
+        for (source, program, flags) in [
+            ("blocks.c", "blocks", &[][..]),
+            ("arenas.c", "arenas", &["-pthread"]),
+            ("trimmer.c", "trimmer.so", &["-shared", "-fPIC"]),
+        ] {
+            place.compile(&format!("{SOURCES}/{source}"), program, flags)?;
+        }
+        predictions.places.push(measured(&place, options)?);
+        recorder.keep(&predictions)?;
+    }
+    judge(&predictions)
 }
 
-fn report(place: &Place, parameters: &Parameters) -> anyhow::Result<Report> {
-    let mut report = Report {
-        place: place.name(),
-        is_released: place.is_released(),
-        versions: place.versions()?,
-        works: Vec::new(),
-        faults: Vec::new(),
-    };
-    for work in Work::all(parameters.locations) {
-        eprintln!("{}: {}", place.name(), work.name);
-        let measured =
-            Measured::of(place, work, parameters.repeats).with_context(|| place.name())?;
-        let faults = verdict::on(&measured, report.is_released);
-        report.faults.extend(faults);
-        report.works.push(measured);
+fn measured(place: &Place, options: &ReleaseOptions) -> anyhow::Result<PlacePredictions> {
+    let mut programs = Vec::new();
+    for program in TrimmedProgram::all(place, options.locations) {
+        eprintln!("{}: {}", place.name(), program.name);
+        let runs = (0..options.repeats).map(|_| trimmed(place, &program));
+        let runs = runs.collect::<anyhow::Result<_>>();
+        let runs = runs.with_context(|| place.name())?;
+        programs.push(ProgramPredictions::of(program.name, runs));
     }
-    Ok(report)
+    let versions = place.versions(&["glibc", "nginx", "python", "perl"])?;
+    Ok(PlacePredictions::of(place, versions, programs))
+}
+
+/// Runs the program once.
+fn trimmed(place: &Place, program: &TrimmedProgram) -> anyhow::Result<TrimRun> {
+    let mut started = Started::still(program, place)?;
+    let process = Process::open(started.pid)?;
+    let before = Snapshot::of(started.pid)?;
+    let since = Instant::now();
+    let found = Examiner::new().examine(&process);
+    let examined_seconds = since.elapsed().as_secs_f64();
+    started.trim()?;
+    let after = Snapshot::of(started.pid)?;
+    let state = found.state.map_err(|unknown| unknown.to_string());
+    let given_back = before.rss_bytes.cast_signed() - after.rss_bytes.cast_signed();
+    Ok(TrimRun {
+        prediction: Prediction::of(state.as_ref(), given_back),
+        allocator: found.allocator.map(|allocator| allocator.to_string()),
+        malloc: json!(state.ok()),
+        examined_seconds,
+        before,
+        after,
+    })
 }

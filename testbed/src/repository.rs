@@ -1,7 +1,6 @@
 //! The repository, and other programs: how they are started, and what they say.
 
 use anyhow::Context;
-use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,17 +41,4 @@ pub fn output<A: AsRef<OsStr>>(
         .with_context(|| format!("can't run {program}"))?;
     anyhow::ensure!(output.status.success(), "{program}: {}", output.status);
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// What made a run, and when.
-///
-/// # Errors
-///
-/// When the date can't be had.
-pub fn recorded() -> anyhow::Result<Value> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    Ok(json!({
-        "command": format!("cargo testbed {}", words.join(" ")),
-        "date": output("date", ["+%Y-%m-%d"])?.trim(),
-    }))
 }

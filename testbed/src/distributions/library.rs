@@ -1,57 +1,46 @@
 //! The library as a root's linker makes it.
 
-use crate::root::{Release, Root, Shared};
+use crate::debian::{BindMount, Root};
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// The package that it is made of.
+/// The package that it is made of, and what Cargo calls the file.
 const PACKAGE: &str = "trusted-ca-preload";
+pub const FILE_NAME: &str = "libtrusted_ca_preload.so";
 
-/// What Cargo calls the file.
-pub const NAME: &str = "libtrusted_ca_preload.so";
+/// Its directory inside a root.
+pub const INSIDE: &str = "/library";
 
 /// One build.
-#[derive(Debug)]
-pub struct Library {
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PreloadLibrary {
     /// In which release's root it was built.
-    pub release: Release,
-    /// Where it is.
-    pub file: PathBuf,
+    pub name: String,
     /// The newest version of glibc's symbols that it asks for, such as `2.28`.
     pub needs_glibc: String,
+    /// Where it is.
+    #[serde(skip)]
+    pub directory: PathBuf,
 }
 
-impl Library {
-    /// For the raw data.
-    pub fn to_json(&self) -> Value {
-        json!({ "name": self.release.name(), "needs_glibc": self.needs_glibc })
+impl PreloadLibrary {
+    /// Builds it in this root, as far as it isn't built yet.
+    pub fn build(root: &Root) -> anyhow::Result<Self> {
+        let directory = root.build(PACKAGE)?;
+        let mounts = [BindMount::read_only(&directory, INSIDE)];
+        let symbols = root
+            .command("objdump", &mounts)?
+            .args(["-T", &format!("{INSIDE}/{FILE_NAME}")])
+            .output()?;
+        anyhow::ensure!(symbols.status.success(), "objdump: {}", symbols.status);
+        let symbols = String::from_utf8_lossy(&symbols.stdout);
+        Ok(Self {
+            name: root.release.name().to_owned(),
+            needs_glibc: newest_glibc(&symbols).context("the library asks for no glibc")?,
+            directory,
+        })
     }
-}
-
-/// Builds the library in this root, as far as it isn't built yet.
-///
-/// # Errors
-///
-/// When Cargo can't fetch or build it.
-pub fn build(root: &Root) -> anyhow::Result<Library> {
-    let release = root.release();
-    let directory = root.build(PACKAGE)?;
-    let shared = [Shared::read_only(&directory, "/library")];
-    let file = directory.join(NAME);
-    let inside = format!("/library/{NAME}");
-    let symbols = root
-        .command("objdump", &shared)?
-        .args(["-T", &inside])
-        .output()?;
-    anyhow::ensure!(symbols.status.success(), "objdump: {}", symbols.status);
-    let symbols = String::from_utf8_lossy(&symbols.stdout);
-    let needs_glibc = newest_glibc(&symbols).context("the library asks for no glibc")?;
-    Ok(Library {
-        release,
-        file,
-        needs_glibc,
-    })
 }
 
 /// The newest version of glibc among the symbols that `objdump -T` lists.

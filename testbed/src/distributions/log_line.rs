@@ -5,10 +5,10 @@
 //! ```
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 /// What one process did with its bundles.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
     /// The program's name.
     pub program: String,
@@ -25,11 +25,7 @@ pub struct LogLine {
 }
 
 impl LogLine {
-    /// Reads one line.
-    ///
-    /// # Errors
-    ///
-    /// When it isn't of that form, or a count is missing.
+    /// Reads one line. Fails when it isn't of that form, or a count is missing.
     pub fn parse(line: &str) -> anyhow::Result<Self> {
         Self::read(line).with_context(|| format!("not a line of the library's log: {line:?}"))
     }
@@ -50,18 +46,6 @@ impl LogLine {
             shared: count("shared")?,
             bytes_spared: count("bytes spared")?,
             passed_on: count("passed on")?,
-        })
-    }
-
-    /// For the raw data.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "program": self.program,
-            "loads": self.loads,
-            "parses": self.parses,
-            "shared": self.shared,
-            "bytes_spared": self.bytes_spared,
-            "passed_on": self.passed_on,
         })
     }
 }

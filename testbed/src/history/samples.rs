@@ -1,7 +1,7 @@
-//! Measured works that tests make up.
+//! Measured workloads that tests make up.
 
-use super::measured::{CONTROL, HOLE, Measured};
-use super::work::{FREED, HELD, ONE, TRIMMED, Work};
+use super::figures::{CONTROL, HOLE, WorkloadFigures};
+use super::workload::{FREED, HELD, ONE, TRIMMED, Workload};
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{ArmResults, Results, Run};
 use serde_json::{Value, json};
@@ -15,11 +15,12 @@ const RSS_MIB: [(&str, u64, u64); 4] = [
     (TRIMMED, 2, 12),
 ];
 
-/// The work of this name with 11 contexts, a run for each arm and step, in which malloc fell back
+/// The workload of this name with 11 contexts, a run for each arm and step, in which malloc fell back
 /// to these sizes. A step with many contexts took two seconds, the others one.
-pub fn measured(name: &str, sizes: &[(u64, u64)]) -> Measured {
-    let mut works = Work::all(11).into_iter();
-    let work = works.find(|work| work.name == name).expect("a known work");
+pub fn measured(name: &str, sizes: &[(u64, u64)]) -> (Workload, Vec<Results>) {
+    let mut workloads = Workload::all(11).into_iter();
+    let workload = workloads.find(|workload| workload.name == name);
+    let workload = workload.expect("a known workload");
     let of = |step: &str| {
         let (_, control, hole) = RSS_MIB
             .into_iter()
@@ -31,8 +32,14 @@ pub fn measured(name: &str, sizes: &[(u64, u64)]) -> Measured {
             (HOLE, run(hole, seconds, sizes)),
         ])
     };
-    let results = work.steps.iter().map(|step| of(step.name)).collect();
-    Measured { work, results }
+    let results = workload.steps.iter().map(|step| of(step.name)).collect();
+    (workload, results)
+}
+
+/// Their figures.
+pub fn figures(name: &str, sizes: &[(u64, u64)]) -> WorkloadFigures {
+    let (workload, results) = measured(name, sizes);
+    WorkloadFigures::of(&workload, &results)
 }
 
 fn results(arms: [(&str, Run); 2]) -> Results {

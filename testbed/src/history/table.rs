@@ -1,11 +1,10 @@
 //! The table for people.
 
-use super::Report;
-use super::measured::{CONTROL, HOLE, Measured, rss_bytes};
-use super::work::{FREED, HELD, TRIMMED};
+use super::figures::{ArmFigures, ReleaseFigures, StepFigures};
+use super::workload::NAMES;
+use crate::campaign::fault_lines;
 use heap_meter::story::fallback::Fallback;
 use heap_meter::units::thousands;
-use std::fmt::Write;
 
 /// Its first line would lose its spaces to a backslash before it.
 const HEADING: [&str; 2] = [
@@ -13,57 +12,47 @@ const HEADING: [&str; 2] = [
     "work    release   glibc  OpenSSL  break      held   freed trimmed     ms     KiB   fallbacks",
 ];
 
-/// Two lines for each work and release, and what is wrong.
-pub fn of(reports: &[Report]) -> String {
+/// Two lines for each workload and release, and what is wrong.
+pub fn of(releases: &[ReleaseFigures]) -> String {
     let mut text = HEADING.join("\n") + "\n";
-    let works = reports.iter().map(|report| report.works.len()).max();
-    for number in 0..works.unwrap_or(0) {
+    for name in NAMES {
         text.push('\n');
-        for report in reports {
-            if let Some(measured) = report.works.get(number) {
-                row(&mut text, report, measured, CONTROL, "free");
-                row(&mut text, report, measured, HOLE, "blocked");
+        for release in releases {
+            if let Some(workload) = release.workloads.get(name) {
+                text += &row(name, release, &workload.control, "free");
+                text += &row(name, release, &workload.hole, "blocked");
             }
         }
     }
-    for report in reports {
-        for fault in &report.faults {
-            line(
-                &mut text,
-                format_args!("\nFAILED {}: {fault}", report.release),
-            );
-        }
-    }
-    text
+    let faults = releases.iter().flat_map(|release| {
+        let faults = release.faults.iter();
+        faults.map(|fault| (release.name.as_str(), fault.clone()))
+    });
+    text + &fault_lines("FAILED", faults)
 }
 
-fn row(text: &mut String, report: &Report, measured: &Measured, arm: &str, title: &str) {
-    let mib = |step| {
-        let bytes = measured.median(step, arm, rss_bytes);
+fn row(name: &str, release: &ReleaseFigures, arm: &ArmFigures, title: &str) -> String {
+    let mib = |step: &Option<StepFigures>| {
+        let bytes = step.as_ref().and_then(|step| step.rss_bytes);
         number(bytes.map(|bytes| bytes / 1_048_576.0), 1)
     };
-    let cost = measured.cost(arm);
-    let openssl = match measured.work.contexts {
-        Some(_) => report.version("openssl"),
-        None => "",
-    };
-    let typical = measured.typical(HELD, arm);
-    let fallback = typical.and_then(|run| run.fallback.as_ref());
-    line(
-        text,
-        format_args!(
-            "{:<7} {:<9} {:<6} {openssl:<8} {title:<7} {:>7} {:>7} {:>7} {:>6} {:>7}   {}",
-            measured.work.name,
-            report.release,
-            report.version("glibc"),
-            mib(HELD),
-            mib(FREED),
-            mib(TRIMMED),
-            number(cost.map(|cost| cost.seconds * 1e3), 1),
-            number(cost.map(|cost| cost.rss_bytes / 1024.0), 0),
-            fallback.map_or("not counted".to_owned(), sizes),
-        ),
+    // Only with contexts there is a step of one.
+    let openssl = arm.one.as_ref().map(|_| &release.versions["openssl"]);
+    let held = arm.held.as_ref();
+    let fallback = held.and_then(|held| held.fallback.as_ref());
+    let row = format!(
+        "{name:<7} {:<9} {:<6} {:<8} {title:<7} {:>7} {:>7} {:>7} {:>6} {:>7}   {}",
+        release.name,
+        release.versions["glibc"],
+        openssl.map_or("", String::as_str),
+        mib(&arm.held),
+        mib(&arm.freed),
+        mib(&arm.trimmed),
+        number(arm.seconds_per_context.map(|seconds| seconds * 1e3), 1),
+        number(arm.rss_bytes_per_context.map(|bytes| bytes / 1024.0), 0),
+        fallback.map_or("not counted".to_owned(), sizes),
     );
+    row.trim_end().to_owned() + "\n"
 }
 
 /// Counts and sizes, the largest first, as glibc makes them.
@@ -88,42 +77,37 @@ fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or(String::new(), |value| format!("{value:.decimals$}"))
 }
 
-fn line(text: &mut String, line: std::fmt::Arguments) {
-    // A string takes whatever is written.
-    let _ = writeln!(text, "{}", line.to_string().trim_end());
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::samples::measured;
-    use super::super::verdict;
+    use super::super::samples::figures;
     use super::*;
-    use crate::root::Release;
 
     #[test]
-    fn works_stand_together_and_what_is_not_there_is_blank() {
-        let report = |release, glibc: &str, sizes: &[(u64, u64)]| {
-            let works = vec![measured("burst", sizes), measured("nginx", sizes)];
-            let faults = works.iter().flat_map(|of| verdict::on(of, glibc, 1, 1));
-            Report {
-                release,
-                versions: vec![("glibc", glibc.to_owned()), ("openssl", "3".to_owned())],
-                faults: faults.collect(),
-                works,
+    fn workloads_stand_together_and_what_is_not_there_is_blank() {
+        let release = |name, glibc: &str, sizes: &[(u64, u64)]| {
+            let versions = [("glibc", glibc), ("openssl", "3")];
+            let versions = versions.map(|(name, version)| (name.into(), version.into()));
+            let mut release = ReleaseFigures::new(name, versions.into());
+            for name in ["burst", "nginx"] {
+                let figures = figures(name, sizes);
+                release.workloads.insert(name.to_owned(), figures);
             }
+            release
         };
         let whole = [(1 << 20, 1815)];
         let first = [(1 << 20, 1), (151_552, 1814)];
-        let text = of(&[
-            report(Release::Bullseye, "2.31", &whole),
-            report(Release::Bookworm, "2.36", &first),
-            report(Release::Trixie, "2.41", &first),
-        ]);
+        let mut releases = [
+            release("bullseye", "2.31", &whole),
+            release("bookworm", "2.36", &first),
+            release("trixie", "2.41", &first),
+        ];
+        releases[2].faults.push("burst, held: wrong".to_owned());
+        let text = of(&releases);
         let rows: Vec<&str> = text.lines().filter(|line| line.contains("free ")).collect();
-        let work = |row: &&str| row.split_whitespace().next().map(str::to_owned);
-        let works: Vec<String> = rows.iter().filter_map(work).collect();
+        let name = |row: &&str| row.split_whitespace().next().map(str::to_owned);
+        let names: Vec<String> = rows.iter().filter_map(name).collect();
         assert_eq!(
-            works,
+            names,
             ["burst", "burst", "burst", "nginx", "nginx", "nginx"]
         );
         let row = |of: &str| text.lines().find(|line| line.starts_with(of)).unwrap();
@@ -133,6 +117,6 @@ mod tests {
         assert_eq!(burst, format!("burst bookworm 2.36 blocked {end}"));
         let nginx = words(row("nginx   bullseye  2.31   3        free"));
         assert_eq!(nginx, "nginx bullseye 2.31 3 free 18.0 100.0 1024 none");
-        assert!(text.contains("FAILED trixie: burst, held: "), "{text}");
+        assert!(text.ends_with("\n\nFAILED trixie: burst, held: wrong\n"));
     }
 }

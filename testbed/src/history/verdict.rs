@@ -1,9 +1,8 @@
 //! Whether the figures are what they are called.
 
-use super::measured::{CONTROL, HOLE, Measured};
-use super::work::{HELD, ONE};
-use heap_meter::experiment::Run;
-use std::fmt;
+use super::figures::{CONTROL, HOLE, WorkloadFigures, runs};
+use super::workload::{HELD, Workload};
+use heap_meter::experiment::{Results, Run};
 
 /// The unit in which malloc is to fall back (glibc's `MMAP_AS_MORECORE_SIZE`).
 const UNIT_BYTES: u64 = 1 << 20;
@@ -17,44 +16,39 @@ const UNIT_BYTES: u64 = 1 << 20;
 /// `sysmalloc_mmap_fallback`.
 const TRANSPOSED: std::ops::RangeInclusive<u32> = 35..=37;
 
-/// A figure that isn't what it is called.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Fault {
-    work: &'static str,
-    step: &'static str,
-    message: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}: {}", self.work, self.step, self.message)
-    }
-}
-
-/// All that is wrong with what was measured on a release with this glibc.
-pub fn on(measured: &Measured, glibc: &str, repeats: u32, bundle_bytes: usize) -> Vec<Fault> {
+/// What is wrong with the runs of a workload on a release with this glibc: figures that aren't what
+/// they are called.
+pub fn on(workload: &Workload, results: &[Results], glibc: &str, repeats: u32) -> Vec<String> {
     let mut faults = Vec::new();
-    for step in &measured.work.steps {
-        let runs = |arm| measured.runs(step.name, arm);
+    for (step, results) in workload.steps.iter().zip(results) {
+        let (control_runs, hole_runs) = (runs(results, CONTROL), runs(results, HOLE));
         let wrong = [
-            endings(runs(CONTROL), runs(HOLE), repeats),
-            control(runs(CONTROL)),
-            hole(runs(HOLE), glibc),
+            endings(control_runs, hole_runs, repeats),
+            control(control_runs),
+            hole(hole_runs, glibc),
         ];
-        let fault = |message| Fault {
-            work: measured.work.name,
-            step: step.name,
-            message,
-        };
+        let fault = |message| format!("{}, {}: {message}", workload.name, step.name);
         faults.extend(wrong.into_iter().flatten().map(fault));
     }
-    let too_cheap = [CONTROL, HOLE].map(|arm| too_cheap(measured, arm, bundle_bytes));
-    faults.extend(too_cheap.into_iter().flatten().map(|message| Fault {
-        work: measured.work.name,
-        step: HELD,
-        message,
-    }));
     faults
+}
+
+/// A context holds every certificate: half the size of their base64 is less than that.
+pub fn too_cheap(name: &str, figures: &WorkloadFigures, bundle_bytes: usize) -> Vec<String> {
+    let least = bundle_bytes as f64 / 2.0;
+    let arms = [(CONTROL, &figures.control), (HOLE, &figures.hole)];
+    let faults = arms.into_iter().filter_map(|(arm, figures)| {
+        let bytes = figures.rss_bytes_per_context?;
+        // Not "less": what isn't a number isn't enough either.
+        let is_enough = bytes >= least;
+        (!is_enough).then(|| {
+            format!(
+                "{name}, {HELD}: {arm}: a context of {bytes:.0} bytes can't hold a bundle of \
+                 {bundle_bytes}"
+            )
+        })
+    });
+    faults.collect()
 }
 
 fn endings(control: &[Run], hole: &[Run], repeats: u32) -> Option<String> {
@@ -118,32 +112,17 @@ fn minor(glibc: &str) -> Option<u32> {
     glibc.strip_prefix("2.")?.parse().ok()
 }
 
-/// A context holds every certificate: half the size of their base64 is less than that.
-fn too_cheap(measured: &Measured, arm: &str, bundle_bytes: usize) -> Option<String> {
-    measured.step(ONE)?;
-    let cost = measured.cost(arm)?;
-    let least = bundle_bytes as f64 / 2.0;
-    // Not "less": what isn't a number isn't enough either.
-    let is_enough = cost.rss_bytes >= least;
-    (!is_enough).then(|| {
-        format!(
-            "{arm}: a context of {:.0} bytes can't hold a bundle of {bundle_bytes}",
-            cost.rss_bytes
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::samples::measured;
+    use super::super::samples::{figures, measured};
     use super::*;
 
     const WHOLE: &[(u64, u64)] = &[(1 << 20, 9)];
     const FIRST_ONLY: &[(u64, u64)] = &[(1 << 20, 1), (135_168, 60)];
 
     fn faults(name: &str, sizes: &[(u64, u64)], glibc: &str) -> Vec<String> {
-        let faults = on(&measured(name, sizes), glibc, 1, 200_000);
-        faults.iter().map(ToString::to_string).collect()
+        let (workload, results) = measured(name, sizes);
+        on(&workload, &results, glibc, 1)
     }
 
     #[test]
@@ -169,28 +148,23 @@ mod tests {
 
     #[test]
     fn a_control_that_fell_back_is_no_control() {
-        let mut measured = measured("nginx", WHOLE);
-        for results in &mut measured.results {
+        let (workload, mut results) = measured("nginx", WHOLE);
+        for results in &mut results {
             results.arms[0].runs[0].fallback = results.arms[1].runs[0].fallback.clone();
         }
-        let faults = on(&measured, "2.31", 1, 200_000);
+        let faults = on(&workload, &results, "2.31", 1);
         assert_eq!(faults.len(), 2);
-        assert!(
-            faults[0].message.contains("blocked in 1 of 1"),
-            "{faults:?}"
-        );
+        assert!(faults[0].contains("blocked in 1 of 1"), "{faults:?}");
     }
 
     #[test]
     fn failed_and_missing_runs_are_told() {
-        let mut measured = measured("python", WHOLE);
-        let failed = measured.results[1].arms[0].runs[0].facts.get_mut("exit");
+        let (workload, mut results) = measured("python", WHOLE);
+        let failed = results[1].arms[0].runs[0].facts.get_mut("exit");
         *failed.unwrap() = "code 1".to_owned();
-        measured.results[2].arms[1].runs.clear();
-        let faults = on(&measured, "2.31", 1, 200_000);
-        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        results[2].arms[1].runs.clear();
         assert_eq!(
-            told,
+            on(&workload, &results, "2.31", 1),
             [
                 "python, held: it ended with code 1",
                 "python, freed: 1 and 0 runs count instead of 1"
@@ -201,8 +175,13 @@ mod tests {
     #[test]
     fn a_context_that_holds_no_bundle_is_noticed() {
         // 10 MiB for ten contexts in the one arm, 20 in the other.
-        let faults = on(&measured("bundle", WHOLE), "2.31", 1, 3 << 20);
+        let bundle = figures("bundle", WHOLE);
+        assert!(too_cheap("bundle", &bundle, 200_000).is_empty());
+        let faults = too_cheap("bundle", &bundle, 3 << 20);
         assert_eq!(faults.len(), 1);
-        assert!(faults[0].message.starts_with("control: "), "{faults:?}");
+        assert!(
+            faults[0].starts_with("bundle, held: control: "),
+            "{faults:?}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! A program while it runs: when it stands still, that it calls malloc_trim, that it ends.
 
-use super::place::Place;
-use super::work::{MARK, Ready, Trim, Work};
+use super::program::{MARK, Trim, TrimmedProgram};
+use crate::place::Place;
 use crate::repository::command;
 use anyhow::Context;
 use heap_meter::process::Process;
@@ -24,64 +24,56 @@ const TRIM: &str = "40";
 /// A program that was started; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Started<'a> {
-    work: &'a Work,
+    program: &'a TrimmedProgram,
     place: &'a Place<'a>,
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    pid: i32,
+    /// Its number, as this machine counts.
+    pub pid: i32,
 }
 
 impl<'a> Started<'a> {
     /// Starts it, and waits until it stands still.
-    ///
-    /// # Errors
-    ///
-    /// When it can't be started, ends early, or takes too long.
-    pub fn still(work: &'a Work, place: &'a Place<'a>) -> anyhow::Result<Self> {
+    pub fn still(program: &'a TrimmedProgram, place: &'a Place<'a>) -> anyhow::Result<Self> {
         let mark = place.here(MARK);
         if mark.exists() {
             fs::remove_file(&mark)?;
         }
         let mut child = place
             .command("env")?
-            .args(work.words(place))
+            .args(&program.words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
         let input = child.stdin.take().context("its input is a pipe")?;
         let output = child.stdout.take().context("its output is a pipe")?;
         let mut started = Self {
-            work,
+            program,
             place,
             child,
             input,
             output: BufReader::new(output),
             pid: 0,
         };
-        match work.ready {
-            Ready::Said => {
-                started.hear("ready")?;
-                started.pid = started.program()?;
-            }
-            Ready::Reloaded => started.reload()?,
+        if program.is_nginx {
+            started.reload()?;
+        } else {
+            started.hear("ready")?;
+            started.pid = started.found().context("not one process below another")?;
         }
-        started.settle()?;
+        // Still is what weighs the same twice.
+        let mut before = None;
+        started.wait("it stands still", |started| {
+            let now = Snapshot::of(started.pid)?;
+            Ok((before.replace(now) == Some(now)).then_some(()))
+        })?;
         Ok(started)
     }
 
-    /// Its number, as this machine counts.
-    pub fn pid(&self) -> i32 {
-        self.pid
-    }
-
     /// Has it call malloc_trim, and waits until it has.
-    ///
-    /// # Errors
-    ///
-    /// When it ends, or takes too long.
     pub fn trim(&mut self) -> anyhow::Result<()> {
-        match self.work.trim {
+        match self.program.trim {
             Trim::Asked => {
                 self.input.write_all(b"\n")?;
                 self.hear("trimmed")
@@ -97,11 +89,10 @@ impl<'a> Started<'a> {
     fn hear(&mut self, wanted: &str) -> anyhow::Result<()> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
-        let said = line.trim_end();
+        let (name, said) = (self.program.name, line.trim_end());
         anyhow::ensure!(
             said == wanted,
-            "{}: it said {said:?} instead of {wanted:?}",
-            self.work.name
+            "{name}: it said {said:?} instead of {wanted:?}"
         );
         Ok(())
     }
@@ -110,16 +101,20 @@ impl<'a> Started<'a> {
     /// by then it has freed its old configuration.
     fn reload(&mut self) -> anyhow::Result<()> {
         let (pid, old) = self.wait("its first workers", |started| {
-            let Ok(pid) = started.program() else {
-                return Ok(None);
+            let nginx = |pid: &i32| {
+                let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+                name.is_ok_and(|name| name.trim_end() == "nginx")
             };
-            let workers = children(pid)?;
-            Ok((is_called(pid, "nginx") && !workers.is_empty()).then_some((pid, workers)))
+            let master = started.found().filter(nginx);
+            let workers = master.map_or_else(Vec::new, children);
+            Ok(master
+                .filter(|_| !workers.is_empty())
+                .map(|pid| (pid, workers)))
         })?;
         self.pid = pid;
         self.signal("HUP")?;
         self.wait("its new workers", |_| {
-            let workers = children(pid)?;
+            let workers = children(pid);
             let is_new = |worker: &i32| !old.contains(worker);
             Ok((!workers.is_empty() && workers.iter().all(is_new)).then_some(()))
         })
@@ -130,30 +125,16 @@ impl<'a> Started<'a> {
         let status = command("sh")
             .args(["-c", script, "sh", signal, &self.pid.to_string()])
             .status()?;
-        anyhow::ensure!(status.success(), "{}: kill -{signal}", self.work.name);
+        anyhow::ensure!(status.success(), "{}: kill -{signal}", self.program.name);
         Ok(())
     }
 
-    /// The program itself, below what had to stand before it.
-    fn program(&self) -> anyhow::Result<i32> {
-        let mut pid = self.child.id().cast_signed();
-        for _ in 0..self.place.processes_between() {
-            let below = children(pid)?;
-            let [only] = below[..] else {
-                anyhow::bail!("{}: not one process below {pid}", self.work.name);
-            };
-            pid = only;
-        }
-        Ok(pid)
-    }
-
-    /// Waits until it weighs the same twice.
-    fn settle(&mut self) -> anyhow::Result<()> {
-        let mut before = None;
-        self.wait("it stands still", |started| {
-            let now = Snapshot::of(started.pid)?;
-            let is_same = before.replace(now) == Some(now);
-            Ok(is_same.then_some(()))
+    /// The program itself, below what has to stand before it; none if it isn't there yet.
+    fn found(&self) -> Option<i32> {
+        let started = self.child.id().cast_signed();
+        (0..self.place.processes_between()).try_fold(started, |pid, _| match children(pid)[..] {
+            [only] => Some(only),
+            _ => None,
         })
     }
 
@@ -162,7 +143,7 @@ impl<'a> Started<'a> {
         what: &str,
         mut found: impl FnMut(&mut Self) -> anyhow::Result<Option<T>>,
     ) -> anyhow::Result<T> {
-        let name = self.work.name;
+        let name = self.program.name;
         let since = Instant::now();
         while since.elapsed() < PATIENCE {
             if let Some(status) = self.child.try_wait()? {
@@ -179,7 +160,7 @@ impl<'a> Started<'a> {
 
 impl Drop for Started<'_> {
     fn drop(&mut self) {
-        if self.work.ready == Ready::Reloaded && Process::open(self.pid).is_ok() {
+        if self.program.is_nginx && Process::open(self.pid).is_ok() {
             // A master that is killed leaves its workers behind.
             let _ = self.signal("TERM");
             let since = Instant::now();
@@ -195,29 +176,16 @@ impl Drop for Started<'_> {
     }
 }
 
-/// The processes that this one started.
-///
-/// # References
-///
-/// proc_pid_stat(5): the parent is the second field behind the name's closing bracket.
-fn children(parent: i32) -> anyhow::Result<Vec<i32>> {
-    let mut children = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        // It may have ended since.
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let fields = stat.rsplit(')').next().unwrap_or_default();
-        let of = fields.split_ascii_whitespace().nth(1);
-        if of.and_then(|of| of.parse::<i32>().ok()) == Some(parent) {
-            children.push(pid);
-        }
-    }
-    Ok(children)
-}
-
-fn is_called(pid: i32, name: &str) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
+/// The processes that this one's threads started, as the kernel lists them; none if it is gone.
+fn children(pid: i32) -> Vec<i32> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    let lists =
+        threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok());
+    let children: String = lists.collect();
+    children
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
 }

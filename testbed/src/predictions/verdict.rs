@@ -1,7 +1,6 @@
 //! Whether predictions hold.
 
-use super::measured::{Measured, Run};
-use std::fmt;
+use super::results::{Prediction, ProgramPredictions};
 
 /// A prediction may be off by so much of what was given back …
 const PERCENT: i64 = 1;
@@ -13,27 +12,24 @@ const BYTES: i64 = 256 << 10;
 /// nginx parses the bundle once.)
 const LEAST_BYTES: i64 = 4 << 20;
 
-/// A prediction that doesn't hold.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Fault(String);
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// What is wrong with the runs of a program. With a glibc that isn't released nothing has to be
 /// known, but what is said has to be right.
-pub fn on(measured: &Measured, is_released: bool) -> Vec<Fault> {
-    let name = measured.work.name;
-    let faults = measured.runs.iter().filter_map(|run| {
-        let known = run.predicted_bytes();
-        let what = of(known, run.given_back_bytes(), is_released)?;
-        let why = run.unknown().map(|why| format!(": {why}"));
-        Some(Fault(format!("{name}: {what}{}", why.unwrap_or_default())))
-    });
-    faults.collect()
+pub fn on(program: &ProgramPredictions, is_released: bool) -> impl Iterator<Item = String> {
+    program.runs.iter().filter_map(move |run| {
+        let Prediction {
+            predicted_bytes,
+            given_back_bytes,
+            ref unknown,
+            ..
+        } = run.prediction;
+        let what = of(predicted_bytes, given_back_bytes, is_released)?;
+        let why = unknown.as_ref().map(|why| format!(": {why}"));
+        Some(format!(
+            "{}: {what}{}",
+            program.name,
+            why.unwrap_or_default()
+        ))
+    })
 }
 
 fn of(predicted: Option<u64>, given_back: i64, is_released: bool) -> Option<String> {
@@ -57,9 +53,9 @@ fn is_right(predicted: i64, given_back: i64) -> bool {
 }
 
 /// In a word, for the table.
-pub fn word(run: &Run, is_released: bool) -> &'static str {
-    let predicted = run.predicted_bytes();
-    match of(predicted, run.given_back_bytes(), is_released) {
+pub fn word(prediction: &Prediction, is_released: bool) -> &'static str {
+    let predicted = prediction.predicted_bytes;
+    match of(predicted, prediction.given_back_bytes, is_released) {
         Some(_) => "WRONG",
         None if predicted.is_none() => "unknown",
         None => "right",

@@ -8,7 +8,7 @@
 //!
 //! unshare(1) `--kill-child`, setpriv(1) `--pdeathsig`, mount_namespaces(7), pid_namespaces(7).
 
-use super::Shared;
+use super::BindMount;
 use anyhow::Context;
 use std::fs;
 use std::path::Path;
@@ -35,21 +35,18 @@ chroot "$root" "$@" || exit $?
 "#;
 
 /// A program to be run with the root's directory as `/`. See [`Root::command`](super::Root::command).
-pub fn command(root: &Path, program: &str, shared: &[Shared]) -> anyhow::Result<Command> {
+pub fn command(root: &Path, program: &str, mounts: &[BindMount]) -> anyhow::Result<Command> {
     let mut command = apart();
     command.args(["sh", "-c", ENTER, "sh"]).arg(root);
-    for Shared {
-        here,
-        inside,
-        writable,
-    } in shared
-    {
-        let place = root.join(inside.trim_start_matches('/'));
+    for mount in mounts {
+        let place = root.join(mount.inside.trim_start_matches('/'));
         fs::create_dir_all(&place).with_context(|| format!("can't make {}", place.display()))?;
-        command
-            .arg(if *writable { "writable" } else { "read-only" })
-            .arg(here)
-            .arg(inside);
+        let access = if mount.is_writable {
+            "writable"
+        } else {
+            "read-only"
+        };
+        command.arg(access).arg(&mount.here).arg(mount.inside);
     }
     command.args(["--", program]);
     Ok(command)

@@ -1,51 +1,16 @@
 //! What programs do must not depend on the library.
 
 use super::log_line::LogLine;
-use super::mode::Mode;
-use super::site::{BUNDLE, SCRIPTS, Said, Site};
+use super::preload::{BUNDLE, PreloadMode as Mode, PreloadSite, ProgramOutput, SCRIPTS};
+use super::results::Check;
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// How many contexts Python makes of the one bundle.
 const CONTEXTS: u64 = 20;
 
-/// Where the C program is built, inside.
-const LOADS: &str = "/check/loads";
-
-/// One thing that was checked.
-#[derive(Debug)]
-pub struct Check {
-    /// What was checked.
-    pub name: String,
-    /// What was found instead, if it isn't so.
-    pub fault: Option<String>,
-}
-
-impl Check {
-    /// It is so, or `fault` says what was found instead.
-    pub fn of(name: &str, is_so: bool, fault: impl FnOnce() -> String) -> Self {
-        let fault = (!is_so).then(fault);
-        let name = name.to_owned();
-        Self { name, fault }
-    }
-
-    /// Both counts are equal.
-    pub fn equal(name: &str, expected: u64, found: u64) -> Self {
-        Self::of(name, expected == found, || {
-            format!("{found} instead of {expected}")
-        })
-    }
-
-    /// Whether it is so.
-    pub fn is_ok(&self) -> bool {
-        self.fault.is_none()
-    }
-
-    /// For the raw data.
-    pub fn to_json(&self) -> Value {
-        json!({ "name": self.name, "ok": self.is_ok(), "fault": self.fault })
-    }
-}
+/// The C program, inside.
+const LOADS: &str = "/files/loads";
 
 /// Something that says what must not depend on the library.
 struct Probe {
@@ -121,17 +86,12 @@ fn probes() -> [Probe; 4] {
     ]
 }
 
-/// OpenSSL's own interface, Python's contexts, and connections of curl, openssl, Python
-/// and nginx's Lua.
-///
-/// # Errors
-///
-/// When one can't be built or run.
-pub fn programs(site: &Site) -> anyhow::Result<Vec<Check>> {
-    let source = format!("{SCRIPTS}/loads.c");
-    let gcc = ["gcc", "-Wall", "-Wno-deprecated-declarations", "-o", LOADS];
-    let libraries = [&source, "-lssl", "-lcrypto"];
-    site.run(Mode::Without, &[&gcc[..], &libraries[..]].concat())?;
+/// OpenSSL's own interface, Python's contexts, and connections of curl, openssl, Python and nginx's
+/// Lua. Fails when one can't be built or run.
+pub fn checked(site: &PreloadSite) -> anyhow::Result<Vec<Check>> {
+    let flags = ["-Wno-deprecated-declarations", "-lssl", "-lcrypto"];
+    let source = "runs/distributions/loads.c";
+    site.place.compile(source, "loads", &flags)?;
     let mut checks = Vec::new();
     for probe in probes() {
         let words: Vec<&str> = probe.words.iter().map(String::as_str).collect();
@@ -143,7 +103,7 @@ pub fn programs(site: &Site) -> anyhow::Result<Vec<Check>> {
             let mut differing = Vec::new();
             differences(&plain, &told(&said)?, "", &mut differing);
             checks.push(Check::of(
-                &format!("{name}: the same as without"),
+                format!("{name}: the same as without"),
                 differing.is_empty(),
                 || differing.join("; "),
             ));
@@ -155,7 +115,7 @@ pub fn programs(site: &Site) -> anyhow::Result<Vec<Check>> {
     Ok(checks)
 }
 
-fn told(said: &Said) -> anyhow::Result<Value> {
+fn told(said: &ProgramOutput) -> anyhow::Result<Value> {
     serde_json::from_str(&said.out).context("a script's JSON")
 }
 
@@ -176,7 +136,7 @@ fn acted(name: &str, mode: Mode, program: &str, wanted: u64, log: &[LogLine]) ->
         "kept out"
     };
     let name = format!("{name}: {verb} in {program}");
-    Check::of(&name, held, || format!("logged: {log:?}"))
+    Check::of(name, held, || format!("logged: {log:?}"))
 }
 
 /// Whether it says without the library what everybody knows that it has to say.
@@ -189,7 +149,7 @@ fn expected(probe: &Probe, plain: &Value) -> Check {
         .map(|(pointer, value)| format!("{pointer}: {} instead of {value}", found(pointer)))
         .collect();
     let name = format!("{}, without: what everybody knows", probe.name);
-    Check::of(&name, wrong.is_empty(), || wrong.join("; "))
+    Check::of(name, wrong.is_empty(), || wrong.join("; "))
 }
 
 /// Where two values differ, by the path to it.

@@ -2,39 +2,41 @@
 
 use heap_meter::malloc::{Examiner, State};
 use heap_meter::process::Process;
-use serde_json::{Value, json};
+use heap_meter::statistics::{median, quantile};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// What looking came to.
-#[derive(Debug, Default)]
-pub struct Looks {
-    /// Looks that told everything.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Inspections {
+    /// All looks.
+    pub count: u64,
+    /// Those that told everything.
     pub known: u64,
-    /// Looks that didn't, by their reasons.
+    /// Those that didn't, by their reasons.
     pub unknown: BTreeMap<String, u64>,
     /// Figures that can't be: more free than there is, more returnable than free.
     pub impossible: u64,
-    /// How long the looks took.
+    /// How long the looks took; all of it isn't kept.
+    #[serde(skip)]
     pub seconds: Vec<f64>,
+    pub median_seconds: Option<f64>,
+    pub greatest_seconds: Option<f64>,
     /// Processor time of the looking thread; none if the kernel doesn't tell.
     pub cpu_seconds: Option<f64>,
 }
 
-impl Looks {
+impl Inspections {
     /// Looks into the process at this pace until it is over.
-    ///
-    /// # Errors
-    ///
-    /// When it can't be told whether it is.
     pub fn until(
         process: &Process,
         pace: Duration,
         is_over: &mut dyn FnMut() -> anyhow::Result<bool>,
     ) -> anyhow::Result<Self> {
-        let mut looks = Self::default();
+        let mut all = Self::default();
         let mut examiner = Examiner::new();
         let (begun, cpu_before) = (Instant::now(), own_cpu_seconds());
         while !is_over()? {
@@ -45,16 +47,19 @@ impl Looks {
                 // What is read of a process that is ending says nothing.
                 continue;
             }
-            looks.seconds.push(seconds);
+            all.count += 1;
+            all.seconds.push(seconds);
             match found {
-                Ok(state) => looks.take(&state),
-                Err(unknown) => looks.not_known(unknown.to_string()),
+                Ok(state) => all.take(&state),
+                Err(unknown) => all.not_known(unknown.to_string()),
             }
-            let next = pace * u32::try_from(looks.count()).unwrap_or(u32::MAX);
+            let next = pace * u32::try_from(all.count).unwrap_or(u32::MAX);
             sleep(next.saturating_sub(begun.elapsed()));
         }
-        looks.cpu_seconds = cpu_before.and_then(|before| Some(own_cpu_seconds()? - before));
-        Ok(looks)
+        all.median_seconds = median(&all.seconds);
+        all.greatest_seconds = quantile(&all.seconds, 1.0);
+        all.cpu_seconds = cpu_before.and_then(|before| Some(own_cpu_seconds()? - before));
+        Ok(all)
     }
 
     fn take(&mut self, state: &State) {
@@ -75,24 +80,6 @@ impl Looks {
         let reason = words.collect::<Vec<_>>().join(" ");
         *self.unknown.entry(reason).or_default() += 1;
     }
-
-    /// All looks.
-    pub fn count(&self) -> u64 {
-        self.seconds.len() as u64
-    }
-
-    /// For the raw data.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "count": self.count(),
-            "known": self.known,
-            "unknown": self.unknown,
-            "impossible": self.impossible,
-            "median_seconds": heap_meter::statistics::median(&self.seconds),
-            "greatest_seconds": self.seconds.iter().copied().reduce(f64::max),
-            "cpu_seconds": self.cpu_seconds,
-        })
-    }
 }
 
 /// Processor time of this thread.
@@ -108,11 +95,11 @@ fn own_cpu_seconds() -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::Looks;
+    use super::Inspections;
 
     #[test]
     fn reasons_are_counted_without_their_addresses() {
-        let mut looks = Looks::default();
+        let mut looks = Inspections::default();
         for reason in ["a bin at 0x10 changed", "a bin at 0x20 changed", "gone"] {
             looks.not_known(reason.to_owned());
         }

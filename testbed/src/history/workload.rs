@@ -1,8 +1,14 @@
-//! What is run: each work has steps, and each step is a command that ends at its moment, because
+//! What is run: each workload has steps, and each step is a command that ends at its moment, because
 //! `brkhole compare` weighs a command as it ends.
 
-use super::site::{BUNDLE, FILES, PROGRAMS};
 use crate::nginx_configuration;
+use crate::place::FILES;
+
+/// The bundle's name inside.
+const BUNDLE: &str = "/files/bundle.pem";
+
+/// Their names, in the order in which they are run.
+pub const NAMES: [&str; 4] = ["burst", "bundle", "python", "nginx"];
 
 /// How many blocks the burst takes at once.
 pub const BLOCKS: u32 = 16_384;
@@ -24,7 +30,7 @@ pub const TRIMMED: &str = "trimmed";
 
 /// Something that a release's own programs do.
 #[derive(Debug)]
-pub struct Work {
+pub struct Workload {
     /// Its name in reports.
     pub name: &'static str,
     /// SSL contexts; none for the burst.
@@ -42,44 +48,44 @@ pub struct Step {
     pub words: Vec<String>,
 }
 
-impl Work {
+impl Workload {
     /// All of them, with so many contexts.
     pub fn all(contexts: u32) -> [Self; 4] {
         [burst(), bundle(contexts), python(contexts), nginx(contexts)]
     }
 }
 
-fn burst() -> Work {
+fn burst() -> Workload {
     let program = format!("{FILES}/burst");
     let (blocks, bytes) = (BLOCKS.to_string(), BLOCK_BYTES.to_string());
     let step = |name| Step::new(name, &[&program, &blocks, &bytes, name]);
-    Work {
+    Workload {
         name: "burst",
         contexts: None,
         steps: [HELD, FREED, TRIMMED].map(step).into(),
     }
 }
 
-fn bundle(contexts: u32) -> Work {
+fn bundle(contexts: u32) -> Workload {
     let program = format!("{FILES}/bundle");
     let all = contexts.to_string();
     let step = |name| Step::new(name, &[&program, BUNDLE, &all, name]);
     let mut steps = vec![Step::new(ONE, &[&program, BUNDLE, "1", HELD])];
     steps.extend([HELD, FREED, TRIMMED].map(step));
-    Work {
+    Workload {
         name: "bundle",
         contexts: Some(contexts),
         steps,
     }
 }
 
-fn python(contexts: u32) -> Work {
-    let script = format!("{PROGRAMS}/contexts.py");
+fn python(contexts: u32) -> Workload {
+    let script = "/repository/testbed/programs/contexts.py";
     let step = |name, contexts: u32, moment| {
         let contexts = contexts.to_string();
-        Step::new(name, &["python3", &script, BUNDLE, &contexts, moment])
+        Step::new(name, &["python3", script, BUNDLE, &contexts, moment])
     };
-    Work {
+    Workload {
         name: "python",
         contexts: Some(contexts),
         steps: vec![
@@ -91,7 +97,7 @@ fn python(contexts: u32) -> Work {
 }
 
 /// nginx tests a configuration, and ends with everything that it read.
-fn nginx(contexts: u32) -> Work {
+fn nginx(contexts: u32) -> Workload {
     let step = |name, locations| {
         let file = nginx_configuration::name(true, locations);
         Step::new(
@@ -99,7 +105,7 @@ fn nginx(contexts: u32) -> Work {
             &["nginx", "-t", "-q", "-c", &format!("{FILES}/{file}")],
         )
     };
-    Work {
+    Workload {
         name: "nginx",
         contexts: Some(contexts),
         steps: vec![step(ONE, 1), step(HELD, contexts)],

@@ -1,7 +1,7 @@
 //! How a root is made: debootstrap's minimal Debian, then the packages, then the marker that says
 //! that it is finished. What an interrupted run left has no marker, and is made anew.
 
-use super::{PACKAGES, Release, inside};
+use super::{Release, namespaces};
 use crate::repository::command;
 use anyhow::Context;
 use std::fs::{self, File};
@@ -11,6 +11,22 @@ use std::process::{Command, Stdio};
 
 /// In a finished root: what was installed.
 const MARKER: &str = "etc/brkhole-root";
+
+/// What is installed in every root, besides a minimal Debian.
+const PACKAGES: [&str; 12] = [
+    "binutils",
+    "ca-certificates",
+    "curl",
+    "gcc",
+    "libc6-dev",
+    "libnginx-mod-http-lua",
+    "libssl-dev",
+    "nginx-light",
+    "openssl",
+    "python3",
+    "strace",
+    "time",
+];
 
 /// The mirror if apt knows none.
 const MIRROR: &str = "http://deb.debian.org/debian";
@@ -58,7 +74,7 @@ fn permitted() -> anyhow::Result<()> {
          for example with sudo --preserve-env=PATH,HOME"
     );
     let is_there = |name: &str| {
-        inside::PATH
+        namespaces::PATH
             .split(':')
             .any(|at| Path::new(at).join(name).exists())
     };
@@ -76,7 +92,7 @@ fn permitted() -> anyhow::Result<()> {
 }
 
 fn bootstrap(release: Release, directory: &Path, log: &Log) -> anyhow::Result<()> {
-    let mut debootstrap = inside::apart();
+    let mut debootstrap = namespaces::apart();
     debootstrap
         .args(["debootstrap", "--variant=minbase", "--force-check-gpg"])
         .arg(format!("--keyring={KEYRING}"))
@@ -95,7 +111,7 @@ fn install(directory: &Path, log: &Log) -> anyhow::Result<()> {
     fs::write(&policy, "#!/bin/sh\nexit 101\n")?;
     fs::set_permissions(&policy, fs::Permissions::from_mode(0o755))?;
     let apt_get = || -> anyhow::Result<Command> {
-        let mut apt_get = inside::command(directory, "apt-get", &[])?;
+        let mut apt_get = namespaces::command(directory, "apt-get", &[])?;
         apt_get.env("DEBIAN_FRONTEND", "noninteractive");
         Ok(apt_get)
     };

@@ -1,0 +1,180 @@
+//! Roots of other Debian releases, to run things with another glibc and another OpenSSL.
+//!
+//! A root is a directory, `target/roots/RELEASE`, that holds a small Debian: a machine's files
+//! without the machine. The kernel stays this one's. It is made once and then reused.
+
+mod bootstrap;
+mod namespaces;
+
+use crate::repository::{self, command, output};
+use anyhow::Context;
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A Debian release of which a root can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Release {
+    /// Debian 11: glibc 2.31, OpenSSL 1.1.1.
+    Bullseye,
+    /// Debian 12: glibc 2.36, OpenSSL 3.0.
+    Bookworm,
+    /// Debian 13: glibc 2.41, OpenSSL 3.5.
+    Trixie,
+    /// What becomes the next Debian: new every day, so nothing is measured on it for the record.
+    Sid,
+}
+
+impl Release {
+    /// All that are released, the oldest first.
+    pub const ALL: [Self; 3] = [Self::Bullseye, Self::Bookworm, Self::Trixie];
+
+    /// Debian's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bullseye => "bullseye",
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+            Self::Sid => "sid",
+        }
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A directory of this machine that a program in a root sees, too.
+#[derive(Debug, Clone)]
+pub struct BindMount {
+    /// Its name here.
+    pub here: PathBuf,
+    /// Its absolute name inside.
+    pub inside: &'static str,
+    /// Whether it can be written inside.
+    pub is_writable: bool,
+}
+
+impl BindMount {
+    /// One that can only be read inside.
+    pub fn read_only(here: impl Into<PathBuf>, inside: &'static str) -> Self {
+        Self {
+            here: here.into(),
+            inside,
+            is_writable: false,
+        }
+    }
+
+    /// One that can be written inside, too.
+    pub fn writable(here: impl Into<PathBuf>, inside: &'static str) -> Self {
+        Self {
+            is_writable: true,
+            ..Self::read_only(here, inside)
+        }
+    }
+}
+
+/// A finished root.
+#[derive(Debug)]
+pub struct Root {
+    /// Which release it is of.
+    pub release: Release,
+    /// Where it lies.
+    pub directory: PathBuf,
+}
+
+impl Root {
+    /// The root of a release: the one that is there if it was finished, or else a new one. Fails when
+    /// the user isn't root, debootstrap isn't installed, or a package can't be had.
+    pub fn make(release: Release) -> anyhow::Result<Self> {
+        let directory = target().join("roots").join(release.name());
+        bootstrap::make(release, &directory)?;
+        Ok(Self { release, directory })
+    }
+
+    /// Those of all that are released, the oldest first.
+    pub fn all() -> anyhow::Result<Vec<Self>> {
+        Release::ALL.into_iter().map(Self::make).collect()
+    }
+
+    /// The release's bundle of CA certificates.
+    pub fn bundle(&self) -> anyhow::Result<Vec<u8>> {
+        let bundle = self.directory.join("etc/ssl/certs/ca-certificates.crt");
+        fs::read(bundle).context("the root has no bundle")
+    }
+
+    /// A program of the root, to be run in it, with its own /proc, this machine's /dev and these
+    /// directories. Arguments can be added; variables, too, but `env` inside has to set those that
+    /// concern the loader. All that it started ends with it, and with this process; no mount
+    /// outlives it.
+    pub fn command(&self, program: &str, mounts: &[BindMount]) -> anyhow::Result<Command> {
+        namespaces::command(&self.directory, program, mounts)
+    }
+
+    /// Builds a package of this workspace with `--release`, as far as it isn't built yet, and says in
+    /// which directory its programs and libraries lie.
+    ///
+    /// Something linked against a newer glibc asks for that glibc's symbol versions, and an older one
+    /// refuses to load it: what is built in the oldest root runs in all. Rust's compiler itself runs
+    /// with any of them, so this machine's is used.
+    pub fn build(&self, package: &str) -> anyhow::Result<PathBuf> {
+        // Inside there is no network, and Cargo's directory can't be written.
+        let fetched = command("cargo")
+            .args(["fetch", "--locked", "--quiet"])
+            .status();
+        anyhow::ensure!(fetched?.success(), "cargo can't fetch the dependencies");
+        let toolchain = output("rustc", ["--print", "sysroot"])?;
+        let target = target().join("built-in").join(self.release.name());
+        fs::create_dir_all(&target)?;
+        let mounts = [
+            BindMount::read_only(repository::root(), "/repository"),
+            BindMount::read_only(toolchain.trim(), "/toolchain"),
+            BindMount::read_only(cargo_home()?.join("registry"), "/cargo/registry"),
+            BindMount::writable(&target, "/target"),
+        ];
+        let built = self
+            .command("env", &mounts)?
+            .args(["-C", "/repository", "PATH=/toolchain/bin:/usr/bin:/bin"])
+            .args(["CARGO_HOME=/cargo", "CARGO_TARGET_DIR=/target"])
+            .args(["cargo", "build", "--release", "--quiet"])
+            .args(["--locked", "--offline", "--package", package])
+            .status()?;
+        let release = self.release;
+        anyhow::ensure!(
+            built.success(),
+            "{release}: cargo build --package {package}: {built}"
+        );
+        Ok(target.join("release"))
+    }
+}
+
+/// Makes the root of this release and says where it is; or runs a program in it, which sees the
+/// repository as `/repository`.
+pub fn run(release: Release, words: &[String]) -> anyhow::Result<()> {
+    let root = Root::make(release)?;
+    let [program, arguments @ ..] = words else {
+        println!("{}", root.directory.display());
+        return Ok(());
+    };
+    let mounts = [BindMount::read_only(repository::root(), "/repository")];
+    let status = root.command(program, &mounts)?.args(arguments).status()?;
+    anyhow::ensure!(status.success(), "{program}: {status}");
+    Ok(())
+}
+
+/// Cargo's directory for what it builds.
+fn target() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    repository::root().join(target)
+}
+
+fn cargo_home() -> anyhow::Result<PathBuf> {
+    if let Some(home) = std::env::var_os("CARGO_HOME") {
+        return Ok(home.into());
+    }
+    let home = std::env::home_dir().context("neither CARGO_HOME nor HOME is set")?;
+    Ok(home.join(".cargo"))
+}

@@ -1,0 +1,141 @@
+//! Where programs are run: this machine, or a release's root, with a directory for their files.
+
+use crate::debian::{BindMount, Root};
+use crate::repository;
+use anyhow::Context;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// The directory for the files, and the repository, inside a root.
+pub const FILES: &str = "/files";
+const REPOSITORY: &str = "/repository";
+
+/// Name of a program or library, and what a shell says of its version.
+const QUESTIONS: [(&str, &str); 7] = [
+    ("glibc", "getconf GNU_LIBC_VERSION | cut -d ' ' -f 2"),
+    ("openssl", "openssl version | cut -d ' ' -f 2"),
+    ("nginx", "nginx -v 2>&1 | sed 's|.*/||'"),
+    (
+        "lua_nginx_module",
+        "dpkg-query -W -f '${Version}' libnginx-mod-http-lua",
+    ),
+    ("python", "python3 --version | cut -d ' ' -f 2"),
+    ("perl", "perl -e 'printf \"%vd\", $^V'"),
+    (
+        "curl",
+        "curl --version | sed -n 's/^curl \\([^ ]*\\).*/\\1/p'",
+    ),
+];
+
+/// What is installed: programs and libraries with their versions.
+pub type Versions = BTreeMap<String, String>;
+
+/// This machine or a root, with files of its own.
+#[derive(Debug)]
+pub struct Place<'a> {
+    root: Option<&'a Root>,
+    files: TempDir,
+    mounts: Vec<BindMount>,
+}
+
+impl<'a> Place<'a> {
+    /// The root, or this machine if there is none. What is built for it is seen inside, too.
+    pub fn new(root: Option<&'a Root>, built: Option<BindMount>) -> anyhow::Result<Self> {
+        let files = tempfile::tempdir().context("can't make a directory for the programs")?;
+        let mut mounts = vec![
+            BindMount::read_only(repository::root(), REPOSITORY),
+            BindMount::writable(files.path(), FILES),
+        ];
+        mounts.extend(built);
+        Ok(Self {
+            root,
+            files,
+            mounts,
+        })
+    }
+
+    /// Its name in reports.
+    pub fn name(&self) -> &'static str {
+        self.root.map_or("this machine", |root| root.release.name())
+    }
+
+    /// A program, to be run there. See [`Root::command`].
+    pub fn command(&self, program: &str) -> anyhow::Result<Command> {
+        match self.root {
+            Some(root) => root.command(program, &self.mounts),
+            None => Ok(repository::command(program)),
+        }
+    }
+
+    /// How many processes stand between what [`command`](Self::command) starts and the program
+    /// itself: `unshare` and the shell that mounts.
+    pub fn processes_between(&self) -> usize {
+        if self.root.is_some() { 2 } else { 0 }
+    }
+
+    /// A file of the directory, as this process names it.
+    pub fn here(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
+    }
+
+    /// The same as the programs name it.
+    pub fn file(&self, name: &str) -> String {
+        format!("{}/{name}", self.directory())
+    }
+
+    /// The directory as the programs name it.
+    pub fn directory(&self) -> String {
+        match self.root {
+            Some(_) => FILES.to_owned(),
+            None => self.files.path().display().to_string(),
+        }
+    }
+
+    /// A file of the repository, as the programs name it.
+    pub fn source(&self, name: &str) -> String {
+        match self.root {
+            Some(_) => format!("{REPOSITORY}/{name}"),
+            None => repository::root().join(name).display().to_string(),
+        }
+    }
+
+    /// Writes a file of the directory.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> anyhow::Result<()> {
+        let path = self.here(name);
+        fs::write(&path, content).with_context(|| path.display().to_string())
+    }
+
+    /// Has the place's own compiler build a C program of the repository.
+    pub fn compile(&self, source: &str, program: &str, flags: &[&str]) -> anyhow::Result<()> {
+        let built = self
+            .command("gcc")?
+            .args(["-O2", "-Wall", "-Wextra", "-o", &self.file(program)])
+            .arg(self.source(source))
+            .args(flags)
+            .status()?;
+        anyhow::ensure!(built.success(), "{}: gcc {source}: {built}", self.name());
+        Ok(())
+    }
+
+    /// The versions of these programs and libraries.
+    pub fn versions(&self, names: &[&str]) -> anyhow::Result<Versions> {
+        let asked = QUESTIONS.iter().filter(|(name, _)| names.contains(name));
+        asked
+            .map(|(name, question)| {
+                let said = self.command("sh")?.args(["-c", question]).output()?;
+                let version = String::from_utf8(said.stdout).context(*question)?;
+                let version = version.trim().to_owned();
+                anyhow::ensure!(
+                    said.status.success() && !version.is_empty(),
+                    "{}: {question}: {}, {version:?}",
+                    self.name(),
+                    said.status
+                );
+                Ok(((*name).to_owned(), version))
+            })
+            .collect()
+    }
+}

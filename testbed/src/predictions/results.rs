@@ -1,0 +1,214 @@
+//! The raw results, as they are kept, and the table.
+
+use super::verdict;
+use crate::campaign::{Measurements, fault_lines};
+use crate::debian::Release;
+use crate::place::{Place, Versions};
+use heap_meter::malloc::State;
+use heap_meter::snapshot::Snapshot;
+use heap_meter::units::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+const HEADING: &str = "\
+                                               furthest of the runs
+release       glibc  program                  predicted  given back  difference
+";
+
+/// The whole campaign.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Predictions {
+    pub method: BTreeMap<String, String>,
+    pub parameters: Value,
+    pub places: Vec<PlacePredictions>,
+    /// What was skipped, and why.
+    pub notes: Vec<String>,
+}
+
+/// What was measured in one place, and what is wrong with it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PlacePredictions {
+    name: String,
+    faults: Vec<String>,
+    pub programs: Vec<ProgramPredictions>,
+    #[serde(flatten)]
+    versions: Versions,
+}
+
+/// The runs of one program in one place.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ProgramPredictions {
+    pub name: String,
+    /// The prediction that is furthest from what came; one that isn't known is as far as can be.
+    pub worst: Option<Prediction>,
+    pub runs: Vec<TrimRun>,
+}
+
+/// One run.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TrimRun {
+    #[serde(flatten)]
+    pub prediction: Prediction,
+    /// Whose malloc it was found to be.
+    pub allocator: Option<String>,
+    /// How long the look took.
+    pub examined_seconds: f64,
+    /// Just before the look, and after malloc_trim.
+    pub before: Snapshot,
+    pub after: Snapshot,
+    /// What malloc kept, if that is known.
+    pub malloc: Value,
+}
+
+/// What malloc_trim was to give back, and what it gave.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Prediction {
+    /// None if it wasn't known.
+    pub predicted_bytes: Option<u64>,
+    /// The resident memory that went.
+    pub given_back_bytes: i64,
+    /// By how much too much was predicted.
+    difference_bytes: Option<i64>,
+    /// Why it wasn't known.
+    pub unknown: Option<String>,
+}
+
+impl Prediction {
+    /// What was read from outside, against what came.
+    pub fn of(state: Result<&State, &String>, given_back_bytes: i64) -> Self {
+        let predicted_bytes = state.ok().and_then(|state| state.returnable_bytes);
+        let unknown = match state {
+            Err(reason) => Some(reason.clone()),
+            Ok(state) if predicted_bytes.is_none() => {
+                state.arenas.iter().find_map(|arena| arena.unknown.clone())
+            }
+            Ok(_) => None,
+        };
+        Self {
+            predicted_bytes,
+            given_back_bytes,
+            difference_bytes: predicted_bytes.map(|bytes| bytes.cast_signed() - given_back_bytes),
+            unknown,
+        }
+    }
+}
+
+impl ProgramPredictions {
+    /// With the worst of its runs.
+    pub fn of(name: &str, runs: Vec<TrimRun>) -> Self {
+        let predictions = runs.iter().map(|run| &run.prediction);
+        let worst = predictions.max_by_key(|prediction| {
+            let difference = prediction.difference_bytes;
+            difference.map_or(u64::MAX, i64::unsigned_abs)
+        });
+        Self {
+            name: name.to_owned(),
+            worst: worst.cloned(),
+            runs,
+        }
+    }
+}
+
+impl PlacePredictions {
+    /// With what is wrong.
+    pub fn of(place: &Place, versions: Versions, programs: Vec<ProgramPredictions>) -> Self {
+        let is_released = is_released(place.name());
+        let faults = programs
+            .iter()
+            .flat_map(|program| verdict::on(program, is_released));
+        Self {
+            name: place.name().to_owned(),
+            faults: faults.collect(),
+            versions,
+            programs,
+        }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = String> {
+        let is_released = is_released(&self.name);
+        self.programs.iter().filter_map(move |program| {
+            let worst = program.worst.as_ref()?;
+            let predicted = match worst.predicted_bytes {
+                Some(bytes) => Bytes(bytes).to_string(),
+                None => "unknown".to_owned(),
+            };
+            Some(format!(
+                "{:<13} {:<6} {:<22} {predicted:>11} {:>11} {:>11}  {}\n",
+                self.name,
+                self.versions["glibc"],
+                program.name,
+                signed(worst.given_back_bytes),
+                worst.difference_bytes.map_or_else(String::new, signed),
+                verdict::word(worst, is_released),
+            ))
+        })
+    }
+}
+
+impl Measurements for Predictions {
+    const NAME: &'static str = "predictions";
+
+    /// A line for each program in each place, the faults, and the notes.
+    fn table(&self) -> String {
+        let mut text = HEADING.to_owned();
+        text.extend(self.places.iter().flat_map(PlacePredictions::rows));
+        let faults = self.places.iter().flat_map(|place| {
+            let faults = place.faults.iter();
+            faults.map(|fault| (place.name.as_str(), fault.clone()))
+        });
+        text += &fault_lines("WRONG", faults);
+        text.extend(self.notes.iter().map(|note| format!("\n{note}\n")));
+        text
+    }
+
+    fn verdict(&self) -> Option<String> {
+        let faults: usize = self.places.iter().map(|place| place.faults.len()).sum();
+        (faults > 0).then(|| format!("{faults} predictions don't hold: see above"))
+    }
+
+    fn other_files(&self) -> Vec<(&'static str, String)> {
+        vec![("txt", self.table()), ("csv", self.csv())]
+    }
+}
+
+impl Predictions {
+    /// A row for each run.
+    fn csv(&self) -> String {
+        let mut text =
+            "place,glibc,program,run,predicted_bytes,given_back_bytes,difference_bytes\n"
+                .to_owned();
+        let known = |bytes: Option<i64>| bytes.map_or_else(String::new, |bytes| bytes.to_string());
+        for place in &self.places {
+            for program in &place.programs {
+                for (number, run) in program.runs.iter().enumerate() {
+                    let prediction = &run.prediction;
+                    // A string takes whatever is written; no name holds a quotation mark.
+                    let _ = writeln!(
+                        text,
+                        "{},{},\"{}\",{},{},{},{}",
+                        place.name,
+                        place.versions["glibc"],
+                        program.name,
+                        number + 1,
+                        known(prediction.predicted_bytes.map(u64::cast_signed)),
+                        prediction.given_back_bytes,
+                        known(prediction.difference_bytes),
+                    );
+                }
+            }
+        }
+        text
+    }
+}
+
+/// Whether a place's glibc is one that has been released for long: one that has to be known.
+fn is_released(place: &str) -> bool {
+    place != Release::Sid.name()
+}
+
+fn signed(bytes: i64) -> String {
+    let sign = if bytes < 0 { "−" } else { "" };
+    format!("{sign}{}", Bytes(bytes.unsigned_abs()))
+}
