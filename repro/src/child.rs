@@ -21,6 +21,16 @@ const MOST_ROOM_BYTES: u64 = 512 << 20;
 /// a page, and the kernel keeps one page more.
 const STEP_BYTES: usize = 136 << 10;
 
+/// Where memory is short after all, the kernel is to end this process and no other. Everybody may
+/// raise this; if it can't be written the kernel chooses as always.
+///
+/// # References
+///
+/// proc_pid_oom_score_adj(5)
+pub(crate) fn first_victim() {
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+}
+
 /// What a child's work tells its parent through.
 #[derive(Debug)]
 pub struct Child {

@@ -8,115 +8,204 @@ use crate::surroundings;
 use anyhow::Context;
 use brk_hole::before_main::BeforeMain;
 use heap_meter::experiment::{
-    Arm, Experiment, ExperimentError, Progress, Results, Stop, Store, StoreError,
+    Arm, Experiment, ExperimentError, Progress, Results, RunError, Stop, Store,
 };
 use heap_meter::report;
 use heap_meter::target::{Stream, Target};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Status of a run that Ctrl-C ended: 128 + SIGINT, as a shell has it.
-pub(crate) const INTERRUPTED: u8 = 130;
+const INTERRUPTED: u8 = 130;
 
 /// A chapter's `main`: the parent's or the child's, whichever this process is.
 pub fn main<C: Chapter>(trick: &BeforeMain) -> ExitCode {
-    if arm::is_child() {
-        return child::<C>(trick);
-    }
-    let cli = Cli::<C>::from_command_line();
-    match parent(&cli) {
-        Ok(status) => status,
-        Err(error) => {
-            eprintln!("{}: {error:#}", C::NAME);
-            ExitCode::FAILURE
-        }
-    }
+    let status = if arm::is_child() {
+        let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+        C::work(&arguments, &Child::new(trick)).map(|()| ExitCode::SUCCESS)
+    } else {
+        parent(&Cli::<C>::from_command_line())
+    };
+    exit_code(C::NAME, status)
 }
 
-fn child<C: Chapter>(trick: &BeforeMain) -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    match C::work(&arguments, &Child::new(trick)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}: {error:#}", C::NAME);
-            ExitCode::FAILURE
-        }
-    }
+/// The status of this program; an error is told first.
+pub(crate) fn exit_code(name: &str, status: anyhow::Result<ExitCode>) -> ExitCode {
+    status.unwrap_or_else(|error| {
+        eprintln!("{name}: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 fn parent<C: Chapter>(cli: &Cli<C>) -> anyhow::Result<ExitCode> {
-    let store = cli.out.as_ref().map(Store::open).transpose()?;
-    let bundle = cli.chapter.bundle().map(surroundings::bundle).transpose()?;
-    let stop = stop_on_signals()?;
-    let experiment = experiment(cli, bundle.as_deref())?;
-
-    let bar = progress_bar();
-    // The first failure to write is kept: the runs go on, so that nothing measured is lost.
-    let mut unwritten: Option<StoreError> = None;
-    let mut latest: Option<Results> = None;
-    let outcome = experiment.run(
-        &stop,
-        &mut |progress| show(&bar, progress),
-        &mut |results| {
+    let output = Output {
+        name: C::NAME,
+        format: cli.format,
+        chart: cli.chart.as_deref(),
+        out: cli.out.as_deref(),
+    };
+    output.of(|stop, bar, after_run| {
+        let bundle = cli.chapter.bundle().map(surroundings::bundle).transpose()?;
+        let experiment = experiment(cli, bundle.as_deref())?;
+        experiment.run(stop, &mut |progress| show(bar, progress), &mut |results| {
             let mut results = results.clone();
             results.findings = cli.chapter.findings(&results);
+            after_run(results);
+        })?;
+        Ok(())
+    })
+}
+
+/// Results as a binary shows and keeps them.
+pub(crate) trait Report: Serialize {
+    /// For people.
+    fn table(&self) -> String;
+
+    /// For spreadsheets.
+    fn csv(&self) -> anyhow::Result<String>;
+
+    /// A picture, where there is one of them.
+    fn chart(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Report for Results {
+    fn table(&self) -> String {
+        report::experiment_table(self)
+    }
+
+    fn csv(&self) -> anyhow::Result<String> {
+        Ok(report::experiment_csv(self)?)
+    }
+
+    fn chart(&self) -> Option<String> {
+        report::chart::memory_over_checkpoints(self)
+    }
+}
+
+/// How a binary's results are shown, and where they are kept.
+pub(crate) struct Output<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) format: Format,
+    pub(crate) chart: Option<&'a Path>,
+    pub(crate) out: Option<&'a Path>,
+}
+
+impl Output<'_> {
+    /// Measures, which gives the results so far after every run; keeps them each time, and shows the
+    /// last ones, however the measurement ended.
+    pub(crate) fn of<R: Report>(
+        &self,
+        measure: impl FnOnce(&Stop, &ProgressBar, &mut dyn FnMut(R)) -> anyhow::Result<()>,
+    ) -> anyhow::Result<ExitCode> {
+        let store = self.out.map(Store::open).transpose()?;
+        let stop = stop_on_signals()?;
+        let bar = progress_bar();
+        // The first failure to write is kept: the runs go on, so that nothing measured is lost.
+        let mut unwritten: Option<anyhow::Error> = None;
+        let mut latest: Option<R> = None;
+        let outcome = measure(&stop, &bar, &mut |results| {
             if let Some(store) = &store
                 && unwritten.is_none()
             {
-                unwritten = store.keep(&results).err();
+                unwritten = self.keep(&results, store).err();
             }
             latest = Some(results);
-        },
-    );
-    bar.finish_and_clear();
+        });
+        bar.finish_and_clear();
 
-    if let Some(results) = &latest {
-        print(results, cli.format)?;
-        draw(results, cli, store.as_ref())?;
+        if let Some(results) = &latest {
+            self.print(results)?;
+            self.draw(results, store.as_ref())?;
+        }
+        match (outcome, unwritten) {
+            (Err(error), _) if is_interruption(&error) => {
+                let kept = match (store, latest) {
+                    (Some(_), Some(_)) => "; finished runs are kept in the --out directory",
+                    _ => "",
+                };
+                eprintln!("{}: {error}{kept}", self.name);
+                Ok(ExitCode::from(INTERRUPTED))
+            }
+            (Err(error), _) => Err(error),
+            (Ok(()), Some(error)) => {
+                Err(error).context("the results above are complete, but not all were kept")
+            }
+            (Ok(()), None) => Ok(ExitCode::SUCCESS),
+        }
     }
-    if let Err(ExperimentError::Interrupted { .. }) = outcome {
-        eprintln!("{}: {}", C::NAME, interrupted(&outcome, store.is_some()));
-        return Ok(ExitCode::from(INTERRUPTED));
+
+    fn keep(&self, results: &impl Report, store: &Store) -> anyhow::Result<()> {
+        let json = serde_json::to_vec_pretty(results)?;
+        store.keep_file(&format!("{}.json", self.name), &json)?;
+        Ok(())
     }
-    outcome?;
-    if let Some(error) = unwritten {
-        return Err(error).context("the results above are complete, but not all were kept");
+
+    fn print(&self, results: &impl Report) -> anyhow::Result<()> {
+        let text = match self.format {
+            Format::Table => results.table(),
+            Format::Json => serde_json::to_string_pretty(results)? + "\n",
+            Format::Csv => results.csv()?,
+        };
+        match std::io::stdout().write_all(text.as_bytes()) {
+            // `locations | head -1` has got what it wanted.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.context("can't write to standard output"),
+        }
     }
-    Ok(ExitCode::SUCCESS)
+
+    fn draw(&self, results: &impl Report, store: Option<&Store>) -> anyhow::Result<()> {
+        if self.chart.is_none() && store.is_none() {
+            return Ok(());
+        }
+        let Some(svg) = results.chart() else {
+            return Ok(());
+        };
+        if let Some(path) = self.chart {
+            std::fs::write(path, &svg)
+                .with_context(|| format!("can't write {}", path.display()))?;
+        }
+        if let Some(store) = store {
+            store.keep_file(&format!("{}.svg", self.name), svg.as_bytes())?;
+        }
+        Ok(())
+    }
 }
 
-fn interrupted(outcome: &Result<Results, ExperimentError>, stored: bool) -> String {
-    let what = outcome
-        .as_ref()
-        .err()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    let kept = if stored {
-        "; finished runs are kept in the --out directory"
-    } else {
-        ""
-    };
-    format!("{what}{kept}")
+fn is_interruption(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(ExperimentError::Interrupted { .. })
+    ) || matches!(error.downcast_ref(), Some(RunError::Interrupted))
+}
+
+/// This program again, as a child of this arm.
+pub(crate) fn child_of(arm: &str, arguments: Vec<OsString>) -> anyhow::Result<Target> {
+    let this = std::env::current_exe().context("can't find this program's own file")?;
+    Ok(Target::new(this)
+        .args(arguments)
+        .env(arm::VARIABLE, arm)
+        .stdin(Stream::Null)
+        .stdout(Stream::Null))
 }
 
 fn experiment<C: Chapter>(cli: &Cli<C>, bundle: Option<&Path>) -> anyhow::Result<Experiment> {
-    let this = std::env::current_exe().context("can't find this program's own file")?;
-    let arms = C::ARMS.iter().map(|name| Arm {
-        name: (*name).to_owned(),
-        target: Target::new(&this)
-            .args(cli.chapter.child_arguments(bundle))
-            .env(arm::VARIABLE, name)
-            .stdin(Stream::Null)
-            .stdout(Stream::Null),
+    let arms = C::ARMS.iter().map(|name| {
+        anyhow::Ok(Arm {
+            name: (*name).to_owned(),
+            target: child_of(name, cli.chapter.child_arguments(bundle))?,
+        })
     });
     let mut parameters = cli.chapter.parameters();
     parameters.insert("repeats".to_owned(), cli.repeats.into());
     Ok(Experiment {
         name: C::NAME.to_owned(),
-        arms: arms.collect(),
+        arms: arms.collect::<anyhow::Result<_>>()?,
         repeats: cli.repeats,
         metrics: cli.chapter.metrics(),
         environment: surroundings::describe(bundle)?,
@@ -124,7 +213,7 @@ fn experiment<C: Chapter>(cli: &Cli<C>, bundle: Option<&Path>) -> anyhow::Result
     })
 }
 
-pub(crate) fn stop_on_signals() -> anyhow::Result<Stop> {
+fn stop_on_signals() -> anyhow::Result<Stop> {
     let stop = Stop::new();
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         signal_hook::flag::register(signal, stop.flag())
@@ -134,7 +223,7 @@ pub(crate) fn stop_on_signals() -> anyhow::Result<Stop> {
 }
 
 /// A bar on stderr; indicatif hides it when that is no terminal.
-pub(crate) fn progress_bar() -> ProgressBar {
+fn progress_bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos:>3} % {elapsed} {msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(100).with_style(style)
@@ -153,33 +242,4 @@ fn show(bar: &ProgressBar, progress: Progress<'_>) {
         "weighing"
     };
     bar.set_message(format!("{}: {how}", progress.arm));
-}
-
-fn print(results: &Results, format: Format) -> anyhow::Result<()> {
-    let text = match format {
-        Format::Table => report::experiment_table(results),
-        Format::Json => report::experiment_json(results)?,
-        Format::Csv => report::experiment_csv(results)?,
-    };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // `locations | head -1` has got what it wanted.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("can't write to standard output"),
-    }
-}
-
-fn draw<C: Chapter>(results: &Results, cli: &Cli<C>, store: Option<&Store>) -> anyhow::Result<()> {
-    if cli.chart.is_none() && store.is_none() {
-        return Ok(());
-    }
-    let Some(svg) = report::chart::memory_over_checkpoints(results) else {
-        return Ok(());
-    };
-    if let Some(path) = &cli.chart {
-        std::fs::write(path, &svg).with_context(|| format!("can't write {}", path.display()))?;
-    }
-    if let Some(store) = store {
-        store.keep_file(&format!("{}.svg", C::NAME), svg.as_bytes())?;
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! A cgroup is what a container or a systemd unit is limited by, and what ends in the OOM killer.
 //! It is made beneath a place where that is allowed and which is not changed by it, nothing but the
-//! one child ever enters it, and it is removed however this program ends ([`keeper`]). The resource
+//! one child ever enters it, and it is removed however this program ends ([`guard`]). The resource
 //! limit `RLIMIT_DATA` needs no permission, and is another thing: a refused allocation.
 //!
 //! # References
@@ -10,19 +10,17 @@
 //! Linux `Documentation/admin-guide/cgroup-v2.rst` and `cgroup-v1/memory.rst`; cgroups(7);
 //! getrlimit(2), `RLIMIT_DATA`.
 
-pub(crate) mod entry;
-mod evidence;
-mod group;
-pub(crate) mod keeper;
+mod cgroup;
+mod counters;
+pub(crate) mod guard;
+mod headroom;
+mod hierarchy;
 pub(crate) mod kernel_log;
 mod kill;
-mod leftovers;
-mod mounts;
-mod name;
+mod maker;
 mod place;
-mod refusal;
-mod room;
+mod refused;
 
-pub use evidence::Evidence;
-pub(crate) use group::Group;
-pub use mounts::Version;
+pub(crate) use cgroup::MemoryCgroup;
+pub use counters::CgroupCounters;
+pub use hierarchy::CgroupVersion;

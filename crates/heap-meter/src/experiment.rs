@@ -28,13 +28,14 @@ mod stop;
 mod store;
 mod whole_run;
 
+pub use attempt::until_valid;
 pub use checkpoint::Checkpoints;
 pub use commands::Condition;
 pub use comparison::{Comparison, Metric, Unit, compare};
 pub use error::ExperimentError;
-pub use plan::{Arm, Experiment, Progress};
+pub use plan::{Arm, Experiment, Progress, order};
 pub use results::{ArmResults, Checkpoint, Results, Run, Traced, VoidRun};
-pub use run::{Watched, Weighed, observe_traced, observe_untraced};
+pub use run::{Ended, Look, Watched, Weighed, observe_to_end, observe_traced, observe_untraced};
 pub use run_error::{EndingText, RunError};
 pub use stop::Stop;
 pub use store::{Store, StoreError};

@@ -18,7 +18,7 @@ pub use csv::experiment_csv;
 pub use figure::in_unit;
 pub use json::{experiment_json, experiment_json_with_maps, trace_json};
 pub use rows::{Column, rows_csv, rows_table};
-pub use table::experiment_table;
+pub use table::{experiment_heading, experiment_table, remarks};
 pub use text::wrapped;
 
 pub use crate::printable::printable;

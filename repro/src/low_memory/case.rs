@@ -2,12 +2,12 @@
 
 use anyhow::Context;
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fmt;
 
 /// What Lua makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Objects {
     /// Tables of 64 slots
@@ -17,7 +17,7 @@ pub enum Objects {
 }
 
 /// When the VM is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum VmMade {
     /// When C has taken its heap: as in a process that starts a VM anew
@@ -27,7 +27,7 @@ pub enum VmMade {
 }
 
 /// A set-up that both arms are run with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
     /// What Lua makes.
     pub objects: Objects,

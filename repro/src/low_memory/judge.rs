@@ -1,17 +1,17 @@
 //! What follows from the figures.
 
 use super::case::Case;
-use super::results::{LuaRun, Results, Row};
+use super::results::{CaseRow, LowMemoryResults, LuaRun, lua_bytes, rows, runs};
 use heap_meter::finding::{Finding, Severity};
 use heap_meter::units::{Bytes, thousands};
 
 /// What follows from the runs so far.
-pub(super) fn findings(results: &Results) -> Vec<Finding> {
+pub(super) fn findings(results: &LowMemoryResults) -> Vec<Finding> {
     let mut findings = Vec::new();
     if results.comparison.is_empty() {
         return findings;
     }
-    if results.runs().all(LuaRun::reached_most) {
+    if runs(results).all(LuaRun::reached_most) {
         findings.push(no_purpose(results));
         return findings;
     }
@@ -22,29 +22,29 @@ pub(super) fn findings(results: &Results) -> Vec<Finding> {
 }
 
 /// Rows of the same objects and the same order of VM and heap.
-fn by_kind(results: &Results) -> Vec<Vec<&Row>> {
-    let mut kinds: Vec<Vec<&Row>> = Vec::new();
-    for row in &results.comparison {
-        let alike = |other: &Case| (other.objects, other.vm) == (row.case.objects, row.case.vm);
-        match kinds.iter_mut().find(|rows| alike(&rows[0].case)) {
-            Some(rows) => rows.push(row),
-            None => kinds.push(vec![row]),
+fn by_kind(results: &LowMemoryResults) -> Vec<Vec<(Case, &CaseRow)>> {
+    let mut kinds: Vec<Vec<(Case, &CaseRow)>> = Vec::new();
+    for (case, row) in rows(results) {
+        let alike = |other: &Case| (other.objects, other.vm) == (case.objects, case.vm);
+        match kinds.iter_mut().find(|rows| alike(&rows[0].0)) {
+            Some(rows) => rows.push((case, row)),
+            None => kinds.push(vec![(case, row)]),
         }
     }
     kinds
 }
 
 /// What the hole bought, at each fill.
-fn bought(rows: &[&Row]) -> Finding {
-    let Case { objects, vm, .. } = rows[0].case;
+fn bought(rows: &[(Case, &CaseRow)]) -> Finding {
+    let (Case { objects, vm, .. }, _) = rows[0];
     let each: Vec<String> = rows
         .iter()
-        .map(|row| {
+        .map(|(case, row)| {
             format!(
                 "{} instead of {} after {} MiB of C heap",
                 mib(row.comparison.other()),
                 mib(row.comparison.control),
-                mib(row.case.fill_bytes as f64)
+                mib(case.fill_bytes as f64)
             )
         })
         .collect();
@@ -57,24 +57,24 @@ fn bought(rows: &[&Row]) -> Finding {
     let finding = Finding::new("low-memory-bought", Severity::Info, message)
         .evidence("objects", objects.name())
         .evidence("vm", vm.name());
-    rows.iter().fold(finding, |finding, row| {
+    rows.iter().fold(finding, |finding, (case, row)| {
         finding.evidence(
-            &format!("bytes_bought_fill_{}", row.case.fill_bytes >> 20),
+            &format!("bytes_bought_fill_{}", case.fill_bytes >> 20),
             row.comparison.other() - row.comparison.control,
         )
     })
 }
 
 /// Runs that `--most` ended say only that Lua got at least that.
-fn stopped_early(results: &Results) -> Option<Finding> {
-    let stopped = results.runs().filter(|run| run.reached_most()).count() as u64;
+fn stopped_early(results: &LowMemoryResults) -> Option<Finding> {
+    let stopped = runs(results).filter(|run| run.reached_most()).count() as u64;
     if stopped == 0 {
         return None;
     }
     let message = format!(
         "{} of {} runs ended at --most with memory left: their figures are lower bounds.",
         thousands(stopped),
-        thousands(results.runs().count() as u64)
+        thousands(runs(results).count() as u64)
     );
     let finding = Finding::new("stopped-early", Severity::Info, message)
         .evidence("runs", stopped)
@@ -83,17 +83,17 @@ fn stopped_early(results: &Results) -> Option<Finding> {
 }
 
 /// How far runs of the same set-up lie apart.
-fn varying(results: &Results) -> Option<Finding> {
-    let spreads = results.comparison.iter().flat_map(|row| {
+fn varying(results: &LowMemoryResults) -> Option<Finding> {
+    let spreads = rows(results).flat_map(|(case, row)| {
         let arms = &results.arms;
         [
-            (row.case, arms[0].name, row.control_range),
-            (row.case, arms[1].name, row.hole_range),
+            (case, &*arms[0].name, row.control_range),
+            (case, &*arms[1].name, row.hole_range),
         ]
     });
     let repeated = |(case, arm, _): &(Case, &str, [f64; 2])| {
         let arm = results.arms.iter().find(|found| found.name == *arm);
-        arm.is_some_and(|arm| arm.lua_bytes(*case).count() > 1)
+        arm.is_some_and(|arm| lua_bytes(arm, *case).count() > 1)
     };
     let (case, arm, [least, most]) = spreads
         .filter(repeated)
@@ -116,11 +116,11 @@ fn varying(results: &Results) -> Option<Finding> {
 }
 
 /// No run met a limit.
-fn no_purpose(results: &Results) -> Finding {
-    let runs = results.runs().count() as u64;
+fn no_purpose(results: &LowMemoryResults) -> Finding {
+    let number = runs(results).count() as u64;
     let luajit = results.environment.extra.get("luajit");
     let luajit = luajit.and_then(|name| name.as_str()).unwrap_or("LuaJIT");
-    let least = results.runs().map(|run| run.lua_bytes).min().unwrap_or(0);
+    let least = runs(results).map(|run| run.lua_bytes).min().unwrap_or(0);
     let limit = if luajit.contains("64-bit") {
         "The trick has lost its purpose: there is nothing to buy with it."
     } else {
@@ -129,11 +129,11 @@ fn no_purpose(results: &Results) -> Finding {
     let message = format!(
         "{luajit}: in all {} runs, with the hole and without, Lua's objects reached {} and there was \
          memory left. {limit}",
-        thousands(runs),
+        thousands(number),
         Bytes(least)
     );
     let finding = Finding::new("no-limit-met", Severity::Info, message)
-        .evidence("runs", runs)
+        .evidence("runs", number)
         .evidence("least_bytes", least);
     if luajit.contains("64-bit") {
         finding

@@ -12,6 +12,25 @@
 
 use std::io;
 
+/// What the report says about randomisation; it is switched off unless it is wanted.
+pub(super) fn note(wanted: bool) -> String {
+    if wanted {
+        return "address randomisation was left on (--aslr): where the break begins moves the \
+                figures too"
+            .to_owned();
+    }
+    match switch_off() {
+        Ok(()) => "address randomisation was off in the children (personality(2), \
+                   ADDR_NO_RANDOMIZE); --aslr leaves it on"
+            .to_owned(),
+        Err(error) => format!(
+            "address randomisation was ON in the children, because the kernel refused to switch it \
+             off (personality(2), ADDR_NO_RANDOMIZE): {error}; where the break begins moves the \
+             figures too. Outside a container, or with its seccomp filter off, it can be"
+        ),
+    }
+}
+
 /// Has programs that this thread's children execute from now on run without randomisation.
 ///
 /// # Errors
@@ -21,7 +40,7 @@ use std::io;
 /// # References
 ///
 /// personality(2), `ADDR_NO_RANDOMIZE`.
-pub(super) fn switch_off() -> io::Result<()> {
+fn switch_off() -> io::Result<()> {
     const ASK: libc::c_ulong = 0xffff_ffff;
     // SAFETY: this number changes nothing.
     let present = unsafe { libc::personality(ASK) };

@@ -2,7 +2,7 @@
 
 use super::case::{Case, VmMade};
 use crate::chain::Chain;
-use crate::child::Child;
+use crate::child::{Child, first_victim};
 use anyhow::Context;
 use brk_hole::luajit::{self, Vm};
 use heap_meter::environment::Environment;
@@ -57,9 +57,7 @@ impl Made {
 pub(super) fn run(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
     let (case, most_bytes) = Case::from_arguments(arguments)?;
     let checkpoints = Checkpoints::from_environment();
-    // Where memory is short after all, the kernel is to end this process and no other. Everybody may
-    // raise this; if it can't be written the kernel chooses as always.
-    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+    first_victim();
     if let Some(aslr) = Environment::here().aslr {
         let aslr = serde_json::to_value(aslr)?;
         let aslr = aslr.as_str().unwrap_or_default();

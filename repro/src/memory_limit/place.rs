@@ -6,49 +6,48 @@
 //! (the kernel's rule against internal processes), so in a systemd scope or session this is the
 //! slice around it.
 
-use super::keeper::Keeper;
+use super::guard::CgroupGuard;
+use super::headroom;
+use super::hierarchy::{self, CgroupNotSeen, CgroupVersion, OwnCgroup};
 use super::kill;
-use super::leftovers;
-use super::mounts::{self, NotSeen, Own, Version};
-use super::name::Maker;
-use super::refusal::{Refused, Why};
-use super::room;
+use super::maker::{CgroupMaker, remove_leftovers};
+use super::refused::{CgroupRefused, RefusalReason};
 use anyhow::Context;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 /// A cgroup that was just made: its directory.
-pub(super) struct Made {
-    pub(super) version: Version,
+pub(super) struct NewCgroup {
+    pub(super) version: CgroupVersion,
     pub(super) directory: PathBuf,
     /// Cgroups of earlier runs that were removed before.
     pub(super) removed: Vec<String>,
 }
 
-/// Makes a cgroup for a child with this budget, told to the keeper before.
+/// Makes a cgroup for a child with this budget, told to the guard before.
 ///
 /// # Errors
 ///
-/// [`Refused`] when there is no place for it; that the budget isn't to be had there; that the
-/// keeper has ended.
-pub(super) fn make(budget: u64, keeper: &mut Keeper) -> anyhow::Result<Made> {
+/// [`CgroupRefused`] when there is no place for it; that the budget isn't to be had there; that the
+/// guard has ended.
+pub(super) fn make(budget: u64, guard: &mut CgroupGuard) -> anyhow::Result<NewCgroup> {
     let own = own()?;
     // From the own cgroup on, though the new one may not come to lie below it: who limited this
     // process meant its children too.
-    room::check(budget, own.version, &own.directory, &own.top)?;
-    let maker = Maker::this().context("can't read this process's own /proc files")?;
+    headroom::check(budget, own.version, &own.directory, &own.top)?;
+    let maker = CgroupMaker::this().context("can't read this process's own /proc files")?;
     let mut tried = Vec::new();
     for place in candidates(&own) {
         if let Err(why) = usable(place, own.version) {
             tried.push((place.to_owned(), why));
             continue;
         }
-        let removed = leftovers::remove(place);
+        let removed = remove_leftovers(place);
         let directory = place.join(maker.new_name());
-        keeper.keep(&directory)?;
+        guard.keep(&directory)?;
         match fs::create_dir(&directory) {
             Ok(()) => {
-                return Ok(Made {
+                return Ok(NewCgroup {
                     version: own.version,
                     directory,
                     removed,
@@ -57,41 +56,41 @@ pub(super) fn make(budget: u64, keeper: &mut Keeper) -> anyhow::Result<Made> {
             Err(error) => tried.push((place.to_owned(), format!("mkdir: {error}"))),
         }
     }
-    Err(Refused::new(Why::Tried(own.version, tried)).into())
+    Err(CgroupRefused::new(RefusalReason::Tried(own.version, tried)).into())
 }
 
 /// This process's own cgroup: the first directory that says that this process is in it.
-fn own() -> anyhow::Result<Own> {
+fn own() -> anyhow::Result<OwnCgroup> {
     let read = |path: &str| fs::read(path).with_context(|| path.to_owned());
     let mountinfo = read("/proc/self/mountinfo")?;
     let cgroups = read("/proc/self/cgroup")?;
     let this = i32::try_from(std::process::id())?;
-    let found = mounts::own(&mountinfo, &cgroups).and_then(|seen| {
+    let found = hierarchy::own(&mountinfo, &cgroups).and_then(|seen| {
         let not_ours = seen.first().map(|own| (own.version, own.directory.clone()));
         let ours = seen
             .into_iter()
             .find(|own| kill::processes(&own.directory).contains(&this));
         ours.ok_or(match not_ours {
-            Some((version, directory)) => NotSeen::NotMounted(version, directory),
-            None => NotSeen::NoController,
+            Some((version, directory)) => CgroupNotSeen::NotMounted(version, directory),
+            None => CgroupNotSeen::NoController,
         })
     });
-    found.map_err(|why| Refused::new(Why::NotSeen(why)).into())
+    found.map_err(|why| CgroupRefused::new(RefusalReason::CgroupNotSeen(why)).into())
 }
 
 /// The own cgroup and, in v2, those above it that can be seen.
-fn candidates(own: &Own) -> Vec<&Path> {
+fn candidates(own: &OwnCgroup) -> Vec<&Path> {
     let all = own.directory.ancestors();
     let seen = all.take_while(|group| group.starts_with(&own.top));
     match own.version {
-        Version::V1 => seen.take(1).collect(),
-        Version::V2 => seen.collect(),
+        CgroupVersion::V1 => seen.take(1).collect(),
+        CgroupVersion::V2 => seen.collect(),
     }
 }
 
 /// Whether a child may be moved below it and limited there; else the reason.
-fn usable(place: &Path, version: Version) -> Result<(), String> {
-    if version == Version::V2 {
+fn usable(place: &Path, version: CgroupVersion) -> Result<(), String> {
+    if version == CgroupVersion::V2 {
         let handed_down = fs::read_to_string(place.join("cgroup.subtree_control"))
             .map_err(|error| format!("cgroup.subtree_control: {error}"))?;
         if !handed_down.split_whitespace().any(|name| name == "memory") {
@@ -113,8 +112,8 @@ fn usable(place: &Path, version: Version) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn own_at(version: Version, top: &Path) -> Own {
-        Own {
+    fn own_at(version: CgroupVersion, top: &Path) -> OwnCgroup {
+        OwnCgroup {
             version,
             top: top.to_owned(),
             directory: top.join("user.slice/app.slice/run.scope"),
@@ -123,13 +122,13 @@ mod tests {
 
     #[test]
     fn v2_goes_up_to_the_mount_point_and_no_further() {
-        let own = own_at(Version::V2, Path::new("/sys/fs/cgroup"));
+        let own = own_at(CgroupVersion::V2, Path::new("/sys/fs/cgroup"));
         let ends: Vec<_> = candidates(&own)
             .into_iter()
             .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
             .collect();
         assert_eq!(ends, ["run.scope", "app.slice", "user.slice", "cgroup"]);
-        let v1 = own_at(Version::V1, Path::new("/sys/fs/cgroup/memory"));
+        let v1 = own_at(CgroupVersion::V1, Path::new("/sys/fs/cgroup/memory"));
         assert_eq!(candidates(&v1), [v1.directory.as_path()]);
     }
 
@@ -137,12 +136,12 @@ mod tests {
     fn a_place_hands_the_memory_controller_down() {
         let place = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(place.path().join(name), text).unwrap();
-        assert!(usable(place.path(), Version::V2).is_err());
+        assert!(usable(place.path(), CgroupVersion::V2).is_err());
         write("cgroup.subtree_control", "cpu pids\n");
         write("cgroup.procs", "");
-        let why = usable(place.path(), Version::V2).unwrap_err();
+        let why = usable(place.path(), CgroupVersion::V2).unwrap_err();
         assert!(why.contains("memory controller"), "{why}");
         write("cgroup.subtree_control", "cpu memory pids\n");
-        assert_eq!(usable(place.path(), Version::V2), Ok(()));
+        assert_eq!(usable(place.path(), CgroupVersion::V2), Ok(()));
     }
 }

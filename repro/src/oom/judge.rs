@@ -1,19 +1,11 @@
 //! What the figures mean: one per arm, and the findings that follow.
 
-mod comparison;
-
-pub(super) use comparison::comparison;
-
-use super::results::{Arm, Ending, LimitInForce, Results, Run};
+use super::comparison::{COST, FIT};
+use super::results::{LimitInForce, LoadRun, OomArm, OomResults, RunEnd, arm, budget, loads, row};
 use crate::arm::{CONTROL, HOLE, SHARED};
 use heap_meter::finding::{Finding, Severity};
 use heap_meter::statistics::median;
 use heap_meter::units::{Bytes, thousands};
-
-const FIT: &str = "locations_that_fit";
-const COST: &str = "memory_per_location";
-const ARITHMETIC: &str = "budget_over_cost";
-const RELOAD: &str = "locations_that_survive_a_reload";
 
 /// Numbers of locations that differ by less are called equal.
 const EQUAL_WITHIN: f64 = 0.05;
@@ -25,7 +17,7 @@ const BREAK_SHARE: f64 = 0.8;
 const LEAST_HEAP_BYTES: f64 = (16 << 20) as f64;
 
 /// What follows.
-pub(super) fn findings(results: &Results) -> Vec<Finding> {
+pub(super) fn findings(results: &OomResults) -> Vec<Finding> {
     [
         unexpected(results),
         not_the_hole(results),
@@ -39,12 +31,6 @@ pub(super) fn findings(results: &Results) -> Vec<Finding> {
     .collect()
 }
 
-fn budget(results: &Results) -> f64 {
-    results.parameters["budget_bytes"]
-        .as_f64()
-        .unwrap_or(f64::NAN)
-}
-
 fn count(value: f64) -> String {
     thousands(value.round().max(0.0) as u64)
 }
@@ -54,13 +40,13 @@ fn bytes(value: f64) -> Bytes {
 }
 
 /// How the runs of an arm met their budget, if all of them did in one way.
-fn met(arm: &Arm) -> Option<&'static str> {
-    let all = |met: fn(&Ending) -> bool| arm.runs.iter().all(|run| met(&run.ending));
-    if arm.runs.is_empty() {
+fn met(arm: &OomArm) -> Option<&'static str> {
+    let all = |met: fn(&RunEnd) -> bool| arm.loads.runs.iter().all(|run| met(&run.ending));
+    if arm.loads.runs.is_empty() {
         None
-    } else if all(|ending| matches!(ending, Ending::OomKilled { .. })) {
+    } else if all(|ending| matches!(ending, RunEnd::OomKilled { .. })) {
         Some("the OOM killer came")
-    } else if all(|ending| matches!(ending, Ending::AllocationFailed { .. })) {
+    } else if all(|ending| matches!(ending, RunEnd::AllocationFailed { .. })) {
         Some("OpenSSL's allocation failed")
     } else {
         None
@@ -68,11 +54,11 @@ fn met(arm: &Arm) -> Option<&'static str> {
 }
 
 /// The hole, or the number of locations?
-fn not_the_hole(results: &Results) -> Option<Finding> {
-    let fit = results.row(FIT)?;
-    let cost = results.row(COST)?;
-    let how = met(results.arm(CONTROL)?)?;
-    met(results.arm(HOLE)?)?;
+fn not_the_hole(results: &OomResults) -> Option<Finding> {
+    let fit = row(results, FIT)?;
+    let cost = row(results, COST)?;
+    let how = met(arm(results, CONTROL)?)?;
+    met(arm(results, HOLE)?)?;
     let (control, hole, ratio) = (fit.arms[CONTROL], fit.arms[HOLE], fit.ratio?);
     let apart = (ratio - 1.0).abs();
     let arithmetic = budget(results) / cost.arms[CONTROL];
@@ -105,16 +91,16 @@ fn not_the_hole(results: &Results) -> Option<Finding> {
 }
 
 /// What the cure does to the number.
-fn parsed_once(results: &Results) -> Option<Finding> {
-    let fit = results.row(FIT)?;
-    let cost = results.row(COST)?;
+fn parsed_once(results: &OomResults) -> Option<Finding> {
+    let fit = row(results, FIT)?;
+    let cost = row(results, COST)?;
     let (control, shared) = (fit.arms[CONTROL], fit.arms[SHARED]);
-    let all = fit.at_least.contains(&SHARED);
+    let all = fit.is_least(SHARED);
     let fitted = match all {
         true => format!("all {} locations fit", count(shared)),
         false => format!("{} locations fit", count(shared)),
     };
-    let otherwise = match fit.at_least.contains(&CONTROL) {
+    let otherwise = match fit.is_least(CONTROL) {
         true => "as they do otherwise".to_owned(),
         false => format!("instead of {}", count(control)),
     };
@@ -137,17 +123,16 @@ fn parsed_once(results: &Results) -> Option<Finding> {
 }
 
 /// A configuration that starts isn't one that reloads.
-fn reload_needs_twice(results: &Results) -> Option<Finding> {
-    let fit = results.row(FIT)?;
-    let arm = results.arm(CONTROL)?;
-    let reload = arm.reload.as_ref()?;
+fn reload_needs_twice(results: &OomResults) -> Option<Finding> {
+    let fit = row(results, FIT)?;
+    let reload = arm(results, CONTROL)?.reload.as_ref()?;
     let fails = reload.fails_locations?;
     let starts = fit.arms[CONTROL];
     if fails as f64 > starts {
         return None;
     }
     let others = [HOLE, SHARED].map(|name| {
-        let reload = results.arm(name)?.reload.as_ref()?;
+        let reload = arm(results, name)?.reload.as_ref()?;
         let least = match reload.fails_locations {
             None => "at least ",
             Some(_) => "",
@@ -183,10 +168,10 @@ fn reload_needs_twice(results: &Results) -> Option<Finding> {
 }
 
 /// What the limit was, if it was no cgroup's.
-fn not_a_kill(results: &Results) -> Option<Finding> {
-    let mut runs = results.arms.iter().flat_map(|arm| &arm.runs);
+fn not_a_kill(results: &OomResults) -> Option<Finding> {
+    let mut runs = loads(results).flat_map(|arm| &arm.runs);
     let failed = runs.find_map(|run| match (&run.limit, &run.ending) {
-        (LimitInForce::Rlimit { .. }, Ending::AllocationFailed { error, .. }) => Some(error),
+        (LimitInForce::Rlimit { .. }, RunEnd::AllocationFailed { error, .. }) => Some(error),
         _ => None,
     })?;
     let finding = Finding::new(
@@ -202,9 +187,9 @@ fn not_a_kill(results: &Results) -> Option<Finding> {
 }
 
 /// Whether the break did what the arms say.
-fn break_blocked(results: &Results) -> Option<Finding> {
+fn break_blocked(results: &OomResults) -> Option<Finding> {
     let grown = |name: &str| {
-        let runs = results.arm(name)?.runs.iter();
+        let runs = arm(results, name)?.loads.runs.iter();
         median(
             &runs
                 .map(|run| run.break_grown_bytes as f64)
@@ -212,11 +197,11 @@ fn break_blocked(results: &Results) -> Option<Finding> {
         )
     };
     let (control, hole) = (grown(CONTROL)?, grown(HOLE)?);
-    let stopped = |run: &&Run| {
+    let stopped = |run: &&LoadRun| {
         let heap = run.bytes_per_location.unwrap_or(0.0) * run.locations as f64;
         heap > LEAST_HEAP_BYTES && (run.break_grown_bytes as f64) < BREAK_SHARE * heap
     };
-    let runs = &results.arm(CONTROL)?.runs;
+    let runs = &arm(results, CONTROL)?.loads.runs;
     let met = match runs.iter().filter(stopped).count() {
         0 => String::new(),
         stopped => format!(
@@ -242,13 +227,11 @@ fn break_blocked(results: &Results) -> Option<Finding> {
 }
 
 /// Ends that are neither.
-fn unexpected(results: &Results) -> Option<Finding> {
-    let ends: Vec<String> = results
-        .arms
-        .iter()
-        .flat_map(|arm| arm.runs.iter().map(move |run| (arm.name, run)))
+fn unexpected(results: &OomResults) -> Option<Finding> {
+    let ends: Vec<String> = loads(results)
+        .flat_map(|arm| arm.runs.iter().map(move |run| (&arm.name, run)))
         .filter_map(|(name, run)| match run.ending {
-            Ending::Signalled { signal } => Some(format!("{name}: signal {signal}")),
+            RunEnd::Signalled { signal } => Some(format!("{name}: signal {signal}")),
             _ => None,
         })
         .collect();

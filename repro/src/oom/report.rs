@@ -1,7 +1,248 @@
 //! The results for people and for spreadsheets.
 
-mod csv;
-mod table;
+use super::results::{LimitInForce, OomArm, OomResults, OomRow, RunEnd, loads};
+use crate::arm::{CONTROL, HOLE, SHARED};
+use crate::drive::Report;
+use crate::memory_limit::CgroupCounters;
+use heap_meter::report::{
+    Column, experiment_heading, in_unit, remarks, rows_csv, rows_table, wrapped,
+};
+use heap_meter::units::{Bytes, thousands};
+use serde::Serialize;
+use std::fmt::Write;
 
-pub(super) use csv::csv;
-pub(super) use table::table;
+impl Report for OomResults {
+    /// What ran, a row per metric, how each arm ended, what survived a reload, what follows.
+    fn table(&self) -> String {
+        let mut text = heading(self);
+        text.push('\n');
+        text.push_str(&comparison(self));
+        text.push('\n');
+        for arm in &self.arms {
+            for line in endings(arm).into_iter().chain(reloads(arm)) {
+                text.push_str(&wrapped(&line));
+            }
+        }
+        text.push_str(&remarks(self, loads(self)));
+        text
+    }
+
+    /// A row per run and per reload that was tried. What isn't known is an empty field.
+    fn csv(&self) -> anyhow::Result<String> {
+        let rows: Vec<OomCsvRow> = self
+            .arms
+            .iter()
+            .flat_map(|arm| csv_rows(self, arm))
+            .collect();
+        Ok(rows_csv(&rows)?)
+    }
+}
+
+#[derive(Serialize)]
+struct OomCsvRow<'a> {
+    experiment: &'a str,
+    arm: &'a str,
+    work: &'static str,
+    run: usize,
+    locations: u64,
+    loaded: u64,
+    ending: &'static str,
+    bytes_per_location: Option<String>,
+    work_seconds: Option<String>,
+    break_grown_bytes: Option<u64>,
+    oom_kill: Option<u64>,
+    peak_usage_bytes: Option<u64>,
+}
+
+fn csv_rows<'a>(results: &'a OomResults, arm: &'a OomArm) -> impl Iterator<Item = OomCsvRow<'a>> {
+    let row = |work, run, [locations, loaded]: [u64; 2], ending, limit: &LimitInForce| {
+        let after = match limit {
+            LimitInForce::Cgroup { after, .. } => *after,
+            LimitInForce::Rlimit { .. } => CgroupCounters::default(),
+        };
+        OomCsvRow {
+            experiment: &results.experiment,
+            arm: &arm.loads.name,
+            work,
+            run,
+            locations,
+            loaded,
+            ending: kind(ending),
+            bytes_per_location: None,
+            work_seconds: None,
+            break_grown_bytes: None,
+            oom_kill: after.oom_kill,
+            peak_usage_bytes: after.peak_usage_bytes,
+        }
+    };
+    let all = results.parameters["locations"].as_u64().unwrap_or(0);
+    let runs = (1..).zip(&arm.loads.runs).map(move |(number, run)| {
+        let contexts = [all, run.locations];
+        OomCsvRow {
+            bytes_per_location: run.bytes_per_location.map(|cost| cost.to_string()),
+            work_seconds: Some(run.work_seconds.to_string()),
+            break_grown_bytes: Some(run.break_grown_bytes),
+            ..row("load", number, contexts, &run.ending, &run.limit)
+        }
+    });
+    let probes = arm.reload.iter().flat_map(|reload| &reload.probes);
+    runs.chain((1..).zip(probes).map(move |(number, probe)| {
+        let contexts = [probe.locations, probe.loaded];
+        row("reload", number, contexts, &probe.ending, &probe.limit)
+    }))
+}
+
+fn kind(ending: &RunEnd) -> &'static str {
+    match ending {
+        RunEnd::Done => "done",
+        RunEnd::OomKilled { .. } => "oom-killed",
+        RunEnd::Signalled { .. } => "signalled",
+        RunEnd::AllocationFailed { .. } => "allocation-failed",
+    }
+}
+
+fn heading(results: &OomResults) -> String {
+    let number = |name: &str| results.parameters[name].as_u64().unwrap_or(0);
+    let asked_for = format!(
+        "budget {} by {}, at most {} locations",
+        Bytes(number("budget_bytes")),
+        results.parameters["limit"].as_str().unwrap_or_default(),
+        thousands(number("locations")),
+    );
+    experiment_heading(results, loads(results), &asked_for)
+}
+
+fn comparison(results: &OomResults) -> String {
+    if results.comparison.is_empty() {
+        return "no comparison: not every arm has a run that counts\n".to_owned();
+    }
+    let columns = [
+        Column::Left("median of the runs"),
+        Column::Right(CONTROL),
+        Column::Right(HOLE),
+        Column::Right(SHARED),
+        Column::Right("hole/control"),
+    ];
+    let cells = |row: &OomRow| {
+        let figure = |arm: &str| {
+            let least = if row.is_least(arm) { "≥ " } else { "" };
+            format!("{least}{}", in_unit(row.arms[arm], row.unit))
+        };
+        let ratio = row.ratio.map(|ratio| format!("{ratio:.3}"));
+        [
+            row.title.clone(),
+            figure(CONTROL),
+            figure(HOLE),
+            figure(SHARED),
+            ratio.unwrap_or_else(|| "–".to_owned()),
+        ]
+    };
+    let rows: Vec<_> = results.comparison.iter().map(cells).collect();
+    rows_table(columns, &rows)
+}
+
+/// How the runs of an arm ended: a line for its last one, which stands for all.
+fn endings(arm: &OomArm) -> Option<String> {
+    let run = arm.loads.runs.last()?;
+    let mut line = format!(
+        "{}: {} (pid {}, {}, {}); the break grew by {}",
+        arm.loads.name,
+        ending(&run.ending, run.locations),
+        run.process.pid,
+        run.process.comm,
+        run.process.status,
+        Bytes(run.break_grown_bytes),
+    );
+    if let LimitInForce::Cgroup { before, after, .. } = &run.limit {
+        let _ = write!(line, "; {}", counters(before, after));
+    }
+    if let RunEnd::OomKilled {
+        kernel_log: Some(words),
+    } = &run.ending
+    {
+        let _ = write!(line, "; the kernel: \"{words}\"");
+    }
+    Some(line)
+}
+
+fn ending(ending: &RunEnd, locations: u64) -> String {
+    let locations = match locations {
+        1 => "1 location".to_owned(),
+        several => format!("{} locations", thousands(several)),
+    };
+    match ending {
+        RunEnd::Done => format!("alive at the end, with {locations}"),
+        RunEnd::OomKilled { .. } => format!("killed by the OOM killer after {locations}"),
+        RunEnd::Signalled { signal } => {
+            format!("ended by signal {signal} after {locations}, not by the OOM killer")
+        }
+        RunEnd::AllocationFailed { error, data_bytes } => format!(
+            "an allocation failed after {locations}, with {} of data: {error}",
+            data_bytes.map_or_else(
+                || "an unknown amount".to_owned(),
+                |data| Bytes(data).to_string()
+            )
+        ),
+    }
+}
+
+fn counters(before: &CgroupCounters, after: &CgroupCounters) -> String {
+    let mut said = Vec::new();
+    for (name, before, after) in [
+        ("oom_kill", before.oom_kill, after.oom_kill),
+        ("oom", before.oom, after.oom),
+        ("limit met", before.limit_met, after.limit_met),
+    ] {
+        if let (Some(before), Some(after)) = (before, after) {
+            said.push(format!(
+                "{name} {} → {}",
+                thousands(before),
+                thousands(after)
+            ));
+        }
+    }
+    if let Some(peak) = after.peak_usage_bytes {
+        said.push(format!("peak usage {}", Bytes(peak)));
+    }
+    format!("its cgroup's counters: {}", said.join(", "))
+}
+
+fn reloads(arm: &OomArm) -> Option<String> {
+    let reload = arm.reload.as_ref()?;
+    let tried: Vec<String> = reload
+        .probes
+        .iter()
+        .map(|probe| match probe.ending {
+            RunEnd::Done => format!("{} lived", thousands(probe.locations)),
+            _ => format!(
+                "{} ended at {} of {} contexts",
+                thousands(probe.locations),
+                thousands(probe.loaded),
+                thousands(2 * probe.locations)
+            ),
+        })
+        .collect();
+    Some(format!("{}, reloads: {}", arm.loads.name, tried.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recorded_runs_are_printed_as_they_were() {
+        for (json, printed) in [
+            (
+                include_str!("../../../runs/oom.json"),
+                include_str!("../../../runs/oom.txt"),
+            ),
+            (
+                include_str!("../../../runs/oom-rlimit.json"),
+                include_str!("../../../runs/oom-rlimit.txt"),
+            ),
+        ] {
+            let results: OomResults = serde_json::from_str(json).unwrap();
+            assert_eq!(results.table(), printed);
+        }
+    }
+}

@@ -1,47 +1,34 @@
 //! What was found, in the shape of its JSON.
 
-use crate::memory_limit::{Evidence, Version};
-use heap_meter::environment::Environment;
-use heap_meter::experiment::Unit;
-use heap_meter::finding::Finding;
-use serde::Serialize;
-use serde_json::Value;
+use crate::memory_limit::{CgroupCounters, CgroupVersion};
+use heap_meter::experiment::{ArmResults, Results, Unit};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything that is known after some of the runs, or all of them.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Results {
-    pub(super) experiment: &'static str,
-    pub(super) environment: Environment,
-    pub(super) parameters: BTreeMap<String, Value>,
-    pub(super) arms: Vec<Arm>,
-    pub(super) comparison: Vec<Row>,
-    pub(super) findings: Vec<Finding>,
-    pub(super) notes: Vec<String>,
-}
+pub(super) type OomResults = Results<OomArm, OomRow>;
 
 /// The runs of one arm.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Arm {
-    pub(super) name: &'static str,
-    pub(super) runs: Vec<Run>,
-    pub(super) void_runs: Vec<VoidRun>,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct OomArm {
+    #[serde(flatten)]
+    pub(super) loads: ArmResults<LoadRun>,
     /// How large a configuration survives a reload; `None` before it was looked for.
     pub(super) reload: Option<Reload>,
 }
 
 /// One process that loaded contexts until it was ended or had loaded all.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Run {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct LoadRun {
     /// Contexts that were loaded whole.
     pub(super) locations: u64,
-    pub(super) ending: Ending,
-    pub(super) process: Process,
+    pub(super) ending: RunEnd,
+    pub(super) process: ChildProcess,
     pub(super) limit: LimitInForce,
     /// Seconds of work, without the pauses.
     pub(super) work_seconds: f64,
     /// Before the first context, when half the budget was taken, at the end if it was alive then.
-    pub(super) weighed: Vec<Weighed>,
+    pub(super) weighed: Vec<LoadWeight>,
     /// Growth of resident memory per location, from the first to the last weighing.
     pub(super) bytes_per_location: Option<f64>,
     /// Bytes by which the break moved. With the hole there is room for less than a page.
@@ -49,8 +36,8 @@ pub(super) struct Run {
 }
 
 /// Who it was.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Process {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ChildProcess {
     pub(super) pid: i32,
     /// Its name as the kernel has it.
     pub(super) comm: String,
@@ -59,9 +46,9 @@ pub(super) struct Process {
 }
 
 /// How a process ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub(super) enum Ending {
+pub(super) enum RunEnd {
     /// It did all its work.
     Done,
     /// SIGKILL, and the cgroup's count of OOM kills moved.
@@ -81,26 +68,26 @@ pub(super) enum Ending {
 }
 
 /// The limit, as it was read back before the work was begun.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(super) enum LimitInForce {
     Cgroup {
-        version: Version,
+        version: CgroupVersion,
         /// Of its directory, which is gone by now.
         name: String,
         limit_bytes: u64,
-        before: Evidence,
-        after: Evidence,
+        before: CgroupCounters,
+        after: CgroupCounters,
     },
     Rlimit {
-        resource: &'static str,
+        resource: String,
         limit_bytes: u64,
     },
 }
 
 /// A moment at which the process stood still and was weighed.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Weighed {
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct LoadWeight {
     pub(super) locations: u64,
     pub(super) rss_bytes: u64,
     pub(super) address_space_bytes: u64,
@@ -108,62 +95,77 @@ pub(super) struct Weighed {
     pub(super) usage_bytes: Option<u64>,
 }
 
-/// A run that doesn't count.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct VoidRun {
-    pub(super) reason: String,
-}
-
 /// What survives a reload: old and new configuration are alive together.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Reload {
     /// The greatest configuration that was reloaded and lived.
     pub(super) survives_locations: u64,
     /// The smallest that didn't; `None` when none was tried that didn't.
     pub(super) fails_locations: Option<u64>,
     /// Every reload that was tried, in order.
-    pub(super) probes: Vec<Probe>,
+    pub(super) probes: Vec<ReloadProbe>,
 }
 
 /// One reload.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Probe {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ReloadProbe {
     /// Locations of the configuration, so that twice as many contexts are alive at most.
     pub(super) locations: u64,
     /// Contexts that were loaded, of both cycles.
     pub(super) loaded: u64,
-    pub(super) ending: Ending,
+    pub(super) ending: RunEnd,
     pub(super) limit: LimitInForce,
 }
 
 /// A figure of each arm.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Row {
-    pub(super) metric: &'static str,
-    pub(super) title: &'static str,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct OomRow {
+    pub(super) metric: String,
+    pub(super) title: String,
     pub(super) unit: Unit,
     /// The median of the runs, by arm.
     #[serde(flatten)]
-    pub(super) arms: BTreeMap<&'static str, f64>,
+    pub(super) arms: BTreeMap<String, f64>,
     /// Arms of which no run met the budget, so that the figure is the least it may be.
-    pub(super) at_least: Vec<&'static str>,
+    pub(super) at_least: Vec<String>,
     /// The hole's over the control's.
     pub(super) ratio: Option<f64>,
 }
 
-impl Results {
-    pub(super) fn arm(&self, name: &str) -> Option<&Arm> {
-        self.arms.iter().find(|arm| arm.name == name)
-    }
-
-    pub(super) fn row(&self, metric: &str) -> Option<&Row> {
-        self.comparison.iter().find(|row| row.metric == metric)
-    }
-
-    pub(super) fn note(&mut self, note: impl Into<String>) {
-        let note = note.into();
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
+impl OomArm {
+    /// Before its first run.
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            loads: ArmResults::new(name),
+            reload: None,
         }
     }
+}
+
+impl OomRow {
+    /// Whether the arm's figure is the least it may be.
+    pub(super) fn is_least(&self, arm: &str) -> bool {
+        self.at_least.iter().any(|name| name == arm)
+    }
+}
+
+/// The runs of each arm.
+pub(super) fn loads(results: &OomResults) -> impl Iterator<Item = &ArmResults<LoadRun>> {
+    results.arms.iter().map(|arm| &arm.loads)
+}
+
+/// The arm of this name.
+pub(super) fn arm<'a>(results: &'a OomResults, name: &str) -> Option<&'a OomArm> {
+    results.arms.iter().find(|arm| arm.loads.name == name)
+}
+
+/// The figures of this metric.
+pub(super) fn row<'a>(results: &'a OomResults, metric: &str) -> Option<&'a OomRow> {
+    results.comparison.iter().find(|row| row.metric == metric)
+}
+
+/// What each child may have, in bytes.
+pub(super) fn budget(results: &OomResults) -> f64 {
+    let budget = results.parameters.get("budget_bytes");
+    budget.and_then(|bytes| bytes.as_f64()).unwrap_or(f64::NAN)
 }

@@ -1,112 +1,247 @@
-//! One child under its limit, from its start to its end.
+//! One child under its limit, from its start to its end, and how it ended.
 
-mod proc_files;
-mod watch;
-
-use super::board::Board;
 use super::flags::Limit;
-use super::results::{Ending, LimitInForce, Process, Weighed};
+use super::results::{ChildProcess, LimitInForce, LoadRun, LoadWeight, RunEnd};
 use super::task::Task;
-use crate::arm;
+use super::work::told;
+use crate::drive::child_of;
+use crate::memory_limit::MemoryCgroup;
 use crate::memory_limit::kernel_log::KernelLog;
-use crate::memory_limit::{Group, entry};
-use anyhow::Context;
-use heap_meter::experiment::Stop;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
-use watch::Watch;
+use anyhow::{Context, bail, ensure};
+use heap_meter::experiment::{Ended, RunError, Stop, observe_to_end};
+use heap_meter::limits::Limits;
+use heap_meter::process::Process;
+use std::cell::Cell;
+use std::os::unix::process::ExitStatusExt;
 
-/// Somebody wished to stop.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted")]
-pub(super) struct Interrupted;
+/// malloc asks for little more than this at once, so an allocation that the limit refused leaves
+/// less than it.
+const NEAR_THE_LIMIT_BYTES: u64 = 2 << 20;
 
-/// What is known of a child that ended.
-#[derive(Clone, Debug)]
-pub(super) struct Observed {
-    pub(super) loaded: u64,
-    pub(super) ending: Ending,
-    pub(super) process: Process,
-    pub(super) limit: LimitInForce,
-    pub(super) work_seconds: f64,
-    pub(super) weighed: Vec<Weighed>,
-    pub(super) break_grown_bytes: u64,
-    pub(super) notes: Vec<String>,
-}
-
-/// A child that counts, or why it doesn't.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    Counts(Box<Observed>),
-    Void { reason: String, notes: Vec<String> },
-}
-
-/// Runs a child to its end. `progress` gets the contexts loaded and the bytes resident.
+/// Runs a child of an arm to its end: the run, or why it doesn't count. `progress` gets the contexts
+/// loaded and the bytes resident, `note` what isn't as one would wish.
 ///
 /// # Errors
 ///
-/// [`Interrupted`]; that no limit could be put in force; that the child failed at something else
-/// than memory.
+/// [`RunError::Interrupted`]; that no limit could be put in force; that the child failed at something
+/// else than memory.
 pub(super) fn observe(
-    task: &Task<'_>,
+    task: &Task,
+    arm: &str,
     stop: &Stop,
     progress: &mut dyn FnMut(u64, u64),
-) -> anyhow::Result<Outcome> {
-    let log = KernelLog::from_now();
+    note: &mut dyn FnMut(String),
+) -> anyhow::Result<Result<LoadRun, String>> {
+    let mut log = KernelLog::from_now();
     let group = match task.limit {
-        Limit::Cgroup => Some(Group::make(task.budget)?),
+        Limit::Cgroup => Some(MemoryCgroup::make(task.budget)?),
         Limit::Rlimit => None,
     };
-    let (board, input) = Board::new()?;
-    let child = start(task, group.as_ref(), input)?;
-    let watch = Watch::new(task, child, group, board, log);
-    watch.follow(stop, progress)
-}
-
-fn start(task: &Task<'_>, group: Option<&Group>, input: Stdio) -> anyhow::Result<Running> {
-    let this = std::env::current_exe().context("can't find this program's own file")?;
-    let mut command = Command::new(this);
-    command
-        .args(task.arguments())
-        .env(arm::VARIABLE, task.arm)
+    if let Some(group) = &group {
+        group.notes().iter().cloned().for_each(&mut *note);
+    }
+    let target = child_of(arm, task.arguments())?
         // A trace of the failure would take memory that isn't there.
         .env_remove("RUST_BACKTRACE")
-        .env_remove("RUST_LIB_BACKTRACE")
-        .stdin(input)
-        .stdout(Stdio::null())
-        // A Ctrl-C is the parent's to act on.
-        .process_group(0);
-    entry::dies_with_parent(&mut command);
-    match group {
-        Some(group) => {
-            entry::first_victim(&mut command);
-            group.enter(&mut command)?;
-        }
-        None => entry::with_data_limit(&mut command, task.budget),
-    }
-    let child = command.spawn().with_context(|| match group {
-        Some(group) => format!(
-            "can't start a child in the cgroup {}",
-            group.directory().display()
-        ),
-        None => "can't start a child with the resource limit".to_owned(),
+        .env_remove("RUST_LIB_BACKTRACE");
+    let mut entrance = group.as_ref().map(MemoryCgroup::entrance).transpose()?;
+    let loaded = Cell::new(0);
+    let mut looks = Looks {
+        task,
+        group: group.as_ref(),
+        child: None,
+        seen: Vec::new(),
+    };
+    let pid = Cell::new(None);
+    let ended = observe_to_end(
+        &target,
+        stop,
+        &mut |done, _| {
+            loaded.set(done);
+            progress(done, pid.get().map_or(0, resident_bytes));
+        },
+        &mut |command| {
+            if let Some(entrance) = entrance.take() {
+                entrance.before_exec_of(command);
+            }
+        },
+        &mut |waiting| {
+            pid.set(Some(waiting));
+            Ok(looks.look(waiting, loaded.get())?)
+        },
+    );
+    let ended = ended.map_err(|error| match error {
+        // Its program is this one: what can't be done is to enter the cgroup.
+        RunError::Start { .. } => anyhow::Error::new(error).context("under its limit"),
+        error => error.into(),
     })?;
-    Ok(Running(child))
+    let counted = match &ended.weighed.void {
+        Some(reason) => Err(reason.clone()),
+        None => Ok(run(task, arm, loaded.get(), &ended, looks, &mut log, note)?),
+    };
+    if let Some(group) = group {
+        group.remove()?;
+    }
+    Ok(counted)
 }
 
-/// A child that doesn't outlive this value.
-struct Running(Child);
+/// What is looked at while the child waits at a checkpoint.
+struct Looks<'a> {
+    task: &'a Task,
+    group: Option<&'a MemoryCgroup>,
+    /// Who it is and its limit, before it does anything.
+    child: Option<(i32, String, LimitInForce)>,
+    seen: Vec<Seen>,
+}
 
-impl Running {
-    fn pid(&self) -> i32 {
-        self.0.id() as i32
+struct Seen {
+    locations: u64,
+    usage_bytes: Option<u64>,
+    data_bytes: Option<u64>,
+}
+
+impl Looks<'_> {
+    fn look(&mut self, pid: i32, locations: u64) -> anyhow::Result<()> {
+        let process = Process::open(pid)?;
+        let limits = Limits::of(&process)?;
+        if self.child.is_none() {
+            let limit = self.in_force(pid, &limits)?;
+            self.child = Some((pid, process.stat()?.name(), limit));
+        }
+        let counters = self.group.map(MemoryCgroup::counters);
+        self.seen.push(Seen {
+            locations,
+            usage_bytes: counters.and_then(|counters| counters.usage_bytes),
+            data_bytes: limits.data.map(|limit| limit.used_bytes),
+        });
+        Ok(())
+    }
+
+    /// Whether the child is under its limit.
+    fn in_force(&self, pid: i32, limits: &Limits) -> anyhow::Result<LimitInForce> {
+        let Some(group) = self.group else {
+            let limit = limits.data.context("the child has no RLIMIT_DATA")?;
+            ensure!(
+                limit.limit_bytes == self.task.budget,
+                "RLIMIT_DATA was set to {}, but is {}",
+                self.task.budget,
+                limit.limit_bytes
+            );
+            return Ok(LimitInForce::Rlimit {
+                resource: "RLIMIT_DATA".to_owned(),
+                limit_bytes: limit.limit_bytes,
+            });
+        };
+        ensure!(
+            group.holds_only(pid),
+            "the child isn't alone under its limit in the cgroup {}; nothing is run",
+            group.directory().display()
+        );
+        let now = group.counters();
+        ensure!(
+            now.oom_kill.is_some(),
+            "this kernel doesn't count OOM kills in {}, so that none could be proven (Linux 4.13 \
+             does)",
+            group.directory().display()
+        );
+        Ok(LimitInForce::Cgroup {
+            version: group.version(),
+            name: group.name(),
+            limit_bytes: group.limit_bytes(),
+            before: now,
+            after: now,
+        })
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Both fail only for a child that has ended and was waited for.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+fn run(
+    task: &Task,
+    arm: &str,
+    loaded: u64,
+    ended: &Ended,
+    looks: Looks<'_>,
+    log: &mut KernelLog,
+    note: &mut dyn FnMut(String),
+) -> anyhow::Result<LoadRun> {
+    let (facts, status) = (&ended.weighed.facts, ended.status);
+    let failure = facts.get(told::ERROR);
+    let Some((pid, comm, mut limit)) = looks.child else {
+        bail!(
+            "a child of {arm} ended before its first location ({status}); try a greater --budget"
+        );
+    };
+    let mut kernel_log = None;
+    let mut oom_killed = false;
+    if let (Some(group), LimitInForce::Cgroup { before, after, .. }) = (looks.group, &mut limit) {
+        *after = group.counters();
+        oom_killed = after.oom_killed_since(before);
+        if oom_killed {
+            match log.kill_in(&group.name()) {
+                Ok(found) => kernel_log = found,
+                Err(why) => note(why),
+            }
+        }
     }
+    let mut seen = looks.seen;
+    let ending = match (status.signal(), failure) {
+        (Some(libc::SIGKILL), _) if oom_killed => RunEnd::OomKilled { kernel_log },
+        (Some(signal), _) => RunEnd::Signalled { signal },
+        (None, Some(error)) => {
+            // At the last checkpoint it said so, and wasn't weighed for the report.
+            let data_bytes = seen.pop().and_then(|seen| seen.data_bytes);
+            let near = data_bytes.is_some_and(|bytes| bytes + NEAR_THE_LIMIT_BYTES >= task.budget);
+            // A failure is the limit's only if the limit was met.
+            ensure!(
+                task.limit == Limit::Rlimit && near,
+                "a child of {arm} failed: {error}"
+            );
+            RunEnd::AllocationFailed {
+                error: error.clone(),
+                data_bytes,
+            }
+        }
+        (None, None) if status.success() => RunEnd::Done,
+        (None, None) => bail!("a child of {arm} failed: {status}"),
+    };
+    let unfinished = match failure.is_none() && !status.success() {
+        true => ended.unfinished_seconds,
+        false => 0.0,
+    };
+    let weigh = |(at, seen): (&heap_meter::experiment::Checkpoint, Seen)| LoadWeight {
+        locations: seen.locations,
+        rss_bytes: at.snapshot.rss_bytes,
+        address_space_bytes: at.snapshot.address_space_bytes,
+        usage_bytes: seen.usage_bytes,
+    };
+    let weighed = ended.weighed.checkpoints.iter().zip(seen).map(weigh);
+    let weighed: Vec<LoadWeight> = weighed.collect();
+    let grown = facts.get(told::BREAK_GROWN);
+    Ok(LoadRun {
+        locations: loaded,
+        ending,
+        process: ChildProcess {
+            pid,
+            comm,
+            status: status.to_string(),
+        },
+        limit,
+        work_seconds: ended.weighed.wall_seconds + unfinished,
+        bytes_per_location: bytes_per_location(&weighed),
+        weighed,
+        break_grown_bytes: grown.and_then(|bytes| bytes.parse().ok()).unwrap_or(0),
+    })
+}
+
+/// Growth between the first and the last weighing.
+fn bytes_per_location(weighed: &[LoadWeight]) -> Option<f64> {
+    let (first, last) = (weighed.first()?, weighed.last()?);
+    let locations = last.locations - first.locations;
+    (locations > 0).then(|| (last.rss_bytes as f64 - first.rss_bytes as f64) / locations as f64)
+}
+
+/// Roughly: for a look on the way. 0 for a process that has ended.
+fn resident_bytes(pid: i32) -> u64 {
+    let stat = Process::open(pid).and_then(|process| process.stat());
+    let pages = stat.map_or(0, |stat| stat.rss_pages);
+    pages * heap_meter::environment::page_size_bytes()
 }

@@ -1,72 +1,88 @@
 //! What one child is to do.
 
-use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use super::flags::Limit;
+use anyhow::Context;
+use clap::ValueEnum;
+use std::ffi::OsString;
+use std::path::PathBuf;
 
-/// Loading, or loading and reloading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Work {
-    /// So many locations.
-    Load(u64),
-    /// So many locations, and as many again while the old ones are alive, which are freed then.
-    Reload(u64),
-}
-
-impl Work {
-    pub(super) fn of(name: &OsStr, locations: u64) -> Option<Self> {
-        match name.to_str()? {
-            "load" => Some(Self::Load(locations)),
-            "reload" => Some(Self::Reload(locations)),
-            _ => None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Load(_) => "load",
-            Self::Reload(_) => "reload",
-        }
-    }
-
+/// One child: its work and its limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Task {
+    /// Whether it loads everything a second time while the first is alive, which is freed then.
+    pub(super) reloads: bool,
     /// Locations of the configuration.
-    pub(super) fn locations(self) -> u64 {
-        match self {
-            Self::Load(locations) | Self::Reload(locations) => locations,
-        }
-    }
-
-    pub(super) fn reloads(self) -> bool {
-        matches!(self, Self::Reload(_))
-    }
-
-    /// Contexts that are loaded in all.
-    pub(super) fn contexts(self) -> u64 {
-        match self {
-            Self::Load(locations) => locations,
-            Self::Reload(locations) => locations.saturating_mul(2),
-        }
-    }
-}
-
-/// One child: its arm, its work, its limit.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Task<'a> {
-    pub(super) arm: &'static str,
-    pub(super) work: Work,
+    pub(super) locations: u64,
     pub(super) budget: u64,
-    pub(super) limit: super::flags::Limit,
-    pub(super) bundle: &'a Path,
+    pub(super) limit: Limit,
+    pub(super) bundle: PathBuf,
 }
 
-impl Task<'_> {
+impl Task {
+    /// Contexts that are loaded in all.
+    pub(super) fn contexts(&self) -> u64 {
+        match self.reloads {
+            false => self.locations,
+            true => self.locations.saturating_mul(2),
+        }
+    }
+
     /// The child's command line.
-    pub(super) fn arguments(&self) -> [OsString; 5] {
-        [
-            self.work.name().into(),
-            self.work.locations().to_string().into(),
+    pub(super) fn arguments(&self) -> Vec<OsString> {
+        let work = match self.reloads {
+            false => "load",
+            true => "reload",
+        };
+        vec![
+            work.into(),
+            self.locations.to_string().into(),
             self.budget.to_string().into(),
             self.limit.name().into(),
-            self.bundle.into(),
+            self.bundle.clone().into(),
         ]
+    }
+
+    /// Reads what [`arguments`](Self::arguments) wrote.
+    pub(super) fn from_arguments(arguments: &[OsString]) -> anyhow::Result<Self> {
+        let [work, locations, budget, limit, bundle] = arguments else {
+            anyhow::bail!(
+                "a child expects its work (load, reload), the locations, the budget in bytes, the \
+                 limit (cgroup, rlimit) and the bundle"
+            );
+        };
+        let number = |text: &OsString| text.to_str().and_then(|text| text.parse::<u64>().ok());
+        Ok(Self {
+            reloads: match work.to_str() {
+                Some("load") => false,
+                Some("reload") => true,
+                _ => anyhow::bail!("{}: load or reload was expected", work.display()),
+            },
+            locations: number(locations).context("expected a number of locations")?,
+            budget: number(budget).context("expected a budget in bytes")?,
+            limit: Limit::from_str(&limit.to_string_lossy(), false)
+                .map_err(|error| anyhow::anyhow!("{error}: {}", limit.display()))?,
+            bundle: bundle.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_reads_the_task_it_was_given() {
+        let task = Task {
+            reloads: true,
+            locations: 40,
+            budget: 24 << 20,
+            limit: Limit::Rlimit,
+            bundle: "/a b/c.pem".into(),
+        };
+        assert_eq!(Task::from_arguments(&task.arguments()).unwrap(), task);
+        assert_eq!(task.contexts(), 80);
+        let wrong = ["unload", "1", "1", "cgroup", "x"].map(OsString::from);
+        let error = Task::from_arguments(&wrong).unwrap_err();
+        assert!(error.to_string().contains("unload"), "{error}");
     }
 }

@@ -1,52 +1,56 @@
 //! The child's work: load contexts, and load them again as a reload does, until it is done or the
-//! kernel ends it.
+//! kernel ends it. A killed process can't say how far it got, so it says so after each context.
 
-use super::board::{Board, State};
-use super::task::Work;
+use super::flags::Limit;
+use super::task::Task;
 use crate::arm;
-use crate::child::Child;
+use crate::child::{Child, first_victim};
 use crate::locations::{load, load_shared, room_for};
 use anyhow::Context;
 use brk_hole::before_main::BeforeMain;
 use brk_hole::luajit::Vm;
 use brk_hole::program_break;
+use heap_meter::experiment::Checkpoints;
 use memmap2::MmapMut;
+use nix::sys::resource::{Resource, setrlimit};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Read};
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 use trusted_ca::{ContextError, ErrorQueue, LoadError, SslContext};
 
-/// What the child is told on its command line.
-struct Order {
-    work: Work,
-    budget: u64,
-    /// Whether the budget is a resource limit, which the child can try itself.
-    resource_limit: bool,
-    bundle: PathBuf,
+/// What the child tells, by these names.
+pub(super) mod told {
+    /// Bytes by which the break has grown.
+    pub(in crate::oom) const BREAK_GROWN: &str = "break_grown_bytes";
+    /// RefusalReason it failed; it waits at a checkpoint then.
+    pub(in crate::oom) const ERROR: &str = "error";
 }
 
 /// A child's `main`.
-pub(super) fn main(trick: &BeforeMain) -> ExitCode {
-    let board = match Board::from_standard_input() {
-        Ok(board) => board,
+pub(super) fn main(trick: &BeforeMain) -> anyhow::Result<ExitCode> {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let task = Task::from_arguments(&arguments)?;
+    first_victim();
+    if task.limit == Limit::Rlimit {
+        // Of its break and its private writable mappings (since Linux 4.7: mm/mmap.c,
+        // may_expand_vm).
+        setrlimit(Resource::RLIMIT_DATA, task.budget, task.budget)
+            .context("can't set RLIMIT_DATA")?;
+    }
+    let checkpoints = Checkpoints::from_environment();
+    let child = Child::new(trick);
+    match work(&task, &child, checkpoints) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) if !checkpoints.is_watched() => Err(error),
         Err(error) => {
-            eprintln!("oom: {error:#}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let ended = match Order::from_command_line() {
-        Ok(order) => work(&board, &order, trick).map_err(|error| match order.resource_limit {
-            true => words(&error),
-            false => format!("{error:#}"),
-        }),
-        Err(error) => Err(format!("{error:#}")),
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(text) => {
-            board.say(State::Failed, &text);
-            ExitCode::FAILURE
+            let text = match task.limit {
+                Limit::Rlimit => words(&error),
+                Limit::Cgroup => format!("{error:#}"),
+            };
+            checkpoints.tell(told::ERROR, format_args!("{text}"))?;
+            child.reach("failed")?;
+            Ok(ExitCode::FAILURE)
         }
     }
 }
@@ -63,68 +67,100 @@ fn words(error: &anyhow::Error) -> String {
     format!("{error:#}")
 }
 
-fn work(board: &Board, order: &Order, trick: &BeforeMain) -> anyhow::Result<()> {
+fn work(task: &Task, child: &Child, checkpoints: Checkpoints) -> anyhow::Result<()> {
     let vm = Vm::new().context("can't make the Lua state")?;
     // What OpenSSL sets up once per process is no location's cost; its error queue is set up by the
     // first look into it.
     drop(SslContext::new()?);
     ErrorQueue::drain();
-    let capacity = usize::try_from(order.work.locations())?;
+    let capacity = usize::try_from(task.locations)?;
     let mut present = Vec::with_capacity(capacity);
-    let mut next = Vec::with_capacity(match order.work.reloads() {
-        true => capacity,
-        false => 0,
-    });
-    let room_bytes = room_for(order.work.contexts(), &order.bundle)?.min(order.budget);
-    if !Child::new(trick).counts(room_bytes)? {
-        let why = trick.outcome().map_or_else(
-            || "a mapping, most likely Lua's own memory, lies too close above the break".to_owned(),
-            |outcome| outcome.to_string(),
-        );
-        board.say(State::Void, &why);
+    let mut next = Vec::with_capacity(if task.reloads { capacity } else { 0 });
+    if !child.counts(room_for(task.contexts(), &task.bundle)?.min(task.budget))? {
         return Ok(());
     }
-    if order.resource_limit {
-        refused_beyond(order.budget)?;
+    if task.limit == Limit::Rlimit {
+        refused_beyond(task.budget)?;
     }
-    note_break(&board.first_break);
-    board.wait(State::Ready);
-    fill(&mut present, board, order)?;
-    if order.work.reloads() {
+    let mut filling = Filling {
+        task,
+        checkpoints,
+        loaded: 0,
+        first_break: program_break::current(),
+        // A reload is weighed at its ends alone.
+        weighed_at_half: task.reloads,
+    };
+    // Once before anything counts: the program's own pages for it are there then.
+    filling.tell()?;
+    resident_bytes()?;
+    child.reach("start")?;
+    filling.fill(&mut present)?;
+    if task.reloads {
         // A reload makes the new configuration's Lua state before the old one goes.
         let new_vm = Vm::new().context("can't make the Lua state")?;
-        fill(&mut next, board, order)?;
-        while let Some(context) = present.pop() {
-            drop(context);
-            board.freed.fetch_add(1, Ordering::Relaxed);
-        }
+        filling.fill(&mut next)?;
+        // As nginx frees a cycle: the newest first.
+        present.into_iter().rev().for_each(drop);
         drop(vm);
-        board.wait(State::Done);
+        child.reach("done")?;
         drop(new_vm);
-        return Ok(());
-    }
-    board.wait(State::Done);
-    drop(vm);
-    Ok(())
-}
-
-fn fill(contexts: &mut Vec<SslContext>, board: &Board, order: &Order) -> anyhow::Result<()> {
-    let load = if arm::wants_sharing() {
-        load_shared
     } else {
-        load
-    };
-    for _ in 0..order.work.locations() {
-        contexts.push(load(&order.bundle)?);
-        note_break(&board.last_break);
-        board.loaded.fetch_add(1, Ordering::Relaxed);
-        board.wait_if_asked();
+        child.reach("done")?;
+        drop(vm);
     }
     Ok(())
 }
 
-fn note_break(place: &std::sync::atomic::AtomicU64) {
-    place.store(program_break::current() as u64, Ordering::Relaxed);
+/// How far the loading is.
+struct Filling<'a> {
+    task: &'a Task,
+    checkpoints: Checkpoints,
+    loaded: u64,
+    first_break: usize,
+    weighed_at_half: bool,
+}
+
+impl Filling<'_> {
+    fn fill(&mut self, contexts: &mut Vec<SslContext>) -> anyhow::Result<()> {
+        let load = if arm::wants_sharing() {
+            load_shared
+        } else {
+            load
+        };
+        for _ in 0..self.task.locations {
+            contexts.push(load(&self.task.bundle)?);
+            self.loaded += 1;
+            self.tell()?;
+            if !self.weighed_at_half && resident_bytes()? >= self.task.budget / 2 {
+                self.weighed_at_half = true;
+                self.checkpoints.reach("half")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How far it is; without the heap, which is measured.
+    fn tell(&self) -> io::Result<()> {
+        let grown = program_break::current().saturating_sub(self.first_break);
+        self.checkpoints
+            .tell(told::BREAK_GROWN, format_args!("{grown}"))?;
+        self.checkpoints.progress(self.loaded, self.task.contexts())
+    }
+}
+
+/// Of this process, roughly; without the heap, too.
+///
+/// # References
+///
+/// proc_pid_statm(5)
+fn resident_bytes() -> io::Result<u64> {
+    let mut line = [0; 256];
+    let length = File::open("/proc/self/statm")?.read(&mut line)?;
+    let pages = std::str::from_utf8(&line[..length])
+        .ok()
+        .and_then(|line| line.split(' ').nth(1)?.parse::<u64>().ok());
+    let pages = pages.ok_or(io::ErrorKind::InvalidData)?;
+    Ok(pages * heap_meter::environment::page_size_bytes())
 }
 
 /// Proves that the resource limit is in force: a kernel may have been told to ignore it.
@@ -135,22 +171,5 @@ fn refused_beyond(budget: u64) -> anyhow::Result<()> {
             "the kernel doesn't keep to RLIMIT_DATA: it gave a mapping as large as the whole limit \
              (was it started with ignore_rlimit_data?)"
         ),
-    }
-}
-
-impl Order {
-    fn from_command_line() -> anyhow::Result<Self> {
-        let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-        let [work, locations, budget, limit, bundle] = arguments.as_slice() else {
-            anyhow::bail!("expected the work, its locations, the budget, the limit and the bundle");
-        };
-        let number = |text: &OsString| text.to_str().and_then(|text| text.parse::<u64>().ok());
-        let locations = number(locations).context("expected a number of locations")?;
-        Ok(Self {
-            work: Work::of(work, locations).context("expected load or reload")?,
-            budget: number(budget).context("expected a budget in bytes")?,
-            resource_limit: limit == "rlimit",
-            bundle: Path::new(bundle).to_owned(),
-        })
     }
 }

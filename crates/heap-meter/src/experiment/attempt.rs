@@ -3,7 +3,7 @@
 use super::error::ExperimentError;
 use super::plan::Arm;
 use super::results::{ArmResults, VoidRun};
-use super::run::{Watched, Weighed};
+use super::run::Watched;
 use super::run_error::RunError;
 use crate::source::launch::LaunchError;
 
@@ -12,32 +12,34 @@ use crate::source::launch::LaunchError;
 /// randomisation puts the break), half of the runs may be void.
 const ATTEMPTS: u32 = 20;
 
-/// Runs `observe` until the run counts, and writes down those that don't.
-pub(super) fn until_valid<T: MayBeVoid>(
-    arm: &Arm,
-    found: &mut ArmResults,
-    traced: bool,
-    mut observe: impl FnMut() -> Result<T, RunError>,
-) -> Result<T, ExperimentError> {
+/// Runs `observe` until a run counts; what it says of those that don't is kept in `void_runs`.
+/// `traced` is that of [`VoidRun`].
+///
+/// # Errors
+///
+/// The first one of `observe`; [`ExperimentError::Void`] of this name when twenty runs don't count.
+pub fn until_valid<T, E: From<ExperimentError>>(
+    name: &str,
+    traced: Option<bool>,
+    void_runs: &mut Vec<VoidRun>,
+    mut observe: impl FnMut() -> Result<Result<T, String>, E>,
+) -> Result<T, E> {
     let mut last_reason = String::new();
     for _ in 0..ATTEMPTS {
-        let observed = observe().map_err(|error| ExperimentError::of(arm, error))?;
-        match observed.void_reason() {
-            None => return Ok(observed),
-            Some(reason) => {
-                last_reason = reason.to_owned();
-                found.void_runs.push(VoidRun {
-                    reason: last_reason.clone(),
-                    traced,
-                });
+        match observe()? {
+            Ok(observed) => return Ok(observed),
+            Err(reason) => {
+                last_reason.clone_from(&reason);
+                void_runs.push(VoidRun { reason, traced });
             }
         }
     }
-    Err(ExperimentError::Void {
-        arm: arm.name.clone(),
+    let error = ExperimentError::Void {
+        arm: name.to_owned(),
         attempts: ATTEMPTS,
         reason: last_reason,
-    })
+    };
+    Err(error.into())
 }
 
 /// The traced half of a run; `None`, and a note, where tracing isn't permitted.
@@ -45,9 +47,20 @@ pub(super) fn watch(
     arm: &Arm,
     found: &mut ArmResults,
     notes: &mut Vec<String>,
-    observe: impl FnMut() -> Result<Watched, RunError>,
+    mut observe: impl FnMut() -> Result<Watched, RunError>,
 ) -> Result<Option<Watched>, ExperimentError> {
-    match until_valid(arm, found, true, observe) {
+    let watched = until_valid(
+        &arm.name,
+        Some(true),
+        &mut found.void_runs,
+        || match observe().map_err(|error| ExperimentError::of(arm, error))? {
+            Watched {
+                void: Some(reason), ..
+            } => Ok(Err(reason)),
+            watched => Ok(Ok(watched)),
+        },
+    );
+    match watched {
         Ok(watched) => {
             for note in &watched.notes {
                 if !notes.contains(note) {
@@ -64,22 +77,5 @@ pub(super) fn watch(
             Ok(None)
         }
         Err(error) => Err(error),
-    }
-}
-
-/// What a run yields, and whether its program said that it doesn't count.
-pub(super) trait MayBeVoid {
-    fn void_reason(&self) -> Option<&str>;
-}
-
-impl MayBeVoid for Weighed {
-    fn void_reason(&self) -> Option<&str> {
-        self.void.as_deref()
-    }
-}
-
-impl MayBeVoid for Watched {
-    fn void_reason(&self) -> Option<&str> {
-        self.void.as_deref()
     }
 }

@@ -19,17 +19,17 @@ pub enum Unit {
 }
 
 /// Reads a metric's value from a run.
-type Value = Box<dyn Fn(&Run) -> Option<f64> + Send + Sync>;
+type Value<R> = Box<dyn Fn(&R) -> Option<f64> + Send + Sync>;
 
 /// A figure that each run has, by name.
-pub struct Metric {
+pub struct Metric<R = Run> {
     /// For programs: `time_per_location`.
     pub name: String,
     /// For people: `time per location`.
     pub title: String,
     /// What it counts.
     pub unit: Unit,
-    value: Value,
+    value: Value<R>,
 }
 
 impl Metric {
@@ -40,6 +40,18 @@ impl Metric {
         unit: Unit,
         value: impl Fn(&Run) -> Option<f64> + Send + Sync + 'static,
     ) -> Self {
+        Self::of(name, title, unit, value)
+    }
+}
+
+impl<R> Metric<R> {
+    /// As [`new`](Metric::new), of runs of any type.
+    pub fn of(
+        name: &str,
+        title: &str,
+        unit: Unit,
+        value: impl Fn(&R) -> Option<f64> + Send + Sync + 'static,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             title: title.to_owned(),
@@ -48,7 +60,8 @@ impl Metric {
         }
     }
 
-    fn values(&self, arm: &ArmResults) -> Vec<f64> {
+    /// Its value in each run of an arm that has it.
+    pub fn values(&self, arm: &ArmResults<R>) -> Vec<f64> {
         arm.runs
             .iter()
             .filter_map(|run| (self.value)(run))
@@ -56,7 +69,7 @@ impl Metric {
     }
 }
 
-impl fmt::Debug for Metric {
+impl<R> fmt::Debug for Metric<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metric")
             .field("name", &self.name)
@@ -98,7 +111,7 @@ impl Comparison {
 }
 
 /// Compares the first arm with each other one. A metric that either arm lacks is left out.
-pub fn compare(metrics: &[Metric], arms: &[ArmResults]) -> Vec<Comparison> {
+pub fn compare<R>(metrics: &[Metric<R>], arms: &[ArmResults<R>]) -> Vec<Comparison> {
     let Some((control, others)) = arms.split_first() else {
         return Vec::new();
     };

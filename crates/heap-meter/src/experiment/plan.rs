@@ -102,10 +102,16 @@ impl Experiment {
                 };
                 at(false, processes_done, 0, 0);
                 let interrupted = |error: ExperimentError| error.after(complete, wanted);
-                let weighed = until_valid(arm, found, false, || {
-                    observer.untraced(arm, stop, &mut |done, total| {
+                let weighed = until_valid(&arm.name, Some(false), &mut found.void_runs, || {
+                    let weighed = observer.untraced(arm, stop, &mut |done, total| {
                         at(false, processes_done, done, total);
-                    })
+                    });
+                    match weighed.map_err(|error| ExperimentError::of(arm, error))? {
+                        Weighed {
+                            void: Some(reason), ..
+                        } => Ok(Err(reason)),
+                        weighed => Ok(Ok(weighed)),
+                    }
                 })
                 .map_err(interrupted)?;
                 processes_done += 1;
@@ -123,12 +129,9 @@ impl Experiment {
                 tracing_permitted = watched.is_some();
                 processes_done += 1;
                 complete += 1;
-                for note in unknown_mallocs(&weighed) {
-                    if !results.notes.contains(&note) {
-                        results.notes.push(note);
-                    }
-                }
+                let notes: Vec<String> = unknown_mallocs(&weighed).collect();
                 found.runs.push(joined(weighed, watched));
+                notes.into_iter().for_each(|note| results.note(note));
                 observer.look_over(&mut results);
                 results.comparison = compare(&self.metrics, &results.arms);
                 after_run(&results);
@@ -138,24 +141,20 @@ impl Experiment {
     }
 
     fn empty_results(&self) -> Results {
-        let arm = |arm: &Arm| ArmResults {
-            name: arm.name.clone(),
-            ..ArmResults::default()
-        };
-        Results {
-            experiment: self.name.clone(),
-            environment: self.environment.clone(),
-            parameters: self.parameters.clone(),
-            arms: self.arms.iter().map(arm).collect(),
-            comparison: Vec::new(),
-            findings: Vec::new(),
-            notes: Vec::new(),
-        }
+        Results::new(
+            &self.name,
+            self.environment.clone(),
+            self.parameters.clone(),
+            self.arms
+                .iter()
+                .map(|arm| ArmResults::new(&arm.name))
+                .collect(),
+        )
     }
 }
 
-/// Which arm comes when: forwards in one repeat, backwards in the next.
-fn order(arms: usize, repeat: u32) -> Vec<usize> {
+/// Which arm comes when, by its index: forwards in one repeat, backwards in the next.
+pub fn order(arms: usize, repeat: u32) -> Vec<usize> {
     let forwards = 0..arms;
     if repeat.is_multiple_of(2) {
         forwards.collect()

@@ -12,8 +12,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything that is known after some of the runs, or all of them.
+///
+/// An experiment that knows more of its arms than an [`ArmResults`] has, or compares them otherwise
+/// than by a [`Comparison`], has types of its own in their places.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Results {
+pub struct Results<A = ArmResults, C = Comparison> {
     /// Name of the experiment.
     pub experiment: String,
     /// The machine and the libraries it ran on.
@@ -21,22 +24,22 @@ pub struct Results {
     /// What was asked for, as the command line had it.
     pub parameters: BTreeMap<String, serde_json::Value>,
     /// The arms in their order; the first is the control.
-    pub arms: Vec<ArmResults>,
+    pub arms: Vec<A>,
     /// Each metric, the control against every other arm.
-    pub comparison: Vec<Comparison>,
+    pub comparison: Vec<C>,
     /// What follows from the figures.
     pub findings: Vec<Finding>,
     /// What this experiment did not do, and why.
     pub notes: Vec<String>,
 }
 
-/// The runs of one arm.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct ArmResults {
+/// The runs of one arm; of a type of their own where they tell more than a [`Run`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ArmResults<R = Run> {
     /// Name of the arm: `control`, `hole`, ….
     pub name: String,
     /// Runs that count, in the order in which they ran.
-    pub runs: Vec<Run>,
+    pub runs: Vec<R>,
     /// Runs whose condition couldn't be made. They are in no figure.
     pub void_runs: Vec<VoidRun>,
 }
@@ -121,8 +124,48 @@ pub struct Traced {
 pub struct VoidRun {
     /// Why: the program's own words.
     pub reason: String,
-    /// Whether it was the traced process.
-    pub traced: bool,
+    /// Whether it was the traced process; `None` where none is to be traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traced: Option<bool>,
+}
+
+impl<A, C> Results<A, C> {
+    /// Before the first run.
+    pub fn new(
+        experiment: &str,
+        environment: Environment,
+        parameters: BTreeMap<String, serde_json::Value>,
+        arms: Vec<A>,
+    ) -> Self {
+        Self {
+            experiment: experiment.to_owned(),
+            environment,
+            parameters,
+            arms,
+            comparison: Vec::new(),
+            findings: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Adds a note, once.
+    pub fn note(&mut self, note: impl Into<String>) {
+        let note = note.into();
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+impl<R> ArmResults<R> {
+    /// Before its first run.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            runs: Vec::new(),
+            void_runs: Vec::new(),
+        }
+    }
 }
 
 impl Results {

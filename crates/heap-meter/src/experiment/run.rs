@@ -18,9 +18,10 @@ use crate::story::fallback::Fallback;
 use crate::story::tally::{Counts, Tally};
 use crate::target::Target;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::process::Child;
+use std::process::{Child, Command, ExitStatus};
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -71,6 +72,38 @@ pub fn observe_untraced(
     untraced(&mut Examiner::new(), target, stop, progress)
 }
 
+/// A process that was followed to its end, whatever that was.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Ended {
+    /// What it showed until then.
+    pub weighed: Weighed,
+    /// Seconds of work after its last checkpoint, with its exit.
+    pub unfinished_seconds: f64,
+    /// How it ended.
+    pub status: ExitStatus,
+}
+
+/// As [`observe_untraced`], for a program that may be killed: how it ends is told, too. `prepare`
+/// gets the command before it is started; `look` is called at each checkpoint with the process that
+/// reached it, when that has been weighed.
+///
+/// # Errors
+///
+/// See [`RunError`]; [`RunError::Stopped`] is `look`'s. The process is gone in each case.
+pub fn observe_to_end(
+    target: &Target,
+    stop: &Stop,
+    progress: &mut dyn FnMut(u64, u64),
+    prepare: &mut dyn FnMut(&mut Command),
+    look: &mut Look<'_>,
+) -> Result<Ended, RunError> {
+    to_end(&mut Examiner::new(), target, stop, progress, prepare, look)
+}
+
+/// Looks at the process of this number while it waits at a checkpoint.
+pub type Look<'a> = dyn FnMut(i32) -> Result<(), Box<dyn Error + Send + Sync>> + 'a;
+
 /// [`observe_untraced`], with an examiner that may know the program already.
 pub(super) fn untraced(
     examiner: &mut Examiner,
@@ -78,11 +111,27 @@ pub(super) fn untraced(
     stop: &Stop,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Weighed, RunError> {
+    let (prepare, look) = (&mut |_: &mut Command| (), &mut |_| Ok(()));
+    let ended = to_end(examiner, target, stop, progress, prepare, look)?;
+    let program = target.program().to_string_lossy().into_owned();
+    succeeded(program, ended.status.into())?;
+    Ok(ended.weighed)
+}
+
+fn to_end(
+    examiner: &mut Examiner,
+    target: &Target,
+    stop: &Stop,
+    progress: &mut dyn FnMut(u64, u64),
+    prepare: &mut dyn FnMut(&mut Command),
+    look: &mut Look<'_>,
+) -> Result<Ended, RunError> {
     let (ours, target) = connected(target)?;
     let mut command = target.die_with_parent(true).to_command();
     // A process group of its own: Ctrl-C at the terminal reaches the parent alone, which then ends
     // the run in one way, and tells of it.
     command.process_group(0);
+    prepare(&mut command);
     let program = command.get_program().to_string_lossy().into_owned();
     let started = Instant::now();
     let mut child = match command.spawn() {
@@ -97,17 +146,21 @@ pub(super) fn untraced(
         let mut weigher = Weigher::open(pid)?;
         let snapshot = weigher.weigh()?;
         let malloc = examined.then(|| examiner.examine(weigher.process()).state);
+        look(pid).map_err(RunError::Stopped)?;
         Ok(Some(Weight { snapshot, malloc }))
     })?;
     let status = wait_until_stopped(&mut child.0, stop)?;
     let ended = Instant::now();
-    succeeded(program, status.into())?;
-    Ok(Weighed {
-        wall_seconds: session.wall(ended).as_secs_f64(),
-        weighing_seconds: session.weighing.as_secs_f64(),
-        checkpoints: session.checkpoints,
-        facts: session.facts,
-        void: session.void,
+    Ok(Ended {
+        unfinished_seconds: session.unfinished(ended).as_secs_f64(),
+        weighed: Weighed {
+            wall_seconds: session.wall(ended).as_secs_f64(),
+            weighing_seconds: session.weighing.as_secs_f64(),
+            checkpoints: session.checkpoints,
+            facts: session.facts,
+            void: session.void,
+        },
+        status,
     })
 }
 
@@ -188,10 +241,7 @@ impl Drop for KilledOnDrop {
     }
 }
 
-fn wait_until_stopped(
-    child: &mut Child,
-    stop: &Stop,
-) -> Result<std::process::ExitStatus, RunError> {
+fn wait_until_stopped(child: &mut Child, stop: &Stop) -> Result<ExitStatus, RunError> {
     // The socket is closed by now, so the end is near: what is left is the program's exit.
     let end = open_pidfd(child.id().cast_signed())?;
     let milliseconds = PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO);

@@ -26,6 +26,9 @@ pub enum RunError {
     /// It couldn't be weighed.
     #[error(transparent)]
     Weigh(#[from] SnapshotError),
+    /// It isn't to go on from a checkpoint, for the caller's own reason.
+    #[error(transparent)]
+    Stopped(Box<dyn std::error::Error + Send + Sync>),
     /// It ended otherwise than with status 0.
     #[error("{program} {ending}")]
     Failed {

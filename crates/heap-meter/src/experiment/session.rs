@@ -6,7 +6,7 @@ use super::run_error::RunError;
 use super::socket::{Received, receive};
 use super::stop::Stop;
 use crate::malloc::{State, Unknown};
-use crate::snapshot::{Snapshot, SnapshotError};
+use crate::snapshot::Snapshot;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 use std::collections::BTreeMap;
@@ -47,6 +47,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Work since the latest checkpoint.
+    pub(super) fn unfinished(&self, ended: Instant) -> Duration {
+        ended.saturating_duration_since(self.working_since)
+    }
+
     pub(super) fn wall(&self, ended: Instant) -> Duration {
         if self.reached == 0 {
             ended - self.started
@@ -68,7 +73,7 @@ pub(super) fn serve(
     socket: &OwnedFd,
     stop: &Stop,
     session: &mut Session<'_>,
-    mut weigh: impl FnMut(i32, bool) -> Result<Option<Weight>, SnapshotError>,
+    mut weigh: impl FnMut(i32, bool) -> Result<Option<Weight>, RunError>,
 ) -> Result<(), RunError> {
     let mut packet = [0_u8; PACKET_BYTES];
     loop {
@@ -99,7 +104,7 @@ fn take(
     arrived: Instant,
     socket: &OwnedFd,
     session: &mut Session<'_>,
-    weigh: &mut dyn FnMut(bool) -> Result<Option<Weight>, SnapshotError>,
+    weigh: &mut dyn FnMut(bool) -> Result<Option<Weight>, RunError>,
 ) -> Result<(), RunError> {
     match protocol::parse(packet) {
         Some(Message::Fact { key, value }) => {

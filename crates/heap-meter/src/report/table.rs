@@ -22,28 +22,43 @@ pub fn experiment_table(results: &Results) -> String {
         text.push_str(&line);
         text.push('\n');
     }
-    let findings = results
-        .findings
-        .iter()
-        .map(|finding| ("•", finding.to_string()));
-    let notes = voids(results).chain(results.notes.iter().cloned());
-    for (bullet, line) in findings.chain(notes.map(|note| ("note:", note))) {
-        text.push('\n');
-        text.push_str(&wrapped(&format!("{bullet} {line}")));
-    }
+    text.push_str(&remarks(results, &results.arms));
     text
 }
 
+/// What follows from the results, which runs don't count, and the notes: a paragraph each.
+pub fn remarks<'a, A, C, R: 'a>(
+    results: &'a Results<A, C>,
+    arms: impl IntoIterator<Item = &'a ArmResults<R>>,
+) -> String {
+    let findings = results.findings.iter();
+    let findings = findings.map(|finding| format!("• {finding}"));
+    let voids = arms.into_iter().filter_map(voids);
+    let notes = voids.chain(results.notes.iter().cloned());
+    findings
+        .chain(notes.map(|note| format!("note: {note}")))
+        .map(|paragraph| format!("\n{}", wrapped(&paragraph)))
+        .collect()
+}
+
 fn heading(results: &Results) -> String {
-    let runs: Vec<String> = results
-        .arms
-        .iter()
-        .map(|arm| format!("{} {}", arm.runs.len(), arm.name))
-        .collect();
     let parameters: Vec<String> = results
         .parameters
         .iter()
         .map(|(name, value)| format!("{name} {}", plain(value)))
+        .collect();
+    experiment_heading(results, &results.arms, &parameters.join(", "))
+}
+
+/// What ran, with these parameters, how often, and on what.
+pub fn experiment_heading<'a, A, C, R: 'a>(
+    results: &Results<A, C>,
+    arms: impl IntoIterator<Item = &'a ArmResults<R>>,
+    parameters: &str,
+) -> String {
+    let runs: Vec<String> = arms
+        .into_iter()
+        .map(|arm| format!("{} {}", arm.runs.len(), arm.name))
         .collect();
     let environment = &results.environment;
     let mut surroundings: Vec<String> = Vec::new();
@@ -68,7 +83,7 @@ fn heading(results: &Results) -> String {
     let mut text = wrapped(&format!(
         "{}: {}; runs: {}",
         results.experiment,
-        parameters.join(", "),
+        parameters,
         runs.join(", ")
     ));
     text.push_str(&wrapped(&surroundings.join(" · ")));
@@ -206,15 +221,11 @@ fn observer(results: &Results) -> Vec<String> {
 }
 
 /// Runs that don't count, a line an arm: most often all for the same reason but for an address.
-fn voids(results: &Results) -> impl Iterator<Item = String> + '_ {
-    results.arms.iter().filter_map(|arm| {
-        let last = arm.void_runs.last()?;
-        Some(match arm.void_runs.len() {
-            1 => format!("1 run of {} doesn't count: {}", arm.name, last.reason),
-            several => format!(
-                "{several} runs of {} don't count, the last because: {}",
-                arm.name, last.reason
-            ),
-        })
+fn voids<R>(arm: &ArmResults<R>) -> Option<String> {
+    let last = &arm.void_runs.last()?.reason;
+    let name = &arm.name;
+    Some(match arm.void_runs.len() {
+        1 => format!("1 run of {name} doesn't count: {last}"),
+        several => format!("{several} runs of {name} don't count, the last because: {last}"),
     })
 }

@@ -4,15 +4,15 @@
 //!
 //! proc_pid_mountinfo(5), proc_pid_cgroup(5), cgroup_namespaces(7).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 /// Which kind of hierarchy has the memory controller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Version {
+pub enum CgroupVersion {
     /// A hierarchy of the memory controller's own (or shared with few others).
     V1,
     /// The one hierarchy of all controllers.
@@ -21,36 +21,36 @@ pub enum Version {
 
 /// This process's memory cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Own {
-    pub(super) version: Version,
+pub(super) struct OwnCgroup {
+    pub(super) version: CgroupVersion,
     /// The mount point: no higher cgroup can be seen.
     pub(super) top: PathBuf,
     /// The cgroup's directory, at or below `top`.
     pub(super) directory: PathBuf,
 }
 
-/// Why no directory could be named.
+/// RefusalReason no directory could be named.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum NotSeen {
+pub(super) enum CgroupNotSeen {
     /// `/proc/self/cgroup` has no hierarchy that could hold the memory controller.
     NoController,
     /// There is one, but no mount shows this cgroup of it.
-    NotMounted(Version, PathBuf),
+    NotMounted(CgroupVersion, PathBuf),
 }
 
 /// The directories that may be this process's memory cgroup, the likeliest first: a later mount
 /// hides an earlier one, and a bind mount may show a part only.
 ///
 /// The texts are those of `/proc/self/mountinfo` and `/proc/self/cgroup`.
-pub(super) fn own(mountinfo: &[u8], cgroups: &[u8]) -> Result<Vec<Own>, NotSeen> {
-    let (version, cgroup) = cgroup_of_memory(cgroups).ok_or(NotSeen::NoController)?;
+pub(super) fn own(mountinfo: &[u8], cgroups: &[u8]) -> Result<Vec<OwnCgroup>, CgroupNotSeen> {
+    let (version, cgroup) = cgroup_of_memory(cgroups).ok_or(CgroupNotSeen::NoController)?;
     let mounts = mountinfo.split(|byte| *byte == b'\n').rev();
-    let seen: Vec<Own> = mounts
-        .filter_map(Mount::parse)
+    let seen: Vec<OwnCgroup> = mounts
+        .filter_map(CgroupMount::parse)
         .filter(|mount| mount.shows(version))
         .filter_map(|mount| {
             let directory = mount.point.join(below(&cgroup, &mount.root)?);
-            Some(Own {
+            Some(OwnCgroup {
                 version,
                 top: mount.point,
                 directory,
@@ -58,14 +58,14 @@ pub(super) fn own(mountinfo: &[u8], cgroups: &[u8]) -> Result<Vec<Own>, NotSeen>
         })
         .collect();
     if seen.is_empty() {
-        return Err(NotSeen::NotMounted(version, cgroup));
+        return Err(CgroupNotSeen::NotMounted(version, cgroup));
     }
     Ok(seen)
 }
 
 /// The hierarchy with the memory controller, and this process's path in it. On hybrid machines
 /// both kinds are there, and the memory controller is where it is named; v2 names none.
-fn cgroup_of_memory(cgroups: &[u8]) -> Option<(Version, PathBuf)> {
+fn cgroup_of_memory(cgroups: &[u8]) -> Option<(CgroupVersion, PathBuf)> {
     let lines = || {
         cgroups.split(|byte| *byte == b'\n').filter_map(|line| {
             let mut fields = line.splitn(3, |byte| *byte == b':').skip(1);
@@ -74,10 +74,10 @@ fn cgroup_of_memory(cgroups: &[u8]) -> Option<(Version, PathBuf)> {
     };
     let v1 = lines().find(|(controllers, _)| names(controllers, b"memory"));
     if let Some((_, path)) = v1 {
-        return Some((Version::V1, path));
+        return Some((CgroupVersion::V1, path));
     }
     let v2 = lines().find(|(controllers, _)| controllers.is_empty());
-    v2.map(|(_, path)| (Version::V2, path))
+    v2.map(|(_, path)| (CgroupVersion::V2, path))
 }
 
 /// Whether a list with commas has this name.
@@ -96,14 +96,14 @@ fn below(cgroup: &Path, root: &Path) -> Option<PathBuf> {
 }
 
 /// A line of mountinfo, as far as it is needed.
-struct Mount<'a> {
+struct CgroupMount<'a> {
     root: PathBuf,
     point: PathBuf,
     kind: &'a [u8],
     super_options: &'a [u8],
 }
 
-impl<'a> Mount<'a> {
+impl<'a> CgroupMount<'a> {
     fn parse(line: &'a [u8]) -> Option<Self> {
         let mut fields = line.split(|byte| *byte == b' ');
         let root = unescaped(fields.nth(3)?);
@@ -120,10 +120,10 @@ impl<'a> Mount<'a> {
         })
     }
 
-    fn shows(&self, version: Version) -> bool {
+    fn shows(&self, version: CgroupVersion) -> bool {
         match version {
-            Version::V1 => self.kind == b"cgroup" && names(self.super_options, b"memory"),
-            Version::V2 => self.kind == b"cgroup2",
+            CgroupVersion::V1 => self.kind == b"cgroup" && names(self.super_options, b"memory"),
+            CgroupVersion::V2 => self.kind == b"cgroup2",
         }
     }
 }
@@ -157,8 +157,8 @@ fn unescaped(field: &[u8]) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn seen(version: Version, top: &str, directory: &str) -> Own {
-        Own {
+    fn seen(version: CgroupVersion, top: &str, directory: &str) -> OwnCgroup {
+        OwnCgroup {
             version,
             top: top.into(),
             directory: directory.into(),
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(
             own(mounts, cgroups),
             Ok(vec![seen(
-                Version::V1,
+                CgroupVersion::V1,
                 "/sys/fs/cgroup/memory",
                 "/sys/fs/cgroup/memory/jobs/56558bc4"
             )])
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(
             own(mounts, cgroups),
             Ok(vec![seen(
-                Version::V2,
+                CgroupVersion::V2,
                 "/sys/fs/cgroup",
                 "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/run-r5d.scope"
             )])
@@ -208,7 +208,11 @@ mod tests {
             cgroup rw,nsdelegate,memory_recursiveprot\n";
         assert_eq!(
             own(mounts, b"0::/\n"),
-            Ok(vec![seen(Version::V2, "/sys/fs/cgroup", "/sys/fs/cgroup/")])
+            Ok(vec![seen(
+                CgroupVersion::V2,
+                "/sys/fs/cgroup",
+                "/sys/fs/cgroup/"
+            )])
         );
     }
 
@@ -221,7 +225,7 @@ mod tests {
         assert_eq!(
             own(mounts, cgroups),
             Ok(vec![seen(
-                Version::V1,
+                CgroupVersion::V1,
                 "/sys/fs/cgroup/memory",
                 "/sys/fs/cgroup/memory/"
             )])
@@ -229,7 +233,10 @@ mod tests {
         let elsewhere = b"11:memory:/docker/other\n";
         assert_eq!(
             own(mounts, elsewhere),
-            Err(NotSeen::NotMounted(Version::V1, "/docker/other".into()))
+            Err(CgroupNotSeen::NotMounted(
+                CgroupVersion::V1,
+                "/docker/other".into()
+            ))
         );
     }
 
@@ -260,10 +267,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told_apart() {
-        assert_eq!(own(b"", b"2:cpu:/\n"), Err(NotSeen::NoController));
+        assert_eq!(own(b"", b"2:cpu:/\n"), Err(CgroupNotSeen::NoController));
         assert_eq!(
             own(b"", b"0::/x\n"),
-            Err(NotSeen::NotMounted(Version::V2, "/x".into()))
+            Err(CgroupNotSeen::NotMounted(CgroupVersion::V2, "/x".into()))
         );
     }
 }

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-/// A process with this variable in its environment is a keeper.
+/// A process with this variable in its environment is a guard.
 pub(crate) const VARIABLE: &str = "BRKHOLE_KEEPER";
 
 /// A killed process gives its memory back in well under a second; a machine that is short of
@@ -33,13 +33,13 @@ const PAUSE: Duration = Duration::from_millis(3);
 
 /// The maker's side.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct CgroupGuard {
     process: Child,
     pipe: Option<ChildStdin>,
     kept: Vec<PathBuf>,
 }
 
-impl Keeper {
+impl CgroupGuard {
     /// Starts it: this program again.
     pub(super) fn start() -> anyhow::Result<Self> {
         let this = std::env::current_exe().context("can't find this program's own file")?;
@@ -64,7 +64,7 @@ impl Keeper {
 
     /// Has it remove this cgroup at the end. To be called before the cgroup is made.
     pub(super) fn keep(&mut self, group: &Path) -> anyhow::Result<()> {
-        let pipe = self.pipe.as_mut().context("the keeper has ended")?;
+        let pipe = self.pipe.as_mut().context("the guard has ended")?;
         let line = [group.as_os_str().as_bytes(), b"\0"].concat();
         pipe.write_all(&line)
             .context("the process that would remove the cgroup has ended")?;
@@ -72,7 +72,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Closes the pipe and waits until everything is removed; does it here if the keeper couldn't.
+    /// Closes the pipe and waits until everything is removed; does it here if the guard couldn't.
     pub(super) fn finish(&mut self) -> anyhow::Result<()> {
         if self.pipe.take().is_none() {
             return Ok(());
@@ -88,7 +88,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for CgroupGuard {
     fn drop(&mut self) {
         if let Err(error) = self.finish() {
             eprintln!("oom: {error:#}");
@@ -113,12 +113,12 @@ fn away() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this process is a keeper.
-pub(crate) fn is_keeper() -> bool {
+/// Whether this process is a guard.
+pub(crate) fn is_guard() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }
 
-/// A keeper's `main`.
+/// A guard's `main`.
 pub(crate) fn main() -> ExitCode {
     let mut told = Vec::new();
     // A read that fails is an end as well.

@@ -3,8 +3,8 @@
 //! If a cgroup further up, or the machine, ran out of memory before the child met its own limit,
 //! the kernel would look for a victim there, among other people's processes.
 
-use super::evidence::field;
-use super::mounts::Version;
+use super::counters::field;
+use super::hierarchy::CgroupVersion;
 use anyhow::{Context, ensure};
 use heap_meter::environment::available_memory_bytes;
 use heap_meter::units::Bytes;
@@ -15,7 +15,12 @@ use std::path::Path;
 const MARGIN_BYTES: u64 = 64 << 20;
 
 /// Refuses a budget that the machine, or a cgroup from `own` up to `top`, hasn't got.
-pub(super) fn check(budget: u64, version: Version, own: &Path, top: &Path) -> anyhow::Result<()> {
+pub(super) fn check(
+    budget: u64,
+    version: CgroupVersion,
+    own: &Path,
+    top: &Path,
+) -> anyhow::Result<()> {
     let needed = budget.saturating_add(MARGIN_BYTES);
     let available = available_memory_bytes().context("/proc/meminfo has no MemAvailable")?;
     ensure!(
@@ -44,18 +49,18 @@ pub(super) fn check(budget: u64, version: Version, own: &Path, top: &Path) -> an
 }
 
 /// What may still be charged; `None` without a limit. The page cache of files gives way.
-fn left_bytes(group: &Path, version: Version) -> Option<u64> {
+fn left_bytes(group: &Path, version: CgroupVersion) -> Option<u64> {
     let read = |name: &str| fs::read_to_string(group.join(name)).ok();
     let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
     let statistics = read("memory.stat").unwrap_or_default();
     let counted = |name: &str| field(&statistics, name).unwrap_or(0);
     let (limit, usage, cache) = match version {
-        Version::V1 => (
+        CgroupVersion::V1 => (
             number("memory.limit_in_bytes")?,
             number("memory.usage_in_bytes")?,
             counted("total_inactive_file") + counted("total_active_file"),
         ),
-        Version::V2 => (
+        CgroupVersion::V2 => (
             number("memory.max")?,
             number("memory.current")?,
             counted("inactive_file") + counted("active_file"),
@@ -78,17 +83,17 @@ mod tests {
         write("memory.current", "104857600\n");
         write("memory.stat", "inactive_file 52428800\nactive_file 0\n");
         // 128 MiB of which 50 are taken for good: 78 left.
-        assert!(check(10 << 20, Version::V2, &place, top.path()).is_ok());
-        let error = check(20 << 20, Version::V2, &place, top.path()).unwrap_err();
+        assert!(check(10 << 20, CgroupVersion::V2, &place, top.path()).is_ok());
+        let error = check(20 << 20, CgroupVersion::V2, &place, top.path()).unwrap_err();
         let text = error.to_string();
         assert!(text.contains(&*top.path().to_string_lossy()), "{text}");
         write("memory.max", "max\n");
-        assert!(check(20 << 20, Version::V2, &place, top.path()).is_ok());
+        assert!(check(20 << 20, CgroupVersion::V2, &place, top.path()).is_ok());
     }
 
     #[test]
     fn more_than_the_machine_has_is_refused() {
         let top = tempfile::tempdir().unwrap();
-        assert!(check(1 << 50, Version::V2, top.path(), top.path()).is_err());
+        assert!(check(1 << 50, CgroupVersion::V2, top.path(), top.path()).is_err());
     }
 }

@@ -1,39 +1,39 @@
 //! No cgroup could be made: where it was tried, why not, and what helps.
 
-use super::mounts::{NotSeen, Version};
+use super::hierarchy::{CgroupNotSeen, CgroupVersion};
 use std::fmt;
 use std::path::PathBuf;
 
 /// No cgroup could be made.
 #[derive(Debug, thiserror::Error)]
-pub(crate) struct Refused {
-    why: Why,
+pub(crate) struct CgroupRefused {
+    why: RefusalReason,
     /// Whether this user is root already.
     root: bool,
 }
 
 #[derive(Debug)]
-pub(super) enum Why {
+pub(super) enum RefusalReason {
     /// This process's own cgroup isn't to be seen.
-    NotSeen(NotSeen),
+    CgroupNotSeen(CgroupNotSeen),
     /// Each place that was tried, and why it won't do.
-    Tried(Version, Vec<(PathBuf, String)>),
+    Tried(CgroupVersion, Vec<(PathBuf, String)>),
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for CgroupRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no memory cgroup can be made here")?;
         match &self.why {
-            Why::NotSeen(NotSeen::NoController) => f.write_str(
+            RefusalReason::CgroupNotSeen(CgroupNotSeen::NoController) => f.write_str(
                 ": /proc/self/cgroup names no hierarchy for memory (see the kernel's command line \
                  for cgroup_disable=memory)",
             )?,
-            Why::NotSeen(NotSeen::NotMounted(_, cgroup)) => write!(
+            RefusalReason::CgroupNotSeen(CgroupNotSeen::NotMounted(_, cgroup)) => write!(
                 f,
                 ": no cgroup file system that is mounted here shows this process's own cgroup, {}",
                 cgroup.display()
             )?,
-            Why::Tried(_, places) => {
+            RefusalReason::Tried(_, places) => {
                 f.write_str(". Tried:")?;
                 for (place, why) in places {
                     write!(f, "\n  {}: {why}", place.display())?;
@@ -46,7 +46,7 @@ impl fmt::Display for Refused {
                 "\nRoot may make one where the cgroup file system can be written and shows root's \
                  own cgroup: on the host, outside of containers and cgroup namespaces.",
             )?,
-            Some(Version::V2) => write!(
+            Some(CgroupVersion::V2) => write!(
                 f,
                 "\nWhere systemd is, an ordinary user gets one with\n  systemd-run --user --scope -- \
                  {command}\nand root has one anyway:\n  sudo {command}"
@@ -61,20 +61,19 @@ impl fmt::Display for Refused {
     }
 }
 
-impl Refused {
-    pub(super) fn new(why: Why) -> Self {
+impl CgroupRefused {
+    pub(super) fn new(why: RefusalReason) -> Self {
         Self {
             why,
             root: nix::unistd::geteuid().is_root(),
         }
     }
 
-    fn version(&self) -> Option<Version> {
+    fn version(&self) -> Option<CgroupVersion> {
         match &self.why {
-            Why::NotSeen(NotSeen::NoController) => None,
-            Why::NotSeen(NotSeen::NotMounted(version, _)) | Why::Tried(version, _) => {
-                Some(*version)
-            }
+            RefusalReason::CgroupNotSeen(CgroupNotSeen::NoController) => None,
+            RefusalReason::CgroupNotSeen(CgroupNotSeen::NotMounted(version, _))
+            | RefusalReason::Tried(version, _) => Some(*version),
         }
     }
 }
@@ -115,9 +114,9 @@ mod tests {
 
     #[test]
     fn it_names_each_place_and_the_way_out() {
-        let refused = Refused {
-            why: Why::Tried(
-                Version::V2,
+        let refused = CgroupRefused {
+            why: RefusalReason::Tried(
+                CgroupVersion::V2,
                 vec![("/sys/fs/cgroup/a".into(), "Permission denied".to_owned())],
             ),
             root: false,
@@ -130,13 +129,13 @@ mod tests {
         ] {
             assert!(text.contains(part), "{text}");
         }
-        let v1 = Refused {
-            why: Why::Tried(Version::V1, Vec::new()),
+        let v1 = CgroupRefused {
+            why: RefusalReason::Tried(CgroupVersion::V1, Vec::new()),
             root: false,
         };
         assert!(!v1.to_string().contains("systemd-run"));
         assert!(v1.to_string().contains("sudo "));
-        let root = Refused {
+        let root = CgroupRefused {
             root: true,
             ..refused
         };

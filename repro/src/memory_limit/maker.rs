@@ -1,7 +1,9 @@
-//! Names of cgroups, from which it can be told whether their maker is still there.
+//! Who made a cgroup: told by its name, so that what a killed maker left behind can be removed.
 
+use heap_meter::process::Process;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,14 +12,14 @@ const PREFIX: &str = "brkhole-oom";
 /// Who made a cgroup. A process id is given anew some day, together with the time of its start it
 /// isn't; and it means something only in its own namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Maker {
+pub(super) struct CgroupMaker {
     pid_namespace: u64,
     pid: u32,
     /// Clock ticks since the machine's start.
     started: u64,
 }
 
-impl Maker {
+impl CgroupMaker {
     /// This process.
     pub(super) fn this() -> io::Result<Self> {
         let pid = std::process::id();
@@ -63,21 +65,31 @@ impl Maker {
     }
 }
 
+/// Removes the cgroups at this place whose maker was killed together with its guard, and only them.
+/// Gives their names.
+///
+/// Their process is dead too, since it dies with its parent, so they are empty. Only rmdir(2) is
+/// tried, which the kernel refuses for a cgroup that holds a process.
+pub(super) fn remove_leftovers(place: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(place) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| CgroupMaker::of(name).is_some_and(CgroupMaker::is_gone))
+        .filter(|name| fs::remove_dir(place.join(name)).is_ok())
+        .collect()
+}
+
 fn pid_namespace() -> io::Result<u64> {
-    use std::os::unix::fs::MetadataExt;
     Ok(fs::metadata("/proc/self/ns/pid")?.ino())
 }
 
-/// Field 22 of `/proc/PID/stat`; `None` for a process that is gone or has ended.
+/// When it started; `None` for a process that is gone or has ended.
 fn started(pid: u32) -> Option<u64> {
-    let stat = fs::read(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
-    let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
-    let mut fields = std::str::from_utf8(&stat[after_name..])
-        .ok()?
-        .split_ascii_whitespace();
-    let state = fields.next()?;
-    let started = fields.nth(18)?.parse().ok()?;
-    (!matches!(state, "Z" | "X")).then_some(started)
+    let process = Process::open(pid.cast_signed()).ok()?;
+    let started = process.stat().ok()?.started_ticks;
+    process.is_alive().then_some(started)
 }
 
 #[cfg(test)]
@@ -86,17 +98,17 @@ mod tests {
 
     #[test]
     fn a_name_tells_its_maker() {
-        let this = Maker::this().unwrap();
+        let this = CgroupMaker::this().unwrap();
         let name = this.new_name();
         assert_ne!(this.new_name(), name);
-        assert_eq!(Maker::of(&name), Some(this));
+        assert_eq!(CgroupMaker::of(&name), Some(this));
         assert!(!this.is_gone());
-        let ended = Maker {
+        let ended = CgroupMaker {
             started: this.started + 1,
             ..this
         };
         assert!(ended.is_gone(), "the id was given anew");
-        let elsewhere = Maker {
+        let elsewhere = CgroupMaker {
             pid_namespace: 1,
             ..ended
         };
@@ -112,7 +124,7 @@ mod tests {
             "brkhole-oom-1-2-3-4-5",
             "brkhole-oom-1-2-3-x",
         ] {
-            assert_eq!(Maker::of(name), None, "{name}");
+            assert_eq!(CgroupMaker::of(name), None, "{name}");
         }
     }
 }

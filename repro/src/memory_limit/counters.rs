@@ -1,7 +1,7 @@
 //! What the kernel counts of a cgroup.
 
-use super::mounts::Version;
-use serde::Serialize;
+use super::hierarchy::CgroupVersion;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use std::path::Path;
 /// # References
 ///
 /// Linux `Documentation/admin-guide/cgroup-v2.rst`, "Memory Interface Files"; `cgroup-v1/memory.rst`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Evidence {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CgroupCounters {
     /// Processes of this cgroup that the OOM killer has killed (v2 `oom_kill` of `memory.events`,
     /// v1 `oom_kill` of `memory.oom_control`).
     pub oom_kill: Option<u64>,
@@ -25,22 +25,22 @@ pub struct Evidence {
     pub peak_usage_bytes: Option<u64>,
 }
 
-impl Evidence {
-    pub(super) fn of(group: &Path, version: Version) -> Self {
+impl CgroupCounters {
+    pub(super) fn of(group: &Path, version: CgroupVersion) -> Self {
         let number = |name: &str| {
             let text = fs::read_to_string(group.join(name)).ok()?;
             text.trim().parse().ok()
         };
         let text = |name: &str| fs::read_to_string(group.join(name)).unwrap_or_default();
         match version {
-            Version::V1 => Self {
+            CgroupVersion::V1 => Self {
                 oom_kill: field(&text("memory.oom_control"), "oom_kill"),
                 oom: None,
                 limit_met: number("memory.failcnt"),
                 usage_bytes: number("memory.usage_in_bytes"),
                 peak_usage_bytes: number("memory.max_usage_in_bytes"),
             },
-            Version::V2 => {
+            CgroupVersion::V2 => {
                 let events = text("memory.events");
                 Self {
                     oom_kill: field(&events, "oom_kill"),
@@ -89,14 +89,14 @@ mod tests {
         let write = |name: &str, text: &str| fs::write(place.path().join(name), text).unwrap();
         write("memory.events", "low 0\nhigh 0\nmax 7\noom 1\noom_kill 1\n");
         write("memory.current", "4096\n");
-        let v2 = Evidence::of(place.path(), Version::V2);
+        let v2 = CgroupCounters::of(place.path(), CgroupVersion::V2);
         assert_eq!(
             (v2.oom_kill, v2.oom, v2.limit_met),
             (Some(1), Some(1), Some(7))
         );
         assert_eq!(v2.usage_bytes, Some(4096));
         assert_eq!(v2.peak_usage_bytes, None, "an older kernel has none");
-        assert!(v2.oom_killed_since(&Evidence {
+        assert!(v2.oom_killed_since(&CgroupCounters {
             oom_kill: Some(0),
             ..v2
         }));
@@ -108,14 +108,14 @@ mod tests {
         );
         write("memory.failcnt", "12\n");
         write("memory.max_usage_in_bytes", "8192\n");
-        let v1 = Evidence::of(place.path(), Version::V1);
+        let v1 = CgroupCounters::of(place.path(), CgroupVersion::V1);
         assert_eq!((v1.oom_kill, v1.limit_met), (Some(2), Some(12)));
         assert_eq!(v1.peak_usage_bytes, Some(8192));
     }
 
     #[test]
     fn a_counter_that_is_missing_proves_nothing() {
-        let none = Evidence::default();
+        let none = CgroupCounters::default();
         assert!(!none.oom_killed_since(&none));
     }
 }

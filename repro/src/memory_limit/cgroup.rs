@@ -1,29 +1,30 @@
 //! A memory cgroup for one child.
 
-use super::entry;
-use super::evidence::{Evidence, field};
-use super::keeper::Keeper;
+use super::counters::{CgroupCounters, field};
+use super::guard::CgroupGuard;
+use super::hierarchy::CgroupVersion;
 use super::kill;
-use super::mounts::Version;
 use super::place;
 use anyhow::{Context, ensure};
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A memory cgroup with a limit that was read back. It is removed, with whatever is in it, when
 /// this value is dropped or this process ends.
 #[derive(Debug)]
-pub(crate) struct Group {
-    version: Version,
+pub(crate) struct MemoryCgroup {
+    version: CgroupVersion,
     directory: PathBuf,
     limit_bytes: u64,
     notes: Vec<String>,
     // Last: what is above may still be needed while it removes.
-    keeper: Keeper,
+    guard: CgroupGuard,
 }
 
-impl Group {
+impl MemoryCgroup {
     /// Makes one.
     ///
     /// # Errors
@@ -31,14 +32,14 @@ impl Group {
     /// When there is no place for it, the budget isn't to be had there, or the limit isn't in
     /// force after it was set.
     pub(crate) fn make(budget: u64) -> anyhow::Result<Self> {
-        let mut keeper = Keeper::start()?;
-        let made = place::make(budget, &mut keeper)?;
+        let mut guard = CgroupGuard::start()?;
+        let made = place::make(budget, &mut guard)?;
         let mut group = Self {
             version: made.version,
             directory: made.directory,
             limit_bytes: 0,
             notes: Vec::new(),
-            keeper,
+            guard,
         };
         for name in made.removed {
             group.notes.push(format!(
@@ -51,8 +52,8 @@ impl Group {
 
     fn limit(&mut self, budget: u64) -> anyhow::Result<()> {
         let file = match self.version {
-            Version::V1 => "memory.limit_in_bytes",
-            Version::V2 => "memory.max",
+            CgroupVersion::V1 => "memory.limit_in_bytes",
+            CgroupVersion::V2 => "memory.max",
         };
         self.write(file, budget)?;
         self.limit_bytes = self.read(file)?;
@@ -84,11 +85,11 @@ impl Group {
         let (file, value) = match self.version {
             // Memory and swap together. A page more than memory alone, so that it is memory's limit
             // that is met: Linux 6.18 doesn't count it when this one is.
-            Version::V1 => (
+            CgroupVersion::V1 => (
                 "memory.memsw.limit_in_bytes",
                 budget.saturating_add(page_bytes),
             ),
-            Version::V2 => ("memory.swap.max", 0),
+            CgroupVersion::V2 => ("memory.swap.max", 0),
         };
         if self.directory.join(file).exists() {
             return self.write(file, value);
@@ -103,34 +104,32 @@ impl Group {
         Ok(())
     }
 
-    /// Has the child enter it before it executes its program.
+    /// A way in for the child.
     ///
     /// # Errors
     ///
     /// When its `cgroup.procs` can't be opened for writing.
-    pub(crate) fn enter(&self, command: &mut Command) -> anyhow::Result<()> {
+    pub(crate) fn entrance(&self) -> anyhow::Result<Entrance> {
         let path = self.directory.join("cgroup.procs");
-        let processes = OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .with_context(|| format!("{}", path.display()))?;
-        entry::into_group(command, processes);
-        Ok(())
+        let processes = OpenOptions::new().write(true).open(&path);
+        Ok(Entrance(
+            processes.with_context(|| format!("{}", path.display()))?,
+        ))
     }
 
     /// Whether this process and no other is in it, and the limit is what it was.
     pub(crate) fn holds_only(&self, pid: i32) -> bool {
         let file = match self.version {
-            Version::V1 => "memory.limit_in_bytes",
-            Version::V2 => "memory.max",
+            CgroupVersion::V1 => "memory.limit_in_bytes",
+            CgroupVersion::V2 => "memory.max",
         };
         kill::processes(&self.directory) == [pid]
             && self.read(file).is_ok_and(|limit| limit == self.limit_bytes)
     }
 
     /// What the kernel counts of it.
-    pub(crate) fn evidence(&self) -> Evidence {
-        Evidence::of(&self.directory, self.version)
+    pub(crate) fn counters(&self) -> CgroupCounters {
+        CgroupCounters::of(&self.directory, self.version)
     }
 
     /// Removes it now, with whatever is in it.
@@ -139,10 +138,10 @@ impl Group {
     ///
     /// When it is still there.
     pub(crate) fn remove(mut self) -> anyhow::Result<()> {
-        self.keeper.finish()
+        self.guard.finish()
     }
 
-    pub(crate) fn version(&self) -> Version {
+    pub(crate) fn version(&self) -> CgroupVersion {
         self.version
     }
 
@@ -170,9 +169,7 @@ impl Group {
         let written = OpenOptions::new()
             .write(true)
             .open(&path)
-            .and_then(|mut file| {
-                std::io::Write::write_all(&mut file, value.to_string().as_bytes())
-            });
+            .and_then(|mut file| file.write_all(value.to_string().as_bytes()));
         written.with_context(|| format!("can't write {value} to {}", path.display()))
     }
 
@@ -181,5 +178,21 @@ impl Group {
         let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
         let number = text.trim().parse();
         number.with_context(|| format!("{}: {}", path.display(), text.trim()))
+    }
+}
+
+/// An open `cgroup.procs`.
+#[derive(Debug)]
+pub(crate) struct Entrance(File);
+
+impl Entrance {
+    /// Has the child enter the cgroup before it executes its program, so that its start is charged
+    /// there too.
+    #[allow(unsafe_code)]
+    pub(crate) fn before_exec_of(self, command: &mut Command) {
+        let Self(mut processes) = self;
+        // SAFETY: between fork and exec only async-signal-safe calls may be made: this is one
+        // write(2) to an open file, and an error that holds a number.
+        unsafe { command.pre_exec(move || processes.write_all(b"0")) };
     }
 }
