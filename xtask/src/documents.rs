@@ -66,7 +66,24 @@ pub fn files_in(directory: &str) -> anyhow::Result<Vec<String>> {
 
 /// The fence that a line begins or ends, such as three backticks, and what stands behind it.
 pub fn fence(line: &str) -> Option<(&str, &str)> {
-    let line = line.trim_start();
+    let line = line.trim();
     let length = line.len() - line.trim_start_matches('`').len();
     (length >= 3).then(|| line.split_at(length))
+}
+
+/// Whether lines, one after the other, are those of a fenced block.
+#[derive(Debug, Default)]
+pub struct Fence<'a>(Option<&'a str>);
+
+impl<'a> Fence<'a> {
+    /// Whether this line is in a block, or begins or ends one.
+    pub fn holds(&mut self, line: &'a str) -> bool {
+        let is_within = self.0.is_some();
+        match (fence(line), self.0) {
+            (Some((ticks, _)), None) => self.0 = Some(ticks),
+            (Some((ticks, "")), Some(open)) if ticks.len() >= open.len() => self.0 = None,
+            _ => {}
+        }
+        is_within || self.0.is_some()
+    }
 }

@@ -69,11 +69,7 @@ pub fn check() -> anyhow::Result<()> {
     for (name, svg) in charts.drawn() {
         let stands = fs::read_to_string(documents::root().join(name)).unwrap_or_default();
         if stands != *svg {
-            faults.push(Fault {
-                file: name.to_owned(),
-                line: 0,
-                message: "isn't the chart that its run gives".to_owned(),
-            });
+            faults.push(Fault::new(name, 0, "isn't the chart that its run gives"));
         }
     }
     fail_on(

@@ -3,7 +3,7 @@
 //! Links to other sites aren't followed: whether those answer today says nothing about the text.
 //! (mdbook-linkcheck2 would check the book, but neither the README nor that no link leaves the book.)
 
-use crate::documents::{self, Document, fence};
+use crate::documents::{self, Document, Fence};
 use crate::fault::{Fault, fail_on};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -29,21 +29,17 @@ pub fn check() -> anyhow::Result<()> {
             match broken(document, link, &anchors) {
                 Ok(target) if document.name == SUMMARY => listed.push(target),
                 Ok(_) => {}
-                Err(message) => faults.push(Fault {
-                    file: document.name.clone(),
-                    line,
-                    message: format!("({link}): {message}"),
-                }),
+                Err(message) => {
+                    let message = format!("({link}): {message}");
+                    faults.push(Fault::new(&document.name, line, message));
+                }
             }
         }
     }
     for document in &documents {
         if document.name.starts_with("book/") && !listed.contains(&document.name) {
-            faults.push(Fault {
-                file: document.name.clone(),
-                line: 0,
-                message: format!("isn't in {SUMMARY}, so it isn't in the book"),
-            });
+            let message = format!("isn't in {SUMMARY}, so it isn't in the book");
+            faults.push(Fault::new(&document.name, 0, message));
         }
     }
     fail_on(&faults, "")
@@ -101,18 +97,9 @@ fn resolved(from: &str, path: &str) -> String {
 
 /// Lines of prose, numbered from 1: without fenced code.
 fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut open: Option<&str> = None;
-    text.lines().enumerate().filter_map(move |(index, line)| {
-        match (fence(line), open) {
-            (Some((ticks, _)), None) => open = Some(ticks),
-            (Some((ticks, "")), Some(opened)) if ticks >= opened => {
-                open = None;
-                return None;
-            }
-            _ => {}
-        }
-        open.is_none().then_some((index + 1, line))
-    })
+    let mut fence = Fence::default();
+    let numbered = (1..).zip(text.lines());
+    numbered.filter(move |(_, line)| !fence.holds(line))
 }
 
 /// The targets of `[text](target)` and `![text](target)`, with their lines.

@@ -48,13 +48,8 @@ pub fn blocks(document: &Document, faults: &mut Vec<Fault>) -> Vec<Console> {
                 fence(line).is_none_or(|(end, rest)| end < ticks || !rest.is_empty())
             })
             .collect();
-        let mut fault = |message: String| {
-            faults.push(Fault {
-                file: document.name.clone(),
-                line: index + 1,
-                message,
-            });
-        };
+        let mut fault =
+            |message: String| faults.push(Fault::new(&document.name, index + 1, message));
         if SHELLS.contains(&language) {
             fault(format!(
                 "commands stand in a block of the language console, not {language}"

@@ -44,11 +44,7 @@ impl Charts {
     pub fn strangers(&self) -> anyhow::Result<Vec<Fault>> {
         let mut files = files_in(IMAGES)?;
         files.retain(|name| !self.0.contains_key(name));
-        let fault = |file| Fault {
-            file,
-            line: 0,
-            message: "no marker draws this chart".to_owned(),
-        };
+        let fault = |file| Fault::new(file, 0, "no marker draws this chart");
         Ok(files.into_iter().map(fault).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! Finds markers in a text and puts between them what belongs there.
 
-use crate::documents::{Document, fence};
+use crate::documents::{Document, Fence};
 use crate::fault::Fault;
 
 const END: &str = " -->";
@@ -27,11 +27,11 @@ pub fn fill(
 ) -> String {
     let mut filled = String::new();
     let mut lines = document.text.split_inclusive('\n').enumerate().peekable();
-    let mut within_fence: Option<&str> = None;
+    let mut fence = Fence::default();
     while let Some((index, line)) = lines.next() {
-        let mut fault = |message: String| faults.push(fault(&document.name, index, message));
-        filled_fence(line, &mut within_fence);
-        if within_fence.is_some() {
+        let mut fault =
+            |message: String| faults.push(Fault::new(&document.name, index + 1, message));
+        if fence.holds(line) {
             filled.push_str(line);
         } else if let Some(asked) = line.trim_end().strip_prefix(BLOCK) {
             filled.push_str(line);
@@ -64,16 +64,6 @@ pub fn fill(
         }
     }
     filled
-}
-
-/// Notes whether this line begins or ends a fenced block.
-fn filled_fence<'a>(line: &'a str, within: &mut Option<&'a str>) {
-    match (fence(line.trim_end()), *within) {
-        (Some((ticks, _)), None) => *within = Some(ticks),
-        // The closing line is still the block's; markers can't stand on it.
-        (Some((ticks, "")), Some(open)) if ticks.len() >= open.len() => *within = None,
-        _ => {}
-    }
 }
 
 fn fill_line(
@@ -125,7 +115,7 @@ pub fn differences(name: &str, stands: &str, filled: &str) -> Vec<Fault> {
             }
             None => format!("here stands\n    {old}\n  the run says\n    {new}"),
         };
-        faults.push(fault(name, index, message));
+        faults.push(Fault::new(name, index + 1, message));
         // Behind a line too many or too few every line differs: one of them is enough.
         if stands.lines().count() != filled.lines().count() {
             return faults;
@@ -138,14 +128,6 @@ fn figures(line: &str) -> impl Iterator<Item = (&str, &str)> {
     line.split(FIGURE)
         .skip(1)
         .filter_map(|part| part.split_once(FIGURE_END)?.0.split_once(END))
-}
-
-fn fault(file: &str, index: usize, message: String) -> Fault {
-    Fault {
-        file: file.to_owned(),
-        line: index + 1,
-        message,
-    }
 }
 
 #[cfg(test)]

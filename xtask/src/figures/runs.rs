@@ -77,11 +77,7 @@ impl Runs {
         let used = self.used.borrow();
         let unused = self.files.keys().filter(|name| !used.contains(*name));
         unused
-            .map(|name| Fault {
-                file: format!("runs/{name}"),
-                line: 0,
-                message: "no text uses this run".to_owned(),
-            })
+            .map(|name| Fault::new(format!("runs/{name}"), 0, "no text uses this run"))
             .collect()
     }
 }
