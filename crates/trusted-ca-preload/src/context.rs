@@ -17,7 +17,7 @@ use crate::log;
 use crate::mark::{self, Mark};
 use crate::settings::{Way, settings};
 use crate::ssl::{Context, Ssl};
-use crate::{running, store};
+use crate::store;
 
 /// Gives a context the store that all have who load this file; `None` if it has to load by itself.
 ///
@@ -135,5 +135,5 @@ unsafe fn replace(
 }
 
 fn acts() -> bool {
-    settings().way == Way::SharedStore && running::ssl().is_none()
+    settings().way == Way::SharedStore && !Ssl::is_running()
 }

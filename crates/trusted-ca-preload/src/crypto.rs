@@ -6,16 +6,18 @@
 //! The table is made from symbols of one libcrypto, each called as OpenSSL declares it.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
 use std::mem::transmute;
 use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
+use bundle_cache::lock::lock;
 use bundle_cache::{BundleCache, Lookup, LookupMethod, OpenSsl, X509Store};
 
-use crate::library::{Library, List};
+use crate::library::{Library, List, within};
 use crate::loaded::{self, Definer};
-use crate::mark::Slot;
-use crate::{owner, running};
+use crate::owner;
 
 /// How many bundles are kept at most. A program that knows more at once is rare; then it parses.
 const BUNDLES: usize = 16;
@@ -54,7 +56,7 @@ type FileMethod = unsafe extern "C" fn() -> *mut LookupMethod;
 type Name = unsafe extern "C" fn() -> *const c_char;
 type DefaultContext = unsafe extern "C" fn() -> *mut c_void;
 type SetDefaultContext = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
-type FreeMark =
+pub(crate) type FreeMark =
     unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void, c_int, c_long, *mut c_void);
 type NewIndex = unsafe extern "C" fn(
     c_int,
@@ -82,20 +84,32 @@ pub(crate) struct Crypto {
     pub(crate) file_method: Option<FileMethod>,
     pub(crate) default_file: Option<Name>,
     pub(crate) default_file_variable: Option<Name>,
-    pub(crate) new_index: Option<NewIndex>,
+    new_index: Option<NewIndex>,
     pub(crate) set_ex_data: Option<SetExData>,
     pub(crate) get_ex_data: Option<GetExData>,
     pub(crate) store_free: Option<FreeStore>,
     global_context: Option<DefaultContext>,
     set_context: Option<SetDefaultContext>,
     version: c_ulong,
-    /// Where its stores have their marks.
-    pub(crate) marks: Slot,
+    /// Of the slot in which its stores have their marks.
+    mark_index: AtomicI32,
     /// `None` for a library that only looks like OpenSSL: BoringSSL, LibreSSL, 1.1.0.
     pub(crate) cache: Option<BundleCache>,
 }
 
 static CRYPTOS: List<Crypto> = List::new();
+
+thread_local! {
+    /// The libcrypto one of whose own functions is running.
+    static RUNNING: Cell<Option<&'static Crypto>> = const { Cell::new(None) };
+    /// The libcrypto of the libssl one of whose own functions is running.
+    static OF_RUNNING_SSL: Cell<Option<&'static Crypto>> = const { Cell::new(None) };
+}
+
+/// `CRYPTO_EX_INDEX_X509_STORE`, the same from 1.1.1 to 4.0.
+const STORES: c_int = 4;
+/// Slots are counted from 0; what isn't asked for yet, or was refused, is below.
+const NOT_YET: c_int = -1;
 
 /// A function of an object; the type is what OpenSSL declares.
 macro_rules! function {
@@ -113,6 +127,10 @@ impl Library for Crypto {
 
     fn list() -> &'static List<Self> {
         &CRYPTOS
+    }
+
+    fn run<T>(&'static self, run: impl FnOnce() -> T) -> T {
+        within(&RUNNING, Some(self), run)
     }
 
     fn open(Definer { handle, .. }: Definer) -> Self {
@@ -141,7 +159,7 @@ impl Library for Crypto {
             global_context: function!(handle, c"OSSL_LIB_CTX_get0_global_default"),
             set_context: function!(handle, c"OSSL_LIB_CTX_set0_default"),
             version,
-            marks: Slot::new(),
+            mark_index: AtomicI32::new(NOT_YET),
             cache,
         }
     }
@@ -163,7 +181,7 @@ impl Crypto {
     ) -> Option<&'static Self> {
         // SAFETY: as the caller promises.
         let owner = || unsafe { owner::of_store(store) };
-        Self::running().or_else(|| Self::meant(address, |_, base| owner() == Some(base)))
+        running().or_else(|| Self::meant(address, |_, base| owner() == Some(base)))
     }
 
     /// The libcrypto that a lookup belongs to.
@@ -174,11 +192,31 @@ impl Crypto {
     pub(crate) unsafe fn of_lookup(lookup: *const Lookup) -> Option<&'static Self> {
         // SAFETY: as the caller promises.
         let owner = || unsafe { owner::of_lookup(lookup) };
-        Self::running().or_else(|| Self::meant(ptr::null(), |_, base| owner() == Some(base)))
+        running().or_else(|| Self::meant(ptr::null(), |_, base| owner() == Some(base)))
     }
 
-    fn running() -> Option<&'static Self> {
-        running::crypto().or_else(|| running::ssl()?.crypto)
+    /// Whether one of a libcrypto's own functions is running.
+    pub(crate) fn is_running() -> bool {
+        RUNNING.get().is_some()
+    }
+
+    /// The slot in which its stores have their marks, which `free` frees; the number that OpenSSL
+    /// gave it.
+    pub(crate) fn mark_index(&'static self, free: FreeMark) -> Option<c_int> {
+        let _guard = lock()?;
+        let known = self.mark_index.load(Relaxed);
+        if known != NOT_YET {
+            return Some(known);
+        }
+        let this = ptr::from_ref(self).cast_mut().cast();
+        let none = ptr::null_mut();
+        // SAFETY: the callback has the declared type, and its argument lives for ever.
+        let index = unsafe { self.new_index?(STORES, 0, this, none, none, Some(free)) };
+        if index < 0 {
+            return None;
+        }
+        self.mark_index.swap(index, Relaxed);
+        Some(index)
     }
 
     /// Whether objects that are parsed now belong to the library context that everybody uses who
@@ -193,6 +231,15 @@ impl Crypto {
         // SAFETY: null changes nothing, and the answer is this thread's default.
         libctx.is_null() && unsafe { set(ptr::null_mut()) } == global
     }
+}
+
+fn running() -> Option<&'static Crypto> {
+    RUNNING.get().or_else(|| OF_RUNNING_SSL.get())
+}
+
+/// Runs something in a libssl that works with this libcrypto.
+pub(crate) fn within_ssl<T>(crypto: Option<&'static Crypto>, run: impl FnOnce() -> T) -> T {
+    within(&OF_RUNNING_SSL, crypto, run)
 }
 
 /// 1.0 and 1.1 mark their symbols differently, 3 and later by what stands first.

@@ -17,8 +17,9 @@ use std::ptr;
 use bundle_cache::X509Store;
 
 use crate::crypto::Crypto;
+use crate::library::Library;
 use crate::ssl::{Context, Ssl};
-use crate::{context, running, ssl, store};
+use crate::{context, store};
 
 type Caller = *const c_void;
 
@@ -68,26 +69,44 @@ entry!(SSL_CTX_get_cert_store, 1 => get_cert_store);
 entry!(SSL_CTX_set_cert_store, 2 => set_cert_store);
 entry!(SSL_CTX_set1_cert_store, 2 => set1_cert_store);
 
+/// The library that a call is about; where there is none, the call fails.
+macro_rules! library {
+    ($found:expr, $failed:expr) => {
+        // SAFETY: the caller's store or context.
+        match unsafe { $found } {
+            Some(library) => library,
+            None => return $failed,
+        }
+    };
+}
+
+/// The library's own function of this name, called; where it has none, the call fails.
+macro_rules! own {
+    ($library:ident.$name:ident($($argument:expr),*), $failed:expr) => {
+        $library.run(|| {
+            let own = $library.$name;
+            // SAFETY: the caller's arguments, to the function that it called.
+            own.map_or($failed, |own| unsafe { own($($argument),*) })
+        })
+    };
+}
+
 unsafe extern "C" fn load_file(
     store: *mut X509Store,
     file: *const c_char,
     caller: Caller,
 ) -> c_int {
-    // SAFETY: the caller's store.
-    let Some(crypto) = (unsafe { Crypto::of_store(store, caller) }) else {
-        return 0;
-    };
+    let crypto = library!(Crypto::of_store(store, caller), 0);
     let none = ptr::null_mut();
     // SAFETY: the caller's arguments.
     if unsafe { store::load(crypto, store, file, none, ptr::null()) }.is_some() {
         return 1;
     }
-    let Some(own) = crypto.load_file else {
+    if crypto.load_file.is_none() {
         // SAFETY: the caller's arguments.
         return unsafe { load_locations(store, file, ptr::null(), caller) };
-    };
-    // SAFETY: the caller's arguments, to the function that it called.
-    running::in_crypto(crypto, || unsafe { own(store, file) })
+    }
+    own!(crypto.load_file(store, file), 0)
 }
 
 unsafe extern "C" fn load_file_ex(
@@ -97,20 +116,16 @@ unsafe extern "C" fn load_file_ex(
     properties: *const c_char,
     caller: Caller,
 ) -> c_int {
-    // SAFETY: the caller's store.
-    let Some(crypto) = (unsafe { Crypto::of_store(store, caller) }) else {
-        return 0;
-    };
+    let crypto = library!(Crypto::of_store(store, caller), 0);
     // SAFETY: the caller's arguments.
     if unsafe { store::load(crypto, store, file, libctx, properties) }.is_some() {
         return 1;
     }
-    let Some(own) = crypto.load_file_ex else {
+    if crypto.load_file_ex.is_none() {
         // SAFETY: the caller's arguments.
         return unsafe { load_file(store, file, caller) };
-    };
-    // SAFETY: the caller's arguments, to the function that it called.
-    running::in_crypto(crypto, || unsafe { own(store, file, libctx, properties) })
+    }
+    own!(crypto.load_file_ex(store, file, libctx, properties), 0)
 }
 
 unsafe extern "C" fn load_locations(
@@ -119,23 +134,15 @@ unsafe extern "C" fn load_locations(
     directory: *const c_char,
     caller: Caller,
 ) -> c_int {
-    // SAFETY: the caller's store.
-    let Some(crypto) = (unsafe { Crypto::of_store(store, caller) }) else {
-        return 0;
-    };
+    let crypto = library!(Crypto::of_store(store, caller), 0);
     let none = ptr::null_mut();
     // SAFETY: the caller's arguments.
-    let loaded = unsafe { store::load(crypto, store, file, none, ptr::null()) };
-    let file = match loaded {
+    let file = match unsafe { store::load(crypto, store, file, none, ptr::null()) } {
         Some(()) if directory.is_null() => return 1,
         Some(()) => ptr::null(),
         None => file,
     };
-    let Some(own) = crypto.load_locations else {
-        return 0;
-    };
-    // SAFETY: the caller's arguments, to the function that it called.
-    running::in_crypto(crypto, || unsafe { own(store, file, directory) })
+    own!(crypto.load_locations(store, file, directory), 0)
 }
 
 unsafe extern "C" fn load_locations_ex(
@@ -146,25 +153,21 @@ unsafe extern "C" fn load_locations_ex(
     properties: *const c_char,
     caller: Caller,
 ) -> c_int {
-    // SAFETY: the caller's store.
-    let Some(crypto) = (unsafe { Crypto::of_store(store, caller) }) else {
-        return 0;
-    };
+    let crypto = library!(Crypto::of_store(store, caller), 0);
     // SAFETY: the caller's arguments.
-    let loaded = unsafe { store::load(crypto, store, file, libctx, properties) };
-    let file = match loaded {
+    let file = match unsafe { store::load(crypto, store, file, libctx, properties) } {
         Some(()) if directory.is_null() => return 1,
         Some(()) => ptr::null(),
         None => file,
     };
-    let Some(own) = crypto.load_locations_ex else {
+    if crypto.load_locations_ex.is_none() {
         // SAFETY: the caller's arguments.
         return unsafe { load_locations(store, file, directory, caller) };
-    };
-    // SAFETY: the caller's arguments, to the function that it called.
-    running::in_crypto(crypto, || unsafe {
-        own(store, file, directory, libctx, properties)
-    })
+    }
+    own!(
+        crypto.load_locations_ex(store, file, directory, libctx, properties),
+        0
+    )
 }
 
 unsafe extern "C" fn new_ex(
@@ -176,14 +179,13 @@ unsafe extern "C" fn new_ex(
     let Some(ssl) = Ssl::of_method(method, caller) else {
         return ptr::null_mut();
     };
-    let Some(own) = ssl.new_ex else {
+    if ssl.new_ex.is_none() {
         // SAFETY: the caller's method.
         return ssl
             .new
             .map_or(ptr::null_mut(), |new| unsafe { new(method) });
-    };
-    // SAFETY: the caller's arguments, to the function that it called.
-    let ctx = running::in_ssl(ssl, || unsafe { own(libctx, properties, method) });
+    }
+    let ctx = own!(ssl.new_ex(libctx, properties, method), ptr::null_mut());
     if !libctx.is_null() || !properties.is_null() {
         // What it loads is to be parsed for that library context, and for nobody else.
         // SAFETY: a new context, or null.
@@ -198,21 +200,14 @@ unsafe extern "C" fn load_verify_locations(
     directory: *const c_char,
     caller: Caller,
 ) -> c_int {
-    // SAFETY: the caller's context.
-    let Some(ssl) = (unsafe { Ssl::of_context(ctx, caller) }) else {
-        return 0;
-    };
+    let ssl = library!(Ssl::of_context(ctx, caller), 0);
     // SAFETY: the caller's arguments.
     if directory.is_null() && unsafe { context::share(ssl, ctx, file) }.is_some() {
         return 1;
     }
     // SAFETY: the caller's context.
     unsafe { context::unshare(ssl, ctx) };
-    let Some(own) = ssl.load_verify_locations else {
-        return 0;
-    };
-    // SAFETY: the caller's arguments, to the function that it called.
-    running::in_ssl(ssl, || unsafe { own(ctx, file, directory) })
+    own!(ssl.load_verify_locations(ctx, file, directory), 0)
 }
 
 unsafe extern "C" fn load_verify_file(
@@ -220,10 +215,7 @@ unsafe extern "C" fn load_verify_file(
     file: *const c_char,
     caller: Caller,
 ) -> c_int {
-    // SAFETY: the caller's context.
-    let Some(ssl) = (unsafe { Ssl::of_context(ctx, caller) }) else {
-        return 0;
-    };
+    let ssl = library!(Ssl::of_context(ctx, caller), 0);
     // SAFETY: the caller's arguments.
     if unsafe { context::share(ssl, ctx, file) }.is_some() {
         return 1;
@@ -232,8 +224,9 @@ unsafe extern "C" fn load_verify_file(
         // SAFETY: the caller's arguments.
         return unsafe { load_verify_locations(ctx, file, ptr::null(), caller) };
     }
-    // SAFETY: the caller's arguments.
-    unsafe { changed(ssl, ctx, |ssl| ssl.load_verify_file, file) }
+    // SAFETY: the caller's context.
+    unsafe { context::unshare(ssl, ctx) };
+    own!(ssl.load_verify_file(ctx, file), 0)
 }
 
 unsafe extern "C" fn load_verify_dir(
@@ -241,98 +234,50 @@ unsafe extern "C" fn load_verify_dir(
     directory: *const c_char,
     caller: Caller,
 ) -> c_int {
-    // SAFETY: the caller's context.
-    let Some(ssl) = (unsafe { Ssl::of_context(ctx, caller) }) else {
-        return 0;
-    };
+    let ssl = library!(Ssl::of_context(ctx, caller), 0);
     if ssl.load_verify_dir.is_none() {
         // SAFETY: the caller's arguments.
         return unsafe { load_verify_locations(ctx, ptr::null(), directory, caller) };
     }
-    // SAFETY: the caller's arguments.
-    unsafe { changed(ssl, ctx, |ssl| ssl.load_verify_dir, directory) }
-}
-
-unsafe extern "C" fn load_verify_store(
-    ctx: *mut Context,
-    uri: *const c_char,
-    caller: Caller,
-) -> c_int {
-    // SAFETY: the caller's context.
-    unsafe { Ssl::of_context(ctx, caller) }.map_or(0, |ssl| {
-        // SAFETY: the caller's arguments.
-        unsafe { changed(ssl, ctx, |ssl| ssl.load_verify_store, uri) }
-    })
-}
-
-unsafe fn changed(
-    ssl: &'static Ssl,
-    ctx: *mut Context,
-    own: fn(&Ssl) -> Option<ssl::Load>,
-    what: *const c_char,
-) -> c_int {
     // SAFETY: the caller's context.
     unsafe { context::unshare(ssl, ctx) };
-    // SAFETY: the caller's arguments, to the function that it called.
-    running::in_ssl(ssl, || own(ssl).map_or(0, |own| unsafe { own(ctx, what) }))
+    own!(ssl.load_verify_dir(ctx, directory), 0)
 }
 
-/// An entry that loads what is configured when OpenSSL is built.
-macro_rules! default {
-    ($name:ident) => {
-        unsafe extern "C" fn $name(ctx: *mut Context, caller: Caller) -> c_int {
-            // SAFETY: the caller's context.
-            let Some(ssl) = (unsafe { Ssl::of_context(ctx, caller) }) else {
-                return 0;
-            };
+/// A function that changes a context's store, or hands it out: that becomes the context's own first.
+macro_rules! unshared {
+    ($name:ident($($argument:ident: $type:ty)?) -> $answer:ty, $failed:expr) => {
+        unsafe extern "C" fn $name(
+            ctx: *mut Context,
+            $($argument: $type,)?
+            caller: Caller,
+        ) -> $answer {
+            let ssl = library!(Ssl::of_context(ctx, caller), $failed);
             // SAFETY: the caller's context.
             unsafe { context::unshare(ssl, ctx) };
-            // SAFETY: the caller's argument, to the function that it called.
-            running::in_ssl(ssl, || ssl.$name.map_or(0, |own| unsafe { own(ctx) }))
+            own!(ssl.$name(ctx $(, $argument)?), $failed)
         }
     };
 }
-default!(set_default_verify_paths);
-default!(set_default_verify_file);
-default!(set_default_verify_dir);
-default!(set_default_verify_store);
+unshared!(load_verify_store(uri: *const c_char) -> c_int, 0);
+unshared!(set_default_verify_paths() -> c_int, 0);
+unshared!(set_default_verify_file() -> c_int, 0);
+unshared!(set_default_verify_dir() -> c_int, 0);
+unshared!(set_default_verify_store() -> c_int, 0);
+unshared!(get_cert_store() -> *mut X509Store, ptr::null_mut());
 
-unsafe extern "C" fn get_cert_store(ctx: *const Context, caller: Caller) -> *mut X509Store {
-    // SAFETY: the caller's context.
-    let ssl = unsafe { Ssl::of_context(ctx, caller) };
-    let Some((ssl, own)) = ssl.and_then(|ssl| Some((ssl, ssl.get_cert_store?))) else {
-        return ptr::null_mut();
+/// A function that gives a context a store, which somebody holds a pointer to.
+macro_rules! replaced {
+    ($name:ident) => {
+        unsafe extern "C" fn $name(ctx: *mut Context, store: *mut X509Store, caller: Caller) {
+            let ssl = library!(Ssl::of_context(ctx, caller), ());
+            if let Some(crypto) = ssl.crypto {
+                // SAFETY: the caller's store.
+                unsafe { context::touch(crypto, store) };
+            }
+            own!(ssl.$name(ctx, store), ());
+        }
     };
-    // SAFETY: the caller's context.
-    unsafe { context::unshare(ssl, ctx.cast_mut()) };
-    // SAFETY: the caller's argument, to the function that it called.
-    running::in_ssl(ssl, || unsafe { own(ctx) })
 }
-
-unsafe extern "C" fn set_cert_store(ctx: *mut Context, store: *mut X509Store, caller: Caller) {
-    // SAFETY: the caller's arguments.
-    unsafe { replaced(ctx, store, caller, |ssl| ssl.set_cert_store) };
-}
-
-unsafe extern "C" fn set1_cert_store(ctx: *mut Context, store: *mut X509Store, caller: Caller) {
-    // SAFETY: the caller's arguments.
-    unsafe { replaced(ctx, store, caller, |ssl| ssl.set1_cert_store) };
-}
-
-unsafe fn replaced(
-    ctx: *mut Context,
-    store: *mut X509Store,
-    caller: Caller,
-    own: fn(&Ssl) -> Option<ssl::SetStore>,
-) {
-    // SAFETY: the caller's context.
-    let Some(ssl) = (unsafe { Ssl::of_context(ctx, caller) }) else {
-        return;
-    };
-    if let Some(crypto) = ssl.crypto {
-        // SAFETY: the caller's store, which somebody holds a pointer to.
-        unsafe { context::touch(crypto, store) };
-    }
-    // SAFETY: the caller's arguments, to the function that it called.
-    running::in_ssl(ssl, || own(ssl).map(|own| unsafe { own(ctx, store) }));
-}
+replaced!(set_cert_store);
+replaced!(set1_cert_store);

@@ -10,7 +10,7 @@
 //! | module | question |
 //! |---|---|
 //! | `hooks`, `lookup` | which of OpenSSL's functions was called, and from where? |
-//! | `library`, `loaded`, `owner`, `running` | which OpenSSL is meant? (`crypto`: a libcrypto, `ssl`: a libssl) |
+//! | `library`, `loaded`, `owner` | which OpenSSL is meant? (`crypto`: a libcrypto, `ssl`: a libssl) |
 //! | `settings` | what was asked for? |
 //! | `store`, `query` | the private way: can the file be put into this store out of the cache? |
 //! | `context`, `mark` | the shared-store way: can this context have the store that others have? |
@@ -37,7 +37,6 @@ mod lookup;
 mod mark;
 mod owner;
 mod query;
-mod running;
 mod settings;
 mod ssl;
 mod store;

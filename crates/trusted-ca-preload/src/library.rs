@@ -5,13 +5,34 @@
 //! Tables are made from symbols of one object, which is never unloaded, and are never freed.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::thread::LocalKey;
 
 use bundle_cache::lock::lock;
 
 use crate::loaded::{self, Definer};
+
+/// A library that this thread is in.
+///
+/// OpenSSL's own functions call each other by the names that this library stands in front of, some
+/// of them by a jump, so that a call seems to come from here. Such a call isn't a load of its own,
+/// and it is meant for the library that is running.
+pub(crate) type Running<L> = LocalKey<Cell<Option<&'static L>>>;
+
+/// Runs something in a library.
+pub(crate) fn within<L, T>(
+    running: &'static Running<L>,
+    library: Option<&'static L>,
+    run: impl FnOnce() -> T,
+) -> T {
+    let before = running.replace(library);
+    let result = run();
+    running.set(before);
+    result
+}
 
 /// A kind of library: libcrypto or libssl.
 pub(crate) trait Library: Sized + 'static {
@@ -20,6 +41,9 @@ pub(crate) trait Library: Sized + 'static {
 
     /// Its list.
     fn list() -> &'static List<Self>;
+
+    /// Runs one of its own functions.
+    fn run<T>(&'static self, run: impl FnOnce() -> T) -> T;
 
     /// Makes its table.
     fn open(definer: Definer) -> Self;

@@ -12,8 +12,8 @@ use std::ptr;
 use bundle_cache::{Lookup, X509Store};
 
 use crate::crypto::Crypto;
-use crate::settings;
-use crate::{running, store};
+use crate::library::Library;
+use crate::{settings, store};
 
 /// `X509_L_FILE_LOAD`.
 const LOAD_FILE: c_int = 1;
@@ -54,9 +54,7 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl(
         return 0;
     };
     // SAFETY: the caller's arguments, to the function that it called.
-    running::in_crypto(crypto, || unsafe {
-        own(lookup, command, text, number, answer)
-    })
+    crypto.run(|| unsafe { own(lookup, command, text, number, answer) })
 }
 
 /// OpenSSL's function of this name.
@@ -92,9 +90,7 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl_ex(
         return 0;
     };
     // SAFETY: the caller's arguments, to the function that it called.
-    running::in_crypto(crypto, || unsafe {
-        own(lookup, command, text, number, answer, libctx, properties)
-    })
+    crypto.run(|| unsafe { own(lookup, command, text, number, answer, libctx, properties) })
 }
 
 /// What a lookup is told.
@@ -117,7 +113,7 @@ impl Asked {
         libctx: *mut c_void,
         properties: *const c_char,
     ) -> Option<()> {
-        if self.command != LOAD_FILE || self.lookup.is_null() || running::crypto().is_some() {
+        if self.command != LOAD_FILE || self.lookup.is_null() || Crypto::is_running() {
             return None;
         }
         let default = match self.number {

@@ -7,18 +7,10 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_long, c_void};
-use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
-use bundle_cache::lock::lock;
 use bundle_cache::{Bundle, X509Store};
 
 use crate::crypto::Crypto;
-
-/// `CRYPTO_EX_INDEX_X509_STORE`, the same from 1.1.1 to 4.0.
-const STORES: c_int = 4;
-/// Slots are counted from 0; what isn't asked for yet, or was refused, is below.
-const NOT_YET: c_int = -1;
 
 /// What is known of a store. A store without a mark is as `SSL_CTX_new` made it.
 #[derive(Debug)]
@@ -31,41 +23,6 @@ pub(crate) enum Mark {
         /// be using that still.
         instead_of: *mut X509Store,
     },
-}
-
-/// Where a libcrypto's stores have their marks.
-#[derive(Debug)]
-pub(crate) struct Slot(AtomicI32);
-
-impl Slot {
-    pub(crate) const fn new() -> Self {
-        Self(AtomicI32::new(NOT_YET))
-    }
-
-    fn index(&self, crypto: &'static Crypto) -> Option<c_int> {
-        let _guard = lock()?;
-        let known = self.0.load(Relaxed);
-        if known != NOT_YET {
-            return Some(known);
-        }
-        let this: *const Crypto = crypto;
-        // SAFETY: the callback has the declared type, and its argument lives for ever.
-        let index = unsafe {
-            crypto.new_index?(
-                STORES,
-                0,
-                this.cast_mut().cast(),
-                ptr::null_mut(),
-                ptr::null_mut(),
-                Some(free_mark),
-            )
-        };
-        if index < 0 {
-            return None;
-        }
-        self.0.swap(index, Relaxed);
-        Some(index)
-    }
 }
 
 /// The bundle of a store that several contexts have; `None` for any other store.
@@ -88,7 +45,7 @@ pub(crate) unsafe fn shared(crypto: &'static Crypto, store: *mut X509Store) -> O
 /// `store` is a live store of this libcrypto.
 pub(crate) unsafe fn is_untouched(crypto: &'static Crypto, store: *mut X509Store) -> bool {
     // SAFETY: as the caller promises.
-    crypto.marks.index(crypto).is_some() && unsafe { mark(crypto, store) }.is_none()
+    crypto.mark_index(free_mark).is_some() && unsafe { mark(crypto, store) }.is_none()
 }
 
 /// Marks a store that has no mark. False if there is no memory for it.
@@ -97,7 +54,7 @@ pub(crate) unsafe fn is_untouched(crypto: &'static Crypto, store: *mut X509Store
 ///
 /// `store` is a live store of this libcrypto.
 pub(crate) unsafe fn set(crypto: &'static Crypto, store: *mut X509Store, mark: Mark) -> bool {
-    let Some((index, set)) = crypto.marks.index(crypto).zip(crypto.set_ex_data) else {
+    let Some((index, set)) = crypto.mark_index(free_mark).zip(crypto.set_ex_data) else {
         return false;
     };
     let mark = Box::into_raw(Box::new(mark));
@@ -111,7 +68,7 @@ pub(crate) unsafe fn set(crypto: &'static Crypto, store: *mut X509Store, mark: M
 }
 
 unsafe fn mark(crypto: &'static Crypto, store: *mut X509Store) -> Option<&'static Mark> {
-    let index = crypto.marks.index(crypto)?;
+    let index = crypto.mark_index(free_mark)?;
     // SAFETY: a live store, and a slot for stores.
     let mark = unsafe { crypto.get_ex_data?(store, index) };
     // SAFETY: null, or a mark that was set above; it lives as long as the store, which outlives

@@ -5,15 +5,15 @@
 //! The table is made from symbols of one libssl, each called as OpenSSL declares it.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::transmute;
 
 use bundle_cache::X509Store;
 
-use crate::crypto::{Crypto, function};
-use crate::library::{Library, List};
+use crate::crypto::{Crypto, function, within_ssl};
+use crate::library::{Library, List, within};
 use crate::loaded::{self, Definer};
-use crate::running;
 
 /// `SSL_CTX`.
 pub(crate) enum Context {}
@@ -68,7 +68,12 @@ impl Ssl {
             // and no table of this library.
             loaded::base_of(unsafe { get(ctx) }) == Some(base)
         };
-        running::ssl().or_else(|| Self::meant(address, belongs))
+        RUNNING.get().or_else(|| Self::meant(address, belongs))
+    }
+
+    /// Whether one of a libssl's own functions is running.
+    pub(crate) fn is_running() -> bool {
+        RUNNING.get().is_some()
     }
 
     /// The libssl that a new context of this method, one of its tables, will belong to.
@@ -77,17 +82,26 @@ impl Ssl {
         address: *const c_void,
     ) -> Option<&'static Self> {
         let belongs = |_: &Self, base| loaded::base_of(method) == Some(base);
-        running::ssl().or_else(|| Self::meant(address, belongs))
+        RUNNING.get().or_else(|| Self::meant(address, belongs))
     }
 }
 
 static SSLS: List<Ssl> = List::new();
+
+thread_local! {
+    /// The libssl one of whose own functions is running.
+    static RUNNING: Cell<Option<&'static Ssl>> = const { Cell::new(None) };
+}
 
 impl Library for Ssl {
     const MARK: &'static CStr = c"SSL_CTX_load_verify_locations";
 
     fn list() -> &'static List<Self> {
         &SSLS
+    }
+
+    fn run<T>(&'static self, run: impl FnOnce() -> T) -> T {
+        within(&RUNNING, Some(self), || within_ssl(self.crypto, run))
     }
 
     fn open(Definer { handle, .. }: Definer) -> Self {

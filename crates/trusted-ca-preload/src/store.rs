@@ -8,7 +8,7 @@ use bundle_cache::{Bundle, X509Store};
 
 use crate::crypto::Crypto;
 use crate::settings::{Way, settings};
-use crate::{log, query, running};
+use crate::{log, query};
 
 /// Loads a file into a store; `None` if that is left to OpenSSL.
 ///
@@ -23,7 +23,7 @@ pub(crate) unsafe fn load(
     libctx: *mut c_void,
     properties: *const c_char,
 ) -> Option<()> {
-    if store.is_null() || file.is_null() || running::crypto().is_some() {
+    if store.is_null() || file.is_null() || Crypto::is_running() {
         return None;
     }
     if settings().way == Way::Off {
