@@ -18,9 +18,9 @@ use std::process::ExitCode;
 use benches::processors::OneProcessor;
 use benches::waiting::Waiting;
 use benches::{Bench, Contest, Limits, Mode, program};
-use heap_meter::event::Syscall;
-use heap_meter::source::attach::{Attach, AttachError, Via};
-use heap_meter::story::Story;
+use heap_growth::Story;
+use memory_event::Syscall;
+use memtrace::attach::{Attach, AttachError, Via};
 
 const UNWATCHED: &str = "unwatched";
 const WATCHED: &str = "watched";

@@ -15,12 +15,12 @@ use std::time::Instant;
 use anyhow::Context;
 use benches::log::{self, Contents};
 use benches::{Bench, Contest, Limits, Mode, role};
-use heap_meter::event::Syscall;
+use heap_growth::Story;
 use heap_meter::report;
-use heap_meter::source::strace_log::StraceLog;
-use heap_meter::story::Story;
 use heap_meter::trace::{Source, Trace};
+use memory_event::Syscall;
 use serde_json::{Value, json};
+use strace_log::StraceLog;
 
 const NAME: &str = "explain/log";
 

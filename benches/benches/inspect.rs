@@ -15,9 +15,9 @@ use std::time::Instant;
 use anyhow::Context;
 use benches::waiting::Waiting;
 use benches::{Bench, Contest, Mode, role};
-use heap_meter::address_space::BreakState;
-use heap_meter::malloc::{Examination, Examiner};
-use heap_meter::process::Process;
+use procmem::address_space::BreakState;
+use procmem::process::Process;
+use ptmalloc::{Examination, Examiner};
 
 const ROLE: &str = "keep";
 /// Too large for a thread's cache, too small for a mapping of its own.

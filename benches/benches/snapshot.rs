@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use benches::role;
 use criterion::{BenchmarkId, Criterion};
-use heap_meter::address_space::AddressSpace;
-use heap_meter::snapshot::{Snapshot, Weigher};
 use memmap2::MmapMut;
+use procmem::address_space::AddressSpace;
+use procmem::snapshot::{Snapshot, Weigher};
 
 /// What the weighed processes hold: a name, bytes of memory, mappings beside those of any program.
 const HELD: [(&str, usize, usize); 3] = [

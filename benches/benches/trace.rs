@@ -12,9 +12,9 @@ use std::process::{Command, ExitCode};
 use benches::launched::{self, LAUNCH};
 use benches::processors::OneProcessor;
 use benches::{Bench, Contest, Limits, Mode, program, role};
-use heap_meter::source::launch::Launch;
-use heap_meter::story::tally::Tally;
-use heap_meter::target::{Stream, Target};
+use heap_growth::tally::Tally;
+use memtrace::launch::Launch;
+use memtrace::target::{Stream, Target};
 
 /// The calls that launch watches, in strace's words.
 #[cfg(target_arch = "x86_64")]

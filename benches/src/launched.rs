@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
+use heap_growth::Story;
 use heap_meter::report;
-use heap_meter::source::launch::Options;
-use heap_meter::stacks::Stacks;
-use heap_meter::story::Story;
-use heap_meter::target::Target;
 use heap_meter::trace::{Observer, Source, Trace};
+use memtrace::launch::Options;
+use memtrace::target::Target;
+use proc_unwind::Stacks;
 
 use crate::role;
 

@@ -155,9 +155,9 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use heap_meter::event::Syscall;
-    use heap_meter::source::strace_log::StraceLog;
-    use heap_meter::story::Story;
+    use heap_growth::Story;
+    use memory_event::Syscall;
+    use strace_log::StraceLog;
 
     #[test]
     fn what_was_written_is_what_is_read() {

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::process::Command;
 
-use heap_meter::target::Target;
+use memtrace::target::Target;
 
 const VARIABLE: &str = "BRKHOLE_BENCH_ROLE";
 

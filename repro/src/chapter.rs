@@ -1,8 +1,8 @@
 //! What a binary of the story has to say for itself.
 
 use crate::{Child, arm};
+use heap_diagnosis::Finding;
 use heap_meter::experiment::{Metric, Results};
-use heap_meter::finding::Finding;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;

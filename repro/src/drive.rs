@@ -11,8 +11,8 @@ use heap_meter::experiment::{
     Arm, Experiment, ExperimentError, Progress, Results, RunError, Stop, Store,
 };
 use heap_meter::report;
-use heap_meter::target::{Stream, Target};
 use indicatif::{ProgressBar, ProgressStyle};
+use memtrace::target::{Stream, Target};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::io::Write;

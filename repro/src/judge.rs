@@ -1,10 +1,10 @@
 //! What the figures of a run mean: metrics that chapters share, and the findings that follow.
 
 use crate::arm::{CONTROL, HOLE, SHARED};
+use heap_diagnosis::{Finding, Severity};
 use heap_meter::experiment::{ArmResults, Metric, Results, Run, Unit, metrics};
-use heap_meter::finding::{Finding, Severity};
 use heap_meter::statistics::median;
-use heap_meter::units::{Bytes, Seconds, thousands};
+use human_text::units::{Bytes, Seconds, thousands};
 
 /// Peaks that differ by less are called equal.
 const EQUAL_WITHIN: f64 = 0.02;

@@ -5,10 +5,10 @@ use suite as _;
 mod common;
 
 use common::{bundle, compared, glibc_version, json, needs_as_often_to_grow, runs, skipped};
-use heap_meter::event::{Call, Event, Syscall, What};
-use heap_meter::source::launch::Launch;
-use heap_meter::story::tally::Tally;
-use heap_meter::target::{Stream, Target};
+use heap_growth::tally::Tally;
+use memory_event::{Call, Event, Syscall, What};
+use memtrace::launch::Launch;
+use memtrace::target::{Stream, Target};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;

@@ -8,16 +8,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use heap_growth::growth::Layout;
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{
     Arm, Condition, Experiment, ExperimentError, Progress, Results, Stop, Store, StoreError,
     metrics,
 };
 use heap_meter::report::{self, chart};
-use heap_meter::source::launch::Stopped;
-use heap_meter::story::growth::Layout;
-use heap_meter::target::{Stream, Target};
 use indicatif::{ProgressBar, ProgressStyle};
+use memtrace::launch::Stopped;
+use memtrace::target::{Stream, Target};
 
 use crate::cli::{CompareArguments, Format};
 use crate::{output, signals};

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use flate2::bufread::MultiGzDecoder;
+use heap_growth::Story;
 use heap_meter::report::chart;
-use heap_meter::source::strace_log::{Finished, StraceLog};
-use heap_meter::story::Story;
 use heap_meter::trace::{Source, Trace};
 use indicatif::{ProgressBar, ProgressStyle};
+use strace_log::{Finished, StraceLog};
 
 use crate::cli::ExplainArguments;
 use crate::{map, output, remedy};

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use heap_meter::source::launch::Options;
-use heap_meter::story::growth::Growth;
+use heap_growth::growth::Growth;
+use memtrace::launch::Options;
 
 /// What became of the holes of a run.
 #[derive(Clone, Debug, Default)]

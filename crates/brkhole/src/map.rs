@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use heap_growth::growth::{Growth, Layout};
 use heap_meter::report::chart::{Panel, address_map};
-use heap_meter::story::growth::{Growth, Layout};
 
 use crate::output;
 

@@ -4,8 +4,8 @@ mod arenas;
 mod bundle;
 mod mappings;
 
-use heap_meter::finding::Finding;
-use heap_meter::story::Story;
+use heap_diagnosis::Finding;
+use heap_growth::Story;
 use heap_meter::trace::Trace;
 
 use crate::trim;

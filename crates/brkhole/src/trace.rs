@@ -7,8 +7,8 @@ mod launched;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use heap_growth::Story;
 use heap_meter::report::{chart, flame};
-use heap_meter::story::Story;
 use heap_meter::trace::Trace;
 
 use crate::cli::TraceArguments;

@@ -27,9 +27,9 @@ mod words;
 
 use std::process::ExitCode;
 
-use heap_meter::malloc::Examiner;
 use heap_meter::report::{printable, rows_csv};
-use heap_meter::stacks::Stacks;
+use proc_unwind::Stacks;
+use ptmalloc::Examiner;
 
 use crate::cli::{Format, TrimArguments};
 use crate::output;

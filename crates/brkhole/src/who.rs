@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use heap_meter::source::launch::Options;
-use heap_meter::stacks::Stacks;
+use memtrace::launch::Options;
+use proc_unwind::Stacks;
 
 /// The unwinder of a run. Its hooks are all called on the tracing thread, so nobody ever waits.
 #[derive(Clone)]

@@ -9,10 +9,10 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use common::{LOCATIONS, Nginx, compiled, installed, private_writable_bytes};
-use heap_meter::source::launch::Options;
-use heap_meter::story::Story;
-use heap_meter::story::growth::Kind;
-use heap_meter::target::{Stream, Target};
+use heap_growth::Story;
+use heap_growth::growth::Kind;
+use memtrace::launch::Options;
+use memtrace::target::{Stream, Target};
 
 /// Memory at the start of a program and at its end.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,8 +6,8 @@ use std::io::Read;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use heap_meter::source::attach::{Attach, Via};
-use heap_meter::story::{fallback::Fallback, tally::Tally};
+use heap_growth::{fallback::Fallback, tally::Tally};
+use memtrace::attach::{Attach, Via};
 
 struct Wishes {
     pid: i32,

@@ -3,9 +3,9 @@
 
 use std::process::ExitCode;
 
-use heap_meter::source::launch::Launch;
-use heap_meter::story::{fallback::Fallback, tally::Tally};
-use heap_meter::target::Target;
+use heap_growth::{fallback::Fallback, tally::Tally};
+use memtrace::launch::Launch;
+use memtrace::target::Target;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);

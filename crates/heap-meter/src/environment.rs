@@ -19,8 +19,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use machine::page_size_bytes;
-
 /// The machine, its kernel and its C library, and the settings that change how memory behaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
@@ -58,7 +56,7 @@ impl Environment {
             cpu: files::text("/proc/cpuinfo").and_then(|text| files::field(&text, "model name")),
             logical_cpus: machine::online_cpus(),
             memory_bytes: meminfo_bytes("MemTotal"),
-            page_size_bytes: page_size_bytes(),
+            page_size_bytes: procmem::page_size_bytes(),
             aslr: files::trimmed("/proc/sys/kernel/randomize_va_space")
                 .and_then(|value| Aslr::new(&value, machine::aslr_is_off_for_this_process())),
             thp: files::text("/sys/kernel/mm/transparent_hugepage/enabled")

@@ -4,7 +4,7 @@
 pub mod chart;
 mod csv;
 mod figure;
-#[cfg(feature = "stacks")]
+#[cfg(feature = "flame")]
 pub mod flame;
 mod json;
 mod malloc_table;
@@ -21,6 +21,6 @@ pub use rows::{Column, rows_csv, rows_table};
 pub use table::{experiment_heading, experiment_table, remarks};
 pub use text::wrapped;
 
-pub use crate::printable::printable;
+pub use human_text::printable;
 pub use trace_csv::trace_csv;
 pub use trace_table::trace_table;

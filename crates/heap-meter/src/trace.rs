@@ -9,14 +9,14 @@ use std::ffi::OsString;
 
 use serde::Serialize;
 
-use crate::event::Ending;
-use crate::finding::Finding;
-use crate::snapshot::Snapshot;
-use crate::source::launch::ObserverCost;
-use crate::story::Story;
-use crate::story::fallback::Fallback;
-use crate::story::growth::{FileGrowth, Growth, StackGrowth};
-use crate::story::tally::Tally;
+use heap_diagnosis::{Finding, trace_findings};
+use heap_growth::Story;
+use heap_growth::fallback::Fallback;
+use heap_growth::growth::{FileGrowth, Growth, StackGrowth};
+use heap_growth::tally::Tally;
+use memory_event::Ending;
+use memtrace::launch::ObserverCost;
+use procmem::snapshot::Snapshot;
 
 use logged::Logged;
 
@@ -209,7 +209,7 @@ impl Trace {
             fallback: fallback.then(|| story.fallback.clone()),
             address_space: story.growth.layout().as_ref().map(AddressSpaceReport::of),
             malloc: None,
-            findings: story.findings(),
+            findings: trace_findings(story),
             notes: logged.notes(),
             observer: None,
         }

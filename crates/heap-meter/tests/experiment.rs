@@ -7,7 +7,7 @@ use heap_meter::experiment::{
     Arm, Checkpoints, Experiment, ExperimentError, Metric, Results, RunError, Stop, Unit,
     observe_untraced,
 };
-use heap_meter::target::{Stream, Target};
+use memtrace::target::{Stream, Target};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

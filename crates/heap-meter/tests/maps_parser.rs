@@ -4,7 +4,7 @@ use suite as _;
 
 use std::io::BufReader;
 
-use heap_meter::address_space::{
+use procmem::address_space::{
     AddressSpace, Device, Mapping, Maps, MapsError, Permissions, parse_line,
 };
 

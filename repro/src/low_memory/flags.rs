@@ -3,7 +3,7 @@
 use super::case::{Case, Objects, VmMade};
 use crate::cli::Format;
 use clap::Parser;
-use heap_meter::units::{Bytes, NotBytes};
+use human_text::units::{Bytes, NotBytes};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -2,8 +2,8 @@
 
 use super::case::Case;
 use super::results::{CaseRow, LowMemoryResults, LuaRun, lua_bytes, rows, runs};
-use heap_meter::finding::{Finding, Severity};
-use heap_meter::units::{Bytes, thousands};
+use heap_diagnosis::{Finding, Severity};
+use human_text::units::{Bytes, thousands};
 
 /// What follows from the runs so far.
 pub(super) fn findings(results: &LowMemoryResults) -> Vec<Finding> {

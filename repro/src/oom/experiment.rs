@@ -11,7 +11,7 @@ use crate::arm::{CONTROL, HOLE, SHARED};
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{Stop, order, until_valid};
 use heap_meter::statistics::median;
-use heap_meter::units::thousands;
+use human_text::units::thousands;
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use crate::cli::Format;
 use clap::{Parser, ValueEnum};
-use heap_meter::units::{Bytes, NotBytes};
+use human_text::units::{Bytes, NotBytes};
 use serde::Serialize;
 use std::path::PathBuf;
 

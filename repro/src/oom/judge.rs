@@ -3,9 +3,9 @@
 use super::comparison::{COST, FIT};
 use super::results::{LimitInForce, LoadRun, OomArm, OomResults, RunEnd, arm, budget, loads, row};
 use crate::arm::{CONTROL, HOLE, SHARED};
-use heap_meter::finding::{Finding, Severity};
+use heap_diagnosis::{Finding, Severity};
 use heap_meter::statistics::median;
-use heap_meter::units::{Bytes, thousands};
+use human_text::units::{Bytes, thousands};
 
 /// Numbers of locations that differ by less are called equal.
 const EQUAL_WITHIN: f64 = 0.05;

@@ -9,8 +9,8 @@ use crate::memory_limit::MemoryCgroup;
 use crate::memory_limit::kernel_log::KernelLog;
 use anyhow::{Context, bail, ensure};
 use heap_meter::experiment::{Ended, RunError, Stop, observe_to_end};
-use heap_meter::limits::Limits;
-use heap_meter::process::Process;
+use procmem::limits::Limits;
+use procmem::process::Process;
 use std::cell::Cell;
 use std::os::unix::process::ExitStatusExt;
 
@@ -243,5 +243,5 @@ fn bytes_per_location(weighed: &[LoadWeight]) -> Option<f64> {
 fn resident_bytes(pid: i32) -> u64 {
     let stat = Process::open(pid).and_then(|process| process.stat());
     let pages = stat.map_or(0, |stat| stat.rss_pages);
-    pages * heap_meter::environment::page_size_bytes()
+    pages * procmem::page_size_bytes()
 }

@@ -160,7 +160,7 @@ fn resident_bytes() -> io::Result<u64> {
         .ok()
         .and_then(|line| line.split(' ').nth(1)?.parse::<u64>().ok());
     let pages = pages.ok_or(io::ErrorKind::InvalidData)?;
-    Ok(pages * heap_meter::environment::page_size_bytes())
+    Ok(pages * procmem::page_size_bytes())
 }
 
 /// Proves that the resource limit is in force: a kernel may have been told to ignore it.

@@ -1,8 +1,8 @@
 //! Looking into a process again and again.
 
-use heap_meter::malloc::{Examiner, State};
-use heap_meter::process::Process;
 use heap_meter::statistics::{median, quantile};
+use procmem::process::Process;
+use ptmalloc::{Examiner, State};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;

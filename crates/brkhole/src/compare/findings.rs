@@ -1,8 +1,8 @@
 //! What follows from the two arms.
 
+use heap_diagnosis::{Finding, Severity};
 use heap_meter::experiment::Results;
-use heap_meter::finding::{Finding, Severity};
-use heap_meter::units::{Bytes, thousands};
+use human_text::units::{Bytes, thousands};
 
 /// Memory is called kept when the blocked arm ends with so many times as much as the free one …
 const KEPT_RATIO: f64 = 1.2;

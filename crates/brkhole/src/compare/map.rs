@@ -1,10 +1,10 @@
 //! Where the command's memory lies in each arm, seen in one more run of each.
 
 use anyhow::Context;
-use heap_meter::event::{Event, Sink};
+use heap_growth::growth::{Growth, Layout};
 use heap_meter::experiment::{Arm, Stop};
-use heap_meter::source::launch::{Launch, Options};
-use heap_meter::story::growth::{Growth, Layout};
+use memory_event::{Event, Sink};
+use memtrace::launch::{Launch, Options};
 
 use super::HOLE;
 use crate::hole::Holes;

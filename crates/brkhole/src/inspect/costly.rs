@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use heap_meter::malloc::{Bound, Limits, Unknown};
-use heap_meter::process::Process;
+use procmem::process::Process;
+use ptmalloc::{Bound, Limits, Unknown};
 
 use super::inspected::Inspected;
 use super::look::Looker;

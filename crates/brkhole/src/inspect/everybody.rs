@@ -7,10 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::Context;
-use heap_meter::malloc::Limits;
-use heap_meter::process::{Process, Stat};
-use heap_meter::processor_time;
 use indicatif::{ProgressBar, ProgressStyle};
+use procmem::process::{Process, Stat};
+use procmem::processor_time;
+use ptmalloc::Limits;
 
 use super::costly::Shares;
 use super::inspected::{Inspected, Survey, Unread, Why};

@@ -1,8 +1,8 @@
 //! What is found in a process, and in all that were looked at.
 
-use heap_meter::address_space::BreakState;
-use heap_meter::finding::Finding;
-use heap_meter::malloc::{State, Unknown};
+use heap_diagnosis::Finding;
+use procmem::address_space::BreakState;
+use ptmalloc::{State, Unknown};
 use serde::Serialize;
 
 /// One process. This is the JSON of one, too.

@@ -1,10 +1,10 @@
 //! A look into one process.
 
-use heap_meter::diagnosis;
-use heap_meter::environment::page_size_bytes;
-use heap_meter::malloc::{Allocator, Examination, Examiner, Limits, Unknown};
-use heap_meter::process::{Process, ProcessError, Reason, Stat};
-use heap_meter::snapshot::{Snapshot, Weigher};
+use heap_diagnosis::process_findings;
+use procmem::page_size_bytes;
+use procmem::process::{Process, ProcessError, Reason, Stat};
+use procmem::snapshot::{Snapshot, Weigher};
+use ptmalloc::{Allocator, Examination, Examiner, Limits, Unknown};
 
 use super::inspected::{Inspected, Unread, Weight, Why};
 
@@ -76,7 +76,7 @@ impl Looker {
             libc: libc(&allocator, &others),
             allocator: allocator.as_ref().map(Allocator::to_string),
             other_allocators: others.iter().map(Allocator::to_string).collect(),
-            findings: diagnosis::findings(&heap, malloc.as_ref()),
+            findings: process_findings(&heap, malloc.as_ref()),
             heap,
             weight,
             malloc,

@@ -1,8 +1,8 @@
 //! Many processes as a table: a row each.
 
-use heap_meter::malloc::State;
 use heap_meter::report::{Column, rows_table, wrapped};
-use heap_meter::units::Bytes;
+use human_text::units::Bytes;
+use ptmalloc::State;
 
 use super::inspected::{Inspected, Survey};
 use super::text::{break_word, bytes, counted, told, unread_by_reason};

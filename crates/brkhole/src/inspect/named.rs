@@ -1,7 +1,7 @@
 //! Processes that were named: each is held from the first look to the last.
 
-use heap_meter::process::Process;
-use heap_meter::snapshot::Weigher;
+use procmem::process::Process;
+use procmem::snapshot::Weigher;
 
 use super::inspected::{Survey, Unread, Why};
 use super::look::{Looker, unread};

@@ -11,11 +11,11 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fs;
 
-use heap_meter::address_space::Mapping;
-use heap_meter::environment::page_size_bytes;
-use heap_meter::finding::{Finding, Severity};
-use heap_meter::process::{Process, Stat};
-use heap_meter::units::Bytes;
+use heap_diagnosis::{Finding, Severity};
+use human_text::units::Bytes;
+use procmem::address_space::Mapping;
+use procmem::page_size_bytes;
+use procmem::process::{Process, Stat};
 
 use super::inspected::Inspected;
 use super::pids::all_pids;

@@ -1,9 +1,9 @@
 //! One process as a table: itself, its break, its malloc, what was found.
 
-use heap_meter::address_space::Mapping;
-use heap_meter::malloc::{Arena, State};
 use heap_meter::report::{Column, printable, rows_table, wrapped};
-use heap_meter::units::{Bytes, thousands};
+use human_text::units::{Bytes, thousands};
+use procmem::address_space::Mapping;
+use ptmalloc::{Arena, State};
 
 use super::inspected::{Inspected, Weight};
 use super::text::{UNKNOWN, allocator, break_word, bytes, counted, told};

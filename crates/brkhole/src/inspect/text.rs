@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use heap_meter::finding::Finding;
+use heap_diagnosis::Finding;
 use heap_meter::report::{printable, wrapped};
-use heap_meter::units::{Bytes, thousands};
+use human_text::units::{Bytes, thousands};
 
 use super::inspected::{Inspected, Unread, Why};
 

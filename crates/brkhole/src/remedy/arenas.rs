@@ -1,8 +1,8 @@
 //! Whether fewer arenas would help: only where threads' arenas keep much that is free.
 
-use heap_meter::malloc::{Free, State};
 use heap_meter::trace::{MallocReport, Moment, Trace};
-use heap_meter::units::Bytes;
+use human_text::units::Bytes;
+use ptmalloc::{Free, State};
 
 /// So great a part of the threads' arenas, free, is worth a remedy, …
 const SHARE: f64 = 1.0 / 3.0;

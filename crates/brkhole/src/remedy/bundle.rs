@@ -2,9 +2,9 @@
 
 mod library;
 
-use heap_meter::finding::Finding;
-use heap_meter::story::Story;
-use heap_meter::story::growth::FileGrowth;
+use heap_diagnosis::{Finding, repeated_reading};
+use heap_growth::Story;
+use heap_growth::growth::FileGrowth;
 use heap_meter::trace::Trace;
 
 use library::Tls;
@@ -58,7 +58,7 @@ pub(super) fn tell(trace: &mut Trace, story: &Story) {
         if let Some(finding) = trace.findings.iter_mut().find(is_of_it) {
             finding.remedy = Some(said(&advised, &finding.kind));
         } else if story.growth.last_event().is_none() && file.most_opens_by_one >= OPENINGS {
-            let mut finding = story.repeated_reading(file);
+            let mut finding = repeated_reading(story, file);
             finding.remedy = Some(said(&advised, &finding.kind));
             trace.findings.push(finding);
         }

@@ -1,8 +1,8 @@
 //! Whose large mappings they are, where somebody knows.
 
-use heap_meter::malloc::Unknown;
 use heap_meter::trace::{MallocReport, Trace};
-use heap_meter::units::Bytes;
+use human_text::units::Bytes;
+use ptmalloc::Unknown;
 
 /// Libraries that bring a malloc of their own, by the beginning of their names.
 const ALLOCATORS: [&str; 5] = [

@@ -5,11 +5,11 @@ use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use heap_meter::process::Process;
-use heap_meter::source::attach::{self, Attach, Used, Watched};
-use heap_meter::story::Story;
+use heap_growth::Story;
 use heap_meter::trace::{Observer, Source, Trace};
 use indicatif::{ProgressBar, ProgressStyle};
+use memtrace::attach::{self, Attach, Used, Watched};
+use procmem::process::Process;
 
 use super::kept;
 use crate::cli::{TraceArguments, Via};

@@ -9,14 +9,14 @@ mod look;
 use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use heap_meter::environment::page_size_bytes;
-use heap_meter::finding::Finding;
-use heap_meter::malloc::Examiner;
-use heap_meter::process::Process;
-use heap_meter::source::launch::Stopped;
+use heap_diagnosis::Finding;
 use heap_meter::trace::{MallocReport, Moment, Trace};
-use heap_meter::units::{Bytes, thousands};
+use human_text::units::{Bytes, thousands};
 use look::Look;
+use memtrace::launch::Stopped;
+use procmem::page_size_bytes;
+use procmem::process::Process;
+use ptmalloc::Examiner;
 
 /// So many processes are told of beside the launched one.
 const OTHERS: usize = 4;

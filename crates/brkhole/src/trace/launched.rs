@@ -7,11 +7,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use anyhow::Context;
-use heap_meter::event::{Event, Sink, What};
-use heap_meter::source::launch::{Finished, Launch, Options};
-use heap_meter::story::Story;
-use heap_meter::target::Target;
+use heap_growth::Story;
 use heap_meter::trace::{Observer, Source, Trace};
+use memory_event::{Event, Sink, What};
+use memtrace::launch::{Finished, Launch, Options};
+use memtrace::target::Target;
 
 use super::kept::Kept;
 use crate::cli::TraceArguments;

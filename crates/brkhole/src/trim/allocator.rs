@@ -1,6 +1,6 @@
 //! Programs whose malloc isn't glibc's: what to do instead.
 
-use heap_meter::malloc::Allocator;
+use ptmalloc::Allocator;
 
 /// Why `malloc_trim` is of no use, and what is; `None` for glibc.
 pub(super) fn refusal(allocator: &Allocator) -> Option<String> {

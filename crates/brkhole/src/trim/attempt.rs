@@ -11,9 +11,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::Error;
-use heap_meter::malloc::{Examiner, State};
-use heap_meter::process::Process;
-use heap_meter::stacks::Stacks;
+use proc_unwind::Stacks;
+use procmem::process::Process;
+use ptmalloc::{Examiner, State};
 use remote_call::{CallError, Held, Options};
 
 use super::errno::Errno;

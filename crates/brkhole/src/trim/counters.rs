@@ -12,8 +12,8 @@ use std::fs;
 use std::hint::black_box;
 use std::io;
 
-use heap_meter::environment::page_size_bytes;
-use heap_meter::snapshot::fields;
+use procmem::page_size_bytes;
+use procmem::snapshot::fields;
 
 /// Pages that have to be counted one by one, in a row. Where counters are kept in parts they stay
 /// as they are for some 30 pages, and then rise by as many.

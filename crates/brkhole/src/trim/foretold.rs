@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use heap_meter::environment::page_size_bytes;
-use heap_meter::malloc::State;
+use procmem::page_size_bytes;
+use ptmalloc::State;
 
 /// To stop all threads, to look where they are, and to let them go.
 const ONCE: Duration = Duration::from_millis(2);
@@ -44,8 +44,8 @@ pub(super) fn hold(malloc: &State, threads: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use heap_meter::malloc::Examiner;
-    use heap_meter::process::Process;
+    use procmem::process::Process;
+    use ptmalloc::Examiner;
 
     #[test]
     fn it_grows_with_chunks_pages_and_threads() {

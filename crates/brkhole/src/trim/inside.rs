@@ -9,9 +9,9 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use heap_meter::address_space::AddressSpace;
-use heap_meter::process::Process;
-use heap_meter::stacks::{Chain, Stacks};
+use proc_unwind::{Chain, Stacks};
+use procmem::address_space::AddressSpace;
+use procmem::process::Process;
 use remote_call::Thread;
 
 use super::library::Library;
@@ -142,7 +142,7 @@ fn is_on_stack(process: &Process, from: u64, library: &Library) -> Option<bool> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use heap_meter::stacks::Call;
+    use proc_unwind::Call;
 
     fn library() -> Library {
         let others = std::iter::once(0x5000..0x5010).collect();

@@ -9,10 +9,10 @@ use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 
 use anyhow::{Context, anyhow, bail};
-use heap_meter::address_space::{AddressSpace, Mapping};
-use heap_meter::elf::{Function, SymbolTable, Symbols};
-use heap_meter::process::Process;
-use heap_meter::stacks::Stacks;
+use proc_unwind::Stacks;
+use procmem::address_space::{AddressSpace, Mapping};
+use procmem::elf::{Function, SymbolTable, Symbols};
+use procmem::process::Process;
 
 /// Functions of glibc's `malloc.o`, by which its place among the library's code is known; besides
 /// them those whose names begin with `malloc_`. Some versions have names that others don't.

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use heap_meter::malloc::{Examination, State};
-use heap_meter::process::Process;
-use heap_meter::snapshot::Snapshot;
+use procmem::process::Process;
+use procmem::snapshot::Snapshot;
+use ptmalloc::{Examination, State};
 
 use super::allocator;
 use super::attempt::{self, Tools};

@@ -1,6 +1,6 @@
 //! What became of one process.
 
-use heap_meter::malloc::State;
+use ptmalloc::State;
 use serde::Serialize;
 
 /// What became of one process; this is the JSON, too.

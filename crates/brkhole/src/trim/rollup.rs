@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use heap_meter::snapshot::fields;
+use procmem::snapshot::fields;
 
 /// More than the file has.
 const MOST_BYTES: usize = 4096;

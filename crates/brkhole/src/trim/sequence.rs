@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use heap_meter::address_space::AddressSpace;
-use heap_meter::malloc::{State, Unknown};
-use heap_meter::process::Process;
+use procmem::address_space::AddressSpace;
+use procmem::process::Process;
+use ptmalloc::{State, Unknown};
 use remote_call::Options;
 
 use super::attempt::{self, Attempt, Subject, Tools, Trimmed};

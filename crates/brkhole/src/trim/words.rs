@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use heap_meter::units::Seconds;
+use human_text::units::Seconds;
 
 use super::attempt::Tools;
 use super::inside::{How, Standing};

@@ -14,12 +14,22 @@ fn returnable(process: &Value) -> u64 {
 #[test]
 fn those_that_could_return_most_come_first() {
     let (fat, thin) = (Keeps::free(16384), Keeps::free(64));
-    let document = output(&["inspect", "--all", "--format", "json"]);
-    assert!(
-        document.status.success(),
-        "what can't be read is no failure"
-    );
-    let report: Value = serde_json::from_slice(&document.stdout).unwrap();
+    // Among many each has little time: on a busy machine it may take more than one look.
+    let known = |report: &Value, pid: i32| {
+        let mut processes = report.as_array().unwrap().iter();
+        let found = processes.find(|each| each["pid"] == pid).unwrap();
+        !found["malloc"]["returnable_bytes"].is_null()
+    };
+    let (document, report) = suite::waiting::until("both are known", || {
+        let document = output(&["inspect", "--all", "--format", "json"]);
+        assert!(
+            document.status.success(),
+            "what can't be read is no failure"
+        );
+        let report: Value = serde_json::from_slice(&document.stdout).unwrap();
+        let both = known(&report, fat.pid()) && known(&report, thin.pid());
+        both.then_some((document, report))
+    });
     let processes = report.as_array().unwrap();
     let place = |pid: i32| processes.iter().position(|each| each["pid"] == pid);
     let (first, second) = (place(fat.pid()).unwrap(), place(thin.pid()).unwrap());

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::process::Command;
 
-use heap_meter::address_space::AddressSpace;
+use procmem::address_space::AddressSpace;
 
 use crate::common::{brkhole, compiled, installed, skipped};
 use crate::harness::{Target, figure, refused_by, reports, reports_of, trimmed};

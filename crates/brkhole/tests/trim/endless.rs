@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use heap_meter::address_space::AddressSpace;
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSegment, ObjectSymbol};
+use procmem::address_space::AddressSpace;
 use suite::waiting::eventually;
 
 use crate::common::{brkhole, compiled, skipped};
@@ -74,7 +74,7 @@ impl Library {
     fn mend(&self, target: &Target) {
         let space = AddressSpace::of(target.pid()).unwrap();
         let library = self.directory.path().join("libc.so.6");
-        let holds = |mapping: &&heap_meter::address_space::Mapping| {
+        let holds = |mapping: &&procmem::address_space::Mapping| {
             let range = mapping.offset..mapping.offset + mapping.length_bytes();
             mapping.path().as_deref() == Some(&library) && range.contains(&self.offset)
         };

@@ -7,21 +7,6 @@
 //! static string.
 #![allow(unsafe_code)]
 
-use std::sync::LazyLock;
-
-/// Size of a page in bytes.
-///
-/// # Panics
-///
-/// Never in practice: POSIX requires the C library to know it.
-#[must_use]
-pub fn page_size_bytes() -> u64 {
-    // Asked for at every memory call that is told.
-    static BYTES: LazyLock<u64> =
-        LazyLock::new(|| configured(libc::_SC_PAGESIZE).expect("sysconf(3) knows the page size"));
-    *BYTES
-}
-
 /// Processors that are online.
 pub(super) fn online_cpus() -> Option<u64> {
     configured(libc::_SC_NPROCESSORS_ONLN)

@@ -5,7 +5,7 @@ use super::results::Results;
 use super::run::{Watched, Weighed, observe_traced, untraced};
 use super::run_error::RunError;
 use super::stop::Stop;
-use crate::malloc::Examiner;
+use ptmalloc::Examiner;
 
 /// Runs one process of an arm, in either of two ways.
 pub(super) trait Observer {

@@ -8,7 +8,7 @@ use super::results::{ArmResults, Results, Run};
 use super::run::{Watched, Weighed};
 use super::stop::Stop;
 use crate::environment::Environment;
-use crate::target::Target;
+use memtrace::target::Target;
 use std::collections::BTreeMap;
 
 /// One variant of the experiment.

@@ -2,12 +2,12 @@
 
 use super::comparison::Comparison;
 use crate::environment::Environment;
-use crate::finding::Finding;
-use crate::malloc::State;
-use crate::snapshot::Snapshot;
-use crate::story::break_moves::BreakMoves;
-use crate::story::fallback::Fallback;
-use crate::story::tally::Counts;
+use heap_diagnosis::Finding;
+use heap_growth::break_moves::BreakMoves;
+use heap_growth::fallback::Fallback;
+use heap_growth::tally::Counts;
+use procmem::snapshot::Snapshot;
+use ptmalloc::State;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

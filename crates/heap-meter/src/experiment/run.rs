@@ -8,15 +8,15 @@ use super::run_error::{EndingText, RunError};
 use super::session::{Session, Weight, serve};
 use super::socket::connected;
 use super::stop::{Stop, TICK};
-use crate::event::Ending;
-use crate::malloc::Examiner;
-use crate::snapshot::Weigher;
-use crate::source::launch::Launch;
-use crate::source::launch::ptrace::open_pidfd;
-use crate::story::break_moves::BreakMoves;
-use crate::story::fallback::Fallback;
-use crate::story::tally::{Counts, Tally};
-use crate::target::Target;
+use heap_growth::break_moves::BreakMoves;
+use heap_growth::fallback::Fallback;
+use heap_growth::tally::{Counts, Tally};
+use memory_event::Ending;
+use memtrace::launch::Launch;
+use memtrace::target::Target;
+use procmem::pidfd_open;
+use procmem::snapshot::Weigher;
+use ptmalloc::Examiner;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::os::fd::AsFd;
@@ -243,7 +243,7 @@ impl Drop for KilledOnDrop {
 
 fn wait_until_stopped(child: &mut Child, stop: &Stop) -> Result<ExitStatus, RunError> {
     // The socket is closed by now, so the end is near: what is left is the program's exit.
-    let end = open_pidfd(child.id().cast_signed())?;
+    let end = pidfd_open(child.id().cast_signed())?;
     let milliseconds = PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO);
     loop {
         if let Some(status) = child.try_wait()? {

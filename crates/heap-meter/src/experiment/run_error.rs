@@ -1,8 +1,8 @@
 //! Why a run has no result.
 
-use crate::event::Ending;
-use crate::snapshot::SnapshotError;
-use crate::source::launch::LaunchError;
+use memory_event::Ending;
+use memtrace::launch::LaunchError;
+use procmem::snapshot::SnapshotError;
 use std::io;
 
 /// Why a run has no result.

@@ -5,13 +5,13 @@ use super::results::{Checkpoint, Traced};
 use super::run::{Watched, Weighed};
 use super::run_error::RunError;
 use super::stop::{Stop, TICK};
-use crate::event::{Ending, Event, What};
-use crate::snapshot::Snapshot;
-use crate::source::launch::{Finished, Launch, Options, Stopped, Watch};
-use crate::story::break_moves::BreakMoves;
-use crate::story::fallback::Fallback;
-use crate::story::tally::{Counts, Tally};
-use crate::target::Target;
+use heap_growth::break_moves::BreakMoves;
+use heap_growth::fallback::Fallback;
+use heap_growth::tally::{Counts, Tally};
+use memory_event::{Ending, Event, What};
+use memtrace::launch::{Finished, Launch, Options, Stopped, Watch};
+use memtrace::target::Target;
+use procmem::snapshot::Snapshot;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -184,7 +184,7 @@ fn with_condition(options: Options, condition: Option<&Condition>, shared: &Shar
 /// Waits for the end, or brings it about.
 fn finish<S>(launch: Launch<S>, stop: &Stop) -> Result<Finished<S>, RunError>
 where
-    S: crate::event::Sink + Send + 'static,
+    S: memory_event::Sink + Send + 'static,
 {
     while !launch.ends_within(TICK) {
         if stop.is_wanted() {

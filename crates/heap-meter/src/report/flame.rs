@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::printable::is_printable;
+use human_text::is_printable;
 use inferno::flamegraph::{self, Options};
 
 /// Why there is no flame graph.

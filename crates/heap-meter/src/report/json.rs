@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::experiment::Results;
-use crate::story::growth::Layout;
 use crate::trace::{AddressSpaceReport, Trace};
+use heap_growth::growth::Layout;
 
 /// The results as indented JSON, with a newline at the end.
 ///

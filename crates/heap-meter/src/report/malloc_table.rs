@@ -3,10 +3,10 @@
 use comfy_table::Cell;
 
 use super::text::{lines_of, plain_table, right, wrapped};
-use crate::malloc::State;
-use crate::printable::printable;
 use crate::trace::{MallocReport, Moment};
-use crate::units::{Bytes, thousands};
+use human_text::printable;
+use human_text::units::{Bytes, thousands};
+use ptmalloc::State;
 
 /// A row for each process, and below the table what the figures can't say.
 pub(super) fn malloc_table(reports: &[MallocReport]) -> String {
@@ -75,7 +75,7 @@ fn gave_up(state: &State) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::malloc::{Arena, Free, Mmapped};
+    use ptmalloc::{Arena, Free, Mmapped};
 
     fn report(state: Option<State>, unknown: Option<&str>) -> MallocReport {
         MallocReport {

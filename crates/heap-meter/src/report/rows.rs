@@ -4,7 +4,7 @@ use comfy_table::Cell;
 use serde::Serialize;
 
 use super::text::{lines_of, plain_table, right};
-use crate::printable::printable;
+use human_text::printable;
 
 /// A column of [`rows_table`], with what stands above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

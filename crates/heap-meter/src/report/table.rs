@@ -4,8 +4,8 @@ use super::figure::{in_unit, ratio};
 use super::text::{right, sizes, wrapped};
 use crate::experiment::{ArmResults, Comparison, Results, Run};
 use crate::statistics::{RatioOfMedians, median};
-use crate::units::{Seconds, thousands};
 use comfy_table::{Cell, Table};
+use human_text::units::{Seconds, thousands};
 use std::fmt::Write;
 
 /// The results: what ran, each metric in each arm, the fallback's sizes, what observing cost, what

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::story::fallback::Fallback;
-use crate::story::growth::Kind;
 use crate::trace::Trace;
+use heap_growth::fallback::Fallback;
+use heap_growth::growth::Kind;
 
 #[derive(Serialize)]
 struct Row<'a> {

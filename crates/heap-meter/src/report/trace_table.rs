@@ -4,14 +4,14 @@ use comfy_table::Cell;
 
 use super::malloc_table::malloc_table;
 use super::text::{lines_of, plain_table, right, sizes, wrapped};
-use crate::printable::printable;
+use human_text::printable;
 use nix::sys::signal::Signal;
 
-use crate::event::Ending;
-use crate::finding::Finding;
-use crate::story::growth::Kind;
 use crate::trace::{ByStack, KeptOpen, Source, Trace};
-use crate::units::{Bytes, Seconds, thousands};
+use heap_diagnosis::Finding;
+use heap_growth::growth::Kind;
+use human_text::units::{Bytes, Seconds, thousands};
+use memory_event::Ending;
 
 /// So many files are shown; JSON and CSV have all.
 const FILES: usize = 10;

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::story::growth::{Blocker, ByKind, Kind, Layout};
+use heap_growth::growth::{Blocker, ByKind, Kind, Layout};
 
 /// So many parts are reported; when there are more, those closest to each other are taken together.
 const MOST_PARTS: usize = 1000;

@@ -4,9 +4,9 @@
 use serde::{Serialize, Serializer};
 
 use super::Source;
-use crate::event::Syscall;
-use crate::story::growth::{ByKind, Kind};
-use crate::story::tally::Tally;
+use heap_growth::growth::{ByKind, Kind};
+use heap_growth::tally::Tally;
+use memory_event::Syscall;
 
 /// Files that were opened so often, with no closing in the log, were closed without its being
 /// logged.

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde::Serialize;
 
-use crate::malloc::{Examination, State};
+use ptmalloc::{Examination, State};
 
 /// When a process was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

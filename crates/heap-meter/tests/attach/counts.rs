@@ -5,9 +5,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use heap_meter::event::{Ending, Event, Syscall, What};
-use heap_meter::source::attach::{Note, Used, Via};
-use heap_meter::story::tally::Counts;
+use heap_growth::tally::Counts;
+use memory_event::{Ending, Event, Syscall, What};
+use memtrace::attach::{Note, Used, Via};
 
 use super::harness::{Subject, attach, counted, mapped, ways};
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
-use heap_meter::event::{Event, Syscall, What};
-use heap_meter::source::attach::{Attach, Used, Via, Watched};
-use heap_meter::story::tally::Counts;
+use heap_growth::tally::Counts;
+use memory_event::{Event, Syscall, What};
+use memtrace::attach::{Attach, Used, Via, Watched};
 
 pub use suite::waiting::eventually;
 use suite::waiting::{Patient, children, ended, lines};

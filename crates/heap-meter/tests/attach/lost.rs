@@ -1,10 +1,10 @@
 //! Records that find no room are counted, not passed over.
 
-use heap_meter::source::attach::{Attach, Via};
-use heap_meter::story::tally::Tally;
+use heap_growth::tally::Tally;
+use memtrace::attach::{Attach, Via};
 
 use super::harness::{Subject, ways};
-use heap_meter::event::Syscall;
+use memory_event::Syscall;
 
 /// Calls of the program's part `flood`.
 const CALLS: u64 = 40_000;
@@ -15,7 +15,7 @@ fn what_overflows_is_counted() {
         return;
     }
     let mut subject = Subject::new(&["flood"]);
-    let slow = |_: &heap_meter::event::Event| {
+    let slow = |_: &memory_event::Event| {
         std::thread::sleep(std::time::Duration::from_micros(200));
     };
     let sink = (Tally::default(), slow);

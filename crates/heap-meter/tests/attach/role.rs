@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use heap_meter::source::attach::{Attach, Via};
+use memtrace::attach::{Attach, Via};
 
 /// Begins the lines that the watcher says.
 const MARK: &str = "watcher: ";

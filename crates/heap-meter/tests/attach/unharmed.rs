@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::process::{Command, Stdio};
 
-use heap_meter::event::{Event, What};
-use heap_meter::source::attach::Attach;
+use memory_event::{Event, What};
+use memtrace::attach::Attach;
 
 use super::harness::{Subject, attach, eventually, mapped, state, ways};
 use super::role;

@@ -5,13 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use heap_meter::address_space::AddressSpace;
-use heap_meter::event::{
+use heap_growth::Story;
+use heap_meter::report;
+use heap_meter::trace::{Source, Trace};
+use memory_event::{
     Call, Ending, Event, Memory, Refusal, Resource, Sink, SoftLimit, Stack, Syscall, What,
 };
-use heap_meter::report;
-use heap_meter::story::Story;
-use heap_meter::trace::{Source, Trace};
+use procmem::address_space::AddressSpace;
 
 /// Addresses and lengths at which something begins or ends, and flags.
 const NUMBERS: [u64; 16] = [
@@ -204,7 +204,7 @@ pub fn check(events: &[Event]) {
     for file in story.growth.by_file() {
         let openings = &file.openings;
         assert!(openings.grown <= openings.ended && openings.ended <= file.opens);
-        let _ = story.repeated_reading(file).to_string();
+        let _ = heap_diagnosis::repeated_reading(&story, file).to_string();
     }
     if let Some(layout) = story.growth.layout() {
         assert!(layout.parts.iter().all(|part| !part.range.is_empty()));

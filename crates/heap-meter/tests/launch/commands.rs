@@ -9,8 +9,8 @@ use heap_meter::environment::Environment;
 use heap_meter::experiment::{
     Arm, Condition, Experiment, ExperimentError, Results, Run, Stop, metrics,
 };
-use heap_meter::source::launch::Stopped;
-use heap_meter::target::Target;
+use memtrace::launch::Stopped;
+use memtrace::target::Target;
 
 use super::harness::{compiled, is_root, target};
 

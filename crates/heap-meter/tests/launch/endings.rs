@@ -1,8 +1,8 @@
 //! Exit status and death pass through, and an untraced run tells the same.
 
-use heap_meter::event::{Ending, Syscall};
-use heap_meter::source::launch::Launch;
-use heap_meter::story::tally::Tally;
+use heap_growth::tally::Tally;
+use memory_event::{Ending, Syscall};
+use memtrace::launch::Launch;
 
 use super::harness::{compiled, eventually, is_alive, target, watch};
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use heap_meter::event::{Call, Event, Syscall, What};
+use memory_event::{Call, Event, Syscall, What};
 
-use heap_meter::target::Stream;
+use memtrace::target::Stream;
 
 use super::harness::{compiled, target, watch};
 

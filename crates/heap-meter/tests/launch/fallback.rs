@@ -3,9 +3,9 @@
 use crate::skipped::skipped;
 use std::process::Command;
 
-use heap_meter::event::Syscall;
-use heap_meter::story::fallback::Fallback;
-use heap_meter::story::tally::Tally;
+use heap_growth::fallback::Fallback;
+use heap_growth::tally::Tally;
+use memory_event::Syscall;
 
 use super::harness::{compiled, target, watch};
 

@@ -3,9 +3,9 @@
 use crate::skipped::skipped;
 use std::process::Command;
 
-use heap_meter::event::{Ending, Syscall};
-use heap_meter::source::launch::Note;
-use heap_meter::story::tally::Tally;
+use heap_growth::tally::Tally;
+use memory_event::{Ending, Syscall};
+use memtrace::launch::Note;
 
 use super::harness::{executable_copy, target, watch};
 

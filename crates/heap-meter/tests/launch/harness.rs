@@ -7,10 +7,10 @@ use std::path::PathBuf;
 pub use suite::place::executable_copy;
 pub use suite::waiting::eventually;
 
-use heap_meter::event::{Sink, Syscall};
-use heap_meter::source::launch::{Finished, Launch, Note};
-use heap_meter::story::tally::{Counts, Tally};
-use heap_meter::target::{Stream, Target};
+use heap_growth::tally::{Counts, Tally};
+use memory_event::{Sink, Syscall};
+use memtrace::launch::{Finished, Launch, Note};
+use memtrace::target::{Stream, Target};
 
 /// Calls whose counts must be strace's.
 pub const COMPARED: [Syscall; 11] = [

@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, mpsc};
 
-use heap_meter::event::{Ending, Event, Stack, Syscall, What};
-use heap_meter::source::launch::{Options, Stopped, Watch};
-use heap_meter::story::tally::Tally;
+use heap_growth::tally::Tally;
+use memory_event::{Ending, Event, Stack, Syscall, What};
+use memtrace::launch::{Options, Stopped, Watch};
 
 use super::harness::{compiled, is_alive, target, watch};
 

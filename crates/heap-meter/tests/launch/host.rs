@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
-use heap_meter::event::{Event, What};
-use heap_meter::source::launch::Launch;
+use memory_event::{Event, What};
+use memtrace::launch::Launch;
 use suite::waiting::{children, lines};
 
 use super::harness::{compiled, eventually, is_alive, target, watch};

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 
-use heap_meter::event::{Ending, Event, What};
-use heap_meter::snapshot::Snapshot;
-use heap_meter::source::launch::{Finished, Options, Stopped, Watch};
-use heap_meter::target::Target;
+use memory_event::{Ending, Event, What};
+use memtrace::launch::{Finished, Options, Stopped, Watch};
+use memtrace::target::Target;
+use procmem::snapshot::Snapshot;
 
 use super::harness::{compiled, target};
 

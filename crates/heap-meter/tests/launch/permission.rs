@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use heap_meter::source::launch::Note;
-use heap_meter::target::Stream;
+use memtrace::launch::Note;
+use memtrace::target::Stream;
 
 use super::harness::{compiled, executable_copy, target, watch};
 use super::role;

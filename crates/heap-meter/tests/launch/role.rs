@@ -6,11 +6,11 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use heap_meter::event::Syscall;
-use heap_meter::source::launch::{Launch, Options, Watch};
-use heap_meter::story::tally::Tally;
+use heap_growth::tally::Tally;
+use memory_event::Syscall;
+use memtrace::launch::{Launch, Options, Watch};
 
-use heap_meter::target::Target;
+use memtrace::target::Target;
 
 use super::harness;
 

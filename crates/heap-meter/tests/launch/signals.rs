@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use heap_meter::event::Ending;
-use heap_meter::source::launch::Launch;
+use memory_event::Ending;
+use memtrace::launch::Launch;
 
 use super::harness::{compiled, eventually, is_alive, target, watch};
 

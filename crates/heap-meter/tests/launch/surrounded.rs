@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::mpsc;
 
-use heap_meter::event::{Event, Refusal, Syscall, What};
-use heap_meter::source::launch::Options;
+use memory_event::{Event, Refusal, Syscall, What};
+use memtrace::launch::Options;
 
 use super::harness::{compiled, target, watch};
 

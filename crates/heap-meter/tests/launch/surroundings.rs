@@ -5,8 +5,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use heap_meter::source::launch::{Launch, LaunchError};
-use heap_meter::target::{Stream, Target};
+use memtrace::launch::{Launch, LaunchError};
+use memtrace::target::{Stream, Target};
 
 use super::harness::{executable_copy, target, watch};
 

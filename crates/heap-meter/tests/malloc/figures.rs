@@ -2,14 +2,14 @@
 
 use std::process::Command;
 
-use heap_meter::malloc::{Free, Mmapped, State};
+use ptmalloc::{Free, Mmapped, State};
 
 use super::compiled::compiled;
 use super::installed::installed;
 use super::target::{Target, quiet};
 
 fn sum(state: &State, of: fn(&Free) -> u64) -> u64 {
-    let free = |arena: &heap_meter::malloc::Arena| of(arena.free.as_ref().unwrap());
+    let free = |arena: &ptmalloc::Arena| of(arena.free.as_ref().unwrap());
     state.arenas.iter().map(free).sum()
 }
 

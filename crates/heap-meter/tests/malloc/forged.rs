@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use heap_meter::malloc::{Bound, Examination, State, Unknown};
+use ptmalloc::{Bound, Examination, State, Unknown};
 
 use super::compiled::compiled;
 use super::target::Target;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use heap_meter::malloc::{Allocator, Unknown};
+use ptmalloc::{Allocator, Unknown};
 
 use super::compiled::compiled;
 use super::installed::installed;
@@ -122,10 +122,7 @@ fn go_is_named() {
 }
 
 /// Until something is so; a program that just began has no libraries yet.
-fn eventually(
-    target: &mut Target,
-    wanted: impl Fn(&heap_meter::malloc::Examination) -> bool,
-) -> bool {
+fn eventually(target: &mut Target, wanted: impl Fn(&ptmalloc::Examination) -> bool) -> bool {
     (0..500).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(20));
         assert_eq!(target.child.try_wait().unwrap(), None, "it ended");

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use heap_meter::malloc::{Examiner, Unknown};
-use heap_meter::process::Process;
+use procmem::process::Process;
+use ptmalloc::{Examiner, Unknown};
 
 use super::compiled::compiled;
 use super::target::Target;

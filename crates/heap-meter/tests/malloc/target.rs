@@ -4,9 +4,9 @@ use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::process::Command;
 
-use heap_meter::malloc::{Examination, Examiner, State};
-use heap_meter::process::Process;
-use heap_meter::snapshot::Snapshot;
+use procmem::process::Process;
+use procmem::snapshot::Snapshot;
+use ptmalloc::{Examination, Examiner, State};
 
 use super::answering::Answering;
 use super::compiled::compiled;

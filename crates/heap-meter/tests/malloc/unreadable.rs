@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use suite::waiting::eventually;
 
-use heap_meter::malloc::{Examiner, Unknown};
-use heap_meter::process::Process;
+use procmem::process::Process;
+use ptmalloc::{Examiner, Unknown};
 
 use super::compiled::compiled;
 use super::skipped::skipped;

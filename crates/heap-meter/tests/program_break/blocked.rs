@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use heap_meter::address_space::GLIBC_GROWTH_STEP_BYTES;
-use heap_meter::finding::{Finding, Severity};
+use heap_diagnosis::{Finding, Severity};
+use procmem::address_space::GLIBC_GROWTH_STEP_BYTES;
 
 use super::harness::{MIB, Scene, about_the_break, scene_program, scene_with};
 use super::skipped::skipped;

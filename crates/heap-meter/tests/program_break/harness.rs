@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use heap_meter::address_space::{AddressSpace, BreakState, FoundBy};
-use heap_meter::diagnosis;
-use heap_meter::finding::Finding;
-use heap_meter::malloc::{Examiner, State};
-use heap_meter::process::Process;
+use heap_diagnosis::Finding;
+use heap_diagnosis::process_findings;
+use procmem::address_space::{AddressSpace, BreakState, FoundBy};
+use procmem::process::Process;
+use ptmalloc::{Examiner, State};
 
 use crate::answering::Answering;
 use crate::compiled::compiled;
@@ -54,7 +54,7 @@ impl Running {
     }
 
     pub fn findings(&self) -> Vec<Finding> {
-        diagnosis::findings(&self.break_state(), Some(&self.malloc()))
+        process_findings(&self.break_state(), Some(&self.malloc()))
     }
 }
 

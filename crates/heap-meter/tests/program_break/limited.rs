@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use heap_meter::address_space::GLIBC_GROWTH_STEP_BYTES;
-use heap_meter::diagnosis;
-use heap_meter::finding::{Finding, Severity};
+use heap_diagnosis::process_findings;
+use heap_diagnosis::{Finding, Severity};
+use procmem::address_space::GLIBC_GROWTH_STEP_BYTES;
 
 use super::harness::{MIB, Scene, scene_program};
 use super::installed::installed;
@@ -39,7 +39,7 @@ fn counted(scene: &Scene, name: &str) -> u64 {
 }
 
 fn only(scene: &Scene) -> Finding {
-    let mut findings = diagnosis::findings(&scene.state(), None);
+    let mut findings = process_findings(&scene.state(), None);
     assert_eq!(findings.len(), 1, "{findings:#?}");
     findings.remove(0)
 }
@@ -79,7 +79,7 @@ fn a_limit_is_near_before_it_is_reached() {
     assert!((20 * MIB..25 * MIB).contains(&limit), "{limit}");
 
     let far = under("-d", data, 100 * 1024);
-    assert_eq!(diagnosis::findings(&far.state(), None), []);
+    assert_eq!(process_findings(&far.state(), None), []);
 }
 
 #[test]

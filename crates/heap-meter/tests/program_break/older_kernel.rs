@@ -1,8 +1,8 @@
 //! A kernel without `PROCMAP_QUERY`, as a seccomp filter makes this one look to a thread.
 
-use heap_meter::address_space::{AddressSpace, BreakState, FoundBy};
-use heap_meter::malloc::{Examination, Examiner};
-use heap_meter::process::Process;
+use procmem::address_space::{AddressSpace, BreakState, FoundBy};
+use procmem::process::Process;
+use ptmalloc::{Examination, Examiner};
 
 use super::harness::{Scene, same_answer};
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use heap_meter::diagnosis;
-use heap_meter::malloc::Examiner;
+use heap_diagnosis::process_findings;
+use ptmalloc::Examiner;
 
 use super::compiled::compiled;
 use super::harness::{Running, about_the_break, scene_with};
@@ -22,7 +22,7 @@ fn nothing_is_said(command: &mut Command) {
     come_to_rest(running.pid(), &program);
     let state = running.break_state();
     let examination = Examiner::new().examine(&running.process());
-    let findings = diagnosis::findings(&state, examination.state.as_ref().ok());
+    let findings = process_findings(&state, examination.state.as_ref().ok());
     assert_eq!(
         about_the_break(&findings),
         [""; 0],

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use heap_meter::stacks::{Chain, Stacks};
+use proc_unwind::{Chain, Stacks};
 
 use crate::frames::LARGE_BYTES;
 use crate::harness::{Stop, compiled, registers, traced};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use heap_meter::stacks::Stacks;
+use proc_unwind::Stacks;
 
 use crate::frames::{LARGE_BYTES, from, large_blocks};
 use crate::harness::compiled;

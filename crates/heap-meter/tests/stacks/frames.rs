@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use heap_meter::event::Stack;
-use heap_meter::stacks::{MOST_FRAMES, Stacks};
+use memory_event::Stack;
+use proc_unwind::{MOST_FRAMES, Stacks};
 
 use crate::harness::{compiled, traced};
 use crate::skipped::skipped;

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use heap_meter::event::{Event, Syscall, What};
-use heap_meter::source::launch::Options;
-use heap_meter::stacks::Stacks;
-use heap_meter::target::Target;
+use memory_event::{Event, Syscall, What};
+use memtrace::launch::Options;
+use memtrace::target::Target;
+use proc_unwind::Stacks;
 
 use crate::frames::{LARGE_BYTES, from};
 use crate::harness::compiled;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use heap_meter::stacks::Stacks;
+use proc_unwind::Stacks;
 
 use crate::harness::{compiled, traced};
 use crate::skipped::skipped;

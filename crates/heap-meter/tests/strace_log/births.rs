@@ -1,10 +1,10 @@
 //! New threads and processes that speak before the call that made them comes back: up to strace 5
 //! `clone` tells what it makes when it has returned.
 
-use heap_meter::event::{Event, Syscall, What};
-use heap_meter::source::strace_log::{Finished, Note, StraceLog};
-use heap_meter::story::Story;
-use heap_meter::story::growth::Kind;
+use heap_growth::Story;
+use heap_growth::growth::Kind;
+use memory_event::{Event, Syscall, What};
+use strace_log::{Finished, Note, StraceLog};
 
 use super::read;
 

@@ -1,9 +1,9 @@
 //! Logs that something happened to: nothing that is in them can stop the reader.
 
+use heap_growth::Story;
 use heap_meter::report;
-use heap_meter::source::strace_log::StraceLog;
-use heap_meter::story::Story;
 use heap_meter::trace::{Source, Trace};
+use strace_log::StraceLog;
 
 use super::{births, foreign, wrapped};
 

@@ -1,8 +1,8 @@
 //! Logs of other tracers: read rightly, or refused by their name, never half read.
 
-use heap_meter::event::{Syscall, What};
-use heap_meter::source::strace_log::{LogError, StraceLog};
-use heap_meter::story::tally::{Counts, Tally};
+use heap_growth::tally::{Counts, Tally};
+use memory_event::{Syscall, What};
+use strace_log::{LogError, StraceLog};
 
 use super::read;
 
@@ -172,7 +172,7 @@ fn qemus_is_read() {
     assert_eq!(finished.unread.count, 0, "{:?}", finished.unread);
     let mut tally = Tally::default();
     for event in &finished.sink {
-        heap_meter::event::Sink::take(&mut tally, event);
+        memory_event::Sink::take(&mut tally, event);
     }
     let counts = |calls, failed| Counts { calls, failed };
     assert_eq!(tally.get(Syscall::Openat), counts(2, 1));

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use heap_meter::event::{Call, Ending, Event, Sink, Syscall, What};
-use heap_meter::source::strace_log::{Finished, Note};
-use heap_meter::story::fallback::Fallback;
-use heap_meter::story::tally::Tally;
+use heap_growth::fallback::Fallback;
+use heap_growth::tally::Tally;
+use memory_event::{Call, Ending, Event, Sink, Syscall, What};
+use strace_log::{Finished, Note};
 
 use super::read;
 
@@ -31,9 +31,8 @@ fn told<S: Sink + Default>(events: &[Event]) -> S {
 
 fn counts(events: &[Event]) -> BTreeMap<&'static str, (u64, u64)> {
     let tally: Tally = told(events);
-    let pair = |(name, counts): (_, heap_meter::story::tally::Counts)| {
-        (name, (counts.calls, counts.failed))
-    };
+    let pair =
+        |(name, counts): (_, heap_growth::tally::Counts)| (name, (counts.calls, counts.failed));
     tally.by_name().into_iter().map(pair).collect()
 }
 

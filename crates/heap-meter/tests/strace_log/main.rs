@@ -17,8 +17,8 @@ mod skipped;
 mod together;
 mod wrapped;
 
-use heap_meter::event::{Event, What};
-use heap_meter::source::strace_log::{Finished, StraceLog};
+use memory_event::{Event, What};
+use strace_log::{Finished, StraceLog};
 
 /// Reads a log that must be one.
 fn read(name: &str, log: &[u8]) -> Finished<Vec<Event>> {

@@ -1,11 +1,12 @@
 //! One run, told by the launcher and told by a log of it, is one story.
 
-use heap_meter::event::{Event, Sink, What};
-use heap_meter::source::launch::Launch;
-use heap_meter::source::strace_log::Writer;
-use heap_meter::story::Story;
-use heap_meter::story::growth::Kind;
-use heap_meter::target::{Stream, Target};
+use heap_diagnosis::trace_findings;
+use heap_growth::Story;
+use heap_growth::growth::Kind;
+use memory_event::{Event, Sink, What};
+use memtrace::launch::Launch;
+use memtrace::target::{Stream, Target};
+use strace_log::Writer;
 
 use crate::read;
 
@@ -55,8 +56,7 @@ fn the_launcher_and_a_log_tell_the_same() {
     assert_eq!(files(&ours), files(&theirs));
     assert!(files(&ours).iter().any(|(path, ..)| path == b"/etc/passwd"));
     let kinds = |story: &Story| -> Vec<_> {
-        story
-            .findings()
+        trace_findings(story)
             .into_iter()
             .map(|finding| finding.kind)
             .collect()

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use heap_meter::event::{Ending, Event, Syscall, What};
-use heap_meter::source::launch::Launch;
-use heap_meter::source::strace_log::{Finished, StraceLog};
-use heap_meter::story::tally::{Counts, Tally};
-use heap_meter::target::{Stream, Target};
+use heap_growth::tally::{Counts, Tally};
+use memory_event::{Ending, Event, Syscall, What};
+use memtrace::launch::Launch;
+use memtrace::target::{Stream, Target};
+use strace_log::{Finished, StraceLog};
 use tempfile::TempDir;
 
 use super::skipped::skipped;

@@ -1,7 +1,7 @@
 //! What is no log is named for what it is, and what can't be read is shown.
 
-use heap_meter::event::What;
-use heap_meter::source::strace_log::{LogError, Note, StraceLog};
+use memory_event::What;
+use strace_log::{LogError, Note, StraceLog};
 
 use super::read;
 

@@ -1,8 +1,8 @@
 //! What a log tells of memory that was refused, and of what stands in the way of a break.
 
-use heap_meter::finding::{Finding, Severity};
-use heap_meter::source::strace_log::StraceLog;
-use heap_meter::story::Story;
+use heap_diagnosis::{Finding, Severity, trace_findings};
+use heap_growth::Story;
+use strace_log::StraceLog;
 
 /// The findings of a log that begins with its program's exec and the question for the break.
 fn findings(rest: &str) -> Vec<Finding> {
@@ -12,7 +12,7 @@ fn findings(rest: &str) -> Vec<Finding> {
     reader
         .read("log", format!("{begin}{rest}").as_bytes())
         .unwrap();
-    reader.finish().sink.findings()
+    trace_findings(&reader.finish().sink)
 }
 
 /// The only one of a kind.
@@ -156,7 +156,7 @@ fn what_it_says_is_what_the_map_draws() {
         .unwrap();
     let story = reader.finish().sink;
     let drawn = story.growth.layout().unwrap().blocker.unwrap();
-    let findings = story.findings();
+    let findings = trace_findings(&story);
     let told = &only(&findings, "break-blocked").evidence["blocker"];
     assert_eq!(told["start"], format!("{:#x}", drawn.range.start));
     assert_eq!(told["end"], format!("{:#x}", drawn.range.end));

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use heap_meter::event::{Call, Ending, Event, Memory, Stack, Syscall, What};
-use heap_meter::source::strace_log::Writer;
+use memory_event::{Call, Ending, Event, Memory, Stack, Syscall, What};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use strace_log::Writer;
 
 use super::read;
 

@@ -1,7 +1,7 @@
 //! The logs of `strace -ff`, one for each thread.
 
-use heap_meter::event::{Event, What};
-use heap_meter::source::strace_log::{Finished, Note, StraceLog};
+use memory_event::{Event, What};
+use strace_log::{Finished, Note, StraceLog};
 
 fn together(logs: &[(&str, &str)]) -> Finished<Vec<Event>> {
     let mut reader = StraceLog::new(Vec::new());

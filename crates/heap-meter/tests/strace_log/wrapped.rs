@@ -1,7 +1,7 @@
 //! What others write before every line changes nothing of what a log tells.
 
-use heap_meter::event::Event;
-use heap_meter::source::strace_log::{Finished, Note, StraceLog};
+use memory_event::Event;
+use strace_log::{Finished, Note, StraceLog};
 
 use super::read;
 

@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use heap_meter::address_space::{AddressSpace, GLIBC_GROWTH_STEP_BYTES, ProgramBreak};
-use heap_meter::environment::page_size_bytes;
+use procmem::address_space::{AddressSpace, GLIBC_GROWTH_STEP_BYTES, ProgramBreak};
+use procmem::page_size_bytes;
 
 use super::child::Child;
 

@@ -1,6 +1,6 @@
 //! A peak belongs to one program: neither to its predecessor nor to its siblings.
 
-use heap_meter::snapshot::{Snapshot, Weigher};
+use procmem::snapshot::{Snapshot, Weigher};
 
 use super::child::{Child, MIB};
 

@@ -1,7 +1,7 @@
 //! Known amounts, taken and given back.
 
-use heap_meter::environment::page_size_bytes;
-use heap_meter::snapshot::{Snapshot, Weigher};
+use procmem::page_size_bytes;
+use procmem::snapshot::{Snapshot, Weigher};
 
 use super::child::{Child, MIB};
 

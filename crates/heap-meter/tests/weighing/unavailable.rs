@@ -4,9 +4,9 @@ use crate::skipped::skipped;
 use std::fs;
 use std::time::Duration;
 
-use heap_meter::address_space::AddressSpace;
-use heap_meter::process::{Process, Reason};
-use heap_meter::snapshot::{Snapshot, Weigher};
+use procmem::address_space::AddressSpace;
+use procmem::process::{Process, Reason};
+use procmem::snapshot::{Snapshot, Weigher};
 
 use super::child::Child;
 

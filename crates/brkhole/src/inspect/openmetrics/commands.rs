@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-use heap_meter::finding::Severity;
+use heap_diagnosis::Severity;
 
 use super::super::inspected::Inspected;
 

@@ -1,9 +1,9 @@
 //! Sums, bounds and escapes; what Prometheus's own programs say of the text is in `tests/fleet.rs`.
 
-use heap_meter::address_space::BreakState;
-use heap_meter::finding::{Finding, Severity};
-use heap_meter::malloc::{Allocator, Mmapped, State, Unknown};
-use heap_meter::process::Process;
+use heap_diagnosis::{Finding, Severity};
+use procmem::address_space::BreakState;
+use procmem::process::Process;
+use ptmalloc::{Allocator, Mmapped, State, Unknown};
 
 use super::super::inspected::{Inspected, Survey, Unread, Weight, Why};
 use super::*;

@@ -1,6 +1,6 @@
 //! Why malloc isn't known, in few enough words for a label.
 
-use heap_meter::malloc::Unknown;
+use ptmalloc::Unknown;
 
 use super::super::inspected::Inspected;
 

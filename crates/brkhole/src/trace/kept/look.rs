@@ -1,11 +1,11 @@
 //! A look into one process's malloc.
 
-use heap_meter::address_space::BreakState;
-use heap_meter::diagnosis;
-use heap_meter::finding::Finding;
-use heap_meter::malloc::Examiner;
-use heap_meter::process::Process;
+use heap_diagnosis::Finding;
+use heap_diagnosis::process_findings;
 use heap_meter::trace::{MallocReport, Moment};
+use procmem::address_space::BreakState;
+use procmem::process::Process;
+use ptmalloc::Examiner;
 
 use crate::remedy;
 
@@ -43,7 +43,7 @@ impl Look {
 /// The finding, with the process that it is about.
 fn returnable(process: &Process, report: &MallocReport) -> Option<Finding> {
     let heap = BreakState::of(process).ok()?;
-    let mut findings = diagnosis::findings(&heap, report.state.as_ref());
+    let mut findings = process_findings(&heap, report.state.as_ref());
     findings.retain(|finding| finding.kind == KIND);
     remedy::behind_a_filter(&mut findings, report.pid);
     let mut finding = findings.pop()?;

@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use super::colours;
 use super::svg::{Anchor, Picture, lines, width_of};
-use crate::story::growth::{Kind, LOW_END, Layout};
-use crate::units::Bytes;
+use heap_growth::growth::{Kind, LOW_END, Layout};
+use human_text::units::Bytes;
 use scale::Stretch;
 
 const WIDTH: f64 = 900.0;

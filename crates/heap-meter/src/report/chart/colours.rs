@@ -1,6 +1,6 @@
 //! Colours that people who don't see red and green tell apart, too (Okabe and Ito).
 
-use crate::story::growth::Kind;
+use heap_growth::growth::Kind;
 
 /// Of arms and other rows, in their order.
 pub(super) const COLOURS: [&str; 4] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"];

@@ -1,8 +1,8 @@
 //! Growth over time by kind, with the files that were being read.
 
 use super::{accessible, colours};
-use crate::printable::printable;
-use crate::story::growth::{Growth, Kind};
+use heap_growth::growth::{Growth, Kind};
+use human_text::printable;
 use kuva::backend::svg::SvgBackend;
 use kuva::plot::StackedAreaPlot;
 use kuva::plot::legend::{LegendEntry, LegendPosition, LegendShape};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::printable::is_printable;
+use human_text::is_printable;
 
 /// Text in which nothing means anything to XML. What isn't printable, which XML can't hold or
 /// which turns the direction of writing, becomes `\u{fffd}`.

@@ -3,7 +3,7 @@
 use super::scale::Stretch;
 use crate::report::chart::colours;
 use crate::report::chart::svg::Picture;
-use crate::story::growth::{Kind, Part};
+use heap_growth::growth::{Kind, Part};
 
 /// No kind that is in a column is lower than this, so that a page can be seen in 2 GiB.
 const LOWEST: f64 = 2.0;

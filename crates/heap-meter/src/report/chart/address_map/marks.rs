@@ -3,7 +3,7 @@
 use super::scale::Stretch;
 use super::{TEXT, WIDTH, told};
 use crate::report::chart::svg::{Anchor, Picture, width_of};
-use crate::story::growth::Layout;
+use heap_growth::growth::Layout;
 
 const ROW: f64 = TEXT + 4.0;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::address_space::AddressSpace;
-use crate::story::growth::{Blocker, Part};
+use heap_growth::growth::{Blocker, Part};
+use procmem::address_space::AddressSpace;
 
 /// A text with the room that it takes.
 #[derive(Debug)]
@@ -71,12 +71,10 @@ fn layout(parts: &[(u64, u64, Kind)], program_break: u64, blocker: Option<&str>)
         parts: parts.collect(),
         program_break: Some(program_break),
         refused_brks: 1_234_567,
-        blocker: mapping.map(|mapping| Blocker {
-            range: mapping.start..mapping.end,
-            kind: None,
-            mapping: Some(mapping),
-            mapped_by: None,
-            merged: false,
+        blocker: mapping.map(|mapping| {
+            let mut blocker = Blocker::at(mapping.start..mapping.end);
+            blocker.mapping = Some(mapping);
+            blocker
         }),
         knows_earlier: false,
     }

@@ -1,8 +1,8 @@
 //! What a map shows, in words.
 
-use crate::printable::printable;
-use crate::story::growth::{Blocker, Kind, Layout};
-use crate::units::{Bytes, Seconds, thousands};
+use heap_growth::growth::{Blocker, Kind, Layout};
+use human_text::printable;
+use human_text::units::{Bytes, Seconds, thousands};
 
 /// How to read a map.
 pub(super) const KEY: &str = "Private writable memory. Every piece is to scale; a column of pixels \

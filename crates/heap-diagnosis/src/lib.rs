@@ -1,0 +1,19 @@
+//! What a watched run, or a process that was looked at, says: on what evidence, and what to do.
+
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+use suite as _;
+
+mod finding;
+mod process_findings;
+mod remedies;
+mod trace_findings;
+
+pub use finding::{Finding, Severity};
+pub use process_findings::process_findings;
+pub use trace_findings::{repeated_reading, trace_findings};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,281 @@
+use super::*;
+use crate::finding::Severity;
+use procmem::address_space::{AddressSpace, FoundBy};
+use procmem::limits::{Limit, Limits};
+use ptmalloc::{Arena, Free};
+
+const MIB: u64 = 1 << 20;
+
+/// The break in a list of mappings.
+fn state(maps: &str) -> BreakState {
+    let space = AddressSpace::parse(maps.as_bytes(), None).unwrap();
+    let found = space.program_break().unwrap().clone();
+    BreakState {
+        pid: 42,
+        start: found.start,
+        end: found.end,
+        segment_bytes: found.end - found.start,
+        room_bytes: found.room_bytes,
+        growable_bytes: found.growable_bytes,
+        blocked: found.blocked,
+        limited: false,
+        blocker: found.blocker,
+        limits: Limits {
+            data: None,
+            address_space: None,
+        },
+        used: Some(true),
+        tunable: None,
+        found_by: FoundBy::Maps,
+    }
+}
+
+fn roomy() -> BreakState {
+    state(
+        "02691000-026b2000 rw-p 00000000 00:00 0    [heap]\n\
+         7f0000000000-7f0000001000 r--p 00000000 fe:00 8    /lib/y\n",
+    )
+}
+
+fn holed() -> BreakState {
+    state(
+        "02691000-026b2000 rw-p 00000000 00:00 0    [heap]\n\
+         026b2000-026b3000 r--p 00000000 00:00 0\n",
+    )
+}
+
+fn with_data_limit(limit_bytes: u64, left_bytes: u64) -> BreakState {
+    let mut state = roomy();
+    state.limits.data = Some(Limit {
+        limit_bytes,
+        used_bytes: limit_bytes.saturating_sub(left_bytes),
+        left_bytes,
+    });
+    state.limited = state.refusing_limit().is_some();
+    state
+}
+
+/// A main arena of this size, of which so much could be returned.
+fn malloc(non_contiguous: bool, system_bytes: u64, returnable_bytes: u64) -> State {
+    State {
+        non_contiguous,
+        system_bytes,
+        mmapped: None,
+        mmapped_unknown: None,
+        free_bytes: Some(returnable_bytes),
+        returnable_bytes: Some(returnable_bytes),
+        beyond_top_bytes: 0,
+        arenas: vec![arena(true, system_bytes, returnable_bytes)],
+    }
+}
+
+fn arena(main: bool, system_bytes: u64, returnable_bytes: u64) -> Arena {
+    Arena {
+        address: 0x7f00_0000_0000,
+        main,
+        locked: false,
+        system_bytes,
+        free: Some(Free {
+            returnable_bytes,
+            ..Free::default()
+        }),
+        unknown: None,
+    }
+}
+
+/// Kinds and severities.
+fn found(state: &BreakState, malloc: Option<&State>) -> Vec<(String, Severity)> {
+    process_findings(state, malloc)
+        .into_iter()
+        .map(|finding| (finding.kind, finding.severity))
+        .collect()
+}
+
+fn one(state: &BreakState, malloc: Option<&State>) -> Finding {
+    let mut all = process_findings(state, malloc);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+fn kind(name: &str, severity: Severity) -> Vec<(String, Severity)> {
+    vec![(name.to_owned(), severity)]
+}
+
+#[test]
+fn nothing_is_said_of_an_ordinary_process() {
+    assert_eq!(found(&roomy(), None), []);
+    assert_eq!(found(&roomy(), Some(&malloc(false, 132 << 10, 4096))), []);
+}
+
+#[test]
+fn a_blocked_break_matters_the_more_the_more_lies_elsewhere() {
+    let of = |malloc: Option<&State>| found(&holed(), malloc);
+    let blocked = |severity| kind("break-blocked", severity);
+    assert_eq!(of(None), blocked(Severity::Warning));
+    let not_yet = malloc(false, 132 << 10, 0);
+    assert_eq!(of(Some(&not_yet)), blocked(Severity::Warning));
+    let a_little = malloc(true, 2 * MIB, 0);
+    assert_eq!(of(Some(&a_little)), blocked(Severity::Warning));
+    let much = malloc(true, 200 * MIB, 0);
+    assert_eq!(of(Some(&much)), blocked(Severity::Critical));
+    let mut unused = holed();
+    unused.used = Some(false);
+    assert_eq!(found(&unused, None), blocked(Severity::Info));
+    unused.used = None;
+    assert_eq!(found(&unused, None), blocked(Severity::Warning), "unknown");
+}
+
+#[test]
+fn who_blocks_is_said_with_figures() {
+    let finding = one(&holed(), Some(&malloc(true, 200 * MIB, 0)));
+    let evidence = |name: &str| &finding.evidence[name];
+    assert_eq!(evidence("blocker")["start"], "0x26b2000");
+    assert_eq!(evidence("blocker")["perms"], "r--p");
+    assert_eq!(evidence("room_bytes"), 0);
+    assert_eq!(evidence("lone_page_at_the_break"), true);
+    assert_eq!(evidence("elsewhere_bytes"), 200 * MIB - 0x21000);
+    let remedy = finding.remedy.unwrap();
+    assert!(
+        remedy.contains("GC64") && remedy.contains("brkhole trim 42"),
+        "{remedy}"
+    );
+
+    // A file in the way was hardly put there for that.
+    let file = state(
+        "02691000-026b2000 rw-p 00000000 00:00 0    [heap]\n\
+         026b3000-026b4000 r--p 00000000 fe:00 9    /lib/z\n",
+    );
+    let finding = one(&file, None);
+    assert_eq!(finding.evidence["lone_page_at_the_break"], false);
+    assert!(
+        finding.message.contains("/lib/z") && finding.message.contains("4.00 KiB above"),
+        "{}",
+        finding.message
+    );
+    assert!(!finding.remedy.unwrap().contains("GC64"));
+}
+
+#[test]
+fn memory_below_two_gib_was_asked_for() {
+    let low = |name: &str, inode| {
+        let maps = format!(
+            "02691000-026b2000 rw-p 00000000 00:00 0    [heap]\n\
+             026c0000-027c0000 rw-p 00000000 00:00 {inode}    {name}\n"
+        );
+        one(&state(&maps), None).remedy.unwrap()
+    };
+    assert!(low("", 0).contains("below 2 GiB"));
+    // The text of a program that the dynamic loader was told to start lies where it was linked to.
+    assert!(!low("/bin/x", 7).contains("below 2 GiB"));
+}
+
+#[test]
+fn a_limit_is_critical_unless_it_holds_for_the_break_alone() {
+    let limited = one(&with_data_limit(100 * MIB, 64 << 10), None);
+    assert_eq!(
+        (&*limited.kind, limited.severity),
+        ("break-limited", Severity::Critical)
+    );
+    assert_eq!(limited.evidence["limit"], "RLIMIT_DATA");
+    assert_eq!(limited.evidence["left_bytes"], 64 << 10);
+    assert!(limited.remedy.unwrap().contains("prlimit --pid 42 --data="));
+
+    let zero = one(&with_data_limit(0, 0), None);
+    assert_eq!(zero.severity, Severity::Warning);
+}
+
+#[test]
+fn the_last_tenth_of_a_limit_is_near() {
+    let of = |left| found(&with_data_limit(100 * MIB, left), None);
+    assert_eq!(of(10 * MIB), []);
+    assert_eq!(
+        of(10 * MIB - 4096),
+        kind("break-near-wall", Severity::Warning)
+    );
+}
+
+#[test]
+fn a_wall_is_near_when_the_heap_cannot_double() {
+    let heap_and_room = |heap_mib: u64, room_mib: u64| {
+        let (start, page) = (0x1000_0000, 4096);
+        let end = start + heap_mib * MIB;
+        let wall = end + room_mib * MIB + page;
+        state(&format!(
+            "{start:x}-{end:x} rw-p 00000000 00:00 0    [heap]\n\
+             {wall:x}-{:x} r--p 00000000 fe:00 8    /lib/y\n",
+            wall + page
+        ))
+    };
+    let near = kind("break-near-wall", Severity::Warning);
+    assert_eq!(found(&heap_and_room(1, 63), None), near);
+    assert_eq!(found(&heap_and_room(1, 64), None), []);
+    assert_eq!(found(&heap_and_room(500, 499), None), near);
+    assert_eq!(found(&heap_and_room(500, 500), None), []);
+    // Who doesn't use the break doesn't come near anything.
+    let mut unused = heap_and_room(1, 1);
+    unused.used = Some(false);
+    assert_eq!(found(&unused, None), []);
+}
+
+#[test]
+fn a_break_is_abandoned_for_a_reason_if_one_is_seen() {
+    let gave_up = malloc(true, 10 * MIB, 0);
+    let unexplained = one(&roomy(), Some(&gave_up));
+    assert_eq!(
+        (&*unexplained.kind, unexplained.severity),
+        ("break-abandoned", Severity::Warning)
+    );
+    assert!(unexplained.evidence["cause"].is_null());
+
+    let mut tuned = roomy();
+    tuned.tunable = Some("glibc.malloc.hugetlb=2".to_owned());
+    let explained = one(&tuned, Some(&gave_up));
+    assert_eq!(explained.severity, Severity::Info);
+    assert_eq!(explained.evidence["cause"], "tunable");
+    assert!(explained.message.contains("glibc.malloc.hugetlb=2"));
+
+    // A tunable that malloc has not acted on explains nothing.
+    assert_eq!(found(&tuned, Some(&malloc(false, 0, 0))), []);
+    // What blocks now is the reason, and told as such.
+    assert_eq!(one(&holed(), Some(&gave_up)).kind, "break-blocked");
+
+    let limited = process_findings(&with_data_limit(100 * MIB, 0), Some(&gave_up));
+    let kinds: Vec<_> = limited.iter().map(|finding| &*finding.kind).collect();
+    assert_eq!(kinds, ["break-limited", "break-abandoned"]);
+    assert_eq!(limited[1].evidence["cause"], "limit");
+}
+
+#[test]
+fn much_and_a_tenth_is_worth_returning() {
+    let of = |system, returnable| found(&roomy(), Some(&malloc(false, system, returnable)));
+    let worth = kind("memory-returnable", Severity::Warning);
+    assert_eq!(of(20 * MIB, 16 * MIB), worth);
+    assert_eq!(of(20 * MIB, 16 * MIB - 4096), []);
+    assert_eq!(of(1000 * MIB, 100 * MIB), worth);
+    assert_eq!(of(1000 * MIB, 100 * MIB - 4096), []);
+
+    let mut unknown = malloc(false, 100 * MIB, 0);
+    unknown.returnable_bytes = None;
+    assert_eq!(found(&roomy(), Some(&unknown)), []);
+}
+
+#[test]
+fn fewer_arenas_are_proposed_where_they_hold_it() {
+    let mut threads = malloc(false, 100 * MIB, 80 * MIB);
+    let remedy = |malloc: &State| one(&roomy(), Some(malloc)).remedy.unwrap();
+    assert!(!remedy(&threads).contains("MALLOC_ARENA_MAX"));
+    threads.arenas = vec![arena(true, 20 * MIB, 0)];
+    threads
+        .arenas
+        .extend(vec![arena(false, 20 * MIB, 20 * MIB); 4]);
+    assert!(remedy(&threads).contains("MALLOC_ARENA_MAX"));
+}
+
+#[test]
+fn the_most_pressing_comes_first() {
+    let much = malloc(true, 200 * MIB, 100 * MIB);
+    let kinds: Vec<_> = found(&with_data_limit(300 * MIB, 0), Some(&much));
+    let severities: Vec<_> = kinds.iter().map(|(_, severity)| *severity).collect();
+    assert!(severities.is_sorted_by(|a, b| a >= b), "{kinds:?}");
+    assert_eq!(kinds.len(), 3);
+}

@@ -1,0 +1,125 @@
+//! The same file is read again and again, which costs time but no memory.
+
+use std::time::Duration;
+
+use super::{OPENS, repeated_file};
+use crate::finding::{Finding, Severity};
+use heap_growth::Story;
+use heap_growth::growth::FileGrowth;
+use human_text::units::{Bytes, Seconds, thousands};
+use memory_event::Syscall;
+
+/// Less time than this in all is not worth a word.
+const LEAST: Duration = Duration::from_millis(100);
+
+/// An opening that takes less on average is what programs do all the time: a host name is looked
+/// up, a time zone, a user. To watch one takes 0.1 ms, several times that on a busy machine; the
+/// fastest OpenSSL needs 3 ms to parse a bundle.
+const LEAST_EACH: Duration = Duration::from_millis(2);
+
+/// A smaller share of the time from its first opening to its last close isn't what the program was
+/// busy with.
+const SHARE_OF_SPAN: f64 = 0.1;
+
+/// One of these makes it worth a word: so much time in all, such a share of the run, so often.
+const LONG: Duration = Duration::from_secs(1);
+const SHARE_OF_RUN: f64 = 0.05;
+const OFTEN: u64 = 50;
+
+/// Without a clock, so much has to have been read, each time and in all.
+const LEAST_BYTES_EACH: u64 = 16 * 1024;
+const LEAST_BYTES: u64 = 4 << 20;
+
+/// So many files are told of.
+const MOST: usize = 3;
+
+pub(super) fn find(story: &Story) -> Vec<Finding> {
+    let mut files = story.growth.by_file();
+    files.retain(|file| is_telling(story, file));
+    files.sort_by_key(|file| std::cmp::Reverse(file.openings.time));
+    let told = files.into_iter().take(MOST);
+    told.map(|file| finding(story, file)).collect()
+}
+
+fn is_telling(story: &Story, file: &FileGrowth) -> bool {
+    let openings = &file.openings;
+    if file.most_opens_by_one < OPENS
+        || is_the_kernels(&file.path)
+        || repeated_file::is_telling(story, file)
+    {
+        return false;
+    }
+    let clock = story.growth.last_event();
+    match clock.filter(|_| super::closings_are_seen(story)) {
+        Some(run) => {
+            let share_of = |whole: Duration| openings.time.as_secs_f64() / whole.as_secs_f64();
+            openings.time >= LEAST
+                && openings.time >= LEAST_EACH.saturating_mul(clamped(file.opens))
+                && share_of(openings.span) >= SHARE_OF_SPAN
+                && (openings.time >= LONG
+                    || file.most_opens_by_one >= OFTEN
+                    || share_of(run) >= SHARE_OF_RUN)
+        }
+        None => {
+            file.most_opens_by_one >= OFTEN
+                && openings.read_bytes >= LEAST_BYTES
+                && openings.mean_read_bytes() >= Some(LEAST_BYTES_EACH)
+        }
+    }
+}
+
+/// Asked again, the kernel has something else to say.
+fn is_the_kernels(path: &[u8]) -> bool {
+    path.starts_with(b"/proc/") || path.starts_with(b"/sys/")
+}
+
+fn clamped(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Tells of a file whether or not it is worth it.
+pub(super) fn finding(story: &Story, file: &FileGrowth) -> Finding {
+    let path = String::from_utf8_lossy(&file.path).into_owned();
+    let openings = &file.openings;
+    let seconds = super::seconds(story, file);
+    let verb = match openings.read_known {
+        0 => "opened",
+        _ => "read",
+    };
+    let mut message = format!("{path} was {verb} {} times", thousands(file.opens));
+    if let Some(read) = openings.mean_read_bytes() {
+        message += &format!(", {} each time", Bytes(read));
+    }
+    if let Some(seconds) = seconds {
+        let each = Seconds(seconds / file.opens.max(1) as f64);
+        message += &format!(
+            ", and was open for {} in all, {each} each time",
+            Seconds(seconds)
+        );
+    }
+    // A log need not have the calls by which memory comes.
+    let seen = |syscall| story.tally.get(syscall).calls > 0;
+    let memory_seen = seen(Syscall::Brk) || seen(Syscall::Mmap) || seen(Syscall::Mremap);
+    let closed = super::closings_are_seen(story);
+    message += match (openings.grown, memory_seen, seconds) {
+        (_, true, _) if !closed => {
+            ". No close was seen, so its cost isn't known, in memory or in time."
+        }
+        (0, false, Some(_)) => ". No brk or mmap was seen: what is known to be spent is time.",
+        (0, false, None) => ". Neither memory calls nor times were seen: its cost isn't known.",
+        (0, true, Some(_)) => ". It cost no memory, but time.",
+        (0, true, None) => ". It cost no memory; how much time, the log doesn't tell.",
+        (_, _, Some(_)) => ". Memory didn't grow at most of the openings: it costs time.",
+        (_, _, None) => {
+            ". Memory didn't grow at most of the openings; how much time it cost, the log doesn't \
+             tell."
+        }
+    };
+    Finding::new("repeated-reading", Severity::Warning, message)
+        .evidence("path", path)
+        .evidence("openings", file.opens)
+        .evidence("openings_grown", closed.then_some(openings.grown))
+        .evidence("bytes", super::read_bytes(file))
+        .evidence("seconds", seconds)
+        .remedy("Have the program read it once and keep what it makes of it.")
+}

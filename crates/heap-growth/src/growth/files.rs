@@ -1,0 +1,248 @@
+//! Growth by the file that was being read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::libraries::Libraries;
+use super::openings::{self, Openings};
+use super::reading::{FileId, Opening};
+
+/// So many files are told apart. Those that were opened once and made nothing grow make room for
+/// others; when there are none, further files are counted together.
+const MOST_FILES: usize = 8192;
+
+/// What happened while one file was being read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileGrowth {
+    /// As the kernel names it, or as the log has it; any bytes.
+    pub path: Vec<u8>,
+    /// How often it was opened for reading.
+    pub opens: u64,
+    /// How often by that program that opened it most often.
+    pub most_opens_by_one: u64,
+    /// Bytes that were asked for while it was being read.
+    pub asked_bytes: u64,
+    /// Bytes that were given back while it was being read, whenever they had come.
+    pub returned_bytes: u64,
+    /// What each opening was like.
+    pub openings: Openings,
+    /// The shared libraries of the program that opened it most often, as far as they were seen.
+    pub libraries: Libraries,
+    /// What was asked for, less what was given back, while it was kept open until its program's
+    /// end. That it was read meanwhile isn't known, so it is in no file's growth.
+    kept_open_bytes: i64,
+    first_opened: Duration,
+    /// Through how many descriptors it is being read now.
+    open_now: u64,
+}
+
+impl FileGrowth {
+    /// What reading left behind.
+    pub fn bytes(&self) -> u64 {
+        self.asked_bytes.saturating_sub(self.returned_bytes)
+    }
+
+    fn new(path: &[u8], at: Duration) -> Self {
+        Self {
+            path: path.to_vec(),
+            opens: 0,
+            most_opens_by_one: 0,
+            asked_bytes: 0,
+            returned_bytes: 0,
+            openings: Openings::default(),
+            libraries: Libraries::default(),
+            kept_open_bytes: 0,
+            first_opened: at,
+            open_now: 0,
+        }
+    }
+
+    fn ended(&mut self, opening: &Opening, at: Duration) {
+        self.asked_bytes = self.asked_bytes.saturating_add(opening.asked_bytes);
+        self.returned_bytes = self.returned_bytes.saturating_add(opening.returned_bytes);
+        self.openings.ended(opening);
+        let span = at.saturating_sub(self.first_opened);
+        self.openings.span = self.openings.span.max(span);
+    }
+}
+
+/// A bounded table of files.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    ids: HashMap<Arc<[u8]>, FileId>,
+    files: Vec<FileGrowth>,
+    free: Vec<FileId>,
+    /// Numbers that were given up and that others may still remember.
+    given_up: Vec<FileId>,
+    /// Files that found no place.
+    pub(super) left_out: u64,
+}
+
+impl Files {
+    /// A file was opened for reading. `None` if the table is full.
+    pub(super) fn opened(&mut self, path: &[u8], at: Duration) -> Option<FileId> {
+        let id = match self.ids.get(path) {
+            Some(&id) => id,
+            None => self.enter(path, at)?,
+        };
+        self.files[id].opens += 1;
+        self.files[id].open_now += 1;
+        Some(id)
+    }
+
+    fn enter(&mut self, path: &[u8], at: Duration) -> Option<FileId> {
+        if self.ids.len() == MOST_FILES {
+            self.make_room();
+        }
+        let file = FileGrowth::new(path, at);
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.files[id] = file;
+                id
+            }
+            None if self.files.len() < MOST_FILES => {
+                self.files.push(file);
+                self.files.len() - 1
+            }
+            None => {
+                self.left_out += 1;
+                return None;
+            }
+        };
+        self.ids.insert(path.into(), id);
+        Some(id)
+    }
+
+    fn make_room(&mut self) {
+        let (files, free, given_up) = (&self.files, &mut self.free, &mut self.given_up);
+        self.ids.retain(|_, id| {
+            let file = &files[*id];
+            let changed = file.asked_bytes > 0 || file.returned_bytes > 0;
+            let made_grow = changed || file.kept_open_bytes != 0;
+            let of_interest = file.opens > 1 || made_grow || file.open_now > 0;
+            if !of_interest {
+                free.push(*id);
+                given_up.push(*id);
+            }
+            of_interest
+        });
+    }
+
+    /// Numbers that no longer mean what they meant, since this was last asked.
+    pub(super) fn given_up(&mut self) -> Vec<FileId> {
+        std::mem::take(&mut self.given_up)
+    }
+
+    /// One program, which has these libraries, has opened it so many times by now.
+    pub(super) fn opened_by_one(&mut self, id: FileId, times: u64, libraries: &Libraries) {
+        let file = &mut self.files[id];
+        if times >= file.most_opens_by_one {
+            file.most_opens_by_one = times;
+            file.libraries = libraries.clone();
+        }
+    }
+
+    /// An opening was ended by a close. Gives what became of memory meanwhile for other reasons
+    /// than that it was read.
+    pub(super) fn closed(&mut self, mut opening: Opening, at: Duration) -> i64 {
+        let file = &mut self.files[opening.file];
+        file.open_now = file.open_now.saturating_sub(1);
+        let grown = opening.grown_bytes();
+        let read = opening.read_bytes;
+        let unexplained = read.is_some_and(|bytes| !openings::explains(bytes, grown));
+        if unexplained {
+            (opening.asked_bytes, opening.returned_bytes) = (0, 0);
+        }
+        file.ended(&opening, at);
+        if unexplained { grown } else { 0 }
+    }
+
+    /// An opening was ended by its program's end. Gives what became of memory meanwhile for other
+    /// reasons than that it was read.
+    pub(super) fn kept_open(&mut self, opening: Opening, at: Duration) -> i64 {
+        if opening.read_bytes.is_some() {
+            return self.closed(opening, at);
+        }
+        let file = &mut self.files[opening.file];
+        file.open_now = file.open_now.saturating_sub(1);
+        let grown = opening.grown_bytes();
+        file.kept_open_bytes = file.kept_open_bytes.saturating_add(grown);
+        grown
+    }
+
+    /// The file beside which most was asked for while it was kept open, and how much; beside what
+    /// has ended, some are open still.
+    pub(super) fn most_kept_open<'a>(
+        &self,
+        still: impl Iterator<Item = &'a Opening>,
+    ) -> Option<(&FileGrowth, i64)> {
+        let mut bytes: HashMap<FileId, i64> = HashMap::new();
+        for opening in still {
+            *bytes.entry(opening.file).or_default() += opening.grown_bytes();
+        }
+        let all = self.ids.values().map(|id| {
+            let still = bytes.get(id).copied().unwrap_or(0);
+            let file = &self.files[*id];
+            (file, file.kept_open_bytes.saturating_add(still))
+        });
+        all.max_by_key(|(_, bytes)| *bytes)
+            .filter(|(_, bytes)| *bytes > 0)
+    }
+
+    pub(super) fn get(&self, id: FileId) -> &FileGrowth {
+        &self.files[id]
+    }
+
+    /// All files, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &FileGrowth> {
+        self.ids.values().map(|id| &self.files[*id])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::growth::memory::Change;
+    use crate::growth::reading::Reading;
+
+    fn grown(files: &mut Files, path: &str, asked_bytes: u64) -> Option<FileId> {
+        let id = files.opened(path.as_bytes(), Duration::ZERO)?;
+        let mut reading = Reading::default();
+        reading.opened(1, 3, id, Duration::ZERO);
+        let change = Change {
+            asked_bytes,
+            ..Change::default()
+        };
+        reading.changed(1, &change);
+        let opening = reading.closed(3, Duration::ZERO).unwrap();
+        assert_eq!(files.closed(opening, Duration::ZERO), 0);
+        Some(id)
+    }
+
+    #[test]
+    fn what_made_nothing_grow_makes_room() {
+        let mut files = Files::default();
+        grown(&mut files, "repeated", 0);
+        grown(&mut files, "repeated", 0);
+        grown(&mut files, "grew", 4096);
+        for number in 0..3 * MOST_FILES {
+            assert!(grown(&mut files, &format!("once {number}"), 0).is_some());
+        }
+        let find = |path: &str| files.iter().find(|file| file.path == path.as_bytes());
+        assert_eq!(find("repeated").unwrap().opens, 2);
+        assert_eq!(find("grew").unwrap().bytes(), 4096);
+        assert_eq!(files.left_out, 0);
+        assert!(files.files.len() <= MOST_FILES);
+    }
+
+    #[test]
+    fn what_finds_no_place_is_counted() {
+        let mut files = Files::default();
+        for number in 0..MOST_FILES + 5 {
+            grown(&mut files, &number.to_string(), 1);
+        }
+        assert_eq!(files.iter().count(), MOST_FILES);
+        assert_eq!(files.left_out, 5);
+    }
+}

@@ -1,0 +1,136 @@
+//! One process: its memory, what it is reading, what stands in the way of its break.
+
+use std::time::Duration;
+
+use super::kind::ByKind;
+use super::layout::Blocker;
+use super::libraries::Libraries;
+use super::memory::Memory;
+use super::near_break::NearBreak;
+use super::reading::Reading;
+use crate::accounts::{Accounts, Limits};
+use crate::refusals::{Circumstances, Refusals, Refused};
+use memory_event::{Call, Refusal};
+
+#[derive(Debug, Default)]
+pub(super) struct Process {
+    pub(super) memory: Memory,
+    pub(super) reading: Reading,
+    pub(super) libraries: Libraries,
+    /// What it asked for and has not given back.
+    pub(super) held: ByKind,
+    /// The most that this ever was.
+    pub(super) greatest_growth_bytes: i64,
+    /// When it changed last.
+    pub(super) changed_at: Duration,
+    /// Limits that calls told of.
+    pub(super) limits: Limits,
+    pub(super) near_break: NearBreak,
+    pub(super) refused_brks: u64,
+    pub(super) refusals: Refusals,
+}
+
+impl Process {
+    /// One that was forked from this: all of its memory was there before.
+    pub(super) fn forked(&self) -> Self {
+        Self {
+            memory: self.memory.inherited(),
+            libraries: self.libraries.clone(),
+            limits: self.limits,
+            near_break: self.near_break.clone(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn changed(&mut self, at: Duration, by_kind: &ByKind) {
+        self.held += by_kind;
+        self.changed_at = self.changed_at.max(at);
+        self.greatest_growth_bytes = self.greatest_growth_bytes.max(self.held.total());
+    }
+
+    /// A greater break was refused.
+    pub(super) fn refused(&mut self, pid: i32, call: &Call) {
+        self.refused_brks += 1;
+        let program_break = call.result.ok().or_else(|| self.memory.program_break());
+        let asked_bytes = call.asked_bytes();
+        let circumstances = self.circumstances(program_break, asked_bytes);
+        let cause = Circumstances {
+            errno: call.result.err(),
+            ..circumstances
+        }
+        .cause();
+        self.refusals.add(Refused {
+            pid,
+            program_break,
+            asked_bytes,
+            cause,
+            surroundings: None,
+        });
+    }
+
+    /// `/proc` was read after that.
+    pub(super) fn surrounded(&mut self, surroundings: &Refusal) {
+        let Some(refused) = self.refusals.take_last() else {
+            return;
+        };
+        let circumstances = self.circumstances(refused.program_break, refused.asked_bytes);
+        let cause = Circumstances {
+            surroundings: Some(surroundings),
+            ..circumstances
+        }
+        .cause();
+        self.refusals.add(Refused {
+            cause,
+            surroundings: Some(surroundings.clone()),
+            ..refused
+        });
+    }
+
+    /// What the calls tell of a break that should have grown.
+    fn circumstances(
+        &self,
+        program_break: Option<u64>,
+        asked_bytes: u64,
+    ) -> Circumstances<'static> {
+        let wanted = program_break
+            .unwrap_or_default()
+            .saturating_add(asked_bytes);
+        Circumstances {
+            program_break: program_break.map(super::memory::page_up),
+            asked_bytes,
+            errno: None,
+            surroundings: None,
+            blocker: self.known_blocker(wanted),
+            accounts: self.accounts(),
+        }
+    }
+
+    /// What counts towards the limits that the calls told of.
+    pub(super) fn accounts(&self) -> Accounts {
+        let (mapped, writable) = match self.limits.any() {
+            true => self.memory.bytes(),
+            false => (0, 0),
+        };
+        Accounts::told(self.limits, writable, mapped)
+    }
+
+    /// What is in the way of the break; if it was never refused, what lies directly above it.
+    pub(super) fn blocker(&self) -> Option<Blocker> {
+        let known = || self.known_blocker(self.memory.program_break()?);
+        self.refusals.blocker().cloned().or_else(|| {
+            let nobody_asked = self.refused_brks == 0;
+            nobody_asked.then(known).flatten()
+        })
+    }
+
+    fn known_blocker(&self, wanted: u64) -> Option<Blocker> {
+        let range = self.memory.above_break(wanted)?;
+        Some(Blocker {
+            kind: self.memory.kind_at(range.start),
+            mapped_by: self.near_break.made(&range),
+            range,
+            mapping: None,
+            merged: false,
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! All stories at once.
+
+use std::collections::HashSet;
+
+use super::fallback::Fallback;
+use super::growth::Growth;
+use super::refused_memory::RefusedMemory;
+use super::tally::Tally;
+use memory_event::ids::SpreadIds;
+use memory_event::{Event, Sink, What};
+
+/// Everything that is told of a watched run.
+#[derive(Debug, Default)]
+pub struct Story {
+    /// Calls and failures.
+    pub tally: Tally,
+    /// malloc's fallback.
+    pub fallback: Fallback,
+    /// Who made memory grow.
+    pub growth: Growth,
+    /// Memory that was refused for good.
+    pub refused_memory: RefusedMemory,
+    processes: u64,
+    /// Those that have not ended, as a number may come again.
+    living: HashSet<i32, SpreadIds>,
+    /// The one of them that the last event was of.
+    last: Option<i32>,
+}
+
+impl Story {
+    /// How many processes there were.
+    pub fn processes(&self) -> u64 {
+        self.processes
+    }
+}
+
+impl Sink for Story {
+    fn take(&mut self, event: &Event) {
+        if let What::Forked {
+            child,
+            thread: false,
+        } = event.what
+            && self.living.insert(child)
+        {
+            self.processes += 1;
+        }
+        match event.what {
+            What::Exited(_) if event.pid == event.tid => {
+                self.living.remove(&event.pid);
+                self.last = None;
+            }
+            // The end of a thread may be told after that of its process.
+            What::Exited(_) => {}
+            _ if self.last == Some(event.pid) => {}
+            _ => {
+                self.processes += u64::from(self.living.insert(event.pid));
+                self.last = Some(event.pid);
+            }
+        }
+        self.tally.take(event);
+        self.fallback.take(event);
+        self.growth.take(event);
+        self.refused_memory.take(event, &self.growth);
+    }
+}

@@ -1,0 +1,179 @@
+//! What stood in the way when memory was refused.
+
+use procmem::address_space::{AddressSpace, Mapping, ProgramBreak};
+use procmem::limits::{Counted, Limit, Limits};
+use procmem::process::Process;
+use procmem::snapshot::fields;
+
+/// From where the kernel serves `MAP_32BIT`.
+///
+/// # References
+/// `arch/x86/kernel/sys_x86_64.c`, `find_start_end`
+const SECOND_GIB: [u64; 2] = [1 << 30, 1 << 31];
+
+/// The first address that is no program's.
+const USER_END: u64 = 1 << 47;
+
+/// The surroundings of a refused call, read from `/proc` as soon as the refusal was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// The break, its room and what ends it; `None` if it could not be found.
+    pub program_break: Option<ProgramBreak>,
+    /// What the data segment may hold at most (`RLIMIT_DATA`, soft); `None` for no limit.
+    pub data_limit_bytes: Option<u64>,
+    /// What counts towards it: private writable memory (`VmData` of `/proc/PID/status`).
+    pub data_bytes: u64,
+    /// What the address space may hold at most (`RLIMIT_AS`, soft); `None` for no limit.
+    pub address_space_limit_bytes: Option<u64>,
+    /// What counts towards it (`VmSize`).
+    pub address_space_bytes: u64,
+    /// How many mappings there were, and what `MAP_32BIT` had to choose from; `None` if the list
+    /// could not be read.
+    pub crowd: Option<Crowd>,
+    /// What the machine promises at most.
+    pub promises: Promises,
+}
+
+impl Refusal {
+    /// The surroundings of a refusal in the process `pid`, as they are now. `None` if nothing can be
+    /// read of it.
+    pub fn of(pid: i32) -> Option<Self> {
+        let process = Process::open(pid).ok()?;
+        let limits = Limits::of(&process).ok()?;
+        let counted = Counted::of(&process).ok()?;
+        let limit_bytes = |limit: Option<Limit>| limit.map(|limit| limit.limit_bytes);
+        let space = AddressSpace::of_process(&process).ok();
+        Some(Self {
+            crowd: space.as_ref().map(|space| crowd(space.mappings())),
+            program_break: space.and_then(|space| space.program_break().cloned()),
+            data_limit_bytes: limit_bytes(limits.data),
+            data_bytes: counted.data_bytes,
+            address_space_limit_bytes: limit_bytes(limits.address_space),
+            address_space_bytes: counted.address_space_bytes,
+            promises: promises(),
+        })
+    }
+}
+
+/// How full an address space is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Crowd {
+    /// How many mappings.
+    pub mappings: u64,
+    /// How many there may be (`vm.max_map_count`); `None` if that can't be read.
+    pub most_mappings: Option<u64>,
+    /// The greatest gap between two of them, in bytes.
+    pub greatest_gap_bytes: u64,
+    /// What is mapped below 2 GiB, in bytes.
+    pub low_bytes: u64,
+    /// The greatest gap in the second GiB, from which `MAP_32BIT` takes; in bytes.
+    pub greatest_low_gap_bytes: u64,
+}
+
+/// How much memory the kernel promises to everybody together.
+///
+/// # References
+/// `Documentation/mm/overcommit-accounting.rst`; `__vm_enough_memory` in `mm/util.c`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Promises {
+    /// `vm.overcommit_memory`: 0 refuses a request that is greater than the machine alone, 2 what
+    /// exceeds the limit, 1 nothing. `None` if it can't be read.
+    pub mode: Option<u8>,
+    /// Memory and swap of the machine, in bytes.
+    pub machine_bytes: Option<u64>,
+    /// `CommitLimit`, in bytes.
+    pub limit_bytes: Option<u64>,
+    /// `Committed_AS`, in bytes.
+    pub promised_bytes: Option<u64>,
+}
+
+impl Promises {
+    /// Whether so many bytes more would be too many.
+    pub fn refuse(&self, asked_bytes: u64) -> bool {
+        let exceeds = |limit: Option<u64>, used: u64| {
+            limit.is_some_and(|limit| used.saturating_add(asked_bytes) > limit)
+        };
+        match self.mode {
+            Some(0) => exceeds(self.machine_bytes, 0),
+            Some(2) => exceeds(self.limit_bytes, self.promised_bytes.unwrap_or(0)),
+            _ => false,
+        }
+    }
+}
+
+fn crowd(mappings: &[Mapping]) -> Crowd {
+    let [low, low_end] = SECOND_GIB;
+    let own: Vec<_> = mappings.iter().filter(|one| one.end <= USER_END).collect();
+    let ends = std::iter::once(0).chain(own.iter().map(|one| one.end));
+    let starts = own.iter().map(|one| one.start).chain([USER_END]);
+    let gaps: Vec<(u64, u64)> = ends.zip(starts).collect();
+    let greatest = |from: u64, to: u64| {
+        let within = |(start, end): &(u64, u64)| {
+            let (start, end) = ((*start).max(from), (*end).min(to));
+            end.saturating_sub(start)
+        };
+        gaps.iter().map(within).max().unwrap_or(0)
+    };
+    let below = |one: &&Mapping| one.end.min(low_end).saturating_sub(one.start);
+    Crowd {
+        mappings: own.len() as u64,
+        most_mappings: setting("max_map_count"),
+        greatest_gap_bytes: greatest(0, USER_END),
+        low_bytes: own.iter().map(below).sum(),
+        greatest_low_gap_bytes: greatest(low, low_end),
+    }
+}
+
+fn promises() -> Promises {
+    let memory = std::fs::read("/proc/meminfo").unwrap_or_default();
+    let of = |name: &[u8]| fields::bytes(&memory, name);
+    Promises {
+        mode: setting("overcommit_memory").and_then(|mode| u8::try_from(mode).ok()),
+        machine_bytes: of(b"MemTotal:").map(|bytes| bytes + of(b"SwapTotal:").unwrap_or(0)),
+        limit_bytes: of(b"CommitLimit:"),
+        promised_bytes: of(b"Committed_AS:"),
+    }
+}
+
+/// A number in `/proc/sys/vm`.
+fn setting(name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/sys/vm/{name}")).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn surroundings_of_this_process() {
+        let refusal = Refusal::of(std::process::id() as i32).unwrap();
+        assert!(refusal.program_break.is_some());
+        assert!(refusal.data_bytes > 0);
+        assert!(refusal.address_space_bytes >= refusal.data_bytes);
+        let crowd = refusal.crowd.unwrap();
+        assert!(crowd.mappings > 5 && crowd.greatest_gap_bytes > 1 << 40);
+        assert!(refusal.promises.machine_bytes.unwrap() > 1 << 24);
+        assert_eq!(Refusal::of(0), None);
+    }
+
+    #[test]
+    fn how_full_a_list_is() {
+        let list = "\
+00400000-00500000 r-xp 00000000 fe:00 7    /bin/x
+40000000-60000000 rw-p 00000000 00:00 0
+70000000-90000000 rw-p 00000000 00:00 0
+7f0000000000-7f0000001000 rw-p 00000000 00:00 0
+ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]
+";
+        let space = AddressSpace::parse(list.as_bytes(), None).unwrap();
+        let crowd = crowd(space.mappings());
+        assert_eq!(crowd.mappings, 4);
+        assert_eq!(crowd.low_bytes, 0x10_0000 + 0x2000_0000 + 0x1000_0000);
+        assert_eq!(crowd.greatest_low_gap_bytes, 0x1000_0000);
+        assert_eq!(crowd.greatest_gap_bytes, 0x7f00_0000_0000 - 0x9000_0000);
+    }
+}

@@ -1,0 +1,333 @@
+//! A process that is already running.
+//!
+//! All its threads are watched, and whatever processes and threads they make later, until all of
+//! these have ended or the watching is [stopped](Attach::stop). The process goes on unharmed,
+//! however the watching ends: a kill of the watcher included.
+//!
+//! There are two ways. Where permitted (root, or `CAP_PERFMON` with `CAP_SYS_PTRACE`),
+//! **tracepoints**: the kernel writes each watched call into a ring, from which a thread of this
+//! process reads it; the process isn't stopped. Otherwise **ptrace**, which stops the process
+//! twice at every system call whatsoever: a program that makes many of them runs many times slower.
+//! [`Note::Slow`] says so.
+//!
+//! # Limits
+//!
+//! - Children that are there already are not watched.
+//! - By tracepoints, everything is seen a moment later, on a process that has gone on. The path of
+//!   an opened file is unknown if file and process were gone by then ([`Note::UnknownPaths`]). If
+//!   the file was closed by then, the path is what stands where the process had its name, provided
+//!   that there is such a file: a program that has put another file's name there meanwhile makes it
+//!   that file's. What a new program has in memory is told only if it
+//!   had not changed yet. How a process was killed is known if its parent took its time to reap
+//!   it. A set-uid program ends the watching of its process.
+//! - By tracepoints, records that come faster than they are read are lost; they are counted in
+//!   [`Watched::lost_events`]. Larger rings help: [`Attach::start_with_rings`].
+//! - As long as tracepoints are open, every system call of *every* process on the machine takes the
+//!   kernel's slower way in and out, watched or not: a program that does little but very short
+//!   calls (reads of a byte) feels it. The bench `attach` measures both.
+//! - Tracepoints take about 19 descriptors for each thread and CPU.
+//! - By ptrace, calls that wait may end with `EINTR` when the watching begins and ends, where the
+//!   kernel can't restart them (`epoll_wait`): see signal(7), “Interruption of system calls …
+//!   by stop signals”. The same holds for tracepoints in the rare case of
+//!   [`Note::HeldForAMoment`].
+//! - By ptrace, a process can't be watched by its own parent ([`AttachError::OwnChild`]).
+//! - 32-bit programs are not followed: [`Note::ForeignArchitecture`].
+//! - Tracepoints on x86-64; ptrace on x86-64 and aarch64, Linux 5.3 or newer.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use memtrace::attach::{Attach, Via};
+//! use heap_growth::tally::Tally;
+//!
+//! let attach = Attach::start(1234, Via::Auto, Tally::default())?;
+//! std::thread::sleep(std::time::Duration::from_secs(10));
+//! attach.stop();
+//! let watched = attach.wait()?;
+//! println!("{:?}, {} events lost", watched.sink.by_name(), watched.lost_events);
+//! # Ok::<(), memtrace::attach::AttachError>(())
+//! ```
+
+mod by_ptrace;
+mod by_tracepoints;
+mod ending;
+mod error;
+mod hold;
+mod life;
+mod limits;
+mod note;
+mod opened;
+mod perf;
+mod points;
+mod record;
+mod rings;
+mod stopper;
+mod subject;
+mod teller;
+mod threads;
+mod tracefs;
+
+pub use error::AttachError;
+pub use note::Note;
+pub use stopper::Stopper;
+
+use std::convert::Infallible;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::launch::{architecture, ptrace};
+use by_ptrace::ByPtrace;
+use by_tracepoints::ByTracepoints;
+use memory_event::{Ending, Sink};
+use procmem::processor_time;
+use teller::Teller;
+
+/// How to watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Via {
+    /// By tracepoints if they are permitted and prove right, otherwise by ptrace, with a note.
+    #[default]
+    Auto,
+    /// By tracepoints or not at all.
+    Tracepoints,
+    /// By ptrace or not at all.
+    Ptrace,
+}
+
+/// How it is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Used {
+    /// By tracepoints.
+    Tracepoints,
+    /// By ptrace.
+    Ptrace,
+}
+
+/// A process that is being watched. Dropping it ends the watching; the process goes on.
+#[derive(Debug)]
+pub struct Attach<S> {
+    used: Used,
+    stopper: Stopper,
+    /// `None` once it was waited for.
+    watcher: Option<JoinHandle<Outcome<S>>>,
+    /// Hangs up once the watcher has come to its end.
+    end: mpsc::Receiver<Infallible>,
+}
+
+/// What [`Attach::wait`] gives back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Watched<S> {
+    /// The sink, with what it remembers.
+    pub sink: S,
+    /// How the process ended, if it did while it was watched and this is known.
+    pub ending: Option<Ending>,
+    /// What the watching cost.
+    pub cost: WatchingCost,
+    /// What the watching did not do, or what it did to the process.
+    pub notes: Vec<Note>,
+    /// Records that found no room in a ring: calls, births, ends that were not told.
+    pub lost_events: u64,
+    /// How many processes were followed, the first one included.
+    pub processes: u64,
+}
+
+/// The observer's own effort.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct WatchingCost {
+    /// By ptrace: how often a thread was stopped and set going again. By tracepoints: how many
+    /// records were read.
+    pub stops_or_records: u64,
+    /// Processor time of the watching thread, the sink's part included.
+    pub watcher_cpu_seconds: f64,
+    /// Time from the beginning of the watching to its end.
+    pub wall_seconds: f64,
+}
+
+type Outcome<S> = Result<Watched<S>, AttachError>;
+
+impl<S: Sink + Send + 'static> Attach<S> {
+    /// Begins to watch; returns once every thread of the process is watched.
+    ///
+    /// A thread of its own reads or traces, and calls the sink. Signals that the host gets are
+    /// not handled on that thread.
+    ///
+    /// # Errors
+    /// There is no such process, it can't be watched, or it is not permitted: [`AttachError`]
+    /// says what helps. The process goes on.
+    ///
+    /// # Panics
+    /// If the sink panicked before this returned, the panic goes on here.
+    pub fn start(pid: i32, via: Via, sink: S) -> Result<Self, AttachError> {
+        Self::begin(pid, via, None, sink)
+    }
+
+    /// As [`start`](Self::start), with rings of this many bytes for every CPU, rounded up to a
+    /// power of two (only tracepoints have rings; by default 4 MiB on a machine with up to four
+    /// CPUs, less on larger ones, 16 MiB in all). A record takes about 120 bytes.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start); and if the user may not lock that much memory
+    /// (`/proc/sys/kernel/perf_event_mlock_kb`).
+    pub fn start_with_rings(
+        pid: i32,
+        via: Via,
+        ring_bytes: usize,
+        sink: S,
+    ) -> Result<Self, AttachError> {
+        Self::begin(pid, via, Some(ring_bytes), sink)
+    }
+
+    fn begin(pid: i32, via: Via, ring_bytes: Option<usize>, sink: S) -> Result<Self, AttachError> {
+        subject::check(pid)?;
+        if architecture::NATIVE.is_none() {
+            return Err(AttachError::Architecture);
+        }
+        let failed = |step| move |source| AttachError::Setup { step, source };
+        let stopper = Stopper::new().map_err(failed("make a pipe"))?;
+        let (ready, started) = mpsc::sync_channel(1);
+        let (watching, end) = mpsc::channel();
+        let watcher = thread::Builder::new()
+            .name("attach watcher".into())
+            .spawn({
+                let stopper = stopper.clone();
+                move || {
+                    let _watching = watching;
+                    run(pid, via, ring_bytes, sink, &stopper, &ready)
+                }
+            })
+            .map_err(failed("start the watcher's thread"))?;
+        match started.recv() {
+            Ok(used) => Ok(Self {
+                used,
+                stopper,
+                watcher: Some(watcher),
+                end,
+            }),
+            // It ended before it began; why, it tells at its end.
+            Err(mpsc::RecvError) => match join(watcher) {
+                Err(error) => Err(error),
+                Ok(_) => unreachable!("the watcher says that it is ready before it can succeed"),
+            },
+        }
+    }
+}
+
+impl<S> Attach<S> {
+    /// Which way was taken.
+    pub fn via(&self) -> Used {
+        self.used
+    }
+
+    /// Ends the watching; the process goes on. [`wait`](Self::wait) then returns soon.
+    pub fn stop(&self) {
+        self.stopper.stop();
+    }
+
+    /// A handle that can [`stop`](Self::stop) from elsewhere while this thread waits.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Whether the process and all that were followed have ended, or the watching has: whether
+    /// [`wait`](Self::wait) would return at once.
+    pub fn is_finished(&self) -> bool {
+        self.watcher.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Waits until the process and all that were followed have ended, or the watching has, but no
+    /// longer than this; whether they have.
+    pub fn ends_within(&self, time: Duration) -> bool {
+        self.end.recv_timeout(time) != Err(mpsc::RecvTimeoutError::Timeout)
+    }
+
+    /// Waits until the process and all that were followed have ended, or the watching was
+    /// [stopped](Self::stop).
+    ///
+    /// # Errors
+    /// The watching could not go on; the process does.
+    ///
+    /// # Panics
+    /// If the sink panicked, the process was let go and the panic goes on here.
+    pub fn wait(mut self) -> Result<Watched<S>, AttachError> {
+        match self.watcher.take() {
+            Some(watcher) => join(watcher),
+            None => unreachable!("only `wait` and `drop` take the thread, and both end `self`"),
+        }
+    }
+}
+
+impl<S> Drop for Attach<S> {
+    fn drop(&mut self) {
+        if let Some(watcher) = self.watcher.take() {
+            self.stop();
+            // A panic of the sink is of no interest to somebody who gives up the result.
+            drop(watcher.join());
+        }
+    }
+}
+
+/// The body of the watching thread.
+fn run<S: Sink>(
+    pid: i32,
+    via: Via,
+    ring_bytes: Option<usize>,
+    sink: S,
+    stopper: &Stopper,
+    ready: &SyncSender<Used>,
+) -> Outcome<S> {
+    // The host's handlers belong on the host's threads.
+    ptrace::block_signals();
+    let mut teller = Teller::new(pid, sink);
+    let tracepoints = match via {
+        Via::Ptrace => None,
+        Via::Tracepoints => Some(ByTracepoints::open(pid, ring_bytes)?),
+        Via::Auto => match ByTracepoints::open(pid, ring_bytes) {
+            Ok(open) => Some(open),
+            Err(reason) => {
+                teller.notes.slow = Some(Some(reason.to_string()));
+                None
+            }
+        },
+    };
+    let say = |used| {
+        // Fails if nobody waits for it any more; then it is stopped at once.
+        let _ = ready.send(used);
+    };
+    let (stops_or_records, since) = match tracepoints {
+        Some(open) => {
+            say(Used::Tracepoints);
+            let since = Instant::now();
+            (open.follow(&mut teller, stopper)?, since)
+        }
+        None => {
+            teller.notes.slow.get_or_insert_default();
+            let held = ByPtrace::seize(pid, stopper)?;
+            say(Used::Ptrace);
+            let since = Instant::now();
+            (held.follow(&mut teller)?, since)
+        }
+    };
+    Ok(Watched {
+        sink: teller.sink,
+        ending: teller.ending,
+        cost: WatchingCost {
+            stops_or_records,
+            watcher_cpu_seconds: processor_time::of_this_thread().as_secs_f64(),
+            wall_seconds: since.elapsed().as_secs_f64(),
+        },
+        notes: teller.notes.into_list(),
+        lost_events: teller.lost_events,
+        processes: teller.processes,
+    })
+}
+
+fn join<S>(watcher: JoinHandle<Outcome<S>>) -> Outcome<S> {
+    watcher
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}

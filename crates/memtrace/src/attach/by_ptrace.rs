@@ -1,0 +1,263 @@
+//! Watching by ptrace: every system call of every thread stops it twice.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
+
+use super::teller::{Teller, Who, result};
+use super::{AttachError, Stopper, hold, subject};
+use crate::launch::architecture;
+use crate::launch::positions::Positions;
+use crate::launch::ptrace::{self, SyscallInfo, Until};
+use crate::launch::reader::{self, Asked};
+use crate::launch::stop::Stop;
+use crate::launch::tracees::{Birth, Tracees};
+use memory_event::{Call, Memory, Refusal, Sink, Syscall};
+
+/// The threads are held; nothing was told yet.
+pub(super) struct ByPtrace<'a> {
+    target: i32,
+    stopper: &'a Stopper,
+    sentinel: i32,
+    sentinel_ended: bool,
+    tracees: Tracees,
+    positions: Positions,
+    /// Those that will report once more, at least their end.
+    expected: HashSet<i32>,
+    since: Instant,
+    started: bool,
+    stops: u64,
+}
+
+impl<'a> ByPtrace<'a> {
+    /// Takes hold of every thread of `pid`.
+    pub(super) fn seize(pid: i32, stopper: &'a Stopper) -> Result<Self, AttachError> {
+        subject::check_untraced(pid)?;
+        let (sentinel, handle) = hold::sentinel().map_err(|source| AttachError::Setup {
+            step: "make a child that ends the watching",
+            source,
+        })?;
+        stopper.kills(handle);
+        let mut tracees = Tracees::default();
+        let expected = hold::seize_all(pid).inspect_err(|_| stopper.dismiss_sentinel())?;
+        tracees.insert_first(pid);
+        for &tid in &expected {
+            // They were there before the watching, so nothing is told.
+            tracees.first_seen(tid);
+        }
+        Ok(Self {
+            target: pid,
+            stopper,
+            sentinel,
+            sentinel_ended: false,
+            tracees,
+            positions: Positions::default(),
+            expected,
+            since: Instant::now(),
+            started: false,
+            stops: 0,
+        })
+    }
+
+    /// Follows until all has ended or it is asked to stop; gives the number of stops. However it
+    /// ends, by a panic of the sink too, nobody stays held.
+    pub(super) fn follow<S: Sink>(mut self, teller: &mut Teller<S>) -> Result<u64, AttachError> {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.trace(teller)));
+        self.stopper.dismiss_sentinel();
+        self.let_all_go(teller);
+        match outcome {
+            Ok(outcome) => outcome.map(|()| self.stops),
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+
+    fn trace<S: Sink>(&mut self, teller: &mut Teller<S>) -> Result<(), AttachError> {
+        while !self.expected.is_empty() && !self.stopper.asked() {
+            let report = ptrace::wait_any().map_err(|source| AttachError::Setup {
+                step: "wait for the watched process",
+                source,
+            })?;
+            let Some((tid, status)) = report else { break };
+            if tid == self.sentinel {
+                // Nothing else of it is reported than its end.
+                self.sentinel_ended = true;
+                continue;
+            }
+            let stop = Stop::decode(status);
+            if let Stop::Ended(ending) = stop {
+                self.expected.remove(&tid);
+                if let Some(tracee) = self.tracees.ended(tid) {
+                    if tracee.pid == tid {
+                        self.positions.forget(tid);
+                    }
+                    teller.ended(self.who(tracee.pid, tid), Some(ending));
+                }
+                continue;
+            }
+            self.stops += 1;
+            if let Some(birth) = self.tracees.first_seen(tid) {
+                self.born(teller, birth);
+            }
+            self.expected.insert(tid);
+            if !self.started {
+                self.started = true;
+                teller.started(Memory::of(self.target));
+            }
+            let mut signal = 0;
+            match stop {
+                Stop::CallDone => self.call(teller, tid),
+                Stop::Exec => self.executed(teller, tid),
+                Stop::Birth => {
+                    if let Ok(child) = ptrace::event_message(tid)
+                        && let Some(birth) = self.tracees.announced(tid, child)
+                    {
+                        self.born(teller, birth);
+                    }
+                }
+                Stop::Signal(number) => signal = number,
+                Stop::Group => {
+                    ptrace::listen(tid);
+                    continue;
+                }
+                _ => {}
+            }
+            if self.stopper.asked() {
+                // It has just reported, so it won't again.
+                hold::let_go(tid, stop);
+                self.expected.remove(&tid);
+            } else {
+                ptrace::restart(tid, Until::CallDone, signal);
+            }
+        }
+        Ok(())
+    }
+
+    fn call<S: Sink>(&mut self, teller: &mut Teller<S>, tid: i32) {
+        const ENTRY: u8 = 1;
+        let Ok(info) = ptrace::syscall_info(tid) else {
+            // Killed while it stood still.
+            return;
+        };
+        let Some(tracee) = self.tracees.get_mut(tid) else {
+            return;
+        };
+        if info.op == ENTRY {
+            let [number, args @ .., _] = info.data;
+            let number = number as i64;
+            let asked = tracee.asked.insert(Asked { number, args });
+            let (pid, read) = (tracee.pid, self.positions.before(tracee.pid, tid, asked));
+            if let Some(read) = read {
+                teller.tell(self.who(pid, tid), read);
+            }
+            return;
+        }
+        let (pid, asked) = (tracee.pid, tracee.asked.take());
+        let Some(asked) = asked.filter(|_| info.op == SyscallInfo::EXIT) else {
+            return;
+        };
+        if Some(info.architecture) != architecture::NATIVE {
+            return;
+        }
+        let Some(syscall) = Syscall::from_number(asked.number) else {
+            return;
+        };
+        let result = result(info.data[0] as i64);
+        if result.is_ok() && matches!(syscall, Syscall::Execve | Syscall::Execveat) {
+            // Told at its own stop.
+            return;
+        }
+        let path = match result {
+            Ok(fd) if syscall.is_open() => link(tid, fd),
+            _ => None,
+        };
+        let call = Call {
+            syscall,
+            args: asked.args,
+            result,
+            path,
+            stack: None,
+        };
+        self.positions.after(pid, &call);
+        let wanted = teller.wants_refusal(pid, &call);
+        let refusal = wanted.then(|| Refusal::of(pid)).flatten();
+        teller.returned(self.who(pid, tid), call, refusal);
+    }
+
+    fn executed<S: Sink>(&mut self, teller: &mut Teller<S>, pid: i32) {
+        let former_tid = ptrace::event_message(pid).unwrap_or(pid);
+        let tracee = self.tracees.executed(pid, former_tid);
+        let by = reader::exec_call(tracee.asked.take());
+        self.positions.forget(pid);
+        // Its fellows are gone; one that ended by taking over the process's number won't report.
+        let tracees = &mut self.tracees;
+        self.expected.retain(|tid| tracees.get_mut(*tid).is_some());
+        let who = self.who(pid, pid);
+        teller.executed(who, by, former_tid);
+        teller.memory(who, Memory::of(pid));
+        if reader::is_foreign(pid) {
+            teller.notes.foreign(pid);
+        }
+    }
+
+    fn born<S: Sink>(&mut self, teller: &mut Teller<S>, birth: Birth) {
+        self.expected.insert(birth.child_tid);
+        let who = self.who(birth.parent_pid, birth.parent_tid);
+        if self.started {
+            teller.forked(who, birth.child_tid, birth.is_thread());
+        }
+    }
+
+    /// Each is interrupted, waited for, and let go with the signal it was about to get. Who waits
+    /// for a vfork child can't be interrupted; after two seconds the kernel lets it go, when this
+    /// thread ends.
+    fn let_all_go<S: Sink>(&mut self, teller: &mut Teller<S>) {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        for &tid in &self.expected {
+            hold::interrupt(tid);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while !(self.expected.is_empty() && self.sentinel_ended) && Instant::now() < deadline {
+            let Some((tid, status)) = hold::try_wait() else {
+                std::thread::sleep(Duration::from_micros(200));
+                continue;
+            };
+            let stop = Stop::decode(status);
+            if tid == self.sentinel {
+                self.sentinel_ended = true;
+                continue;
+            }
+            self.expected.remove(&tid);
+            if let Stop::Ended(ending) = stop {
+                if tid == self.target {
+                    teller.ending = Some(ending);
+                }
+                continue;
+            }
+            if stop == Stop::Birth
+                && let Ok(child) = ptrace::event_message(tid)
+                && self.tracees.announced(tid, child).is_some()
+            {
+                // It is about to report.
+                self.expected.insert(child);
+            } else {
+                self.tracees.first_seen(tid);
+            }
+            hold::let_go(tid, stop);
+        }
+        teller.notes.let_go_by_kernel = self.expected.len() as u64;
+    }
+
+    fn who(&self, pid: i32, tid: i32) -> Who {
+        Who {
+            pid,
+            tid,
+            at: self.since.elapsed(),
+        }
+    }
+}
+
+fn link(tid: i32, fd: u64) -> Option<Vec<u8>> {
+    use std::os::unix::ffi::OsStringExt;
+    let link = std::fs::read_link(format!("/proc/{tid}/fd/{fd}")).ok()?;
+    Some(link.into_os_string().into_vec())
+}

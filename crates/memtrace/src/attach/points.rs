@@ -1,0 +1,161 @@
+//! The tracepoints that are watched.
+//!
+//! A call that came back brings its arguments along in the caller's registers, so that one record
+//! a call is enough. Only exec and exit are looked at before they are made: what they replace or
+//! end can't be asked afterwards.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::perf::{Attr, CLOCK, PerfEvent};
+use super::record::ARGUMENT_REGISTERS;
+use super::tracefs::Tracefs;
+use memory_event::Syscall;
+
+/// Whose tracepoint it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A watched call.
+    Watched(Syscall),
+    /// A thread ends itself.
+    Exit,
+    /// A process ends itself.
+    ExitGroup,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Watched(syscall) => syscall.name(),
+            Self::Exit => "exit",
+            Self::ExitGroup => "exit_group",
+        }
+    }
+}
+
+/// All of them, by the number that stands in their records.
+#[derive(Debug, Default)]
+pub(super) struct Points {
+    /// Kind, and whether it is the call's beginning.
+    by_id: HashMap<u16, (Kind, bool)>,
+    /// With the count of what was lost, where the kernel keeps one.
+    read_format: u64,
+}
+
+impl Points {
+    /// Reads their numbers.
+    ///
+    /// # Errors
+    /// No such tracepoint (a kernel without `CONFIG_FTRACE_SYSCALLS`), or not in the form that is
+    /// understood here.
+    pub(super) fn read(tracefs: &Tracefs) -> io::Result<Self> {
+        let watched = Syscall::ALL
+            .into_iter()
+            .filter(|call| call.number().is_some());
+        let returned = watched.map(|call| (Kind::Watched(call), false));
+        let entered = [
+            Kind::Watched(Syscall::Execve),
+            Kind::Watched(Syscall::Execveat),
+            Kind::Exit,
+            Kind::ExitGroup,
+        ];
+        let mut counting = common();
+        counting.read_format = Attr::FORMAT_LOST;
+        let mut points = Self::default();
+        if PerfEvent::open(counting, 0, -1).is_ok() {
+            points.read_format = Attr::FORMAT_LOST;
+        }
+        for (kind, is_entry) in returned.chain(entered.map(|kind| (kind, true))) {
+            let side = if is_entry { "enter" } else { "exit" };
+            let name = format!("sys_{side}_{}", kind.name());
+            let format = match tracefs.format("syscalls", &name) {
+                // Younger than this kernel, so nobody can call it.
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound
+                        && kind == Kind::Watched(Syscall::Openat2) =>
+                {
+                    continue;
+                }
+                format => format?,
+            };
+            if !format.is_as_expected() {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("tracepoint syscalls:{name} has other fields than expected"),
+                ));
+            }
+            points.by_id.insert(format.id, (kind, is_entry));
+        }
+        Ok(points)
+    }
+
+    #[cfg(test)]
+    pub(super) fn of<const N: usize>(points: [(u16, Kind, bool); N]) -> Self {
+        let by_id = points.map(|(id, kind, entered)| (id, (kind, entered)));
+        Self {
+            by_id: by_id.into(),
+            read_format: 0,
+        }
+    }
+
+    pub(super) fn by_id(&self, id: u16) -> Option<(Kind, bool)> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// How each is opened on a thread.
+    pub(super) fn attrs(&self) -> impl Iterator<Item = Attr> {
+        self.by_id.iter().map(|(&id, &(kind, entered))| {
+            let mut attr = common();
+            attr.kind = Attr::TRACEPOINT;
+            attr.config = id.into();
+            attr.sample_period = 1;
+            attr.sample_type |= Attr::SAMPLE_RAW;
+            attr.flags |= Attr::INHERIT;
+            attr.read_format = self.read_format;
+            if !entered {
+                attr.sample_type |= Attr::SAMPLE_REGS_USER;
+                attr.sample_regs_user = ARGUMENT_REGISTERS;
+            }
+            let urgent = match kind {
+                // Its path can be read as long as the file is open, its memory while it lives.
+                Kind::Watched(call) => {
+                    call.is_open() || matches!(call, Syscall::Execve | Syscall::Execveat)
+                }
+                Kind::Exit | Kind::ExitGroup => false,
+            };
+            if urgent {
+                attr.wakeup = 1;
+            } else {
+                attr.flags |= Attr::WATERMARK;
+                attr.wakeup = u32::MAX;
+            }
+            attr
+        })
+    }
+
+    /// How the event is opened that tells of threads' births and ends, and of new programs.
+    pub(super) fn life(&self) -> Attr {
+        let mut attr = common();
+        attr.read_format = self.read_format;
+        attr.flags |= Attr::INHERIT | Attr::TASK | Attr::COMM | Attr::COMM_EXEC;
+        attr
+    }
+
+    /// How the event is opened that owns a ring; it wakes when a quarter of the ring is full.
+    pub(super) fn ring(data_bytes: usize) -> Attr {
+        let mut attr = common();
+        attr.flags |= Attr::WATERMARK;
+        attr.wakeup = (data_bytes / 4) as u32;
+        attr
+    }
+}
+
+fn common() -> Attr {
+    let mut attr = Attr::default();
+    attr.kind = Attr::SOFTWARE;
+    attr.config = Attr::DUMMY;
+    attr.sample_type = Attr::SAMPLE_TID | Attr::SAMPLE_TIME;
+    attr.flags = Attr::SAMPLE_ID_ALL | Attr::USE_CLOCK_ID;
+    attr.clock_id = CLOCK;
+    attr
+}

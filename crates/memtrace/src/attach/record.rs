@@ -1,0 +1,189 @@
+//! What perf writes into a ring, read from its bytes.
+//!
+//! The events are opened so that every record begins as `perf_event_open(2)` says under “The ring
+//! buffer” for these `sample_type`s: thread, time, raw data, and for calls that came back the
+//! registers of the caller.
+
+use super::points::{Kind, Points};
+
+/// Registers that hold a call's six arguments, as bits of `sample_regs_user`: rdx, rsi, rdi, r8,
+/// r9, r10. The kernel leaves them as the program set them, and writes them in this order.
+///
+/// # References
+/// `arch/x86/include/uapi/asm/perf_regs.h`; syscall(2), “Architecture calling conventions”
+pub(super) const ARGUMENT_REGISTERS: u64 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 16 | 1 << 17 | 1 << 18;
+
+/// A record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    /// When, in nanoseconds of [`CLOCK`](super::perf::CLOCK).
+    pub(super) at_ns: u64,
+    pub(super) pid: i32,
+    pub(super) tid: i32,
+    pub(super) what: Told,
+}
+
+/// What a record tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// A call came back.
+    Returned {
+        kind: Kind,
+        args: [u64; 6],
+        result: i64,
+    },
+    /// A call of which its beginning matters began.
+    Entered { kind: Kind, first_arg: u64 },
+    /// The thread `tid` of `pid` was made by `parent_tid`.
+    Forked { parent_pid: i32, parent_tid: i32 },
+    /// The thread ended.
+    Exited,
+    /// It executed another program.
+    Executed,
+    /// So many records found no room before this one.
+    Lost(u64),
+}
+
+/// Reads one record; `None` for those of no interest.
+pub(super) fn parse(record: &[u8], points: &Points) -> Option<Record> {
+    const LOST: u32 = 2;
+    const COMM: u32 = 3;
+    const EXIT: u32 = 4;
+    const FORK: u32 = 7;
+    const SAMPLE: u32 = 9;
+    const COMM_BY_EXEC: u16 = 1 << 13;
+    let misc = u16::from_ne_bytes(*record.get(4..)?.first_chunk()?);
+    let body = record.get(8..)?;
+    match u32_at(record, 0)? {
+        SAMPLE => sample(body, points),
+        kind @ (FORK | EXIT) => Some(Record {
+            at_ns: u64_at(body, 16)?,
+            pid: i32_at(body, 0)?,
+            tid: i32_at(body, 8)?,
+            what: match kind {
+                EXIT => Told::Exited,
+                _ => Told::Forked {
+                    parent_pid: i32_at(body, 4)?,
+                    parent_tid: i32_at(body, 12)?,
+                },
+            },
+        }),
+        COMM if misc & COMM_BY_EXEC != 0 => Some(Record {
+            at_ns: u64_at(body, body.len().checked_sub(8)?)?,
+            pid: i32_at(body, 0)?,
+            tid: i32_at(body, 4)?,
+            what: Told::Executed,
+        }),
+        LOST => Some(Record {
+            at_ns: u64_at(body, body.len().checked_sub(8)?)?,
+            pid: 0,
+            tid: 0,
+            what: Told::Lost(u64_at(body, 8)?),
+        }),
+        _ => None,
+    }
+}
+
+fn sample(body: &[u8], points: &Points) -> Option<Record> {
+    let (pid, tid) = (i32_at(body, 0)?, i32_at(body, 4)?);
+    let at_ns = u64_at(body, 8)?;
+    let raw_bytes = u32_at(body, 16)? as usize;
+    let raw = body.get(20..20 + raw_bytes)?;
+    let id = u16::from_ne_bytes(*raw.first_chunk()?);
+    let (kind, entered) = points.by_id(id)?;
+    let value = u64_at(raw, 16)?;
+    let what = if entered {
+        Told::Entered {
+            kind,
+            first_arg: value,
+        }
+    } else {
+        let registers = body.get(20 + raw_bytes..)?;
+        Told::Returned {
+            kind,
+            args: arguments(registers)?,
+            result: value as i64,
+        }
+    };
+    Some(Record {
+        at_ns,
+        pid,
+        tid,
+        what,
+    })
+}
+
+/// Number of the ABI, then the registers of [`ARGUMENT_REGISTERS`].
+fn arguments(registers: &[u8]) -> Option<[u64; 6]> {
+    const ABI_64: u64 = 2;
+    if u64_at(registers, 0)? != ABI_64 {
+        return None;
+    }
+    let register = |index: usize| u64_at(registers, 8 + 8 * index);
+    let (rdx, rsi, rdi) = (register(0)?, register(1)?, register(2)?);
+    let (r8, r9, r10) = (register(3)?, register(4)?, register(5)?);
+    Some([rdi, rsi, rdx, r10, r8, r9])
+}
+
+fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
+    Some(u64::from_ne_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+fn i32_at(bytes: &[u8], offset: usize) -> Option<i32> {
+    u32_at(bytes, offset).map(|value| value as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memory_event::Syscall;
+
+    fn words(words: &[u64]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_ne_bytes()).collect()
+    }
+
+    #[test]
+    fn a_returned_call() {
+        let points = Points::of([(77, Kind::Watched(Syscall::Brk), false)]);
+        let mut record = words(&[9 | 112 << 48, 10 | 11 << 32, 5000]);
+        record.extend(28_u32.to_ne_bytes());
+        record.extend(words(&[77, 12, -22_i64 as u64]));
+        record.extend(0_u32.to_ne_bytes());
+        record.extend(words(&[2, 3, 2, 1, 5, 6, 4]));
+        // The raw data is 24 bytes and 4 of padding, so that the registers are aligned.
+        let parsed = parse(&record, &points).unwrap();
+        assert_eq!((parsed.pid, parsed.tid, parsed.at_ns), (10, 11, 5000));
+        let what = Told::Returned {
+            kind: Kind::Watched(Syscall::Brk),
+            args: [1, 2, 3, 4, 5, 6],
+            result: -22,
+        };
+        assert_eq!(parsed.what, what);
+        for length in 0..record.len() {
+            assert_eq!(parse(&record[..length], &points), None, "cut at {length}");
+        }
+    }
+
+    #[test]
+    fn life_and_loss() {
+        let points = Points::of([]);
+        let fork = words(&[7, 20 | 10 << 32, 21 | 11 << 32, 6000, 10 | 11 << 32, 6000]);
+        let fork = parse(&fork, &points).unwrap();
+        assert_eq!((fork.pid, fork.tid, fork.at_ns), (20, 21, 6000));
+        let from = Told::Forked {
+            parent_pid: 10,
+            parent_tid: 11,
+        };
+        assert_eq!(fork.what, from);
+        let exec = words(&[3 | 1 << 45, 10 | 11 << 32, 0, 0, 10 | 11 << 32, 7000]);
+        assert_eq!(parse(&exec, &points).unwrap().what, Told::Executed);
+        let renamed = words(&[3, 10 | 11 << 32, 0, 0, 10 | 11 << 32, 7000]);
+        assert_eq!(parse(&renamed, &points), None);
+        let lost = words(&[2, 99, 400, 10 | 11 << 32, 8000]);
+        assert_eq!(parse(&lost, &points).unwrap().what, Told::Lost(400));
+    }
+}

@@ -1,0 +1,121 @@
+//! Tells a sink what both ways of watching have seen, in the same words.
+
+use std::time::Duration;
+
+use super::note::Notes;
+use crate::refusal;
+use memory_event::{Call, Ending, Event, Memory, Refusal, Sink, Syscall, What};
+
+/// The sink and what is remembered beside it.
+#[derive(Debug)]
+pub(super) struct Teller<S> {
+    pub(super) sink: S,
+    pub(super) notes: Notes,
+    /// How many processes were seen.
+    pub(super) processes: u64,
+    pub(super) lost_events: u64,
+    /// How the watched process ended.
+    pub(super) ending: Option<Ending>,
+    target: i32,
+    /// Of which refusals the surroundings were told.
+    refusals: refusal::Told,
+}
+
+/// Who, and when after the beginning.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Who {
+    pub(super) pid: i32,
+    pub(super) tid: i32,
+    pub(super) at: Duration,
+}
+
+impl<S: Sink> Teller<S> {
+    pub(super) fn new(target: i32, sink: S) -> Self {
+        Self {
+            sink,
+            notes: Notes::default(),
+            processes: 1,
+            lost_events: 0,
+            ending: None,
+            target,
+            refusals: refusal::Told::default(),
+        }
+    }
+
+    pub(super) fn tell(&mut self, who: Who, what: What) {
+        let Who { pid, tid, at } = who;
+        self.sink.take(&Event { pid, tid, at, what });
+    }
+
+    /// The watching begins.
+    pub(super) fn started(&mut self, memory: Option<Memory>) {
+        let who = Who {
+            pid: self.target,
+            tid: self.target,
+            at: Duration::ZERO,
+        };
+        self.tell(who, What::Started);
+        self.memory(who, memory);
+    }
+
+    pub(super) fn memory(&mut self, who: Who, memory: Option<Memory>) {
+        match memory {
+            Some(memory) => self.tell(who, What::Memory(memory)),
+            None => self.notes.unknown_memory += 1,
+        }
+    }
+
+    pub(super) fn forked(&mut self, who: Who, child: i32, thread: bool) {
+        self.processes += u64::from(!thread);
+        self.tell(who, What::Forked { child, thread });
+    }
+
+    pub(super) fn executed(&mut self, who: Who, by: Syscall, former_tid: i32) {
+        self.refusals.forget(who.pid);
+        self.tell(who, What::Exec { by, former_tid });
+    }
+
+    /// A call came back. Its surroundings are told if it is the first of its kind that was refused
+    /// to this program.
+    pub(super) fn returned(&mut self, who: Who, call: Call, refusal: Option<Refusal>) {
+        let unknown = call.syscall.is_open() && call.result.is_ok() && call.path.is_none();
+        self.notes.unknown_paths += u64::from(unknown);
+        let refusal = refusal.filter(|_| self.wants_refusal(who.pid, &call));
+        if refusal.is_some() {
+            self.refusals.of(who.pid, &call);
+        }
+        self.tell(who, What::Call(call));
+        if let Some(refusal) = refusal {
+            self.tell(who, What::Refused(Box::new(refusal)));
+        }
+    }
+
+    /// Whether the surroundings of this call are still to be told.
+    pub(super) fn wants_refusal(&self, pid: i32, call: &Call) -> bool {
+        self.refusals.lacks(pid, call)
+    }
+
+    /// A thread ended; `None`: how, is not known.
+    pub(super) fn ended(&mut self, who: Who, ending: Option<Ending>) {
+        let process = who.pid == who.tid;
+        if process {
+            self.refusals.forget(who.pid);
+            if who.pid == self.target {
+                self.ending = ending;
+            }
+        }
+        match ending {
+            Some(ending) => self.tell(who, What::Exited(ending)),
+            None => self.notes.unknown_endings += u64::from(process),
+        }
+    }
+}
+
+/// The kernel's convention: the 4,095 highest values are errors.
+pub(super) fn result(value: i64) -> Result<u64, i32> {
+    if (-4095..0).contains(&value) {
+        Err(-value as i32)
+    } else {
+        Ok(value as u64)
+    }
+}

@@ -1,0 +1,285 @@
+//! Opens the tracepoints on every thread of a running process.
+//!
+//! What a thread makes from then on inherits its events. Two things can go wrong, as there are
+//! many events and the process runs on: a thread makes another while only some of its events are
+//! open, so that the new one inherits only these; or a new one is taken for one without events
+//! and gets them twice. Both show in the record that tells of the birth, and then everything is
+//! closed and begun anew; after a few times with the process held still by ptrace.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::perf::{PerfEvent, now_ns};
+use super::points::Points;
+use super::record::{Record, Told};
+use super::rings::Rings;
+use super::{AttachError, hold, limits, subject};
+
+/// Attempts while the process runs.
+const ATTEMPTS: usize = 4;
+/// Attempts while it is held.
+const HOLDS: usize = 3;
+/// Looks at the list of threads in one attempt.
+const LOOKS: usize = 10;
+/// How long the record of a birth may take to appear after the newborn is visible.
+const BIRTH_DELAY: Duration = Duration::from_millis(20);
+
+/// Events on all threads of a process, and what was recorded meanwhile.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) events: Vec<PerfEvent>,
+    pub(super) early: Vec<Record>,
+    pub(super) threads: HashSet<i32>,
+    /// It was stopped for a moment.
+    pub(super) held: bool,
+}
+
+/// Opens all events on all threads.
+pub(super) fn open_all(
+    pid: i32,
+    rings: &mut Rings,
+    points: &Points,
+) -> Result<Opened, AttachError> {
+    for _ in 0..ATTEMPTS {
+        if let Some(opened) = Attempt::new(pid, rings, points).run()? {
+            return Ok(opened);
+        }
+        // What the closed events have left behind.
+        rings.drain(points, drop);
+    }
+    for _ in 0..HOLDS {
+        if let Some(opened) = held_still(pid, rings, points)? {
+            return Ok(opened);
+        }
+        rings.drain(points, drop);
+    }
+    Err(AttachError::Restless {
+        pid,
+        reason: "it did not stand still".into(),
+    })
+}
+
+/// One attempt while ptrace holds the process.
+fn held_still(pid: i32, rings: &mut Rings, points: &Points) -> Result<Option<Opened>, AttachError> {
+    let mut held = hold::seize_all(pid).map_err(|error| AttachError::Restless {
+        pid,
+        reason: error.to_string(),
+    })?;
+    let stopped = hold::freeze(&mut held);
+    let outcome = Attempt::new(pid, rings, points).run();
+    for (tid, stop) in stopped {
+        held.remove(&tid);
+        hold::let_go(tid, stop);
+    }
+    hold::release(held);
+    let opened = outcome?;
+    Ok(opened.map(|opened| Opened {
+        held: true,
+        ..opened
+    }))
+}
+
+struct Attempt<'a> {
+    pid: i32,
+    rings: &'a mut Rings,
+    points: &'a Points,
+    events: Vec<PerfEvent>,
+    early: Vec<Record>,
+    /// When opening a thread's events began and ended.
+    windows: HashMap<i32, (u64, u64)>,
+    inherited: HashSet<i32>,
+    gone: HashSet<i32>,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(pid: i32, rings: &'a mut Rings, points: &'a Points) -> Self {
+        Self {
+            pid,
+            rings,
+            points,
+            events: Vec::new(),
+            early: Vec::new(),
+            windows: HashMap::new(),
+            inherited: HashSet::new(),
+            gone: HashSet::new(),
+        }
+    }
+
+    /// `None`: a birth came in between.
+    fn run(mut self) -> Result<Option<Opened>, AttachError> {
+        let mut first_look = true;
+        let mut settled = false;
+        for _ in 0..LOOKS {
+            let (mut new, whole) = self.unknown();
+            if !first_look && !new.is_empty() {
+                let since = Instant::now();
+                while !new.is_empty() && since.elapsed() < BIRTH_DELAY {
+                    std::thread::sleep(Duration::from_micros(500));
+                    self.look_at_births();
+                    new.retain(|tid| !self.inherited.contains(tid));
+                }
+            }
+            if new.is_empty() && whole {
+                settled = true;
+                break;
+            }
+            if first_look {
+                self.room_for(new.len())?;
+            }
+            first_look = false;
+            for tid in new {
+                self.open(tid)?;
+            }
+            self.look_at_births();
+        }
+        self.look_at_births();
+        if self.windows.is_empty() {
+            subject::check(self.pid)?;
+            return Err(AttachError::NoSuchProcess { pid: self.pid });
+        }
+        if !settled || self.is_torn() {
+            return Ok(None);
+        }
+        let threads = self.windows.into_keys().chain(self.inherited).collect();
+        Ok(Some(Opened {
+            events: self.events,
+            early: self.early,
+            threads,
+            held: false,
+        }))
+    }
+
+    /// Threads that nothing is known of, and whether these are all.
+    fn unknown(&self) -> (Vec<i32>, bool) {
+        let (mut threads, whole) = subject::threads(self.pid);
+        threads.retain(|tid| {
+            !self.windows.contains_key(tid)
+                && !self.inherited.contains(tid)
+                && !self.gone.contains(tid)
+        });
+        (threads, whole)
+    }
+
+    fn open(&mut self, tid: i32) -> Result<(), AttachError> {
+        let before = self.events.len();
+        let begin = now_ns();
+        let attrs = std::iter::once(self.points.life()).chain(self.points.attrs());
+        for attr in attrs {
+            match self.rings.open(attr, tid, &mut self.events) {
+                Ok(()) => {}
+                Err(error) => {
+                    self.events.truncate(before);
+                    return match error.raw_os_error() {
+                        Some(libc::ESRCH) => {
+                            self.gone.insert(tid);
+                            Ok(())
+                        }
+                        Some(libc::EMFILE) => Err(self.too_many(self.windows.len() + 1)),
+                        Some(libc::EPERM | libc::EACCES) => {
+                            Err(AttachError::refused(self.pid, "perf_event_open", error))
+                        }
+                        _ => Err(AttachError::tracepoints("perf_event_open", error)),
+                    };
+                }
+            }
+        }
+        self.windows.insert(tid, (begin, now_ns()));
+        Ok(())
+    }
+
+    fn look_at_births(&mut self) {
+        let (early, inherited) = (&mut self.early, &mut self.inherited);
+        self.rings.drain(self.points, |record| {
+            if let Told::Forked { .. } = record.what {
+                inherited.insert(record.tid);
+            }
+            early.push(record);
+        });
+    }
+
+    /// Whether somebody inherited some events but not all, or has them twice.
+    fn is_torn(&self) -> bool {
+        self.early.iter().any(|record| match record.what {
+            Told::Forked { parent_tid, .. } => {
+                let window = self.windows.get(&parent_tid);
+                let within =
+                    window.is_some_and(|(begin, end)| (*begin..=*end).contains(&record.at_ns));
+                within || self.windows.contains_key(&record.tid)
+            }
+            Told::Lost(_) => true,
+            _ => false,
+        })
+    }
+
+    /// Raises this process's limit of descriptors if it has to be and may be.
+    fn room_for(&self, threads: usize) -> Result<(), AttachError> {
+        let (soft, hard) = limits::descriptors();
+        let wanted = self.wanted(threads);
+        if wanted > hard {
+            return Err(self.too_many(threads));
+        }
+        if wanted > soft {
+            limits::raise_descriptors(hard).map_err(|source| AttachError::Setup {
+                step: "raise the limit of descriptors",
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn wanted(&self, threads: usize) -> u64 {
+        let others = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+        let each = (1 + self.points.attrs().count()) * self.rings.cpus();
+        // Some more threads may come while it is being attached.
+        const SPARE: usize = 2;
+        ((threads + SPARE) * each + others) as u64
+    }
+
+    fn too_many(&self, threads: usize) -> AttachError {
+        let limit = limits::descriptors().1;
+        AttachError::Descriptors {
+            threads,
+            cpus: self.rings.cpus(),
+            wanted: self.wanted(threads).max(limit + 1),
+            limit,
+        }
+    }
+}
+
+/// Proves on this thread that the tracepoints tell what is made, before they are trusted.
+pub(super) fn prove(rings: &mut Rings, points: &Points) -> Result<(), AttachError> {
+    use super::points::Kind;
+    use memory_event::Syscall;
+    let refused = |error: io::Error| AttachError::tracepoints("perf_event_open", error);
+    let mut events = Vec::new();
+    for attr in std::iter::once(points.life()).chain(points.attrs()) {
+        rings.open(attr, 0, &mut events).map_err(refused)?;
+    }
+    let (address, length, fd) = (0xb_0b01, 0x7000, -4711);
+    super::perf::harmless_calls(address, length, fd);
+    let mut seen = Vec::new();
+    rings.drain(points, |record| {
+        if let Told::Returned { kind, args, result } = record.what {
+            seen.push((kind, args, result));
+        }
+    });
+    drop(events);
+    rings.drain(points, drop);
+    let is_told = |wanted: Syscall, errno: i32, check: &dyn Fn(&[u64; 6]) -> bool| {
+        let told = seen.iter().filter(|(kind, args, result)| {
+            *kind == Kind::Watched(wanted) && *result == -i64::from(errno) && check(args)
+        });
+        told.count() == 1
+    };
+    let munmap = is_told(Syscall::Munmap, libc::EINVAL, &|args| {
+        args[..2] == [address, length]
+    });
+    let close = is_told(Syscall::Close, libc::EBADF, &|args| args[0] as i32 == fd);
+    if munmap && close {
+        return Ok(());
+    }
+    Err(AttachError::Unproven {
+        observed: format!("of a refused munmap and a refused close, this was recorded: {seen:?}"),
+    })
+}

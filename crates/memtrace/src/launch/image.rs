@@ -1,0 +1,118 @@
+//! What is remembered of a process's present program: where its break is, what was told of it.
+
+use std::collections::HashMap;
+
+use memory_event::{Call, Syscall};
+
+/// Of each process, by number.
+#[derive(Debug, Default)]
+pub(super) struct Images {
+    by_process: HashMap<i32, Image>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Image {
+    /// As the last `brk` returned it.
+    program_break: Option<u64>,
+}
+
+impl Images {
+    /// A process was made by another: its break is where the other's is.
+    pub(super) fn born(&mut self, child_pid: i32, parent_pid: i32) {
+        let parent = self.by_process.get(&parent_pid).copied();
+        self.by_process
+            .insert(child_pid, parent.unwrap_or_default());
+    }
+
+    /// A process ended, or has a new program.
+    pub(super) fn forget(&mut self, pid: i32) {
+        self.by_process.remove(&pid);
+    }
+
+    /// Takes note of a call of the process, and tells whether private writable memory grew, or may
+    /// have.
+    pub(super) fn grew(&mut self, pid: i32, call: &Call) -> bool {
+        match (call.syscall, call.result) {
+            (Syscall::Brk, Ok(returned)) => self.grew_by_brk(pid, call.args[0], returned),
+            (_, Ok(_)) => may_grow(call),
+            (_, Err(_)) => false,
+        }
+    }
+
+    fn grew_by_brk(&mut self, pid: i32, asked: u64, returned: u64) -> bool {
+        let image = self.by_process.entry(pid).or_default();
+        let before = image.program_break.replace(returned);
+        asked == returned && before.is_none_or(|before| returned > before)
+    }
+}
+
+/// Whether a successful call other than `brk` can have made private writable memory grow.
+fn may_grow(call: &Call) -> bool {
+    let has = |word: u64, bits: i32| word & bits as u64 != 0;
+    let [_, length, third, flags, ..] = call.args;
+    match call.syscall {
+        Syscall::Mmap => {
+            flags & libc::MAP_TYPE as u64 == libc::MAP_PRIVATE as u64
+                && has(third, libc::PROT_WRITE)
+        }
+        Syscall::Mprotect => has(third, libc::PROT_WRITE),
+        // `third` is the new length.
+        Syscall::Mremap => third > length,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(syscall: Syscall, args: [u64; 4], result: Result<u64, i32>) -> Call {
+        let [a, b, c, d] = args;
+        Call {
+            syscall,
+            args: [a, b, c, d, 0, 0],
+            result,
+            path: None,
+            stack: None,
+        }
+    }
+
+    #[test]
+    fn a_break_grows_upwards() {
+        let images = &mut Images::default();
+        let mut brk = |pid, asked, returned| {
+            images.grew(pid, &call(Syscall::Brk, [asked, 0, 0, 0], Ok(returned)))
+        };
+        assert!(!brk(1, 0, 0x5000), "a question");
+        assert!(brk(1, 0x7000, 0x7000));
+        assert!(!brk(1, 0x6000, 0x6000), "downwards");
+        assert!(!brk(1, 1, 0x6000), "below it");
+        assert!(!brk(1, 0x8000, 0x6000), "refused");
+        images.born(2, 1);
+        let same = call(Syscall::Brk, [0x6000, 0, 0, 0], Ok(0x6000));
+        assert!(!images.grew(2, &same), "no change");
+    }
+
+    #[test]
+    fn what_may_make_memory_grow() {
+        let (read, write) = (libc::PROT_READ as u64, libc::PROT_WRITE as u64);
+        let private = libc::MAP_PRIVATE as u64;
+        let anonymous = private | libc::MAP_ANONYMOUS as u64;
+        let shared = libc::MAP_SHARED as u64;
+        for (syscall, args, result, wanted) in [
+            (Syscall::Mmap, [0, 1, write, anonymous], Ok(1), true),
+            (Syscall::Mmap, [0, 1, write, private], Ok(1), true),
+            (Syscall::Mmap, [0, 1, read, anonymous], Ok(1), false),
+            (Syscall::Mmap, [0, 1, write, shared], Ok(1), false),
+            (Syscall::Mmap, [0, 1, write, anonymous], Err(12), false),
+            (Syscall::Mremap, [1, 2, 3, 0], Ok(1), true),
+            (Syscall::Mremap, [1, 3, 2, 0], Ok(1), false),
+            (Syscall::Mprotect, [1, 2, write, 0], Ok(0), true),
+            (Syscall::Mprotect, [1, 2, read, 0], Ok(0), false),
+            (Syscall::Munmap, [1, 2, write, anonymous], Ok(0), false),
+        ] {
+            let call = call(syscall, args, result);
+            assert_eq!(Images::default().grew(1, &call), wanted, "{call:?}");
+        }
+    }
+}

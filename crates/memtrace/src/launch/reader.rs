@@ -1,0 +1,126 @@
+//! Reads calls from a stopped thread.
+
+use std::io;
+
+use super::architecture;
+use super::ptrace::{self, SyscallInfo};
+use memory_event::Syscall;
+
+/// A call as the kernel numbers it, with arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) number: i64,
+    pub(crate) args: [u64; 6],
+}
+
+/// The two ways of reading a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// One look at the registers, after the call: on x86-64 neither arguments nor number are
+    /// overwritten by the result.
+    #[cfg(target_arch = "x86_64")]
+    Registers,
+    /// A question to the kernel before and after the call: for architectures that overwrite the
+    /// first argument with the result, as aarch64 does.
+    #[cfg_attr(
+        target_arch = "x86_64",
+        allow(dead_code, reason = "tests compare both")
+    )]
+    SyscallInfo,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self::NATIVE
+    }
+}
+
+impl Reader {
+    /// The cheaper of those that work here.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) const NATIVE: Self = Self::Registers;
+    /// The cheaper of those that work here.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(crate) const NATIVE: Self = Self::SyscallInfo;
+
+    /// Looks at a thread that the filter has stopped before a call. `None`: what is needed can be
+    /// read afterwards, and nobody is `curious` before.
+    pub(crate) fn before(self, tid: i32, curious: bool) -> io::Result<Option<Asked>> {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Registers if !curious => Ok(None),
+            #[cfg(target_arch = "x86_64")]
+            Self::Registers => Ok(ptrace::registers(tid)?.map(|registers| asked(&registers))),
+            Self::SyscallInfo => {
+                let info = ptrace::syscall_info(tid)?;
+                if info.op != SyscallInfo::SECCOMP {
+                    return Err(io::Error::from_raw_os_error(libc::EIO));
+                }
+                let [number, args @ .., _] = info.data;
+                Ok(Some(Asked {
+                    number: number as i64,
+                    args,
+                }))
+            }
+        }
+    }
+
+    /// Looks at a thread that stands behind a call.
+    pub(crate) fn after(
+        self,
+        tid: i32,
+        before: Option<Asked>,
+    ) -> io::Result<(Asked, Result<u64, i32>)> {
+        let unreadable = || io::Error::from_raw_os_error(libc::EIO);
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Registers => {
+                let registers = ptrace::registers(tid)?.ok_or_else(unreadable)?;
+                Ok((asked(&registers), result(registers.rax as i64)))
+            }
+            Self::SyscallInfo => {
+                let info = ptrace::syscall_info(tid)?;
+                let asked = before.filter(|_| info.op == SyscallInfo::EXIT);
+                Ok((asked.ok_or_else(unreadable)?, result(info.data[0] as i64)))
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn asked(registers: &libc::user_regs_struct) -> Asked {
+    Asked {
+        number: registers.orig_rax as i64,
+        args: [
+            registers.rdi,
+            registers.rsi,
+            registers.rdx,
+            registers.r10,
+            registers.r8,
+            registers.r9,
+        ],
+    }
+}
+
+/// Which call has replaced a program. After the fact the registers always say `execve`, so that
+/// only a look before the call can tell it from the rare `execveat`; it isn't worth one.
+pub(crate) fn exec_call(before: Option<Asked>) -> Syscall {
+    match before.and_then(|asked| Syscall::from_number(asked.number)) {
+        Some(Syscall::Execveat) => Syscall::Execveat,
+        _ => Syscall::Execve,
+    }
+}
+
+/// Whether a stopped thread runs code of another architecture.
+pub(crate) fn is_foreign(tid: i32) -> bool {
+    ptrace::syscall_info(tid).is_ok_and(|info| Some(info.architecture) != architecture::NATIVE)
+}
+
+/// The kernel's convention: the 4,095 highest values are errors.
+fn result(value: i64) -> Result<u64, i32> {
+    if (-4095..0).contains(&value) {
+        Err(-value as i32)
+    } else {
+        Ok(value as u64)
+    }
+}

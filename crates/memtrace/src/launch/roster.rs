@@ -1,0 +1,59 @@
+//! Handles of all processes of a run, so that any thread can end it.
+//!
+//! A process number may belong to somebody else a moment after the tracer has waited for it; a
+//! pidfd never does.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::ptrace;
+
+/// The processes that are alive, by number.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    handles: Mutex<HashMap<i32, OwnedFd>>,
+    /// Whoever comes from now on is killed at once. Changed only while `handles` is locked.
+    given_up: AtomicBool,
+}
+
+impl Roster {
+    /// Enters a process that the calling thread has not yet waited for.
+    ///
+    /// # Errors
+    /// No handle could be had: the process has ended, or descriptors have run out.
+    pub(super) fn enter(&self, pid: i32) -> io::Result<()> {
+        let handle = procmem::pidfd_open(pid);
+        let mut handles = self.lock();
+        if self.given_up() {
+            ptrace::kill_unreaped(pid);
+        }
+        handles.insert(pid, handle?);
+        Ok(())
+    }
+
+    /// Strikes out a process that has ended.
+    pub(super) fn leave(&self, pid: i32) {
+        self.lock().remove(&pid);
+    }
+
+    /// Kills all, now and to come.
+    pub(super) fn kill_all(&self) {
+        let handles = self.lock();
+        self.given_up.store(true, Ordering::Relaxed);
+        handles.values().for_each(procmem::pidfd_kill);
+    }
+
+    /// Whether the run is to end.
+    pub(super) fn given_up(&self) -> bool {
+        // Who reads it without the lock and too early is no worse off than a moment before.
+        self.given_up.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, OwnedFd>> {
+        // No holder can leave the table half-changed, so that a panic doesn't spoil it.
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,245 @@
+//! The tracing thread: waits for stops, tells events, lets go on.
+
+mod calls;
+mod life;
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+use super::child::{self, Newborn};
+use super::image::Images;
+use super::note::Notes;
+use super::options::{Hooks, Options};
+use super::positions::Positions;
+use super::prepared::Prepared;
+use super::ptrace::{self, Until};
+use super::reader::Reader;
+use super::roster::Roster;
+use super::stop::Stop;
+use super::tracees::Tracees;
+use super::{Finished, LaunchError, ObserverCost, Watch};
+use crate::refusal;
+use memory_event::{Ending, Event, Sink, What};
+use procmem::processor_time;
+
+pub(super) type Outcome<S> = Result<Finished<S>, LaunchError>;
+
+/// Launches and follows the prepared child; the body of the tracing thread. Sends the child's id
+/// when its program begins; ends when everything traced has ended.
+pub(super) fn run<S: Sink>(
+    prepared: &Prepared,
+    sink: S,
+    options: Options,
+    roster: Arc<Roster>,
+    ready: SyncSender<i32>,
+) -> Outcome<S> {
+    // The host's handlers belong on the host's threads.
+    let mask = ptrace::block_signals();
+    let mut child = child::fork(prepared, &mask)?;
+    let mut tracees = Tracees::default();
+    tracees.insert_first(child.pid);
+    if let Err(error) = take_hold(&mut child, &roster, options.hooks.exit.is_some()) {
+        ptrace::kill_unreaped(child.pid);
+        end_all(&roster, &tracees);
+        return Err(error);
+    }
+    let mut tracer = Tracer {
+        child,
+        sink,
+        reader: options.reader,
+        hooks: options.hooks,
+        hook_time: Duration::ZERO,
+        roster,
+        ready,
+        tracees,
+        images: Images::default(),
+        positions: Positions::default(),
+        refusals: refusal::Told::default(),
+        notes: Notes::default(),
+        stage: Stage::BeforeExec {
+            // Without a filter there is nothing to prove.
+            filter_stopped: options.watch == Watch::Life,
+            out_of_order: false,
+        },
+        ending: None,
+        stops: 0,
+        lost_events: 0,
+        wall_seconds: 0.0,
+        hook_seconds: 0.0,
+    };
+    match catch_unwind(AssertUnwindSafe(|| tracer.follow())) {
+        Ok(Ok(())) => tracer.finish(prepared),
+        Ok(Err(error)) => {
+            end_all(&tracer.roster, &tracer.tracees);
+            Err(error)
+        }
+        Err(panic) => {
+            // A sink that panics must not leave anybody stopped for ever.
+            end_all(&tracer.roster, &tracer.tracees);
+            resume_unwind(panic)
+        }
+    }
+}
+
+/// Seizes the child and tells it to go on.
+fn take_hold(child: &mut Newborn, roster: &Roster, exits: bool) -> Result<(), LaunchError> {
+    ptrace::seize(child.pid, exits)
+        .map_err(|source| LaunchError::refused("PTRACE_SEIZE", source))?;
+    roster
+        .enter(child.pid)
+        .map_err(|source| LaunchError::refused("pidfd_open", source))?;
+    child.go().map_err(|source| LaunchError::Setup {
+        step: "tell the child to go on",
+        source,
+    })
+}
+
+/// Kills everything that this thread traces and waits until it has ended.
+fn end_all(roster: &Roster, tracees: &Tracees) {
+    roster.kill_all();
+    // A thread that stands still because it is about to end doesn't notice a SIGKILL any more.
+    let go_on = |tid| ptrace::restart(tid, Until::Event, 0);
+    tracees.tids().for_each(go_on);
+    while let Ok(Some((tid, status))) = ptrace::wait_any() {
+        if !matches!(Stop::decode(status), Stop::Ended(_)) {
+            ptrace::kill_unreaped(tid);
+            go_on(tid);
+        }
+    }
+}
+
+struct Tracer<S> {
+    child: Newborn,
+    sink: S,
+    reader: Reader,
+    hooks: Hooks,
+    hook_time: Duration,
+    roster: Arc<Roster>,
+    ready: SyncSender<i32>,
+    tracees: Tracees,
+    images: Images,
+    positions: Positions,
+    /// Of which refusals the surroundings were told.
+    refusals: refusal::Told,
+    notes: Notes,
+    stage: Stage,
+    /// Of the launched process.
+    ending: Option<Ending>,
+    stops: u64,
+    lost_events: u64,
+    wall_seconds: f64,
+    /// Of `hook_time`, what lies within `wall_seconds`.
+    hook_seconds: f64,
+}
+
+/// Nothing that happens before the program's exec is told. But the exec itself proves, on the
+/// child, that this kernel stops filtered calls in the order that everything after rests on.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    BeforeExec {
+        /// The filter has stopped the exec.
+        filter_stopped: bool,
+        /// The stop after it did not stand behind the call but before it (Linux before 4.8).
+        out_of_order: bool,
+    },
+    Running {
+        since: Instant,
+    },
+}
+
+impl<S: Sink> Tracer<S> {
+    fn follow(&mut self) -> Result<(), LaunchError> {
+        let failed = |source| LaunchError::Setup {
+            step: "wait for the program",
+            source,
+        };
+        while let Some((tid, status)) = ptrace::wait_any().map_err(failed)? {
+            let stop = Stop::decode(status);
+            if let Stop::Ended(ending) = stop {
+                self.ended(tid, ending);
+                continue;
+            }
+            self.stops += 1;
+            if let Some(birth) = self.tracees.first_seen(tid) {
+                self.born(birth);
+            }
+            if self.roster.given_up() {
+                ptrace::kill_unreaped(tid);
+            }
+            match stop {
+                Stop::Filter => self.before_call(tid),
+                Stop::CallDone => self.after_call(tid),
+                Stop::Exec => self.executed(tid)?,
+                Stop::Exit => self.leaving(tid),
+                Stop::Group => ptrace::listen(tid),
+                Stop::Signal(signal) => self.go_on(tid, signal),
+                Stop::Birth => {
+                    if let Ok(child) = ptrace::event_message(tid)
+                        && let Some(birth) = self.tracees.announced(tid, child)
+                    {
+                        self.born(birth);
+                    }
+                    self.go_on(tid, 0);
+                }
+                Stop::Other | Stop::Ended(_) => self.go_on(tid, 0),
+            }
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self, tid: i32, signal: i32) {
+        let in_call = self
+            .tracees
+            .get_mut(tid)
+            .is_some_and(|tracee| tracee.in_call);
+        ptrace::restart(
+            tid,
+            if in_call {
+                Until::CallDone
+            } else {
+                Until::Event
+            },
+            signal,
+        );
+    }
+
+    fn tell(&mut self, pid: i32, tid: i32, what: What) {
+        if let Stage::Running { since } = self.stage {
+            self.sink.take(&Event {
+                pid,
+                tid,
+                at: since.elapsed(),
+                what,
+            });
+        }
+    }
+
+    fn finish(mut self, prepared: &Prepared) -> Outcome<S> {
+        let lost = || io::Error::from_raw_os_error(libc::ECHILD);
+        let ending = self.ending.ok_or_else(|| LaunchError::Setup {
+            step: "wait for the program",
+            source: lost(),
+        })?;
+        if let Stage::BeforeExec { .. } = self.stage {
+            return Err(match self.child.words().failure {
+                Some((step, errno)) => prepared.error(step, errno),
+                None => LaunchError::EndedEarly { ending },
+            });
+        }
+        Ok(Finished {
+            ending,
+            sink: self.sink,
+            cost: ObserverCost {
+                stops: self.stops,
+                tracer_cpu_seconds: processor_time::of_this_thread().as_secs_f64(),
+                wall_seconds: self.wall_seconds,
+                hook_seconds: self.hook_seconds,
+            },
+            notes: self.notes.into_list(),
+            lost_events: self.lost_events,
+        })
+    }
+}

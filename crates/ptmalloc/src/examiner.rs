@@ -1,0 +1,306 @@
+//! Looks into one process after the other.
+
+use std::time::Instant;
+
+use super::allocator::Allocator;
+use super::deadline::Deadline;
+use super::examination::Examination;
+use super::file::Left;
+use super::given_up;
+use super::image::{Image, images};
+use super::known::Files;
+use super::limits::{Bound, Limits};
+use super::links::Links;
+use super::lists::Lists;
+use super::main_arena::{self, Found};
+use super::map::Map;
+use super::memory::Unreadable;
+use super::recognise;
+use super::remote::Remote;
+use super::retry;
+use super::unknown::Unknown;
+use procmem::address_space::{BreakState, Mappings, MapsError, of_one_program};
+use procmem::process::{Process, ProcessError, Reason, Stat};
+
+/// Addresses that a 32-bit process can have end here.
+const THIRTY_TWO_BITS: u64 = 1 << 32;
+
+/// Looks into processes; remembers what is worth remembering of a library, so that the next process
+/// that has it mapped costs less.
+#[derive(Debug, Default)]
+pub struct Examiner {
+    files: Files,
+    limits: Limits,
+}
+
+impl Examiner {
+    /// One that remembers nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Has each process cost no more than this from now on; [`Limits::WHOLE`] if nothing is said.
+    pub fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Looks into a process's malloc.
+    ///
+    /// Nothing is done to the process: its memory is read, through `process_vm_readv` and `/proc`.
+    /// See the [module](super) for what a figure means that comes out.
+    pub fn examine(&mut self, process: &Process) -> Examination {
+        self.lists_of(process, Lists::Followed { until: None })
+    }
+
+    /// The same, but gives up when this moment has come: what is left to read then is unknown. For
+    /// a process that is kept waiting meanwhile.
+    pub fn examine_until(&mut self, process: &Process, until: Instant) -> Examination {
+        self.lists_of(process, Lists::Followed { until: Some(until) })
+    }
+
+    /// Looks at a process's arenas and their locks, and follows no list of free chunks: it costs the
+    /// same however many there are, and what is free is unknown.
+    pub fn glance(&mut self, process: &Process) -> Examination {
+        self.lists_of(process, Lists::Left)
+    }
+
+    fn lists_of(&mut self, process: &Process, lists: Lists) -> Examination {
+        let looked = of_one_program(process, None, |mut mappings, stat| {
+            let found = mappings.program_break(stat.start_brk());
+            let found = found.map_err(|error| error.of(process))?;
+            Ok(self.among(process, mappings, stat, found.map(|heap| heap.end), lists))
+        });
+        looked.unwrap_or_else(|error| Examination::unknown(unknown(&error)))
+    }
+
+    /// Looks at a process's break and into its malloc, which costs less than each by itself. `stat`
+    /// is what [`Process::stat`] told a moment ago.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`BreakState::of`].
+    pub fn look(
+        &mut self,
+        process: &Process,
+        stat: Stat,
+    ) -> Result<(BreakState, Examination), ProcessError> {
+        of_one_program(process, Some(stat), |mut mappings, stat| {
+            let mut heap = BreakState::among(process, &mut mappings, stat)?;
+            let lists = Lists::Followed { until: None };
+            let examination = self.among(process, mappings, stat, Some(heap.end), lists);
+            let state = examination.state.as_ref();
+            if state.is_ok_and(|state| state.non_contiguous)
+                && !heap.blocked
+                && let mut remote = Remote::new(process, Deadline::new(self.limits, None))
+                && let Ok(Some(end)) = given_up::true_break(&mut remote, &(heap.start..heap.end))
+            {
+                heap.is_merged_from(end);
+            }
+            Ok((heap, examination))
+        })
+    }
+
+    fn among(
+        &mut self,
+        process: &Process,
+        mut mappings: Mappings,
+        stat: &Stat,
+        break_end: Option<u64>,
+        lists: Lists,
+    ) -> Examination {
+        if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+            return Examination::unknown(Unknown::Architecture);
+        }
+        let mapped = |error: MapsError| {
+            let error = error.of(process);
+            Examination::unknown(Unknown::Process(error.to_string()))
+        };
+        match mappings.memory(THIRTY_TWO_BITS) {
+            Ok(Some(above)) if above.range.start < 1 << 63 => {}
+            Ok(_) => return Examination::unknown(Unknown::ThirtyTwoBit),
+            Err(error) => return mapped(error),
+        }
+        match images(&mut mappings) {
+            Ok(images) => self.inside(process, &images, Map::of(mappings, stat, break_end), lists),
+            Err(error) => mapped(error),
+        }
+    }
+
+    fn inside(
+        &mut self,
+        process: &Process,
+        images: &[Image],
+        mut map: Map,
+        lists: Lists,
+    ) -> Examination {
+        let mut others = recognise::libraries(images);
+        let deadline = Deadline::new(self.limits, lists.until());
+        let mut left = Left::all(deadline);
+        // The program is mapped below its libraries.
+        for image in images.first().into_iter().chain(musl(images)) {
+            let known = match self.files.of(process, image, &mut left) {
+                Ok(known) => known,
+                Err(error) => return Examination::unknown(unreadable(process, error)),
+            };
+            for allocator in &known.allocators {
+                if !others.contains(allocator) {
+                    others.push(allocator.clone());
+                }
+            }
+        }
+        let mut remote = Remote::new(process, deadline);
+        let glibc: Vec<&Image> = images
+            .iter()
+            .filter(|image| recognise::is_glibc(image.name()))
+            .collect();
+        let (image, allocator, found) = match glibc[..] {
+            [] => {
+                let Some((image, found)) =
+                    self.find_static(&mut remote, process, images, &mut map, &others)
+                else {
+                    let state = Err(match others.first() {
+                        Some(other) => Unknown::Other(other.clone()),
+                        None => Unknown::NotFound,
+                    });
+                    return Examination::of(others, state);
+                };
+                let found = match found {
+                    Ok(found) => Ok(found),
+                    // Whether glibc is in it isn't known either.
+                    Err(error) => {
+                        return Examination::of(others, Err(unreadable(process, error)));
+                    }
+                };
+                let version = None;
+                let is_static = true;
+                (image, Allocator::Glibc { version, is_static }, found)
+            }
+            [image] => {
+                let known = match self.files.of(process, image, &mut left) {
+                    Ok(known) => known,
+                    Err(error) => return Examination::unknown(unreadable(process, error)),
+                };
+                let version = known.version.clone();
+                let is_static = false;
+                let found = self.find(&mut remote, process, image, &mut map);
+                (image, Allocator::Glibc { version, is_static }, found)
+            }
+            _ => {
+                let state = Err(Unknown::Several(glibc.len()));
+                return Examination::of(others, state);
+            }
+        };
+        let links = Links::of(allocator.glibc_version());
+        let state = match found {
+            // Since 2.43 it is set up before it is used.
+            Ok(Found::Used(arenas)) if arenas.len() > 1 || !arenas[0].has_no_memory() => {
+                retry::state(&mut remote, process, arenas, map, links, lists)
+            }
+            Ok(Found::Used(_) | Found::Unused) => match others.first() {
+                Some(other) => Err(Unknown::Other(other.clone())),
+                None => Err(Unknown::NotUsed),
+            },
+            Ok(Found::AtWork) => Err(Unknown::AtWork(allocator.clone())),
+            Ok(Found::Nothing) => Err(Unknown::Form(allocator.clone())),
+            Err(error) => Err(unreadable(process, error)),
+        };
+        Examination::glibc(allocator, others, state, image.path.clone())
+    }
+
+    /// A program without libraries may have glibc in itself.
+    fn find_static<'i>(
+        &mut self,
+        remote: &mut Remote<'_>,
+        process: &Process,
+        images: &'i [Image],
+        map: &mut Map,
+        others: &[Allocator],
+    ) -> Option<(&'i Image, Result<Found, Unreadable>)> {
+        let image = images.first()?;
+        let is_other = !others.is_empty() && others != [Allocator::Go];
+        if is_other || images.len() > 1 {
+            return None;
+        }
+        match self.find(remote, process, image, map) {
+            Ok(Found::Nothing) => None,
+            // What is known of it explains itself.
+            Err(Unreadable::Beyond(Bound::Data(_))) if !others.is_empty() => None,
+            found => Some((image, found)),
+        }
+    }
+
+    /// Looks where other processes have it first, and remembers where this one does.
+    fn find(
+        &mut self,
+        remote: &mut Remote<'_>,
+        process: &Process,
+        image: &Image,
+        map: &mut Map,
+    ) -> Result<Found, Unreadable> {
+        let known = self.files.at(image);
+        let found = main_arena::find(remote, process, image, map, known.arena)?;
+        if let Found::Used(arenas) = &found {
+            let main = &arenas[0];
+            known.arena = Some((main.layout, main.address.wrapping_sub(image.start())));
+        }
+        Ok(found)
+    }
+}
+
+/// musl's library is both loader and libc, and called by either name.
+fn musl(images: &[Image]) -> impl Iterator<Item = &Image> {
+    images
+        .iter()
+        .skip(1)
+        .filter(|image| image.name() == b"libc.so")
+}
+
+/// Says why memory couldn't be read, with what helps.
+pub(super) fn unreadable(process: &Process, error: Unreadable) -> Unknown {
+    let errno = match error {
+        Unreadable::Beyond(bound) => return Unknown::Costly(bound),
+        Unreadable::Denied => nix::errno::Errno::EPERM,
+        Unreadable::Gone => nix::errno::Errno::ESRCH,
+        Unreadable::NotMapped => nix::errno::Errno::EFAULT,
+        Unreadable::Late => nix::errno::Errno::ETIME,
+        Unreadable::Kernel(errno) => errno,
+    };
+    Unknown::Process(process.explain("mem", errno.into()).to_string())
+}
+
+fn unknown(error: &ProcessError) -> Unknown {
+    match error.reason {
+        Reason::KeepsChanging => Unknown::Exec,
+        _ => Unknown::Process(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_understood() {
+        let process = Process::open(std::process::id() as i32).unwrap();
+        let mut examiner = Examiner::new();
+        let first = examiner.examine(&process);
+        let Some(Allocator::Glibc { version, .. }) = &first.allocator else {
+            // A test that runs with another libc has nothing to see here.
+            return;
+        };
+        assert!(
+            version
+                .as_deref()
+                .is_some_and(|version| version.starts_with("2."))
+        );
+        let state = first.state.unwrap();
+        assert!(
+            state.arenas[0].main && state.arenas[0].system_bytes > 0,
+            "{state:?}"
+        );
+        let (_, second) = examiner.look(&process, process.stat().unwrap()).unwrap();
+        let second = second.state.unwrap();
+        assert_eq!(second.arenas[0].address, state.arenas[0].address);
+    }
+}

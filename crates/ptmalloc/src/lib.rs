@@ -1,0 +1,113 @@
+//! What a running process's malloc keeps, read from outside: no stop, no symbols, no debugger.
+//!
+//! glibc's main arena is found in libc's data by what every arena has: 254 ends of bins, each of
+//! which is the bin itself or a place where a chunk can be, and a next arena; the others follow in a
+//! ring. All lists of free chunks are followed, which gives what is free to the byte, and the
+//! resident whole pages within it are what `malloc_trim(0)` would give back.
+//!
+//! ```
+//! use ptmalloc::Examiner;
+//! use procmem::process::Process;
+//!
+//! let examination = Examiner::new().examine(&Process::open(std::process::id() as i32)?);
+//! match examination.state {
+//!     Ok(state) => println!("{} bytes, {:?} free", state.system_bytes, state.free_bytes),
+//!     Err(why) => println!("not known: {why}"),
+//! }
+//! # Ok::<(), procmem::process::ProcessError>(())
+//! ```
+//!
+//! # What a figure means
+//!
+//! The process may be at work meanwhile. An arena's free memory is collected, then asked for its
+//! resident pages, then read a second time: header, top, and every chunk's size and links. Only if
+//! all of that is the same both times, the lock was free both times, each chunk's end says the same
+//! as its beginning, and no two overlap, is it given ([`Arena::free`]); otherwise it is read again a
+//! few times, and then it is unknown ([`Arena::unknown`] says why), and so are the sums over all
+//! arenas. What was the same both times and didn't change in between was so, all at once, at the
+//! moment between the two. One thing can't be seen from outside: that something changed and changed
+//! back to the same bytes between its two readings. Each chunk that counts was free, and of that
+//! size, when it was read and when it was read again; only that they all were so at one and the
+//! same moment isn't certain then. A process that stands still is read as it is, unless one of its
+//! threads was stopped inside malloc. A program with a single thread takes no lock: stopped inside
+//! malloc, it may have one chunk in neither place.
+//!
+//! [`State::system_bytes`] and the flags are words of a header that passed all its checks, each read
+//! once.
+//!
+//! # What the prediction leaves out
+//!
+//! Chunks in threads' caches count as in use, as they do for `malloc_trim`. The top is given back
+//! only if it ends at the break, which the kernel tells no more exactly than as the end of
+//! `[heap]`: where another mapping has merged with that, the top isn't counted. A process that
+//! damages its own heap so that everything still fits together can mislead; it can't make this
+//! fail, or take more than its [`Limits`].
+//!
+//! # References
+//! glibc 2.27 to 2.44, `malloc/malloc.c` and `malloc/arena.c`; tried against real ones of 2.31, 2.36,
+//! 2.41, 2.43 and 2.44 on x86-64. On aarch64 the layout is the same, and checked in the same way.
+
+#![deny(unsafe_code)]
+
+#[cfg(test)]
+use suite as _;
+
+mod ahead;
+mod allocator;
+mod arena;
+mod cache;
+mod deadline;
+mod examination;
+mod examiner;
+mod fake;
+mod file;
+mod find;
+mod flaw;
+mod given_up;
+mod glance;
+mod header;
+mod heaps;
+mod image;
+mod image_of_bytes;
+mod known;
+mod layout;
+mod limits;
+mod links;
+mod list;
+mod lists;
+mod locked;
+mod main_arena;
+mod map;
+mod memory;
+mod parameters;
+mod patience;
+mod reading;
+mod recheck;
+mod recognise;
+mod remote;
+mod resident;
+mod retry;
+mod ring;
+mod sieve;
+mod size_class;
+mod state;
+mod step;
+mod stopped;
+#[cfg(test)]
+mod synthetic;
+mod trim;
+mod unknown;
+mod walk;
+mod work;
+
+pub use allocator::Allocator;
+pub use examination::Examination;
+pub use examiner::Examiner;
+pub use image_of_bytes::arenas_in;
+pub use limits::{Bound, Limits};
+pub use state::{Arena, Free, Mmapped, State};
+pub use unknown::Unknown;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,231 @@
+//! Finds the main arena in a library, and from it all others, in a process that may be at work.
+
+use std::ops::Range;
+
+use super::find;
+use super::flaw::Flaw;
+use super::header::Header;
+use super::image::Image;
+use super::layout::Layout;
+use super::limits::Bound;
+use super::map::Map;
+use super::memory::{Memory, Unreadable};
+use super::patience::Patience;
+use super::remote::Remote;
+use super::ring;
+use super::work;
+use procmem::process::Process;
+
+/// Data of one image that is searched for an arena.
+const MOST_SEARCHED_BYTES: u64 = 32 << 20;
+/// So much of it at a time, and beyond that what begins in it.
+const WINDOW_BYTES: u64 = 1 << 16;
+const OVERLAP_BYTES: u64 = 4096;
+/// What can seem to be a main arena; mostly one does.
+const MOST_CANDIDATES: usize = 16;
+/// Reads of a ring that changes; a new arena is a rare thing.
+const RING_ATTEMPTS: usize = 3;
+/// A ring of more arenas is followed once a look.
+const LONG_RING: usize = 1024;
+/// Looks for arenas that can't be followed, each at what is mapped then.
+const ATTEMPTS: usize = 4;
+
+/// What was found of glibc's malloc.
+pub(super) enum Found {
+    Used(Vec<Header>),
+    Unused,
+    /// Arenas that changed, or in which a thread may have been stopped, in each look.
+    AtWork,
+    Nothing,
+}
+
+/// What one look found.
+enum Look {
+    Used(Vec<Header>),
+    Unused,
+    /// What seems to be arenas, but doesn't fit together: all headers that were read.
+    Broken(Vec<Header>),
+    Nothing,
+}
+
+type Place = (&'static Layout, u64);
+
+/// Looks into the data of an image; `remembered` is where in it another process had the arena.
+pub(super) fn find(
+    remote: &mut Remote<'_>,
+    process: &Process,
+    image: &Image,
+    map: &mut Map,
+    remembered: Option<Place>,
+) -> Result<Found, Unreadable> {
+    let remembered =
+        remembered.map(|(layout, offset)| (layout, image.start().wrapping_add(offset)));
+    let mut places: Vec<Place> = remembered.into_iter().collect();
+    let mut before: Option<Vec<Header>> = None;
+    let mut at_work = false;
+    let mut may_have_grown = false;
+    let mut patience = Patience::new();
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 && !patience.wait() || may_have_grown && !map.renew(process, &[]) {
+            break;
+        }
+        let mut look = look_at(remote, &places, map)?;
+        if matches!(look, Look::Nothing) {
+            (look, places) = search(remote, image, map)?;
+        }
+        match look {
+            Look::Unused => return Ok(Found::Unused),
+            Look::Used(arenas) => return Ok(Found::Used(arenas)),
+            Look::Broken(seen) => {
+                let same = before.as_ref() == Some(&seen);
+                if same && !at_work && !work::is_possible(process) {
+                    break;
+                }
+                // What changed meanwhile explains itself; what didn't may have got memory since.
+                may_have_grown = same || before.is_none();
+                at_work |= seen.iter().any(Header::locked)
+                    || before.as_ref().is_some_and(|before| *before != seen)
+                    || work::is_possible(process);
+                before = Some(seen);
+            }
+            Look::Nothing => may_have_grown = true,
+        }
+    }
+    Ok(match at_work {
+        true => Found::AtWork,
+        false => Found::Nothing,
+    })
+}
+
+/// Looks where the main arena has been found before, or what seemed to be one.
+fn look_at(remote: &mut Remote<'_>, places: &[Place], map: &Map) -> Result<Look, Unreadable> {
+    let mut headers = Vec::new();
+    for (layout, address) in places {
+        let header = Header::read(remote, layout, *address)?;
+        if header.is_unused() {
+            return Ok(Look::Unused);
+        }
+        if header.resembles(map) {
+            headers.push(header);
+        }
+    }
+    rings(remote, map, headers)
+}
+
+fn search(
+    remote: &mut Remote<'_>,
+    image: &Image,
+    map: &Map,
+) -> Result<(Look, Vec<Place>), Unreadable> {
+    let mut unused = None;
+    let mut headers: Vec<Header> = Vec::new();
+    let mut left = MOST_SEARCHED_BYTES;
+    let mut beyond = false;
+    let mut bytes = Vec::new();
+    for data in &image.data {
+        left = left.saturating_sub(data.end - data.start);
+        if left == 0 {
+            beyond = true;
+            break;
+        }
+        for start in (data.start..data.end).step_by(WINDOW_BYTES as usize) {
+            let window = start..data.end.min(start + WINDOW_BYTES + OVERLAP_BYTES);
+            resident(remote, window, &mut bytes)?;
+            let deadline = remote.deadline();
+            for found in find::candidates(&bytes, start, map, || deadline.check()) {
+                let found = found?;
+                if found.address >= start + WINDOW_BYTES {
+                    break;
+                }
+                headers.push(found);
+                if headers.len() > MOST_CANDIDATES {
+                    return Err(Bound::Candidates(MOST_CANDIDATES).into());
+                }
+            }
+            unused = unused.or_else(|| find::unused(&bytes, start));
+        }
+    }
+    let places = headers.iter().map(|one| (one.layout, one.address));
+    let places = places.collect();
+    let look = match (rings(remote, map, headers)?, unused) {
+        (Look::Nothing, Some(_)) => Look::Unused,
+        (Look::Nothing, None) if beyond => return Err(Bound::Data(MOST_SEARCHED_BYTES).into()),
+        (look, _) => look,
+    };
+    Ok((look, places))
+}
+
+/// What is in a piece of memory; zeros where nothing is resident, or nothing at all if nothing is.
+fn resident(
+    remote: &mut Remote<'_>,
+    window: Range<u64>,
+    bytes: &mut Vec<u8>,
+) -> Result<(), Unreadable> {
+    let mut parts = Vec::new();
+    let all = std::slice::from_ref(&window);
+    remote.page_map()?.each(all, |part| parts.push(part))?;
+    bytes.clear();
+    if parts.is_empty() {
+        return Ok(());
+    }
+    for part in parts {
+        let part = part.start.max(window.start)..part.end.min(window.end);
+        if part.is_empty() {
+            continue;
+        }
+        bytes.resize((part.start - window.start) as usize, 0);
+        remote.read_one(part, bytes)?;
+    }
+    bytes.resize((window.end - window.start) as usize, 0);
+    Ok(())
+}
+
+/// Follows the rings from these headers: one of them has to be right.
+fn rings(remote: &mut Remote<'_>, map: &Map, headers: Vec<Header>) -> Result<Look, Unreadable> {
+    let mut used = Vec::new();
+    let mut broken = Vec::new();
+    for main in headers {
+        match ring_of(remote, map, main)? {
+            Ok(arenas) => used.push(arenas),
+            Err(seen) => broken.extend(seen),
+        }
+        let most = remote.limits().arenas;
+        if broken.len() > most {
+            return Err(Bound::Arenas(most).into());
+        }
+        if used.len() > 1 {
+            return Ok(Look::Nothing);
+        }
+    }
+    Ok(match used.pop() {
+        Some(arenas) if used.is_empty() => Look::Used(arenas),
+        None if !broken.is_empty() => Look::Broken(broken),
+        _ => Look::Nothing,
+    })
+}
+
+/// All arenas, or all that were read of a ring that can't be followed.
+fn ring_of(
+    remote: &mut Remote<'_>,
+    map: &Map,
+    main: Header,
+) -> Result<Result<Vec<Header>, Vec<Header>>, Unreadable> {
+    let (layout, address) = (main.layout, main.address);
+    let mut header = main;
+    let mut seen = Vec::new();
+    for _ in 0..RING_ATTEMPTS {
+        seen.clear();
+        match ring::arenas(remote, map, header, &mut seen) {
+            Ok(()) => return Ok(Ok(seen)),
+            Err(Flaw::Unreadable(
+                error @ (Unreadable::Gone | Unreadable::Denied | Unreadable::Beyond(_)),
+            )) => {
+                return Err(error);
+            }
+            // So many are no matter of a moment, but of time.
+            Err(_) if seen.len() > LONG_RING => break,
+            Err(_) => header = Header::read(remote, layout, address)?,
+        }
+    }
+    Ok(Err(seen))
+}

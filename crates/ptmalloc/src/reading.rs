@@ -1,0 +1,201 @@
+//! How far the reading of one arena has come, and which arenas are at work.
+
+use super::flaw::Flaw;
+use super::header::Header;
+use super::memory::{Memory, Unreadable};
+use super::state::{Arena, Free};
+
+/// Reads of an arena that rests but has a flaw: it may have got memory since the mappings were read.
+const MOST_FLAWED: u32 = 3;
+/// Headers that are read together.
+const BATCH: usize = 64;
+
+/// How far one arena has come.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) header: Header,
+    pub(super) main: bool,
+    pub(super) was_read: bool,
+    /// So often it rested and still had a flaw.
+    flawed: u32,
+    result: Result<Free, Flaw>,
+}
+
+impl Reading {
+    pub(super) fn new(index: usize, header: Header) -> Self {
+        Self {
+            header,
+            main: index == 0,
+            was_read: false,
+            flawed: 0,
+            result: Err(Flaw::Others),
+        }
+    }
+
+    /// Whether another read may tell more.
+    pub(super) fn is_open(&self) -> bool {
+        match self.result {
+            Ok(_) | Err(Flaw::TooMany(_)) => false,
+            Err(_) => self.flawed < MOST_FLAWED,
+        }
+    }
+
+    /// Whether it was at rest when it was last asked, and wasn't read then.
+    pub(super) fn rests(&self) -> bool {
+        self.result == Err(Flaw::Others)
+    }
+
+    /// Whether the list of mappings may be too old for it.
+    pub(super) fn may_have_grown(&self) -> bool {
+        let explained = matches!(
+            self.result,
+            Err(Flaw::Locked | Flaw::Changed | Flaw::Others)
+        );
+        self.is_open() && !explained
+    }
+
+    /// Takes what a read gave; fails if no other read can give more.
+    pub(super) fn take(&mut self, result: Result<Free, Flaw>) -> Result<(), Unreadable> {
+        self.was_read = true;
+        match result {
+            Err(Flaw::Unreadable(
+                error @ (Unreadable::Gone | Unreadable::Denied | Unreadable::Beyond(_)),
+            )) => {
+                return Err(error);
+            }
+            Ok(_) | Err(Flaw::Locked | Flaw::Changed) => {}
+            Err(_) => self.flawed += 1,
+        }
+        self.result = result;
+        Ok(())
+    }
+
+    pub(super) fn into_arena(self) -> Arena {
+        let (free, unknown) = match self.result {
+            Ok(free) => (Some(free), None),
+            Err(flaw) => (None, Some(flaw.to_string())),
+        };
+        Arena {
+            address: self.header.address,
+            main: self.main,
+            locked: self.header.locked(),
+            system_bytes: self.header.system_bytes(),
+            free,
+            unknown,
+        }
+    }
+}
+
+/// Reads the headers of all that aren't known.
+pub(super) fn again(memory: &mut impl Memory, readings: &mut [Reading]) -> Result<(), Unreadable> {
+    let mut bytes = Vec::new();
+    let mut open: Vec<&mut Reading> = readings.iter_mut().filter(|one| one.is_open()).collect();
+    for some in open.chunks_mut(BATCH) {
+        let places: Vec<_> = some.iter().map(|reading| reading.header.place()).collect();
+        bytes.clear();
+        memory.read(&places, &mut bytes)?;
+        let mut rest = &bytes[..];
+        for reading in some {
+            let (layout, address) = (reading.header.layout, reading.header.address);
+            reading.header = Header::new(layout, address, rest).ok_or(Unreadable::NotMapped)?;
+            rest = rest.get(layout.length..).unwrap_or_default();
+        }
+    }
+    Ok(())
+}
+
+/// Reads the headers of all once more, of which none was read whole yet, and counts those at work:
+/// whose lock is held, or which changed since they were read before.
+pub(super) fn at_work(
+    memory: &mut impl Memory,
+    readings: &mut [Reading],
+) -> Result<usize, Unreadable> {
+    let open = readings.iter().filter(|one| one.is_open());
+    let before: Vec<Header> = open.map(|one| one.header.clone()).collect();
+    again(memory, readings)?;
+    let open = readings.iter_mut().filter(|one| one.is_open());
+    let mut count = 0;
+    for (reading, before) in open.zip(before) {
+        let header = &reading.header;
+        let seen = if before.locked() || header.locked() {
+            Flaw::Locked
+        } else if header.same_as(&before) {
+            Flaw::Others
+        } else {
+            Flaw::Changed
+        };
+        count += usize::from(seen != Flaw::Others);
+        reading.result = Err(seen);
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::Fake;
+    use crate::glance;
+    use crate::layout::WITH_FAST_BINS;
+
+    const START: u64 = 0x40_0000;
+    const APART: u64 = 0x1000;
+    /// Of the top, in its arena.
+    const TOP: u64 = 96;
+
+    /// Three headers, each with a top of its own, behind them.
+    fn three() -> (Fake, Vec<Reading>) {
+        let mut memory = Fake::new(START, 8 * APART);
+        let readings = (0..3).map(|index| {
+            let address = START + index * APART;
+            memory.write(address + TOP, address + 4 * APART);
+            memory.write(address + 4 * APART + 8, 0x101 + index);
+            let header = Header::read(&mut memory, &WITH_FAST_BINS, address).unwrap();
+            Reading::new(index as usize, header)
+        });
+        let readings = readings.collect();
+        (memory, readings)
+    }
+
+    #[test]
+    fn what_is_locked_or_changes_is_at_work() {
+        let (mut memory, mut readings) = three();
+        assert_eq!(at_work(&mut memory, &mut readings), Ok(0));
+        assert!(readings.iter().all(Reading::rests));
+        memory.write(START, 1);
+        memory.write(START + APART + TOP, START + 7 * APART);
+        assert_eq!(at_work(&mut memory, &mut readings), Ok(2));
+        assert!(readings[0].header.locked());
+        let seen = readings.iter().map(|reading| reading.result);
+        let wanted = [Flaw::Locked, Flaw::Changed, Flaw::Others];
+        assert_eq!(seen.collect::<Vec<_>>(), wanted.map(Err));
+        // The second one has its new top since, and rests.
+        assert_eq!(at_work(&mut memory, &mut readings), Ok(1));
+        assert!(readings[1].rests());
+    }
+
+    #[test]
+    fn a_glance_gives_the_size_of_a_top_that_rests() {
+        let (mut memory, readings) = three();
+        let header = &readings[2].header;
+        assert_eq!(glance::steady(&mut memory, header), Ok(0x103));
+        let wrong = Flaw::Chunk("");
+        assert_eq!(glance::explained(&mut memory, header, wrong), wrong);
+        memory.write(header.address + TOP, START);
+        assert_eq!(glance::steady(&mut memory, header), Err(Flaw::Changed));
+        let explained = glance::explained(&mut memory, header, wrong);
+        assert_eq!(explained, Flaw::Changed);
+    }
+
+    #[test]
+    fn a_flaw_that_stays_is_believed_after_some_reads() {
+        let (_, mut readings) = three();
+        let reading = &mut readings[0];
+        for _ in 0..MOST_FLAWED {
+            assert!(reading.is_open());
+            reading.take(Err(Flaw::Chunk(""))).unwrap();
+        }
+        assert!(!reading.is_open());
+        let gone = Flaw::Unreadable(Unreadable::Gone);
+        assert_eq!(reading.take(Err(gone)), Err(Unreadable::Gone));
+    }
+}

@@ -1,0 +1,280 @@
+//! Which of a process's pages are resident.
+//!
+//! The kernel is asked by `PAGEMAP_SCAN` (since Linux 6.7), which tells its shared page of zeros
+//! from others; an older one by reading the page map, where that page looks like any other: memory
+//! that was read but never written counts as resident there, which it isn't for the rss.
+//!
+//! # Safety
+//! The ioctl writes to the regions that its argument describes, which is done from a vector of that
+//! length, and to the argument itself.
+//!
+//! # References
+//! `Documentation/admin-guide/mm/pagemap.rst`, `include/uapi/linux/fs.h` (`struct pm_scan_arg`) of
+//! Linux 6.18
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+
+use nix::errno::Errno;
+
+use super::deadline::Deadline;
+use super::memory::Unreadable;
+use super::remote::unreadable;
+use procmem::page_size_bytes;
+use procmem::process::{Process, Reason};
+
+/// Spans with less than this between them are asked for together: two questions cost more than the
+/// pages between.
+const JOIN_BYTES: u64 = 2 << 20;
+/// Regions that one call fills.
+const REGIONS: usize = 1024;
+/// Entries that are read at once.
+const ENTRIES: u64 = 16 * 1024;
+const PRESENT: u64 = 1 << 63;
+
+/// How a kernel is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Scan,
+    Read,
+}
+
+/// A process's page map.
+#[derive(Debug)]
+pub(super) struct Resident {
+    pagemap: File,
+    page_bytes: u64,
+    deadline: Deadline,
+    pub(super) way: Way,
+    regions: Vec<Region>,
+}
+
+/// `struct page_region`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+struct Region {
+    start: u64,
+    end: u64,
+    categories: u64,
+}
+
+/// `struct pm_scan_arg`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Scan {
+    size: u64,
+    flags: u64,
+    start: u64,
+    end: u64,
+    walk_end: u64,
+    regions: u64,
+    regions_length: u64,
+    max_pages: u64,
+    category_inverted: u64,
+    category_mask: u64,
+    category_anyof_mask: u64,
+    return_mask: u64,
+}
+
+impl Resident {
+    pub(super) fn open(process: &Process, deadline: Deadline) -> Result<Self, Unreadable> {
+        let pagemap = process
+            .file("pagemap")
+            .map_err(|error| match error.reason {
+                Reason::Denied { .. } => Unreadable::Denied,
+                Reason::Io(error) => {
+                    unreadable(Errno::from_raw(error.raw_os_error().unwrap_or_default()))
+                }
+                Reason::NotInKernel => Unreadable::Kernel(Errno::ENOENT),
+                _ => Unreadable::Gone,
+            })?;
+        Ok(Self {
+            pagemap,
+            page_bytes: page_size_bytes(),
+            deadline,
+            way: Way::Scan,
+            regions: vec![Region::default(); REGIONS],
+        })
+    }
+
+    /// Bytes of these pages that are resident. The ranges are in rising order.
+    pub(super) fn bytes(&mut self, pages: &[Range<u64>]) -> Result<u64, Unreadable> {
+        let mut sum = 0;
+        let mut wanted = pages.iter().peekable();
+        self.each(pages, |resident| {
+            while let Some(range) = wanted.peek() {
+                let overlap = range.start.max(resident.start)..range.end.min(resident.end);
+                sum += overlap.end.saturating_sub(overlap.start);
+                // The same range may go on in what is resident next.
+                if range.end > resident.end {
+                    break;
+                }
+                wanted.next();
+            }
+        })?;
+        Ok(sum)
+    }
+
+    /// Tells the resident parts of the memory round these ranges, in rising order.
+    pub(super) fn each(
+        &mut self,
+        pages: &[Range<u64>],
+        mut tell: impl FnMut(Range<u64>),
+    ) -> Result<(), Unreadable> {
+        let mut rest = pages.iter().peekable();
+        while let Some(first) = rest.next() {
+            let mut span = first.clone();
+            while let Some(next) = rest.next_if(|next| next.start <= span.end + JOIN_BYTES) {
+                span.end = next.end;
+            }
+            if self.way == Way::Scan {
+                match self.scan(span.clone(), &mut tell) {
+                    // An older kernel doesn't know it, and nothing was told yet.
+                    Err(Unreadable::Kernel(Errno::ENOTTY | Errno::EINVAL)) => self.way = Way::Read,
+                    result => {
+                        result?;
+                        continue;
+                    }
+                }
+            }
+            self.read(span, &mut tell)?;
+        }
+        Ok(())
+    }
+
+    fn scan(
+        &mut self,
+        span: Range<u64>,
+        tell: &mut impl FnMut(Range<u64>),
+    ) -> Result<(), Unreadable> {
+        /// `_IOWR('f', 16, struct pm_scan_arg)`
+        const REQUEST: u64 = 3 << 30 | (size_of::<Scan>() as u64) << 16 | (b'f' as u64) << 8 | 16;
+        const PAGE_IS_PRESENT: u64 = 1 << 3;
+        const PAGE_IS_PFNZERO: u64 = 1 << 5;
+        let mut start = span.start;
+        while start < span.end {
+            self.deadline.check()?;
+            let mut scan = Scan {
+                size: size_of::<Scan>() as u64,
+                start,
+                end: span.end,
+                regions: self.regions.as_mut_ptr() as u64,
+                regions_length: self.regions.len() as u64,
+                category_inverted: PAGE_IS_PFNZERO,
+                category_mask: PAGE_IS_PRESENT | PAGE_IS_PFNZERO,
+                return_mask: PAGE_IS_PRESENT,
+                ..Scan::default()
+            };
+            // SAFETY: the kernel writes at most `regions_length` regions to `self.regions`, which is
+            // that long, and to `scan`.
+            let result =
+                unsafe { libc::ioctl(self.pagemap.as_raw_fd(), REQUEST as _, &raw mut scan) };
+            let filled = Errno::result(result).map_err(unreadable)? as usize;
+            for region in self.regions.iter().take(filled) {
+                tell(region.start..region.end);
+            }
+            if scan.walk_end <= start {
+                break;
+            }
+            start = scan.walk_end;
+        }
+        Ok(())
+    }
+
+    fn read(&self, span: Range<u64>, tell: &mut impl FnMut(Range<u64>)) -> Result<(), Unreadable> {
+        let mut buffer = vec![0_u8; (ENTRIES * 8) as usize];
+        let mut start = span.start;
+        let mut run = start..start;
+        while start < span.end {
+            self.deadline.check()?;
+            let count = ENTRIES.min((span.end - start).div_ceil(self.page_bytes));
+            let part = &mut buffer[..(count * 8) as usize];
+            let length = self
+                .pagemap
+                .read_at(part, start / self.page_bytes * 8)
+                .map_err(|error| {
+                    unreadable(Errno::from_raw(error.raw_os_error().unwrap_or_default()))
+                })?;
+            if length < 8 {
+                return Err(Unreadable::Gone);
+            }
+            for entry in part[..length / 8 * 8].chunks_exact(8) {
+                let present = super::memory::word(entry, 0) & PRESENT != 0;
+                if present {
+                    if run.end != start {
+                        if run.start < run.end {
+                            tell(run.clone());
+                        }
+                        run.start = start;
+                    }
+                    run.end = start + self.page_bytes;
+                }
+                start += self.page_bytes;
+            }
+        }
+        if run.start < run.end {
+            tell(run);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    const PAGES: usize = 64;
+
+    /// Pages of this very process: every third one written, every third one only read, the others
+    /// never touched.
+    #[test]
+    fn both_ways_tell_the_same_but_of_pages_of_zeros() {
+        let page_bytes = page_size_bytes() as usize;
+        let length = PAGES * page_bytes;
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: a new mapping, wherever the kernel puts it.
+        let mapped = unsafe { libc::mmap(std::ptr::null_mut(), length, access, kind, -1, 0) };
+        assert_ne!(mapped, libc::MAP_FAILED);
+        // SAFETY: the mapping just made, which nothing else has and which is never unmapped. A
+        // kernel without huge pages refuses it, and has none.
+        let _ = unsafe { libc::madvise(mapped, length, libc::MADV_NOHUGEPAGE) };
+        let start = mapped as usize;
+        for page in 0..PAGES {
+            let place = (start + page * page_bytes) as *mut u8;
+            match page % 3 {
+                // SAFETY: within the mapping.
+                0 => unsafe { place.write_volatile(1) },
+                // SAFETY: within the mapping, whose untouched bytes are zeros.
+                1 => assert_eq!(unsafe { place.read_volatile() }, 0),
+                _ => {}
+            }
+        }
+        let process = Process::open(std::process::id() as i32).unwrap();
+        let mut resident = Resident::open(&process, Deadline::new(Limits::WHOLE, None)).unwrap();
+        let pages: Vec<Range<u64>> = (0..PAGES as u64)
+            .map(|page| start as u64 + page * page_bytes as u64)
+            .map(|page| page..page + page_bytes as u64)
+            .collect();
+        let mut count = |way: Way, which: usize| {
+            resident.way = way;
+            let some: Vec<Range<u64>> = pages.iter().skip(which).step_by(3).cloned().collect();
+            let bytes = resident.bytes(&some).unwrap();
+            (resident.way == way).then_some(bytes / page_bytes as u64)
+        };
+        let each = |which: usize| pages.iter().skip(which).step_by(3).count() as u64;
+        assert_eq!(count(Way::Read, 0), Some(each(0)), "written");
+        assert_eq!(count(Way::Read, 1), Some(each(1)), "read");
+        assert_eq!(count(Way::Read, 2), Some(0), "untouched");
+        // Kernels before 6.7 have only the one way.
+        if let Some(written) = count(Way::Scan, 0) {
+            assert_eq!(written, each(0));
+            assert_eq!(count(Way::Scan, 1), Some(0), "a page of zeros is no frame");
+            assert_eq!(count(Way::Scan, 2), Some(0));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Several logs of one run, as one.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::Read;
+
+use super::StraceLog;
+use super::beginning;
+use super::error::LogError;
+use super::input::Input;
+use super::lines::Lines;
+use super::prefix::Prefix;
+use super::wrapping::Wrapping;
+use memory_event::Sink;
+
+/// What is read at a time of each log: there may be thousands.
+const BUFFER_BYTES: usize = 8 * 1024;
+
+/// A log and its next line.
+struct Source<R> {
+    log: Input,
+    lines: Lines<R>,
+    wrapping: Wrapping,
+    head: Option<Vec<u8>>,
+}
+
+impl<R: Read> Source<R> {
+    fn new(name: &str, input: R) -> Result<Self, LogError> {
+        let mut log = Input::of_one_thread(name);
+        let mut lines = Lines::new(input, BUFFER_BYTES);
+        let wrapping = beginning::look(&mut log, &mut lines)?;
+        let mut source = Self {
+            log,
+            lines,
+            wrapping,
+            head: Some(Vec::new()),
+        };
+        source.next()?;
+        Ok(source)
+    }
+
+    /// Goes to the next line. False if it has no time of its own: it belongs to the one before.
+    fn next(&mut self) -> Result<bool, LogError> {
+        let log = &mut self.log;
+        let line = self
+            .lines
+            .next_line()
+            .map_err(|source| log.failed(source))?;
+        let (Some(line), Some(head)) = (line, &mut self.head) else {
+            self.head = None;
+            return Ok(true);
+        };
+        head.clear();
+        head.extend_from_slice(self.wrapping.off(line, &mut log.tid));
+        let time = Prefix::parse(head).time;
+        if let Some(time) = time {
+            log.clock.advance(time);
+        }
+        Ok(time.is_some())
+    }
+}
+
+/// Reads logs together, merged by time where they have it.
+pub(super) fn read<S: Sink, R: Read>(
+    reader: &mut StraceLog<S>,
+    logs: Vec<(String, R)>,
+) -> Result<(), LogError> {
+    let mut sources = Vec::with_capacity(logs.len());
+    for (name, input) in logs {
+        sources.push(Source::new(&name, input)?);
+    }
+    if sources.iter().all(|source| source.log.clock.is_absolute()) {
+        merge(reader, &mut sources)?;
+    } else {
+        if sources.len() > 1 {
+            reader.teller.notes.not_merged = Some(sources.len());
+        }
+        for source in &mut sources {
+            if let Some(head) = source.head.take() {
+                reader.teller.line(&mut source.log, &head);
+            }
+            reader.read_rest(&mut source.log, &mut source.lines, &mut source.wrapping)?;
+        }
+    }
+    for source in sources {
+        reader.finish_one(source.log, &source.lines, &source.wrapping)?;
+    }
+    Ok(())
+}
+
+fn merge<S: Sink, R: Read>(
+    reader: &mut StraceLog<S>,
+    sources: &mut [Source<R>],
+) -> Result<(), LogError> {
+    // At the same time, the log that was given first comes first.
+    let begin = |(index, source): (usize, &Source<R>)| Reverse((source.log.clock.now(), index));
+    let mut queue: BinaryHeap<_> = sources.iter().enumerate().map(begin).collect();
+    while let Some(Reverse((_, index))) = queue.pop() {
+        let source = &mut sources[index];
+        while let Some(head) = &source.head {
+            reader.teller.line(&mut source.log, head);
+            if source.next()? {
+                queue.push(Reverse((source.log.clock.now(), index)));
+                break;
+            }
+        }
+    }
+    Ok(())
+}
