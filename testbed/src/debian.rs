@@ -6,7 +6,9 @@
 mod bootstrap;
 mod namespaces;
 
-use crate::repository::{self, command, output};
+pub use namespaces::on_this_machine;
+
+use crate::repository::{self, output};
 use anyhow::Context;
 use std::fmt;
 use std::fs;
@@ -122,11 +124,11 @@ impl Root {
     /// with any of them, so this machine's is used.
     pub fn build(&self, package: &str) -> anyhow::Result<PathBuf> {
         // Inside there is no network, and Cargo's directory can't be written.
-        let fetched = command("cargo")
-            .args(["fetch", "--locked", "--quiet"])
-            .status();
+        let mut fetch = Command::new("cargo");
+        fetch.args(["fetch", "--locked", "--quiet"]);
+        let fetched = fetch.current_dir(repository::root()).status();
         anyhow::ensure!(fetched?.success(), "cargo can't fetch the dependencies");
-        let toolchain = output("rustc", ["--print", "sysroot"])?;
+        let toolchain = output("rustc", &["--print", "sysroot"])?;
         let target = target().join("built-in").join(self.release.name());
         fs::create_dir_all(&target)?;
         let mounts = [

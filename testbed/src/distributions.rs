@@ -4,7 +4,6 @@
 //! Python, curl and openssl. What they do must not depend on it; what they take must.
 
 mod library;
-mod log_line;
 mod nginx;
 mod preload;
 mod probes;

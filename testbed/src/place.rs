@@ -1,6 +1,6 @@
 //! Where programs are run: this machine, or a release's root, with a directory for their files.
 
-use crate::debian::{BindMount, Root};
+use crate::debian::{BindMount, Root, on_this_machine};
 use crate::repository;
 use anyhow::Context;
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ impl<'a> Place<'a> {
     pub fn command(&self, program: &str) -> anyhow::Result<Command> {
         match self.root {
             Some(root) => root.command(program, &self.mounts),
-            None => Ok(repository::command(program)),
+            None => Ok(on_this_machine(program)),
         }
     }
 

@@ -2,14 +2,12 @@
 
 use crate::documents::root;
 use crate::figures;
-use crate::programs::{command, is_installed};
+use crate::programs::{command, finish, is_installed, output, run};
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 /// The bundle of the recordings, where Debian and its relatives keep it.
 const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -272,41 +270,6 @@ fn write(name: &str, text: &str) -> anyhow::Result<()> {
         fs::create_dir_all(directory)?;
     }
     fs::write(path, text).with_context(|| name.to_owned())
-}
-
-fn finish<A: AsRef<OsStr>>(
-    program: impl AsRef<Path>,
-    arguments: impl IntoIterator<Item = A>,
-) -> anyhow::Result<()> {
-    run(command(program.as_ref())
-        .args(arguments)
-        .stdout(Stdio::null()))
-}
-
-fn run(command: &mut Command) -> anyhow::Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("can't run {command:?}"))?;
-    anyhow::ensure!(status.success(), "{command:?}: {status}");
-    Ok(())
-}
-
-/// What a program prints on standard output.
-///
-/// # Errors
-///
-/// When it can't be run or fails.
-pub fn output<A: AsRef<OsStr>>(
-    program: &str,
-    arguments: impl IntoIterator<Item = A>,
-) -> anyhow::Result<String> {
-    let output = command(program)
-        .args(arguments)
-        .stderr(Stdio::null())
-        .output()
-        .with_context(|| format!("can't run {program}"))?;
-    anyhow::ensure!(output.status.success(), "{program}: {}", output.status);
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! that it is finished. What an interrupted run left has no marker, and is made anew.
 
 use super::{Release, namespaces};
-use crate::repository::command;
 use anyhow::Context;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -13,20 +12,8 @@ use std::process::{Command, Stdio};
 const MARKER: &str = "etc/brkhole-root";
 
 /// What is installed in every root, besides a minimal Debian.
-const PACKAGES: [&str; 12] = [
-    "binutils",
-    "ca-certificates",
-    "curl",
-    "gcc",
-    "libc6-dev",
-    "libnginx-mod-http-lua",
-    "libssl-dev",
-    "nginx-light",
-    "openssl",
-    "python3",
-    "strace",
-    "time",
-];
+const PACKAGES: &str = "binutils ca-certificates curl gcc libc6-dev libnginx-mod-http-lua \
+                        libssl-dev nginx-light openssl python3 strace time";
 
 /// The mirror if apt knows none.
 const MIRROR: &str = "http://deb.debian.org/debian";
@@ -45,7 +32,7 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// Makes the root, unless it is finished.
 pub fn make(release: Release, directory: &Path) -> anyhow::Result<()> {
     permitted()?;
-    let packages = PACKAGES.join(" ") + "\n";
+    let packages = PACKAGES.to_owned() + "\n";
     let marker = directory.join(MARKER);
     let roots = directory.parent().context("a root is in a directory")?;
     fs::create_dir_all(roots)?;
@@ -58,7 +45,7 @@ pub fn make(release: Release, directory: &Path) -> anyhow::Result<()> {
     let log = Log(File::create(&log)?, log.display().to_string());
     eprintln!("a root of {release} is made; log: {}", log.1);
     let remove = ["-rf", "--one-file-system", "--"];
-    log.run(command("rm").args(remove).arg(directory))?;
+    log.run(Command::new("rm").args(remove).arg(directory))?;
     bootstrap(release, directory, &log)?;
     install(directory, &log)?;
     fs::write(&marker, packages)?;
@@ -116,13 +103,17 @@ fn install(directory: &Path, log: &Log) -> anyhow::Result<()> {
         Ok(apt_get)
     };
     log.run(apt_get()?.arg("update"))?;
-    log.run(apt_get()?.args(["install", "--yes"]).args(PACKAGES))?;
+    log.run(
+        apt_get()?
+            .args(["install", "--yes"])
+            .args(PACKAGES.split(' ')),
+    )?;
     log.run(apt_get()?.arg("clean"))
 }
 
 /// The mirror that this machine's apt has Debian's packages from.
 fn mirror() -> String {
-    let targets = command("apt-get")
+    let targets = namespaces::on_this_machine("apt-get")
         .args(["indextargets", "--format", "$(LABEL) $(REPO_URI)"])
         .stderr(Stdio::null())
         .output();

@@ -54,11 +54,19 @@ pub fn command(root: &Path, program: &str, mounts: &[BindMount]) -> anyhow::Resu
 
 /// A program in namespaces of its own, still with this machine's files; its words have to be added.
 pub fn apart() -> Command {
-    let mut command = Command::new("setpriv");
+    let mut command = on_this_machine("setpriv");
     command
         .args(["--pdeathsig", "KILL", "--"])
         .args(["unshare", "--mount", "--pid", "--fork", "--kill-child"])
-        .args(["--mount-proc", "--"])
+        .args(["--mount-proc", "--"]);
+    command
+}
+
+/// A program of this machine, with the environment that programs in a root have. Cargo's own, with its
+/// `LD_LIBRARY_PATH`, isn't among it.
+pub fn on_this_machine(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command
         .env_clear()
         .env("PATH", PATH)
         .env("HOME", "/root")

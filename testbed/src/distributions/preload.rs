@@ -1,7 +1,6 @@
 //! A release's programs, run with the library and without it.
 
-use super::library::{FILE_NAME, INSIDE};
-use super::log_line::LogLine;
+use super::library::{FILE_NAME, INSIDE, LogLine};
 use crate::place::{FILES, Place};
 use std::fs;
 use std::thread::sleep;

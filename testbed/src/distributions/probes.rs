@@ -1,6 +1,6 @@
 //! What programs do must not depend on the library.
 
-use super::log_line::LogLine;
+use super::library::LogLine;
 use super::preload::{BUNDLE, PreloadMode as Mode, PreloadSite, ProgramOutput, SCRIPTS};
 use super::results::Check;
 use anyhow::Context;

@@ -2,13 +2,12 @@
 
 use super::program::{MARK, Trim, TrimmedProgram};
 use crate::place::Place;
-use crate::repository::command;
 use anyhow::Context;
 use procmem::process::Process;
 use procmem::snapshot::Snapshot;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -122,7 +121,7 @@ impl<'a> Started<'a> {
 
     fn signal(&self, signal: &str) -> anyhow::Result<()> {
         let script = r#"kill -"$1" "$2""#;
-        let status = command("sh")
+        let status = Command::new("sh")
             .args(["-c", script, "sh", signal, &self.pid.to_string()])
             .status()?;
         anyhow::ensure!(status.success(), "{}: kill -{signal}", self.program.name);
