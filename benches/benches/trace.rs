@@ -49,7 +49,7 @@ fn loads(mode: Mode, place: &Path) -> anyhow::Result<Vec<Load>> {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
         program::compile(&source, place)
     };
-    let reads = compiled("../crates/heap-meter/tests/programs/reads.c")?;
+    let reads = compiled("../crates/memtrace/tests/programs/reads.c")?;
     let heap = compiled("programs/heap.c")?;
     let load = |name, program: &PathBuf, arguments: &[u32], one_processor| Load {
         name,

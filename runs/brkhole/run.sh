@@ -13,7 +13,7 @@ locations=100
 few=10
 # shellcheck source=runs/running-nginx.sh
 . runs/running-nginx.sh
-log=crates/heap-meter/tests/data/strace/seed.txt
+log=crates/strace-log/tests/data/seed.txt
 test=(nginx -t -q -p "$place" -c nginx.conf -e error.log)
 
 cargo build --release --quiet --package brkhole

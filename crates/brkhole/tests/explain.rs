@@ -12,7 +12,7 @@ use common::{LOCATIONS, Nginx, brkhole, installed, json, kinds, output};
 /// The excerpt that the post of 2017 shows; see the README beside it.
 const EXCERPT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/../heap-meter/tests/data/strace/seed.txt"
+    "/../strace-log/tests/data/seed.txt"
 );
 
 #[test]

@@ -1,0 +1,17 @@
+//! The `launch` source on real programs, held against strace where it is installed.
+
+mod commands;
+mod counts;
+mod endings;
+mod events;
+mod fallback;
+mod foreign;
+mod harness;
+mod hooks;
+mod host;
+mod life;
+mod permission;
+mod role;
+mod signals;
+mod surrounded;
+mod surroundings;
