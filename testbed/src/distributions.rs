@@ -11,7 +11,7 @@ mod results;
 
 use crate::campaign::{Recorder, ReleaseOptions, bundle_size, judge};
 use crate::debian::{BindMount, Root};
-use crate::place::Place;
+use crate::testbed::Testbed;
 use library::PreloadLibrary;
 use preload::PreloadSite;
 pub use results::{Distributions, ReleaseChecks};
@@ -40,7 +40,7 @@ pub fn run(options: &ReleaseOptions) -> anyhow::Result<()> {
     };
     for root in &roots {
         let release = root.release;
-        let place = Place::new(Some(root), Some(oldest.clone()))?;
+        let place = Testbed::new(Some(root), Some(oldest.clone()))?;
         let site = PreloadSite::prepare(place, &bundle)?;
         eprintln!("{release}: contents and connections");
         let mut checks = probes::checked(&site)?;

@@ -10,7 +10,7 @@ mod inspections;
 mod results;
 
 use crate::campaign::{Recorder, at_least, judge};
-use crate::place::Place;
+use crate::testbed::Testbed;
 use anyhow::Context;
 use clap::Args;
 use heap_meter::environment::Environment;
@@ -48,7 +48,7 @@ pub fn run(options: &DisturbanceOptions) -> anyhow::Result<()> {
         "the look is to take as long as it takes users: cargo testbed disturbance"
     );
     let recorder = Recorder::open(options.out.as_deref())?;
-    let place = Place::new(None, None)?;
+    let place = Testbed::new(None, None)?;
     let flags = ["-pthread"];
     place.compile("testbed/programs/churn.c", "churn", &flags)?;
     let program = place.here("churn");
@@ -87,7 +87,7 @@ fn churned(
         .args([THREADS.to_string(), budget.to_string()])
         .stdout(Stdio::piped())
         .spawn()?;
-    let mut child = KilledOnDrop(child);
+    let mut child = ChurnProcess(child);
     let inspections = match is_inspected {
         true => {
             let process = Process::open(child.0.id().cast_signed())?;
@@ -107,9 +107,9 @@ fn churned(
     Ok(ChurnRun { inspections, ..run })
 }
 
-struct KilledOnDrop(Child);
+struct ChurnProcess(Child);
 
-impl Drop for KilledOnDrop {
+impl Drop for ChurnProcess {
     fn drop(&mut self) {
         // Both fail when it has ended already.
         let _ = self.0.kill();

@@ -14,7 +14,7 @@ mod workload;
 use crate::campaign::{Recorder, ReleaseOptions, bundle_size, judge};
 use crate::debian::{BindMount, Root};
 use crate::nginx_configuration;
-use crate::place::Place;
+use crate::testbed::Testbed;
 use anyhow::Context;
 pub use figures::{History, ReleaseFigures, WorkloadFigures};
 use heap_meter::experiment::Results;
@@ -72,7 +72,7 @@ pub fn run(options: &ReleaseOptions) -> anyhow::Result<()> {
     };
     for root in &roots {
         let command = BindMount::read_only(&command, "/command");
-        let place = Place::new(Some(root), Some(command))?;
+        let place = Testbed::new(Some(root), Some(command))?;
         place.write("bundle.pem", &bundle)?;
         for locations in [1, options.locations] {
             nginx_configuration::write(&place, true, locations)?;
@@ -88,7 +88,7 @@ pub fn run(options: &ReleaseOptions) -> anyhow::Result<()> {
 }
 
 fn measured(
-    place: &Place,
+    place: &Testbed,
     options: &ReleaseOptions,
     bundle_bytes: usize,
 ) -> anyhow::Result<ReleaseFigures> {
@@ -112,7 +112,7 @@ fn measured(
 
 /// Has the command compare a program with its break free and with it blocked. Why it can't, it says
 /// on standard error.
-fn compared(place: &Place, words: &[String], repeats: u32) -> anyhow::Result<Results> {
+fn compared(place: &Testbed, words: &[String], repeats: u32) -> anyhow::Result<Results> {
     let output = place
         .command(COMMAND)?
         .args(["compare", "--format", "json", "--repeats"])

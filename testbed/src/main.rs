@@ -11,9 +11,9 @@ mod distributions;
 mod disturbance;
 mod history;
 mod nginx_configuration;
-mod place;
 mod predictions;
 mod repository;
+mod testbed;
 
 use campaign::ReleaseOptions;
 use clap::Parser;

@@ -2,7 +2,7 @@
 //! lua-nginx-module from 0.10.26 on gives those that only inherit one context, and then there is
 //! nothing to share.
 
-use crate::place::Place;
+use crate::testbed::Testbed;
 
 /// Where Debian has nginx's modules.
 const MODULES: &str = "/usr/lib/nginx/modules";
@@ -14,7 +14,7 @@ pub fn name(has_line: bool, locations: u32) -> String {
 }
 
 /// Writes it to a place's directory.
-pub fn write(place: &Place, has_line: bool, locations: u32) -> anyhow::Result<()> {
+pub fn write(place: &Testbed, has_line: bool, locations: u32) -> anyhow::Result<()> {
     let text = text(&place.directory(), has_line, locations);
     place.write(&name(has_line, locations), text)
 }

@@ -12,7 +12,7 @@ mod verdict;
 use crate::campaign::{Recorder, ReleaseOptions, bundle_size, judge};
 use crate::debian::{Release, Root};
 use crate::nginx_configuration;
-use crate::place::Place;
+use crate::testbed::Testbed;
 use anyhow::Context;
 use procmem::process::Process;
 use procmem::snapshot::Snapshot;
@@ -64,7 +64,7 @@ pub fn run(options: &ReleaseOptions) -> anyhow::Result<()> {
         }
     }
     for root in [None].into_iter().chain(roots.iter().map(Some)) {
-        let place = Place::new(root, None)?;
+        let place = Testbed::new(root, None)?;
         place.write("bundle.pem", &bundle)?;
         nginx_configuration::write(&place, true, options.locations)?;
         for (source, program, flags) in [
@@ -80,7 +80,7 @@ pub fn run(options: &ReleaseOptions) -> anyhow::Result<()> {
     judge(&predictions)
 }
 
-fn measured(place: &Place, options: &ReleaseOptions) -> anyhow::Result<PlacePredictions> {
+fn measured(place: &Testbed, options: &ReleaseOptions) -> anyhow::Result<PlacePredictions> {
     let mut programs = Vec::new();
     for program in TrimmedProgram::all(place, options.locations) {
         eprintln!("{}: {}", place.name(), program.name);
@@ -94,7 +94,7 @@ fn measured(place: &Place, options: &ReleaseOptions) -> anyhow::Result<PlacePred
 }
 
 /// Runs the program once.
-fn trimmed(place: &Place, program: &TrimmedProgram) -> anyhow::Result<TrimRun> {
+fn trimmed(place: &Testbed, program: &TrimmedProgram) -> anyhow::Result<TrimRun> {
     let mut started = Started::still(program, place)?;
     let process = Process::open(started.pid)?;
     let before = Snapshot::of(started.pid)?;

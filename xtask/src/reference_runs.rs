@@ -13,19 +13,19 @@ use std::fs;
 const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// A binary of the story, and how it is run for the record.
-struct Experiment {
+struct ReproducerRun {
     /// Name of the run, and of its file.
     name: &'static str,
     binary: &'static str,
     /// How the binary is built, where it isn't as it comes.
     build: &'static [&'static str],
     flags: &'static [&'static str],
-    kept: Kept,
+    kept: KeptOutput,
 }
 
 /// What is kept of an experiment besides its results.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kept {
+enum KeptOutput {
     /// Table and chart are made anew from the results.
     Nothing,
     /// The table as it was printed.
@@ -34,20 +34,20 @@ enum Kept {
     TableAndChart,
 }
 
-impl Experiment {
+impl ReproducerRun {
     const fn new(name: &'static str, flags: &'static [&'static str]) -> Self {
         Self {
             name,
             binary: name,
             build: &[],
             flags,
-            kept: Kept::Nothing,
+            kept: KeptOutput::Nothing,
         }
     }
 
     const fn printed(name: &'static str, flags: &'static [&'static str]) -> Self {
         Self {
-            kept: Kept::Table,
+            kept: KeptOutput::Table,
             ..Self::new(name, flags)
         }
     }
@@ -57,7 +57,7 @@ impl Experiment {
         let mut words = vec!["cargo", "run", "--release"];
         words.extend(self.build);
         // The package's default needs no name.
-        if self.binary != EXPERIMENTS[0].binary {
+        if self.binary != REPRODUCER_RUNS[0].binary {
             words.extend(["--bin", self.binary]);
         }
         if !self.flags.is_empty() {
@@ -70,42 +70,42 @@ impl Experiment {
 
 /// The experiments. `locations` has no flags, so that the README can show what `cargo run --release`
 /// prints.
-const EXPERIMENTS: [Experiment; 9] = [
-    Experiment::new("locations", &[]),
-    Experiment {
+const REPRODUCER_RUNS: [ReproducerRun; 9] = [
+    ReproducerRun::new("locations", &[]),
+    ReproducerRun {
         binary: "locations",
         ..with_systems_openssl("locations-system-openssl")
     },
-    Experiment::new("reload", &["--repeats", "10"]),
-    Experiment {
+    ReproducerRun::new("reload", &["--repeats", "10"]),
+    ReproducerRun {
         binary: "reload",
         ..with_systems_openssl("reload-system-openssl")
     },
-    Experiment::new("burst", &["--repeats", "10"]),
-    Experiment::printed("oom", &[]),
-    Experiment {
+    ReproducerRun::new("burst", &["--repeats", "10"]),
+    ReproducerRun::printed("oom", &[]),
+    ReproducerRun {
         binary: "oom",
-        ..Experiment::printed(
+        ..ReproducerRun::printed(
             "oom-rlimit",
             &["--limit", "rlimit", "--budget", "64MiB", "--repeats", "1"],
         )
     },
-    Experiment {
-        kept: Kept::TableAndChart,
-        ..Experiment::printed("low-memory", &["--repeats", "5"])
+    ReproducerRun {
+        kept: KeptOutput::TableAndChart,
+        ..ReproducerRun::printed("low-memory", &["--repeats", "5"])
     },
-    Experiment {
+    ReproducerRun {
         binary: "low-memory",
         build: &["--features", "gc64"],
-        ..Experiment::printed("low-memory-gc64", &["--fill", "1024", "--vm", "after"])
+        ..ReproducerRun::printed("low-memory-gc64", &["--fill", "1024", "--vm", "after"])
     },
 ];
 
 /// Beside the machine's nginx: with the library that it runs with, and fewer repeats.
-const fn with_systems_openssl(name: &'static str) -> Experiment {
-    Experiment {
+const fn with_systems_openssl(name: &'static str) -> ReproducerRun {
+    ReproducerRun {
         build: &["--no-default-features", "--features", "system-openssl"],
-        ..Experiment::new(name, &["--repeats", "3"])
+        ..ReproducerRun::new(name, &["--repeats", "3"])
     }
 }
 
@@ -124,7 +124,7 @@ const RECORDINGS: [(&str, &[&str]); 9] = [
 
 /// What a run may be called.
 pub fn names() -> PossibleValuesParser {
-    let experiments = EXPERIMENTS.iter().map(|experiment| experiment.name);
+    let experiments = REPRODUCER_RUNS.iter().map(|experiment| experiment.name);
     experiments
         .chain(RECORDINGS.iter().map(|(name, _)| *name))
         .into()
@@ -138,9 +138,9 @@ pub fn names() -> PossibleValuesParser {
 /// When a run fails.
 pub fn make(names: &[String]) -> anyhow::Result<()> {
     let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
-    for experiment in EXPERIMENTS {
+    for experiment in REPRODUCER_RUNS {
         if is_wanted(experiment.name) {
-            run_experiment(&experiment)?;
+            run_reproducer(&experiment)?;
         }
     }
     finish("cargo", ["build", "--release", "--package", "repro"])?;
@@ -158,7 +158,7 @@ pub fn make(names: &[String]) -> anyhow::Result<()> {
     figures::fill()
 }
 
-fn run_experiment(experiment: &Experiment) -> anyhow::Result<()> {
+fn run_reproducer(experiment: &ReproducerRun) -> anyhow::Result<()> {
     let words = experiment.command();
     let shown = words.join(" ");
     println!("{shown} …");
@@ -180,10 +180,10 @@ fn run_experiment(experiment: &Experiment) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(&run)?;
     text.push('\n');
     write(&format!("runs/{}.json", experiment.name), &text)?;
-    if experiment.kept != Kept::Nothing {
+    if experiment.kept != KeptOutput::Nothing {
         write(&format!("runs/{}.txt", experiment.name), &printed)?;
     }
-    if experiment.kept == Kept::TableAndChart {
+    if experiment.kept == KeptOutput::TableAndChart {
         let chart = fs::read_to_string(written("svg"))?;
         write(&format!("runs/{}.svg", experiment.name), &chart)?;
     }

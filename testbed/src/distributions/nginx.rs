@@ -7,7 +7,7 @@ use super::library::LogLine;
 use super::preload::{BUNDLE, PreloadMode, PreloadSite, ProgramOutput, SCRIPTS};
 use super::results::Check;
 use crate::nginx_configuration as configuration;
-use crate::place::FILES;
+use crate::testbed::FILES;
 use anyhow::Context;
 use heap_meter::statistics::median;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! A release's programs, run with the library and without it.
 
 use super::library::{FILE_NAME, INSIDE, LogLine};
-use crate::place::{FILES, Place};
+use crate::testbed::{FILES, Testbed};
 use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl PreloadMode {
 /// One release's root, ready for its programs.
 #[derive(Debug)]
 pub struct PreloadSite<'a> {
-    pub place: Place<'a>,
+    pub place: Testbed<'a>,
 }
 
 /// What a program said, and what the library logged of it.
@@ -83,7 +83,7 @@ pub struct ProgramOutput {
 
 impl<'a> PreloadSite<'a> {
     /// Puts the bundle there, and has the root's openssl make certificates.
-    pub fn prepare(place: Place<'a>, bundle: &[u8]) -> anyhow::Result<Self> {
+    pub fn prepare(place: Testbed<'a>, bundle: &[u8]) -> anyhow::Result<Self> {
         place.write("bundle.pem", bundle)?;
         let site = Self { place };
         let prepare = format!("{SCRIPTS}/prepare.sh");

@@ -3,8 +3,8 @@
 use super::library::PreloadLibrary;
 use super::nginx::{LocationCost, NginxArm};
 use crate::campaign::{Measurements, fault_lines};
-use crate::place::Versions;
 use crate::repository::output;
+use crate::testbed::Versions;
 use heap_meter::environment::Environment;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,9 +1,9 @@
 //! The raw results, as they are kept: each step with the break free and with it blocked.
 
 use super::table;
-use super::workload::{FREED, HELD, ONE, Step, TRIMMED, Workload};
+use super::workload::{FREED, HELD, ONE, TRIMMED, Workload, WorkloadStep};
 use crate::campaign::Measurements;
-use crate::place::Versions;
+use crate::testbed::Versions;
 use heap_growth::fallback::Fallback;
 use heap_meter::experiment::{Results, Run};
 use heap_meter::statistics::median;
@@ -130,7 +130,7 @@ impl ArmFigures {
 }
 
 impl StepFigures {
-    fn of(step: &Step, results: &Results, arm: &str) -> Self {
+    fn of(step: &WorkloadStep, results: &Results, arm: &str) -> Self {
         let runs = runs(results, arm);
         let middle = |figure: fn(&Run) -> Option<f64>| {
             median(&runs.iter().filter_map(figure).collect::<Vec<_>>())

@@ -2,7 +2,7 @@
 //! `brkhole compare` weighs a command as it ends.
 
 use crate::nginx_configuration;
-use crate::place::FILES;
+use crate::testbed::FILES;
 
 /// The bundle's name inside.
 const BUNDLE: &str = "/files/bundle.pem";
@@ -36,12 +36,12 @@ pub struct Workload {
     /// SSL contexts; none for the burst.
     pub contexts: Option<u32>,
     /// In the order in which they are run.
-    pub steps: Vec<Step>,
+    pub steps: Vec<WorkloadStep>,
 }
 
 /// A command, and the moment at which it ends.
 #[derive(Debug)]
-pub struct Step {
+pub struct WorkloadStep {
     /// Its name in reports.
     pub name: &'static str,
     /// Program and arguments.
@@ -58,7 +58,7 @@ impl Workload {
 fn burst() -> Workload {
     let program = format!("{FILES}/burst");
     let (blocks, bytes) = (BLOCKS.to_string(), BLOCK_BYTES.to_string());
-    let step = |name| Step::new(name, &[&program, &blocks, &bytes, name]);
+    let step = |name| WorkloadStep::new(name, &[&program, &blocks, &bytes, name]);
     Workload {
         name: "burst",
         contexts: None,
@@ -69,8 +69,8 @@ fn burst() -> Workload {
 fn bundle(contexts: u32) -> Workload {
     let program = format!("{FILES}/bundle");
     let all = contexts.to_string();
-    let step = |name| Step::new(name, &[&program, BUNDLE, &all, name]);
-    let mut steps = vec![Step::new(ONE, &[&program, BUNDLE, "1", HELD])];
+    let step = |name| WorkloadStep::new(name, &[&program, BUNDLE, &all, name]);
+    let mut steps = vec![WorkloadStep::new(ONE, &[&program, BUNDLE, "1", HELD])];
     steps.extend([HELD, FREED, TRIMMED].map(step));
     Workload {
         name: "bundle",
@@ -83,7 +83,7 @@ fn python(contexts: u32) -> Workload {
     let script = "/repository/testbed/programs/contexts.py";
     let step = |name, contexts: u32, moment| {
         let contexts = contexts.to_string();
-        Step::new(name, &["python3", script, BUNDLE, &contexts, moment])
+        WorkloadStep::new(name, &["python3", script, BUNDLE, &contexts, moment])
     };
     Workload {
         name: "python",
@@ -100,7 +100,7 @@ fn python(contexts: u32) -> Workload {
 fn nginx(contexts: u32) -> Workload {
     let step = |name, locations| {
         let file = nginx_configuration::name(true, locations);
-        Step::new(
+        WorkloadStep::new(
             name,
             &["nginx", "-t", "-q", "-c", &format!("{FILES}/{file}")],
         )
@@ -112,7 +112,7 @@ fn nginx(contexts: u32) -> Workload {
     }
 }
 
-impl Step {
+impl WorkloadStep {
     fn new(name: &'static str, words: &[&str]) -> Self {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
         Self { name, words }

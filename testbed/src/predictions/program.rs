@@ -2,7 +2,7 @@
 
 use super::SOURCES;
 use crate::nginx_configuration;
-use crate::place::Place;
+use crate::testbed::Testbed;
 
 /// A program, and how it comes to call malloc_trim.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ const BLOCKS_OF_A_THREAD: &str = "4000";
 
 impl TrimmedProgram {
     /// All of them, for this place.
-    pub fn all(place: &Place, locations: u32) -> [Self; 6] {
+    pub fn all(place: &Testbed, locations: u32) -> [Self; 6] {
         let asked = |name, words: &[&str]| Self {
             name,
             words: words.iter().map(|word| (*word).to_owned()).collect(),

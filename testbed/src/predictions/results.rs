@@ -3,7 +3,7 @@
 use super::verdict;
 use crate::campaign::{Measurements, fault_lines};
 use crate::debian::Release;
-use crate::place::{Place, Versions};
+use crate::testbed::{Testbed, Versions};
 use human_text::units::Bytes;
 use procmem::snapshot::Snapshot;
 use ptmalloc::State;
@@ -113,7 +113,7 @@ impl ProgramPredictions {
 
 impl PlacePredictions {
     /// With what is wrong.
-    pub fn of(place: &Place, versions: Versions, programs: Vec<ProgramPredictions>) -> Self {
+    pub fn of(place: &Testbed, versions: Versions, programs: Vec<ProgramPredictions>) -> Self {
         let is_released = is_released(place.name());
         let faults = programs
             .iter()

@@ -1,7 +1,7 @@
 //! A program while it runs: when it stands still, that it calls malloc_trim, that it ends.
 
 use super::program::{MARK, Trim, TrimmedProgram};
-use crate::place::Place;
+use crate::testbed::Testbed;
 use anyhow::Context;
 use procmem::process::Process;
 use procmem::snapshot::Snapshot;
@@ -24,7 +24,7 @@ const TRIM: &str = "40";
 #[derive(Debug)]
 pub struct Started<'a> {
     program: &'a TrimmedProgram,
-    place: &'a Place<'a>,
+    place: &'a Testbed<'a>,
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -34,7 +34,7 @@ pub struct Started<'a> {
 
 impl<'a> Started<'a> {
     /// Starts it, and waits until it stands still.
-    pub fn still(program: &'a TrimmedProgram, place: &'a Place<'a>) -> anyhow::Result<Self> {
+    pub fn still(program: &'a TrimmedProgram, place: &'a Testbed<'a>) -> anyhow::Result<Self> {
         let mark = place.here(MARK);
         if mark.exists() {
             fs::remove_file(&mark)?;

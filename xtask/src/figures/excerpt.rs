@@ -19,7 +19,7 @@ use std::fs;
 ///
 /// When the request is wrong, or the text doesn't hold such lines.
 pub fn of_run(asked: &str, runs: &Runs) -> anyhow::Result<String> {
-    let request = Request::parse(asked)?;
+    let request = ExcerptRequest::parse(asked)?;
     lines(&request, runs.text(request.file)?)
 }
 
@@ -29,7 +29,7 @@ pub fn of_run(asked: &str, runs: &Runs) -> anyhow::Result<String> {
 ///
 /// As for [`of_run`], and when the file can't be read.
 pub fn of_source(asked: &str) -> anyhow::Result<String> {
-    let request = Request::parse(asked)?;
+    let request = ExcerptRequest::parse(asked)?;
     let text = fs::read_to_string(root().join(request.file)).context(request.file.to_owned())?;
     let bare: Vec<&str> = text
         .lines()
@@ -41,7 +41,7 @@ pub fn of_source(asked: &str) -> anyhow::Result<String> {
     lines(&request, &bare.join("\n"))
 }
 
-fn lines(request: &Request<'_>, text: &str) -> anyhow::Result<String> {
+fn lines(request: &ExcerptRequest<'_>, text: &str) -> anyhow::Result<String> {
     let mut lines = text
         .lines()
         .skip_while(|line| !line.contains(request.from))
@@ -71,7 +71,7 @@ fn lines(request: &Request<'_>, text: &str) -> anyhow::Result<String> {
     )
 }
 
-struct Request<'a> {
+struct ExcerptRequest<'a> {
     file: &'a str,
     from: &'a str,
     to: &'a str,
@@ -79,7 +79,7 @@ struct Request<'a> {
     collapse: bool,
 }
 
-impl<'a> Request<'a> {
+impl<'a> ExcerptRequest<'a> {
     fn parse(asked: &'a str) -> anyhow::Result<Self> {
         let form = "excerpt FILE from \"TEXT\" to \"TEXT\" [nth N] [collapse]";
         let parts: Vec<&str> = asked.split('"').collect();

@@ -31,7 +31,7 @@ pub fn figure(asked: &str, runs: &Runs) -> anyhow::Result<String> {
     let mut words = words(asked);
     let file = words.pop_front().context("which run?")?;
     let format = words.pop_back().context("how is it to be written?")?;
-    let source = Source { runs, file };
+    let source = FigureSource { runs, file };
     if format == "text" {
         let path = words.pop_front().context("what of the run?")?;
         anyhow::ensure!(words.is_empty(), "text can't be calculated with");
@@ -52,12 +52,12 @@ pub fn figure(asked: &str, runs: &Runs) -> anyhow::Result<String> {
     format::written(value, format)
 }
 
-struct Source<'a> {
+struct FigureSource<'a> {
     runs: &'a Runs,
     file: &'a str,
 }
 
-impl Source<'_> {
+impl FigureSource<'_> {
     fn term(&self, words: &mut VecDeque<&str>) -> anyhow::Result<f64> {
         let word = words.pop_front().context("a path or a number is missing")?;
         if let Ok(number) = word.parse() {

@@ -1,4 +1,4 @@
-//! Where programs are run: this machine, or a release's root, with a directory for their files.
+//! The testbed: where programs are run. This machine, or a release's root, with a directory for files.
 
 use crate::debian::{BindMount, Root, on_this_machine};
 use crate::repository;
@@ -35,13 +35,13 @@ pub type Versions = BTreeMap<String, String>;
 
 /// This machine or a root, with files of its own.
 #[derive(Debug)]
-pub struct Place<'a> {
+pub struct Testbed<'a> {
     root: Option<&'a Root>,
     files: TempDir,
     mounts: Vec<BindMount>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Testbed<'a> {
     /// The root, or this machine if there is none. What is built for it is seen inside, too.
     pub fn new(root: Option<&'a Root>, built: Option<BindMount>) -> anyhow::Result<Self> {
         let files = tempfile::tempdir().context("can't make a directory for the programs")?;
