@@ -1,10 +1,10 @@
 //! Chapter `burst`: many 16 KiB blocks taken and freed, as request pools are in a burst of traffic.
 
-use crate::chain::Chain;
 use crate::chapter::Chapter;
 use crate::child::Child;
 use crate::judge;
-use crate::trim::malloc_trim;
+use crate::malloc::MallocBlocks;
+use crate::malloc::malloc_trim;
 use anyhow::Context;
 use brk_hole::luajit::Vm;
 use heap_diagnosis::Finding;
@@ -98,7 +98,7 @@ fn work(blocks: u64, block_bytes: usize, child: &Child) -> anyhow::Result<()> {
         return Ok(());
     }
     child.reach(START)?;
-    let chain = Chain::take(blocks, block_bytes).with_context(|| {
+    let chain = MallocBlocks::take(blocks, block_bytes).with_context(|| {
         format!("malloc gave out fewer than {blocks} blocks of {block_bytes} bytes")
     })?;
     child.held(TAKEN)?;

@@ -8,7 +8,7 @@
 //! is what the trick was made for.
 
 use brk_hole::before_main::BeforeMain;
-use brk_hole::{Outcome, Room};
+use brk_hole::{Room, TrickOutcome};
 use heap_meter::experiment::Checkpoints;
 use std::io;
 
@@ -35,7 +35,7 @@ pub(crate) fn first_victim() {
 #[derive(Debug)]
 pub struct Child {
     checkpoints: Checkpoints,
-    trick: Option<Outcome>,
+    trick: Option<TrickOutcome>,
 }
 
 impl Child {
@@ -54,7 +54,7 @@ impl Child {
     /// When the parent is gone, or `/proc/self/maps` can't be read.
     pub fn counts(&self, room_bytes: u64) -> io::Result<bool> {
         match self.trick {
-            Some(made @ Outcome::Made { .. }) => {
+            Some(made @ TrickOutcome::Made { .. }) => {
                 self.checkpoints.tell("hole", format_args!("{made}"))?;
                 Ok(true)
             }

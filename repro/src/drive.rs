@@ -2,8 +2,8 @@
 
 use crate::arm;
 use crate::chapter::Chapter;
+use crate::chapter::{ChapterCli, ReportFormat};
 use crate::child::Child;
-use crate::cli::{Cli, Format};
 use crate::surroundings;
 use anyhow::Context;
 use brk_hole::before_main::BeforeMain;
@@ -28,7 +28,7 @@ pub fn main<C: Chapter>(trick: &BeforeMain) -> ExitCode {
         let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
         C::work(&arguments, &Child::new(trick)).map(|()| ExitCode::SUCCESS)
     } else {
-        parent(&Cli::<C>::from_command_line())
+        parent(&ChapterCli::<C>::from_command_line())
     };
     exit_code(C::NAME, status)
 }
@@ -41,7 +41,7 @@ pub(crate) fn exit_code(name: &str, status: anyhow::Result<ExitCode>) -> ExitCod
     })
 }
 
-fn parent<C: Chapter>(cli: &Cli<C>) -> anyhow::Result<ExitCode> {
+fn parent<C: Chapter>(cli: &ChapterCli<C>) -> anyhow::Result<ExitCode> {
     let output = Output {
         name: C::NAME,
         format: cli.format,
@@ -91,7 +91,7 @@ impl Report for Results {
 /// How a binary's results are shown, and where they are kept.
 pub(crate) struct Output<'a> {
     pub(crate) name: &'static str,
-    pub(crate) format: Format,
+    pub(crate) format: ReportFormat,
     pub(crate) chart: Option<&'a Path>,
     pub(crate) out: Option<&'a Path>,
 }
@@ -148,9 +148,9 @@ impl Output<'_> {
 
     fn print(&self, results: &impl Report) -> anyhow::Result<()> {
         let text = match self.format {
-            Format::Table => results.table(),
-            Format::Json => serde_json::to_string_pretty(results)? + "\n",
-            Format::Csv => results.csv()?,
+            ReportFormat::Table => results.table(),
+            ReportFormat::Json => serde_json::to_string_pretty(results)? + "\n",
+            ReportFormat::Csv => results.csv()?,
         };
         match std::io::stdout().write_all(text.as_bytes()) {
             // `locations | head -1` has got what it wanted.
@@ -194,7 +194,10 @@ pub(crate) fn child_of(arm: &str, arguments: Vec<OsString>) -> anyhow::Result<Ta
         .stdout(Stream::Null))
 }
 
-fn experiment<C: Chapter>(cli: &Cli<C>, bundle: Option<&Path>) -> anyhow::Result<Experiment> {
+fn experiment<C: Chapter>(
+    cli: &ChapterCli<C>,
+    bundle: Option<&Path>,
+) -> anyhow::Result<Experiment> {
     let arms = C::ARMS.iter().map(|name| {
         anyhow::Ok(Arm {
             name: (*name).to_owned(),

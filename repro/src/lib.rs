@@ -21,21 +21,19 @@ use suite as _;
 
 pub mod arm;
 pub mod burst;
-mod chain;
 mod chapter;
 mod child;
-mod cli;
 mod configuration;
 mod daemon;
 mod drive;
 mod judge;
 pub mod locations;
 pub mod low_memory;
+mod malloc;
 mod memory_limit;
 pub mod oom;
 pub mod reload;
 mod surroundings;
-mod trim;
 
 pub use chapter::Chapter;
 pub use child::Child;

@@ -5,7 +5,7 @@ use crate::chapter::Chapter;
 use crate::child::Child;
 use crate::configuration::Configuration;
 use crate::judge;
-use crate::trim::malloc_trim;
+use crate::malloc::malloc_trim;
 use anyhow::Context;
 use heap_diagnosis::Finding;
 use heap_meter::experiment::{Metric, Results, Run, Unit, metrics};

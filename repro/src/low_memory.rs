@@ -20,7 +20,7 @@ use crate::drive::{Output, exit_code};
 use crate::{arm, surroundings};
 use brk_hole::before_main::BeforeMain;
 use clap::Parser;
-use flags::Flags;
+use flags::LowMemoryFlags;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -33,12 +33,12 @@ pub fn main(trick: &BeforeMain) -> ExitCode {
         let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
         work::run(&arguments, &Child::new(trick)).map(|()| ExitCode::SUCCESS)
     } else {
-        parent(&Flags::parse())
+        parent(&LowMemoryFlags::parse())
     };
     exit_code(NAME, status)
 }
 
-fn parent(flags: &Flags) -> anyhow::Result<ExitCode> {
+fn parent(flags: &LowMemoryFlags) -> anyhow::Result<ExitCode> {
     let output = Output {
         name: NAME,
         format: flags.format,

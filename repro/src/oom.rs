@@ -24,7 +24,7 @@ use crate::memory_limit::guard;
 use crate::{arm, surroundings};
 use brk_hole::before_main::BeforeMain;
 use clap::Parser;
-use flags::Flags;
+use flags::OomFlags;
 use std::process::ExitCode;
 
 /// Name of the experiment, and of the binary.
@@ -38,12 +38,12 @@ pub fn main(trick: &BeforeMain) -> ExitCode {
     let status = if arm::is_child() {
         work::main(trick)
     } else {
-        parent(&Flags::parse())
+        parent(&OomFlags::parse())
     };
     exit_code(NAME, status)
 }
 
-fn parent(flags: &Flags) -> anyhow::Result<ExitCode> {
+fn parent(flags: &OomFlags) -> anyhow::Result<ExitCode> {
     let output = Output {
         name: NAME,
         format: flags.format,

@@ -7,7 +7,7 @@ use crate::configuration::Configuration;
 use crate::daemon::become_daemon;
 use crate::judge;
 use crate::locations::{load, room_for};
-use crate::trim::malloc_trim;
+use crate::malloc::malloc_trim;
 use anyhow::Context;
 use brk_hole::luajit::Vm;
 use heap_diagnosis::Finding;

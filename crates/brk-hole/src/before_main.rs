@@ -9,13 +9,13 @@
 //! `unsafe` is needed for getenv(3), called while there is one thread.
 #![allow(unsafe_code)]
 
-use crate::trick::Outcome;
+use crate::trick::TrickOutcome;
 use std::ffi::CStr;
 use std::sync::OnceLock;
 
 /// Holds what came of the trick, from before `main` to the end of the process.
 #[derive(Debug)]
-pub struct BeforeMain(OnceLock<Outcome>);
+pub struct BeforeMain(OnceLock<TrickOutcome>);
 
 impl BeforeMain {
     #[doc(hidden)]
@@ -24,13 +24,13 @@ impl BeforeMain {
     }
 
     #[doc(hidden)]
-    pub fn set(&self, outcome: Outcome) {
+    pub fn set(&self, outcome: TrickOutcome) {
         // The loader runs a constructor once; were it run again, the first outcome stays true.
         let _ = self.0.set(outcome);
     }
 
     /// What came of it; `None` when the condition was false and nothing was tried.
-    pub fn outcome(&self) -> Option<Outcome> {
+    pub fn outcome(&self) -> Option<TrickOutcome> {
         self.0.get().copied()
     }
 }

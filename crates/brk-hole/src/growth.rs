@@ -10,7 +10,7 @@ use std::io;
 
 /// The kernel's answer to a larger break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Growth {
+pub enum BreakGrowth {
     /// The break could move that far now.
     Granted,
     /// It could not: a mapping is in the way, or a limit (`RLIMIT_DATA`, `RLIMIT_AS`, overcommit).
@@ -31,7 +31,7 @@ const MOVED: libc::c_int = 1;
 /// # References
 ///
 /// brk(2): the system call returns the new break on success, the present one on failure.
-pub fn probe(bytes: usize) -> io::Result<Growth> {
+pub fn probe(bytes: usize) -> io::Result<BreakGrowth> {
     // No exit signal: a handler or an ignored SIGCHLD of the caller neither sees nor reaps the copy.
     // SAFETY: without CLONE_VM this is a fork. The copy has only this thread, and until it ends it
     // makes bare system calls, no call that could wait for a lock which another thread held.
@@ -55,7 +55,7 @@ fn try_and_exit(bytes: usize) -> ! {
     unsafe { libc::_exit(status) }
 }
 
-fn answer_of(pid: libc::pid_t) -> io::Result<Growth> {
+fn answer_of(pid: libc::pid_t) -> io::Result<BreakGrowth> {
     let mut status = 0;
     loop {
         // SAFETY: `status` outlives the call. `__WALL` because a child without an exit signal is
@@ -73,8 +73,8 @@ fn answer_of(pid: libc::pid_t) -> io::Result<Growth> {
         return Err(io::Error::other("the process that tried brk was killed"));
     }
     Ok(if libc::WEXITSTATUS(status) == MOVED {
-        Growth::Granted
+        BreakGrowth::Granted
     } else {
-        Growth::Refused
+        BreakGrowth::Refused
     })
 }

@@ -11,14 +11,14 @@
 //! (`luajit`, behind the feature of that name).
 //!
 //! ```
-//! use brk_hole::{Growth, Hole, growth, program_break};
+//! use brk_hole::{BreakGrowth, Hole, growth, program_break};
 //!
 //! let hole = Hole::punch()?;
 //! assert_eq!(hole.range().start, program_break::page_aligned());
-//! assert_eq!(growth::probe(1 << 20)?, Growth::Refused);
+//! assert_eq!(growth::probe(1 << 20)?, BreakGrowth::Refused);
 //!
 //! drop(hole);
-//! assert_eq!(growth::probe(1 << 20)?, Growth::Granted);
+//! assert_eq!(growth::probe(1 << 20)?, BreakGrowth::Granted);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -47,10 +47,10 @@ pub mod remote;
 pub mod room;
 pub mod trick;
 
-pub use growth::Growth;
+pub use growth::BreakGrowth;
 pub use hole::{Hole, HoleError, HoleOptions};
-pub use room::{Blocker, Room};
-pub use trick::Outcome;
+pub use room::{BreakBlocker, Room};
+pub use trick::TrickOutcome;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -14,7 +14,7 @@ use std::io::{self, Read};
 const LINE_BYTES: usize = 4352;
 
 /// One line of `/proc/self/maps`.
-pub(crate) struct Line<'a> {
+pub(crate) struct MapsLine<'a> {
     pub start: usize,
     pub end: usize,
     /// `rwxp` as the kernel writes it.
@@ -24,13 +24,13 @@ pub(crate) struct Line<'a> {
 }
 
 /// The first value that `wanted` makes of a line of this process's maps, lowest address first.
-pub(crate) fn find<T>(mut wanted: impl FnMut(&Line<'_>) -> Option<T>) -> io::Result<Option<T>> {
+pub(crate) fn find<T>(mut wanted: impl FnMut(&MapsLine<'_>) -> Option<T>) -> io::Result<Option<T>> {
     find_in(File::open("/proc/self/maps")?, &mut wanted)
 }
 
 fn find_in<T>(
     mut maps: impl Read,
-    wanted: &mut impl FnMut(&Line<'_>) -> Option<T>,
+    wanted: &mut impl FnMut(&MapsLine<'_>) -> Option<T>,
 ) -> io::Result<Option<T>> {
     let mut chunk = [0_u8; 4096];
     let mut line = [0_u8; LINE_BYTES];
@@ -61,14 +61,14 @@ fn find_in<T>(
     }
 }
 
-fn parse(line: &[u8]) -> Option<Line<'_>> {
+fn parse(line: &[u8]) -> Option<MapsLine<'_>> {
     let mut fields = line.splitn(6, |byte| *byte == b' ');
     let mut range = fields.next()?.splitn(2, |byte| *byte == b'-');
     let start = hex(range.next()?)?;
     let end = hex(range.next()?)?;
     let permissions = fields.next()?;
     let name = fields.nth(3).unwrap_or_default();
-    Some(Line {
+    Some(MapsLine {
         start,
         end,
         permissions,
@@ -86,7 +86,7 @@ mod tests {
 
     fn names(maps: &[u8]) -> Vec<String> {
         let mut names = Vec::new();
-        find_in(maps, &mut |line: &Line<'_>| -> Option<()> {
+        find_in(maps, &mut |line: &MapsLine<'_>| -> Option<()> {
             names.push(String::from_utf8_lossy(line.name).into_owned());
             None
         })
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_is_no_mapping_is_an_error() {
-        let found = find_in(&b"nonsense\n"[..], &mut |_: &Line<'_>| Some(()));
+        let found = find_in(&b"nonsense\n"[..], &mut |_: &MapsLine<'_>| Some(()));
         assert_eq!(found.unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }

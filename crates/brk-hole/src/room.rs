@@ -6,6 +6,7 @@ use std::ops::Range;
 
 /// The free space above the break of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Room {
     /// The break when the mappings were read.
     pub program_break: usize,
@@ -16,7 +17,7 @@ pub struct Room {
     pub bytes: usize,
     /// The mapping that ends the room; `None` when the break could grow to the end of the address
     /// space.
-    pub blocker: Option<Blocker>,
+    pub blocker: Option<BreakBlocker>,
 }
 
 /// The mapping that stops the break.
@@ -25,7 +26,8 @@ pub struct Room {
 /// joined it to the heap's own: one mapping then, named `[heap]`, begins below the break and ends
 /// above it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blocker {
+#[non_exhaustive]
+pub struct BreakBlocker {
     /// Addresses from its first byte to the one after its last.
     pub range: Range<usize>,
     /// As the kernel writes them: `rwxp`, `---p`.
@@ -48,7 +50,7 @@ impl Room {
         let program_break = program_break::current();
         let floor = program_break.next_multiple_of(program_break::page_size());
         let blocker = own_maps::find(|line| {
-            (line.end > floor).then(|| Blocker {
+            (line.end > floor).then(|| BreakBlocker {
                 range: line.start..line.end,
                 permissions: String::from_utf8_lossy(line.permissions).into_owned(),
                 name: String::from_utf8_lossy(line.name).into_owned(),

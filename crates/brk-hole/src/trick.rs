@@ -23,7 +23,7 @@ pub const GUARD: usize = 0x4000_0000;
 
 /// What came of the trick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum TrickOutcome {
     /// The page is mapped at `address`; the break can't pass it.
     Made {
         /// First byte of the page.
@@ -43,14 +43,14 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl TrickOutcome {
     /// Whether a page stops the break now.
     pub fn is_made(self) -> bool {
         matches!(self, Self::Made { .. })
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for TrickOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Made { address } => write!(f, "hole made at {address:#x}"),
@@ -83,10 +83,10 @@ impl fmt::Display for Outcome {
 ///
 /// lua-nginx-module v0.10.7, `src/ngx_http_lua_module.c`, `ngx_http_lua_limit_data_segment`;
 /// mmap(2), `MAP_FIXED`.
-pub unsafe fn limit_data_segment() -> Outcome {
+pub unsafe fn limit_data_segment() -> TrickOutcome {
     let program_break = libc_break();
     if program_break >= GUARD {
-        return Outcome::NotMade { program_break };
+        return TrickOutcome::NotMade { program_break };
     }
     let address = program_break.next_multiple_of(page_size());
     let flags = libc::MAP_FIXED | libc::MAP_PRIVATE | libc::MAP_ANON;
@@ -96,9 +96,9 @@ pub unsafe fn limit_data_segment() -> Outcome {
     let mapped = unsafe { libc::mmap(wanted, 1, libc::PROT_READ, flags, -1, 0) };
     if mapped == libc::MAP_FAILED {
         let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
-        return Outcome::Failed { address, errno };
+        return TrickOutcome::Failed { address, errno };
     }
-    Outcome::Made { address }
+    TrickOutcome::Made { address }
 }
 
 /// `sbrk(0)`, which the module asked, where it is to be had: it makes glibc read the break for the

@@ -2,7 +2,7 @@
 
 use suite as _;
 
-use brk_hole::{Growth, Hole, HoleError, HoleOptions, Room, growth, program_break};
+use brk_hole::{BreakGrowth, Hole, HoleError, HoleOptions, Room, growth, program_break};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,22 +18,22 @@ fn alone() -> std::sync::MutexGuard<'static, ()> {
 #[test]
 fn growth_is_refused_while_the_hole_is_there_and_granted_again_afterwards() {
     let _alone = alone();
-    assert_eq!(growth::probe(1 << 20).unwrap(), Growth::Granted);
+    assert_eq!(growth::probe(1 << 20).unwrap(), BreakGrowth::Granted);
     let hole = Hole::punch().unwrap();
-    assert_eq!(growth::probe(1 << 20).unwrap(), Growth::Refused);
+    assert_eq!(growth::probe(1 << 20).unwrap(), BreakGrowth::Refused);
     assert_eq!(
         growth::probe(program_break::page_size()).unwrap(),
-        Growth::Refused
+        BreakGrowth::Refused
     );
     drop(hole);
-    assert_eq!(growth::probe(1 << 20).unwrap(), Growth::Granted);
+    assert_eq!(growth::probe(1 << 20).unwrap(), BreakGrowth::Granted);
 }
 
 #[test]
 fn probing_leaves_the_break_where_it_is() {
     let _alone = alone();
     let before = program_break::current();
-    assert_eq!(growth::probe(64 << 20).unwrap(), Growth::Granted);
+    assert_eq!(growth::probe(64 << 20).unwrap(), BreakGrowth::Granted);
     assert_eq!(program_break::current(), before);
 }
 
@@ -50,8 +50,8 @@ fn room_ends_at_the_hole_and_its_last_page_can_not_be_used() {
     assert_eq!(blocker.range, hole.range());
     assert_eq!(blocker.permissions, "---p");
 
-    assert_eq!(growth::probe(3 * page).unwrap(), Growth::Granted);
-    assert_eq!(growth::probe(4 * page).unwrap(), Growth::Refused);
+    assert_eq!(growth::probe(3 * page).unwrap(), BreakGrowth::Granted);
+    assert_eq!(growth::probe(4 * page).unwrap(), BreakGrowth::Refused);
 }
 
 /// As LuaJIT's memory may come to lie where a heap has grown past 1 GiB.
@@ -81,7 +81,7 @@ fn a_mapping_that_the_kernel_joins_to_the_heap_ends_the_room_too() {
     let room = room.unwrap();
     assert_eq!(room.bytes, 0, "{room:?}");
     assert_eq!(room.blocker.unwrap().range.end, end + 2 * page);
-    assert_eq!(growth.unwrap(), Growth::Refused);
+    assert_eq!(growth.unwrap(), BreakGrowth::Refused);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_second_hole_says_that_the_break_is_blocked_already() {
         Err(HoleError::Taken { range }) => assert_eq!(range, first.range()),
         other => panic!("expected Taken, got {other:?}"),
     }
-    assert_eq!(growth::probe(1 << 20).unwrap(), Growth::Refused);
+    assert_eq!(growth::probe(1 << 20).unwrap(), BreakGrowth::Refused);
 }
 
 #[test]

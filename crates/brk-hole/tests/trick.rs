@@ -5,7 +5,7 @@
 
 use suite as _;
 
-use brk_hole::{Growth, Outcome, growth, program_break, trick};
+use brk_hole::{BreakGrowth, TrickOutcome, growth, program_break, trick};
 use std::io::Write;
 use std::process::Command;
 
@@ -53,13 +53,13 @@ fn the_constructor_runs_before_main_and_only_when_wanted() {
         }
         Some(_) => {
             match TRICK.outcome().expect("the condition was true") {
-                Outcome::Made { address } => {
+                TrickOutcome::Made { address } => {
                     assert!(address < trick::GUARD + program_break::page_size());
-                    assert_eq!(growth::probe(1 << 20).unwrap(), Growth::Refused);
+                    assert_eq!(growth::probe(1 << 20).unwrap(), BreakGrowth::Refused);
                 }
                 // Linux 6.9 and newer may randomise the break to where the guard is false.
-                Outcome::NotMade { program_break } => assert!(program_break >= trick::GUARD),
-                failed @ Outcome::Failed { .. } => panic!("{failed}"),
+                TrickOutcome::NotMade { program_break } => assert!(program_break >= trick::GUARD),
+                failed @ TrickOutcome::Failed { .. } => panic!("{failed}"),
             }
             println!("constructor ran");
         }
@@ -74,14 +74,14 @@ fn the_page_is_readable_and_stays() {
     }
     // SAFETY: the process runs this one test; its other thread waits for it and doesn't allocate.
     match unsafe { trick::limit_data_segment() } {
-        Outcome::Made { address } => {
+        TrickOutcome::Made { address } => {
             let page = std::ptr::with_exposed_provenance::<u8>(address);
             // SAFETY: the page has just been mapped PROT_READ, and fresh pages hold zeros.
             assert_eq!(unsafe { page.read_volatile() }, 0);
-            assert_eq!(growth::probe(1 << 20).unwrap(), Growth::Refused);
+            assert_eq!(growth::probe(1 << 20).unwrap(), BreakGrowth::Refused);
         }
-        Outcome::NotMade { program_break } => assert!(program_break >= trick::GUARD),
-        failed @ Outcome::Failed { .. } => panic!("{failed}"),
+        TrickOutcome::NotMade { program_break } => assert!(program_break >= trick::GUARD),
+        failed @ TrickOutcome::Failed { .. } => panic!("{failed}"),
     }
 }
 
@@ -108,7 +108,7 @@ fn above_the_guard_no_hole_is_made() {
     // SAFETY: the process runs this one test; its other thread waits for it and doesn't allocate.
     let outcome = unsafe { trick::limit_data_segment() };
     assert!(!outcome.is_made());
-    assert_eq!(growth::probe(1 << 20).unwrap(), Growth::Granted);
+    assert_eq!(growth::probe(1 << 20).unwrap(), BreakGrowth::Granted);
     println!("{outcome}");
 }
 

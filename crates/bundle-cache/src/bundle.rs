@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::PassedOn;
 use crate::lock::lock;
 use crate::openssl::X509Store;
-use crate::parsed::{Parsed, Shared};
+use crate::parsed::{Parsed, SharedStore};
 
 /// A parsed bundle, held for one load.
 #[derive(Debug)]
@@ -118,10 +118,10 @@ impl Bundle {
         let mut guard = lock().ok_or(PassedOn::Busy)?;
         let shared = self.parsed.shared.get(&mut guard);
         match *shared {
-            Shared::NotYet => *shared = Shared::Store(store),
-            Shared::Store(_) => return Ok(false),
+            SharedStore::NotYet => *shared = SharedStore::Store(store),
+            SharedStore::Store(_) => return Ok(false),
             // The file is another one by now: this store is its caller's, and goes with it.
-            Shared::Retired => return Ok(true),
+            SharedStore::Retired => return Ok(true),
         }
         self.referenced(store);
         Ok(true)
@@ -130,8 +130,8 @@ impl Bundle {
     fn shared_already(&self) -> Result<Option<*mut X509Store>, PassedOn> {
         let mut guard = lock().ok_or(PassedOn::Busy)?;
         Ok(match *self.parsed.shared.get(&mut guard) {
-            Shared::Store(store) => Some(self.referenced(store)),
-            Shared::NotYet | Shared::Retired => None,
+            SharedStore::Store(store) => Some(self.referenced(store)),
+            SharedStore::NotYet | SharedStore::Retired => None,
         })
     }
 
@@ -169,9 +169,9 @@ pub(crate) fn release(parsed: Arc<Parsed>) {
 /// to the bundle for as long as contexts use it, so the bundle mustn't hold on to the store.
 pub(crate) fn retire(parsed: Arc<Parsed>) {
     if let Some(mut guard) = lock() {
-        let shared = std::mem::replace(parsed.shared.get(&mut guard), Shared::Retired);
+        let shared = std::mem::replace(parsed.shared.get(&mut guard), SharedStore::Retired);
         drop(guard);
-        if let Shared::Store(store) = shared {
+        if let SharedStore::Store(store) = shared {
             // SAFETY: the list's own reference.
             unsafe { (parsed.openssl.store_free)(store) };
         }

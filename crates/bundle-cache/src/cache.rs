@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::bundle::{Bundle, retire};
 use crate::file::RegularFile;
 use crate::lock::{self, Guarded, lock};
+use crate::lru::{CacheLookup, Key, LruCache};
 use crate::openssl::OpenSsl;
 use crate::parsed::{self, Parsed};
-use crate::shelf::{Found, Key, Shelf};
 
 /// How often a thread looks whether another has finished with the file that both want. No
 /// condition variable: glibc's remembers, in a forked child, waiters that aren't there.
@@ -24,7 +24,7 @@ const LOOKS: u32 = 1_000;
 #[derive(Debug)]
 pub struct BundleCache {
     openssl: &'static OpenSsl,
-    shelf: Guarded<Shelf<Parsed>>,
+    cached: Guarded<LruCache<Parsed>>,
 }
 
 /// Why a file is left to OpenSSL's own loader.
@@ -51,7 +51,7 @@ impl BundleCache {
     pub const fn new(openssl: &'static OpenSsl, capacity: usize) -> Self {
         Self {
             openssl,
-            shelf: Guarded::new(Shelf::new(capacity)),
+            cached: Guarded::new(LruCache::new(capacity)),
         }
     }
 
@@ -85,11 +85,11 @@ impl BundleCache {
         };
         for _ in 0..LOOKS {
             let mut guard = lock().ok_or(PassedOn::Busy)?;
-            let shelf = self.shelf.get(&mut guard);
-            let found = shelf.find(&key, lock::generation());
+            let cached = self.cached.get(&mut guard);
+            let found = cached.find(&key, lock::generation());
             drop(guard);
             match found {
-                Found::Here(parsed) => {
+                CacheLookup::Hit(parsed) => {
                     let bundle = Bundle::new(parsed, false);
                     if !self.openssl.errors_queued() {
                         return Ok(bundle);
@@ -102,8 +102,8 @@ impl BundleCache {
                     }
                     return Ok(bundle);
                 }
-                Found::BeingMade => std::thread::sleep(LOOK_AGAIN),
-                Found::Nothing => {
+                CacheLookup::Pending => std::thread::sleep(LOOK_AGAIN),
+                CacheLookup::Miss => {
                     let made = self.make(file, properties);
                     let kept = made.as_ref().ok().filter(|(_, lasting)| *lasting);
                     self.finish(&key, kept.map(|(parsed, _)| (path, parsed)));
@@ -117,7 +117,7 @@ impl BundleCache {
     /// Forgets every bundle. Stores keep what they have.
     pub fn clear(&self) {
         let Some(mut guard) = lock() else { return };
-        let gone = self.shelf.get(&mut guard).clear();
+        let gone = self.cached.get(&mut guard).clear();
         drop(guard);
         gone.into_iter().for_each(retire);
     }
@@ -151,7 +151,7 @@ impl BundleCache {
         // Without the lock the mark stays that this file is being made: others wait in vain, once
         // each, and then work alone.
         let Some(mut guard) = lock() else { return };
-        let gone = self.shelf.get(&mut guard).finish(key, keep);
+        let gone = self.cached.get(&mut guard).finish(key, keep);
         drop(guard);
         gone.into_iter().for_each(retire);
     }

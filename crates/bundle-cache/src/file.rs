@@ -19,7 +19,7 @@ const COARSEST_TIMESTAMP: Duration = Duration::from_secs(2);
 
 /// What tells one state of one file from every other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct FileIdentity {
     device: libc::dev_t,
     inode: libc::ino_t,
     size: libc::off_t,
@@ -27,7 +27,7 @@ pub(crate) struct Identity {
     changed: (i64, i64),
 }
 
-impl Identity {
+impl FileIdentity {
     fn from(status: &libc::stat) -> Self {
         Self {
             device: status.st_dev,
@@ -62,7 +62,7 @@ impl Identity {
 pub(crate) struct RegularFile {
     descriptor: OwnedFd,
     /// What it was when it was opened.
-    pub(crate) identity: Identity,
+    pub(crate) identity: FileIdentity,
     /// Whether this identity stands for the contents: nothing that happens to the file from now on
     /// leaves it as it is.
     pub(crate) settled: bool,
@@ -98,11 +98,11 @@ impl RegularFile {
     }
 
     /// The file as a stdio stream, which is how OpenSSL reads files.
-    pub(crate) fn into_stream(self) -> Option<Stream> {
+    pub(crate) fn into_stream(self) -> Option<FileStream> {
         // SAFETY: the descriptor is open for reading, and passes to the stream if there is one.
         let stream = unsafe { libc::fdopen(self.descriptor.as_raw_fd(), c"r".as_ptr()) };
         let stream = NonNull::new(stream)?;
-        Some(Stream {
+        Some(FileStream {
             stream,
             descriptor: self.descriptor.into_raw_fd(),
         })
@@ -111,21 +111,21 @@ impl RegularFile {
 
 /// A stdio stream that nobody owns yet; whoever gets it closes it.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(crate) struct FileStream {
     pub(crate) stream: NonNull<libc::FILE>,
     descriptor: c_int,
 }
 
-impl Stream {
+impl FileStream {
     /// What the file is by now. The stream must still be open.
-    pub(crate) fn identity_now(&self) -> Option<Identity> {
+    pub(crate) fn identity_now(&self) -> Option<FileIdentity> {
         usable(&status_of_open(self.descriptor)?)
     }
 }
 
-fn usable(status: &libc::stat) -> Option<Identity> {
+fn usable(status: &libc::stat) -> Option<FileIdentity> {
     let regular = status.st_mode & libc::S_IFMT == libc::S_IFREG;
-    (regular && status.st_size > 0).then(|| Identity::from(status))
+    (regular && status.st_size > 0).then(|| FileIdentity::from(status))
 }
 
 fn status_of_open(descriptor: c_int) -> Option<libc::stat> {

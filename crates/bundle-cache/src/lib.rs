@@ -44,12 +44,13 @@ mod bundle;
 mod cache;
 mod file;
 pub mod lock;
+mod lru;
 mod openssl;
 mod parsed;
-mod shelf;
 
 pub use bundle::Bundle;
 pub use cache::{BundleCache, PassedOn};
 pub use openssl::{
-    Bio, Info, InfoStack, Lookup, LookupMethod, OpenSsl, PasswordCallback, X509, X509Crl, X509Store,
+    Bio, OpenSsl, PasswordCallback, X509, X509Crl, X509Info, X509InfoStack, X509Lookup,
+    X509LookupMethod, X509Store,
 };

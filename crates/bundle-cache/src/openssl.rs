@@ -17,18 +17,18 @@ pub enum X509Crl {}
 /// `BIO`.
 pub enum Bio {}
 /// `STACK_OF(X509_INFO)`, an `OPENSSL_STACK`.
-pub enum InfoStack {}
+pub enum X509InfoStack {}
 /// `X509_LOOKUP`.
-pub enum Lookup {}
+pub enum X509Lookup {}
 /// `X509_LOOKUP_METHOD`.
-pub enum LookupMethod {}
+pub enum X509LookupMethod {}
 /// `pem_password_cb`, only ever null here.
 pub enum PasswordCallback {}
 
 /// The head of `X509_INFO`: what one entry of a PEM file held. Private keys follow; they are none
 /// of this crate's business, and `X509_INFO_free` frees them.
 #[repr(C)]
-pub struct Info {
+pub struct X509Info {
     /// A certificate, or null.
     pub x509: *mut X509,
     /// A revocation list, or null.
@@ -89,12 +89,12 @@ table! {
         err_peek_error = c"ERR_peek_error": unsafe extern "C" fn() -> c_ulong;
         err_clear_error = c"ERR_clear_error": unsafe extern "C" fn();
         pem_info_read = c"PEM_X509_INFO_read_bio": unsafe extern "C" fn(
-            *mut Bio, *mut InfoStack, *mut PasswordCallback, *const c_char) -> *mut InfoStack;
+            *mut Bio, *mut X509InfoStack, *mut PasswordCallback, *const c_char) -> *mut X509InfoStack;
         info_free = c"X509_INFO_free": unsafe extern "C" fn(*mut c_void);
-        stack_count = c"OPENSSL_sk_num": unsafe extern "C" fn(*const InfoStack) -> c_int;
-        stack_value = c"OPENSSL_sk_value": unsafe extern "C" fn(*const InfoStack, c_int) -> *mut Info;
+        stack_count = c"OPENSSL_sk_num": unsafe extern "C" fn(*const X509InfoStack) -> c_int;
+        stack_value = c"OPENSSL_sk_value": unsafe extern "C" fn(*const X509InfoStack, c_int) -> *mut X509Info;
         stack_pop_free = c"OPENSSL_sk_pop_free":
-            unsafe extern "C" fn(*mut InfoStack, unsafe extern "C" fn(*mut c_void));
+            unsafe extern "C" fn(*mut X509InfoStack, unsafe extern "C" fn(*mut c_void));
         x509_up_ref = c"X509_up_ref": unsafe extern "C" fn(*mut X509) -> c_int;
         x509_free = c"X509_free": unsafe extern "C" fn(*mut X509);
         x509_extension_flags = c"X509_get_extension_flags": unsafe extern "C" fn(*mut X509) -> u32;
@@ -108,13 +108,13 @@ table! {
         store_add_crl = c"X509_STORE_add_crl":
             unsafe extern "C" fn(*mut X509Store, *mut X509Crl) -> c_int;
         store_add_lookup = c"X509_STORE_add_lookup":
-            unsafe extern "C" fn(*mut X509Store, *mut LookupMethod) -> *mut Lookup;
-        lookup_file = c"X509_LOOKUP_file": unsafe extern "C" fn() -> *mut LookupMethod;
+            unsafe extern "C" fn(*mut X509Store, *mut X509LookupMethod) -> *mut X509Lookup;
+        lookup_file = c"X509_LOOKUP_file": unsafe extern "C" fn() -> *mut X509LookupMethod;
     }
     since_3 {
         pem_info_read_ex = c"PEM_X509_INFO_read_bio_ex": unsafe extern "C" fn(
-            *mut Bio, *mut InfoStack, *mut PasswordCallback, *const c_char,
-            *mut c_void, *const c_char) -> *mut InfoStack;
+            *mut Bio, *mut X509InfoStack, *mut PasswordCallback, *const c_char,
+            *mut c_void, *const c_char) -> *mut X509InfoStack;
     }
 }
 

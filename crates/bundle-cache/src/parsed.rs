@@ -10,9 +10,9 @@
 use std::ffi::{CStr, c_int};
 use std::ptr::{self, NonNull};
 
-use crate::file::{Identity, Stream};
+use crate::file::{FileIdentity, FileStream};
 use crate::lock::Guarded;
-use crate::openssl::{Bio, Info, InfoStack, OpenSsl, X509, X509Crl, X509Store};
+use crate::openssl::{Bio, OpenSsl, X509, X509Crl, X509Info, X509InfoStack, X509Store};
 
 /// `BIO_CLOSE`: freeing the BIO closes its stream too.
 const BIO_CLOSE: c_int = 1;
@@ -26,12 +26,12 @@ pub(crate) struct Parsed {
     items: Vec<Item>,
     /// Length of the file in bytes.
     pub(crate) file_bytes: u64,
-    pub(crate) shared: Guarded<Shared>,
+    pub(crate) shared: Guarded<SharedStore>,
 }
 
 /// The store that is shared by whoever asks for it.
 #[derive(Debug)]
-pub(crate) enum Shared {
+pub(crate) enum SharedStore {
     /// Nobody has asked yet.
     NotYet,
     /// Filled, with a reference that is the bundle's.
@@ -54,11 +54,11 @@ enum Item {
 
 /// What came of reading a file.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct ParsedFile {
     /// The file's contents; `None` if it is for OpenSSL's own loader to say what is wrong with it.
     pub(crate) parsed: Option<Parsed>,
     /// What the file was when its end was reached.
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identity: Option<FileIdentity>,
 }
 
 impl Parsed {
@@ -72,15 +72,15 @@ impl Parsed {
     /// OpenSSL `crypto/x509/by_file.c` (`X509_load_cert_crl_file`), 1.1.1 to 4.0.
     pub(crate) fn read(
         openssl: &'static OpenSsl,
-        file: Stream,
+        file: FileStream,
         properties: Option<&CStr>,
-    ) -> Reading {
+    ) -> ParsedFile {
         // SAFETY: an open stream, which passes to the BIO if there is one.
         let bio = unsafe { (openssl.bio_new_fp)(file.stream.as_ptr(), BIO_CLOSE) };
         if bio.is_null() {
             // SAFETY: nobody took the stream over.
             unsafe { libc::fclose(file.stream.as_ptr()) };
-            return Reading {
+            return ParsedFile {
                 parsed: None,
                 identity: None,
             };
@@ -98,10 +98,10 @@ impl Parsed {
                 openssl,
                 items,
                 file_bytes,
-                shared: Guarded::new(Shared::NotYet),
+                shared: Guarded::new(SharedStore::NotYet),
             }
         });
-        Reading { parsed, identity }
+        ParsedFile { parsed, identity }
     }
 
     /// Whether the file held neither a certificate nor a revocation list.
@@ -186,7 +186,7 @@ pub(crate) fn read_end(openssl: &OpenSsl) {
 }
 
 /// Reads a BIO to its end; null if something in it doesn't parse.
-fn read_infos(openssl: &OpenSsl, bio: *mut Bio, properties: Option<&CStr>) -> *mut InfoStack {
+fn read_infos(openssl: &OpenSsl, bio: *mut Bio, properties: Option<&CStr>) -> *mut X509InfoStack {
     let (list, callback, context) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     let password = c"".as_ptr();
     match (properties, openssl.pem_info_read_ex) {
@@ -202,13 +202,13 @@ fn read_infos(openssl: &OpenSsl, bio: *mut Bio, properties: Option<&CStr>) -> *m
     }
 }
 
-fn items(openssl: &OpenSsl, infos: *mut InfoStack) -> Vec<Item> {
+fn items(openssl: &OpenSsl, infos: *mut X509InfoStack) -> Vec<Item> {
     // SAFETY: a stack that OpenSSL just made.
     let count = unsafe { (openssl.stack_count)(infos) };
     let mut items = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
     for index in 0..count {
         // SAFETY: the index is within the stack, whose elements are X509_INFOs.
-        let info: *const Info = unsafe { (openssl.stack_value)(infos, index) };
+        let info: *const X509Info = unsafe { (openssl.stack_value)(infos, index) };
         // SAFETY: a live element that nobody else knows.
         let x509 = unsafe { (*info).x509 };
         // SAFETY: as above.
@@ -237,7 +237,7 @@ impl Drop for Parsed {
                 Item::Crl(crl) => unsafe { (self.openssl.crl_free)(crl.as_ptr()) },
             }
         }
-        if let Shared::Store(store) = *self.shared.get_mut() {
+        if let SharedStore::Store(store) = *self.shared.get_mut() {
             // SAFETY: the list's own reference; contexts that use the store have theirs.
             unsafe { (self.openssl.store_free)(store) };
         }

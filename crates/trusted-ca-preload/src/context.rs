@@ -14,8 +14,8 @@ use bundle_cache::{Bundle, X509Store};
 
 use crate::crypto::Crypto;
 use crate::log;
-use crate::mark::{self, Mark};
-use crate::settings::{Way, settings};
+use crate::mark::{self, StoreMark};
+use crate::settings::{SharingMode, settings};
 use crate::ssl::{Context, Ssl};
 use crate::store;
 
@@ -45,7 +45,7 @@ pub(crate) unsafe fn share(ssl: &Ssl, ctx: *mut Context, file: *const c_char) ->
     let shared = bundle
         .shared_store(|new| {
             // SAFETY: a new store of this libcrypto.
-            unsafe { mark::set(crypto, new, Mark::Shared(bundle.clone())) }
+            unsafe { mark::set(crypto, new, StoreMark::Shared(bundle.clone())) }
         })
         .ok()?;
     // SAFETY: a live context, and a reference that passes to it. Its own store, which nobody else
@@ -91,7 +91,7 @@ pub(crate) unsafe fn touch(crypto: &'static Crypto, store: *mut X509Store) {
     if acts() && !store.is_null() && unsafe { mark::is_untouched(crypto, store) } {
         let instead_of = ptr::null_mut();
         // SAFETY: as the caller promises. Without memory for the mark there is none for sharing.
-        unsafe { mark::set(crypto, store, Mark::Touched { instead_of }) };
+        unsafe { mark::set(crypto, store, StoreMark::Touched { instead_of }) };
     }
 }
 
@@ -111,7 +111,7 @@ unsafe fn replace(
     // SAFETY: the store that the context has, which is this bundle's.
     let instead_of = unsafe { bundle.another_reference(shared) };
     // SAFETY: a new store.
-    if !unsafe { mark::set(crypto, copy, Mark::Touched { instead_of }) } {
+    if !unsafe { mark::set(crypto, copy, StoreMark::Touched { instead_of }) } {
         // SAFETY: the reference from above.
         unsafe { bundle.give_back(instead_of) };
         // SAFETY: made above; nobody else knows it.
@@ -135,5 +135,5 @@ unsafe fn replace(
 }
 
 fn acts() -> bool {
-    settings().way == Way::SharedStore && !Ssl::is_running()
+    settings().way == SharingMode::SharedStore && !Ssl::is_running()
 }

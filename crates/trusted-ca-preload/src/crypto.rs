@@ -13,9 +13,9 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 use bundle_cache::lock::lock;
-use bundle_cache::{BundleCache, Lookup, LookupMethod, OpenSsl, X509Store};
+use bundle_cache::{BundleCache, OpenSsl, X509Lookup, X509LookupMethod, X509Store};
 
-use crate::library::{Library, List, within};
+use crate::library::{Library, LibraryList, within};
 use crate::loaded::{self, Definer};
 use crate::owner;
 
@@ -40,9 +40,9 @@ pub(crate) type LoadLocationsEx = unsafe extern "C" fn(
     *const c_char,
 ) -> c_int;
 pub(crate) type LookupControl =
-    unsafe extern "C" fn(*mut Lookup, c_int, *const c_char, c_long, *mut *mut c_char) -> c_int;
+    unsafe extern "C" fn(*mut X509Lookup, c_int, *const c_char, c_long, *mut *mut c_char) -> c_int;
 pub(crate) type LookupControlEx = unsafe extern "C" fn(
-    *mut Lookup,
+    *mut X509Lookup,
     c_int,
     *const c_char,
     c_long,
@@ -50,9 +50,9 @@ pub(crate) type LookupControlEx = unsafe extern "C" fn(
     *mut c_void,
     *const c_char,
 ) -> c_int;
-type StoreOfLookup = unsafe extern "C" fn(*const Lookup) -> *mut X509Store;
-type AddLookup = unsafe extern "C" fn(*mut X509Store, *mut LookupMethod) -> *mut Lookup;
-type FileMethod = unsafe extern "C" fn() -> *mut LookupMethod;
+type StoreOfLookup = unsafe extern "C" fn(*const X509Lookup) -> *mut X509Store;
+type AddLookup = unsafe extern "C" fn(*mut X509Store, *mut X509LookupMethod) -> *mut X509Lookup;
+type FileMethod = unsafe extern "C" fn() -> *mut X509LookupMethod;
 type Name = unsafe extern "C" fn() -> *const c_char;
 type DefaultContext = unsafe extern "C" fn() -> *mut c_void;
 type SetDefaultContext = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
@@ -97,7 +97,7 @@ pub(crate) struct Crypto {
     pub(crate) cache: Option<BundleCache>,
 }
 
-static CRYPTOS: List<Crypto> = List::new();
+static CRYPTOS: LibraryList<Crypto> = LibraryList::new();
 
 thread_local! {
     /// The libcrypto one of whose own functions is running.
@@ -125,7 +125,7 @@ pub(crate) use function;
 impl Library for Crypto {
     const MARK: &'static CStr = c"X509_STORE_load_locations";
 
-    fn list() -> &'static List<Self> {
+    fn list() -> &'static LibraryList<Self> {
         &CRYPTOS
     }
 
@@ -189,7 +189,7 @@ impl Crypto {
     /// # Safety
     ///
     /// `lookup` is null or a live lookup.
-    pub(crate) unsafe fn of_lookup(lookup: *const Lookup) -> Option<&'static Self> {
+    pub(crate) unsafe fn of_lookup(lookup: *const X509Lookup) -> Option<&'static Self> {
         // SAFETY: as the caller promises.
         let owner = || unsafe { owner::of_lookup(lookup) };
         running().or_else(|| Self::meant(ptr::null(), |_, base| owner() == Some(base)))

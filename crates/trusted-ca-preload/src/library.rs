@@ -40,7 +40,7 @@ pub(crate) trait Library: Sized + 'static {
     const MARK: &'static CStr;
 
     /// Its list.
-    fn list() -> &'static List<Self>;
+    fn list() -> &'static LibraryList<Self>;
 
     /// Runs one of its own functions.
     fn run<T>(&'static self, run: impl FnOnce() -> T) -> T;
@@ -86,7 +86,7 @@ pub(crate) trait Library: Sized + 'static {
 
 /// Libraries of one kind. It only grows, and may be read without the lock.
 #[derive(Debug)]
-pub(crate) struct List<L: 'static> {
+pub(crate) struct LibraryList<L: 'static> {
     first: AtomicPtr<Node<L>>,
     /// What was loaded when the list was made; one more, so that 0 is never.
     generation: AtomicU64,
@@ -99,7 +99,7 @@ struct Node<L: 'static> {
     next: *const Node<L>,
 }
 
-impl<L: Library> List<L> {
+impl<L: Library> LibraryList<L> {
     pub(crate) const fn new() -> Self {
         Self {
             first: AtomicPtr::new(ptr::null_mut()),

@@ -9,7 +9,7 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
 use std::ptr;
 
-use bundle_cache::{Lookup, X509Store};
+use bundle_cache::{X509Lookup, X509Store};
 
 use crate::crypto::Crypto;
 use crate::library::Library;
@@ -29,7 +29,7 @@ const DEFAULT: c_long = 3;
 /// As OpenSSL's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn X509_LOOKUP_ctrl(
-    lookup: *mut Lookup,
+    lookup: *mut X509Lookup,
     command: c_int,
     text: *const c_char,
     number: c_long,
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl(
         return 0;
     };
     let none = ptr::null_mut();
-    let asked = Asked {
+    let asked = LookupCommand {
         lookup,
         command,
         text,
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl(
 /// As OpenSSL's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn X509_LOOKUP_ctrl_ex(
-    lookup: *mut Lookup,
+    lookup: *mut X509Lookup,
     command: c_int,
     text: *const c_char,
     number: c_long,
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl_ex(
     let Some(crypto) = (unsafe { Crypto::of_lookup(lookup) }) else {
         return 0;
     };
-    let asked = Asked {
+    let asked = LookupCommand {
         lookup,
         command,
         text,
@@ -94,14 +94,14 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl_ex(
 }
 
 /// What a lookup is told.
-struct Asked {
-    lookup: *mut Lookup,
+struct LookupCommand {
+    lookup: *mut X509Lookup,
     command: c_int,
     text: *const c_char,
     number: c_long,
 }
 
-impl Asked {
+impl LookupCommand {
     /// Loads the file, if it is one that is asked for; `None` if that is left to OpenSSL.
     ///
     /// # Safety

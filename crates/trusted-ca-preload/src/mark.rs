@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The slot holds null or a boxed [`Mark`] that belongs to the store; OpenSSL hands it to
+//! The slot holds null or a boxed [`StoreMark`] that belongs to the store; OpenSSL hands it to
 //! [`free_mark`] when the store is freed.
 #![allow(unsafe_code)]
 
@@ -14,7 +14,7 @@ use crate::crypto::Crypto;
 
 /// What is known of a store. A store without a mark is as `SSL_CTX_new` made it.
 #[derive(Debug)]
-pub(crate) enum Mark {
+pub(crate) enum StoreMark {
     /// Several contexts have it. It came from this bundle, which goes with it.
     Shared(Bundle),
     /// One context has it, and perhaps somebody else holds a pointer to it.
@@ -33,8 +33,8 @@ pub(crate) enum Mark {
 pub(crate) unsafe fn shared(crypto: &'static Crypto, store: *mut X509Store) -> Option<Bundle> {
     // SAFETY: as the caller promises.
     match unsafe { mark(crypto, store) }? {
-        Mark::Shared(bundle) => Some(bundle.clone()),
-        Mark::Touched { .. } => None,
+        StoreMark::Shared(bundle) => Some(bundle.clone()),
+        StoreMark::Touched { .. } => None,
     }
 }
 
@@ -53,7 +53,7 @@ pub(crate) unsafe fn is_untouched(crypto: &'static Crypto, store: *mut X509Store
 /// # Safety
 ///
 /// `store` is a live store of this libcrypto.
-pub(crate) unsafe fn set(crypto: &'static Crypto, store: *mut X509Store, mark: Mark) -> bool {
+pub(crate) unsafe fn set(crypto: &'static Crypto, store: *mut X509Store, mark: StoreMark) -> bool {
     let Some((index, set)) = crypto.mark_index(free_mark).zip(crypto.set_ex_data) else {
         return false;
     };
@@ -67,13 +67,13 @@ pub(crate) unsafe fn set(crypto: &'static Crypto, store: *mut X509Store, mark: M
     done
 }
 
-unsafe fn mark(crypto: &'static Crypto, store: *mut X509Store) -> Option<&'static Mark> {
+unsafe fn mark(crypto: &'static Crypto, store: *mut X509Store) -> Option<&'static StoreMark> {
     let index = crypto.mark_index(free_mark)?;
     // SAFETY: a live store, and a slot for stores.
     let mark = unsafe { crypto.get_ex_data?(store, index) };
     // SAFETY: null, or a mark that was set above; it lives as long as the store, which outlives
     // the use that is made of it here.
-    unsafe { mark.cast::<Mark>().as_ref() }
+    unsafe { mark.cast::<StoreMark>().as_ref() }
 }
 
 unsafe extern "C" fn free_mark(
@@ -88,8 +88,8 @@ unsafe extern "C" fn free_mark(
         return;
     }
     // SAFETY: set above, and freed with its store, once.
-    let mark = unsafe { Box::from_raw(mark.cast::<Mark>()) };
-    let Mark::Touched { instead_of } = *mark else {
+    let mark = unsafe { Box::from_raw(mark.cast::<StoreMark>()) };
+    let StoreMark::Touched { instead_of } = *mark else {
         return;
     };
     // SAFETY: what was handed over when the slot was asked for.

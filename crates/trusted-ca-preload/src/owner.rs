@@ -10,7 +10,7 @@
 
 use std::ffi::c_void;
 
-use bundle_cache::{Lookup, X509Store};
+use bundle_cache::{X509Lookup, X509Store};
 
 use crate::loaded;
 
@@ -42,7 +42,7 @@ pub(crate) unsafe fn of_store(store: *const X509Store) -> Option<usize> {
 /// # References
 ///
 /// OpenSSL `crypto/x509/x509_local.h` (`x509_lookup_st`: its second word is the method).
-pub(crate) unsafe fn of_lookup(lookup: *const Lookup) -> Option<usize> {
+pub(crate) unsafe fn of_lookup(lookup: *const X509Lookup) -> Option<usize> {
     // SAFETY: as the caller promises.
     loaded::base_of(unsafe { word(lookup.cast(), 1) }?)
 }

@@ -21,7 +21,7 @@ unsafe extern "C" {
 
 /// How the library acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum SharingMode {
     /// It keeps out: `TRUSTED_CA=off`, and anything that it doesn't know.
     Off,
     /// Parsed objects are shared, stores are private. The default.
@@ -33,7 +33,7 @@ pub(crate) enum Way {
 /// What the environment asks for.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) way: Way,
+    pub(crate) way: SharingMode,
     /// `TRUSTED_CA` is something that isn't known.
     pub(crate) unknown: bool,
     /// `TRUSTED_CA_LOG`: a file to append to, or `stderr`.
@@ -71,13 +71,13 @@ pub(crate) fn settings() -> &'static Settings {
 fn read() -> Settings {
     let asked = variable(c"TRUSTED_CA");
     let known = match asked.as_deref().map(CStr::to_bytes) {
-        None | Some(b"" | b"private") => Some(Way::Private),
-        Some(b"shared-store") => Some(Way::SharedStore),
-        Some(b"off") => Some(Way::Off),
+        None | Some(b"" | b"private") => Some(SharingMode::Private),
+        Some(b"shared-store") => Some(SharingMode::SharedStore),
+        Some(b"off") => Some(SharingMode::Off),
         Some(_) => None,
     };
     Settings {
-        way: known.unwrap_or(Way::Off),
+        way: known.unwrap_or(SharingMode::Off),
         unknown: known.is_none(),
         log: variable(c"TRUSTED_CA_LOG").filter(|log| !log.is_empty()),
         program: program(),

@@ -12,7 +12,7 @@ use std::mem::transmute;
 use bundle_cache::X509Store;
 
 use crate::crypto::{Crypto, function, within_ssl};
-use crate::library::{Library, List, within};
+use crate::library::{Library, LibraryList, within};
 use crate::loaded::{self, Definer};
 
 /// `SSL_CTX`.
@@ -86,7 +86,7 @@ impl Ssl {
     }
 }
 
-static SSLS: List<Ssl> = List::new();
+static SSLS: LibraryList<Ssl> = LibraryList::new();
 
 thread_local! {
     /// The libssl one of whose own functions is running.
@@ -96,7 +96,7 @@ thread_local! {
 impl Library for Ssl {
     const MARK: &'static CStr = c"SSL_CTX_load_verify_locations";
 
-    fn list() -> &'static List<Self> {
+    fn list() -> &'static LibraryList<Self> {
         &SSLS
     }
 

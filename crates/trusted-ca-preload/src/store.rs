@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_char, c_void};
 use bundle_cache::{Bundle, X509Store};
 
 use crate::crypto::Crypto;
-use crate::settings::{Way, settings};
+use crate::settings::{SharingMode, settings};
 use crate::{log, query};
 
 /// Loads a file into a store; `None` if that is left to OpenSSL.
@@ -26,7 +26,7 @@ pub(crate) unsafe fn load(
     if store.is_null() || file.is_null() || Crypto::is_running() {
         return None;
     }
-    if settings().way == Way::Off {
+    if settings().way == SharingMode::Off {
         log::passed_on();
         return None;
     }

@@ -58,6 +58,7 @@ fn find<'a>(
 
 /// No bundle of CA certificates was found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub struct NoBundle {
     /// The files looked for, in order.
     pub tried: Vec<PathBuf>,
@@ -91,6 +92,7 @@ impl fmt::Display for NoBundle {
 
 /// What a report says of the bundle that it was measured with.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BundleInfo {
     /// The file as it was named.
     pub path: PathBuf,

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use bundle_cache::PassedOn;
 use openssl_sys::X509_STORE;
 
-use crate::context::Store;
+use crate::context::StoreRef;
 use crate::{LoadError, SslContext, error_queue, linked, path};
 
 /// How many bundles a cache keeps: more than anybody configures.
@@ -30,6 +30,7 @@ pub struct BundleCache {
 
 /// How much contexts share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Sharing {
     /// Parsed certificates and revocation lists, in a store of each context's own.
     Objects,
@@ -40,6 +41,7 @@ pub enum Sharing {
 
 /// How a bundle came into a context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Loaded {
     /// It was parsed for this context.
     Parsed,
@@ -89,7 +91,7 @@ impl SslContext {
         self.set_verification();
         let loaded = cache.engine().bundle(&c_path).and_then(|bundle| {
             match (sharing, &self.store) {
-                (Sharing::Store, Store::Untouched) => self.share(&bundle)?,
+                (Sharing::Store, StoreRef::Untouched) => self.share(&bundle)?,
                 // SAFETY: the store is alive, and the context's own.
                 _ => unsafe { bundle.add_to(self.own_store().cast()) }?,
             }
@@ -116,18 +118,18 @@ impl SslContext {
     ///
     /// When there is no memory for a copy: changing what others have is no way out.
     pub(crate) fn own_store(&mut self) -> *mut X509_STORE {
-        if let Store::Shared(bundle) = &self.store {
+        if let StoreRef::Shared(bundle) = &self.store {
             let copy = bundle.private_store().expect("memory for a store");
             self.give_store(copy.cast());
         }
-        self.store = Store::Own;
+        self.store = StoreRef::Own;
         self.store()
     }
 
     fn share(&mut self, bundle: &bundle_cache::Bundle) -> Result<(), PassedOn> {
         let shared = bundle.shared_store(|_| true)?;
         self.give_store(shared.cast());
-        self.store = Store::Shared(bundle.clone());
+        self.store = StoreRef::Shared(bundle.clone());
         Ok(())
     }
 

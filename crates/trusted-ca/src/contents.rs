@@ -15,6 +15,7 @@ use crate::{SslContext, ffi};
 
 /// One object of a store, in DER.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum StoreItem {
     /// A certificate, followed by its trust settings if it has any (`TRUSTED CERTIFICATE`).
     Certificate(Vec<u8>),

@@ -35,12 +35,12 @@ use crate::{ContextError, ffi};
 pub struct SslContext {
     ctx: NonNull<SSL_CTX>,
     pub(crate) verify_depth: c_int,
-    pub(crate) store: Store,
+    pub(crate) store: StoreRef,
 }
 
 /// Whose the context's store is.
 #[derive(Debug)]
-pub(crate) enum Store {
+pub(crate) enum StoreRef {
     /// The context's, as it was made with it.
     Untouched,
     /// The context's; it was filled or changed.
@@ -73,7 +73,7 @@ impl SslContext {
         let mut context = Self {
             ctx,
             verify_depth: Self::DEFAULT_VERIFY_DEPTH.into(),
-            store: Store::Untouched,
+            store: StoreRef::Untouched,
         };
         context.attach_ex_data(ex_data)?;
         context.set_protocols();
@@ -90,10 +90,10 @@ impl SslContext {
     }
 
     /// The `SSL_CTX` itself, for OpenSSL calls that this crate doesn't wrap. It stays owned by
-    /// this value: don't free it, and don't use it after the drop. With [`Sharing::Store`] its
+    /// this value: don't free it, and don't use it after the drop. With [`Sharing::StoreRef`] its
     /// store is others' too: don't change that.
     ///
-    /// [`Sharing::Store`]: crate::Sharing::Store
+    /// [`Sharing::StoreRef`]: crate::Sharing::StoreRef
     pub fn as_ptr(&self) -> *mut SSL_CTX {
         self.ctx.as_ptr()
     }

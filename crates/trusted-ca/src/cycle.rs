@@ -20,8 +20,8 @@ use crate::{LoadError, ParsedBundle, ParsedCrls};
 /// the directive `ssl_object_cache_inheritable` in 1.27.4.
 #[derive(Debug, Default)]
 pub struct Cycle {
-    bundles: Shelf<ParsedBundle>,
-    crls: Shelf<ParsedCrls>,
+    bundles: CycleObjects<ParsedBundle>,
+    crls: CycleObjects<ParsedCrls>,
 }
 
 impl Cycle {
@@ -59,26 +59,26 @@ impl Cycle {
 }
 
 #[derive(Debug)]
-struct Shelf<T> {
-    kept: Vec<Entry<Arc<T>>>,
-    inherited: Vec<Entry<Weak<T>>>,
+struct CycleObjects<T> {
+    kept: Vec<CycleObject<Arc<T>>>,
+    inherited: Vec<CycleObject<Weak<T>>>,
 }
 
 #[derive(Debug)]
-struct Entry<P> {
+struct CycleObject<P> {
     path: PathBuf,
-    identity: Option<Identity>,
+    identity: Option<InodeAndMtime>,
     value: P,
 }
 
 /// What nginx tells files apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
+struct InodeAndMtime {
     inode: u64,
     modified_seconds: i64,
 }
 
-impl<T> Default for Shelf<T> {
+impl<T> Default for CycleObjects<T> {
     fn default() -> Self {
         Self {
             kept: Vec::new(),
@@ -87,9 +87,9 @@ impl<T> Default for Shelf<T> {
     }
 }
 
-impl<T> Shelf<T> {
+impl<T> CycleObjects<T> {
     fn successor(&self) -> Self {
-        let inherited = self.kept.iter().map(|entry| Entry {
+        let inherited = self.kept.iter().map(|entry| CycleObject {
             path: entry.path.clone(),
             identity: entry.identity,
             value: Arc::downgrade(&entry.value),
@@ -109,12 +109,12 @@ impl<T> Shelf<T> {
             return Ok(Arc::clone(&entry.value));
         }
         // Before parsing, so that a file replaced meanwhile is seen at the next reload.
-        let identity = Identity::of(path);
+        let identity = InodeAndMtime::of(path);
         let value = match self.take_over(path, identity) {
             Some(value) => value,
             None => Arc::new(parse(path)?),
         };
-        self.kept.push(Entry {
+        self.kept.push(CycleObject {
             path: path.to_owned(),
             identity,
             value: Arc::clone(&value),
@@ -122,7 +122,7 @@ impl<T> Shelf<T> {
         Ok(value)
     }
 
-    fn take_over(&self, path: &Path, identity: Option<Identity>) -> Option<Arc<T>> {
+    fn take_over(&self, path: &Path, identity: Option<InodeAndMtime>) -> Option<Arc<T>> {
         let identity = identity?;
         self.inherited
             .iter()
@@ -131,7 +131,7 @@ impl<T> Shelf<T> {
     }
 }
 
-impl Identity {
+impl InodeAndMtime {
     fn of(path: &Path) -> Option<Self> {
         let meta = path.metadata().ok()?;
         Some(Self {

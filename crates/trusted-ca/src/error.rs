@@ -9,11 +9,12 @@ use crate::ffi;
 /// A file of certificates (or CRLs) was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path:?} {stage}. {}{}", stage.next_step(), self.words())]
+#[non_exhaustive]
 pub struct LoadError {
     /// The file as it was named by the caller.
     pub path: PathBuf,
     /// How far loading got.
-    pub stage: Stage,
+    pub stage: LoadStage,
     /// OpenSSL's own words, oldest first.
     pub queue: ErrorQueue,
 }
@@ -21,7 +22,7 @@ pub struct LoadError {
 /// How far loading got before the file was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Stage {
+pub enum LoadStage {
     /// The path holds a NUL byte, which no file name can; OpenSSL was not asked.
     NulInPath,
     /// The file could not be opened.
@@ -40,7 +41,7 @@ pub enum Stage {
     Memory,
 }
 
-impl Stage {
+impl LoadStage {
     fn next_step(self) -> &'static str {
         match self {
             Self::NulInPath => "Give a path without NUL bytes",
@@ -63,7 +64,7 @@ impl Stage {
     }
 }
 
-impl fmt::Display for Stage {
+impl fmt::Display for LoadStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NulInPath => "contains a NUL byte, which no file name can",
@@ -81,7 +82,7 @@ impl fmt::Display for Stage {
 impl LoadError {
     fn words(&self) -> String {
         match self.stage {
-            Stage::NulInPath => String::new(),
+            LoadStage::NulInPath => String::new(),
             _ => format!(" (OpenSSL: {})", self.queue),
         }
     }
@@ -90,7 +91,7 @@ impl LoadError {
     pub(crate) fn nul_in_path(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            stage: Stage::NulInPath,
+            stage: LoadStage::NulInPath,
             queue: ErrorQueue::default(),
         }
     }
@@ -99,22 +100,26 @@ impl LoadError {
     pub(crate) fn from_queue(path: &Path, queue: ErrorQueue) -> Self {
         // The newest entry is the file loader's own; what lies below may be older than this load.
         let stage = match queue.last_reason() {
-            Some((ffi::ERR_LIB_X509, ffi::REASON_SYS | ffi::REASON_BIO)) => Stage::Open,
+            Some((ffi::ERR_LIB_X509, ffi::REASON_SYS | ffi::REASON_BIO)) => LoadStage::Open,
             Some((ffi::ERR_LIB_X509, ffi::X509_R_NO_CERTIFICATE_OR_CRL_FOUND)) => {
-                Stage::NothingFound
+                LoadStage::NothingFound
             }
-            Some((ffi::ERR_LIB_X509, ffi::REASON_X509)) => Stage::Store,
-            _ => Stage::Parse,
+            Some((ffi::ERR_LIB_X509, ffi::REASON_X509)) => LoadStage::Store,
+            _ => LoadStage::Parse,
         };
         Self::at(path, stage, queue)
     }
 
     /// For a refusal at a known stage; looks at the file once more to say *why* nothing was found.
-    pub(crate) fn at(path: &Path, stage: Stage, queue: ErrorQueue) -> Self {
+    pub(crate) fn at(path: &Path, stage: LoadStage, queue: ErrorQueue) -> Self {
         let stage = match (stage, path.metadata()) {
-            (Stage::Parse | Stage::Store, _) if queue.tells_of_memory() => Stage::Memory,
-            (Stage::NothingFound, Ok(meta)) if meta.is_dir() => Stage::Directory,
-            (Stage::NothingFound, Ok(meta)) if meta.is_file() && meta.len() == 0 => Stage::Empty,
+            (LoadStage::Parse | LoadStage::Store, _) if queue.tells_of_memory() => {
+                LoadStage::Memory
+            }
+            (LoadStage::NothingFound, Ok(meta)) if meta.is_dir() => LoadStage::Directory,
+            (LoadStage::NothingFound, Ok(meta)) if meta.is_file() && meta.len() == 0 => {
+                LoadStage::Empty
+            }
             _ => stage,
         };
         Self {
@@ -130,6 +135,7 @@ impl LoadError {
 #[error(
     "{call} failed while making an SSL context; is memory short, or openssl.cnf broken? (OpenSSL: {queue})"
 )]
+#[non_exhaustive]
 pub struct ContextError {
     /// The OpenSSL function that failed.
     pub call: &'static str,

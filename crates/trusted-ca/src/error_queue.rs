@@ -13,6 +13,7 @@ use crate::ffi;
 
 /// One entry of OpenSSL's error queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct QueueEntry {
     /// OpenSSL's packed code of library and reason; the packing differs between versions.
     pub code: c_ulong,
@@ -25,6 +26,7 @@ pub struct QueueEntry {
 ///
 /// May be empty: some refusals are silent (a PEM block without content, for one).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ErrorQueue {
     entries: Vec<QueueEntry>,
 }

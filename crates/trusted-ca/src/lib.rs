@@ -117,10 +117,10 @@ pub use cache::{BundleCache, Loaded, Sharing};
 pub use contents::StoreItem;
 pub use context::SslContext;
 pub use cycle::Cycle;
-pub use error::{ContextError, LoadError, Stage};
+pub use error::{ContextError, LoadError, LoadStage};
 pub use error_queue::{ErrorQueue, QueueEntry};
 pub use library::openssl_version;
-pub use mapped::Reading;
+pub use mapped::ReadMethod;
 pub use nginx::Nginx;
 pub use parsed::{ParsedBundle, ParsedCrls};
 

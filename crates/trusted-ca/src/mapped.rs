@@ -17,13 +17,13 @@ use memmap2::{Advice, Mmap};
 
 use crate::bio::FileBio;
 use crate::ffi::X509_INFO;
-use crate::stack::{Info, Stack};
-use crate::{ErrorQueue, LoadError, SslContext, Stage, error_queue, ffi, path};
+use crate::stack::{Info, OpenSslStack};
+use crate::{ErrorQueue, LoadError, LoadStage, SslContext, error_queue, ffi, path};
 
 /// How [`SslContext::load_trusted_mapped`] got at the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reading {
+pub enum ReadMethod {
     /// From a mapping of the whole file.
     Mapped {
         /// Length of the file in bytes.
@@ -69,22 +69,24 @@ impl SslContext {
     pub unsafe fn load_trusted_mapped(
         &mut self,
         path: impl AsRef<Path>,
-    ) -> Result<Reading, LoadError> {
+    ) -> Result<ReadMethod, LoadError> {
         let path = path.as_ref();
         let c_path = path::to_c(path)?;
         self.set_verification();
         self.add_file_lookup()
-            .ok_or_else(|| LoadError::at(path, Stage::Store, ErrorQueue::drain()))?;
+            .ok_or_else(|| LoadError::at(path, LoadStage::Store, ErrorQueue::drain()))?;
         let Some(opened) = error_queue::forgetting_failure(|| FileBio::open(&c_path)) else {
             // Let OpenSSL's loader fail by itself: its last word differs between versions.
-            return self.load_verify_locations(path).map(|()| Reading::Streamed);
+            return self
+                .load_verify_locations(path)
+                .map(|()| ReadMethod::Streamed);
         };
         // SAFETY: the caller promises that the file holds still until this function returns.
         let (mapping, reading) = unsafe { map(&opened) };
         match mapping {
             Some(mapping) => {
                 let bytes = FileBio::over(&mapping)
-                    .ok_or_else(|| LoadError::at(path, Stage::Store, ErrorQueue::drain()))?;
+                    .ok_or_else(|| LoadError::at(path, LoadStage::Store, ErrorQueue::drain()))?;
                 self.add_pem(path, &bytes)?;
             }
             None => self.add_pem(path, &opened)?,
@@ -103,10 +105,10 @@ impl SslContext {
         let found =
             unsafe { ffi::PEM_X509_INFO_read_bio(bio.as_ptr(), ptr::null_mut(), None, password) };
         // SAFETY: a new stack of X509_INFO, or null.
-        let Some(found) = (unsafe { Stack::<Info>::from_raw(found.cast()) }) else {
+        let Some(found) = (unsafe { OpenSslStack::<Info>::from_raw(found.cast()) }) else {
             let mut queue = ErrorQueue::drain();
             queue.push_as_file_loader(ffi::ERR_R_PEM_LIB);
-            return Err(LoadError::at(path, Stage::Parse, queue));
+            return Err(LoadError::at(path, LoadStage::Parse, queue));
         };
         let mut added = 0_usize;
         for info in found.iter() {
@@ -131,14 +133,14 @@ impl SslContext {
         if added == 0 {
             let mut queue = ErrorQueue::drain();
             queue.push_as_file_loader(ffi::X509_R_NO_CERTIFICATE_OR_CRL_FOUND);
-            return Err(LoadError::at(path, Stage::NothingFound, queue));
+            return Err(LoadError::at(path, LoadStage::NothingFound, queue));
         }
         Ok(())
     }
 
     fn count(&self, path: &Path, result: i32, added: &mut usize) -> Result<(), LoadError> {
         if result == 0 {
-            return Err(LoadError::at(path, Stage::Store, ErrorQueue::drain()));
+            return Err(LoadError::at(path, LoadStage::Store, ErrorQueue::drain()));
         }
         *added += 1;
         Ok(())
@@ -150,16 +152,16 @@ impl SslContext {
 /// # Safety
 ///
 /// The file is neither shortened nor written to while the mapping is in use.
-unsafe fn map(opened: &FileBio<'static>) -> (Option<Mmap>, Reading) {
+unsafe fn map(opened: &FileBio<'static>) -> (Option<Mmap>, ReadMethod) {
     let fd = opened.as_raw_fd();
     if fd < 0 {
-        return (None, Reading::Streamed);
+        return (None, ReadMethod::Streamed);
     }
     // SAFETY: the descriptor is open for as long as the BIO; ManuallyDrop leaves closing to it.
     let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
     match file.metadata() {
         Ok(meta) if meta.is_file() && meta.len() > 0 => {}
-        _ => return (None, Reading::Streamed),
+        _ => return (None, ReadMethod::Streamed),
     }
     // SAFETY: the caller's promise.
     match unsafe { Mmap::map(&*file) } {
@@ -167,14 +169,14 @@ unsafe fn map(opened: &FileBio<'static>) -> (Option<Mmap>, Reading) {
             // Only a hint: a kernel that ignores it maps all the same.
             let _ = mapping.advise(Advice::Sequential);
             let bytes = mapping.len() as u64;
-            (Some(mapping), Reading::Mapped { bytes })
+            (Some(mapping), ReadMethod::Mapped { bytes })
         }
         Err(error) => (None, refused(&error)),
     }
 }
 
-fn refused(error: &io::Error) -> Reading {
-    Reading::MapRefused {
+fn refused(error: &io::Error) -> ReadMethod {
+    ReadMethod::MapRefused {
         errno: error.raw_os_error().unwrap_or(0),
     }
 }

@@ -25,6 +25,7 @@ use crate::{Cycle, ErrorQueue, LoadError, SslContext, error_queue, ffi, path};
 ///
 /// (OpenSSL 1.1.1 passes over a private key in PKCS#8 form in the first case too.)
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Nginx<'cycle> {
     /// Every load opens, reads and parses the file again (`SSL_CTX_load_verify_locations`).
     Before1_27_2,

@@ -8,8 +8,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::stack::{Certificate, Crl, Stack};
-use crate::{ErrorQueue, LoadError, SslContext, Stage, ffi, pem_list};
+use crate::stack::{Certificate, Crl, OpenSslStack};
+use crate::{ErrorQueue, LoadError, LoadStage, SslContext, ffi, pem_list};
 
 /// The certificates of a bundle, parsed once, ready for any number of contexts.
 ///
@@ -27,7 +27,7 @@ use crate::{ErrorQueue, LoadError, SslContext, Stage, ffi, pem_list};
 #[derive(Debug)]
 pub struct ParsedBundle {
     path: PathBuf,
-    certificates: Stack<Certificate>,
+    certificates: OpenSslStack<Certificate>,
 }
 
 // SAFETY: the list itself never changes after parsing, and X509 objects may be used from several
@@ -71,7 +71,7 @@ impl ParsedBundle {
 #[derive(Debug)]
 pub struct ParsedCrls {
     path: PathBuf,
-    crls: Stack<Crl>,
+    crls: OpenSslStack<Crl>,
 }
 
 // SAFETY: as for ParsedBundle.
@@ -104,11 +104,12 @@ impl SslContext {
     ///
     /// When memory is short.
     pub fn add_parsed(&mut self, bundle: &ParsedBundle) -> Result<(), LoadError> {
-        let failed = || LoadError::at(&bundle.path, Stage::Store, ErrorQueue::drain());
+        let failed = || LoadError::at(&bundle.path, LoadStage::Store, ErrorQueue::drain());
         // SAFETY: the stack is alive and holds X509 objects.
         let chain = unsafe { ffi::X509_chain_up_ref(bundle.certificates.as_ptr().cast()) };
         // SAFETY: a new list of X509 objects with a reference each, ours alone.
-        let chain = unsafe { Stack::<Certificate>::from_raw(chain.cast()) }.ok_or_else(failed)?;
+        let chain =
+            unsafe { OpenSslStack::<Certificate>::from_raw(chain.cast()) }.ok_or_else(failed)?;
         for certificate in chain.iter() {
             // SAFETY: store and certificate are alive; the store takes its own reference.
             if unsafe { openssl_sys::X509_STORE_add_cert(self.own_store(), certificate) } != 1 {
@@ -129,7 +130,7 @@ impl SslContext {
             if unsafe { ffi::X509_STORE_add_crl(self.own_store(), crl) } != 1 {
                 return Err(LoadError::at(
                     &parsed.path,
-                    Stage::Store,
+                    LoadStage::Store,
                     ErrorQueue::drain(),
                 ));
             }

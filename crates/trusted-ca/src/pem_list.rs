@@ -13,8 +13,8 @@ use std::ptr::{self, NonNull};
 use openssl_sys::{BIO, X509, X509_CRL, pem_password_cb};
 
 use crate::bio::FileBio;
-use crate::stack::{Certificate, Crl, Element, Stack};
-use crate::{ErrorQueue, LoadError, Stage, error_queue, ffi, path};
+use crate::stack::{Certificate, Crl, Element, OpenSslStack};
+use crate::{ErrorQueue, LoadError, LoadStage, error_queue, ffi, path};
 
 /// One of OpenSSL's `PEM_read_bio_` functions.
 type Reader<T> =
@@ -41,22 +41,22 @@ impl FromPem for Crl {
 /// # Errors
 ///
 /// When the file cannot be opened, one block is damaged, or none is there.
-pub(crate) fn read<T: FromPem>(file: &Path) -> Result<Stack<T>, LoadError> {
+pub(crate) fn read<T: FromPem>(file: &Path) -> Result<OpenSslStack<T>, LoadError> {
     let c_path = path::to_c(file)?;
     let failed = |stage| LoadError::at(file, stage, ErrorQueue::drain());
-    let mut list = Stack::<T>::new().ok_or_else(|| failed(Stage::Store))?;
-    let bio = FileBio::open(&c_path).ok_or_else(|| failed(Stage::Open))?;
+    let mut list = OpenSslStack::<T>::new().ok_or_else(|| failed(LoadStage::Store))?;
+    let bio = FileBio::open(&c_path).ok_or_else(|| failed(LoadStage::Open))?;
     while let Some(object) = next::<T>(&bio) {
         // SAFETY: a new object, whose one reference passes to the list.
         if !unsafe { list.push(object) } {
-            return Err(failed(Stage::Store));
+            return Err(failed(LoadStage::Store));
         }
     }
     if !at_end() {
-        return Err(failed(Stage::Parse));
+        return Err(failed(LoadStage::Parse));
     }
     if list.len() == 0 {
-        return Err(failed(Stage::NothingFound));
+        return Err(failed(LoadStage::NothingFound));
     }
     error_queue::clear();
     Ok(list)

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! A [`Stack<T>`] is only built from a stack whose elements are all live `T::Raw` with one
+//! A [`OpenSslStack<T>`] is only built from a stack whose elements are all live `T::Raw` with one
 //! reference each that the stack owns; drop frees the elements and the stack together.
 #![allow(unsafe_code)]
 
@@ -57,12 +57,12 @@ element!(
 
 /// An owned stack of owned elements.
 #[derive(Debug)]
-pub(crate) struct Stack<T: Element> {
+pub(crate) struct OpenSslStack<T: Element> {
     raw: NonNull<OPENSSL_STACK>,
     _elements: PhantomData<T>,
 }
 
-impl<T: Element> Stack<T> {
+impl<T: Element> OpenSslStack<T> {
     /// An empty stack; `None` when memory is short.
     pub(crate) fn new() -> Option<Self> {
         // SAFETY: no precondition.
@@ -118,7 +118,7 @@ impl<T: Element> Stack<T> {
     }
 }
 
-impl<T: Element> Drop for Stack<T> {
+impl<T: Element> Drop for OpenSslStack<T> {
     fn drop(&mut self) {
         // SAFETY: the stack and its elements are owned by this value; `free` is their type's.
         unsafe { openssl_sys::OPENSSL_sk_pop_free(self.raw.as_ptr(), Some(T::free)) }

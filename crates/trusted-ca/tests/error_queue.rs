@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{by_cycle, by_load, by_mapping, by_openssl, count, data, data_path};
-use trusted_ca::{ErrorQueue, Nginx, SslContext, Stage};
+use trusted_ca::{ErrorQueue, LoadStage, Nginx, SslContext};
 
 const EMPTY_BLOCK: &[u8] = b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n";
 
@@ -70,7 +70,7 @@ fn the_error_holds_every_entry_oldest_first() {
         .expect("a context")
         .load_trusted(&path, Nginx::Before1_27_2)
         .expect_err("refused");
-    assert_eq!(error.stage, Stage::Parse);
+    assert_eq!(error.stage, LoadStage::Parse);
     let texts: Vec<&str> = error
         .queue
         .entries()

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use common::{data, data_path};
-use trusted_ca::{Cycle, Nginx, ParsedBundle, SslContext, Stage};
+use trusted_ca::{Cycle, LoadStage, Nginx, ParsedBundle, SslContext};
 
 unsafe extern "C" {
     fn SSL_CTX_get_verify_depth(ctx: *const openssl_sys::SSL_CTX) -> i32;
@@ -87,7 +87,7 @@ fn crls_are_checked_only_where_they_were_asked_for() {
         assert!(!checks_crls(&without));
 
         let error = load(&data_path("missing.pem")).expect_err("refused");
-        assert_eq!(error.stage, Stage::Open);
+        assert_eq!(error.stage, LoadStage::Open);
     }
     // Certificates in place of CRLs: the old way takes them, the new one finds no CRL.
     let alpha = data_path("alpha.pem");
@@ -98,7 +98,7 @@ fn crls_are_checked_only_where_they_were_asked_for() {
     let error = context
         .load_crl(&alpha, Nginx::Since1_27_2(&mut cycle))
         .expect_err("refused");
-    assert_eq!(error.stage, Stage::NothingFound);
+    assert_eq!(error.stage, LoadStage::NothingFound);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_cycle_parses_a_file_once() {
     let second = cycle.bundle(&path).expect("kept");
     assert!(Arc::ptr_eq(&first, &second));
     let error = Cycle::new().bundle(&path).expect_err("refused");
-    assert_eq!(error.stage, Stage::Open);
+    assert_eq!(error.stage, LoadStage::Open);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn the_next_cycle_takes_over_what_did_not_change() {
     fs::remove_file(&path).expect("removed");
     assert_eq!(
         fourth.bundle(&path).expect_err("refused").stage,
-        Stage::Open
+        LoadStage::Open
     );
 }
 

@@ -11,7 +11,7 @@ mod common;
 use common::data_path;
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
-use trusted_ca::{Cycle, LoadError, Nginx, SslContext, Stage};
+use trusted_ca::{Cycle, LoadError, LoadStage, Nginx, SslContext};
 
 thread_local! {
     /// How many allocations of this thread still succeed; `None`: all.
@@ -99,9 +99,9 @@ fn a_failed_allocation_is_not_a_damaged_file() {
             };
             let text = error.to_string();
             let said = error.queue.to_string().contains("malloc failure");
-            let blamed = matches!(error.stage, Stage::Parse | Stage::NothingFound);
+            let blamed = matches!(error.stage, LoadStage::Parse | LoadStage::NothingFound);
             assert!(!(said && blamed), "{allocations}: {text}");
-            if error.stage == Stage::Memory {
+            if error.stage == LoadStage::Memory {
                 assert!(said && text.contains("memory ran out"), "{text}");
                 told += 1;
             }

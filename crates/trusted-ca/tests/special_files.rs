@@ -19,10 +19,10 @@ use common::{
     Outcome, assert_readers_agree, by_cycle, by_load, by_mapping, by_openssl, count, data, mapped,
     skip,
 };
-use trusted_ca::{Cycle, Nginx, Reading, SslContext, Stage};
+use trusted_ca::{Cycle, LoadStage, Nginx, ReadMethod, SslContext};
 
 /// The stage that each way of loading reports for a file that none of them accepts.
-fn stages(path: &Path) -> [Stage; 3] {
+fn stages(path: &Path) -> [LoadStage; 3] {
     let mut context = SslContext::new().expect("a context");
     let by_load = context.load_trusted(path, Nginx::Before1_27_2);
     // SAFETY: test files belong to one test, which does not change them while it loads them.
@@ -45,7 +45,7 @@ fn a_missing_file() {
         outcome.queue.concat().contains("No such file"),
         "{outcome:?}"
     );
-    assert_eq!(stages(&path), [Stage::Open; 3]);
+    assert_eq!(stages(&path), [LoadStage::Open; 3]);
     let error = SslContext::new()
         .expect("a context")
         .load_trusted(&path, Nginx::Before1_27_2)
@@ -61,18 +61,18 @@ fn a_missing_file() {
 #[test]
 fn an_empty_path() {
     assert_readers_agree("empty path", Path::new(""));
-    assert_eq!(stages(Path::new("")), [Stage::Open; 3]);
+    assert_eq!(stages(Path::new("")), [LoadStage::Open; 3]);
 }
 
 #[test]
 fn an_empty_file_and_a_directory_are_named_as_such() {
     let dir = tempfile::tempdir().expect("temporary directory");
     assert_readers_agree("directory", dir.path());
-    assert_eq!(stages(dir.path()), [Stage::Directory; 3]);
+    assert_eq!(stages(dir.path()), [LoadStage::Directory; 3]);
     let empty = dir.path().join("empty.pem");
     File::create(&empty).expect("created");
     assert_readers_agree("empty", &empty);
-    assert_eq!(stages(&empty), [Stage::Empty; 3]);
+    assert_eq!(stages(&empty), [LoadStage::Empty; 3]);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_path_with_nul_never_reaches_openssl() {
     let mut bytes = file.as_os_str().as_bytes().to_vec();
     bytes.extend_from_slice(b"\0.bak");
     let path = PathBuf::from(OsStr::from_bytes(&bytes));
-    assert_eq!(stages(&path), [Stage::NulInPath; 3]);
+    assert_eq!(stages(&path), [LoadStage::NulInPath; 3]);
     let error = Cycle::new().bundle(&path).expect_err("refused");
     assert!(
         error.to_string().contains("\\0.bak\" contains a NUL byte"),
@@ -143,7 +143,7 @@ fn a_pipe_is_read_once_and_gets_the_same_verdict() {
     }
     let bytes = data("alpha.pem");
     let (_, reading) = through_pipe(dir.path(), &bytes, mapped);
-    assert_eq!(reading, Some(Reading::Streamed));
+    assert_eq!(reading, Some(ReadMethod::Streamed));
 }
 
 /// Loads from a pipe while another thread writes to it.
@@ -206,7 +206,7 @@ fn three_gib_with_holes() {
     // The hole reads as NUL, which ends parsing; what counts is that no length is cut to 32 bits.
     let (outcome, reading) = mapped(&path);
     let bytes = (3 << 30) + end.len() as u64;
-    assert_eq!(reading, Some(Reading::Mapped { bytes }));
+    assert_eq!(reading, Some(ReadMethod::Mapped { bytes }));
     assert_eq!(outcome, by_openssl(&path));
     assert_eq!(count(&outcome.contents), (1, 0));
 }
@@ -224,7 +224,7 @@ fn an_unreadable_file() {
             outcome.queue.concat().contains("Permission denied"),
             "{outcome:?}"
         );
-        assert_eq!(stages(&path), [Stage::Open; 3]);
+        assert_eq!(stages(&path), [LoadStage::Open; 3]);
         return;
     }
     let dir = tempfile::tempdir().expect("temporary directory");

@@ -9,7 +9,7 @@ use std::fs;
 
 use common::cases::{self, Expect};
 use common::{Outcome, by_cycle, by_openssl, count, data_path, mapped, skip};
-use trusted_ca::{Nginx, Reading, SslContext};
+use trusted_ca::{Nginx, ReadMethod, SslContext};
 
 /// Holds an outcome against what was worked out by hand.
 fn assert_expected(what: &str, outcome: &Outcome, expected: Expect) {
@@ -61,7 +61,7 @@ fn a_regular_file_is_mapped_and_the_result_says_so() {
     let bytes = path.metadata().expect("test data").len();
     let (outcome, reading) = mapped(&path);
     assert!(outcome.accepted);
-    assert_eq!(reading, Some(Reading::Mapped { bytes }));
+    assert_eq!(reading, Some(ReadMethod::Mapped { bytes }));
 }
 
 #[test]

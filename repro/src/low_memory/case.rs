@@ -28,7 +28,7 @@ pub enum VmMade {
 
 /// A set-up that both arms are run with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Case {
+pub struct LuaCase {
     /// What Lua makes.
     pub objects: Objects,
     /// When the VM is made.
@@ -57,7 +57,7 @@ impl VmMade {
     }
 }
 
-impl Case {
+impl LuaCase {
     /// Its name in the comparison: `tables_vm_after_fill_1024`, the fill in MiB.
     pub(super) fn metric(&self) -> String {
         format!(
@@ -96,7 +96,7 @@ impl Case {
 }
 
 /// For people: `tables, VM after 1024 MiB of C heap`.
-impl fmt::Display for Case {
+impl fmt::Display for LuaCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -125,16 +125,16 @@ mod tests {
 
     #[test]
     fn a_child_reads_the_case_it_was_given() {
-        let case = Case {
+        let case = LuaCase {
             objects: Objects::Strings,
             vm: VmMade::Before,
             fill_bytes: 256 << 20,
         };
         assert_eq!(case.metric(), "strings_vm_before_fill_256");
-        let read = Case::from_arguments(&case.arguments(6 << 30)).unwrap();
+        let read = LuaCase::from_arguments(&case.arguments(6 << 30)).unwrap();
         assert_eq!(read, (case, 6 << 30));
         let wrong = ["tables", "now", "0", "1"].map(OsString::from);
-        let error = Case::from_arguments(&wrong).unwrap_err();
+        let error = LuaCase::from_arguments(&wrong).unwrap_err();
         assert!(error.to_string().contains("now"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! The flags of `low-memory`.
 
-use super::case::{Case, Objects, VmMade};
-use crate::cli::Format;
+use super::case::{LuaCase, Objects, VmMade};
+use crate::chapter::ReportFormat;
 use clap::Parser;
 use human_text::units::{Bytes, NotBytes};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// (hole)
 #[derive(Clone, Debug, Parser)]
 #[command(name = super::NAME, version, after_help = EXAMPLES)]
-pub(super) struct Flags {
+pub(super) struct LowMemoryFlags {
     /// Heap that C takes, in MiB; several with commas between them
     #[arg(long, value_name = "MIB", value_delimiter = ',', default_value = "0,256,512,1024,1536", value_parser = clap::value_parser!(u64).range(..=1 << 20))]
     pub(super) fill: Vec<u64>,
@@ -52,8 +52,8 @@ pub(super) struct Flags {
     pub(super) chart: Option<PathBuf>,
 
     /// How results are printed on standard output
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(super) format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(super) format: ReportFormat,
 
     /// Keep the raw results and the chart in this directory; written after every run
     #[arg(long, value_name = "DIR")]
@@ -65,14 +65,14 @@ const EXAMPLES: &str = "Examples:
   cargo run --release --bin low-memory -- --fill 0,512 --objects tables --vm after --repeats 5
   cargo run --release --features gc64 --bin low-memory -- --fill 1024 --most 3GiB";
 
-impl Flags {
+impl LowMemoryFlags {
     /// Every set-up that was asked for, once.
-    pub(super) fn cases(&self) -> Vec<Case> {
+    pub(super) fn cases(&self) -> Vec<LuaCase> {
         let mut cases = Vec::new();
         for &objects in &self.objects {
             for &vm in &self.vm {
                 for &mib in &self.fill {
-                    let case = Case {
+                    let case = LuaCase {
                         objects,
                         vm,
                         fill_bytes: mib << 20,
@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_set_up_named_twice_is_run_once() {
-        let flags = Flags::parse_from(["low-memory", "--fill", "0,0,64", "--objects", "tables"]);
+        let flags =
+            LowMemoryFlags::parse_from(["low-memory", "--fill", "0,0,64", "--objects", "tables"]);
         assert_eq!(flags.cases().len(), 4);
     }
 }

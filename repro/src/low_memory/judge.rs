@@ -1,6 +1,6 @@
 //! What follows from the figures.
 
-use super::case::Case;
+use super::case::LuaCase;
 use super::results::{CaseRow, LowMemoryResults, LuaRun, lua_bytes, rows, runs};
 use heap_diagnosis::{Finding, Severity};
 use human_text::units::{Bytes, thousands};
@@ -22,10 +22,10 @@ pub(super) fn findings(results: &LowMemoryResults) -> Vec<Finding> {
 }
 
 /// Rows of the same objects and the same order of VM and heap.
-fn by_kind(results: &LowMemoryResults) -> Vec<Vec<(Case, &CaseRow)>> {
-    let mut kinds: Vec<Vec<(Case, &CaseRow)>> = Vec::new();
+fn by_kind(results: &LowMemoryResults) -> Vec<Vec<(LuaCase, &CaseRow)>> {
+    let mut kinds: Vec<Vec<(LuaCase, &CaseRow)>> = Vec::new();
     for (case, row) in rows(results) {
-        let alike = |other: &Case| (other.objects, other.vm) == (case.objects, case.vm);
+        let alike = |other: &LuaCase| (other.objects, other.vm) == (case.objects, case.vm);
         match kinds.iter_mut().find(|rows| alike(&rows[0].0)) {
             Some(rows) => rows.push((case, row)),
             None => kinds.push(vec![(case, row)]),
@@ -35,8 +35,8 @@ fn by_kind(results: &LowMemoryResults) -> Vec<Vec<(Case, &CaseRow)>> {
 }
 
 /// What the hole bought, at each fill.
-fn bought(rows: &[(Case, &CaseRow)]) -> Finding {
-    let (Case { objects, vm, .. }, _) = rows[0];
+fn bought(rows: &[(LuaCase, &CaseRow)]) -> Finding {
+    let (LuaCase { objects, vm, .. }, _) = rows[0];
     let each: Vec<String> = rows
         .iter()
         .map(|(case, row)| {
@@ -91,7 +91,7 @@ fn varying(results: &LowMemoryResults) -> Option<Finding> {
             (case, &*arms[1].name, row.hole_range),
         ]
     });
-    let repeated = |(case, arm, _): &(Case, &str, [f64; 2])| {
+    let repeated = |(case, arm, _): &(LuaCase, &str, [f64; 2])| {
         let arm = results.arms.iter().find(|found| found.name == *arm);
         arm.is_some_and(|arm| lua_bytes(arm, *case).count() > 1)
     };

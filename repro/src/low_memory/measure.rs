@@ -1,7 +1,7 @@
 //! The parent's side: one child at a time, the arms in turns.
 
-use super::case::Case;
-use super::flags::Flags;
+use super::case::LuaCase;
+use super::flags::LowMemoryFlags;
 use super::results::{LowMemoryResults, LuaRun, compared};
 use super::{NAME, judge, memory};
 use crate::arm::{CONTROL, HOLE};
@@ -15,7 +15,7 @@ use indicatif::ProgressBar;
 
 /// Runs it all. After every run `after_run` gets the results so far.
 pub(super) fn run(
-    flags: &Flags,
+    flags: &LowMemoryFlags,
     environment: Environment,
     note: String,
     stop: &Stop,
@@ -23,7 +23,7 @@ pub(super) fn run(
     after_run: &mut dyn FnMut(LowMemoryResults),
 ) -> anyhow::Result<()> {
     let gc64 = Vm::new().and_then(|vm| vm.has_64_bit_gc_pointers())?;
-    let needed = |case: &Case| memory::needed(case.fill_bytes, flags.most, gc64);
+    let needed = |case: &LuaCase| memory::needed(case.fill_bytes, flags.most, gc64);
     let cases = flags.cases();
     for case in &cases {
         memory::ensure(needed(case))?;

@@ -1,6 +1,6 @@
 //! The results as a table, as CSV and as a chart.
 
-use super::case::Case;
+use super::case::LuaCase;
 use super::results::{LowMemoryResults, LuaRun, lua_bytes, rows};
 use crate::drive::Report;
 use heap_meter::experiment::{ArmResults, Results};
@@ -92,7 +92,7 @@ fn csv_rows<'a>(
 /// Lua's memory over C's: a panel for each kind of objects and each order, a curve for each arm.
 /// `None` before both arms have a run of the same set-up.
 fn chart(results: &LowMemoryResults) -> Option<String> {
-    let mut panels: Vec<(Case, CurvePanel)> = Vec::new();
+    let mut panels: Vec<(LuaCase, CurvePanel)> = Vec::new();
     for (case, _) in rows(results) {
         let known = panels
             .iter()
@@ -117,7 +117,7 @@ fn chart(results: &LowMemoryResults) -> Option<String> {
     )
 }
 
-fn empty(results: &LowMemoryResults, case: Case) -> CurvePanel {
+fn empty(results: &LowMemoryResults, case: LuaCase) -> CurvePanel {
     let curve = |arm: &ArmResults<LuaRun>| Curve {
         name: arm.name.clone(),
         points: Vec::new(),

@@ -1,6 +1,6 @@
 //! What was found, in the shape of its JSON.
 
-use super::case::Case;
+use super::case::LuaCase;
 use super::work::{REACHED, told};
 use anyhow::Context;
 use heap_meter::experiment::{
@@ -16,7 +16,7 @@ pub(super) type LowMemoryResults = Results<ArmResults<LuaRun>, CaseRow>;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct LuaRun {
     #[serde(flatten)]
-    pub(super) case: Case,
+    pub(super) case: LuaCase,
     /// Bytes of all Lua objects at the end, by Lua's own count.
     pub(super) lua_bytes: u64,
     /// Objects that were made, all of them held.
@@ -41,8 +41,8 @@ pub(super) struct CaseRow {
 }
 
 /// Compares the arms, case by case.
-pub(super) fn compared(arms: &[ArmResults<LuaRun>], cases: &[Case]) -> Vec<CaseRow> {
-    let row = |case: &Case| {
+pub(super) fn compared(arms: &[ArmResults<LuaRun>], cases: &[LuaCase]) -> Vec<CaseRow> {
+    let row = |case: &LuaCase| {
         let case = *case;
         let title = format!("Lua: {case}");
         let metric = Metric::of(&case.metric(), &title, Unit::Bytes, move |run: &LuaRun| {
@@ -63,7 +63,7 @@ pub(super) fn compared(arms: &[ArmResults<LuaRun>], cases: &[Case]) -> Vec<CaseR
 }
 
 /// The rows, and the set-up of each.
-pub(super) fn rows(results: &LowMemoryResults) -> impl Iterator<Item = (Case, &CaseRow)> {
+pub(super) fn rows(results: &LowMemoryResults) -> impl Iterator<Item = (LuaCase, &CaseRow)> {
     results.comparison.iter().filter_map(|row| {
         let mut cases = runs(results).map(|run| run.case);
         let case = cases.find(|case| case.metric() == row.comparison.metric)?;
@@ -72,7 +72,7 @@ pub(super) fn rows(results: &LowMemoryResults) -> impl Iterator<Item = (Case, &C
 }
 
 /// Bytes of Lua objects in each run of this case.
-pub(super) fn lua_bytes(arm: &ArmResults<LuaRun>, case: Case) -> impl Iterator<Item = f64> {
+pub(super) fn lua_bytes(arm: &ArmResults<LuaRun>, case: LuaCase) -> impl Iterator<Item = f64> {
     let runs = arm.runs.iter().filter(move |run| run.case == case);
     runs.map(|run| run.lua_bytes as f64)
 }
@@ -84,7 +84,7 @@ pub(super) fn runs(results: &LowMemoryResults) -> impl Iterator<Item = &LuaRun> 
 
 impl LuaRun {
     /// From what the child told.
-    pub(super) fn new(case: Case, weighed: Weighed) -> anyhow::Result<Self> {
+    pub(super) fn new(case: LuaCase, weighed: Weighed) -> anyhow::Result<Self> {
         let mut facts = weighed.facts;
         let number = |facts: &mut BTreeMap<String, String>, name| {
             let told = facts

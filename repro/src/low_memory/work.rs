@@ -1,8 +1,8 @@
 //! The child's side: takes heap in C, and lets Lua make objects until it has no more memory.
 
-use super::case::{Case, VmMade};
-use crate::chain::Chain;
+use super::case::{LuaCase, VmMade};
 use crate::child::{Child, first_victim};
+use crate::malloc::MallocBlocks;
 use anyhow::Context;
 use brk_hole::luajit::{self, Vm};
 use heap_meter::environment::Environment;
@@ -55,7 +55,7 @@ impl Made {
 }
 
 pub(super) fn run(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
-    let (case, most_bytes) = Case::from_arguments(arguments)?;
+    let (case, most_bytes) = LuaCase::from_arguments(arguments)?;
     let checkpoints = Checkpoints::from_environment();
     first_victim();
     if let Some(aslr) = Environment::here().aslr {
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
         VmMade::Before => Some(Vm::new().context("can't make the Lua state")?),
         VmMade::After => None,
     };
-    let chain = Chain::take(case.fill_bytes / BLOCK_BYTES as u64, BLOCK_BYTES)
+    let chain = MallocBlocks::take(case.fill_bytes / BLOCK_BYTES as u64, BLOCK_BYTES)
         .with_context(|| format!("malloc gave out less than {} bytes", case.fill_bytes))?;
     child.reach(FILLED)?;
     let vm = match made_before {
@@ -113,7 +113,7 @@ fn vm_or_no_memory() -> anyhow::Result<Option<Vm>> {
     }
 }
 
-fn make(vm: &Vm, case: Case, most_bytes: u64) -> anyhow::Result<Made> {
+fn make(vm: &Vm, case: LuaCase, most_bytes: u64) -> anyhow::Result<Made> {
     let (out_of_memory, lua_bytes, objects_held, object_bytes) = vm
         .run(FILL, (case.objects.name(), most_bytes as f64))
         .context("Lua failed otherwise than for want of memory")?;

@@ -1,8 +1,8 @@
 //! The runs of all arms, and then the reloads.
 
-use super::flags::Flags;
+use super::flags::OomFlags;
 use super::judge;
-use super::results::{LoadRun, OomArm, OomResults, Reload, ReloadProbe, RunEnd};
+use super::results::{LoadRun, OomArm, OomResults, ReloadBracket, ReloadProbe, RunEnd};
 use super::run::observe;
 use super::search::greatest_that_survives;
 use super::task::Task;
@@ -18,7 +18,7 @@ use std::path::Path;
 
 /// Runs it all. After every run `after_run` gets the results so far.
 pub(super) fn run(
-    flags: &Flags,
+    flags: &OomFlags,
     bundle: &Path,
     environment: Environment,
     stop: &Stop,
@@ -56,7 +56,7 @@ pub(super) fn run(
 }
 
 struct UnderWay<'a> {
-    flags: &'a Flags,
+    flags: &'a OomFlags,
     bundle: &'a Path,
     stop: &'a Stop,
     bar: &'a ProgressBar,
@@ -91,7 +91,7 @@ impl UnderWay<'_> {
             anyhow::Ok(survived)
         });
         let (survives_locations, fails_locations) = found?;
-        self.results.arms[arm].reload = Some(Reload {
+        self.results.arms[arm].reload = Some(ReloadBracket {
             survives_locations,
             fails_locations,
             probes,

@@ -1,6 +1,6 @@
 //! The command line of `oom`.
 
-use crate::cli::Format;
+use crate::chapter::ReportFormat;
 use clap::{Parser, ValueEnum};
 use human_text::units::{Bytes, NotBytes};
 use serde::Serialize;
@@ -27,7 +27,7 @@ A cgroup needs permission: root has it, and where systemd and cgroup v2 are, so 
 /// The flags of `oom`.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "oom", version, about = ABOUT, after_help = EXAMPLES)]
-pub(super) struct Flags {
+pub(super) struct OomFlags {
     /// The memory that each child may have, such as 256MiB or 1GiB; at least 16MiB
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = budget)]
     pub(super) budget: u64,
@@ -37,8 +37,8 @@ pub(super) struct Flags {
     pub(super) locations: u64,
 
     /// What keeps a child to the budget
-    #[arg(long, value_enum, default_value_t = Limit::Cgroup)]
-    pub(super) limit: Limit,
+    #[arg(long, value_enum, default_value_t = BudgetLimit::Cgroup)]
+    pub(super) limit: BudgetLimit,
 
     /// The CA bundle [default: SSL_CERT_FILE, then the usual system places]
     #[arg(long, value_name = "PATH")]
@@ -49,8 +49,8 @@ pub(super) struct Flags {
     pub(super) repeats: u32,
 
     /// How results are printed on standard output
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(super) format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(super) format: ReportFormat,
 
     /// Keep the raw results in this directory; written after every run
     #[arg(long, value_name = "DIR")]
@@ -60,14 +60,14 @@ pub(super) struct Flags {
 /// What keeps a child to its budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Limit {
+pub(super) enum BudgetLimit {
     /// A memory cgroup: the OOM killer ends the child
     Cgroup,
     /// RLIMIT_DATA, which needs no permission: allocations fail, and nothing is killed
     Rlimit,
 }
 
-impl Limit {
+impl BudgetLimit {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Cgroup => "cgroup",

@@ -14,7 +14,7 @@ pub(super) struct OomArm {
     #[serde(flatten)]
     pub(super) loads: ArmResults<LoadRun>,
     /// How large a configuration survives a reload; `None` before it was looked for.
-    pub(super) reload: Option<Reload>,
+    pub(super) reload: Option<ReloadBracket>,
 }
 
 /// One process that loaded contexts until it was ended or had loaded all.
@@ -97,7 +97,7 @@ pub(super) struct LoadWeight {
 
 /// What survives a reload: old and new configuration are alive together.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Reload {
+pub(super) struct ReloadBracket {
     /// The greatest configuration that was reloaded and lived.
     pub(super) survives_locations: u64,
     /// The smallest that didn't; `None` when none was tried that didn't.

@@ -1,6 +1,6 @@
 //! One child under its limit, from its start to its end, and how it ended.
 
-use super::flags::Limit;
+use super::flags::BudgetLimit;
 use super::results::{ChildProcess, LimitInForce, LoadRun, LoadWeight, RunEnd};
 use super::task::Task;
 use super::work::told;
@@ -34,8 +34,8 @@ pub(super) fn observe(
 ) -> anyhow::Result<Result<LoadRun, String>> {
     let mut log = KernelLog::from_now();
     let group = match task.limit {
-        Limit::Cgroup => Some(MemoryCgroup::make(task.budget)?),
-        Limit::Rlimit => None,
+        BudgetLimit::Cgroup => Some(MemoryCgroup::make(task.budget)?),
+        BudgetLimit::Rlimit => None,
     };
     if let Some(group) = &group {
         group.notes().iter().cloned().for_each(&mut *note);
@@ -91,10 +91,10 @@ struct Looks<'a> {
     group: Option<&'a MemoryCgroup>,
     /// Who it is and its limit, before it does anything.
     child: Option<(i32, String, LimitInForce)>,
-    seen: Vec<Seen>,
+    seen: Vec<LimitLook>,
 }
 
-struct Seen {
+struct LimitLook {
     locations: u64,
     usage_bytes: Option<u64>,
     data_bytes: Option<u64>,
@@ -109,7 +109,7 @@ impl Looks<'_> {
             self.child = Some((pid, process.stat()?.name(), limit));
         }
         let counters = self.group.map(MemoryCgroup::counters);
-        self.seen.push(Seen {
+        self.seen.push(LimitLook {
             locations,
             usage_bytes: counters.and_then(|counters| counters.usage_bytes),
             data_bytes: limits.data.map(|limit| limit.used_bytes),
@@ -192,7 +192,7 @@ fn run(
             let near = data_bytes.is_some_and(|bytes| bytes + NEAR_THE_LIMIT_BYTES >= task.budget);
             // A failure is the limit's only if the limit was met.
             ensure!(
-                task.limit == Limit::Rlimit && near,
+                task.limit == BudgetLimit::Rlimit && near,
                 "a child of {arm} failed: {error}"
             );
             RunEnd::AllocationFailed {
@@ -207,7 +207,7 @@ fn run(
         true => ended.unfinished_seconds,
         false => 0.0,
     };
-    let weigh = |(at, seen): (&heap_meter::experiment::Checkpoint, Seen)| LoadWeight {
+    let weigh = |(at, seen): (&heap_meter::experiment::Checkpoint, LimitLook)| LoadWeight {
         locations: seen.locations,
         rss_bytes: at.snapshot.rss_bytes,
         address_space_bytes: at.snapshot.address_space_bytes,

@@ -1,6 +1,6 @@
 //! What one child is to do.
 
-use super::flags::Limit;
+use super::flags::BudgetLimit;
 use anyhow::Context;
 use clap::ValueEnum;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ pub(super) struct Task {
     /// Locations of the configuration.
     pub(super) locations: u64,
     pub(super) budget: u64,
-    pub(super) limit: Limit,
+    pub(super) limit: BudgetLimit,
     pub(super) bundle: PathBuf,
 }
 
@@ -59,7 +59,7 @@ impl Task {
             },
             locations: number(locations).context("expected a number of locations")?,
             budget: number(budget).context("expected a budget in bytes")?,
-            limit: Limit::from_str(&limit.to_string_lossy(), false)
+            limit: BudgetLimit::from_str(&limit.to_string_lossy(), false)
                 .map_err(|error| anyhow::anyhow!("{error}: {}", limit.display()))?,
             bundle: bundle.into(),
         })
@@ -76,7 +76,7 @@ mod tests {
             reloads: true,
             locations: 40,
             budget: 24 << 20,
-            limit: Limit::Rlimit,
+            limit: BudgetLimit::Rlimit,
             bundle: "/a b/c.pem".into(),
         };
         assert_eq!(Task::from_arguments(&task.arguments()).unwrap(), task);

@@ -1,7 +1,7 @@
 //! The child's work: load contexts, and load them again as a reload does, until it is done or the
 //! kernel ends it. A killed process can't say how far it got, so it says so after each context.
 
-use super::flags::Limit;
+use super::flags::BudgetLimit;
 use super::task::Task;
 use crate::arm;
 use crate::child::{Child, first_victim};
@@ -32,7 +32,7 @@ pub(super) fn main(trick: &BeforeMain) -> anyhow::Result<ExitCode> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let task = Task::from_arguments(&arguments)?;
     first_victim();
-    if task.limit == Limit::Rlimit {
+    if task.limit == BudgetLimit::Rlimit {
         // Of its break and its private writable mappings (since Linux 4.7: mm/mmap.c,
         // may_expand_vm).
         setrlimit(Resource::RLIMIT_DATA, task.budget, task.budget)
@@ -45,8 +45,8 @@ pub(super) fn main(trick: &BeforeMain) -> anyhow::Result<ExitCode> {
         Err(error) if !checkpoints.is_watched() => Err(error),
         Err(error) => {
             let text = match task.limit {
-                Limit::Rlimit => words(&error),
-                Limit::Cgroup => format!("{error:#}"),
+                BudgetLimit::Rlimit => words(&error),
+                BudgetLimit::Cgroup => format!("{error:#}"),
             };
             checkpoints.tell(told::ERROR, format_args!("{text}"))?;
             child.reach("failed")?;
@@ -79,7 +79,7 @@ fn work(task: &Task, child: &Child, checkpoints: Checkpoints) -> anyhow::Result<
     if !child.counts(room_for(task.contexts(), &task.bundle)?.min(task.budget))? {
         return Ok(());
     }
-    if task.limit == Limit::Rlimit {
+    if task.limit == BudgetLimit::Rlimit {
         refused_beyond(task.budget)?;
     }
     let mut filling = Filling {

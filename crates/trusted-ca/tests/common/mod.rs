@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use trusted_ca::{
-    BundleCache, Cycle, ErrorQueue, LoadError, Loaded, Nginx, Reading, Sharing, SslContext,
+    BundleCache, Cycle, ErrorQueue, LoadError, Loaded, Nginx, ReadMethod, Sharing, SslContext,
     StoreItem,
 };
 
@@ -72,7 +72,7 @@ pub fn by_mapping(path: &Path) -> Outcome {
 }
 
 /// From a mapping, with the way it was read.
-pub fn mapped(path: &Path) -> (Outcome, Option<Reading>) {
+pub fn mapped(path: &Path) -> (Outcome, Option<ReadMethod>) {
     let mut context = SslContext::new().expect("a context");
     // SAFETY: test files belong to one test, which does not change them while it loads them.
     let result = unsafe { context.load_trusted_mapped(path) };

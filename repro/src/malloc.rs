@@ -1,15 +1,16 @@
-//! Many blocks of malloc, held together.
+//! glibc's malloc, used by itself: many blocks held together, and malloc_trim(3).
 //!
 //! # Safety
 //!
-//! `unsafe` is needed to take blocks from malloc itself and to write into them.
+//! `unsafe` is needed to take blocks from malloc itself, to write into them, and to call
+//! malloc_trim(3).
 #![allow(unsafe_code)]
 
 use std::ptr;
 
 /// Blocks of malloc that each hold the address of the block before, so that no list of them takes
 /// memory beside them.
-pub(crate) struct Chain {
+pub(crate) struct MallocBlocks {
     last: *mut Link,
 }
 
@@ -17,7 +18,7 @@ struct Link {
     before: *mut Link,
 }
 
-impl Chain {
+impl MallocBlocks {
     /// Takes the blocks and writes every byte of them; `None` when malloc has no more.
     pub(crate) fn take(blocks: u64, block_bytes: usize) -> Option<Self> {
         let mut chain = Self {
@@ -40,7 +41,7 @@ impl Chain {
     }
 }
 
-impl Drop for Chain {
+impl Drop for MallocBlocks {
     fn drop(&mut self) {
         while !self.last.is_null() {
             let freed = self.last;
@@ -49,5 +50,19 @@ impl Drop for Chain {
             // SAFETY: as above; its link has been read, and nothing points to it any more.
             unsafe { libc::free(freed.cast()) };
         }
+    }
+}
+
+/// Has malloc give back what it can, at the top and inside. glibc only; elsewhere nothing happens.
+///
+/// # References
+///
+/// malloc_trim(3); glibc `malloc/malloc.c`, `mtrim`: whole free pages are given back with madvise,
+/// in every arena, since 2.8.
+pub(crate) fn malloc_trim() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes malloc's own locks; may be called at any time.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
