@@ -13,7 +13,8 @@ use bundle_cache::PassedOn;
 use openssl_sys::X509_STORE;
 
 use crate::context::StoreRef;
-use crate::{LoadError, SslContext, error_queue, linked, path};
+use crate::error::c_path;
+use crate::{LoadError, SslContext, error_queue, linked};
 
 /// How many bundles a cache keeps: more than anybody configures.
 const CAPACITY: usize = 16;
@@ -87,7 +88,7 @@ impl SslContext {
         sharing: Sharing,
     ) -> Result<Loaded, LoadError> {
         let path = path.as_ref();
-        let c_path = path::to_c(path)?;
+        let c_path = c_path(path)?;
         self.set_verification();
         let loaded = cache.engine().bundle(&c_path).and_then(|bundle| {
             match (sharing, &self.store) {

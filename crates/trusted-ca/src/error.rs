@@ -1,6 +1,8 @@
 //! What can go wrong, said so that the reader can act.
 
+use std::ffi::CString;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::ErrorQueue;
@@ -17,6 +19,15 @@ pub struct LoadError {
     pub stage: LoadStage,
     /// OpenSSL's own words, oldest first.
     pub queue: ErrorQueue,
+}
+
+/// Copies a path into a C string.
+///
+/// # Errors
+///
+/// When it holds a NUL byte: C would silently open the file that the part before it names.
+pub(crate) fn c_path(path: &Path) -> Result<CString, LoadError> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| LoadError::nul_in_path(path))
 }
 
 /// How far loading got before the file was refused.

@@ -42,9 +42,6 @@
 //! | [`load_trusted_mapped`](SslContext::load_trusted_mapped) | every time | through a mapping |
 //! | [`load_trusted_cached`](SslContext::load_trusted_cached) | once while the file stays what it is | as the first, once |
 //!
-//! Whoever wants the parsed list without a cycle around it has [`ParsedBundle`] and
-//! [`SslContext::add_parsed`].
-//!
 //! All but the second give the verdict of `SSL_CTX_load_verify_locations` on every file,
 //! with the same contents in the same order and the same words in the error; the tests hold them
 //! against it on everything from CRLF line ends to NUL bytes and pipes. The second judges some
@@ -72,22 +69,17 @@
 //!
 //! # Looking inside
 //!
-//! [`SslContext::contents`], [`subjects`](SslContext::subjects),
-//! [`certificate_count`](SslContext::certificate_count) and
-//! [`crl_count`](SslContext::crl_count) show a context's store. [`default_bundle`],
-//! [`BundleInfo`] and [`openssl_version`] say in a report what was measured.
+//! [`SslContext::contents`], [`subjects`](SslContext::subjects) and the counts show a context's
+//! store; [`default_bundle`], [`BundleInfo`] and [`openssl_version`] say what was measured;
+//! [`ParsedBundle`] is a parsed list without a cycle around it ([`SslContext::add_parsed`]).
 //!
 //! # What it does not do
 //!
 //! It makes no connections: like nginx's, these contexts accept every chain and leave the verdict
-//! to be asked for after the handshake, which nobody here does. It knows neither LibreSSL nor
-//! BoringSSL. It works on Unix only.
+//! to be asked for after the handshake, which nobody here does. Unix only, no LibreSSL or BoringSSL.
 //!
-//! # Which OpenSSL
-//!
-//! The system's, 1.1.1 or later, found by `pkg-config`; with the feature `vendored`, one built
-//! from source. It matters: on the same file 3.0 takes more than four times as long as either
-//! 1.1.1 or 3.6.
+//! The OpenSSL is the system's, 1.1.1 or later, found by `pkg-config`, or with the feature
+//! `vendored` one built from source. 3.0 takes more than four times as long as 1.1.1 or 3.6.
 #![deny(unsafe_code)]
 
 #[cfg(test)]
@@ -107,7 +99,6 @@ mod linked;
 mod mapped;
 mod nginx;
 mod parsed;
-mod path;
 mod pem_list;
 mod stack;
 

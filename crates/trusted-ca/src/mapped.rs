@@ -16,9 +16,10 @@ use std::ptr;
 use memmap2::{Advice, Mmap};
 
 use crate::bio::FileBio;
+use crate::error::c_path;
 use crate::ffi::X509_INFO;
 use crate::stack::{Info, OpenSslStack};
-use crate::{ErrorQueue, LoadError, LoadStage, SslContext, error_queue, ffi, path};
+use crate::{ErrorQueue, LoadError, LoadStage, SslContext, error_queue, ffi};
 
 /// How [`SslContext::load_trusted_mapped`] got at the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl SslContext {
         path: impl AsRef<Path>,
     ) -> Result<ReadMethod, LoadError> {
         let path = path.as_ref();
-        let c_path = path::to_c(path)?;
+        let c_path = c_path(path)?;
         self.set_verification();
         self.add_file_lookup()
             .ok_or_else(|| LoadError::at(path, LoadStage::Store, ErrorQueue::drain()))?;

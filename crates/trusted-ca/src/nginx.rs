@@ -9,7 +9,8 @@ use std::ffi::c_long;
 use std::path::Path;
 use std::ptr;
 
-use crate::{Cycle, ErrorQueue, LoadError, SslContext, error_queue, ffi, path};
+use crate::error::c_path;
+use crate::{Cycle, ErrorQueue, LoadError, SslContext, error_queue, ffi};
 
 /// Which nginx to be: it decides whether each location parses the file again.
 ///
@@ -94,7 +95,7 @@ impl SslContext {
 
     /// The one call of nginx before 1.27.2, and its care for the error queue.
     pub(crate) fn load_verify_locations(&mut self, file: &Path) -> Result<(), LoadError> {
-        let c_path = path::to_c(file)?;
+        let c_path = c_path(file)?;
         self.own_store();
         // SAFETY: the context is alive, the path a C string; a null directory means none.
         let loaded = unsafe {
@@ -108,7 +109,7 @@ impl SslContext {
     }
 
     fn look_up_crls(&mut self, file: &Path) -> Result<(), LoadError> {
-        let c_path = path::to_c(file)?;
+        let c_path = c_path(file)?;
         let failed = || LoadError::from_queue(file, ErrorQueue::drain());
         let lookup = self.add_file_lookup().ok_or_else(failed)?;
         // SAFETY: the lookup belongs to the live store; the command wants a path and a type.

@@ -13,8 +13,9 @@ use std::ptr::{self, NonNull};
 use openssl_sys::{BIO, X509, X509_CRL, pem_password_cb};
 
 use crate::bio::FileBio;
+use crate::error::c_path;
 use crate::stack::{Certificate, Crl, Element, OpenSslStack};
-use crate::{ErrorQueue, LoadError, LoadStage, error_queue, ffi, path};
+use crate::{ErrorQueue, LoadError, LoadStage, error_queue, ffi};
 
 /// One of OpenSSL's `PEM_read_bio_` functions.
 type Reader<T> =
@@ -42,7 +43,7 @@ impl FromPem for Crl {
 ///
 /// When the file cannot be opened, one block is damaged, or none is there.
 pub(crate) fn read<T: FromPem>(file: &Path) -> Result<OpenSslStack<T>, LoadError> {
-    let c_path = path::to_c(file)?;
+    let c_path = c_path(file)?;
     let failed = |stage| LoadError::at(file, stage, ErrorQueue::drain());
     let mut list = OpenSslStack::<T>::new().ok_or_else(|| failed(LoadStage::Store))?;
     let bio = FileBio::open(&c_path).ok_or_else(|| failed(LoadStage::Open))?;
