@@ -1,10 +1,6 @@
 //! `burst` and `reload`: what a blocked break keeps.
 
-use suite as _;
-
-mod common;
-
-use common::{bundle, compared, glibc_version, json, needs_as_often_to_grow, runs, skipped};
+use crate::common::{bundle, compared, glibc_version, json, needs_as_often_to_grow, runs, skipped};
 use serde_json::Value;
 
 #[test]

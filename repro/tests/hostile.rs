@@ -1,10 +1,6 @@
 //! What can go wrong ends in a clear sentence and leaves nothing behind.
 
-use suite as _;
-
-mod common;
-
-use common::{bundle, run, skipped, stderr};
+use crate::common::{bundle, run, skipped, stderr};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -139,8 +135,8 @@ fn without_ptrace_the_run_goes_on_and_says_what_is_missing() {
         .output()
         .unwrap();
     let results: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert!(common::runs(&results, "hole")[0]["syscalls"].is_null());
-    assert!(common::runs(&results, "hole")[0]["wall_seconds"].is_f64());
+    assert!(crate::common::runs(&results, "hole")[0]["syscalls"].is_null());
+    assert!(crate::common::runs(&results, "hole")[0]["wall_seconds"].is_f64());
 }
 
 #[test]

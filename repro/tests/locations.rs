@@ -1,10 +1,6 @@
 //! `locations`: its contract, and what it shows.
 
-use suite as _;
-
-mod common;
-
-use common::{bundle, compared, glibc_version, json, needs_as_often_to_grow, runs, skipped};
+use crate::common::{bundle, compared, glibc_version, json, needs_as_often_to_grow, runs, skipped};
 use heap_growth::tally::Tally;
 use memory_event::{Call, Event, Syscall, What};
 use memtrace::launch::Launch;

@@ -1,10 +1,6 @@
 //! `low-memory`: its contract, and what the trick had bought.
 
-use suite as _;
-
-mod common;
-
-use common::{compared, json, run, runs, skipped, stderr};
+use crate::common::{compared, json, run, runs, skipped, stderr};
 use serde_json::Value;
 use std::process::{Child, Command, Output, Stdio};
 

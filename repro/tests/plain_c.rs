@@ -1,12 +1,8 @@
 //! The memory of a location is that of a plain C program which makes the same calls.
 
-use suite as _;
-
-mod common;
-#[path = "plain_c/program.rs"]
 mod program;
 
-use common::{bundle, compared, json};
+use crate::common::{bundle, compared, json};
 use std::path::Path;
 
 /// Enough that a page here or there counts for nothing.

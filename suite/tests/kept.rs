@@ -1,8 +1,6 @@
 //! What tests find around them, and what is left of them. Each case runs this program again, as
 //! somebody in odd surroundings would start it: without the keeper's mark.
 
-use suite as _;
-
 use std::io::BufRead;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -16,7 +14,12 @@ fn started_after(preparation: &str, role: &str) -> Command {
     command
         .args(["-c", &format!("{preparation}\nexec \"$0\" \"$@\"")])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", role, "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            &format!("kept::{role}"),
+            "--ignored",
+            "--nocapture",
+        ])
         .env_remove("SUITE_KEEPER")
         .stdin(Stdio::null());
     command

@@ -1,7 +1,5 @@
 //! The Lua state: set up as the module does, run, closed.
 
-use suite as _;
-
 use brk_hole::luajit::Vm;
 
 #[test]

@@ -1,11 +1,6 @@
 //! A hole in another process, in every kind of program that there is.
-#![cfg(target_arch = "x86_64")]
-
-use suite as _;
-
 #[path = "../../heap-meter/tests/common/compiled.rs"]
 mod compiled;
-#[path = "remote/tracee.rs"]
 mod tracee;
 
 use std::io::Write;

@@ -3,8 +3,6 @@
 //! The test runner has threads, so each case runs in a fresh process: this binary again, told by
 //! the environment what to do.
 
-use suite as _;
-
 use brk_hole::{BreakGrowth, TrickOutcome, growth, program_break, trick};
 use std::io::Write;
 use std::process::Command;
@@ -30,7 +28,12 @@ fn alone(through: &[&str], name: &str, role: &str) -> String {
         }
     };
     let output = command
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .args([
+            "--exact",
+            &format!("trick::{name}"),
+            "--nocapture",
+            "--test-threads=1",
+        ])
         .env(ROLE, role)
         .output()
         .unwrap();

@@ -1,15 +1,11 @@
 //! `brkhole trace --pid PID`.
 
-use suite as _;
-
-mod common;
-
 use std::io::BufRead;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use common::children::children;
-use common::{LOCATIONS, Nginx, brkhole, kinds, output, private_writable_bytes};
+use crate::common::children::children;
+use crate::common::{LOCATIONS, Nginx, brkhole, kinds, output, private_writable_bytes};
 use serde_json::Value;
 use suite::waiting::{ended, eventually, lines, until};
 
@@ -98,7 +94,7 @@ fn permitted(via: &str) -> bool {
     child.kill().unwrap();
     child.wait().unwrap();
     if !tried.status.success() {
-        common::skipped(format_args!(
+        crate::common::skipped(format_args!(
             "no tracepoints for {own}: {}",
             String::from_utf8_lossy(&tried.stderr)
         ));
@@ -222,7 +218,7 @@ fn why_not() {
     ];
     for (pid, word) in cases {
         if pid == "2" && !is_kernel_thread(2) {
-            common::skipped("no kernel thread is visible here (another pid namespace)");
+            crate::common::skipped("no kernel thread is visible here (another pid namespace)");
             continue;
         }
         let output = output(&["trace", "--pid", &pid, "--duration", "0.1"]);

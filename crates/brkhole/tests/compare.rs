@@ -1,12 +1,8 @@
 //! `brkhole compare -- COMMAND`.
 
-use suite as _;
-
-mod common;
-
 use std::process::Command;
 
-use common::{json, kinds, output};
+use crate::common::{json, kinds, output};
 use serde_json::Value;
 
 /// Takes many blocks and frees them: with the break free, memory goes back.
@@ -21,7 +17,7 @@ fn metric<'a>(report: &'a Value, name: &str) -> &'a Value {
 #[test]
 fn freed_memory_stays_where_the_break_is_blocked() {
     let python = "/usr/bin/python3";
-    if !common::installed(python) {
+    if !crate::common::installed(python) {
         return;
     }
     let report = json(&[

@@ -1,13 +1,9 @@
 //! `brkhole explain LOG`.
 
-use suite as _;
-
-mod common;
-
 use std::io::Write;
 use std::process::Stdio;
 
-use common::{LOCATIONS, Nginx, brkhole, installed, json, kinds, output};
+use crate::common::{LOCATIONS, Nginx, brkhole, installed, json, kinds, output};
 
 /// The excerpt that the post of 2017 shows; see the README beside it.
 const EXCERPT: &str = concat!(

@@ -1,14 +1,10 @@
 //! Files that are read again and again: memory each time, time each time, or neither; and what is
 //! advised.
 
-use suite as _;
-
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 
-use common::{brkhole, compiled, compiled_with, installed, json, kinds, output, skipped};
+use crate::common::{brkhole, compiled, compiled_with, installed, json, kinds, output, skipped};
 use serde_json::Value;
 
 const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";

@@ -1,16 +1,9 @@
 //! What `inspect --all --format openmetrics` writes, and what Prometheus's own programs say of it.
 
-use suite as _;
-
-#[path = "fleet/capabilities.rs"]
 mod capabilities;
-mod common;
-#[path = "fleet/member.rs"]
 mod member;
-#[path = "fleet/node_exporter.rs"]
 mod node_exporter;
-#[path = "fleet/samples.rs"]
-mod samples;
+pub mod samples;
 
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -19,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{brkhole, installed};
+use crate::common::{brkhole, installed};
 use member::member;
 use samples::{Sample, names, samples, value};
 

@@ -1,18 +1,12 @@
 //! The files that go with the command to a fleet: they are well-formed, and speak of metrics that
 //! there are.
 
-use suite as _;
-
-mod common;
-#[path = "fleet/samples.rs"]
-mod samples;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::{installed, output};
-use samples::{Sample, samples};
+use crate::common::{installed, output};
+use crate::fleet::samples::{self, Sample, samples};
 use serde_json::Value;
 
 const RULES: &str = include_str!("../fleet/brkhole.rules.yml");

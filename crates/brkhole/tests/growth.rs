@@ -2,13 +2,9 @@
 //! program's start and at its end, on programs that these tests didn't write and on one that they
 //! did.
 
-use suite as _;
-
-mod common;
-
 use std::sync::{Arc, Mutex};
 
-use common::{LOCATIONS, Nginx, compiled, installed, private_writable_bytes};
+use crate::common::{LOCATIONS, Nginx, compiled, installed, private_writable_bytes};
 use heap_growth::Story;
 use heap_growth::growth::Kind;
 use memtrace::launch::Options;

@@ -1,10 +1,6 @@
 //! Help, completions and manual pages: derived from the command line, and held fast here so that
-//! no change of them goes unseen. `UPDATE_HELP=1 cargo test -p brkhole --test help` writes them
-//! anew.
-
-use suite as _;
-
-mod common;
+//! no change of them goes unseen. `UPDATE_HELP=1 cargo test -p brkhole --test it help` writes
+//! them anew.
 
 use std::path::Path;
 
@@ -15,7 +11,7 @@ fn help_is_as_it_was_read_last() {
             "" => (vec!["--help"], "brkhole"),
             command => (vec![command, "--help"], command),
         };
-        let output = common::brkhole(&arguments)
+        let output = crate::common::brkhole(&arguments)
             .env("COLUMNS", "100")
             .output()
             .unwrap();
@@ -34,7 +30,7 @@ fn help_is_as_it_was_read_last() {
 #[test]
 fn completions_know_every_subcommand() {
     for shell in ["bash", "zsh", "fish"] {
-        let output = common::output(&["completions", shell]);
+        let output = crate::common::output(&["completions", shell]);
         assert!(output.status.success());
         let script = String::from_utf8(output.stdout).unwrap();
         for word in [
@@ -53,7 +49,7 @@ fn completions_know_every_subcommand() {
 #[test]
 fn a_manual_page_for_each_subcommand() {
     let directory = tempfile::tempdir().unwrap();
-    let output = common::output(&["man", directory.path().to_str().unwrap()]);
+    let output = crate::common::output(&["man", directory.path().to_str().unwrap()]);
     assert!(output.status.success());
     for page in [
         "brkhole.1",
@@ -69,7 +65,7 @@ fn a_manual_page_for_each_subcommand() {
             "{page}: {text}"
         );
     }
-    let nowhere = common::output(&["man", "/no/such/directory"]);
+    let nowhere = crate::common::output(&["man", "/no/such/directory"]);
     assert_eq!(nowhere.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&nowhere.stderr).contains("/no/such/directory"));
 }

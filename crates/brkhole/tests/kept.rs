@@ -1,13 +1,9 @@
 //! What `brkhole trace` says of malloc, in the processes that end and in the one that stays.
 
-use suite as _;
-
-mod common;
-
 use std::io::BufRead;
 use std::process::{Child, Command, Stdio};
 
-use common::{brkhole, compiled_with, json, kinds, output, skipped};
+use crate::common::{brkhole, compiled_with, json, kinds, output, skipped};
 use serde_json::Value;
 
 /// Blocks of the program: of 4000 bytes each, so that all together have 8 MB.

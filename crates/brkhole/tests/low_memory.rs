@@ -1,14 +1,10 @@
 //! Memory that a program asked for below 2 GiB, told by the launcher, by watching from outside,
 //! and by a log: one story, and the bytes that `/proc` shows.
 
-use suite as _;
-
-mod common;
-
 use std::io::{BufRead, Read, Write};
 use std::process::{Child, Command, Stdio};
 
-use common::{brkhole, compiled, compiled_with, installed, json};
+use crate::common::{brkhole, compiled, compiled_with, installed, json};
 use serde_json::Value;
 
 const MIB: u64 = 1 << 20;
@@ -106,7 +102,7 @@ fn watched_from_outside() {
         let mut rest = String::new();
         said.read_to_string(&mut rest).unwrap();
         assert!(line.contains("ptrace"), "{line}{rest}");
-        common::skipped(format_args!("watching isn't permitted: {line}"));
+        crate::common::skipped(format_args!("watching isn't permitted: {line}"));
         return;
     }
     program.0.stdin.take().unwrap().write_all(b"\n").unwrap();
@@ -146,7 +142,7 @@ fn tables_and_csv_have_it() {
         ("table", "low 2 GiB"),
         ("csv", "kind,low_memory,,,14680064,"),
     ] {
-        let output = common::output(&["trace", "--format", format, "--", program]);
+        let output = crate::common::output(&["trace", "--format", format, "--", program]);
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains(wanted), "{text}");
     }

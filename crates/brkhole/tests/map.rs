@@ -1,13 +1,9 @@
 //! `--map`: where memory lies, drawn and told.
 
-use suite as _;
-
-mod common;
-
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{brkhole, compiled, installed, is_xml, json, output};
+use crate::common::{brkhole, compiled, installed, is_xml, json, output};
 use serde_json::Value;
 
 const PYTHON: &str = "/usr/bin/python3";

@@ -1,15 +1,11 @@
 //! What somebody who isn't root gets, and is told.
 
-use suite as _;
-
-mod common;
-
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
-use common::skipped;
+use crate::common::skipped;
 
 /// Who owns nothing.
 const NOBODY: u32 = 65534;

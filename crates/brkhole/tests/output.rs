@@ -1,14 +1,10 @@
 //! `-o FILE` where others may write, too.
 
-use suite as _;
-
-mod common;
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::Path;
 
-use common::{output, skipped};
+use crate::common::{output, skipped};
 
 /// Who owns nothing.
 const NOBODY: u32 = 65534;

@@ -1,14 +1,10 @@
 //! Memory that is refused, and breaks that a program blocks itself: what `trace`, `compare` and
 //! `explain` say of them.
 
-use suite as _;
-
-mod common;
-
 use std::io::{BufRead, Write};
 use std::process::{Command, Stdio};
 
-use common::{brkhole, compiled, installed, json, kinds};
+use crate::common::{brkhole, compiled, installed, json, kinds};
 use serde_json::Value;
 
 const MIB: u64 = 1 << 20;
@@ -78,7 +74,7 @@ fn too_many_mappings() {
     let most = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap();
     let most: u64 = most.trim().parse().unwrap();
     if most > 70_000 {
-        common::skipped(format_args!(
+        crate::common::skipped(format_args!(
             "vm.max_map_count is {most}: this would take long"
         ));
         return;
@@ -226,7 +222,7 @@ fn watched_from_outside() {
         said.read_line(&mut line).unwrap();
         let mut stdin = program.stdin.take().unwrap();
         if !line.contains("watching process") {
-            common::skipped(format_args!("watching isn't permitted: {line}"));
+            crate::common::skipped(format_args!("watching isn't permitted: {line}"));
             drop(stdin);
             suite::waiting::ended(&mut program);
             suite::waiting::ended(&mut watcher);

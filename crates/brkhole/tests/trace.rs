@@ -1,13 +1,9 @@
 //! `brkhole trace -- COMMAND`, as a user types it.
 
-use suite as _;
-
-mod common;
-
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
-use common::{LOCATIONS, Nginx, brkhole, compiled, json, kinds, output};
+use crate::common::{LOCATIONS, Nginx, brkhole, compiled, json, kinds, output};
 use serde_json::Value;
 use suite::waiting::ended;
 

@@ -1,17 +1,13 @@
 //! CPython's own test-suite of its `ssl` module, from the distribution: every test ends with the
 //! library as it ends without.
 
-use suite as _;
-
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use common::{MODES, Preload, Ran, installed, skipped};
+use crate::common::{MODES, Preload, Ran, installed, skipped};
 
 /// The distribution's Python: the suite is of its version, and the OpenSSL is the distribution's.
 const PYTHON: &str = "/usr/bin/python3";

@@ -3,15 +3,8 @@
 //!
 //! `STRAIN` says by how much the usual number of rounds is multiplied.
 
-use suite as _;
-
-mod common;
-
-/// One file for each kind of strain.
-mod strain {
-    mod bundles;
-    mod forks;
-    mod helgrind;
-    mod leaks;
-    mod threads;
-}
+mod bundles;
+mod forks;
+mod helgrind;
+mod leaks;
+mod threads;

@@ -1,17 +1,13 @@
 //! A bundle that is parsed once is what OpenSSL's own loading makes of it every time; and contexts
 //! that share it don't notice each other.
 
-use suite as _;
-
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::cases;
-use common::damaged::{self, BUNDLES, assert_neither_all_nor_none};
-use common::{by_openssl, cached, count, data, data_path};
+use crate::common::cases;
+use crate::common::damaged::{self, BUNDLES, assert_neither_all_nor_none};
+use crate::common::{by_openssl, cached, count, data, data_path};
 use tempfile::TempDir;
 use trusted_ca::{BundleCache, Loaded, Nginx, PassedOn, Sharing, SslContext};
 

@@ -1,14 +1,10 @@
 //! OpenSSL's error queue: empty after success, complete in the error after a failure, and not
 //! touched before the load, because nginx doesn't either.
 
-use suite as _;
-
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::{by_cycle, by_load, by_mapping, by_openssl, count, data, data_path};
+use crate::common::{by_cycle, by_load, by_mapping, by_openssl, count, data, data_path};
 use trusted_ca::{ErrorQueue, LoadStage, Nginx, SslContext};
 
 const EMPTY_BLOCK: &[u8] = b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n";
@@ -46,7 +42,7 @@ fn a_stale_entry_sways_both_readers_as_it_sways_openssl() {
     fs::write(&path, bytes).expect("written");
 
     assert!(!by_openssl(&path).accepted);
-    let swayed = |load: fn(&Path) -> common::Outcome| {
+    let swayed = |load: fn(&Path) -> crate::common::Outcome| {
         leave_no_start_line();
         load(&path)
     };

@@ -1,14 +1,10 @@
 //! The same cases under valgrind, which sees what counting cannot: leaks in C's stdio, reads of
 //! freed memory, uninitialised bytes.
 
-use suite as _;
-
-mod common;
-
 use std::fs;
 use std::process::{Command, Output};
 
-use common::{cases, skip};
+use crate::common::{cases, skip};
 use trusted_ca::SslContext;
 
 /// What valgrind exits with when it has something to report.
@@ -22,14 +18,14 @@ fn every_case_in_every_way() {
     let file = dir.path().join("bundle.pem");
     for case in cases::all() {
         fs::write(&file, &case.bytes).expect("written");
-        common::assert_readers_agree(case.name, &file);
-        common::by_cycle(&file);
-        common::by_cache(&file);
+        crate::common::assert_readers_agree(case.name, &file);
+        crate::common::by_cycle(&file);
+        crate::common::by_cache(&file);
     }
-    common::by_cache(&common::data_path("alpha.pem"));
+    crate::common::by_cache(&crate::common::data_path("alpha.pem"));
     for path in [dir.path(), dir.path().join("missing.pem").as_path()] {
-        common::assert_readers_agree("no file", path);
-        common::by_cycle(path);
+        crate::common::assert_readers_agree("no file", path);
+        crate::common::by_cycle(path);
     }
 }
 
@@ -48,7 +44,12 @@ fn under_valgrind(for_test: &str, test: &str) -> Option<Output> {
         .arg("--show-leak-kinds=definite,indirect")
         .arg(format!("--error-exitcode={FOUND_SOMETHING}"))
         .arg(std::env::current_exe().expect("this test"))
-        .args(["--ignored", "--exact", test, "--test-threads=1"]);
+        .args([
+            "--ignored",
+            "--exact",
+            &format!("leaks_valgrind::{test}"),
+            "--test-threads=1",
+        ]);
     match valgrind.output() {
         Ok(output) => Some(output),
         Err(error) => {

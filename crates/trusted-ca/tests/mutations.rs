@@ -1,14 +1,10 @@
 //! A few hundred damaged bundles, the same in every run: the mapped reader must agree with
 //! OpenSSL in verdict, contents, order and words on each.
 
-use suite as _;
-
-mod common;
-
 use std::fs;
 
-use common::assert_readers_agree;
-use common::damaged::{self, BUNDLES, assert_neither_all_nor_none};
+use crate::common::assert_readers_agree;
+use crate::common::damaged::{self, BUNDLES, assert_neither_all_nor_none};
 
 #[test]
 fn damaged_bundles_are_judged_alike() {

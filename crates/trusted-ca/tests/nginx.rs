@@ -1,16 +1,12 @@
 //! The rest of what the directive does: verification settings, CRLs, and the cycle's cache.
 
-use suite as _;
-
-mod common;
-
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use common::{data, data_path};
+use crate::common::{data, data_path};
 use trusted_ca::{Cycle, LoadStage, Nginx, ParsedBundle, SslContext};
 
 unsafe extern "C" {

@@ -1,10 +1,6 @@
 //! What is not a plain readable file: no file, a directory, a pipe, someone else's file, a path
 //! with NUL, a huge file, a device.
 
-use suite as _;
-
-mod common;
-
 use std::ffi::{CString, OsStr};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -15,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use common::{
+use crate::common::{
     Outcome, assert_readers_agree, by_cycle, by_load, by_mapping, by_openssl, count, data, mapped,
     skip,
 };
@@ -118,7 +114,7 @@ fn a_pipe_is_read_once_and_gets_the_same_verdict() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let good = [data("alpha.pem"), data("beta.pem"), data("gamma.pem")].concat();
     let cut = good[..good.len() - 100].to_vec();
-    let junk = common::dice::Dice(7).bytes(200_000);
+    let junk = crate::common::dice::Dice(7).bytes(200_000);
     let with_nul = [data("alpha.pem"), b"\0\n".to_vec(), data("beta.pem")].concat();
     for (name, bytes) in [
         ("good", good),
@@ -233,7 +229,9 @@ fn an_unreadable_file() {
     fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).expect("mode");
     fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).expect("mode");
     let mut child = Command::new(std::env::current_exe().expect("this test"));
-    child.args(["--exact", NAME]).env(AS_NOBODY, &path);
+    child
+        .args(["--exact", &format!("special_files::{NAME}")])
+        .env(AS_NOBODY, &path);
     // SAFETY: no precondition.
     let root = unsafe { libc::geteuid() } == 0;
     if root {

@@ -1,14 +1,10 @@
 //! For every kind of file: our verdict is OpenSSL's, from either reader, and what is loaded is
 //! the same, in the same order.
 
-use suite as _;
-
-mod common;
-
 use std::fs;
 
-use common::cases::{self, Expect};
-use common::{Outcome, by_cycle, by_openssl, count, data_path, mapped, skip};
+use crate::common::cases::{self, Expect};
+use crate::common::{Outcome, by_cycle, by_openssl, count, data_path, mapped, skip};
 use trusted_ca::{Nginx, ReadMethod, SslContext};
 
 /// Holds an outcome against what was worked out by hand.
@@ -36,7 +32,7 @@ fn both_readers_judge_every_content_as_openssl_does() {
     let file = dir.path().join("bundle.pem");
     for case in cases::all() {
         fs::write(&file, &case.bytes).expect("written");
-        let outcome = common::assert_readers_agree(case.name, &file);
+        let outcome = crate::common::assert_readers_agree(case.name, &file);
         assert_expected(case.name, &outcome, case.before);
     }
 }
@@ -94,7 +90,7 @@ fn loading_appends_and_keeps_the_order_of_openssl() {
 fn a_refused_file_leaves_what_was_loaded_before() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let file = dir.path().join("cut.pem");
-    let alpha = common::data("alpha.pem");
+    let alpha = crate::common::data("alpha.pem");
     fs::write(&file, &alpha[..alpha.len() / 2]).expect("written");
     let mut context = SslContext::new().expect("a context");
     context
@@ -115,7 +111,7 @@ fn the_bundle_of_this_machine() {
         Ok(bundle) => bundle,
         Err(error) => return skip("the_bundle_of_this_machine", &error.to_string()),
     };
-    let outcome = common::assert_readers_agree("this machine's bundle", &bundle);
+    let outcome = crate::common::assert_readers_agree("this machine's bundle", &bundle);
     assert!(outcome.accepted);
     assert_eq!(by_cycle(&bundle).contents, outcome.contents);
     let info = trusted_ca::BundleInfo::read(&bundle).expect("weighed");

@@ -1,6 +1,6 @@
 //! However it ends, nothing is left: no cgroup, no process, no mount.
 
-use crate::harness::{Running, permitted};
+use crate::oom::harness::{Running, permitted};
 use std::path::PathBuf;
 
 /// Long enough to be interrupted.

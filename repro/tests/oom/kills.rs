@@ -1,7 +1,7 @@
 //! What it shows: who is killed, when, on what evidence.
 
 use crate::common::{compared, runs};
-use crate::harness::{Running, arm, kinds, permitted, results, send};
+use crate::oom::harness::{Running, arm, kinds, permitted, results, send};
 use serde_json::Value;
 
 const BUDGET: &str = "48MiB";

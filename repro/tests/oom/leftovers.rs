@@ -1,6 +1,6 @@
 //! When even the keeper is killed, the next run removes what is left, and nothing else.
 
-use crate::harness::{Running, permitted, send, until};
+use crate::oom::harness::{Running, permitted, send, until};
 use std::fs;
 use std::path::PathBuf;
 

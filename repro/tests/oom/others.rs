@@ -1,6 +1,6 @@
 //! Other cgroups are as they were.
 
-use crate::harness::{Running, permitted, results};
+use crate::oom::harness::{Running, permitted, results};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

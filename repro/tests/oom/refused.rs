@@ -1,7 +1,7 @@
 //! What it refuses, and what it says then.
 
 use crate::common::{bundle, run, skipped, stderr};
-use crate::harness::{OOM, permitted};
+use crate::oom::harness::{OOM, permitted};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! `--limit rlimit`: an allocation failure, and called that.
 
 use crate::common::{bundle, runs};
-use crate::harness::{arm, kinds, results};
+use crate::oom::harness::{arm, kinds, results};
 
 #[test]
 fn openssl_says_that_it_got_no_memory_and_nothing_is_killed() {

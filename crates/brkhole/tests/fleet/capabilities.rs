@@ -6,8 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::common::{compiled, installed, skipped};
-use crate::member::{Ended, ready};
-use crate::samples::{Sample, samples, value};
+use crate::fleet::member::{Ended, ready};
+use crate::fleet::samples::{Sample, samples, value};
 
 const UNIT: &str = include_str!("../../fleet/brkhole-inspect.service");
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::member::Ended;
+use crate::fleet::member::Ended;
 
 pub const PROGRAM: &str = "prometheus-node-exporter";
 

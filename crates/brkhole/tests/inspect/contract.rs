@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::common::answering::Answering;
 use crate::common::{compiled, json, kinds};
-use crate::target::{Keeps, undisturbed};
+use crate::inspect::target::{Keeps, undisturbed};
 
 /// 128 MiB in blocks.
 const BLOCKS: u64 = 8192;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use suite::waiting::eventually;
 
 use crate::common::{compiled, installed, json, output};
-use crate::target::Keeps;
+use crate::inspect::target::Keeps;
 
 /// Reads a file of a process as a whole; gives how long it took.
 fn reading(pid: u32, file: &str) -> Duration {

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::common::{compiled, json, output};
-use crate::target::Keeps;
+use crate::inspect::target::Keeps;
 
 fn returnable(process: &Value) -> u64 {
     process["malloc"]["returnable_bytes"].as_u64().unwrap_or(0)

@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::common::answering::Answering;
 use crate::common::children::children;
 use crate::common::{compiled, json, output};
-use crate::target::undisturbed;
-use crate::watch::Running;
+use crate::inspect::target::undisturbed;
+use crate::inspect::watch::Running;
 
 const ROUNDS: usize = 100;
 /// Each has one process after the other made. They stay themselves, as does the first of all.

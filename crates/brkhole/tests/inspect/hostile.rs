@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::common::answering::Answering;
 use crate::common::{compiled, compiled_with, json, skipped};
-use crate::target::Keeps;
+use crate::inspect::target::Keeps;
 
 struct Hostile {
     program: Answering,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::common::answering::Answering;
 use crate::common::{compiled, json, output};
-use crate::target::undisturbed;
+use crate::inspect::target::undisturbed;
 
 const BLOCKS: u64 = 60;
 const BLOCK_BYTES: u64 = 1_500_000;

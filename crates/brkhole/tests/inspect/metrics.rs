@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::common::brkhole;
-use crate::target::Keeps;
+use crate::inspect::target::Keeps;
 
 #[test]
 fn everybody_may_read_the_file_whatever_the_umask() {

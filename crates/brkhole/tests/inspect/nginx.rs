@@ -8,7 +8,7 @@ use serde_json::Value;
 use suite::waiting::{eventually, until};
 
 use crate::common::{Nginx, children, compiled, json, kinds, output};
-use crate::target::Keeps;
+use crate::inspect::target::Keeps;
 
 /// A master in the background; it ends with the value.
 struct Master {

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::common::{compiled, installed, json, output};
-use crate::target::Keeps;
+use crate::inspect::target::Keeps;
 
 #[test]
 fn in_the_order_in_which_they_are_named() {

@@ -1,7 +1,7 @@
 //! What people read.
 
 use crate::common::output;
-use crate::target::Keeps;
+use crate::inspect::target::Keeps;
 
 fn table(arguments: &[&str]) -> String {
     let report = output(arguments);

@@ -6,7 +6,7 @@ use suite::waiting::eventually;
 use serde_json::Value;
 
 use crate::common::{output, skipped};
-use crate::target::Keeps;
+use crate::inspect::target::Keeps;
 
 /// Looks into a process that can't be looked into beside one that can; gives what was said of it.
 fn complaint_on(pid: &str) -> String {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use suite::waiting::{ended, lines, until};
 
 use crate::common::brkhole;
-use crate::target::Keeps;
+use crate::inspect::target::Keeps;
 
 /// A running command; it ends with the value.
 pub struct Running(Child);

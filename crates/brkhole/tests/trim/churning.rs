@@ -1,6 +1,6 @@
 //! Programs that are in and out of malloc all the time.
 
-use crate::harness::{Target, reports};
+use crate::trim::harness::{Target, reports};
 
 /// So many times.
 const TRIMS: usize = 12;

@@ -6,7 +6,7 @@ use std::process::Command;
 use procmem::address_space::AddressSpace;
 
 use crate::common::{brkhole, compiled, installed, skipped};
-use crate::harness::{Target, figure, refused_by, reports, reports_of, trimmed};
+use crate::trim::harness::{Target, figure, refused_by, reports, reports_of, trimmed};
 
 /// A library of this many bytes, nearly all of them a hole, is read within this much memory.
 const LIBRARY_BYTES: u64 = 3 << 30;

@@ -1,7 +1,7 @@
 //! `--dry-run` tells, and touches nothing.
 
 use crate::common::brkhole;
-use crate::harness::{Target, figure, reports, tracer, trim};
+use crate::trim::harness::{Target, figure, reports, tracer, trim};
 
 /// Bytes of anonymous memory, exactly.
 fn anonymous_bytes(pid: i32) -> u64 {

@@ -14,7 +14,7 @@ use procmem::address_space::AddressSpace;
 use suite::waiting::eventually;
 
 use crate::common::{brkhole, compiled, skipped};
-use crate::harness::{Target, reports, send, state, tracer, trimming};
+use crate::trim::harness::{Target, reports, send, state, tracer, trimming};
 
 /// `jmp` to itself.
 const ENDLESS: [u8; 2] = [0xeb, 0xfe];

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::common::compile::compiled;
 use crate::common::installed;
-use crate::harness::{Target, assert_as_predicted, figure, refused, reports, trimmed};
+use crate::trim::harness::{Target, assert_as_predicted, figure, refused, reports, trimmed};
 
 /// Most of what these programs have is free.
 const AT_LEAST_BYTES: u64 = 100 << 20;

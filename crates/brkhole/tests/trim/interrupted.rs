@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Target, send, tracer, trimming, wait_for_hold};
+use crate::trim::harness::{Target, send, tracer, trimming, wait_for_hold};
 
 /// So many times brkhole is killed.
 const KILLS: u64 = 40;

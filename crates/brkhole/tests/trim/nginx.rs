@@ -9,7 +9,7 @@ use suite::waiting::eventually;
 
 use crate::common::children::children;
 use crate::common::installed;
-use crate::harness::{figure, reports};
+use crate::trim::harness::{figure, reports};
 
 /// So often each of its processes is trimmed; `TRIMS` in the environment for longer runs.
 const ROUNDS: usize = 34;

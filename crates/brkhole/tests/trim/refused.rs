@@ -7,7 +7,7 @@ use std::process::Command;
 use suite::waiting::eventually;
 
 use crate::common::skipped;
-use crate::harness::{Target, is_root, refused, refused_by, reports, trim, trimmed};
+use crate::trim::harness::{Target, is_root, refused, refused_by, reports, trim, trimmed};
 
 /// A shell that says that it is there and ends when nothing can be read any more.
 fn shell() -> Command {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::common::{compiled, installed, skipped};
-use crate::harness::{Target, is_root, reports_of, trimming, wait_for_hold};
+use crate::trim::harness::{Target, is_root, reports_of, trimming, wait_for_hold};
 
 /// Trims a program that is inside malloc until it gets a line and then executes `next`.
 fn trimmed_over_an_exec(command: &mut Command, next: &Path) {

@@ -1,6 +1,6 @@
 //! A process that is inside malloc all the time is left alone.
 
-use crate::harness::{Target, figure, reports, trimmed};
+use crate::trim::harness::{Target, figure, reports, trimmed};
 
 fn left_alone(threads: &str, stack: &str, asserted: impl FnOnce(&str)) {
     let mut target = Target::started("stuck", &[threads, stack], "stuck");

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 use crate::common::skipped;
-use crate::harness::{Target, figure, trimmed};
+use crate::trim::harness::{Target, figure, trimmed};
 
 /// malloc_trim fails at locked pages, and says so in `errno`: the program's own must not change.
 #[test]

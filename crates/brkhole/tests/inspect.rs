@@ -1,10 +1,5 @@
 //! `brkhole inspect` on real processes.
 
-use suite as _;
-
-#[path = "../common/mod.rs"]
-mod common;
-
 mod contract;
 mod cost;
 mod elsewhere;

@@ -1,11 +1,4 @@
 //! Real programs, trimmed.
-#![cfg(target_arch = "x86_64")]
-
-use suite as _;
-
-#[path = "../common/mod.rs"]
-mod common;
-
 mod churning;
 mod costs;
 mod dry_run;
