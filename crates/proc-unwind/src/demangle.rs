@@ -29,7 +29,11 @@ struct Cut(String);
 impl Write for Cut {
     fn write_str(&mut self, more: &str) -> fmt::Result {
         let left = MOST_BYTES - self.0.len();
-        let fitting = &more[..more.floor_char_boundary(left)];
+        let mut end = left.min(more.len());
+        while !more.is_char_boundary(end) {
+            end -= 1;
+        }
+        let fitting = &more[..end];
         self.0.push_str(fitting);
         match fitting.len() == more.len() {
             true => Ok(()),

@@ -148,7 +148,10 @@ impl OnStack {
 impl Write for OnStack {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = self.bytes.len() - self.filled;
-        let taken = text.floor_char_boundary(room);
+        let mut taken = room.min(text.len());
+        while !text.is_char_boundary(taken) {
+            taken -= 1;
+        }
         self.bytes[self.filled..self.filled + taken].copy_from_slice(&text.as_bytes()[..taken]);
         self.filled += taken;
         if taken == text.len() {

@@ -11,7 +11,7 @@ pub(super) const SOCKET_VARIABLE: &std::ffi::CStr = c"HEAP_METER_SOCKET";
 pub(super) const PACKET_BYTES: usize = 512;
 
 /// A packet from the program.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Message<'a> {
     /// The program waits at the checkpoint of this label.
     Checkpoint(&'a str),
