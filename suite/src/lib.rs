@@ -25,7 +25,10 @@ pub mod place;
 pub mod waiting;
 
 mod keeper;
+mod rounds;
 mod surroundings;
+
+pub use rounds::rounds;
 
 /// Names the keeper to the tests, and to whatever they start.
 const KEEPER: &str = "SUITE_KEEPER";

@@ -1,7 +1,5 @@
 //! The library against OpenSSL's own loaders, over bundles good, damaged and strange: what is
 //! returned, what is queued and what the store holds must be the same, byte for byte.
-//!
-//! `DIFFERENTIAL_BUNDLES` says how many are made of each kind, for a longer run than the usual.
 
 #[path = "../../trusted-ca/tests/common/cases.rs"]
 #[allow(dead_code, reason = "the loader's own tests use the rest")]

@@ -1,7 +1,5 @@
 //! The library under strain: many threads, files that are replaced all the time, forks at bad
 //! moments, and thousands of loads that must leave nothing behind.
-//!
-//! `STRAIN` says by how much the usual number of rounds is multiplied.
 
 mod bundles;
 mod forks;

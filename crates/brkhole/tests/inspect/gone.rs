@@ -14,7 +14,10 @@ use crate::common::{compiled, json, output};
 use crate::inspect::target::undisturbed;
 use crate::inspect::watch::Running;
 
-const ROUNDS: usize = 100;
+fn rounds() -> usize {
+    suite::rounds(40, 100) as usize
+}
+
 /// Each has one process after the other made. They stay themselves, as does the first of all.
 const WORKERS: usize = 6;
 const STAY: usize = WORKERS + 1;
@@ -100,10 +103,10 @@ fn among_all_processes_again_and_again() {
 }
 
 #[test]
-fn among_those_of_a_name_a_hundred_times() {
+fn among_those_of_a_name_again_and_again() {
     let brief = Brief::start("comm");
-    let (seen, said) = watched(&brief, &["--comm", &brief.name], ROUNDS);
-    assert!(seen > STAY * ROUNDS, "some live long enough");
+    let (seen, said) = watched(&brief, &["--comm", &brief.name], rounds());
+    assert!(seen > STAY * rounds(), "some live long enough");
     assert!(!said.contains("another reason"), "{said}");
 }
 
@@ -128,10 +131,10 @@ fn watched(brief: &Brief, which: &[&str], rounds: usize) -> (usize, String) {
 }
 
 #[test]
-fn named_a_hundred_times() {
+fn named_again_and_again() {
     let brief = Brief::start("named");
     let (mut seen, mut gone) = (0, 0);
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds() {
         let pids = brief.pids();
         let words = pids.iter().map(i32::to_string).collect::<Vec<_>>();
         let mut arguments = vec!["inspect", "--format", "json"];
@@ -150,6 +153,6 @@ fn named_a_hundred_times() {
         gone += missing;
     }
     println!("{seen} looked into, {gone} gone");
-    assert!(seen >= STAY * ROUNDS, "those that stay are there always");
+    assert!(seen >= STAY * rounds(), "those that stay are there always");
     assert!(gone > 0, "some don't");
 }

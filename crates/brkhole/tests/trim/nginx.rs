@@ -5,14 +5,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use suite::rounds;
 use suite::waiting::eventually;
 
 use crate::common::children::children;
 use crate::common::installed;
 use crate::trim::harness::{figure, reports};
 
-/// So often each of its processes is trimmed; `TRIMS` in the environment for longer runs.
-const ROUNDS: usize = 34;
 const WORKERS: usize = 2;
 
 struct Nginx {
@@ -127,13 +126,6 @@ impl Drop for Load {
     }
 }
 
-fn rounds() -> usize {
-    let trims = std::env::var("TRIMS")
-        .ok()
-        .and_then(|trims| trims.parse::<usize>().ok());
-    trims.map_or(ROUNDS, |trims| trims.div_ceil(WORKERS + 1))
-}
-
 #[test]
 fn no_request_fails() {
     if !installed("nginx") || !installed("wrk") {
@@ -147,7 +139,9 @@ fn no_request_fails() {
     let mut arguments = vec!["--patience", "60"];
     arguments.extend(words.iter().map(String::as_str));
     let (mut attempts, mut longest, mut again) = (0, 0.0_f64, 0);
-    for _ in 0..rounds() {
+    // So often each of its processes is trimmed.
+    let rounds = rounds(10, 34) as usize;
+    for _ in 0..rounds {
         let (status, reports) = reports(&arguments);
         assert_eq!(status, 0, "{reports:#?}");
         for report in &reports {
@@ -157,7 +151,7 @@ fn no_request_fails() {
             longest = longest.max(report["longest_held_seconds"].as_f64().unwrap());
         }
     }
-    let trims = rounds() * pids.len();
+    let trims = rounds * pids.len();
     for load in loads {
         let told = load.report();
         println!("{told}");

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 use std::time::Duration;
+use suite::rounds;
 use suite::waiting::eventually;
 
 use remote_call::{CallError, Error, Held, Interrupt, Options, Unfit};
@@ -10,9 +11,10 @@ use crate::compiled::compiled;
 use crate::target::{PATIENCE, Target, plain};
 
 #[test]
-fn a_thousand_calls_and_their_values() {
+fn calls_and_their_values() {
+    let rounds = rounds(20, 100);
     let target = Target::start(&["registers"]);
-    for round in 0..100 {
+    for round in 0..rounds {
         let held = Held::hold(target.pid(), PATIENCE).unwrap();
         assert_eq!(held.pid(), target.pid());
         assert_eq!(held.threads().len(), 1);
@@ -26,7 +28,7 @@ fn a_thousand_calls_and_their_values() {
         held.release();
         target.assert_it_runs();
     }
-    target.finish_well(1000);
+    target.finish_well(10 * rounds);
 }
 
 /// How often the first thread had to wait while it made a call with a thousand system calls.

@@ -6,6 +6,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use remote_call::Held;
+use suite::rounds;
 
 use crate::target::{PATIENCE, Target};
 
@@ -92,27 +93,30 @@ fn killed_at_random(mode: &str, kills: u64) {
 
 #[test]
 fn at_random_while_its_process_computes() {
-    killed_at_random("registers", 120);
+    killed_at_random("registers", rounds(30, 120));
 }
 
 #[test]
 fn at_random_while_its_process_sleeps() {
-    killed_at_random("naps", 100);
+    killed_at_random("naps", rounds(25, 100));
 }
 
 #[test]
 fn at_random_while_its_process_has_eight_threads() {
-    killed_at_random("threads", 100);
+    killed_at_random("threads", rounds(25, 100));
 }
 
 #[test]
 fn before_each_step() {
-    for mode in ["registers", "urgent", "naps", "threads"] {
+    let modes = ["registers", "urgent", "naps", "threads"];
+    // Usually each step in one of the four, where they are alike.
+    let stride = rounds(modes.len() as u64, 1) as usize;
+    for (first, mode) in modes.into_iter().enumerate() {
         let target = Target::start(&[mode]);
-        let mut step = 1;
+        let mut step = 1 + first % stride;
         while stepped::kill_before(step, caller_of(&target, 1)) {
             assert_it_recovers(&target, &format!("{mode}, before step {step}"));
-            step += 1;
+            step += stride;
         }
         assert!(step > 20, "{mode}: only {step} steps");
         let (status, text) = target.finish();

@@ -1,6 +1,7 @@
 //! Processes that change while they are being held.
 
 use std::process::Command;
+use suite::rounds;
 use suite::waiting::eventually;
 
 use remote_call::{CallError, Error, Held};
@@ -31,20 +32,21 @@ fn one_that_is_killed_while_it_is_held() {
 
 #[test]
 fn one_that_makes_threads_and_processes_all_the_time() {
-    const ROUNDS: u64 = 200;
+    let rounds = rounds(50, 200);
     let target = Target::start(&["breed"]);
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         let held = Held::hold(target.pid(), PATIENCE).unwrap();
         held.call(target.at("plain"), &[], PATIENCE).unwrap();
     }
-    target.finish_well(ROUNDS);
+    target.finish_well(rounds);
 }
 
 #[test]
 fn one_that_executes_programs_all_the_time() {
     let target = Target::start(&["execs"]);
+    let rounds = rounds(30, 100);
     let mut held_times = 0;
-    for _ in 0..100 {
+    for _ in 0..rounds {
         match Held::hold(target.pid(), PATIENCE) {
             Ok(held) => {
                 held_times += 1;
@@ -55,7 +57,7 @@ fn one_that_executes_programs_all_the_time() {
         }
         target.assert_it_runs();
     }
-    assert!(held_times > 50, "{held_times}");
+    assert!(held_times > rounds / 2, "{held_times}");
 }
 
 #[test]

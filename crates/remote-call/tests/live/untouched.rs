@@ -1,6 +1,7 @@
 //! What a process has is as it was: signals, mappings, threads.
 
 use remote_call::Held;
+use suite::rounds;
 use suite::waiting::eventually;
 
 use crate::target::{PATIENCE, Target, plain};
@@ -79,7 +80,8 @@ fn no_mapping_comes_or_goes() {
 fn eight_threads() {
     let mut target = Target::start(&["threads"]);
     assert_eq!(target.line(), "threads");
-    for round in 0..50 {
+    let rounds = rounds(15, 50);
+    for round in 0..rounds {
         let held = Held::hold(target.pid(), PATIENCE).unwrap();
         assert_eq!(held.threads().len(), 8);
         for thread in held.threads() {
@@ -92,5 +94,5 @@ fn eight_threads() {
         let value = held.call(target.at("plain"), &[round], PATIENCE).unwrap();
         assert_eq!(value, plain([round, 0, 0, 0, 0, 0]));
     }
-    target.finish_well(50);
+    target.finish_well(rounds);
 }

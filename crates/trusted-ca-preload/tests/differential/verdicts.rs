@@ -1,6 +1,5 @@
 //! Every bundle in every way of loading, with and without the library.
 
-use std::env;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -19,10 +18,7 @@ const BATCH: usize = 200;
 
 /// How many bundles of each kind.
 fn bundles() -> usize {
-    const USUAL: usize = 1_000;
-    env::var("DIFFERENTIAL_BUNDLES").map_or(USUAL, |count| {
-        count.parse().expect("DIFFERENTIAL_BUNDLES is a number")
-    })
+    suite::rounds(200, 1_000) as usize
 }
 
 /// Compares, with files that are old enough to be remembered; gives how many loads were accepted.

@@ -1,6 +1,5 @@
 //! More bundles than the library keeps, with one certificate in common and no other.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -76,10 +75,4 @@ pub fn sample(name: &str) -> PathBuf {
 pub fn program(name: &str) -> PathBuf {
     let libraries = ["-g", "-O1", "-Wl,--no-as-needed", "-lssl", "-lcrypto"];
     compiled(&format!("programs/{name}.c"), name, &libraries)
-}
-
-/// So many rounds, or more where more are asked for.
-pub fn times(usual: u64) -> u64 {
-    let factor = env::var("STRAIN").map_or(1, |factor| factor.parse().expect("STRAIN is a number"));
-    usual * factor
 }

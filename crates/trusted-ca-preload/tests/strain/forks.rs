@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use super::bundles::{Bundles, program, times};
+use suite::rounds;
+
+use super::bundles::{Bundles, program};
 use crate::common::{MODES, Ran};
 
 const THREADS: u64 = 4;
@@ -36,20 +38,20 @@ fn all_children_are_right(how: &str, children: u64, bundles: usize) {
 /// More bundles than are remembered: there is always a thread in the middle of a parse.
 #[test]
 fn forked() {
-    all_children_are_right("fork", times(300), 20);
+    all_children_are_right("fork", rounds(75, 300), 20);
 }
 
 /// Nothing tells the library of these, and its lock may be copied as it is. Nobody parses
 /// meanwhile, since OpenSSL's locks would be copied as they are, too.
 #[test]
 fn copied_untold() {
-    all_children_are_right("_Fork", times(15), 4);
-    all_children_are_right("clone", times(15), 4);
+    all_children_are_right("_Fork", rounds(5, 15), 4);
+    all_children_are_right("clone", rounds(5, 15), 4);
 }
 
 #[test]
 fn children_that_run_another_program() {
     for how in ["vfork", "spawn", "system"] {
-        all_children_are_right(how, times(50), 20);
+        all_children_are_right(how, rounds(15, 50), 20);
     }
 }

@@ -8,7 +8,7 @@
 use std::fs;
 use std::process::Command;
 
-use super::bundles::{Bundles, program, times};
+use super::bundles::{Bundles, program};
 use crate::common::{MODES, Preload, Ran, installed};
 
 const THREADS: u64 = 6;
@@ -69,7 +69,7 @@ fn no_race_is_this_librarys() {
     };
     let directory = tempfile::tempdir().expect("a directory for reports");
     let xml = directory.path().join("reports.xml");
-    let rounds = times(1);
+    let rounds = 1;
     for mode in MODES {
         let mut command = Command::new("valgrind");
         command

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::bundles::{BUNDLES, Bundles, program, sample, times};
+use super::bundles::{BUNDLES, Bundles, program, sample};
 use crate::common::{MODES, Preload, Ran, installed};
 
 /// What valgrind exits with when something is lost.
@@ -27,7 +27,7 @@ fn the_heap_does_not_grow() {
     };
     for mode in MODES {
         let mut command = Command::new(program("cycles"));
-        cycles(&mut command, &bundles, times(40), BUNDLES);
+        cycles(&mut command, &bundles, 40, BUNDLES);
         let ran = Ran::to_end(&mut command, mode);
         assert!(ran.status.success(), "{mode:?}: {ran:?}");
         let grown = ran.stdout.strip_prefix("grown by ");
@@ -67,7 +67,7 @@ fn valgrind_finds_nothing_lost() {
             .arg("--show-leak-kinds=definite,indirect")
             .arg(format!("--error-exitcode={LOST}"))
             .arg(program("cycles"));
-        cycles(&mut command, &bundles, times(1), count);
+        cycles(&mut command, &bundles, 1, count);
         let ran = Ran::to_end(&mut command, way);
         assert!(
             ran.status.success(),

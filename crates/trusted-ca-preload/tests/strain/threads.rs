@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use super::bundles::{BUNDLES, Bundles, program, times};
+use suite::rounds;
+
+use super::bundles::{BUNDLES, Bundles, program};
 use crate::common::{MODES, Preload, Ran};
 
 const THREADS: u64 = 32;
@@ -23,7 +25,7 @@ fn each_thread_finds_what_it_loaded_and_nothing_else() {
     // What the program takes for right is right without the library.
     churned(2, Preload::Without);
     for mode in MODES {
-        let rounds = times(100);
+        let rounds = rounds(25, 100);
         let ran = churned(rounds, mode);
         let counts = ran.only_counts();
         assert!(counts.loads >= THREADS * rounds, "{mode:?}: {counts:?}");
