@@ -1,6 +1,7 @@
 //! What a binary of the story has to say for itself, and its command line.
 
-use crate::{Child, arm};
+use crate::arm;
+use crate::child::Child;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use heap_diagnosis::Finding;
 use heap_meter::experiment::{Metric, Results};

@@ -20,12 +20,9 @@ use crate::drive::{Output, exit_code};
 use crate::{arm, surroundings};
 use brk_hole::before_main::BeforeMain;
 use clap::Parser;
-use flags::LowMemoryFlags;
+use flags::{LowMemoryFlags, NAME};
 use std::ffi::OsString;
 use std::process::ExitCode;
-
-/// Name of the experiment, and of the binary.
-const NAME: &str = "low-memory";
 
 /// `low-memory`'s `main`: the parent's or the child's, whichever this process is.
 pub fn main(trick: &BeforeMain) -> ExitCode {

@@ -24,11 +24,8 @@ use crate::memory_limit::guard;
 use crate::{arm, surroundings};
 use brk_hole::before_main::BeforeMain;
 use clap::Parser;
-use flags::OomFlags;
+use flags::{NAME, OomFlags};
 use std::process::ExitCode;
-
-/// Name of the experiment, and of the binary.
-const NAME: &str = "oom";
 
 /// The `main` of the parent, of a child, or of a cgroup guard, whichever this process is.
 pub fn main(trick: &BeforeMain) -> ExitCode {

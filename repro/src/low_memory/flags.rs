@@ -8,10 +8,13 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// Name of the experiment, and of the binary.
+pub(super) const NAME: &str = "low-memory";
+
 /// How much memory Lua gets when C has taken some, with the program break free (control) and blocked
 /// (hole)
 #[derive(Clone, Debug, Parser)]
-#[command(name = super::NAME, version, after_help = EXAMPLES)]
+#[command(name = NAME, version, after_help = EXAMPLES)]
 pub(super) struct LowMemoryFlags {
     /// Heap that C takes, in MiB; several with commas between them
     #[arg(long, value_name = "MIB", value_delimiter = ',', default_value = "0,256,512,1024,1536", value_parser = clap::value_parser!(u64).range(..=1 << 20))]

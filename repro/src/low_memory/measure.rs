@@ -1,9 +1,9 @@
 //! The parent's side: one child at a time, the arms in turns.
 
 use super::case::LuaCase;
-use super::flags::LowMemoryFlags;
+use super::flags::{LowMemoryFlags, NAME};
 use super::results::{LowMemoryResults, LuaRun, compared};
-use super::{NAME, judge, memory};
+use super::{judge, memory};
 use crate::arm::{CONTROL, HOLE};
 use crate::drive::child_of;
 use brk_hole::luajit::Vm;

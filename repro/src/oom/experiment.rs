@@ -1,12 +1,11 @@
 //! The runs of all arms, and then the reloads.
 
-use super::flags::OomFlags;
-use super::judge;
+use super::flags::{NAME, OomFlags};
 use super::results::{LoadRun, OomArm, OomResults, ReloadBracket, ReloadProbe, RunEnd};
 use super::run::observe;
 use super::search::greatest_that_survives;
 use super::task::Task;
-use super::{NAME, comparison};
+use super::{comparison, judge};
 use crate::arm::{CONTROL, HOLE, SHARED};
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{Stop, order, until_valid};

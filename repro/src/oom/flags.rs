@@ -6,6 +6,9 @@ use human_text::units::{Bytes, NotBytes};
 use serde::Serialize;
 use std::path::PathBuf;
 
+/// Name of the experiment, and of the binary.
+pub(super) const NAME: &str = "oom";
+
 /// Less than this isn't enough for a process with Lua and OpenSSL in it, and a few contexts.
 const SMALLEST_BUDGET: u64 = 16 << 20;
 
@@ -26,7 +29,7 @@ A cgroup needs permission: root has it, and where systemd and cgroup v2 are, so 
 
 /// The flags of `oom`.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "oom", version, about = ABOUT, after_help = EXAMPLES)]
+#[command(name = NAME, version, about = ABOUT, after_help = EXAMPLES)]
 pub(super) struct OomFlags {
     /// The memory that each child may have, such as 256MiB or 1GiB; at least 16MiB
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = budget)]
