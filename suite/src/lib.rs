@@ -21,14 +21,19 @@
 //! A test program that a test runs again, in another role, is told so by the environment and stays as
 //! it is started.
 
+pub mod answering;
 pub mod place;
 pub mod waiting;
 
+mod compiled;
 mod keeper;
 mod rounds;
+mod skipped;
 mod surroundings;
 
+pub use compiled::compiled;
 pub use rounds::rounds;
+pub use skipped::{installed, skipped};
 
 /// Names the keeper to the tests, and to whatever they start.
 const KEEPER: &str = "SUITE_KEEPER";

@@ -7,3 +7,5 @@ mod luajit;
 #[cfg(target_arch = "x86_64")]
 mod remote;
 mod trick;
+
+suite::compiling!();

@@ -1,6 +1,4 @@
 //! A hole in another process, in every kind of program that there is.
-#[path = "../../heap-meter/tests/common/compiled.rs"]
-mod compiled;
 mod tracee;
 
 use std::io::Write;

@@ -4,9 +4,9 @@ use std::io::BufRead;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::common::children::children;
 use crate::common::{LOCATIONS, Nginx, brkhole, kinds, output, private_writable_bytes};
 use serde_json::Value;
+use suite::waiting::children;
 use suite::waiting::{ended, eventually, lines, until};
 
 /// A master of nginx with its worker; it ends with the test.

@@ -6,7 +6,7 @@ use heap_diagnosis::{Finding, Severity};
 use procmem::address_space::GLIBC_GROWTH_STEP_BYTES;
 
 use super::harness::{MIB, Scene, about_the_break, scene_program, scene_with};
-use super::skipped::skipped;
+use suite::skipped;
 
 /// 12,500 blocks of 8 KB: 100 MB.
 const MUCH: &str = "malloc=12500";

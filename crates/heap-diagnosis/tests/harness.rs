@@ -10,8 +10,8 @@ use procmem::address_space::{AddressSpace, BreakState, FoundBy};
 use procmem::process::Process;
 use ptmalloc::{Examiner, State};
 
-use crate::answering::Answering;
-use crate::compiled::compiled;
+use crate::compiled;
+use suite::answering::Answering;
 
 pub const MIB: u64 = 1 << 20;
 

@@ -7,7 +7,7 @@ use heap_diagnosis::{Finding, Severity};
 use procmem::address_space::GLIBC_GROWTH_STEP_BYTES;
 
 use super::harness::{MIB, Scene, scene_program};
-use super::installed::installed;
+use suite::installed;
 
 /// A scene that has 20 MiB of heap, under a limit that `ulimit` sets: so many KiB more than what
 /// counts towards it without the limit.

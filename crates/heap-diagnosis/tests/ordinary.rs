@@ -8,9 +8,9 @@ use std::time::Duration;
 use heap_diagnosis::process_findings;
 use ptmalloc::Examiner;
 
-use super::compiled::compiled;
 use super::harness::{Running, about_the_break, scene_with};
-use super::installed::installed;
+use crate::compiled;
+use suite::installed;
 
 /// Starts a program, gives it time to come to rest, and asks what is said of its break.
 fn nothing_is_said(command: &mut Command) {

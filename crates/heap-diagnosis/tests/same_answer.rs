@@ -8,7 +8,7 @@ use procmem::page_size_bytes;
 use procmem::process::{Process, Reason};
 
 use super::harness::{MIB, Running, Scene, has_queries, same_answer, scene_program};
-use super::skipped::skipped;
+use suite::skipped;
 
 /// A scene whose break must be found where the process sees it.
 fn played(steps: &str) -> (Scene, BreakState) {

@@ -7,7 +7,7 @@ use proc_unwind::Stacks;
 
 use crate::frames::{LARGE_BYTES, from, large_blocks};
 use crate::harness::compiled;
-use crate::skipped::skipped;
+use suite::skipped;
 
 fn is_root() -> bool {
     // SAFETY: takes nothing, returns a number.

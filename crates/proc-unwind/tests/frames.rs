@@ -7,7 +7,7 @@ use memory_event::Stack;
 use proc_unwind::{MOST_FRAMES, Stacks};
 
 use crate::harness::{compiled, traced};
-use crate::skipped::skipped;
+use suite::skipped;
 
 /// What the programs here ask for; glibc maps it by itself.
 pub const LARGE_BYTES: u64 = 3_000_000;

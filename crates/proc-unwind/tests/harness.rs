@@ -33,7 +33,7 @@ impl Stop {
 /// is the same for the same `variant`.
 pub fn compiled(name: &str, variant: &str, arguments: &[&str]) -> PathBuf {
     let source = format!("programs/{name}.c");
-    crate::compiled::compiled(&source, &format!("stacks-{name}-{variant}"), arguments)
+    crate::compiled(&source, &format!("stacks-{name}-{variant}"), arguments)
 }
 
 /// Runs a command to its end and calls `see` behind each call that made memory grow.

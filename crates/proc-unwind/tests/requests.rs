@@ -7,7 +7,7 @@ use std::process::Command;
 use proc_unwind::Stacks;
 
 use crate::harness::{compiled, traced};
-use crate::skipped::skipped;
+use suite::skipped;
 
 /// Growths whose request was known, and all growths.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,9 +1,9 @@
 //! Mappings and the break of a process that does what it is told.
 
-use crate::skipped::skipped;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use suite::skipped;
 
 use procmem::address_space::{AddressSpace, GLIBC_GROWTH_STEP_BYTES, ProgramBreak};
 use procmem::page_size_bytes;

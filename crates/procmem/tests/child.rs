@@ -6,7 +6,7 @@ use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
 
 use suite::waiting::{Patient, lines};
 
-use crate::compiled::compiled;
+use crate::compiled;
 
 pub const MIB: u64 = 1 << 20;
 

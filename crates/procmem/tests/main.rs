@@ -4,11 +4,9 @@ use suite as _;
 
 mod address_space;
 mod child;
-#[path = "../../heap-meter/tests/common/compiled.rs"]
-mod compiled;
 mod maps_parser;
 mod peak;
-#[path = "../../heap-meter/tests/common/skipped.rs"]
-mod skipped;
 mod snapshot;
 mod unavailable;
+
+suite::compiling!();

@@ -1,8 +1,8 @@
 //! Processes that cannot be weighed: the error says which, why, and what helps.
 
-use crate::skipped::skipped;
 use std::fs;
 use std::time::Duration;
+use suite::skipped;
 
 use procmem::address_space::AddressSpace;
 use procmem::process::{Process, Reason};

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use ptmalloc::{Free, Mmapped, State};
 
-use super::compiled::compiled;
-use super::installed::installed;
 use super::target::{Target, quiet};
+use crate::compiled;
+use suite::installed;
 
 fn sum(state: &State, of: fn(&Free) -> u64) -> u64 {
     let free = |arena: &ptmalloc::Arena| of(arena.free.as_ref().unwrap());

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use ptmalloc::{Bound, Examination, State, Unknown};
 
-use super::compiled::compiled;
 use super::target::Target;
+use crate::compiled;
 
 fn program() -> PathBuf {
     compiled("programs/forge.c", "malloc-forge", &["-O1"])

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use ptmalloc::{Allocator, Unknown};
 
-use super::compiled::compiled;
-use super::installed::installed;
-use super::skipped::skipped;
 use super::target::{KIB, Target};
+use crate::compiled;
+use suite::installed;
+use suite::skipped;
 
 const LIBRARIES: &str = "/usr/lib";
 

@@ -3,9 +3,9 @@
 
 use std::process::Command;
 
-use super::installed::installed;
-use super::skipped::skipped;
 use super::target::{KIB, Target};
+use suite::installed;
+use suite::skipped;
 
 /// 1 %, or what the target's first call of malloc_trim itself costs: its code's pages.
 fn assert_close(predicted_bytes: u64, before_bytes: u64, after_bytes: u64) {

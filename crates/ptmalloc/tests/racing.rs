@@ -5,8 +5,8 @@ use std::process::Command;
 use procmem::process::Process;
 use ptmalloc::{Examiner, Unknown};
 
-use super::compiled::compiled;
 use super::target::Target;
+use crate::compiled;
 
 /// So many looks at eight threads that never rest, several at a time: a look at a process that is
 /// at work is mostly waiting.

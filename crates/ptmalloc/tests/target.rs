@@ -8,8 +8,8 @@ use procmem::process::Process;
 use procmem::snapshot::Snapshot;
 use ptmalloc::{Examination, Examiner, State};
 
-use super::answering::Answering;
-use super::compiled::compiled;
+use crate::compiled;
+use suite::answering::Answering;
 
 pub const KIB: u64 = 1024;
 

@@ -8,9 +8,9 @@ use suite::waiting::eventually;
 use procmem::process::Process;
 use ptmalloc::{Examiner, Unknown};
 
-use super::compiled::compiled;
-use super::skipped::skipped;
 use super::target::Target;
+use crate::compiled;
+use suite::skipped;
 
 fn reason(target: &Target) -> String {
     target.examine().state.unwrap_err().to_string()

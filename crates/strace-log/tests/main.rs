@@ -12,8 +12,6 @@ mod real;
 mod refused;
 mod refused_memory;
 mod round_trip;
-#[path = "../../heap-meter/tests/common/skipped.rs"]
-mod skipped;
 mod together;
 mod wrapped;
 

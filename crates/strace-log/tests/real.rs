@@ -12,7 +12,7 @@ use memtrace::target::{Stream, Target};
 use strace_log::{Finished, StraceLog};
 use tempfile::TempDir;
 
-use super::skipped::skipped;
+use suite::skipped;
 
 type Told = (Tally, Vec<Event>);
 

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 /// Compiles `break.c` into a program of its own for each set of flags.
 pub fn compiled(name: &str, flags: &[&str]) -> PathBuf {
     let flags = [&["-O1"], flags].concat();
-    super::compiled::compiled("remote/break.c", &format!("remote-{name}"), &flags)
+    crate::compiled("remote/break.c", &format!("remote-{name}"), &flags)
 }
 
 /// The program with arguments and a variable, its output to be read.

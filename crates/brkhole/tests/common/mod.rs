@@ -2,23 +2,15 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-#[path = "../../../heap-meter/tests/common/answering.rs"]
-pub mod answering;
-#[path = "../../../heap-meter/tests/common/children.rs"]
-pub mod children;
-#[path = "../../../heap-meter/tests/common/compiled.rs"]
-pub mod compile;
-#[path = "../../../heap-meter/tests/common/installed.rs"]
-mod install;
-#[path = "../../../heap-meter/tests/common/skipped.rs"]
-pub mod skipped;
+pub mod compile {
+    suite::compiling!();
+}
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-pub use install::installed;
 use serde_json::Value;
-pub use skipped::skipped;
+pub use suite::{installed, skipped};
 
 /// Locations in the configuration of nginx, each of which has a context of its own; the server has
 /// one more.

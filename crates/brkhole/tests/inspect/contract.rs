@@ -4,9 +4,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::answering::Answering;
 use crate::common::{compiled, json, kinds};
 use crate::inspect::target::{Keeps, undisturbed};
+use suite::answering::Answering;
 
 /// 128 MiB in blocks.
 const BLOCKS: u64 = 8192;

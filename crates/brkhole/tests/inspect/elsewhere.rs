@@ -5,8 +5,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::common::answering::Answering;
 use crate::common::{compiled, skipped};
+use suite::answering::Answering;
 
 /// Looks into a process by way of `before`; two minutes are a thousand times what it takes.
 fn inspected(before: &[&str], pid: i32) -> Output {

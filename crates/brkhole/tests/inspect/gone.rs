@@ -8,11 +8,11 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::answering::Answering;
-use crate::common::children::children;
 use crate::common::{compiled, json, output};
 use crate::inspect::target::undisturbed;
 use crate::inspect::watch::Running;
+use suite::answering::Answering;
+use suite::waiting::children;
 
 fn rounds() -> usize {
     suite::rounds(40, 100) as usize

@@ -9,9 +9,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::answering::Answering;
 use crate::common::{compiled, compiled_with, json, skipped};
 use crate::inspect::target::Keeps;
+use suite::answering::Answering;
 
 struct Hostile {
     program: Answering,

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::answering::Answering;
 use crate::common::{compiled, json, output};
 use crate::inspect::target::undisturbed;
+use suite::answering::Answering;
 
 const BLOCKS: u64 = 60;
 const BLOCK_BYTES: u64 = 1_500_000;

@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use suite::waiting::{eventually, until};
 
-use crate::common::{Nginx, children, compiled, json, kinds, output};
+use crate::common::{Nginx, compiled, json, kinds, output};
 use crate::inspect::target::Keeps;
 
 /// A master in the background; it ends with the value.
@@ -28,16 +28,16 @@ impl Master {
             std::fs::read_to_string(&file).ok()?.trim().parse().ok()
         });
         let master = Self { _site: site, pid };
-        eventually("a worker", || !children::children(pid).is_empty());
+        eventually("a worker", || !suite::waiting::children(pid).is_empty());
         Some(master)
     }
 
     /// Has the configuration read again; the workers are others then.
     fn reload(&self) {
-        let before = children::children(self.pid);
+        let before = suite::waiting::children(self.pid);
         self.signal(Signal::SIGHUP);
         eventually("other workers", || {
-            let now = children::children(self.pid);
+            let now = suite::waiting::children(self.pid);
             !now.is_empty() && now.iter().all(|child| !before.contains(child))
         });
     }
@@ -53,7 +53,7 @@ impl Master {
 
 impl Drop for Master {
     fn drop(&mut self) {
-        let all = [children::children(self.pid), vec![self.pid]].concat();
+        let all = [suite::waiting::children(self.pid), vec![self.pid]].concat();
         for pid in all {
             // It may have ended already.
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
@@ -99,7 +99,10 @@ fn a_master_that_has_reloaded_holds_its_old_configuration() {
     }
 
     // A worker that has only just begun is still busy.
-    let (pid, worker) = (master.pid.to_string(), children::children(master.pid)[0]);
+    let (pid, worker) = (
+        master.pid.to_string(),
+        suite::waiting::children(master.pid)[0],
+    );
     let inherited = until("what the worker holds", || {
         let both = json(&["inspect", &pid, &worker.to_string()]);
         let findings = both[1]["findings"].as_array()?;

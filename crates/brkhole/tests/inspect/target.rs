@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::answering::Answering;
 use crate::common::compiled;
+use suite::answering::Answering;
 
 /// Bytes of a block.
 const BLOCK: u64 = 16384;

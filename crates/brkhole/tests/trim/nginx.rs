@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use suite::rounds;
 use suite::waiting::eventually;
 
-use crate::common::children::children;
 use crate::common::installed;
 use crate::trim::harness::{figure, reports};
+use suite::waiting::children;
 
 const WORKERS: usize = 2;
 

@@ -12,8 +12,8 @@ use memtrace::attach::{Attach, Used, Via, Watched};
 pub use suite::waiting::eventually;
 use suite::waiting::{Patient, children, ended, lines};
 
-use crate::compiled::compiled;
-use crate::skipped::skipped;
+use crate::compiled;
+use suite::skipped;
 
 /// The size of the mappings that are counted, as in `program.c`.
 pub const COUNTED_BYTES: u64 = 0x7000;

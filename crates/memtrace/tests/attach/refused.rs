@@ -8,7 +8,7 @@ use memtrace::attach::{Attach, AttachError, Via};
 
 use super::harness::{Subject, attach, eventually, state, ways};
 use super::role;
-use crate::skipped::skipped;
+use suite::skipped;
 
 fn error(pid: i32, via: Via) -> AttachError {
     match Attach::start(pid, via, ()) {

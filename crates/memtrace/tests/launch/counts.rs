@@ -1,7 +1,7 @@
 //! Counts are strace's, and those that the test programs know of themselves.
 
-use crate::skipped::skipped;
 use memory_event::{Ending, Syscall};
+use suite::skipped;
 
 use super::harness::{compiled, installed, same_as_strace};
 

@@ -1,7 +1,7 @@
 //! malloc's fallback, with a page at the break and without.
 
-use crate::skipped::skipped;
 use std::process::Command;
+use suite::skipped;
 
 use heap_growth::fallback::Fallback;
 use heap_growth::tally::Tally;

@@ -1,7 +1,7 @@
 //! Programs of another architecture run, and the report says that they weren't followed.
 
-use crate::skipped::skipped;
 use std::process::Command;
+use suite::skipped;
 
 use heap_growth::tally::Tally;
 use memory_event::{Ending, Syscall};

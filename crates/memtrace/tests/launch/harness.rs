@@ -1,9 +1,8 @@
 //! What the tests share: compiled programs, watched runs, strace's opinion.
 
-use crate::compiled;
-pub use crate::installed::installed;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+pub use suite::installed;
 pub use suite::place::executable_copy;
 pub use suite::waiting::eventually;
 
@@ -30,7 +29,7 @@ pub const COMPARED: [Syscall; 11] = [
 /// Compiles `tests/programs/NAME.c` once and gives the program's path.
 pub fn compiled(name: &str) -> PathBuf {
     let source = format!("programs/{name}.c");
-    compiled::compiled(&source, &format!("launch-{name}"), &["-O1"])
+    crate::compiled(&source, &format!("launch-{name}"), &["-O1"])
 }
 
 /// A target whose behaviour depends on nothing around it.

@@ -1,12 +1,12 @@
 //! Where watching is forbidden, and where rights are at stake.
 
-use crate::skipped::skipped;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use suite::skipped;
 
 use memtrace::launch::Note;
 use memtrace::target::Stream;

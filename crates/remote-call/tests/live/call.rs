@@ -7,7 +7,7 @@ use suite::waiting::eventually;
 
 use remote_call::{CallError, Error, Held, Interrupt, Options, Unfit};
 
-use crate::compiled::compiled;
+use crate::compiled;
 use crate::target::{PATIENCE, Target, plain};
 
 #[test]

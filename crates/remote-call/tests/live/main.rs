@@ -3,11 +3,6 @@
 
 use suite as _;
 
-#[path = "../../../heap-meter/tests/common/compiled.rs"]
-mod compiled;
-#[path = "../../../heap-meter/tests/common/skipped.rs"]
-mod skipped;
-
 mod call;
 mod killed;
 mod meanwhile;
@@ -15,3 +10,5 @@ mod refused;
 mod restarted;
 mod target;
 mod untouched;
+
+suite::compiling!();

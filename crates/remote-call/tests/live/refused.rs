@@ -8,8 +8,8 @@ use suite::waiting::eventually;
 
 use remote_call::{Error, Held, Options};
 
-use crate::skipped::skipped;
 use crate::target::{PATIENCE, Target, plain, status};
+use suite::skipped;
 
 fn refusal(pid: i32) -> Error {
     Held::hold(pid, PATIENCE).unwrap_err()

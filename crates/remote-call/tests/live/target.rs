@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use suite::waiting::{Patient, ended, eventually, lines};
 
-use crate::compiled::compiled;
+use crate::compiled;
 
 /// Long enough for the busiest machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);

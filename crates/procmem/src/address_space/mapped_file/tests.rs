@@ -12,9 +12,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::address_space::{AddressSpace, Mapping};
 
-#[path = "../../../../heap-meter/tests/common/skipped.rs"]
-mod skipped;
-use skipped::skipped;
+use suite::skipped;
 
 /// A file that this process has mapped under a name of its own.
 struct Mapped {

@@ -3,10 +3,11 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use suite::waiting::{Patient, lines};
+use crate::waiting::{Patient, lines};
 
 /// It runs; killed and reaped when dropped.
 pub struct Answering {
+    /// The process.
     pub child: Child,
     commands: ChildStdin,
     answers: BufReader<Patient<ChildStdout>>,
@@ -29,6 +30,7 @@ impl Answering {
         }
     }
 
+    /// Its number.
     pub fn pid(&self) -> i32 {
         self.child.id().cast_signed()
     }
