@@ -90,10 +90,10 @@ impl SslContext {
     }
 
     /// The `SSL_CTX` itself, for OpenSSL calls that this crate doesn't wrap. It stays owned by
-    /// this value: don't free it, and don't use it after the drop. With [`Sharing::StoreRef`] its
+    /// this value: don't free it, and don't use it after the drop. With [`Sharing::Store`] its
     /// store is others' too: don't change that.
     ///
-    /// [`Sharing::StoreRef`]: crate::Sharing::StoreRef
+    /// [`Sharing::Store`]: crate::Sharing::Store
     pub fn as_ptr(&self) -> *mut SSL_CTX {
         self.ctx.as_ptr()
     }
