@@ -40,7 +40,8 @@ use case::Case;
 use procmem::address_space::BreakState;
 use ptmalloc::State;
 
-/// What follows from the state of a process, the most pressing first. Without malloc's state only those on the break.
+/// What follows from the state of a process, the most pressing first. Without malloc's state only
+/// those on the break.
 #[must_use]
 pub fn process_findings(state: &BreakState, malloc: Option<&State>) -> Vec<Finding> {
     let case = Case { state, malloc };

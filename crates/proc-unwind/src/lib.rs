@@ -63,7 +63,6 @@ const MOST_PROCESSES: usize = 64;
 
 /// Looks at the stacks of stopped threads, and remembers what is worth remembering: per process
 /// its executable mappings, per file its symbols, per address its name, each within bounds.
-///
 pub struct Stacks {
     spaces: HashMap<i32, Space>,
     images: Images,

@@ -29,16 +29,15 @@ const FORMS: [&[&str]; 9] = [
     &["-f", "-C", "-tt", "-T", "-y", "-k", "-i"],
 ];
 
-fn compiled(name: &str, directory: &Path) -> PathBuf {
-    let source =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../memtrace/tests/programs/{name}.c"));
-    let program = directory.join(name);
-    let mut compiler = Command::new("cc");
-    compiler
-        .args(["-O1", "-pthread", "-o"])
-        .args([&program, &source]);
-    assert!(compiler.status().expect("a C compiler (cc)").success());
-    program
+/// The programs that the launcher is tried on, too.
+fn compiled(name: &str) -> PathBuf {
+    suite::compiled(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../memtrace"),
+        env!("CARGO_TARGET_TMPDIR"),
+        &format!("programs/{name}.c"),
+        &format!("logged-{name}"),
+        &["-O1"],
+    )
 }
 
 fn has_strace() -> bool {
@@ -183,7 +182,6 @@ fn threads_forks_and_execs() {
     if !has_strace() {
         return;
     }
-    let directory = TempDir::new().unwrap();
     for (name, arguments) in [
         ("threads", &[][..]),
         ("forks", &[]),
@@ -193,7 +191,7 @@ fn threads_forks_and_execs() {
         ("signals", &[]),
         ("killed", &["self"]),
     ] {
-        let program = compiled(name, directory.path());
+        let program = compiled(name);
         let words = [&[program.to_str().unwrap()], arguments].concat();
         in_all_forms(&words, &FORMS[..5]);
     }
@@ -226,7 +224,7 @@ fn the_launcher_sees_the_same() {
         ("fallback", "free"),
         ("killed", "self"),
     ] {
-        let program = compiled(name, directory.path());
+        let program = compiled(name);
         let log = directory.path().join("log");
         strace(
             &["-f", "-ttt", "-y"],
@@ -308,7 +306,7 @@ fn a_log_for_each() {
         return;
     }
     let directory = TempDir::new().unwrap();
-    let program = compiled("threads", directory.path());
+    let program = compiled("threads");
     for time in ["-ttt", "-tt", "-T"] {
         let logs = directory.path().join(time);
         std::fs::create_dir(&logs).unwrap();

@@ -76,8 +76,7 @@ impl Mappings {
         Ok(Self::new(MappingQuery::new(maps)))
     }
 
-    /// Those of a list, for tests: no kernel answers queries for it.
-    /// Those of a list that was copied from `/proc/PID/maps`.
+    /// Those of a copy of `/proc/PID/maps`, for which no kernel answers queries.
     pub fn of_list(list: File) -> Self {
         Self::new(MappingQuery::new(list))
     }
