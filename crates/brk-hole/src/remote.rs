@@ -32,8 +32,6 @@ mod error;
 mod memory;
 #[cfg(target_arch = "x86_64")]
 mod page;
-#[cfg(target_arch = "x86_64")]
-mod ptrace;
 
 use std::ops::Range;
 

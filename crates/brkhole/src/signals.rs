@@ -83,10 +83,6 @@ pub(crate) fn pass_on(signal: i32, pid: i32) {
 /// # References
 /// proc_pid_status(5), `SigIgn`
 fn ignored_signals() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0)
+    let status = procmem::process::Status::of_this_thread();
+    status.ok().and_then(|status| status.signals("SigIgn")).unwrap_or(0)
 }

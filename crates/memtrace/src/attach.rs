@@ -78,7 +78,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::launch::{architecture, ptrace};
+use crate::launch::{architecture, signals};
 use by_ptrace::ByPtrace;
 use by_tracepoints::ByTracepoints;
 use memory_event::{Ending, Sink};
@@ -281,7 +281,7 @@ fn run<S: Sink>(
     ready: &SyncSender<Used>,
 ) -> Outcome<S> {
     // The host's handlers belong on the host's threads.
-    ptrace::block_signals();
+    signals::block_signals();
     let mut teller = Teller::new(pid, sink);
     let tracepoints = match via {
         Via::Ptrace => None,

@@ -51,10 +51,9 @@ mod note;
 mod options;
 pub(crate) mod positions;
 mod prepared;
-pub(crate) mod ptrace;
 pub(crate) mod reader;
 mod roster;
-pub(crate) mod stop;
+pub(crate) mod signals;
 pub(crate) mod tracees;
 mod tracer;
 

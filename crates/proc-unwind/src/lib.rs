@@ -185,7 +185,7 @@ impl Stacks {
     }
 
     fn look(&mut self, pid: i32, tid: i32) -> Option<Stack> {
-        let registers = registers::of(tid)?;
+        let registers = tracee::registers(tid).ok().flatten()?;
         let mut memory = Memory::of(pid);
         let mut fresh = false;
         if !self.spaces.contains_key(&pid) {

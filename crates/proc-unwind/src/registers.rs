@@ -1,36 +1,6 @@
-//! The registers of a stopped thread.
-//!
-//! # Safety
-//! `PTRACE_GETREGSET` writes to the memory that its last argument describes; the one block that
-//! makes it says what that is. For a thread that isn't stopped or isn't traced by the calling
-//! thread it fails with `ESRCH` and writes nothing.
-#![allow(unsafe_code)]
+//! The registers of a stopped thread, as the unwinder wants them.
 
-use std::mem::MaybeUninit;
-
-/// The general registers of a thread, as the kernel lays them out.
-pub(super) use libc::user_regs_struct as Registers;
-
-/// Reads the registers; `None` if the thread can't be asked or runs 32-bit code.
-///
-/// # References
-/// ptrace(2), `PTRACE_GETREGSET`
-pub(super) fn of(tid: i32) -> Option<Registers> {
-    const NT_PRSTATUS: usize = 1;
-    let mut registers = MaybeUninit::<Registers>::zeroed();
-    let mut window = libc::iovec {
-        iov_base: registers.as_mut_ptr().cast(),
-        iov_len: size_of::<Registers>(),
-    };
-    // SAFETY: GETREGSET writes at most `iov_len` bytes to `iov_base`, which is that large, and the
-    // number of bytes written to `iov_len`.
-    let result = unsafe { libc::ptrace(libc::PTRACE_GETREGSET, tid, NT_PRSTATUS, &raw mut window) };
-    if result == -1 || window.iov_len != size_of::<Registers>() {
-        return None;
-    }
-    // SAFETY: made of integers, zeroed and then written by the kernel.
-    Some(unsafe { registers.assume_init() })
-}
+pub(super) use tracee::Registers;
 
 /// Address of the next instruction.
 pub(super) fn instruction(registers: &Registers) -> u64 {

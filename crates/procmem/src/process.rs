@@ -9,6 +9,7 @@
 
 mod error;
 mod stat;
+mod status;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -23,6 +24,7 @@ use nix::unistd::geteuid;
 
 pub use error::{ProcessError, Reason};
 pub use stat::Stat;
+pub use status::Status;
 
 /// Longer than any line of `stat`: 52 numbers of 20 digits and a name.
 const STAT_BYTES: usize = 2048;
@@ -92,14 +94,8 @@ impl Process {
     /// # References
     /// `proc_pid_status(5)`: the first number of `Uid` is the real one
     pub fn real_uid(&self) -> Result<u32, ProcessError> {
-        let status = self.whole("status")?;
-        let mut lines = status.split(|byte| *byte == b'\n');
-        let line = lines.find_map(|line| line.strip_prefix(b"Uid:"));
-        let number = line.and_then(|line| {
-            let mut numbers = line.split(u8::is_ascii_whitespace);
-            let first = numbers.find(|number| !number.is_empty())?;
-            std::str::from_utf8(first).ok()?.parse().ok()
-        });
+        let status = Status::parse(self.whole("status")?);
+        let number = status.number("Uid");
         number.ok_or_else(|| self.malformed("status", "there is no Uid"))
     }
 

@@ -1,6 +1,6 @@
 //! Whether a process may be in the middle of a change.
 
-use procmem::process::Process;
+use procmem::process::{Process, Stat};
 
 /// Threads that are looked at; more of them take no lock less.
 const MOST_THREADS: usize = 1024;
@@ -17,7 +17,6 @@ pub(super) fn is_possible(process: &Process) -> bool {
     };
     threads.flatten().take(MOST_THREADS).any(|thread| {
         let stat = std::fs::read(thread.path().join("stat")).unwrap_or_default();
-        let name_end = stat.iter().rposition(|byte| *byte == b')');
-        name_end.and_then(|end| stat.get(end + 2)) != Some(&b'S')
+        Stat::parse(&stat).is_none_or(|stat| stat.state != b'S')
     })
 }

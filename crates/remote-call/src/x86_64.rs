@@ -9,8 +9,7 @@ mod choose;
 mod frame;
 mod gate;
 mod maps;
-mod ptrace;
-mod query;
+mod registers;
 mod seize;
 mod stack;
 mod status;
@@ -99,9 +98,9 @@ fn serve(
 
 fn search(pid: i32) -> Option<WayBack> {
     // The first thread may have ended.
-    status::threads(pid).0.into_iter().find_map(|tid| {
+    tracee::threads(pid).0.into_iter().find_map(|tid| {
         let memory = File::open(format!("/proc/{tid}/mem")).ok()?;
-        WayBack::find(&memory, &maps::of(tid)?).ok()
+        WayBack::find(&memory, &Mappings::open(tid).ok()?.all()).ok()
     })
 }
 
@@ -121,7 +120,7 @@ fn hold(
     seize::all(pid, patience, &options.interrupt, standing)?;
     let mut threads = Vec::new();
     for &tid in standing.iter() {
-        let registers = match ptrace::registers(tid) {
+        let registers = match tracee::registers(tid) {
             Ok(Some(registers)) => registers,
             Ok(None) => return Err(Error::Foreign { pid, tid }),
             // Killed while it stood.
@@ -137,7 +136,7 @@ fn hold(
             instruction_pointer: registers.rip,
             stack_pointer: registers.rsp,
             system_call: (system_call >= 0).then_some(system_call),
-            registers: ptrace::by_unwind_number(&registers),
+            registers: registers::by_unwind_number(&registers),
         });
     }
     let Some(tid) = threads.first().map(|thread| thread.tid) else {
@@ -158,6 +157,6 @@ fn hold(
 /// when this thread ends.
 fn let_go(standing: &BTreeSet<i32>) {
     for &tid in standing {
-        let _ = ptrace::detach(tid);
+        let _ = tracee::detach(tid, 0);
     }
 }

@@ -4,8 +4,10 @@ use std::cell::Cell;
 use std::io;
 
 use super::RemoteError;
-use super::memory::{self, Mapping};
-use super::ptrace::{self, Place, Registers};
+use super::memory;
+use procmem::address_space::Mapping;
+use procmem::process::Status;
+use tracee::{Registers, Stop, SyscallInfo};
 
 /// A stopped thread, ready to make system calls.
 pub(super) struct Caller {
@@ -22,12 +24,12 @@ impl Caller {
     /// Takes over a thread that stands still. Call [`release`](Self::release), whatever happens.
     pub(super) fn take(tid: i32, mappings: &[Mapping]) -> Result<Self, RemoteError> {
         let step = |step| move |source| failure(tid, step, source);
-        let registers = ptrace::registers(tid).map_err(step("read the registers"))?;
+        let registers = tracee::registers(tid).map_err(step("read the registers"))?;
         let registers = registers.ok_or(RemoteError::Foreign { tid })?;
         let instruction = memory::syscall_instruction(tid, mappings)?;
-        let signal_mask = ptrace::signal_mask(tid).map_err(step("read the signal mask"))?;
+        let signal_mask = tracee::signal_mask(tid).map_err(step("read the signal mask"))?;
         // A signal would be handled, or end a call, in the middle of what is done here.
-        ptrace::set_signal_mask(tid, u64::MAX).map_err(step("set the signal mask"))?;
+        tracee::set_signal_mask(tid, u64::MAX).map_err(step("set the signal mask"))?;
         Ok(Self {
             tid,
             registers,
@@ -54,24 +56,26 @@ impl Caller {
             registers.r8,
             registers.r9,
         ] = args;
-        ptrace::set_registers(tid, &registers).map_err(step("set the registers"))?;
+        tracee::set_registers(tid, &registers).map_err(step("set the registers"))?;
         let mut before = false;
         loop {
-            ptrace::go_on_to_call(tid).map_err(step("go on to the call"))?;
-            let stop = ptrace::wait_for_stop(tid).map_err(step("wait for the call"))?;
-            let status = stop.ok_or(RemoteError::Gone { tid })?;
-            match ptrace::place(tid).map_err(step("read the place"))? {
-                Place::Before => before = true,
-                Place::Behind if before => break,
+            // What signal it was about to get, it doesn't get.
+            tracee::syscall(tid, 0).map_err(step("go on to the call"))?;
+            let stop = next_stop(tid).map_err(step("wait for the call"))?;
+            let stop = stop.ok_or(RemoteError::Gone { tid })?;
+            let info = tracee::syscall_info(tid).map_err(step("read the place"))?;
+            match info.op {
+                SyscallInfo::ENTRY | SyscallInfo::SECCOMP => before = true,
+                SyscallInfo::EXIT if before => break,
                 // SIGSTOP is the one signal that comes although it is blocked, and doesn't end it.
-                Place::Elsewhere if status == libc::SIGSTOP => self.stop_wanted.set(true),
+                0 if stop == Stop::Signal(libc::SIGSTOP) => self.stop_wanted.set(true),
                 _ => {
-                    let what = format!("an unexpected stop, {status:#x}");
+                    let what = format!("an unexpected stop, {stop:?}");
                     return Err(failure(tid, "make a call", io::Error::other(what)));
                 }
             }
         }
-        let registers = ptrace::registers(tid).map_err(step("read the registers"))?;
+        let registers = tracee::registers(tid).map_err(step("read the registers"))?;
         registers
             .map(|registers| registers.rax)
             .ok_or(RemoteError::Foreign { tid })
@@ -81,13 +85,38 @@ impl Caller {
     pub(super) fn release(self) -> Result<(), RemoteError> {
         let tid = self.tid;
         let step = |step| move |source| failure(tid, step, source);
-        ptrace::set_registers(tid, &self.registers).map_err(step("restore the registers"))?;
-        ptrace::set_signal_mask(tid, self.signal_mask).map_err(step("restore the signal mask"))?;
+        tracee::set_registers(tid, &self.registers).map_err(step("restore the registers"))?;
+        tracee::set_signal_mask(tid, self.signal_mask).map_err(step("restore the signal mask"))?;
         if self.stop_wanted.into_inner() {
-            ptrace::stop_again(tid);
+            stop_again(tid);
         }
         Ok(())
     }
+}
+
+/// Waits until a thread stops. `None` if it ended or is about to: that report is left for whoever
+/// traces it.
+fn next_stop(tid: i32) -> io::Result<Option<Stop>> {
+    loop {
+        let peek = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
+        let Some((libc::CLD_TRAPPED, status)) = tracee::report(tid, peek)? else {
+            return Ok(None);
+        };
+        if Stop::of_waitid(status) == Stop::Exit {
+            return Ok(None);
+        }
+        // SIGKILL may have ended the stop meanwhile, so don't wait for another one.
+        if let Some((_, status)) = tracee::report(tid, libc::WSTOPPED | libc::WNOHANG)? {
+            return Ok(Some(Stop::of_waitid(status)));
+        }
+    }
+}
+
+/// Sends SIGSTOP to a thread that has not been waited for.
+#[allow(unsafe_code, reason = "libc has no function for tkill(2)")]
+fn stop_again(tid: i32) {
+    // SAFETY: takes integers; fails only if the thread was killed.
+    unsafe { libc::syscall(libc::SYS_tkill, tid, libc::SIGSTOP) };
 }
 
 /// A thread that was killed while it stood still answers no request any more.
@@ -104,18 +133,14 @@ fn failure(tid: i32, step: &'static str, source: io::Error) -> RemoteError {
 /// traces stood still, so that it must have been killed; one that runs, or is somebody else's,
 /// answers no request either.
 fn is_ending(tid: i32) -> bool {
-    let Ok(status) = std::fs::read(format!("/proc/{tid}/status")) else {
+    let Ok(status) = Status::of(tid) else {
         return true;
-    };
-    let field = |name: &str| {
-        let mut lines = status.split(|byte| *byte == b'\n');
-        let value = lines.find_map(|line| line.strip_prefix(name.as_bytes()));
-        value.unwrap_or_default().trim_ascii()
     };
     // PID/task/TID
     let own = std::fs::read_link("/proc/thread-self").unwrap_or_default();
-    let is_ours = own.file_name().map(|tid| tid.as_encoded_bytes()) == Some(field("TracerPid:"));
-    is_ours || matches!(field("State:").first(), None | Some(b'Z' | b'X'))
+    let own = own.file_name().and_then(|tid| tid.to_str()?.parse().ok());
+    let is_ours = status.tracer().is_some_and(|tracer| Some(tracer) == own);
+    is_ours || status.has_ended()
 }
 
 /// The error number in what a call returned: the kernel's 4,095 highest values.

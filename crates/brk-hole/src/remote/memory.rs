@@ -1,9 +1,11 @@
 //! The mappings of another process, and a `syscall` instruction among them.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+
+use procmem::address_space::{Mapping, Mappings};
 
 use super::RemoteError;
 
@@ -13,26 +15,6 @@ const SYSCALL: [u8; 2] = [0x0f, 0x05];
 /// How much is read at once.
 const PIECE_BYTES: u64 = 64 * 1024;
 
-/// A line of `/proc/TID/maps`. The name is left out: the kernel may call a mapping `[heap]` for
-/// where the break is next to it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Mapping {
-    pub(super) range: Range<u64>,
-    permissions: Box<[u8]>,
-    is_vdso: bool,
-}
-
-impl Mapping {
-    /// Whether these are its permissions, as `r--p`.
-    pub(super) fn is(&self, permissions: &str) -> bool {
-        *self.permissions == *permissions.as_bytes()
-    }
-
-    fn is_executable(&self) -> bool {
-        self.permissions.get(2) == Some(&b'x')
-    }
-}
-
 /// All mappings of a thread's process, lowest first.
 ///
 /// # References
@@ -40,26 +22,14 @@ impl Mapping {
 /// proc_pid_maps(5)
 pub(super) fn mappings(tid: i32) -> Result<Vec<Mapping>, RemoteError> {
     let failed = |source| RemoteError::of(tid, "read the mappings", source);
-    let list = fs::read(format!("/proc/{tid}/maps")).map_err(failed)?;
-    if list.is_empty() {
-        return Err(RemoteError::Gone { tid });
+    let maps = File::open(format!("/proc/{tid}/maps")).map_err(failed)?;
+    let mut mappings = Mappings::of_list(maps);
+    let list = mappings.listed();
+    let list = list.map_err(|error| failed(io::Error::other(error)))?;
+    match list.is_empty() {
+        true => Err(RemoteError::Gone { tid }),
+        false => Ok(list.to_vec()),
     }
-    let lines = list.split(|byte| *byte == b'\n');
-    let mappings = lines.filter(|line| !line.is_empty()).map(parse);
-    let mappings: Option<Vec<_>> = mappings.collect();
-    mappings.ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))
-}
-
-fn parse(line: &[u8]) -> Option<Mapping> {
-    let mut fields = line.split(|byte| *byte == b' ');
-    let range = std::str::from_utf8(fields.next()?).ok()?;
-    let (start, end) = range.split_once('-')?;
-    let address = |digits| u64::from_str_radix(digits, 16).ok();
-    Some(Mapping {
-        range: address(start)?..address(end)?,
-        permissions: fields.next()?.into(),
-        is_vdso: line.ends_with(b"[vdso]"),
-    })
 }
 
 /// The address of a `syscall` instruction that the process may execute: in the vdso if there is
@@ -67,12 +37,13 @@ fn parse(line: &[u8]) -> Option<Mapping> {
 pub(super) fn syscall_instruction(tid: i32, mappings: &[Mapping]) -> Result<u64, RemoteError> {
     let failed = |source| RemoteError::of(tid, "read the memory", source);
     let memory = File::open(format!("/proc/{tid}/mem")).map_err(failed)?;
-    let executable = || mappings.iter().filter(|mapping| mapping.is_executable());
-    let first = executable().filter(|mapping| mapping.is_vdso);
-    let rest = executable().filter(|mapping| !mapping.is_vdso);
+    let executable = || mappings.iter().filter(|one| one.permissions.execute);
+    let is_vdso = |mapping: &&Mapping| *mapping.name == *b"[vdso]";
+    let first = executable().filter(is_vdso);
+    let rest = executable().filter(|mapping| !is_vdso(mapping));
     first
         .chain(rest)
-        .find_map(|mapping| find_in(&memory, &mapping.range))
+        .find_map(|mapping| find_in(&memory, &(mapping.start..mapping.end)))
         .ok_or(RemoteError::NoInstruction { tid })
 }
 
@@ -99,15 +70,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_maps() {
-        let line = b"7ffd00034000-7ffd00036000 r-xp 00000000 00:00 0    [vdso]";
-        let mapping = parse(line).unwrap();
-        assert_eq!(mapping.range, 0x7ffd_0003_4000..0x7ffd_0003_6000);
-        assert!(mapping.is("r-xp") && mapping.is_executable() && mapping.is_vdso);
-        assert_eq!(parse(b"nonsense"), None);
-    }
-
-    #[test]
     fn the_instruction_is_found_across_a_border_and_in_the_last_bytes() {
         use std::io::Write;
         for offset in [0, 5, PIECE_BYTES - 1, PIECE_BYTES, 2 * PIECE_BYTES - 2] {
@@ -116,7 +78,7 @@ mod tests {
             let path = std::env::temp_dir().join(format!("brk-hole-{}", std::process::id()));
             File::create(&path).unwrap().write_all(&bytes).unwrap();
             let file = File::open(&path).unwrap();
-            fs::remove_file(&path).unwrap();
+            std::fs::remove_file(&path).unwrap();
             let found = find_in(&file, &(0..bytes.len() as u64));
             assert_eq!(found, Some(offset));
         }

@@ -1,7 +1,9 @@
 //! Has a stopped thread map the page, and looks whether it did.
 
 use super::call::{Caller, error_number};
-use super::memory::{self, Mapping};
+use procmem::address_space::Mapping;
+
+use super::memory;
 use super::{RemoteError, RemoteHole};
 use crate::program_break::page_size;
 
@@ -12,15 +14,21 @@ pub(super) fn punch(tid: i32) -> Result<RemoteHole, RemoteError> {
     let released = caller.release();
     let hole = result?;
     released?;
-    let changed = |mapping: &&Mapping| !before.contains(mapping);
+    // The name is left out: the kernel may call a mapping `[heap]` for where the break is next to it.
+    let is_same = |one: &Mapping, other: &Mapping| {
+        (one.start, one.end, one.permissions) == (other.start, other.end, other.permissions)
+    };
+    let changed = |mapping: &&Mapping| !before.iter().any(|one| is_same(one, mapping));
     let after = memory::mappings(tid)?;
     let mut new = after.iter().filter(changed);
-    let is_the_page = |mapping: &Mapping| mapping.range == hole.range && mapping.is("r--p");
+    let is_the_page = |mapping: &Mapping| {
+        (mapping.start..mapping.end) == hole.range && mapping.permissions.to_string() == "r--p"
+    };
     match (new.next(), new.next()) {
         (Some(page), None) if is_the_page(page) && after.len() == before.len() + 1 => Ok(hole),
         (unexpected, _) => Err(RemoteError::Unverified {
             wanted: hole.range,
-            found: unexpected.map(|mapping| mapping.range.clone()),
+            found: unexpected.map(|mapping| mapping.start..mapping.end),
         }),
     }
 }

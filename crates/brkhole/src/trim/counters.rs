@@ -8,12 +8,11 @@
 //! # References
 //! Linux commits `f1a7941243c1`, `82241a83cd15`; proc_pid_status(5)
 
-use std::fs;
 use std::hint::black_box;
 use std::io;
 
 use procmem::page_size_bytes;
-use procmem::snapshot::fields;
+use procmem::process::Status;
 
 /// Pages that have to be counted one by one, in a row. Where counters are kept in parts they stay
 /// as they are for some 30 pages, and then rise by as many.
@@ -35,15 +34,11 @@ impl Counters {
     /// # Errors
     /// If there is no such process, or it has no memory any more.
     pub(super) fn of(pid: i32) -> io::Result<Self> {
-        Self::read(&format!("/proc/{pid}/status"))
-    }
-
-    fn read(path: &str) -> io::Result<Self> {
-        let text = fs::read(path)?;
-        let field = |name: &[u8]| fields::bytes(&text, name).ok_or(io::ErrorKind::NotFound);
+        let status = Status::of(pid)?;
+        let field = |name| status.bytes(name).ok_or(io::ErrorKind::NotFound);
         Ok(Self {
-            rss_bytes: field(b"VmRSS:")?,
-            swap_bytes: field(b"VmSwap:")?,
+            rss_bytes: field("VmRSS")?,
+            swap_bytes: field("VmSwap")?,
         })
     }
 }
@@ -61,7 +56,7 @@ pub(super) fn are_exact() -> bool {
 
 /// Whether a page that is written to for the first time is counted at once.
 fn is_counted(page: Option<&mut [u8]>, page_bytes: u64) -> bool {
-    let own = || Some(Counters::read("/proc/self/status").ok()?.rss_bytes);
+    let own = || Some(Counters::of(std::process::id() as i32).ok()?.rss_bytes);
     let before = own();
     if let Some(first) = page.and_then(<[u8]>::first_mut) {
         *black_box(first) = 1;
@@ -87,7 +82,7 @@ mod tests {
 
     #[test]
     fn they_are_exact_since_6_17() {
-        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
         let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
         let mut number = || numbers.next().unwrap().parse::<u32>().unwrap();
         if (number(), number()) >= (6, 17) {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io;
 
+use procmem::process;
+
 /// What is needed of `/proc/PID/status`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Status {
@@ -10,7 +12,7 @@ pub(super) struct Status {
     pub(super) comm: String,
     state: char,
     tgid: i32,
-    tracer: i32,
+    tracer: Option<i32>,
     seccomp: u8,
 }
 
@@ -20,28 +22,18 @@ impl Status {
     /// # Errors
     /// If there is no such process.
     pub(super) fn of(pid: i32) -> io::Result<Self> {
-        let text = fs::read(format!("/proc/{pid}/status"))?;
-        Ok(Self::parse(pid, &String::from_utf8_lossy(&text)))
+        Ok(Self::told(pid, &process::Status::of(pid)?))
     }
 
-    /// # References
-    /// proc_pid_status(5)
-    fn parse(pid: i32, text: &str) -> Self {
-        let field = |name: &str| {
-            let mut lines = text.lines();
-            lines
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-                .unwrap_or_default()
-                .trim()
-        };
-        let number = |name: &str| field(name).parse().ok();
+    fn told(pid: i32, status: &process::Status) -> Self {
+        let comm = status.field("Name").unwrap_or_default();
         Self {
             pid,
-            comm: field("Name").to_owned(),
-            state: field("State").chars().next().unwrap_or('?'),
-            tgid: number("Tgid").unwrap_or(pid),
-            tracer: number("TracerPid").unwrap_or(0),
-            seccomp: number("Seccomp").map_or(0, |mode| mode as u8),
+            comm: String::from_utf8_lossy(comm).into_owned(),
+            state: status.state(),
+            tgid: status.number("Tgid").unwrap_or(pid),
+            tracer: status.tracer(),
+            seccomp: status.number("Seccomp").unwrap_or(0),
         }
     }
 
@@ -72,7 +64,7 @@ impl Status {
         /// Only read, write, exit and sigreturn are allowed (`SECCOMP_MODE_STRICT`).
         const STRICT: u8 = 1;
         let Self { pid, tracer, .. } = self;
-        if *tracer != 0 {
+        if let Some(tracer) = tracer {
             return Some(format!(
                 "process {tracer}{} is tracing it (a debugger, strace, another brkhole), and a \
                  process has one tracer at most; see `ps -p {tracer}`, end that, and try again",
@@ -112,13 +104,17 @@ mod tests {
     const TEXT: &str = "Name:\tnginx: worker\nState:\tS (sleeping)\nTgid:\t77\nPid:\t77\n\
         TracerPid:\t0\nThreads:\t4\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 
+    fn told(pid: i32, text: &str) -> Status {
+        Status::told(pid, &process::Status::parse(text))
+    }
+
     #[test]
     fn an_ordinary_process() {
-        let status = Status::parse(77, TEXT);
+        let status = told(77, TEXT);
         assert_eq!(status.comm, "nginx: worker");
         assert_eq!((status.hopeless(), status.refusal()), (None, None));
         assert!(status.is_filtered());
-        assert!(!Status::parse(77, &TEXT.replace("Seccomp:\t2", "Seccomp:\t0")).is_filtered());
+        assert!(!told(77, &TEXT.replace("Seccomp:\t2", "Seccomp:\t0")).is_filtered());
     }
 
     #[test]
@@ -130,7 +126,7 @@ mod tests {
             (77, "TracerPid:\t0", "TracerPid:\t999999999", "999999999"),
             (77, "Seccomp:\t2", "Seccomp:\t1", "strict"),
         ] {
-            let status = Status::parse(pid, &TEXT.replace(from, to));
+            let status = told(pid, &TEXT.replace(from, to));
             let refusal = status.hopeless().or(status.refusal());
             assert!(refusal.is_some_and(|why| why.contains(words)), "{words}");
         }

@@ -11,6 +11,7 @@ use heap_growth::tally::{Counts, Tally};
 use memory_event::{Ending, Event, What};
 use memtrace::launch::{Finished, Launch, Options, Stopped, Watch};
 use memtrace::target::Target;
+use procmem::process::Status;
 use procmem::snapshot::Snapshot;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -227,10 +228,5 @@ fn void(condition: Option<&Condition>, made: u64, reason: Option<String>) -> Opt
 
 /// The greatest memory of a thread's process (`VmHWM`); rough, see [`Snapshot::peak_rss_bytes`].
 fn peak_rss_bytes(tid: i32) -> Option<u64> {
-    let status = std::fs::read(format!("/proc/{tid}/status")).ok()?;
-    let mut lines = status.split(|byte| *byte == b'\n');
-    let value = lines.find_map(|line| line.strip_prefix(b"VmHWM:"))?;
-    let value = value.trim_ascii().strip_suffix(b" kB")?;
-    let value: u64 = std::str::from_utf8(value).ok()?.parse().ok()?;
-    value.checked_mul(1024)
+    Status::of(tid).ok()?.bytes("VmHWM")
 }

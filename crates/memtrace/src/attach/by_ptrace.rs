@@ -8,11 +8,10 @@ use super::teller::{Teller, Who, result};
 use super::{AttachError, Stopper, hold, subject};
 use crate::launch::architecture;
 use crate::launch::positions::Positions;
-use crate::launch::ptrace::{self, SyscallInfo, Until};
 use crate::launch::reader::{self, Asked};
-use crate::launch::stop::Stop;
 use crate::launch::tracees::{Birth, Tracees};
-use memory_event::{Call, Memory, Refusal, Sink, Syscall};
+use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
+use tracee::{Stop, SyscallInfo};
 
 /// The threads are held; nothing was told yet.
 pub(super) struct ByPtrace<'a> {
@@ -73,7 +72,7 @@ impl<'a> ByPtrace<'a> {
 
     fn trace<S: Sink>(&mut self, teller: &mut Teller<S>) -> Result<(), AttachError> {
         while !self.expected.is_empty() && !self.stopper.asked() {
-            let report = ptrace::wait_any().map_err(|source| AttachError::Setup {
+            let report = tracee::wait_any().map_err(|source| AttachError::Setup {
                 step: "wait for the watched process",
                 source,
             })?;
@@ -83,8 +82,8 @@ impl<'a> ByPtrace<'a> {
                 self.sentinel_ended = true;
                 continue;
             }
-            let stop = Stop::decode(status);
-            if let Stop::Ended(ending) = stop {
+            let stop = Stop::of_wait_status(status);
+            if let Some(ending) = Ending::from_wait_status(status) {
                 self.expected.remove(&tid);
                 if let Some(tracee) = self.tracees.ended(tid) {
                     if tracee.pid == tid {
@@ -105,10 +104,10 @@ impl<'a> ByPtrace<'a> {
             }
             let mut signal = 0;
             match stop {
-                Stop::CallDone => self.call(teller, tid),
+                Stop::Syscall => self.call(teller, tid),
                 Stop::Exec => self.executed(teller, tid),
-                Stop::Birth => {
-                    if let Ok(child) = ptrace::event_message(tid)
+                Stop::NewTask => {
+                    if let Ok(child) = tracee::event_message(tid)
                         && let Some(birth) = self.tracees.announced(tid, child)
                     {
                         self.born(teller, birth);
@@ -116,7 +115,7 @@ impl<'a> ByPtrace<'a> {
                 }
                 Stop::Signal(number) => signal = number,
                 Stop::Group => {
-                    ptrace::listen(tid);
+                    let _ = tracee::listen(tid);
                     continue;
                 }
                 _ => {}
@@ -126,22 +125,22 @@ impl<'a> ByPtrace<'a> {
                 hold::let_go(tid, stop);
                 self.expected.remove(&tid);
             } else {
-                ptrace::restart(tid, Until::CallDone, signal);
+                // It can only fail because the thread was killed, which the next wait will tell.
+                let _ = tracee::syscall(tid, signal);
             }
         }
         Ok(())
     }
 
     fn call<S: Sink>(&mut self, teller: &mut Teller<S>, tid: i32) {
-        const ENTRY: u8 = 1;
-        let Ok(info) = ptrace::syscall_info(tid) else {
+        let Ok(info) = tracee::syscall_info(tid) else {
             // Killed while it stood still.
             return;
         };
         let Some(tracee) = self.tracees.get_mut(tid) else {
             return;
         };
-        if info.op == ENTRY {
+        if info.op == SyscallInfo::ENTRY {
             let [number, args @ .., _] = info.data;
             let number = number as i64;
             let asked = tracee.asked.insert(Asked { number, args });
@@ -184,7 +183,7 @@ impl<'a> ByPtrace<'a> {
     }
 
     fn executed<S: Sink>(&mut self, teller: &mut Teller<S>, pid: i32) {
-        let former_tid = ptrace::event_message(pid).unwrap_or(pid);
+        let former_tid = tracee::event_message(pid).unwrap_or(pid);
         let tracee = self.tracees.executed(pid, former_tid);
         let by = reader::exec_call(tracee.asked.take());
         self.positions.forget(pid);
@@ -213,28 +212,28 @@ impl<'a> ByPtrace<'a> {
     fn let_all_go<S: Sink>(&mut self, teller: &mut Teller<S>) {
         const PATIENCE: Duration = Duration::from_secs(2);
         for &tid in &self.expected {
-            hold::interrupt(tid);
+            let _ = tracee::interrupt(tid);
         }
         let deadline = Instant::now() + PATIENCE;
         while !(self.expected.is_empty() && self.sentinel_ended) && Instant::now() < deadline {
-            let Some((tid, status)) = hold::try_wait() else {
+            let Ok(Some((tid, status))) = tracee::try_wait_any() else {
                 std::thread::sleep(Duration::from_micros(200));
                 continue;
             };
-            let stop = Stop::decode(status);
+            let stop = Stop::of_wait_status(status);
             if tid == self.sentinel {
                 self.sentinel_ended = true;
                 continue;
             }
             self.expected.remove(&tid);
-            if let Stop::Ended(ending) = stop {
+            if let Some(ending) = Ending::from_wait_status(status) {
                 if tid == self.target {
                     teller.ending = Some(ending);
                 }
                 continue;
             }
-            if stop == Stop::Birth
-                && let Ok(child) = ptrace::event_message(tid)
+            if stop == Stop::NewTask
+                && let Ok(child) = tracee::event_message(tid)
                 && self.tracees.announced(tid, child).is_some()
             {
                 // It is about to report.

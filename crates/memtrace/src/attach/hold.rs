@@ -1,8 +1,7 @@
 //! Takes hold of all threads of a running process by ptrace, and lets them go.
 //!
 //! # Safety
-//! As for the launcher's ptrace requests: none here takes a pointer, and one for a thread that
-//! isn't stopped or isn't traced by the calling thread fails with `ESRCH` and does nothing.
+//! The calls of [`sentinel`] and its child take numbers.
 #![allow(unsafe_code)]
 
 use std::collections::HashSet;
@@ -11,36 +10,35 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::{AttachError, subject};
-use crate::launch::ptrace;
-use crate::launch::stop::Stop;
+use crate::launch::signals;
+use procmem::process::Stat;
+use tracee::{Options, Stop};
 
 /// Makes the calling thread the tracer of every thread of `pid`, until a look at the list finds
 /// nobody new. They run on. Those that they make are traced as well.
 pub(super) fn seize_all(pid: i32) -> Result<HashSet<i32>, AttachError> {
-    let options = libc::PTRACE_O_TRACESYSGOOD
-        | libc::PTRACE_O_TRACEFORK
-        | libc::PTRACE_O_TRACEVFORK
-        | libc::PTRACE_O_TRACECLONE
-        | libc::PTRACE_O_TRACEEXEC;
+    let options = Options::PTRACE_O_TRACESYSGOOD
+        | Options::PTRACE_O_TRACEFORK
+        | Options::PTRACE_O_TRACEVFORK
+        | Options::PTRACE_O_TRACECLONE
+        | Options::PTRACE_O_TRACEEXEC;
     // Each look takes hold of some, or finds that some have come and gone.
     const LOOKS: usize = 10_000;
     let mut held = HashSet::new();
     let mut settled = false;
     for _ in 0..LOOKS {
-        let (threads, whole) = subject::threads(pid);
+        let (threads, whole) = tracee::threads(pid);
         let mut refusal = None;
         let mut unsettled = !whole;
         for tid in threads {
             if held.contains(&tid) {
                 continue;
             }
-            // SAFETY: SEIZE takes no pointer, its last argument is a set of flags.
-            match unsafe { libc::ptrace(libc::PTRACE_SEIZE, tid, 0_usize, options as usize) } {
-                -1 => {
-                    let error = io::Error::last_os_error();
+            match tracee::seize(tid, options) {
+                Err(error) => {
                     let gone = error.raw_os_error() == Some(libc::ESRCH);
                     // Made by a thread that is held, so held already; or an ended first thread.
-                    if traced_by_us(tid) {
+                    if tracee::is_traced_here(tid) {
                         held.insert(tid);
                     } else if gone {
                         unsettled = true;
@@ -52,8 +50,8 @@ pub(super) fn seize_all(pid: i32) -> Result<HashSet<i32>, AttachError> {
                         unsettled = true;
                     }
                 }
-                _ => {
-                    interrupt(tid);
+                Ok(()) => {
+                    let _ = tracee::interrupt(tid);
                     held.insert(tid);
                     unsettled = true;
                 }
@@ -82,25 +80,13 @@ pub(super) fn seize_all(pid: i32) -> Result<HashSet<i32>, AttachError> {
     Ok(held)
 }
 
-/// Asks a thread that runs, waits, or is stopped by a signal to stop for its tracer.
-pub(super) fn interrupt(tid: i32) {
-    // SAFETY: INTERRUPT takes no pointer; fails only if the thread has ended.
-    unsafe { libc::ptrace(libc::PTRACE_INTERRUPT, tid, 0_usize, 0_usize) };
-}
-
-/// Lets a stopped thread go, with the signal that it was about to get, or 0. A process that was
-/// stopped by a signal stays so.
-fn detach(tid: i32, signal: i32) {
-    // SAFETY: DETACH takes no pointer; fails only if the thread was killed.
-    unsafe { libc::ptrace(libc::PTRACE_DETACH, tid, 0_usize, signal as usize) };
-}
-
 /// Lets a thread go that is known to have stopped for this reason.
 pub(super) fn let_go(tid: i32, stop: Stop) {
-    match stop {
-        Stop::Signal(signal) => detach(tid, signal),
-        _ => detach(tid, 0),
-    }
+    // It can only fail because the thread was killed.
+    let _ = match stop {
+        Stop::Signal(signal) => tracee::detach(tid, signal),
+        _ => tracee::detach(tid, 0),
+    };
 }
 
 /// How long is waited for threads to stop. Most do at once; one that the kernel doesn't let run, on
@@ -113,14 +99,14 @@ pub(super) fn freeze(held: &mut HashSet<i32>) -> Vec<(i32, Stop)> {
     let mut stopped: Vec<(i32, Stop)> = Vec::new();
     let deadline = Instant::now() + PATIENCE;
     while stopped.len() < held.len() && Instant::now() < deadline {
-        match try_wait() {
-            Some((tid, status)) => match Stop::decode(status) {
+        match tracee::try_wait_any() {
+            Ok(Some((tid, status))) => match Stop::of_wait_status(status) {
                 Stop::Ended(_) => {
                     held.remove(&tid);
                 }
                 stop => {
-                    if stop == Stop::Birth
-                        && let Ok(child) = ptrace::event_message(tid)
+                    if stop == Stop::NewTask
+                        && let Ok(child) = tracee::event_message(tid)
                     {
                         held.insert(child);
                     }
@@ -129,7 +115,7 @@ pub(super) fn freeze(held: &mut HashSet<i32>) -> Vec<(i32, Stop)> {
                     stopped.push((tid, stop));
                 }
             },
-            None => std::thread::sleep(Duration::from_micros(200)),
+            _ => std::thread::sleep(Duration::from_micros(200)),
         }
     }
     stopped
@@ -140,27 +126,14 @@ pub(super) fn freeze(held: &mut HashSet<i32>) -> Vec<(i32, Stop)> {
 pub(super) fn release(mut held: HashSet<i32>) {
     let deadline = Instant::now() + Duration::from_secs(1);
     while !held.is_empty() && Instant::now() < deadline {
-        match try_wait() {
-            Some((tid, status)) => {
+        match tracee::try_wait_any() {
+            Ok(Some((tid, status))) => {
                 held.remove(&tid);
-                let_go(tid, Stop::decode(status));
+                let_go(tid, Stop::of_wait_status(status));
             }
-            None => std::thread::sleep(Duration::from_micros(200)),
+            _ => std::thread::sleep(Duration::from_micros(200)),
         }
     }
-}
-
-/// The next report of a tracee of this thread, if there is one now.
-///
-/// Who has a deadline naps between two looks. The kernel gives nothing better to wait on: `waitpid`
-/// knows no time limit, a pidfd tells of ends but not of stops, and SIGCHLD may be taken by any
-/// thread of the host.
-pub(super) fn try_wait() -> Option<(i32, i32)> {
-    let mut status = 0;
-    let flags = libc::__WALL | libc::__WNOTHREAD | libc::WNOHANG;
-    // SAFETY: writes one int to `status`.
-    let tid = unsafe { libc::waitpid(-1, &mut status, flags) };
-    (tid > 0).then_some((tid, status))
 }
 
 /// A child that does nothing until it is killed; its end, unlike a signal, wakes nobody else in
@@ -179,7 +152,7 @@ pub(super) fn sentinel() -> io::Result<(i32, OwnedFd)> {
             match procmem::pidfd_open(pid) {
                 Ok(handle) => Ok((pid, handle)),
                 Err(error) => {
-                    ptrace::kill_unreaped(pid);
+                    signals::kill_unreaped(pid);
                     Err(error)
                 }
             }
@@ -204,23 +177,7 @@ fn watch_over(parent: i32) -> ! {
     }
 }
 
-fn traced_by_us(tid: i32) -> bool {
-    // The tracer's thread is named by its process here.
-    let status = std::fs::read(format!("/proc/{tid}/status")).unwrap_or_default();
-    let mut lines = status.split(|byte| *byte == b'\n');
-    let tracer = lines.find_map(|line| line.strip_prefix(b"TracerPid:"));
-    let tracer = tracer.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
-    tracer.is_some_and(|tracer: i32| tracer != 0 && is_ours(tracer))
-}
-
-fn is_ours(tid: i32) -> bool {
-    std::fs::exists(format!("/proc/self/task/{tid}")).unwrap_or(false)
-}
-
 /// Whether a thread is there and hasn't ended.
 fn runs(pid: i32, tid: i32) -> bool {
-    let stat = std::fs::read(format!("/proc/{pid}/task/{tid}/stat")).unwrap_or_default();
-    let after_name = stat.iter().rposition(|&byte| byte == b')');
-    let state = after_name.and_then(|at| stat.get(at + 2));
-    state.is_some_and(|state| !matches!(state, b'Z' | b'X'))
+    Stat::of_thread(pid, tid).is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
 }

@@ -1,7 +1,8 @@
 //! The process that is to be watched: whether it can be, and what threads it has.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+
+use procmem::process::{Stat, Status};
 
 use super::AttachError;
 
@@ -10,7 +11,7 @@ use super::AttachError;
 struct Standing {
     process: i32,
     parent: i32,
-    tracer: i32,
+    tracer: Option<i32>,
     state: u8,
     threads: u64,
     kernel_thread: bool,
@@ -41,7 +42,10 @@ pub(super) fn check_untraced(pid: i32) -> Result<(), AttachError> {
         Some(Standing { parent, .. }) if parent == std::process::id() as i32 => {
             Err(AttachError::OwnChild { pid })
         }
-        Some(Standing { tracer, .. }) if tracer != 0 => Err(AttachError::AlreadyTraced {
+        Some(Standing {
+            tracer: Some(tracer),
+            ..
+        }) => Err(AttachError::AlreadyTraced {
             pid,
             tracer,
             tracer_name: fs::read(format!("/proc/{tracer}/comm")).map_or_else(
@@ -51,27 +55,6 @@ pub(super) fn check_untraced(pid: i32) -> Result<(), AttachError> {
         }),
         _ => Ok(()),
     }
-}
-
-/// Threads of a process in the order of their birth, and whether nobody is missing; none if the
-/// process is gone.
-///
-/// The list ends early, without a word, where a thread is released while the kernel goes on from
-/// it to the next. One that was there before the threads were counted and isn't in a list which
-/// is cut so was born after all in it: then the list is shorter than that count.
-///
-/// # References
-/// `next_tid`, `proc_task_readdir` and `proc_task_getattr` in Linux 6.18's `fs/proc/base.c`
-pub(super) fn threads(pid: i32) -> (Vec<i32>, bool) {
-    let path = format!("/proc/{pid}/task");
-    let links = fs::metadata(&path).map_or(0, |task| task.nlink());
-    let count = links.saturating_sub(2) as usize;
-    let list = fs::read_dir(path).into_iter().flatten();
-    let threads: Vec<_> = list
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect();
-    let whole = threads.len() >= count;
-    (threads, whole)
 }
 
 /// Whether a process is there and hasn't ended.
@@ -84,14 +67,8 @@ pub(super) fn is_alive(pid: i32) -> bool {
 /// # References
 /// proc_pid_stat(5), field 52
 pub(super) fn zombie_status(pid: i32) -> Option<i32> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let after_name = stat.iter().rposition(|&byte| byte == b')')? + 1;
-    let rest = std::str::from_utf8(&stat[after_name..]).ok()?;
-    let mut fields = rest.split_ascii_whitespace();
-    if !matches!(fields.next()?, "Z" | "X") {
-        return None;
-    }
-    fields.nth(52 - 4)?.parse().ok()
+    let stat = Stat::of_thread(pid, pid)?;
+    matches!(stat.state, b'Z' | b'X').then_some(stat.exit_status)
 }
 
 /// Whether a process runs a program of another word size than this one.
@@ -110,30 +87,19 @@ pub(super) fn is_foreign(pid: i32) -> bool {
 }
 
 fn standing(pid: i32) -> Option<Standing> {
-    const KERNEL_THREAD: u64 = 0x0020_0000;
     if pid <= 0 {
         return None;
     }
-    // Bytes: the first line holds the program's name, which may be any.
-    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
-    let field = |name: &str| -> Option<i32> {
-        let mut lines = status.split(|byte| *byte == b'\n');
-        let value = lines.find_map(|line| line.strip_prefix(name.as_bytes()))?;
-        std::str::from_utf8(value).ok()?.trim().parse().ok()
-    };
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let after_name = stat.iter().rposition(|&byte| byte == b')')? + 1;
-    let rest = std::str::from_utf8(&stat[after_name..]).ok()?;
-    let mut fields = rest.split_ascii_whitespace();
-    let state = *fields.next()?.as_bytes().first()?;
-    let flags: u64 = fields.nth(9 - 4)?.parse().ok()?;
+    let status = Status::of(pid).ok()?;
+    let process = status.number("Tgid")?;
+    let stat = Stat::of_thread(process, pid)?;
     Some(Standing {
-        process: field("Tgid:")?,
-        parent: field("PPid:")?,
-        tracer: field("TracerPid:")?,
-        threads: field("Threads:").unwrap_or(1) as u64,
-        state,
-        kernel_thread: flags & KERNEL_THREAD != 0,
+        process,
+        parent: status.number("PPid")?,
+        tracer: status.tracer(),
+        threads: status.number("Threads").unwrap_or(1),
+        state: stat.state,
+        kernel_thread: stat.is_kernel_thread(),
     })
 }
 
@@ -147,7 +113,6 @@ mod tests {
         assert!(matches!(check(here), Err(AttachError::Itself { .. })));
         let this = fs::read_link("/proc/thread-self").unwrap();
         let tid = this.file_name().unwrap().to_str().unwrap().parse().unwrap();
-        assert!(threads(here).0.contains(&tid));
         assert!(matches!(check(tid), Err(AttachError::Itself { .. })));
         for nobody in [0, -1, i32::MAX] {
             let found = check(nobody);

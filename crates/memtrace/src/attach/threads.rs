@@ -152,7 +152,7 @@ impl<'a> Attempt<'a> {
 
     /// Threads that nothing is known of, and whether these are all.
     fn unknown(&self) -> (Vec<i32>, bool) {
-        let (mut threads, whole) = subject::threads(self.pid);
+        let (mut threads, whole) = tracee::threads(self.pid);
         threads.retain(|tid| {
             !self.windows.contains_key(tid)
                 && !self.inherited.contains(tid)

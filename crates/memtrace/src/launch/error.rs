@@ -100,11 +100,7 @@ impl LaunchError {
 
 /// Who traces this process.
 fn own_tracer() -> Option<i32> {
-    let status = std::fs::read_to_string("/proc/thread-self/status").ok()?;
-    let tracer = status
-        .lines()
-        .find_map(|line| line.strip_prefix("TracerPid:"))?;
-    tracer.trim().parse().ok().filter(|pid| *pid != 0)
+    procmem::process::Status::of_this_thread().ok()?.tracer()
 }
 
 /// What stands in the way of tracing one's own child, and what helps.

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::architecture;
-use super::ptrace::{self, SyscallInfo};
 use memory_event::Syscall;
+use tracee::SyscallInfo;
 
 /// A call as the kernel numbers it, with arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +50,9 @@ impl Reader {
             #[cfg(target_arch = "x86_64")]
             Self::Registers if !curious => Ok(None),
             #[cfg(target_arch = "x86_64")]
-            Self::Registers => Ok(ptrace::registers(tid)?.map(|registers| asked(&registers))),
+            Self::Registers => Ok(tracee::registers(tid)?.map(|registers| asked(&registers))),
             Self::SyscallInfo => {
-                let info = ptrace::syscall_info(tid)?;
+                let info = tracee::syscall_info(tid)?;
                 if info.op != SyscallInfo::SECCOMP {
                     return Err(io::Error::from_raw_os_error(libc::EIO));
                 }
@@ -75,11 +75,11 @@ impl Reader {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Registers => {
-                let registers = ptrace::registers(tid)?.ok_or_else(unreadable)?;
+                let registers = tracee::registers(tid)?.ok_or_else(unreadable)?;
                 Ok((asked(&registers), result(registers.rax as i64)))
             }
             Self::SyscallInfo => {
-                let info = ptrace::syscall_info(tid)?;
+                let info = tracee::syscall_info(tid)?;
                 let asked = before.filter(|_| info.op == SyscallInfo::EXIT);
                 Ok((asked.ok_or_else(unreadable)?, result(info.data[0] as i64)))
             }
@@ -113,7 +113,7 @@ pub(crate) fn exec_call(before: Option<Asked>) -> Syscall {
 
 /// Whether a stopped thread runs code of another architecture.
 pub(crate) fn is_foreign(tid: i32) -> bool {
-    ptrace::syscall_info(tid).is_ok_and(|info| Some(info.architecture) != architecture::NATIVE)
+    tracee::syscall_info(tid).is_ok_and(|info| Some(info.architecture) != architecture::NATIVE)
 }
 
 /// The kernel's convention: the 4,095 highest values are errors.

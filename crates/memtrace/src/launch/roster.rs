@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::ptrace;
+use super::signals;
 
 /// The processes that are alive, by number.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl Roster {
         let handle = procmem::pidfd_open(pid);
         let mut handles = self.lock();
         if self.given_up() {
-            ptrace::kill_unreaped(pid);
+            signals::kill_unreaped(pid);
         }
         handles.insert(pid, handle?);
         Ok(())

@@ -5,6 +5,8 @@ use std::fs;
 
 use super::reader::Asked;
 
+use procmem::process::Status;
+
 /// What is remembered of a traced thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tracee {
@@ -168,16 +170,10 @@ fn is_thread_of(tid: i32, pid: i32) -> bool {
 
 /// Process and parent of a thread, from `/proc/TID/status`.
 fn family(tid: i32) -> Option<Family> {
-    // Bytes: the first line holds the program's name, which may be any.
-    let status = fs::read(format!("/proc/{tid}/status")).ok()?;
-    let field = |name: &str| -> Option<i32> {
-        let mut lines = status.split(|byte| *byte == b'\n');
-        let value = lines.find_map(|line| line.strip_prefix(name.as_bytes()))?;
-        std::str::from_utf8(value).ok()?.trim().parse().ok()
-    };
+    let status = Status::of(tid).ok()?;
     Some(Family {
-        process: field("Tgid:")?,
-        parent: field("PPid:")?,
+        process: status.number("Tgid")?,
+        parent: status.number("PPid")?,
     })
 }
 

@@ -15,15 +15,15 @@ use super::note::Notes;
 use super::options::{Hooks, Options};
 use super::positions::Positions;
 use super::prepared::Prepared;
-use super::ptrace::{self, Until};
 use super::reader::Reader;
 use super::roster::Roster;
-use super::stop::Stop;
+use super::signals;
 use super::tracees::Tracees;
 use super::{Finished, LaunchError, ObserverCost, Watch};
 use crate::refusal;
 use memory_event::{Ending, Event, Sink, What};
 use procmem::processor_time;
+use tracee::Stop;
 
 pub(super) type Outcome<S> = Result<Finished<S>, LaunchError>;
 
@@ -37,12 +37,12 @@ pub(super) fn run<S: Sink>(
     ready: SyncSender<i32>,
 ) -> Outcome<S> {
     // The host's handlers belong on the host's threads.
-    let mask = ptrace::block_signals();
+    let mask = signals::block_signals();
     let mut child = child::fork(prepared, &mask)?;
     let mut tracees = Tracees::default();
     tracees.insert_first(child.pid);
     if let Err(error) = take_hold(&mut child, &roster, options.hooks.exit.is_some()) {
-        ptrace::kill_unreaped(child.pid);
+        signals::kill_unreaped(child.pid);
         end_all(&roster, &tracees);
         return Err(error);
     }
@@ -86,7 +86,20 @@ pub(super) fn run<S: Sink>(
 
 /// Seizes the child and tells it to go on.
 fn take_hold(child: &mut Newborn, roster: &Roster, exits: bool) -> Result<(), LaunchError> {
-    ptrace::seize(child.pid, exits)
+    let exits = match exits {
+        true => tracee::Options::PTRACE_O_TRACEEXIT,
+        false => tracee::Options::empty(),
+    };
+    // Should the tracer end first, the kernel kills what it traces.
+    let options = exits
+        | tracee::Options::PTRACE_O_TRACESYSGOOD
+        | tracee::Options::PTRACE_O_TRACESECCOMP
+        | tracee::Options::PTRACE_O_TRACEFORK
+        | tracee::Options::PTRACE_O_TRACEVFORK
+        | tracee::Options::PTRACE_O_TRACECLONE
+        | tracee::Options::PTRACE_O_TRACEEXEC
+        | tracee::Options::PTRACE_O_EXITKILL;
+    tracee::seize(child.pid, options)
         .map_err(|source| LaunchError::refused("PTRACE_SEIZE", source))?;
     roster
         .enter(child.pid)
@@ -101,14 +114,32 @@ fn take_hold(child: &mut Newborn, roster: &Roster, exits: bool) -> Result<(), La
 fn end_all(roster: &Roster, tracees: &Tracees) {
     roster.kill_all();
     // A thread that stands still because it is about to end doesn't notice a SIGKILL any more.
-    let go_on = |tid| ptrace::restart(tid, Until::Event, 0);
+    let go_on = |tid| restart(tid, Until::Event, 0);
     tracees.tids().for_each(go_on);
-    while let Ok(Some((tid, status))) = ptrace::wait_any() {
-        if !matches!(Stop::decode(status), Stop::Ended(_)) {
-            ptrace::kill_unreaped(tid);
+    while let Ok(Some((tid, status))) = tracee::wait_any() {
+        if !matches!(Stop::of_wait_status(status), Stop::Ended(_)) {
+            signals::kill_unreaped(tid);
             go_on(tid);
         }
     }
+}
+
+/// How a thread goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// Until the next thing of interest: a watched call, a signal, a birth, its end.
+    Event,
+    /// Until the call that it stands before has come back.
+    CallDone,
+}
+
+/// Lets a stopped thread go on, with a signal or 0 for none.
+pub(crate) fn restart(tid: i32, until: Until, signal: i32) {
+    // It can only fail because the thread was killed, which the next wait will tell.
+    let _ = match until {
+        Until::Event => tracee::cont(tid, signal),
+        Until::CallDone => tracee::syscall(tid, signal),
+    };
 }
 
 struct Tracer<S> {
@@ -156,9 +187,8 @@ impl<S: Sink> Tracer<S> {
             step: "wait for the program",
             source,
         };
-        while let Some((tid, status)) = ptrace::wait_any().map_err(failed)? {
-            let stop = Stop::decode(status);
-            if let Stop::Ended(ending) = stop {
+        while let Some((tid, status)) = tracee::wait_any().map_err(failed)? {
+            if let Some(ending) = Ending::from_wait_status(status) {
                 self.ended(tid, ending);
                 continue;
             }
@@ -167,24 +197,26 @@ impl<S: Sink> Tracer<S> {
                 self.born(birth);
             }
             if self.roster.given_up() {
-                ptrace::kill_unreaped(tid);
+                signals::kill_unreaped(tid);
             }
-            match stop {
-                Stop::Filter => self.before_call(tid),
-                Stop::CallDone => self.after_call(tid),
+            match Stop::of_wait_status(status) {
+                Stop::Seccomp => self.before_call(tid),
+                Stop::Syscall => self.after_call(tid),
                 Stop::Exec => self.executed(tid)?,
                 Stop::Exit => self.leaving(tid),
-                Stop::Group => ptrace::listen(tid),
+                Stop::Group => {
+                    let _ = tracee::listen(tid);
+                }
                 Stop::Signal(signal) => self.go_on(tid, signal),
-                Stop::Birth => {
-                    if let Ok(child) = ptrace::event_message(tid)
+                Stop::NewTask => {
+                    if let Ok(child) = tracee::event_message(tid)
                         && let Some(birth) = self.tracees.announced(tid, child)
                     {
                         self.born(birth);
                     }
                     self.go_on(tid, 0);
                 }
-                Stop::Other | Stop::Ended(_) => self.go_on(tid, 0),
+                _ => self.go_on(tid, 0),
             }
         }
         Ok(())
@@ -195,7 +227,7 @@ impl<S: Sink> Tracer<S> {
             .tracees
             .get_mut(tid)
             .is_some_and(|tracee| tracee.in_call);
-        ptrace::restart(
+        restart(
             tid,
             if in_call {
                 Until::CallDone

@@ -150,19 +150,21 @@ impl Mappings {
 
     /// The mapping that an address lies in.
     pub fn at(&mut self, address: u64) -> Result<Option<Mapping>, MapsError> {
-        let holds = |mapping: &Mapping| mapping.start <= address;
+        let found = self.at_or_above(address)?;
+        Ok(found.filter(|mapping| mapping.start <= address))
+    }
+
+    /// The mapping that an address lies in or, if there is none, the first above it.
+    pub fn at_or_above(&mut self, address: u64) -> Result<Option<Mapping>, MapsError> {
         let found = self.asked(|query| {
             let found = query.at_or_above(address, Kind::Any)?;
             Ok(found.map(|mapping| mapping.to_owned()))
         })?;
         if let Some(found) = found {
-            return Ok(found.filter(holds));
+            return Ok(found);
         }
         let list = self.listed()?;
-        Ok(list
-            .get(from(list, address))
-            .filter(|one| holds(one))
-            .cloned())
+        Ok(list.get(from(list, address)).cloned())
     }
 
     /// The memory at an address or, if there is none, the first above it.
@@ -203,7 +205,8 @@ impl Mappings {
         Ok(None)
     }
 
-    fn listed(&mut self) -> Result<&[Mapping], MapsError> {
+    /// All of them, lowest first; none if nothing is mapped any more.
+    pub fn listed(&mut self) -> Result<&[Mapping], MapsError> {
         let list = match self.list.take() {
             Some(list) => list,
             None => read(self.query.file())?,

@@ -14,8 +14,8 @@ const EXITING: u64 = 0x4;
 pub struct Stat {
     /// The command name, at most 15 bytes for a program; any bytes but a zero may be in it.
     pub comm: Vec<u8>,
-    /// Field 3: one letter.
-    state: u8,
+    /// Field 3: one letter, as [`Status::state`](super::Status::state) has it.
+    pub state: u8,
     /// The parent's number; 0 for one without, or with one outside this pid namespace.
     pub parent: i32,
     /// Field 9.
@@ -36,12 +36,19 @@ pub struct Stat {
     /// Field 28 (start of the stack) and 47 (start of the heap): both are chosen at exec, so
     /// together they tell one program image from the next. All zero without permission.
     pub image: [u64; 2],
+    /// Field 52: how it ended, as a wait status; 0 without permission, and while it runs.
+    pub exit_status: i32,
     /// Fields 45 and 46: from the start to the end of the program's data, in bytes; 0 without
     /// permission.
     pub program_data_bytes: u64,
 }
 
 impl Stat {
+    /// Of a thread of a process; `None` if it isn't there.
+    pub fn of_thread(pid: i32, tid: i32) -> Option<Self> {
+        Self::parse(&std::fs::read(format!("/proc/{pid}/task/{tid}/stat")).ok()?)
+    }
+
     /// Reads one line; `None` when a field is missing or is no number.
     ///
     /// The command name stands in parentheses and may itself hold spaces and parentheses; no
@@ -70,6 +77,7 @@ impl Stat {
         let start_of_stack = figure(28)?;
         let (start_of_data, end_of_data): (u64, u64) = (figure(45)?, figure(46)?);
         let start_of_heap = figure(47)?;
+        let exit_status = field(52)?.parse().ok()?;
         Some(Self {
             comm,
             state,
@@ -82,6 +90,7 @@ impl Stat {
             address_space_bytes,
             rss_pages,
             image: [start_of_stack, start_of_heap],
+            exit_status,
             program_data_bytes: end_of_data.saturating_sub(start_of_data),
         })
     }

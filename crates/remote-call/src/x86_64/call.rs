@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use super::choose::{Subject, choose};
 use super::frame::{Frame, OWN_SIGNALS, State, call_mask};
 use super::gate;
-use super::ptrace::{self, Registers};
 use super::stack::Space;
-use super::status::Status;
-use super::wait::{Stop, next_stop};
+use super::wait::next_stop;
 use super::way_back::WayBack;
 use crate::held::Request;
 use crate::{CallError, Interrupt};
+use procmem::process::Status;
+use tracee::Registers;
+use tracee::Stop;
 
 /// `CallError`, and whether the process can be held on to.
 #[derive(Debug)]
@@ -55,8 +56,11 @@ pub(super) fn call(
     }
     let mappings = subject.mappings;
     let address = request.function;
-    if !mappings.at(address).is_some_and(|map| map.is_code()) {
-        let status = Status::of_thread(pid, subject.any_tid);
+    if !mappings
+        .at(address)
+        .is_some_and(|map| map.permissions.execute)
+    {
+        let status = Status::of_thread(pid, subject.any_tid).ok();
         return Err(match status.is_none_or(|status| status.has_ended()) {
             true => gone(),
             false => CallError::NotCode { pid, address },
@@ -66,7 +70,7 @@ pub(super) fn call(
     let known = way_back.filter(|way_back| way_back.is_there(subject.memory, mappings));
     let found = match known {
         Some(known) => known,
-        None => WayBack::find(subject.memory, mappings.all())
+        None => WayBack::find(subject.memory, &mappings.all())
             .map_err(|missing| CallError::NoWayBack { pid, missing })?,
     };
     *way_back = Some(found);
@@ -80,8 +84,8 @@ pub(super) fn call(
     let failed = |step| move |source| failure(pid, tid, step, source);
     let state = State {
         registers,
-        vectors: ptrace::vectors(tid).map_err(failed("read the vector registers"))?,
-        signal_mask: ptrace::signal_mask(tid).map_err(failed("read the signal mask"))?,
+        vectors: tracee::xstate(tid).map_err(failed("read the vector registers"))?,
+        signal_mask: tracee::signal_mask(tid).map_err(failed("read the signal mask"))?,
     };
     let signal = gate::signal(pid, tid, &state);
     let frame = Frame::new(&state, &found, address, &request.arguments, signal);
@@ -111,7 +115,7 @@ impl Caller<'_> {
             error,
             is_under_way: true,
         };
-        let set = ptrace::set_registers(self.tid, &self.frame.registers);
+        let set = tracee::set_registers(self.tid, &self.frame.registers);
         set.map_err(self.failed("set the registers"))?;
         // From here on the frame undoes everything.
         let outcome = self.begin(patience).map_err(under_way)?;
@@ -122,13 +126,13 @@ impl Caller<'_> {
     /// Until the thread is about to run `rt_sigreturn`, having been asked to stop there.
     fn begin(&self, patience: Duration) -> Result<Result<u64, CallError>, CallError> {
         let mask = call_mask(self.state.signal_mask);
-        ptrace::set_signal_mask(self.tid, mask).map_err(self.failed("set the signal mask"))?;
+        tracee::set_signal_mask(self.tid, mask).map_err(self.failed("set the signal mask"))?;
         let waits_at_gate = |signal: &i32| gate::raise(self.subject.pid, self.tid, *signal).is_ok();
         let gate = self.frame.gate.filter(waits_at_gate);
         let go_on = match gate {
-            Some(_) => ptrace::go_on,
+            Some(_) => tracee::cont,
             // Then the end is known by its system call, and all that come before are stops, too.
-            None => ptrace::go_on_to_call,
+            None => tracee::syscall,
         };
         let deadline = Instant::now() + patience;
         let mut signal = 0;
@@ -145,7 +149,7 @@ impl Caller<'_> {
                         waited: patience,
                     });
                 }
-                Some(Stop::Call) => {
+                Some(Stop::Syscall) => {
                     let registers = self.registers()?;
                     if self.is_end(&registers) {
                         let value = self.value();
@@ -170,9 +174,9 @@ impl Caller<'_> {
                     }
                     signal = arrived;
                 }
+                Some(Stop::Ended(_)) => return Err(self.gone()),
                 // SIGSTOP or SIGCONT came. It takes effect when the process is let go.
-                Some(Stop::Interrupted | Stop::Group) => {}
-                Some(Stop::Ended) => return Err(self.gone()),
+                Some(_) => {}
             }
         }
     }
@@ -207,21 +211,21 @@ impl Caller<'_> {
         registers.rip = self.way_back.restore.address;
         registers.rsp = self.frame.stack_pointer;
         registers.orig_rax = call;
-        let set = ptrace::set_registers(self.tid, &registers);
+        let set = tracee::set_registers(self.tid, &registers);
         set.map_err(self.failed("set the registers"))?;
         let deadline = Instant::now() + MOMENT;
         let mut signal = 0;
         loop {
-            let asked = ptrace::interrupt(self.tid);
-            let gone_on = asked.and_then(|()| ptrace::go_on(self.tid, signal));
+            let asked = tracee::interrupt(self.tid);
+            let gone_on = asked.and_then(|()| tracee::cont(self.tid, signal));
             gone_on.map_err(self.failed("end the call"))?;
             signal = 0;
             // What takes microseconds isn't given up.
             match self.next_stop(deadline, &Interrupt::default())? {
                 Some(Stop::Interrupted | Stop::Group) => return Ok(()),
                 Some(Stop::Signal(arrived)) => signal = arrived,
-                Some(Stop::Call) => {}
-                Some(Stop::Ended) => return Err(self.gone()),
+                Some(Stop::Ended(_)) => return Err(self.gone()),
+                Some(_) => {}
                 None => {
                     return Err(CallError::TimedOut {
                         tid: self.tid,
@@ -236,18 +240,18 @@ impl Caller<'_> {
     /// is still needed.
     fn put_back(&self) -> Result<(), CallError> {
         let (tid, state) = (self.tid, self.state);
-        let mask = ptrace::set_signal_mask(tid, state.signal_mask);
+        let mask = tracee::set_signal_mask(tid, state.signal_mask);
         mask.map_err(self.failed("restore the signal mask"))?;
-        let vectors = ptrace::set_vectors(tid, &state.vectors);
+        let vectors = tracee::set_xstate(tid, &state.vectors);
         vectors.map_err(self.failed("restore the vector registers"))?;
-        let registers = ptrace::set_registers(tid, &state.registers);
+        let registers = tracee::set_registers(tid, &state.registers);
         registers.map_err(self.failed("restore the registers"))
     }
 
     /// Whether a signal comes from what the function did: from the processor or the kernel, or
     /// from abort(3).
     fn is_crash(&self, signal: i32) -> Result<bool, CallError> {
-        let origin = ptrace::origin(self.tid).map_err(self.failed("ask for the signal"))?;
+        let origin = tracee::signal_origin(self.tid).map_err(self.failed("ask for the signal"))?;
         let is_abort = signal == libc::SIGABRT
             && origin.code == libc::SI_TKILL
             && origin.pid == self.subject.pid;
@@ -255,7 +259,7 @@ impl Caller<'_> {
     }
 
     fn registers(&self) -> Result<Registers, CallError> {
-        let registers = ptrace::registers(self.tid).map_err(self.failed("read the registers"))?;
+        let registers = tracee::registers(self.tid).map_err(self.failed("read the registers"))?;
         registers.ok_or_else(|| self.gone())
     }
 

@@ -4,10 +4,12 @@ use std::fs::File;
 
 use super::frame::Restart;
 use super::maps::Mappings;
-use super::ptrace::{self, Registers};
 use super::stack::Space;
-use super::status::Status;
+use procmem::process::Status;
+
+use super::status::{has_seccomp, has_shadow_stack};
 use crate::{CallError, Options, Unfit};
+use tracee::Registers;
 
 /// What a call needs to know of a process.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ pub(super) fn choose(subject: &Subject, space: &Space) -> Result<(i32, Registers
     let mut reasons = Vec::new();
     let mut candidates = Vec::with_capacity(subject.tids.len());
     for &tid in subject.tids {
-        match ptrace::registers(tid).ok().flatten() {
+        match tracee::registers(tid).ok().flatten() {
             Some(registers) => candidates.push((tid, registers)),
             None => reasons.push((tid, Unfit::Ended)),
         }
@@ -46,11 +48,11 @@ pub(super) fn choose(subject: &Subject, space: &Space) -> Result<(i32, Registers
 }
 
 fn fitness(subject: &Subject, space: &Space, tid: i32, registers: &Registers) -> Result<(), Unfit> {
-    let status = Status::of_thread(subject.pid, tid).ok_or(Unfit::Ended)?;
-    if status.has_shadow_stack() {
+    let status = Status::of_thread(subject.pid, tid).map_err(|_| Unfit::Ended)?;
+    if has_shadow_stack(&status) {
         return Err(Unfit::ShadowStack);
     }
-    if status.has_seccomp() && !subject.options.allow_seccomp {
+    if has_seccomp(&status) && !subject.options.allow_seccomp {
         return Err(Unfit::Seccomp);
     }
     space.check_stack(tid, registers)?;

@@ -11,8 +11,8 @@
 //! sigreturn(2)
 
 use super::gate;
-use super::ptrace::Registers;
 use super::way_back::WayBack;
+use tracee::Registers;
 
 /// What lies right below the stack pointer belongs to the function that was interrupted.
 const RED_ZONE_BYTES: u64 = 128;

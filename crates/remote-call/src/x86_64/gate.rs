@@ -16,7 +16,9 @@
 use std::io;
 
 use super::frame::{Restart, State};
-use super::status::Status;
+use procmem::process::Status;
+
+use super::status::signals_in_use;
 
 /// Signals that do nothing unless a program wants them.
 const QUIET: [i32; 2] = [libc::SIGURG, libc::SIGWINCH];
@@ -28,8 +30,8 @@ pub(super) fn signal(pid: i32, tid: i32, state: &State) -> Option<i32> {
     if Restart::of(&state.registers) == Restart::Remembered {
         return None;
     }
-    let status = Status::of_thread(pid, tid)?;
-    let used = status.signals_in_use()? | state.signal_mask;
+    let status = Status::of_thread(pid, tid).ok()?;
+    let used = signals_in_use(&status)? | state.signal_mask;
     QUIET.into_iter().find(|signal| used & bit(*signal) == 0)
 }
 

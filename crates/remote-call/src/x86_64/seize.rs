@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::wait::{Stop, next_stop};
-use super::{ptrace, status};
+use procmem::process::Status;
+use tracee::Stop;
+
+use super::status;
+use super::wait::next_stop;
 use crate::{Error, Interrupt};
 
 /// Becomes the tracer of all threads of a process and waits until each stands still, in a
@@ -32,7 +35,7 @@ pub(super) fn all(
     };
     loop {
         let mut asked = Vec::new();
-        let (threads, whole) = status::threads(pid);
+        let (threads, whole) = tracee::threads(pid);
         let mut unsettled = !whole;
         for tid in threads {
             if standing.contains(&tid) {
@@ -72,14 +75,14 @@ enum Taken {
 }
 
 fn take(pid: i32, tid: i32) -> Result<Taken, Error> {
-    let asked = match ptrace::seize(tid) {
-        Ok(()) => ptrace::interrupt(tid),
-        Err(error) => match status::Status::of_thread(pid, tid) {
+    let asked = match tracee::seize(tid, tracee::Options::PTRACE_O_TRACESYSGOOD) {
+        Ok(()) => tracee::interrupt(tid),
+        Err(error) => match Status::of_thread(pid, tid).ok() {
             None => return Ok(Taken::Ending),
             Some(status) if status.has_ended() => return Ok(Taken::Ended),
             Some(_) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(Taken::Ending),
             // A thread that executes a program takes over the number of the first.
-            Some(_) if status::is_traced_by_us(pid, tid) => ptrace::interrupt(tid),
+            Some(_) if tracee::is_traced_here(tid) => tracee::interrupt(tid),
             Some(_) => return Err(status::refused(pid, tid, error)),
         },
     };
@@ -106,14 +109,14 @@ impl Wait<'_> {
             let stop = stop.map_err(|source| step(tid, "wait for a stop", source))?;
             match stop {
                 Some(Stop::Interrupted) => return Ok(true),
-                Some(Stop::Ended) => return Ok(false),
+                Some(Stop::Ended(_)) => return Ok(false),
                 Some(Stop::Group) => return Err(Error::Stopped { pid: self.pid }),
                 None => return Err(self.in_vain(tid)),
                 // It was about to get that signal when it was asked to stop, and gets it: a
                 // handler's frame is made, and it stops before the handler's first instruction.
                 // Any stop makes the kernel forget an earlier request for one.
                 Some(Stop::Signal(signal)) => go_on(tid, signal)?,
-                Some(Stop::Call) => go_on(tid, 0)?,
+                Some(_) => go_on(tid, 0)?,
             }
         }
     }
@@ -123,7 +126,7 @@ impl Wait<'_> {
         if self.interrupt.is_asked() {
             return Error::Interrupted { pid };
         }
-        let state = status::Status::of_thread(pid, tid).map_or('?', |status| status.state());
+        let state = Status::of_thread(pid, tid).map_or('?', |status| status.state());
         Error::Restless {
             pid,
             tid,
@@ -134,7 +137,7 @@ impl Wait<'_> {
 }
 
 fn go_on(tid: i32, signal: i32) -> Result<(), Error> {
-    let outcome = ptrace::interrupt(tid).and_then(|()| ptrace::go_on(tid, signal));
+    let outcome = tracee::interrupt(tid).and_then(|()| tracee::cont(tid, signal));
     match outcome {
         // Killed; its end is what comes next.
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),

@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use super::maps::{Mapping, Mappings};
-use super::ptrace::{self, Registers};
+use procmem::address_space::Mapping;
+
+use super::maps::{Mappings, is_data};
 use crate::Unfit;
+use tracee::Registers;
 
 /// A call wants that much of a stack: the frame takes 4 KiB, 12 with AMX.
 const ROOM_BYTES: u64 = 64 << 10;
@@ -35,23 +37,23 @@ impl Space<'_> {
     pub(super) fn check_stack(&self, tid: i32, registers: &Registers) -> Result<(), Unfit> {
         let pointer = registers.rsp;
         let mapping = self.mappings.at(pointer).ok_or(Unfit::UnknownStack)?;
-        if !mapping.is_data() {
+        if !is_data(&mapping) {
             return Err(Unfit::UnknownStack);
         }
         let bottom = pointer.saturating_sub(ROOM_BYTES);
-        let has_room = if mapping.is_main_stack && tid == self.pid {
-            bottom >= mapping.range.start || self.can_grow(&mapping, bottom)
+        let has_room = if mapping.is_stack() && tid == self.pid {
+            bottom >= mapping.start || self.can_grow(&mapping, bottom)
         } else {
             // glibc and musl put a thread's control block, which `fs` points to and whose first
             // word is its own address, on top of its stack.
             let block = registers.fs_base;
-            let is_librarys = mapping.range.contains(&block)
+            let is_librarys = (mapping.start..mapping.end).contains(&block)
                 && pointer < block
                 && self.word(block) == Some(block);
             if !is_librarys {
                 return Err(Unfit::UnknownStack);
             }
-            bottom >= mapping.range.start && !self.has_guard(bottom, pointer)
+            bottom >= mapping.start && !self.has_guard(bottom, pointer)
         };
         has_room.then_some(()).ok_or(Unfit::SmallStack)
     }
@@ -70,7 +72,8 @@ impl Space<'_> {
         let next = self
             .mappings
             .at_or_above(bottom_page.saturating_sub(GAP_BYTES));
-        stack.range.end - bottom_page <= limit && next.is_none_or(|next| next.range == stack.range)
+        stack.end - bottom_page <= limit
+            && next.is_none_or(|next| (next.start, next.end) == (stack.start, stack.end))
     }
 
     /// Guard pages that are no mappings of their own (`MADV_GUARD_INSTALL`, Linux 6.13, used by
@@ -95,7 +98,7 @@ impl Space<'_> {
     /// `linux/rseq.h`; `kernel/rseq.c` (`rseq_signal_deliver`)
     pub(super) fn is_in_sequence(&self, tid: i32, instruction: u64) -> bool {
         // Linux before 5.13 doesn't tell.
-        let Ok(Some(area)) = ptrace::restartable_sequences(tid) else {
+        let Ok(Some(area)) = tracee::rseq_address(tid) else {
             return false;
         };
         let Some(sequence) = self.word(area + 8).filter(|&sequence| sequence != 0) else {

@@ -3,23 +3,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::ptrace;
-use crate::Interrupt;
+use tracee::Stop;
 
-/// What has become of a thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// It was asked to stop, or SIGCONT let its process go on.
-    Interrupted,
-    /// The whole process was stopped, by SIGSTOP or the like.
-    Group,
-    /// It is before or behind a system call.
-    Call,
-    /// It is about to get this signal.
-    Signal(i32),
-    /// It has ended or is about to. That report is left to whoever else waits for it.
-    Ended,
-}
+use crate::Interrupt;
 
 /// In how many looks the thread's stop is expected; in between others may run.
 const LOOKS: usize = 200;
@@ -55,53 +41,24 @@ pub(super) fn next_stop(
     }
 }
 
+/// A thread that has ended or is about to is told as [`Stop::Ended`]; that report is left to whoever
+/// else waits for it.
 fn look(tid: i32) -> io::Result<Option<Stop>> {
-    let peek = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
-    let seen = match ptrace::report(tid, peek) {
+    const ENDED: Stop = Stop::Ended(0);
+    let peek = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::WNOHANG;
+    let seen = match tracee::report(tid, peek) {
         Ok(seen) => seen,
         // Another thread executed a program, so that this one is no more.
-        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(Some(Stop::Ended)),
-        Err(error) if error.raw_os_error() == Some(libc::EINTR) => None,
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(Some(ENDED)),
         Err(error) => return Err(error),
     };
     match seen {
         None => Ok(None),
         Some((libc::CLD_TRAPPED | libc::CLD_STOPPED, _)) => {
             // SIGKILL may have ended the stop meanwhile; then there is nothing to be taken.
-            let taken = ptrace::report(tid, libc::WSTOPPED);
-            Ok(taken?.map(|(_, status)| decode(status)))
+            let taken = tracee::report(tid, libc::WSTOPPED | libc::WNOHANG);
+            Ok(taken?.map(|(_, status)| Stop::of_waitid(status)))
         }
-        Some(_) => Ok(Some(Stop::Ended)),
-    }
-}
-
-/// `si_status` of a stop: `signal | event << 8`, and bit 7 for a system call.
-///
-/// # References
-///
-/// ptrace(2), “Stopped states”
-fn decode(status: i32) -> Stop {
-    const CALL: i32 = libc::SIGTRAP | 0x80;
-    let (signal, event) = (status & 0xff, status >> 8);
-    match (signal, event) {
-        (CALL, 0) => Stop::Call,
-        (signal, 0) => Stop::Signal(signal),
-        (libc::SIGTRAP, _) => Stop::Interrupted,
-        _ => Stop::Group,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kinds_of_stops() {
-        assert_eq!(decode(0x85), Stop::Call);
-        assert_eq!(decode(11), Stop::Signal(11));
-        assert_eq!(decode(64), Stop::Signal(64), "a real-time signal");
-        assert_eq!(decode(128 << 8 | 5), Stop::Interrupted);
-        assert_eq!(decode(128 << 8 | 19), Stop::Group);
-        assert_eq!(decode(128 << 8 | 20), Stop::Group);
+        Some(_) => Ok(Some(ENDED)),
     }
 }

@@ -12,8 +12,10 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use super::maps::{Mapping, Mappings};
-use super::ptrace::Registers;
+use procmem::address_space::Mapping;
+
+use super::maps::{Mappings, is_c_library, is_program};
+use tracee::Registers;
 
 /// `mov $15, %rax; syscall`, in both encodings of the first.
 const RESTORES: [&[u8]; 2] = [
@@ -83,8 +85,8 @@ impl WayBack {
     ///
     /// What is missing.
     pub(super) fn find(memory: &File, mappings: &[Mapping]) -> Result<Self, &'static str> {
-        let mut code: Vec<_> = mappings.iter().filter(|map| map.is_program()).collect();
-        code.sort_by_key(|map| !map.is_c_library);
+        let mut code: Vec<_> = mappings.iter().filter(|map| is_program(map)).collect();
+        code.sort_by_key(|map| !is_c_library(map));
         let find_in_all = |kind| {
             let mut code = code.iter();
             code.find_map(|map| find(memory, map, kind))
@@ -100,7 +102,7 @@ impl WayBack {
     /// Whether it still is where it was found.
     pub(super) fn is_there(&self, memory: &File, mappings: &Mappings) -> bool {
         let code = |address| {
-            let program = mappings.at(address).is_some_and(|map| map.is_program());
+            let program = mappings.at(address).is_some_and(|map| is_program(&map));
             let mut code = [0; CODE_BYTES];
             let read = program && memory.read_exact_at(&mut code, address).is_ok();
             read.then_some(code)
@@ -121,9 +123,9 @@ enum Kind {
 /// The first such piece of code in a mapping, and its bytes.
 fn find(memory: &File, mapping: &Mapping, kind: Kind) -> Option<(u64, [u8; CODE_BYTES])> {
     let mut piece = vec![0; PIECE_BYTES as usize];
-    let mut start = mapping.range.start;
-    while start + CODE_BYTES as u64 <= mapping.range.end {
-        let length = PIECE_BYTES.min(mapping.range.end - start);
+    let mut start = mapping.start;
+    while start + CODE_BYTES as u64 <= mapping.end {
+        let length = PIECE_BYTES.min(mapping.end - start);
         let piece = &mut piece[..length as usize];
         memory.read_exact_at(piece, start).ok()?;
         let found = piece.windows(CODE_BYTES).position(|code| match kind {
@@ -236,7 +238,7 @@ mod tests {
     fn this_process_has_both() {
         let mappings = Mappings::open(std::process::id() as i32).unwrap();
         let memory = File::open("/proc/self/mem").unwrap();
-        let found = WayBack::find(&memory, mappings.all()).unwrap();
+        let found = WayBack::find(&memory, &mappings.all()).unwrap();
         assert!(found.is_there(&memory, &mappings), "{found:x?}");
         let mut elsewhere = found;
         elsewhere.store.address += 1;
@@ -247,7 +249,9 @@ mod tests {
     fn found_wherever_it_lies() {
         use std::io::{Seek, Write};
         let line = format!("0-{:x} r-xp 0 00:00 1 /a", 2 * PIECE_BYTES);
-        let mapping = super::super::maps::parse(line.as_bytes()).unwrap();
+        let mapping = procmem::address_space::parse_line(line.as_bytes())
+            .unwrap()
+            .to_owned();
         let last = 2 * PIECE_BYTES - CODE_BYTES as u64;
         for offset in [0, 5, PIECE_BYTES - 1, PIECE_BYTES, last] {
             let mut bytes = vec![0x90; 2 * PIECE_BYTES as usize];

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{Stage, Tracer};
+use super::{Until, restart};
 use crate::launch::Stopped;
-use crate::launch::ptrace::{self, Until};
 use crate::launch::reader::Asked;
 use memory_event::{Call, Refusal, Sink, Syscall, What};
 
@@ -24,7 +24,7 @@ impl<S: Sink> Tracer<S> {
                 self.tell(pid, tid, read);
             }
         }
-        ptrace::restart(tid, Until::CallDone, 0);
+        restart(tid, Until::CallDone, 0);
     }
 
     pub(super) fn after_call(&mut self, tid: i32) {
@@ -45,7 +45,7 @@ impl<S: Sink> Tracer<S> {
                 (Err(_), _) => self.lost_events += 1,
             }
         }
-        ptrace::restart(tid, Until::Event, 0);
+        restart(tid, Until::Event, 0);
     }
 
     fn returned(&mut self, pid: i32, tid: i32, asked: Asked, result: Result<u64, i32>) {

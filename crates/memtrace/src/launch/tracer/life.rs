@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use super::{Stage, Tracer};
-use crate::launch::ptrace::{self, Until};
+use super::{Until, restart};
 use crate::launch::tracees::Birth;
 use crate::launch::{LaunchError, Stopped, reader};
 use memory_event::{Ending, Memory, Sink, What};
 
 impl<S: Sink> Tracer<S> {
     pub(super) fn executed(&mut self, pid: i32) -> Result<(), LaunchError> {
-        let former_tid = ptrace::event_message(pid).unwrap_or(pid);
+        let former_tid = tracee::event_message(pid).unwrap_or(pid);
         let tracee = self.tracees.executed(pid, former_tid);
         tracee.in_call = false;
         tracee.entering = self.hooks.exec.is_some();
@@ -61,7 +61,7 @@ impl<S: Sink> Tracer<S> {
         if let Some(memory) = Memory::of(pid) {
             self.tell(pid, pid, What::Memory(memory));
         }
-        ptrace::restart(pid, until, 0);
+        restart(pid, until, 0);
         Ok(())
     }
 
@@ -72,7 +72,7 @@ impl<S: Sink> Tracer<S> {
             hook(Stopped { pid, tid: pid });
         }
         self.hook_time += since.elapsed();
-        ptrace::restart(pid, Until::Event, 0);
+        restart(pid, Until::Event, 0);
     }
 
     /// A thread is about to end.
@@ -91,7 +91,7 @@ impl<S: Sink> Tracer<S> {
             hook(Stopped { pid, tid });
             self.hook_time += since.elapsed();
         }
-        ptrace::restart(tid, Until::Event, 0);
+        restart(tid, Until::Event, 0);
     }
 
     pub(super) fn born(&mut self, birth: Birth) {

@@ -1,12 +1,14 @@
 //! Where everything is in a frame.
 
 use super::*;
-use crate::x86_64::{maps, ptrace};
+use crate::x86_64::maps;
 
 const SIZE: usize = 832;
 
+#[allow(unsafe_code, reason = "libc gives these registers no default")]
 fn state() -> State {
-    let mut registers = ptrace::none();
+    // SAFETY: made of integers.
+    let mut registers: Registers = unsafe { std::mem::zeroed() };
     registers.rsp = 0x7fff_0000_1238;
     registers.rip = 0x40_1000;
     registers.orig_rax = u64::MAX;
@@ -23,7 +25,9 @@ fn state() -> State {
 
 fn way_back() -> WayBack {
     let memory = std::fs::File::open("/proc/self/mem").unwrap();
-    let mappings = maps::of(std::process::id() as i32).unwrap();
+    let mappings = maps::Mappings::open(std::process::id() as i32)
+        .unwrap()
+        .all();
     WayBack::find(&memory, &mappings).unwrap()
 }
 

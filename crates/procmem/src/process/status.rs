@@ -1,0 +1,121 @@
+//! `/proc/PID/status`: what the kernel tells of a process or a thread, a field a line.
+
+use std::fs;
+use std::io;
+use std::str::FromStr;
+
+use crate::snapshot::fields;
+
+/// The fields of one process or thread at one moment.
+///
+/// # References
+/// proc_pid_status(5); `fs/proc/array.c` (`proc_pid_status`)
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status(Vec<u8>);
+
+impl Status {
+    /// Of a process, or of any thread by its number.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn of(tid: i32) -> io::Result<Self> {
+        fs::read(format!("/proc/{tid}/status")).map(Self)
+    }
+
+    /// Of a thread of this process.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn of_thread(pid: i32, tid: i32) -> io::Result<Self> {
+        fs::read(format!("/proc/{pid}/task/{tid}/status")).map(Self)
+    }
+
+    /// Of the calling thread.
+    ///
+    /// # Errors
+    /// Where `/proc` isn't mounted.
+    pub fn of_this_thread() -> io::Result<Self> {
+        fs::read("/proc/thread-self/status").map(Self)
+    }
+
+    /// What was read of such a file.
+    pub fn parse(content: impl Into<Vec<u8>>) -> Self {
+        Self(content.into())
+    }
+
+    /// The value of a field, such as `Name`; `None` if there is no such line.
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        // Bytes: the first line holds the program's name, which may be any but a line's end.
+        let mut lines = self.0.split(|byte| *byte == b'\n');
+        let value = lines.find_map(|line| {
+            let value = line.strip_prefix(name.as_bytes())?;
+            value.strip_prefix(b":")
+        });
+        value.map(<[u8]>::trim_ascii)
+    }
+
+    /// The first number of a field.
+    pub fn number<T: FromStr>(&self, name: &str) -> Option<T> {
+        let mut words = self.field(name)?.split(u8::is_ascii_whitespace);
+        std::str::from_utf8(words.next()?).ok()?.parse().ok()
+    }
+
+    /// The bytes of a field that the kernel states in kB.
+    pub fn bytes(&self, name: &str) -> Option<u64> {
+        fields::bytes(&self.0, format!("{name}:").as_bytes())
+    }
+
+    /// The signals of a field such as `SigCgt`: bit n−1 for signal n.
+    pub fn signals(&self, name: &str) -> Option<u64> {
+        u64::from_str_radix(std::str::from_utf8(self.field(name)?).ok()?, 16).ok()
+    }
+
+    /// `R`, `S`, `D`, `T`, `t`, `Z`, `X` …; `?` if that isn't told.
+    pub fn state(&self) -> char {
+        let first = self.field("State").and_then(<[u8]>::first);
+        first.map_or('?', |&state| state.into())
+    }
+
+    /// Whether it is a zombie or dead.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state(), 'Z' | 'X' | 'x')
+    }
+
+    /// The thread that traces it; `None` for none, or none that is visible here.
+    pub fn tracer(&self) -> Option<i32> {
+        self.number("TracerPid").filter(|&tracer| tracer != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_any_kind() {
+        let status = Status::parse(
+            "Name:\ta: b\nState:\tT (stopped)\nTgid:\t12\nTracerPid:\t0\nUid:\t7\t8\t9\t10\n\
+             VmRSS:\t      12 kB\nSigCgt:\t0000000180000101\n",
+        );
+        assert_eq!(status.field("Name"), Some(&b"a: b"[..]));
+        assert_eq!((status.state(), status.has_ended()), ('T', false));
+        assert_eq!(status.number("Tgid"), Some(12));
+        assert_eq!(status.number::<u32>("Uid"), Some(7));
+        assert_eq!(status.tracer(), None);
+        assert_eq!(status.bytes("VmRSS"), Some(12 * 1024));
+        assert_eq!(status.signals("SigCgt"), Some(0x1_8000_0101));
+        assert_eq!(status.field("Nam"), None);
+        assert_eq!(status.number::<i32>("Name"), None);
+    }
+
+    #[test]
+    fn this_thread() {
+        let here = Status::of_this_thread().unwrap();
+        assert_eq!(here.number("Tgid"), Some(std::process::id()));
+        let pid = std::process::id() as i32;
+        assert_eq!(Status::of(pid).unwrap().number("Pid"), Some(pid));
+        assert!(Status::of_thread(pid, pid).is_ok());
+        assert!(Status::of(i32::MAX).is_err());
+        assert_eq!(Status::parse("").state(), '?');
+    }
+}
