@@ -13,7 +13,7 @@ use benches::figure::Figure;
 use benches::launched::{self, LAUNCH, STACKS};
 use benches::processors::OneProcessor;
 use benches::{Bench, Mode, program, role};
-use human_text::units::thousands;
+use human_text::thousands;
 use serde_json::Value;
 
 const MOST_BYTES: u64 = 48 << 20;

@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 use benches::launched::{self, LAUNCH};
 use benches::processors::OneProcessor;
 use benches::{Bench, Contest, Limits, Mode, program, role};
-use heap_growth::tally::Tally;
+use heap_growth::Tally;
 use memtrace::launch::Launch;
 use memtrace::target::{Stream, Target};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use human_text::units::Bytes;
+use human_text::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -9,7 +9,7 @@ use anyhow::Context;
 use heap_growth::Story;
 use heap_meter::report;
 use heap_meter::trace::{Observer, Source, Trace};
-use memtrace::launch::Options;
+use memtrace::launch::LaunchOptions;
 use memtrace::target::Target;
 use proc_unwind::Stacks;
 
@@ -21,7 +21,7 @@ use crate::role;
 /// # Errors
 ///
 /// When the command can't be launched, or not followed to its end.
-pub fn tell(command: &[OsString], options: Options) -> anyhow::Result<ExitCode> {
+pub fn tell(command: &[OsString], options: LaunchOptions) -> anyhow::Result<ExitCode> {
     let (program, arguments) = command.split_first().context("expected a command")?;
     let target = role::not_inherited(Target::new(program).args(arguments));
     let finished = options.start(&target, Story::default())?.wait()?;
@@ -42,7 +42,7 @@ pub const STACKS: &str = "launch, with stacks";
 pub fn main(name: &str, bench: fn() -> anyhow::Result<ExitCode>) -> ExitCode {
     let done = match role::taken() {
         Some((role, command)) if role == STACKS => tell(&command, with_stacks()),
-        Some((_, command)) => tell(&command, Options::new()),
+        Some((_, command)) => tell(&command, LaunchOptions::new()),
         None => bench(),
     };
     done.unwrap_or_else(|error| {
@@ -52,11 +52,11 @@ pub fn main(name: &str, bench: fn() -> anyhow::Result<ExitCode>) -> ExitCode {
 }
 
 /// Options that have the stack told at every growth, as `--stacks` does.
-pub fn with_stacks() -> Options {
+pub fn with_stacks() -> LaunchOptions {
     // The hooks are all called on the tracing thread, so nobody ever waits.
     let stacks = Arc::new(Mutex::new(Stacks::new()));
     let forgetting = Arc::clone(&stacks);
-    Options::new()
+    LaunchOptions::new()
         .at_growth(move |stopped, _| {
             let mut stacks = stacks.lock().unwrap_or_else(PoisonError::into_inner);
             stacks.of(stopped.pid, stopped.tid)

@@ -10,7 +10,7 @@ use clap::Parser;
 use comfy_table::{Cell, CellAlignment, Table};
 use heap_meter::environment::Environment;
 use heap_meter::statistics::quantile;
-use human_text::units::Seconds;
+use human_text::Seconds;
 use serde::Serialize;
 
 use crate::figure::Figure;

@@ -4,7 +4,7 @@ use crate::arm::{CONTROL, HOLE, SHARED};
 use heap_diagnosis::{Finding, Severity};
 use heap_meter::experiment::{ArmResults, Metric, Results, Run, Unit, metrics};
 use heap_meter::statistics::median;
-use human_text::units::{Bytes, Seconds, thousands};
+use human_text::{Bytes, Seconds, thousands};
 
 /// Peaks that differ by less are called equal.
 const EQUAL_WITHIN: f64 = 0.02;

@@ -1,7 +1,7 @@
 //! `locations`: its contract, and what it shows.
 
 use crate::common::{bundle, compared, glibc_version, json, needs_as_often_to_grow, runs, skipped};
-use heap_growth::tally::Tally;
+use heap_growth::Tally;
 use memory_event::{Call, Event, Syscall, What};
 use memtrace::launch::Launch;
 use memtrace::target::{Stream, Target};

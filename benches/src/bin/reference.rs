@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use benches::{Limits, surroundings};
 use clap::Parser;
-use human_text::units::{Bytes, Seconds};
+use human_text::{Bytes, Seconds};
 use serde_json::{Value, json};
 
 /// Gathers the results of `cargo bench -p benches` into a directory

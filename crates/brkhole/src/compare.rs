@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use heap_growth::growth::Layout;
+use heap_growth::MemoryLayout;
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{
     Arm, Condition, Experiment, ExperimentError, Progress, Results, Stop, Store, StoreError,
@@ -132,7 +132,7 @@ fn punched() -> Condition {
 
 fn write(
     results: &Results,
-    maps: Option<&[(String, Layout)]>,
+    maps: Option<&[(String, MemoryLayout)]>,
     arguments: &CompareArguments,
 ) -> anyhow::Result<()> {
     let text = match (arguments.output.format, maps) {

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use heap_growth::growth::Growth;
-use memtrace::launch::Options;
+use heap_growth::Growth;
+use memtrace::launch::LaunchOptions;
 
 /// What became of the holes of a run.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +23,7 @@ struct Seen {
 
 impl Holes {
     /// Has a hole punched at every exec of the run.
-    pub(crate) fn punched_by(&self, options: Options) -> Options {
+    pub(crate) fn punched_by(&self, options: LaunchOptions) -> LaunchOptions {
         let seen = Arc::clone(&self.seen);
         options.at_exec(move |stopped| {
             let outcome = brk_hole::remote::punch(stopped.tid);

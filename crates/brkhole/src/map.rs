@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use heap_growth::growth::{Growth, Layout};
+use heap_growth::{Growth, MemoryLayout};
 use heap_meter::report::chart::{Panel, address_map};
 
 use crate::output;
@@ -21,7 +21,11 @@ pub(crate) fn of_run(path: &Path, growth: &Growth, what: &str) -> anyhow::Result
 }
 
 /// Draws arms one above the other; those in which nothing grew are left out.
-pub(crate) fn of_arms(path: &Path, arms: &[(String, Layout)], what: &str) -> anyhow::Result<()> {
+pub(crate) fn of_arms(
+    path: &Path,
+    arms: &[(String, MemoryLayout)],
+    what: &str,
+) -> anyhow::Result<()> {
     let panels: Vec<_> = arms
         .iter()
         .map(|(name, layout)| Panel { name, layout })

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use memtrace::launch::Options;
+use memtrace::launch::LaunchOptions;
 use proc_unwind::Stacks;
 
 /// The unwinder of a run. Its hooks are all called on the tracing thread, so nobody ever waits.
@@ -24,7 +24,7 @@ impl Who {
 
     /// Has the stack unwound at every growth of the run. [`forget`](Self::forget) is to be called
     /// when a process has another program, or ends.
-    pub(crate) fn asked_by(&self, options: Options) -> Options {
+    pub(crate) fn asked_by(&self, options: LaunchOptions) -> LaunchOptions {
         let at_growth = self.clone();
         options.at_growth(move |stopped, _| at_growth.lock().of(stopped.pid, stopped.tid))
     }

@@ -5,9 +5,9 @@
 use std::sync::{Arc, Mutex};
 
 use crate::common::{LOCATIONS, Nginx, compiled, installed, private_writable_bytes};
+use heap_growth::GrowthKind;
 use heap_growth::Story;
-use heap_growth::growth::Kind;
-use memtrace::launch::Options;
+use memtrace::launch::LaunchOptions;
 use memtrace::target::{Stream, Target};
 
 /// Memory at the start of a program and at its end.
@@ -21,7 +21,7 @@ struct Weights {
 fn watched(words: &[String], with_hole: bool) -> (Story, Weights) {
     let weights = Arc::new(Mutex::new(Weights::default()));
     let (at_start, at_end) = (Arc::clone(&weights), Arc::clone(&weights));
-    let options = Options::new()
+    let options = LaunchOptions::new()
         .at_exec(move |stopped| {
             at_start.lock().unwrap().start_bytes = private_writable_bytes(stopped.tid);
             if with_hole {
@@ -79,8 +79,8 @@ fn nginx_with_the_break_free_and_blocked() {
         let story = adds_up(&nginx.words(&["-t"]), with_hole);
         let growth = story.growth.by_kind();
         let (grew_by, other) = match with_hole {
-            true => (Kind::Fallback, Kind::Break),
-            false => (Kind::Break, Kind::Fallback),
+            true => (GrowthKind::Fallback, GrowthKind::Break),
+            false => (GrowthKind::Break, GrowthKind::Fallback),
         };
         assert!(
             growth[grew_by] as f64 > 0.95 * growth.total() as f64,
@@ -125,8 +125,11 @@ fn threads_with_arenas_of_their_own() {
     let program = compiled("arenas").display().to_string();
     let growth = adds_up(&[program], false).growth.by_kind();
     // 8 threads keep 4,000 blocks of 1,000 bytes each (malloc gives nothing back from the middle).
-    assert!(growth[Kind::Arena] > 8 * 2_000_000, "{growth:?}");
+    assert!(growth[GrowthKind::Arena] > 8 * 2_000_000, "{growth:?}");
     // Four of the eight blocks of 3 MiB are kept.
-    assert!(growth[Kind::LargeBlock] >= 4 * (3 << 20), "{growth:?}");
-    assert!(growth[Kind::Break] >= 100_000, "{growth:?}");
+    assert!(
+        growth[GrowthKind::LargeBlock] >= 4 * (3 << 20),
+        "{growth:?}"
+    );
+    assert!(growth[GrowthKind::Break] >= 100_000, "{growth:?}");
 }

@@ -11,8 +11,8 @@ mod repeated_file;
 mod repeated_reading;
 
 use crate::finding::{Finding, Severity};
+use heap_growth::FileGrowth;
 use heap_growth::Story;
-use heap_growth::growth::FileGrowth;
 use memory_event::Syscall;
 
 /// Growth below this is not worth a finding: a C library's start alone takes a part of it.

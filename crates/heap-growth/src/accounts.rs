@@ -50,7 +50,7 @@ impl Accounts {
     }
 
     /// As the calls told: these limits, and the bytes that are writable and mapped at all.
-    pub(super) fn told(limits: Limits, writable_bytes: u64, mapped_bytes: u64) -> Self {
+    pub(super) fn told(limits: SoftLimits, writable_bytes: u64, mapped_bytes: u64) -> Self {
         let account = |used_bytes, limit_bytes| Account {
             used_bytes,
             limit_bytes,
@@ -84,12 +84,12 @@ impl Accounts {
 
 /// Limits that the calls told of; `None` for none, or not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(super) struct SoftLimits {
     data: Option<u64>,
     address_space: Option<u64>,
 }
 
-impl Limits {
+impl SoftLimits {
     /// Whether there is any.
     pub(super) fn any(&self) -> bool {
         *self != Self::default()

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::growth::MAP_32BIT;
-use memory_event::ids::SpreadIds;
+use memory_event::SpreadIds;
 use memory_event::{Call, Event, Syscall, What};
 
 /// Remembers which threads' last memory call was a refused `brk`.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use memory_event::ids::SpreadIds;
+use memory_event::SpreadIds;
 use memory_event::{Call, Event, Sink, Syscall, What};
 
 /// Counts `brk` calls by where they wanted the break, over all processes. In JSON:

@@ -25,8 +25,8 @@ mod reading;
 mod stacks;
 
 pub use files::FileGrowth;
-pub use kind::{ByKind, Kind};
-pub use layout::{Blocker, Layout, Part};
+pub use kind::{ByKind, GrowthKind};
+pub use layout::{Blocker, LayoutPart, MemoryLayout};
 pub use libraries::Libraries;
 pub use low::LOW_END;
 pub(crate) use low::{MAP_32BIT, lies_in as lies_low, wanted as wants_low};
@@ -41,19 +41,19 @@ use super::accounts::Accounts;
 use super::after_refusal::{AfterRefusal, Means};
 use super::refusals::Refused;
 use super::timeline::Timeline;
-use files::Files;
+use files::FileTable;
 use greatest::Greatest;
-use memory::{Change, Memory};
-use memory_event::ids::SpreadIds;
+use memory::{Change, TrackedMemory};
+use memory_event::SpreadIds;
 use memory_event::{Call, Event, Sink, Stack, Syscall, What};
-use process::Process;
+use process::ProcessGrowth;
 use reading::Opening;
-use stacks::Stacks;
+use stacks::StackTable;
 
 /// Growth over all processes and threads.
 #[derive(Debug, Default)]
 pub struct Growth {
-    processes: HashMap<i32, Process, SpreadIds>,
+    processes: HashMap<i32, ProcessGrowth, SpreadIds>,
     /// Of all processes that run now.
     now: ByKind,
     peak: ByKind,
@@ -63,8 +63,8 @@ pub struct Growth {
     returned_bytes: u64,
     without_file_bytes: i64,
     after_refusal: AfterRefusal,
-    files: Files,
-    stacks: Stacks,
+    files: FileTable,
+    stacks: StackTable,
     timeline: Timeline,
     greatest: Greatest,
     /// Of programs that ended.
@@ -184,7 +184,7 @@ impl Growth {
 
     /// Where the memory of the process that grew most lay when it had; `None` if nothing grew, or
     /// [`keep_layout`](Self::keep_layout) was not called before.
-    pub fn layout(&self) -> Option<Layout> {
+    pub fn layout(&self) -> Option<MemoryLayout> {
         let living = self.processes.iter();
         self.greatest
             .layout(living.map(|(pid, process)| (*pid, process)))
@@ -209,9 +209,9 @@ impl Growth {
 
     /// What a process has now.
     pub(crate) fn has(&self, pid: i32) -> Has {
-        let of = |process: &Process| Has {
+        let of = |process: &ProcessGrowth| Has {
             grown_bytes: process.held.total(),
-            low_bytes: process.held[Kind::LowMemory],
+            low_bytes: process.held[GrowthKind::LowMemory],
             accounts: process.accounts(),
         };
         self.processes.get(&pid).map(of).unwrap_or_default()
@@ -290,7 +290,7 @@ impl Growth {
         if self.now.total() > self.peak.total() {
             self.peak = self.now;
         }
-        let stacks = change.by_kind[Kind::Stack];
+        let stacks = change.by_kind[GrowthKind::Stack];
         self.without_file(match file {
             Some(_) => stacks,
             None => change.by_kind.total(),
@@ -350,7 +350,7 @@ impl Sink for Growth {
             What::Call(call) => self.called(event, call, matches!(means, Means::Fallback(_))),
             What::Memory(found) => {
                 let process = self.processes.entry(event.pid).or_default();
-                process.memory = Memory::found(&found.ranges, found.program_break);
+                process.memory = TrackedMemory::found(&found.ranges, found.program_break);
                 for path in &found.executed_files {
                     process.libraries.opened(path);
                 }
@@ -367,7 +367,7 @@ impl Sink for Growth {
                 // Nobody told of its end, if another had that number before.
                 self.program_ended(*child, event.at);
                 let parent = self.processes.get(&event.pid);
-                let process = parent.map(Process::forked).unwrap_or_default();
+                let process = parent.map(ProcessGrowth::forked).unwrap_or_default();
                 self.processes.insert(*child, process);
             }
             What::Refused(surroundings) => {

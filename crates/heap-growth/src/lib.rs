@@ -1,8 +1,12 @@
-//! What events mean.
+//! Who made a process's memory grow, and what was refused to it.
 //!
-//! Each story is a [`Sink`](memory_event::Sink) that listens to a stream of events and keeps a
-//! small summary: memory stays constant however long the run. [`Story`] is all of them, and the
-//! findings that follow.
+//! Each part is a [`Sink`](memory_event::Sink) that listens to a stream of events and keeps a small
+//! summary: memory stays constant however long the run. [`Story`] is all of them.
+//!
+//! [`Growth`] books what grew to a [kind](GrowthKind), to the [file](FileGrowth) that was being read
+//! and to a [stack](StackGrowth), and knows where it lay ([`MemoryLayout`]). [`Tally`] counts calls
+//! and failures, [`Fallback`] pairs a refused brk with malloc's mmap behind it, and
+//! [`RefusedMemory`] keeps what was refused for good.
 
 #![forbid(unsafe_code)]
 
@@ -11,15 +15,25 @@ use suite as _;
 
 mod accounts;
 mod after_refusal;
-pub mod break_moves;
-pub mod fallback;
-pub mod growth;
-pub mod refusals;
-pub mod refused_memory;
-pub mod tally;
-pub mod timeline;
+mod break_moves;
+mod fallback;
+mod growth;
+mod refusals;
+mod refused_memory;
+mod tally;
+mod timeline;
 mod whole;
 
+pub use break_moves::BreakMoves;
+pub use fallback::Fallback;
+pub use growth::{
+    Blocker, ByKind, FileGrowth, Growth, GrowthKind, LOW_END, LayoutPart, Libraries, MappedBy,
+    MemoryLayout, Openings, StackGrowth,
+};
+pub use refusals::{BrkFailure, Limited, Refused};
+pub use refused_memory::{RefusedBy, RefusedMemory, RefusedProgram, RefusedRequest};
+pub use tally::{Counts, Tally};
+pub use timeline::{Point, Timeline};
 pub use whole::Story;
 
 #[cfg(doctest)]

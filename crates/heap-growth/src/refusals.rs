@@ -18,7 +18,7 @@ const FREE_BYTES: u64 = 1 << 40;
 /// for all private writable memory; then the number of mappings and what the machine promises.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Cause {
+pub enum BrkFailure {
     /// A mapping lies in the way.
     Blocked(Blocker),
     /// It would have passed a limit.
@@ -36,7 +36,7 @@ pub enum Cause {
     Unknown,
 }
 
-impl Cause {
+impl BrkFailure {
     /// Whether both are of one kind: to be blocked by what the program itself has mapped is another
     /// thing than by what was there already.
     pub fn is_like(&self, other: &Self) -> bool {
@@ -60,7 +60,7 @@ pub struct Refused {
     /// By how much it was to grow; 0 if that isn't known.
     pub asked_bytes: u64,
     /// Why it was refused.
-    pub cause: Cause,
+    pub cause: BrkFailure,
     /// What was read from `/proc` right afterwards, where it could be.
     pub surroundings: Option<Refusal>,
 }
@@ -82,31 +82,31 @@ pub(super) struct Circumstances<'a> {
 
 impl Circumstances<'_> {
     /// Why it was refused: the first that the kernel looks at.
-    pub(super) fn cause(&self) -> Cause {
+    pub(super) fn cause(&self) -> BrkFailure {
         if let Some(errno) = self.errno {
-            return Cause::Filter(errno);
+            return BrkFailure::Filter(errno);
         }
         let accounts = self.surroundings.map_or(self.accounts, Accounts::read);
         let refusing = |resource| accounts.refuses(resource, self.asked_bytes);
         if let Some(limited) = refusing(Resource::Data) {
-            return Cause::Limited(limited);
+            return BrkFailure::Limited(limited);
         }
         if let Some(blocker) = self.blocker() {
-            return Cause::Blocked(blocker);
+            return BrkFailure::Blocked(blocker);
         }
         if let Some(limited) = refusing(Resource::AddressSpace) {
-            return Cause::Limited(limited);
+            return BrkFailure::Limited(limited);
         }
         if let Some(limited) = self.surroundings.and_then(too_many_mappings) {
-            return Cause::Limited(limited);
+            return BrkFailure::Limited(limited);
         }
         if self.asked_bytes >= FREE_BYTES {
-            return Cause::TooMuch;
+            return BrkFailure::TooMuch;
         }
         match self.surroundings {
-            Some(around) if around.promises.refuse(self.asked_bytes) => Cause::Overcommit,
-            Some(_) => Cause::Unexplained,
-            None => Cause::Unknown,
+            Some(around) if around.promises.refuse(self.asked_bytes) => BrkFailure::Overcommit,
+            Some(_) => BrkFailure::Unexplained,
+            None => BrkFailure::Unknown,
         }
     }
 
@@ -193,7 +193,7 @@ impl Refusals {
     pub(super) fn blocker(&self) -> Option<&Blocker> {
         let mut all = self.told.iter().chain(&self.last);
         all.find_map(|refused| match &refused.cause {
-            Cause::Blocked(blocker) => Some(blocker),
+            BrkFailure::Blocked(blocker) => Some(blocker),
             _ => None,
         })
     }
@@ -202,10 +202,11 @@ impl Refusals {
     fn settle(&mut self) {
         let Some(last) = self.last.take() else { return };
         let same = |told: &Refused| told.cause.is_like(&last.cause);
-        if last.cause == Cause::Unknown && !self.told.is_empty() || self.told.iter().any(same) {
+        if last.cause == BrkFailure::Unknown && !self.told.is_empty() || self.told.iter().any(same)
+        {
             return;
         }
-        self.told.retain(|told| told.cause != Cause::Unknown);
+        self.told.retain(|told| told.cause != BrkFailure::Unknown);
         self.told.push(last);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::growth::{Growth, Has, lies_low, wants_low};
 use super::refusals::{Limited, too_many_mappings};
-use memory_event::ids::SpreadIds;
+use memory_event::SpreadIds;
 use memory_event::{
     ABSURD_BYTES, Call, Denied, Ending, Event, Promises, Refusal, Resource, Syscall, What,
 };
@@ -36,21 +36,21 @@ const ARENA_BYTES: [u64; 2] = [64 << 20, 128 << 20];
 /// Of each program, what it was refused.
 #[derive(Clone, Debug, Default)]
 pub struct RefusedMemory {
-    waiting: HashMap<(i32, i32), Waiting, SpreadIds>,
-    programs: HashMap<i32, Program, SpreadIds>,
-    ended: Vec<Program>,
+    waiting: HashMap<(i32, i32), Unanswered, SpreadIds>,
+    programs: HashMap<i32, RefusedProgram, SpreadIds>,
+    ended: Vec<RefusedProgram>,
 }
 
 /// A program that was refused memory.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Program {
+pub struct RefusedProgram {
     /// The process.
     pub pid: i32,
     /// How often, by the name of the call.
     pub calls: BTreeMap<&'static str, u64>,
     /// The first of them.
-    pub first: Vec<Request>,
+    pub first: Vec<RefusedRequest>,
     /// How it ended, if that was soon after the last, and not well.
     pub ended: Option<Ending>,
     /// Whether more was asked for than mere addresses, or pages of a kind that it can do without.
@@ -63,7 +63,7 @@ pub struct Program {
 /// What was asked for in vain.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Request {
+pub struct RefusedRequest {
     /// By which call.
     pub syscall: Syscall,
     /// How many bytes; 0 where the call doesn't tell.
@@ -73,7 +73,7 @@ pub struct Request {
     /// By how much the process had grown then, in bytes.
     pub grown_bytes: i64,
     /// Who refused it.
-    pub by: By,
+    pub by: RefusedBy,
     /// What was read from `/proc` right afterwards, where it could be.
     pub surroundings: Option<Refusal>,
     denied: Denied,
@@ -86,7 +86,7 @@ pub struct Request {
 /// Who refused memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum By {
+pub enum RefusedBy {
     /// A limit of the process, or of the number of its mappings.
     Limit {
         /// `RLIMIT_DATA`, `RLIMIT_AS`, `RLIMIT_MEMLOCK`, `vm.max_map_count`.
@@ -111,7 +111,7 @@ pub enum By {
     Unknown,
 }
 
-impl By {
+impl RefusedBy {
     /// Its name in reports.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -126,8 +126,8 @@ impl By {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Waiting {
-    requests: Vec<Request>,
+struct Unanswered {
+    requests: Vec<RefusedRequest>,
     tries: u32,
 }
 
@@ -141,7 +141,7 @@ struct Got {
 
 impl RefusedMemory {
     /// The programs, those first that ended of it.
-    pub fn programs(&self) -> Vec<Program> {
+    pub fn programs(&self) -> Vec<RefusedProgram> {
         let mut all = self.clone();
         let mut living: Vec<_> = all.programs.keys().copied().collect();
         living.sort_unstable();
@@ -176,14 +176,14 @@ impl RefusedMemory {
         let thread = (event.pid, event.tid);
         if let Some(denied) = call.denied() {
             let program = self.programs.entry(event.pid);
-            let program = program.or_insert_with(|| Program::new(event.pid));
+            let program = program.or_insert_with(|| RefusedProgram::new(event.pid));
             program.last_at = event.at;
             program.since_bytes = 0;
             let waiting = self.waiting.entry(thread).or_default();
             waiting.tries = 0;
             waiting
                 .requests
-                .push(Request::of(call, denied, growth.has(event.pid)));
+                .push(RefusedRequest::of(call, denied, growth.has(event.pid)));
             if waiting.requests.len() > MOST_WAITING {
                 self.settle(thread);
             }
@@ -247,7 +247,7 @@ impl RefusedMemory {
     }
 }
 
-impl Program {
+impl RefusedProgram {
     fn new(pid: i32) -> Self {
         Self {
             pid,
@@ -265,9 +265,9 @@ impl Program {
         self.calls.values().sum()
     }
 
-    fn add(&mut self, mut request: Request) {
+    fn add(&mut self, mut request: RefusedRequest) {
         request.by = request.refused_by();
-        let too_many = matches!(request.by, By::Limit { .. });
+        let too_many = matches!(request.by, RefusedBy::Limit { .. });
         if request.denied == Denied::Split && !too_many {
             // mprotect says the same of memory that isn't there.
             return;
@@ -280,7 +280,7 @@ impl Program {
     }
 }
 
-impl Request {
+impl RefusedRequest {
     fn of(call: &Call, denied: Denied, has: Has) -> Self {
         let [hint, _, protection, flags, ..] = call.args;
         let (is_mmap, bit) = (call.syscall == Syscall::Mmap, |bit: i32| bit as u64);
@@ -290,7 +290,7 @@ impl Request {
             bytes: call.asked_bytes(),
             errno: call.result.err(),
             grown_bytes: has.grown_bytes,
-            by: By::Unknown,
+            by: RefusedBy::Unknown,
             surroundings: None,
             denied,
             low: is_free && wants_low(hint, flags),
@@ -307,12 +307,12 @@ impl Request {
     }
 
     /// Who refused it: the first that the kernel looks at, as far as it is known.
-    fn refused_by(&self) -> By {
-        let limit = |name, figures| By::Limit { name, figures };
+    fn refused_by(&self) -> RefusedBy {
+        let limit = |name, figures| RefusedBy::Limit { name, figures };
         match self.errno {
-            Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => return By::Filter,
+            Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => return RefusedBy::Filter,
             Some(libc::EAGAIN) => return limit("RLIMIT_MEMLOCK", None),
-            Some(_) if self.syscall == Syscall::Brk => return By::Filter,
+            Some(_) if self.syscall == Syscall::Brk => return RefusedBy::Filter,
             _ => {}
         }
         let around = self.surroundings.as_ref();
@@ -334,14 +334,14 @@ impl Request {
             None => self.has.low_bytes.saturating_add_unsigned(self.bytes) >= LOW_BYTES,
         };
         if self.low && low_is_full {
-            return By::LowMemory {
+            return RefusedBy::LowMemory {
                 used_bytes: self.has.low_bytes,
                 mapped_bytes: crowd.map(|crowd| crowd.low_bytes),
             };
         }
         let too_great = crowd.is_some_and(|crowd| crowd.greatest_gap_bytes < self.bytes);
         if self.bytes >= ABSURD_BYTES || too_great {
-            return By::AddressSpace;
+            return RefusedBy::AddressSpace;
         }
         match around.map(|around| around.promises) {
             Some(promises)
@@ -349,9 +349,9 @@ impl Request {
                     && self.writable
                     && !(self.noreserve && promises.mode == Some(0)) =>
             {
-                By::Overcommit(promises)
+                RefusedBy::Overcommit(promises)
             }
-            _ => By::Unknown,
+            _ => RefusedBy::Unknown,
         }
     }
 }
@@ -375,7 +375,7 @@ impl Got {
     }
 
     /// Whether the program has this now in the place of what it was refused.
-    fn replaces(&self, request: &Request) -> bool {
+    fn replaces(&self, request: &RefusedRequest) -> bool {
         if request.low && !self.low || request.writable && !self.writable {
             return false;
         }

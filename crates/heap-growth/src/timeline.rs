@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::growth::ByKind;
-use memory_event::ids::SpreadIds;
+use memory_event::SpreadIds;
 
 /// Points that are kept. When time outgrows them, each two become one.
 const POINTS: usize = 512;
@@ -142,11 +142,11 @@ fn merged_file(a: Option<(usize, u64)>, b: Option<(usize, u64)>) -> Option<(usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::growth::Kind;
+    use crate::growth::GrowthKind;
 
     fn held(bytes: i64) -> ByKind {
         let mut held = ByKind::default();
-        held[Kind::Break] = bytes;
+        held[GrowthKind::Break] = bytes;
         held
     }
 
@@ -165,12 +165,12 @@ mod tests {
         );
         let (end, last) = points.last().unwrap();
         assert_eq!(*end, Duration::from_millis(999_999));
-        assert_eq!(last.by_kind[Kind::Break], 999_999);
+        assert_eq!(last.by_kind[GrowthKind::Break], 999_999);
         for (at, point) in points {
             // A stretch holds what memory was at its end.
             let expected = at.as_millis() as i64;
             assert!(
-                (point.by_kind[Kind::Break] - expected).abs() <= 1,
+                (point.by_kind[GrowthKind::Break] - expected).abs() <= 1,
                 "{at:?} {point:?}"
             );
             assert_eq!(point.file.unwrap().0, 7);

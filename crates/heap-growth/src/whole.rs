@@ -6,7 +6,7 @@ use super::fallback::Fallback;
 use super::growth::Growth;
 use super::refused_memory::RefusedMemory;
 use super::tally::Tally;
-use memory_event::ids::SpreadIds;
+use memory_event::SpreadIds;
 use memory_event::{Event, Sink, What};
 
 /// Everything that is told of a watched run.

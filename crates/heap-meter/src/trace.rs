@@ -10,10 +10,10 @@ use std::ffi::OsString;
 use serde::Serialize;
 
 use heap_diagnosis::{Finding, trace_findings};
+use heap_growth::Fallback;
 use heap_growth::Story;
-use heap_growth::fallback::Fallback;
-use heap_growth::growth::{FileGrowth, Growth, StackGrowth};
-use heap_growth::tally::Tally;
+use heap_growth::Tally;
+use heap_growth::{FileGrowth, Growth, StackGrowth};
 use memory_event::Ending;
 use memtrace::launch::ObserverCost;
 use procmem::snapshot::Snapshot;

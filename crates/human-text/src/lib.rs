@@ -7,9 +7,10 @@
 use suite as _;
 
 mod printable;
-pub mod units;
+mod units;
 
 pub use printable::{is_printable, printable};
+pub use units::{Bytes, NotBytes, Seconds, thousands};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -4,7 +4,7 @@
 //! the exact number. Widths and alignment work as for a string (`{:>10}`).
 //!
 //! ```
-//! use human_text::units::{Bytes, Seconds, thousands};
+//! use human_text::{Bytes, Seconds, thousands};
 //!
 //! assert_eq!(Bytes(860_160).to_string(), "840 KiB");
 //! assert_eq!(format!("{:#}", Bytes(1 << 20)), "1.00 MiB (1,048,576 B)");

@@ -10,15 +10,15 @@ use suite as _;
 
 mod call;
 mod denied;
-pub mod ids;
+mod ids;
 mod memory;
 mod refusal;
 mod soft_limit;
 mod stack;
 
 pub use call::{Call, Syscall};
-pub use denied::ABSURD_BYTES;
-pub use denied::Denied;
+pub use denied::{ABSURD_BYTES, Denied};
+pub use ids::SpreadIds;
 pub use memory::Memory;
 pub use refusal::{Crowd, Promises, Refusal};
 pub use soft_limit::{Resource, SoftLimit};

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use heap_growth::{fallback::Fallback, tally::Tally};
+use heap_growth::{Fallback, Tally};
 use memtrace::attach::{Attach, Via};
 
 struct Wishes {

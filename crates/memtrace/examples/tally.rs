@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use heap_growth::{fallback::Fallback, tally::Tally};
+use heap_growth::{Fallback, Tally};
 use memtrace::launch::Launch;
 use memtrace::target::Target;
 

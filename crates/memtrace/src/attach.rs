@@ -8,20 +8,20 @@
 //! **tracepoints**: the kernel writes each watched call into a ring, from which a thread of this
 //! process reads it; the process isn't stopped. Otherwise **ptrace**, which stops the process
 //! twice at every system call whatsoever: a program that makes many of them runs many times slower.
-//! [`Note::Slow`] says so.
+//! [`AttachNote::Slow`] says so.
 //!
 //! # Limits
 //!
 //! - Children that are there already are not watched.
 //! - By tracepoints, everything is seen a moment later, on a process that has gone on. The path of
-//!   an opened file is unknown if file and process were gone by then ([`Note::UnknownPaths`]). If
+//!   an opened file is unknown if file and process were gone by then ([`AttachNote::UnknownPaths`]). If
 //!   the file was closed by then, the path is what stands where the process had its name, provided
 //!   that there is such a file: a program that has put another file's name there meanwhile makes it
 //!   that file's. What a new program has in memory is told only if it
 //!   had not changed yet. How a process was killed is known if its parent took its time to reap
 //!   it. A set-uid program ends the watching of its process.
 //! - By tracepoints, records that come faster than they are read are lost; they are counted in
-//!   [`Watched::lost_events`]. Larger rings help: [`Attach::start_with_rings`].
+//!   [`Attached::lost_events`]. Larger rings help: [`Attach::start_with_rings`].
 //! - As long as tracepoints are open, every system call of *every* process on the machine takes the
 //!   kernel's slower way in and out, watched or not: a program that does little but very short
 //!   calls (reads of a byte) feels it. The bench `attach` measures both.
@@ -29,16 +29,16 @@
 //! - By ptrace, calls that wait may end with `EINTR` when the watching begins and ends, where the
 //!   kernel can't restart them (`epoll_wait`): see signal(7), “Interruption of system calls …
 //!   by stop signals”. The same holds for tracepoints in the rare case of
-//!   [`Note::HeldForAMoment`].
+//!   [`AttachNote::HeldForAMoment`].
 //! - By ptrace, a process can't be watched by its own parent ([`AttachError::OwnChild`]).
-//! - 32-bit programs are not followed: [`Note::ForeignArchitecture`].
+//! - 32-bit programs are not followed: [`AttachNote::ForeignArchitecture`].
 //! - Tracepoints on x86-64; ptrace on x86-64 and aarch64, Linux 5.3 or newer.
 //!
 //! # Example
 //!
 //! ```no_run
 //! use memtrace::attach::{Attach, Via};
-//! use heap_growth::tally::Tally;
+//! use heap_growth::Tally;
 //!
 //! let attach = Attach::start(1234, Via::Auto, Tally::default())?;
 //! std::thread::sleep(std::time::Duration::from_secs(10));
@@ -68,7 +68,7 @@ mod threads;
 mod tracefs;
 
 pub use error::AttachError;
-pub use note::Note;
+pub use note::AttachNote;
 pub use stopper::Stopper;
 
 use std::convert::Infallible;
@@ -83,7 +83,7 @@ use by_ptrace::ByPtrace;
 use by_tracepoints::ByTracepoints;
 use memory_event::{Ending, Sink};
 use procmem::processor_time;
-use teller::Teller;
+use teller::Emitter;
 
 /// How to watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub enum Via {
 /// How it is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Used {
+pub enum ViaUsed {
     /// By tracepoints.
     Tracepoints,
     /// By ptrace.
@@ -110,7 +110,7 @@ pub enum Used {
 /// A process that is being watched. Dropping it ends the watching; the process goes on.
 #[derive(Debug)]
 pub struct Attach<S> {
-    used: Used,
+    used: ViaUsed,
     stopper: Stopper,
     /// `None` once it was waited for.
     watcher: Option<JoinHandle<Outcome<S>>>,
@@ -121,7 +121,7 @@ pub struct Attach<S> {
 /// What [`Attach::wait`] gives back.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Watched<S> {
+pub struct Attached<S> {
     /// The sink, with what it remembers.
     pub sink: S,
     /// How the process ended, if it did while it was watched and this is known.
@@ -129,7 +129,7 @@ pub struct Watched<S> {
     /// What the watching cost.
     pub cost: WatchingCost,
     /// What the watching did not do, or what it did to the process.
-    pub notes: Vec<Note>,
+    pub notes: Vec<AttachNote>,
     /// Records that found no room in a ring: calls, births, ends that were not told.
     pub lost_events: u64,
     /// How many processes were followed, the first one included.
@@ -148,7 +148,7 @@ pub struct WatchingCost {
     pub wall_seconds: f64,
 }
 
-type Outcome<S> = Result<Watched<S>, AttachError>;
+type Outcome<S> = Result<Attached<S>, AttachError>;
 
 impl<S: Sink + Send + 'static> Attach<S> {
     /// Begins to watch; returns once every thread of the process is watched.
@@ -219,7 +219,7 @@ impl<S: Sink + Send + 'static> Attach<S> {
 
 impl<S> Attach<S> {
     /// Which way was taken.
-    pub fn via(&self) -> Used {
+    pub fn via(&self) -> ViaUsed {
         self.used
     }
 
@@ -253,7 +253,7 @@ impl<S> Attach<S> {
     ///
     /// # Panics
     /// If the sink panicked, the process was let go and the panic goes on here.
-    pub fn wait(mut self) -> Result<Watched<S>, AttachError> {
+    pub fn wait(mut self) -> Result<Attached<S>, AttachError> {
         match self.watcher.take() {
             Some(watcher) => join(watcher),
             None => unreachable!("only `wait` and `drop` take the thread, and both end `self`"),
@@ -278,11 +278,11 @@ fn run<S: Sink>(
     ring_bytes: Option<usize>,
     sink: S,
     stopper: &Stopper,
-    ready: &SyncSender<Used>,
+    ready: &SyncSender<ViaUsed>,
 ) -> Outcome<S> {
     // The host's handlers belong on the host's threads.
     signals::block_signals();
-    let mut teller = Teller::new(pid, sink);
+    let mut teller = Emitter::new(pid, sink);
     let tracepoints = match via {
         Via::Ptrace => None,
         Via::Tracepoints => Some(ByTracepoints::open(pid, ring_bytes)?),
@@ -300,19 +300,19 @@ fn run<S: Sink>(
     };
     let (stops_or_records, since) = match tracepoints {
         Some(open) => {
-            say(Used::Tracepoints);
+            say(ViaUsed::Tracepoints);
             let since = Instant::now();
             (open.follow(&mut teller, stopper)?, since)
         }
         None => {
             teller.notes.slow.get_or_insert_default();
             let held = ByPtrace::seize(pid, stopper)?;
-            say(Used::Ptrace);
+            say(ViaUsed::Ptrace);
             let since = Instant::now();
             (held.follow(&mut teller)?, since)
         }
     };
-    Ok(Watched {
+    Ok(Attached {
         sink: teller.sink,
         ending: teller.ending,
         cost: WatchingCost {

@@ -8,17 +8,17 @@
 //! Counts equal those of `strace -f -c`, call by call, with one addition: refused `brk`s count as
 //! failed (see [`Call::failed`](memory_event::Call::failed)).
 //!
-//! [`Options`] adds hooks that are called while a process stands still: at every exec (to change
+//! [`LaunchOptions`] adds hooks that are called while a process stands still: at every exec (to change
 //! the program before its first instruction), behind every call that made memory grow (to walk the
 //! stack), at every end (to weigh). [`Watch::Life`] goes without the filter, for taking the time.
 //!
 //! # Limits
 //!
 //! - One native architecture. A 32-bit program runs and its children are followed, but its own
-//!   calls are not seen: see [`Note::ForeignArchitecture`].
+//!   calls are not seen: see [`LaunchNote::ForeignArchitecture`].
 //! - The filter can't be taken off, so nothing can be let go: a run ends when the last process
 //!   that was started in it has ended, daemons included.
-//! - Calls that a program's *own* seccomp filter refuses are not seen, see [`Note::OwnFilter`].
+//! - Calls that a program's *own* seccomp filter refuses are not seen, see [`LaunchNote::OwnFilter`].
 //! - Seccomp's strict mode can't be entered (`EINVAL`), as a filter is in place.
 //! - A traced program can't trace others: a debugger inside gets `EPERM`, as under strace. A child
 //!   made with `CLONE_UNTRACED` is not followed, and its watched calls fail with `ENOSYS`.
@@ -29,7 +29,7 @@
 //! ```
 //! use memory_event::Syscall;
 //! use memtrace::launch::Launch;
-//! use heap_growth::{fallback::Fallback, tally::Tally};
+//! use heap_growth::{Fallback, Tally};
 //! use memtrace::target::Target;
 //!
 //! let target = Target::new("true");
@@ -59,8 +59,8 @@ mod tracer;
 
 pub use cost::ObserverCost;
 pub use error::LaunchError;
-pub use note::Note;
-pub use options::{Options, Stopped, Watch};
+pub use note::LaunchNote;
+pub use options::{LaunchOptions, Stopped, Watch};
 
 use std::convert::Infallible;
 use std::sync::{Arc, mpsc};
@@ -70,7 +70,7 @@ use std::time::Duration;
 use crate::target::Target;
 use memory_event::{Ending, Sink};
 use prepared::Prepared;
-use roster::Roster;
+use roster::PidfdSet;
 use tracer::Outcome;
 
 /// A launched program, still running or just ended.
@@ -79,7 +79,7 @@ use tracer::Outcome;
 #[derive(Debug)]
 pub struct Launch<S> {
     pid: i32,
-    roster: Arc<Roster>,
+    roster: Arc<PidfdSet>,
     /// `None` once it was waited for.
     tracer: Option<JoinHandle<Outcome<S>>>,
     /// Hangs up once the tracer has come to its end.
@@ -89,7 +89,7 @@ pub struct Launch<S> {
 /// What [`Launch::wait`] gives back.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Finished<S> {
+pub struct Launched<S> {
     /// How the launched program ended.
     pub ending: Ending,
     /// The sink, with what it remembers.
@@ -97,14 +97,14 @@ pub struct Finished<S> {
     /// What the watching cost.
     pub cost: ObserverCost,
     /// What the run did not do, or did otherwise than without a tracer.
-    pub notes: Vec<Note>,
+    pub notes: Vec<LaunchNote>,
     /// Calls whose outcome could not be read, because the caller was killed in that very moment.
     /// `strace -c` leaves them out, too.
     pub lost_events: u64,
 }
 
 impl<S: Sink + Send + 'static> Launch<S> {
-    /// Starts the target, watching its calls; returns once it executes its program. [`Options`]
+    /// Starts the target, watching its calls; returns once it executes its program. [`LaunchOptions`]
     /// starts it otherwise.
     ///
     /// A thread of its own traces it and calls the sink. Signals that the host gets are not
@@ -117,12 +117,12 @@ impl<S: Sink + Send + 'static> Launch<S> {
     /// # Panics
     /// If the sink panicked before this returned, the panic goes on here.
     pub fn start(target: &Target, sink: S) -> Result<Self, LaunchError> {
-        Self::start_with(target, sink, Options::new())
+        Self::start_with(target, sink, LaunchOptions::new())
     }
 
-    fn start_with(target: &Target, sink: S, options: Options) -> Result<Self, LaunchError> {
+    fn start_with(target: &Target, sink: S, options: LaunchOptions) -> Result<Self, LaunchError> {
         let prepared = Prepared::new(target, options.watch)?;
-        let roster = Arc::new(Roster::default());
+        let roster = Arc::new(PidfdSet::default());
         let (ready, started) = mpsc::sync_channel(1);
         let (tracing, end) = mpsc::channel();
         let tracer = thread::Builder::new()
@@ -196,7 +196,7 @@ impl<S> Launch<S> {
     /// # Panics
     /// If the sink panicked, everything that was traced has been killed and the panic goes on
     /// here.
-    pub fn wait(mut self) -> Result<Finished<S>, LaunchError> {
+    pub fn wait(mut self) -> Result<Launched<S>, LaunchError> {
         match self.tracer.take() {
             Some(tracer) => join(tracer),
             None => unreachable!("only `wait` and `drop` take the thread, and both end `self`"),
@@ -217,7 +217,7 @@ impl<S> Drop for Launch<S> {
 /// Ends a run from another thread, for instance one that waits for Ctrl-C.
 #[derive(Clone, Debug)]
 pub struct Killer {
-    roster: Arc<Roster>,
+    roster: Arc<PidfdSet>,
 }
 
 impl Killer {
@@ -235,10 +235,10 @@ fn join<S>(tracer: JoinHandle<Outcome<S>>) -> Outcome<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::reader::Reader;
+    use super::reader::SyscallReader;
     use super::*;
     use crate::target::Stream;
-    use heap_growth::tally::Tally;
+    use heap_growth::Tally;
     use memory_event::Syscall;
 
     /// The portable way of reading calls is the only one on aarch64; here it can be held against
@@ -251,17 +251,17 @@ mod tests {
             .stdout(Stream::Null)
             .stderr(Stream::Null);
         let tally = |reader| {
-            let options = Options {
+            let options = LaunchOptions {
                 reader,
-                ..Options::new()
+                ..LaunchOptions::new()
             };
             let launch = options.start(&target, Tally::default()).unwrap();
             let finished = launch.wait().unwrap();
             assert_eq!(finished.ending, Ending::Code(3));
             finished.sink
         };
-        let native = tally(Reader::NATIVE);
-        assert_eq!(native, tally(Reader::SyscallInfo));
+        let native = tally(SyscallReader::NATIVE);
+        assert_eq!(native, tally(SyscallReader::SyscallInfo));
         assert!(native.get(Syscall::Openat).failed > 0, "{native:?}");
     }
 }

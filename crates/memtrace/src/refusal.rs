@@ -7,9 +7,9 @@ use memory_event::{Call, Denied};
 /// What has been told of each process's program: the surroundings of the first refusal of a kind
 /// are read, those of the others would say the same.
 #[derive(Debug, Default)]
-pub(crate) struct Told(HashMap<i32, Vec<Denied>>);
+pub(crate) struct ToldRefusals(HashMap<i32, Vec<Denied>>);
 
-impl Told {
+impl ToldRefusals {
     /// Whether the surroundings of this call are still to be told: it is the first of its kind that
     /// was refused to this program. What is absurd needs none.
     pub(crate) fn lacks(&self, pid: i32, call: &Call) -> bool {
@@ -51,7 +51,7 @@ mod tests {
         let brk = call(Syscall::Brk, [0x8000, 0, 0, 0], Ok(0x6000));
         let lower = call(Syscall::Brk, [1, 0, 0, 0], Ok(0x6000));
         let mapping = call(Syscall::Mmap, [0, 4096, 3, 0x22], Err(libc::ENOMEM));
-        let mut told = Told::default();
+        let mut told = ToldRefusals::default();
         assert!(!told.lacks(1, &lower));
         assert!(told.lacks(1, &brk) && told.lacks(1, &mapping));
         told.of(1, &brk);

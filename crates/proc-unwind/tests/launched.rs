@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use memory_event::{Event, Syscall, What};
-use memtrace::launch::Options;
+use memtrace::launch::LaunchOptions;
 use memtrace::target::Target;
 use proc_unwind::Stacks;
 
@@ -15,7 +15,7 @@ fn growth_is_told_with_its_stack() {
     let program = compiled("deep", "O2", &["-O2", "-fomit-frame-pointer"]);
     let stacks = Arc::new(Mutex::new(Stacks::new()));
     let (at_growth, at_exec) = (Arc::clone(&stacks), Arc::clone(&stacks));
-    let launch = Options::new()
+    let launch = LaunchOptions::new()
         .at_growth(move |stopped, _| at_growth.lock().unwrap().of(stopped.pid, stopped.tid))
         .at_exec(move |stopped| at_exec.lock().unwrap().forget(stopped.pid))
         .start(&Target::new(program).arg("3"), Vec::<Event>::new())

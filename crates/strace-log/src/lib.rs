@@ -9,7 +9,7 @@
 //! `docker compose`, `cat -n`, `grep -n`, a mail) is recognised by the first lines and taken off
 //! ([`Note::Wrapped`]); what other tracers wrote is refused by its name ([`LogError::Foreign`]).
 //!
-//! Counts are those of `strace -f -c` of the same run, as `heap_growth::tally::Tally`
+//! Counts are those of `strace -f -c` of the same run, as `heap_growth::Tally`
 //! has them. A call that did not come back (`= ?`, its thread was killed) isn't an event, as
 //! `strace -c` doesn't count it either.
 //!
@@ -31,7 +31,7 @@
 //! ```
 //! use memory_event::Syscall;
 //! use strace_log::StraceLog;
-//! use heap_growth::{fallback::Fallback, tally::Tally};
+//! use heap_growth::{Fallback, Tally};
 //!
 //! let log = "\
 //! [pid 31774] brk(0x26d3000)              = 0x26b2000

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::line::Wanted;
 use super::waiting::Answer;
-use memory_event::ids::SpreadIds;
+use memory_event::SpreadIds;
 
 /// The id of a first process that the log doesn't name.
 pub(super) const NAMELESS: i32 = 0;

@@ -1,8 +1,8 @@
 //! New threads and processes that speak before the call that made them comes back: up to strace 5
 //! `clone` tells what it makes when it has returned.
 
+use heap_growth::GrowthKind;
 use heap_growth::Story;
-use heap_growth::growth::Kind;
 use memory_event::{Event, Syscall, What};
 use strace_log::{Finished, Note, StraceLog};
 
@@ -111,7 +111,7 @@ fn what_an_early_thread_unmaps_is_gone() {
     assert_eq!(finished.sink.processes(), 1);
     assert_eq!(growth(&finished.sink), (0, 4 * MIB));
     assert_eq!(finished.sink.growth.returned_bytes(), 8 * MIB as u64);
-    assert_eq!(finished.sink.growth.by_kind()[Kind::Earlier], 0);
+    assert_eq!(finished.sink.growth.by_kind()[GrowthKind::Earlier], 0);
 }
 
 /// The same form, but a process: what it inherits isn't growth, its break is its own.

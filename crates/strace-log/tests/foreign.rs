@@ -1,6 +1,6 @@
 //! Logs of other tracers: read rightly, or refused by their name, never half read.
 
-use heap_growth::tally::{Counts, Tally};
+use heap_growth::{Counts, Tally};
 use memory_event::{Syscall, What};
 use strace_log::{LogError, StraceLog};
 

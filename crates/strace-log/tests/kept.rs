@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use heap_growth::fallback::Fallback;
-use heap_growth::tally::Tally;
+use heap_growth::Fallback;
+use heap_growth::Tally;
 use memory_event::{Call, Ending, Event, Sink, Syscall, What};
 use strace_log::{Finished, Note};
 
@@ -31,8 +31,7 @@ fn told<S: Sink + Default>(events: &[Event]) -> S {
 
 fn counts(events: &[Event]) -> BTreeMap<&'static str, (u64, u64)> {
     let tally: Tally = told(events);
-    let pair =
-        |(name, counts): (_, heap_growth::tally::Counts)| (name, (counts.calls, counts.failed));
+    let pair = |(name, counts): (_, heap_growth::Counts)| (name, (counts.calls, counts.failed));
     tally.by_name().into_iter().map(pair).collect()
 }
 

@@ -1,8 +1,8 @@
 //! One run, told by the launcher and told by a log of it, is one story.
 
 use heap_diagnosis::trace_findings;
+use heap_growth::GrowthKind;
 use heap_growth::Story;
-use heap_growth::growth::Kind;
 use memory_event::{Event, Sink, What};
 use memtrace::launch::Launch;
 use memtrace::target::{Stream, Target};
@@ -43,7 +43,10 @@ fn the_launcher_and_a_log_tell_the_same() {
     assert!(ours.processes() >= 6, "{}", ours.processes());
     assert_eq!(ours.growth.asked_bytes(), theirs.growth.asked_bytes());
     // What was there before the first call no log tells.
-    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Earlier) {
+    for kind in GrowthKind::ALL
+        .into_iter()
+        .filter(|kind| *kind != GrowthKind::Earlier)
+    {
         let both = [&ours, &theirs].map(|story| story.growth.by_kind()[kind]);
         assert_eq!(both[0], both[1], "{kind:?}");
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use heap_growth::tally::{Counts, Tally};
+use heap_growth::{Counts, Tally};
 use memory_event::{Ending, Event, Syscall, What};
 use memtrace::launch::Launch;
 use memtrace::target::{Stream, Target};

@@ -3,7 +3,7 @@
 use super::case::{LuaCase, Objects, VmMade};
 use crate::chapter::ReportFormat;
 use clap::Parser;
-use human_text::units::{Bytes, NotBytes};
+use human_text::{Bytes, NotBytes};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

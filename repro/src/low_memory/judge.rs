@@ -3,7 +3,7 @@
 use super::case::LuaCase;
 use super::results::{CaseRow, LowMemoryResults, LuaRun, lua_bytes, rows, runs};
 use heap_diagnosis::{Finding, Severity};
-use human_text::units::{Bytes, thousands};
+use human_text::{Bytes, thousands};
 
 /// What follows from the runs so far.
 pub(super) fn findings(results: &LowMemoryResults) -> Vec<Finding> {

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use heap_meter::environment::available_memory_bytes;
-use human_text::units::Bytes;
+use human_text::Bytes;
 
 /// Where a LuaJIT with 32-bit GC pointers ends.
 const LOW_BYTES: u64 = 2 << 30;

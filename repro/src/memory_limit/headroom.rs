@@ -7,7 +7,7 @@ use super::counters::field;
 use super::hierarchy::CgroupVersion;
 use anyhow::{Context, ensure};
 use heap_meter::environment::available_memory_bytes;
-use human_text::units::Bytes;
+use human_text::Bytes;
 use std::fs;
 use std::path::Path;
 

@@ -10,7 +10,7 @@ use crate::arm::{CONTROL, HOLE, SHARED};
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{Stop, order, until_valid};
 use heap_meter::statistics::median;
-use human_text::units::thousands;
+use human_text::thousands;
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use crate::chapter::ReportFormat;
 use clap::{Parser, ValueEnum};
-use human_text::units::{Bytes, NotBytes};
+use human_text::{Bytes, NotBytes};
 use serde::Serialize;
 use std::path::PathBuf;
 

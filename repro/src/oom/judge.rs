@@ -5,7 +5,7 @@ use super::results::{LimitInForce, LoadRun, OomArm, OomResults, RunEnd, arm, bud
 use crate::arm::{CONTROL, HOLE, SHARED};
 use heap_diagnosis::{Finding, Severity};
 use heap_meter::statistics::median;
-use human_text::units::{Bytes, thousands};
+use human_text::{Bytes, thousands};
 
 /// Numbers of locations that differ by less are called equal.
 const EQUAL_WITHIN: f64 = 0.05;

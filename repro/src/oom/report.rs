@@ -7,7 +7,7 @@ use crate::memory_limit::CgroupCounters;
 use heap_meter::report::{
     Column, experiment_heading, in_unit, remarks, rows_csv, rows_table, wrapped,
 };
-use human_text::units::{Bytes, thousands};
+use human_text::{Bytes, thousands};
 use serde::Serialize;
 use std::fmt::Write;
 

@@ -3,7 +3,7 @@
 use super::inspections::Inspections;
 use crate::campaign::Measurements;
 use heap_meter::statistics::{RatioOfMedians, median, quantile};
-use human_text::units::{Seconds, thousands};
+use human_text::{Seconds, thousands};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use super::table;
 use super::workload::{FREED, HELD, ONE, TRIMMED, Workload, WorkloadStep};
 use crate::campaign::Measurements;
 use crate::testbed::Versions;
-use heap_growth::fallback::Fallback;
+use heap_growth::Fallback;
 use heap_meter::experiment::{Results, Run};
 use heap_meter::statistics::median;
 use serde::{Deserialize, Serialize};

@@ -3,8 +3,8 @@
 use super::figures::{ArmFigures, ReleaseFigures, StepFigures};
 use super::workload::NAMES;
 use crate::campaign::fault_lines;
-use heap_growth::fallback::Fallback;
-use human_text::units::thousands;
+use heap_growth::Fallback;
+use human_text::thousands;
 
 /// Its first line would lose its spaces to a backslash before it.
 const HEADING: [&str; 2] = [

@@ -4,7 +4,7 @@ use super::verdict;
 use crate::campaign::{Measurements, fault_lines};
 use crate::debian::Release;
 use crate::testbed::{Testbed, Versions};
-use human_text::units::Bytes;
+use human_text::Bytes;
 use procmem::snapshot::Snapshot;
 use ptmalloc::State;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! How a figure is written, as in the tables of the reports.
 
-use human_text::units::{Bytes, Seconds, thousands};
+use human_text::{Bytes, Seconds, thousands};
 
 /// The value in this format.
 ///

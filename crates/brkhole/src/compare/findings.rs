@@ -2,7 +2,7 @@
 
 use heap_diagnosis::{Finding, Severity};
 use heap_meter::experiment::Results;
-use human_text::units::{Bytes, thousands};
+use human_text::{Bytes, thousands};
 
 /// Memory is called kept when the blocked arm ends with so many times as much as the free one …
 const KEPT_RATIO: f64 = 1.2;

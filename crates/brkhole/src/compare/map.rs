@@ -1,20 +1,20 @@
 //! Where the command's memory lies in each arm, seen in one more run of each.
 
 use anyhow::Context;
-use heap_growth::growth::{Growth, Layout};
+use heap_growth::{Growth, MemoryLayout};
 use heap_meter::experiment::{Arm, Stop};
 use memory_event::{Event, Sink};
-use memtrace::launch::{Launch, Options};
+use memtrace::launch::{Launch, LaunchOptions};
 
 use super::HOLE;
 use crate::hole::Holes;
 
 /// Arms by name, those in which anything grew. `None` if somebody wished to stop.
-pub(super) fn of(arms: &[Arm], stop: &Stop) -> anyhow::Result<Option<Vec<(String, Layout)>>> {
+pub(super) fn of(arms: &[Arm], stop: &Stop) -> anyhow::Result<Option<Vec<(String, MemoryLayout)>>> {
     let mut layouts = Vec::new();
     for arm in arms {
         let holes = (arm.name == HOLE).then(Holes::default);
-        let mut options = Options::new();
+        let mut options = LaunchOptions::new();
         if let Some(holes) = &holes {
             options = holes.punched_by(options);
         }

@@ -1,7 +1,7 @@
 //! Many processes as a table: a row each.
 
 use heap_meter::report::{Column, rows_table, wrapped};
-use human_text::units::Bytes;
+use human_text::Bytes;
 use ptmalloc::State;
 
 use super::inspected::{Inspected, Survey};

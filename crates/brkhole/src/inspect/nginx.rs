@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::fs;
 
 use heap_diagnosis::{Finding, Severity};
-use human_text::units::Bytes;
+use human_text::Bytes;
 use procmem::address_space::Mapping;
 use procmem::page_size_bytes;
 use procmem::process::{Process, Stat};

@@ -1,7 +1,7 @@
 //! One process as a table: itself, its break, its malloc, what was found.
 
 use heap_meter::report::{Column, printable, rows_table, wrapped};
-use human_text::units::{Bytes, thousands};
+use human_text::{Bytes, thousands};
 use procmem::address_space::Mapping;
 use ptmalloc::{Arena, State};
 

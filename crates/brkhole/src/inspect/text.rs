@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use heap_diagnosis::Finding;
 use heap_meter::report::{printable, wrapped};
-use human_text::units::{Bytes, thousands};
+use human_text::{Bytes, thousands};
 
 use super::inspected::{Inspected, Unread, Why};
 

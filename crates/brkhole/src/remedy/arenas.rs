@@ -1,7 +1,7 @@
 //! Whether fewer arenas would help: only where threads' arenas keep much that is free.
 
 use heap_meter::trace::{MallocReport, Moment, Trace};
-use human_text::units::Bytes;
+use human_text::Bytes;
 use ptmalloc::{Free, State};
 
 /// So great a part of the threads' arenas, free, is worth a remedy, …

@@ -3,8 +3,8 @@
 mod library;
 
 use heap_diagnosis::{Finding, repeated_reading};
+use heap_growth::FileGrowth;
 use heap_growth::Story;
-use heap_growth::growth::FileGrowth;
 use heap_meter::trace::Trace;
 
 use library::Tls;

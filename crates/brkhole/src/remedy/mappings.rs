@@ -1,7 +1,7 @@
 //! Whose large mappings they are, where somebody knows.
 
 use heap_meter::trace::{MallocReport, Trace};
-use human_text::units::Bytes;
+use human_text::Bytes;
 use ptmalloc::Unknown;
 
 /// Libraries that bring a malloc of their own, by the beginning of their names.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use heap_growth::Story;
 use heap_meter::trace::{Observer, Source, Trace};
 use indicatif::{ProgressBar, ProgressStyle};
-use memtrace::attach::{self, Attach, Used, Watched};
+use memtrace::attach::{self, Attach, Attached, ViaUsed};
 use procmem::process::Process;
 
 use super::kept;
@@ -87,7 +87,7 @@ fn wait(attach: &Attach<Story>, arguments: &TraceArguments, pid: i32) {
     bar.finish_and_clear();
 }
 
-fn fill_in(trace: &mut Trace, watched: &Watched<Story>, used: Used) {
+fn fill_in(trace: &mut Trace, watched: &Attached<Story>, used: ViaUsed) {
     trace.exit = watched.ending;
     trace.processes = watched.processes;
     trace.lost_events = watched.lost_events;
@@ -99,8 +99,8 @@ fn fill_in(trace: &mut Trace, watched: &Watched<Story>, used: Used) {
         ));
     }
     let (via, stops) = match used {
-        Used::Tracepoints => ("tracepoints", 0),
-        Used::Ptrace => ("ptrace at every system call", watched.cost.stops_or_records),
+        ViaUsed::Tracepoints => ("tracepoints", 0),
+        ViaUsed::Ptrace => ("ptrace at every system call", watched.cost.stops_or_records),
     };
     trace.observer = Some(Observer::here(
         via,

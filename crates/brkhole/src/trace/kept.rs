@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heap_diagnosis::Finding;
 use heap_meter::trace::{MallocReport, Moment, Trace};
-use human_text::units::{Bytes, thousands};
+use human_text::{Bytes, thousands};
 use look::Look;
 use memtrace::launch::Stopped;
 use procmem::page_size_bytes;

@@ -10,7 +10,7 @@ use anyhow::Context;
 use heap_growth::Story;
 use heap_meter::trace::{Observer, Source, Trace};
 use memory_event::{Event, Sink, What};
-use memtrace::launch::{Finished, Launch, Options};
+use memtrace::launch::{Launch, LaunchOptions, Launched};
 use memtrace::target::Target;
 
 use super::kept::Kept;
@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     let holes = arguments.hole.then(Holes::default);
     let wants_stacks = arguments.stacks || arguments.flamegraph.is_some();
     let who = (wants_stacks || arguments.folded.is_some()).then(Who::new);
-    let mut options = Options::new();
+    let mut options = LaunchOptions::new();
     if let Some(holes) = &holes {
         options = holes.punched_by(options);
     }
@@ -97,7 +97,7 @@ fn tell_of_what_is_left(launch: &Launch<Told>, command_ended: &Receiver<()>) {
     }
 }
 
-fn fill_in(trace: &mut Trace, finished: &Finished<Told>) {
+fn fill_in(trace: &mut Trace, finished: &Launched<Told>) {
     trace.exit = Some(finished.ending);
     trace.lost_events = finished.lost_events;
     trace.notes = finished.notes.iter().map(ToString::to_string).collect();

@@ -1,6 +1,6 @@
 //! What a trim could not give back, and what is odd about what it did.
 
-use human_text::units::Bytes;
+use human_text::Bytes;
 
 use super::attempt::Trimmed;
 

@@ -1,7 +1,7 @@
 //! What became of the processes: a table for people, rows for spreadsheets.
 
 use heap_meter::report::{Column, printable, rows_table, wrapped};
-use human_text::units::{Bytes, Seconds};
+use human_text::{Bytes, Seconds};
 use serde::Serialize;
 
 use super::report::{Outcome, Report};

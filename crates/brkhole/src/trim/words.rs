@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use human_text::units::Seconds;
+use human_text::Seconds;
 
 use super::attempt::Tools;
 use super::inside::{How, Standing};

@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use crate::finding::{Finding, Severity};
-use human_text::units::Bytes;
+use human_text::Bytes;
 use procmem::page_size_bytes;
 
 /// From outside two things look like this: a mapping at the break that the kernel has merged into

@@ -3,7 +3,7 @@
 use super::case::{Case, LARGE_BYTES};
 use crate::finding::{Finding, Severity};
 use crate::remedies;
-use human_text::units::Bytes;
+use human_text::Bytes;
 use procmem::address_space::Mapping;
 
 pub(super) fn find(case: &Case) -> Option<Finding> {

@@ -1,7 +1,7 @@
 //! What is known of the process that a finding is about.
 
 use crate::finding::Finding;
-use human_text::units::Bytes;
+use human_text::Bytes;
 use procmem::address_space::BreakState;
 use ptmalloc::{Arena, State};
 

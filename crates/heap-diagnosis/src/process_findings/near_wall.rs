@@ -4,7 +4,7 @@ use super::case::{Case, LARGE_BYTES};
 use super::limited;
 use crate::finding::{Finding, Severity};
 use crate::remedies;
-use human_text::units::Bytes;
+use human_text::Bytes;
 
 /// A wall that stops the heap before it has doubled is near: heaps grow by doubling, when a
 /// configuration is loaded beside the old one or a table is made twice as large. Small heaps double

@@ -3,7 +3,7 @@
 use super::case::Case;
 use crate::finding::{Finding, Severity};
 use crate::remedies;
-use human_text::units::Bytes;
+use human_text::Bytes;
 use ptmalloc::State;
 
 /// What malloc holds back by design once a block of 8 MiB has been freed: it then leaves a free top

@@ -3,38 +3,43 @@
 use super::WORTH_TELLING_BYTES;
 use crate::finding::{Finding, Severity};
 use heap_growth::Story;
-use heap_growth::growth::{ByKind, Kind};
-use human_text::units::Bytes;
+use heap_growth::{ByKind, GrowthKind};
+use human_text::Bytes;
 
 /// A kind with a greater share of the heap at its peak is how it grew.
 const SHARE: f64 = 0.5;
 
 pub(super) fn find(story: &Story) -> Option<Finding> {
     let peak = story.growth.peak();
-    if is_how(&peak, Kind::Arena) {
+    if is_how(&peak, GrowthKind::Arena) {
         Some(arenas(&peak))
-    } else if is_how(&peak, Kind::LargeBlock) {
+    } else if is_how(&peak, GrowthKind::LargeBlock) {
         Some(large_blocks(&peak))
     } else {
         None
     }
 }
 
-fn is_how(peak: &ByKind, kind: Kind) -> bool {
+fn is_how(peak: &ByKind, kind: GrowthKind) -> bool {
     let bytes = peak[kind];
     bytes >= WORTH_TELLING_BYTES as i64 && bytes as f64 > SHARE * heap(peak) as f64
 }
 
 /// What malloc may have had: not thread stacks, libraries' data and the like.
 fn heap(peak: &ByKind) -> i64 {
-    let kinds = [Kind::Break, Kind::Fallback, Kind::LargeBlock, Kind::Arena];
+    let kinds = [
+        GrowthKind::Break,
+        GrowthKind::Fallback,
+        GrowthKind::LargeBlock,
+        GrowthKind::Arena,
+    ];
     kinds.into_iter().map(|kind| peak[kind]).sum()
 }
 
 fn arenas(peak: &ByKind) -> Finding {
     let message = format!(
         "The heap grew by thread arenas rather than by the break: {} of {} at the peak.",
-        bytes(peak[Kind::Arena]),
+        bytes(peak[GrowthKind::Arena]),
         bytes(heap(peak)),
     );
     // Whether fewer of them would help, what malloc keeps free in them tells, and no call does.
@@ -45,7 +50,7 @@ fn large_blocks(peak: &ByKind) -> Finding {
     let message = format!(
         "The heap grew by mappings of 128 KiB and more rather than by the break: {} of {} at the \
          peak. They are malloc's large blocks, or the program's or its runtime's own.",
-        bytes(peak[Kind::LargeBlock]),
+        bytes(peak[GrowthKind::LargeBlock]),
         bytes(heap(peak)),
     );
     told("grew-by-large-blocks", message, peak)

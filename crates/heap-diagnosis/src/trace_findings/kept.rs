@@ -2,17 +2,17 @@
 
 use super::WORTH_TELLING_BYTES;
 use crate::finding::{Finding, Severity};
+use heap_growth::GrowthKind;
 use heap_growth::Story;
-use heap_growth::growth::Kind;
-use human_text::units::{Bytes, thousands};
+use human_text::{Bytes, thousands};
 
 pub(super) fn find(story: &Story) -> Option<Finding> {
-    let kept = story.growth.by_kind()[Kind::Fallback];
+    let kept = story.growth.by_kind()[GrowthKind::Fallback];
     let kept_bytes = u64::try_from(kept).ok()?;
     if kept_bytes < WORTH_TELLING_BYTES {
         return None;
     }
-    let running = story.growth.now()[Kind::Fallback];
+    let running = story.growth.now()[GrowthKind::Fallback];
     let runs_on = running >= WORTH_TELLING_BYTES as i64;
     let message = format!(
         "{} that malloc mapped in place of the refused break ({}) were never given back{}: whatever \

@@ -3,9 +3,9 @@
 use crate::finding::{Finding, Severity};
 use crate::remedies;
 use heap_growth::Story;
-use heap_growth::growth::{Blocker, Kind};
-use heap_growth::refusals::{Cause, Limited, Refused};
-use human_text::units::{Bytes, Seconds, thousands};
+use heap_growth::{Blocker, GrowthKind};
+use heap_growth::{BrkFailure, Limited, Refused};
+use human_text::{Bytes, Seconds, thousands};
 
 /// One finding for each cause that was seen.
 pub(super) fn find(story: &Story) -> Vec<Finding> {
@@ -26,11 +26,11 @@ pub(super) fn find(story: &Story) -> Vec<Finding> {
 fn of(story: &Story, first: &Refused, programs: u64) -> Option<Finding> {
     let fallbacks = story.fallback.count();
     let finding = match &first.cause {
-        Cause::Blocked(by) => blocked(first, by, fallbacks),
-        Cause::Limited(limited) => self::limited(first, limited),
+        BrkFailure::Blocked(by) => blocked(first, by, fallbacks),
+        BrkFailure::Limited(limited) => self::limited(first, limited),
         // What was refused besides the break is told as refused memory.
-        Cause::TooMuch | Cause::Overcommit if fallbacks == 0 => return None,
-        Cause::Unknown if fallbacks == 0 => return None,
+        BrkFailure::TooMuch | BrkFailure::Overcommit if fallbacks == 0 => return None,
+        BrkFailure::Unknown if fallbacks == 0 => return None,
         cause => refused(story, first, cause),
     };
     let program_break = first.program_break.map(|address| format!("{address:#x}"));
@@ -69,7 +69,7 @@ fn blocked(first: &Refused, by: &Blocker, fallbacks: u64) -> Finding {
                   itself.",
         }
     );
-    let low = by.kind == Some(Kind::LowMemory);
+    let low = by.kind == Some(GrowthKind::LowMemory);
     Finding::new("break-blocked", Severity::Warning, message)
         .evidence("blocker", told(by))
         .evidence("room_bytes", room)
@@ -92,7 +92,7 @@ fn described(by: &Blocker) -> String {
             range.end
         ),
     };
-    if by.kind == Some(Kind::LowMemory) {
+    if by.kind == Some(GrowthKind::LowMemory) {
         text.push_str(
             ", which the program asked for below 2 GiB (as a LuaJIT with 32-bit GC pointers does \
              for its objects)",
@@ -106,7 +106,7 @@ fn described(by: &Blocker) -> String {
         };
         text.push_str(&format!(", made by {call}{place}"));
     }
-    if by.kind == Some(Kind::LowMemory) || by.mapped_by.is_some() {
+    if by.kind == Some(GrowthKind::LowMemory) || by.mapped_by.is_some() {
         text.push(',');
     }
     text
@@ -121,7 +121,7 @@ fn told(by: &Blocker) -> serde_json::Value {
         "end": address(by.range.end),
         "perms": mapping.map(|mapping| mapping.permissions.to_string()),
         "name": mapping.map(|mapping| String::from_utf8_lossy(&mapping.name).into_owned()),
-        "kind": by.kind.map(Kind::name),
+        "kind": by.kind.map(GrowthKind::name),
         "mapped_by": by.mapped_by.map(|call| call.to_string()),
         "line": by.mapped_by.and_then(|call| call.line),
         "lone_page": by.mapped_by.is_some_and(|call| call.is_lone_page()),
@@ -189,29 +189,29 @@ pub(super) fn raised(name: &str) -> String {
 }
 
 /// Refused, and not by anything that is known to lie in its way.
-fn refused(story: &Story, first: &Refused, cause: &Cause) -> Finding {
+fn refused(story: &Story, first: &Refused, cause: &BrkFailure) -> Finding {
     let brks = match story.fallback.refused_brks() {
         1 => "A brk was refused".to_owned(),
         many => format!("{} brks were refused", thousands(many)),
     };
     let asked = Bytes(first.asked_bytes);
     let (why, remedy) = match cause {
-        Cause::Filter(errno) => (
+        BrkFailure::Filter(errno) => (
             format!(
                 "{:?} is no answer of the kernel's own to brk: a seccomp filter forbids the call",
                 nix::errno::Errno::from_raw(*errno)
             ),
             remedies::FILTER,
         ),
-        Cause::TooMuch => (
+        BrkFailure::TooMuch => (
             format!("{asked} were asked for in one go, which no machine has"),
             "Look at where the size comes from (--stacks).",
         ),
-        Cause::Overcommit => (
+        BrkFailure::Overcommit => (
             format!("{asked} more are not promised by the machine (vm.overcommit_memory)"),
             "Look at CommitLimit and Committed_AS in /proc/meminfo.",
         ),
-        Cause::Unexplained => (
+        BrkFailure::Unexplained => (
             format!(
                 "growth by {asked} was asked for, below every limit that can be seen from outside \
                  and with {}: the reason is not known",
@@ -242,9 +242,9 @@ fn refused(story: &Story, first: &Refused, cause: &Cause) -> Finding {
         format!("{brks}: {why}.{fallback}"),
     );
     let by = match cause {
-        Cause::Filter(_) => "filter",
-        Cause::TooMuch => "address-space",
-        Cause::Overcommit => "overcommit",
+        BrkFailure::Filter(_) => "filter",
+        BrkFailure::TooMuch => "address-space",
+        BrkFailure::Overcommit => "overcommit",
         _ => "unknown",
     };
     let heap = first.surroundings.as_ref();

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::finding::{Finding, Severity};
 use crate::remedies;
+use heap_growth::Limited;
 use heap_growth::Story;
-use heap_growth::refusals::Limited;
-use heap_growth::refused_memory::{By, Program, Request};
-use human_text::units::{Bytes, thousands};
+use heap_growth::{RefusedBy, RefusedProgram, RefusedRequest};
+use human_text::{Bytes, thousands};
 use memory_event::{Ending, Promises};
 
 /// One finding for each who refused.
@@ -29,13 +29,13 @@ pub(super) fn find(story: &Story) -> Vec<Finding> {
 }
 
 /// The first request of which it is known who refused it.
-fn decisive(program: &Program) -> Option<&Request> {
+fn decisive(program: &RefusedProgram) -> Option<&RefusedRequest> {
     let mut first = program.first.iter();
-    let known = first.find(|request| request.by != By::Unknown);
+    let known = first.find(|request| request.by != RefusedBy::Unknown);
     known.or_else(|| program.first.first())
 }
 
-fn of(program: &Program, request: &Request) -> Finding {
+fn of(program: &RefusedProgram, request: &RefusedRequest) -> Finding {
     let refused = format!(
         "memory was refused to it {} ({}; {}), when it had grown by {}",
         times(program.count()),
@@ -83,7 +83,7 @@ fn times(count: u64) -> String {
 }
 
 /// `brk 1, mmap 2`.
-fn calls(program: &Program) -> String {
+fn calls(program: &RefusedProgram) -> String {
     let each = program.calls.iter();
     let each: Vec<_> = each
         .map(|(name, count)| format!("{name} {}", thousands(*count)))
@@ -92,7 +92,7 @@ fn calls(program: &Program) -> String {
 }
 
 /// `first 132 KiB, 1.00 MiB, 128 MiB`.
-fn sizes(program: &Program) -> String {
+fn sizes(program: &RefusedProgram) -> String {
     let sizes: Vec<_> = program.first.iter().map(size).collect();
     match sizes.len() as u64 == program.count() {
         true => sizes.join(", "),
@@ -100,7 +100,7 @@ fn sizes(program: &Program) -> String {
     }
 }
 
-fn size(request: &Request) -> String {
+fn size(request: &RefusedRequest) -> String {
     match request.bytes {
         0 => "not told how much".to_owned(),
         bytes => Bytes(bytes).to_string(),
@@ -114,15 +114,15 @@ fn how(ending: Ending) -> String {
     }
 }
 
-fn why(request: &Request) -> String {
+fn why(request: &RefusedRequest) -> String {
     let asked = Bytes(request.bytes);
     match &request.by {
-        By::Limit {
+        RefusedBy::Limit {
             name,
             figures: Some(figures),
         } => super::refused_break::passed(name, figures, request.bytes),
-        By::Limit { name, .. } => format!("{name} refuses it."),
-        By::LowMemory {
+        RefusedBy::Limit { name, .. } => format!("{name} refuses it."),
+        RefusedBy::LowMemory {
             used_bytes,
             mapped_bytes,
         } => format!(
@@ -134,12 +134,12 @@ fn why(request: &Request) -> String {
                 None => String::new(),
             },
         ),
-        By::AddressSpace => absurd(request.bytes),
-        By::Filter => format!(
+        RefusedBy::AddressSpace => absurd(request.bytes),
+        RefusedBy::Filter => format!(
             "{} is no answer of the kernel's own to this: a seccomp filter forbids the call.",
             errno(request).as_str().unwrap_or("The error"),
         ),
-        By::Overcommit(promises) => overcommit(promises, request.bytes),
+        RefusedBy::Overcommit(promises) => overcommit(promises, request.bytes),
         _ => match &request.surroundings {
             Some(_) => format!(
                 "No limit was near that can be seen from outside, and {asked} had room: the reason \
@@ -180,7 +180,7 @@ fn overcommit(promises: &Promises, bytes: u64) -> String {
 }
 
 /// `ENOMEM`; `null` of a break that stayed where it was.
-fn errno(request: &Request) -> Value {
+fn errno(request: &RefusedRequest) -> Value {
     let Some(errno) = request.errno else {
         return Value::Null;
     };
@@ -188,7 +188,7 @@ fn errno(request: &Request) -> Value {
     format!("{name:?}").into()
 }
 
-fn figures(finding: Finding, request: &Request) -> Finding {
+fn figures(finding: Finding, request: &RefusedRequest) -> Finding {
     let finding = match &request.surroundings {
         Some(around) => finding
             .evidence("data_bytes", around.data_bytes)
@@ -197,14 +197,14 @@ fn figures(finding: Finding, request: &Request) -> Finding {
         None => finding,
     };
     match &request.by {
-        By::Limit { name, figures } => limit(finding, name, figures.as_ref()),
-        By::LowMemory {
+        RefusedBy::Limit { name, figures } => limit(finding, name, figures.as_ref()),
+        RefusedBy::LowMemory {
             used_bytes,
             mapped_bytes,
         } => finding
             .evidence("low_bytes", *used_bytes)
             .evidence("mapped_below_2_gib_bytes", *mapped_bytes),
-        By::Overcommit(promises) => finding
+        RefusedBy::Overcommit(promises) => finding
             .evidence("overcommit_memory", promises.mode)
             .evidence("machine_bytes", promises.machine_bytes)
             .evidence("commit_limit_bytes", promises.limit_bytes)
@@ -221,21 +221,23 @@ fn limit(finding: Finding, name: &str, figures: Option<&Limited>) -> Finding {
     }
 }
 
-fn remedy(by: &By) -> String {
+fn remedy(by: &RefusedBy) -> String {
     match by {
-        By::Limit { name, .. } => super::refused_break::raised(name),
-        By::LowMemory { .. } => "Have less of it asked for below 2 GiB: a LuaJIT with 64-bit GC \
+        RefusedBy::Limit { name, .. } => super::refused_break::raised(name),
+        RefusedBy::LowMemory { .. } => {
+            "Have less of it asked for below 2 GiB: a LuaJIT with 64-bit GC \
              pointers (GC64, today's default) needs none. `brkhole trace --map F.svg` draws what \
              lies there."
-            .to_owned(),
-        By::AddressSpace => {
+                .to_owned()
+        }
+        RefusedBy::AddressSpace => {
             "Look at where the size comes from: `brkhole trace --stacks` names who \
              asks; a length that was computed wrongly (a negative number, an overflow) looks like \
              this."
                 .to_owned()
         }
-        By::Filter => remedies::FILTER.to_owned(),
-        By::Overcommit(_) => "Ask for less, add swap, or set vm.overcommit_memory (`sysctl \
+        RefusedBy::Filter => remedies::FILTER.to_owned(),
+        RefusedBy::Overcommit(_) => "Ask for less, add swap, or set vm.overcommit_memory (`sysctl \
              vm.overcommit_memory=1` promises everything)."
             .to_owned(),
         _ => "Run it under `brkhole trace`, which reads the limits and what else stands in \

@@ -2,9 +2,9 @@
 
 use super::{OPENS, WORTH_TELLING_BYTES};
 use crate::finding::{Finding, Severity};
+use heap_growth::FileGrowth;
 use heap_growth::Story;
-use heap_growth::growth::FileGrowth;
-use human_text::units::{Bytes, thousands};
+use human_text::{Bytes, thousands};
 
 /// A file that takes less than this share of all that was asked for is not what to look at.
 const SHARE: f64 = 0.05;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{OPENS, repeated_file};
 use crate::finding::{Finding, Severity};
+use heap_growth::FileGrowth;
 use heap_growth::Story;
-use heap_growth::growth::FileGrowth;
-use human_text::units::{Bytes, Seconds, thousands};
+use human_text::{Bytes, Seconds, thousands};
 use memory_event::Syscall;
 
 /// Less time than this in all is not worth a word.

@@ -69,7 +69,7 @@ impl FileGrowth {
 
 /// A bounded table of files.
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub(super) struct FileTable {
     ids: HashMap<Arc<[u8]>, FileId>,
     files: Vec<FileGrowth>,
     free: Vec<FileId>,
@@ -79,7 +79,7 @@ pub(super) struct Files {
     pub(super) left_out: u64,
 }
 
-impl Files {
+impl FileTable {
     /// A file was opened for reading. `None` if the table is full.
     pub(super) fn opened(&mut self, path: &[u8], at: Duration) -> Option<FileId> {
         let id = match self.ids.get(path) {
@@ -204,11 +204,11 @@ impl Files {
 mod tests {
     use super::*;
     use crate::growth::memory::Change;
-    use crate::growth::reading::Reading;
+    use crate::growth::reading::FilesBeingRead;
 
-    fn grown(files: &mut Files, path: &str, asked_bytes: u64) -> Option<FileId> {
+    fn grown(files: &mut FileTable, path: &str, asked_bytes: u64) -> Option<FileId> {
         let id = files.opened(path.as_bytes(), Duration::ZERO)?;
-        let mut reading = Reading::default();
+        let mut reading = FilesBeingRead::default();
         reading.opened(1, 3, id, Duration::ZERO);
         let change = Change {
             asked_bytes,
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn what_made_nothing_grow_makes_room() {
-        let mut files = Files::default();
+        let mut files = FileTable::default();
         grown(&mut files, "repeated", 0);
         grown(&mut files, "repeated", 0);
         grown(&mut files, "grew", 4096);
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_finds_no_place_is_counted() {
-        let mut files = Files::default();
+        let mut files = FileTable::default();
         for number in 0..MOST_FILES + 5 {
             grown(&mut files, &number.to_string(), 1);
         }

@@ -6,9 +6,9 @@
 //! gives something back at every step is copied fewer than a thousand times, and there is one copy
 //! at a time.
 
-use super::layout::Layout;
-use super::memory::Memory;
-use super::process::Process;
+use super::layout::MemoryLayout;
+use super::memory::TrackedMemory;
+use super::process::ProcessGrowth;
 
 /// A greater state replaces the one that is kept only if it exceeds it by this part.
 const WORTH_KEEPING: i64 = 64;
@@ -17,19 +17,19 @@ const WORTH_KEEPING: i64 = 64;
 #[derive(Debug, Default)]
 pub(super) struct Greatest {
     pub(super) wanted: bool,
-    kept: Option<Kept>,
+    kept: Option<GreatestLayout>,
 }
 
 #[derive(Debug)]
-struct Kept {
-    layout: Layout,
-    memory: Memory,
+struct GreatestLayout {
+    layout: MemoryLayout,
+    memory: TrackedMemory,
     program_has_ended: bool,
 }
 
 impl Greatest {
     /// Memory of the process may be about to go back.
-    pub(super) fn before_less(&mut self, pid: i32, process: &Process) {
+    pub(super) fn before_less(&mut self, pid: i32, process: &ProcessGrowth) {
         let growth = process.held.total();
         let enough = match &self.kept {
             Some(kept) => {
@@ -39,17 +39,17 @@ impl Greatest {
             None => growth > 0,
         };
         if self.wanted && enough {
-            self.kept = Some(Kept::of(pid, process));
+            self.kept = Some(GreatestLayout::of(pid, process));
         }
     }
 
     /// The process's program ended.
-    pub(super) fn ended(&mut self, pid: i32, process: &Process) {
+    pub(super) fn ended(&mut self, pid: i32, process: &ProcessGrowth) {
         if !self.wanted {
             return;
         }
         if self.is_surpassed_by(process) {
-            self.kept = Some(Kept::of(pid, process));
+            self.kept = Some(GreatestLayout::of(pid, process));
         }
         if let Some(kept) = &mut self.kept
             && kept.is_of(pid)
@@ -66,7 +66,7 @@ impl Greatest {
             .map_or(0, |kept| kept.layout.growth_bytes)
     }
 
-    fn is_surpassed_by(&self, process: &Process) -> bool {
+    fn is_surpassed_by(&self, process: &ProcessGrowth) -> bool {
         let growth = process.held.total();
         match &self.kept {
             Some(kept) => growth > kept.layout.growth_bytes,
@@ -77,17 +77,17 @@ impl Greatest {
     /// The state to show; some process of these may have grown more by now.
     pub(super) fn layout<'a>(
         &self,
-        living: impl Iterator<Item = (i32, &'a Process)>,
-    ) -> Option<Layout> {
+        living: impl Iterator<Item = (i32, &'a ProcessGrowth)>,
+    ) -> Option<MemoryLayout> {
         if !self.wanted {
             return None;
         }
-        let mut best: Option<Layout> = self.kept.as_ref().map(Kept::shown);
+        let mut best: Option<MemoryLayout> = self.kept.as_ref().map(GreatestLayout::shown);
         for (pid, process) in living {
             let growth = process.held.total();
             let so_far = best.as_ref().map_or(0, |best| best.growth_bytes);
             if growth > so_far {
-                best = Some(Kept::of(pid, process).shown());
+                best = Some(GreatestLayout::of(pid, process).shown());
             } else if let (Some(best), Some(kept)) = (&mut best, &self.kept)
                 && kept.is_of(pid)
                 && best.pid == pid
@@ -99,10 +99,10 @@ impl Greatest {
     }
 }
 
-impl Kept {
-    fn of(pid: i32, process: &Process) -> Self {
+impl GreatestLayout {
+    fn of(pid: i32, process: &ProcessGrowth) -> Self {
         let memory = process.memory.clone();
-        let mut layout = Layout {
+        let mut layout = MemoryLayout {
             pid,
             at: process.changed_at,
             growth_bytes: process.held.total(),
@@ -126,8 +126,8 @@ impl Kept {
         self.layout.pid == pid && !self.program_has_ended
     }
 
-    fn shown(&self) -> Layout {
-        Layout {
+    fn shown(&self) -> MemoryLayout {
+        MemoryLayout {
             parts: self.memory.parts(),
             ..self.layout.clone()
         }
@@ -135,7 +135,7 @@ impl Kept {
 }
 
 /// What goes on being told after the state was kept.
-fn follow(layout: &mut Layout, process: &Process) {
+fn follow(layout: &mut MemoryLayout, process: &ProcessGrowth) {
     layout.greatest_growth_bytes = process.greatest_growth_bytes;
     layout.refused_brks = process.refused_brks;
     layout.blocker = process.blocker();

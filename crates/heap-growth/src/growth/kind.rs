@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 /// A way in which private writable memory came to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-pub enum Kind {
+pub enum GrowthKind {
     /// The break moved up.
     Break,
     /// malloc's mmap in place of a refused break.
@@ -32,7 +32,7 @@ pub enum Kind {
     Earlier,
 }
 
-impl Kind {
+impl GrowthKind {
     /// All of them, in the order of reports.
     pub const ALL: [Self; 8] = [
         Self::Break,
@@ -79,7 +79,7 @@ impl Kind {
 /// In JSON: `{"break":135168,"fallback":0,…}`; `earlier` only if some of it was given back. Sums stop
 /// at the greatest number there is, which no machine's memory reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ByKind([i64; Kind::ALL.len()]);
+pub struct ByKind([i64; GrowthKind::ALL.len()]);
 
 impl ByKind {
     /// Bytes of all kinds together.
@@ -90,21 +90,21 @@ impl ByKind {
     }
 
     /// Each kind with its bytes.
-    pub fn iter(&self) -> impl Iterator<Item = (Kind, i64)> {
-        Kind::ALL.into_iter().map(|kind| (kind, self[kind]))
+    pub fn iter(&self) -> impl Iterator<Item = (GrowthKind, i64)> {
+        GrowthKind::ALL.into_iter().map(|kind| (kind, self[kind]))
     }
 }
 
-impl Index<Kind> for ByKind {
+impl Index<GrowthKind> for ByKind {
     type Output = i64;
 
-    fn index(&self, kind: Kind) -> &i64 {
+    fn index(&self, kind: GrowthKind) -> &i64 {
         &self.0[kind as usize]
     }
 }
 
-impl IndexMut<Kind> for ByKind {
-    fn index_mut(&mut self, kind: Kind) -> &mut i64 {
+impl IndexMut<GrowthKind> for ByKind {
+    fn index_mut(&mut self, kind: GrowthKind) -> &mut i64 {
         &mut self.0[kind as usize]
     }
 }
@@ -121,7 +121,7 @@ impl Serialize for ByKind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for (kind, bytes) in self.iter() {
-            if kind != Kind::Earlier || bytes != 0 {
+            if kind != GrowthKind::Earlier || bytes != 0 {
                 map.serialize_entry(kind.name(), &bytes)?;
             }
         }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::kind::{ByKind, Kind};
+use super::kind::{ByKind, GrowthKind};
 use super::low::LOW_END;
 use super::near_break::MappedBy;
 use procmem::address_space::Mapping;
@@ -14,7 +14,7 @@ use procmem::address_space::Mapping;
 /// only if it exceeds the one that was kept before by so much.
 /// [`greatest_growth_bytes`](Self::greatest_growth_bytes) is exact.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct MemoryLayout {
     /// The process: the one that grew most.
     pub pid: i32,
     /// When this state was reached, since the watching began.
@@ -25,7 +25,7 @@ pub struct Layout {
     pub greatest_growth_bytes: i64,
     /// What was writable, by address, in rising order. The stack isn't in it, nor what was shared
     /// or only read.
-    pub parts: Vec<Part>,
+    pub parts: Vec<LayoutPart>,
     /// Where the break was, rounded up to a page, if any call or `/proc` told.
     pub program_break: Option<u64>,
     /// How often a greater break was refused, until the program's end.
@@ -38,11 +38,11 @@ pub struct Layout {
 
 /// A stretch of memory of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct LayoutPart {
     /// Its addresses.
     pub range: Range<u64>,
     /// How it came.
-    pub kind: Kind,
+    pub kind: GrowthKind,
 }
 
 /// What a break could not pass.
@@ -52,7 +52,7 @@ pub struct Blocker {
     /// Its addresses.
     pub range: Range<u64>,
     /// How its first page came, where the calls told that.
-    pub kind: Option<Kind>,
+    pub kind: Option<GrowthKind>,
     /// As `/proc/PID/maps` had it when the break was first refused. `None` where only the calls
     /// are known: then it is what they say of the first addresses above the break.
     pub mapping: Option<Mapping>,
@@ -76,7 +76,7 @@ impl Blocker {
     }
 }
 
-impl Layout {
+impl MemoryLayout {
     /// Bytes of each kind. What was there before counts here, as it lies there.
     pub fn bytes(&self) -> ByKind {
         self.bytes_below(u64::MAX)
@@ -89,7 +89,7 @@ impl Layout {
 
     fn bytes_below(&self, end: u64) -> ByKind {
         let mut bytes = ByKind::default();
-        for Part { range, kind } in &self.parts {
+        for LayoutPart { range, kind } in &self.parts {
             bytes[*kind] += range.end.min(end).saturating_sub(range.start) as i64;
         }
         bytes
@@ -98,11 +98,11 @@ impl Layout {
     /// At most so many parts: neighbours are taken together, those with the smallest gaps between
     /// them first, and not across kinds unless kinds alternate too often. Each comes with the bytes
     /// that are really in it, of its kind.
-    pub fn merged(&self, most: usize) -> Vec<(Part, u64)> {
-        let whole = |part: &Part| (part.clone(), part.range.end - part.range.start);
+    pub fn merged(&self, most: usize) -> Vec<(LayoutPart, u64)> {
+        let whole = |part: &LayoutPart| (part.clone(), part.range.end - part.range.start);
         let mut parts: Vec<_> = self.parts.iter().map(whole).collect();
         let mut gap = 4096;
-        while parts.len() > most.max(Kind::ALL.len()) {
+        while parts.len() > most.max(GrowthKind::ALL.len()) {
             parts = match gap < 1 << 47 {
                 true => closer_than(gap, parts),
                 // They alternate: from here on those of a kind are joined over others.
@@ -117,8 +117,8 @@ impl Layout {
     }
 }
 
-fn closer_than(gap: u64, parts: Vec<(Part, u64)>) -> Vec<(Part, u64)> {
-    let mut joined: Vec<(Part, u64)> = Vec::new();
+fn closer_than(gap: u64, parts: Vec<(LayoutPart, u64)>) -> Vec<(LayoutPart, u64)> {
+    let mut joined: Vec<(LayoutPart, u64)> = Vec::new();
     for (part, bytes) in parts {
         match joined.last_mut() {
             Some((last, sum))
@@ -138,12 +138,12 @@ fn closer_than(gap: u64, parts: Vec<(Part, u64)>) -> Vec<(Part, u64)> {
 mod tests {
     use super::*;
 
-    fn layout(parts: impl IntoIterator<Item = (u64, u64, Kind)>) -> Layout {
-        let part = |(start, bytes, kind)| Part {
+    fn layout(parts: impl IntoIterator<Item = (u64, u64, GrowthKind)>) -> MemoryLayout {
+        let part = |(start, bytes, kind)| LayoutPart {
             range: start..start + bytes,
             kind,
         };
-        Layout {
+        MemoryLayout {
             pid: 1,
             at: Duration::ZERO,
             growth_bytes: 0,
@@ -159,18 +159,18 @@ mod tests {
     #[test]
     fn bytes_below_two_gibibytes() {
         let layout = layout([
-            (0x1000, 0x3000, Kind::Break),
-            (0x7fff_f000, 0x2000, Kind::Other),
-            (0x7f00_0000_0000, 0x5000, Kind::Other),
+            (0x1000, 0x3000, GrowthKind::Break),
+            (0x7fff_f000, 0x2000, GrowthKind::Other),
+            (0x7f00_0000_0000, 0x5000, GrowthKind::Other),
         ]);
-        assert_eq!(layout.bytes()[Kind::Other], 0x7000);
-        assert_eq!(layout.low_bytes()[Kind::Other], 0x1000);
-        assert_eq!(layout.low_bytes()[Kind::Break], 0x3000);
+        assert_eq!(layout.bytes()[GrowthKind::Other], 0x7000);
+        assert_eq!(layout.low_bytes()[GrowthKind::Other], 0x1000);
+        assert_eq!(layout.low_bytes()[GrowthKind::Break], 0x3000);
     }
 
     #[test]
     fn many_parts_become_few_and_lose_no_bytes() {
-        let near = (0..10_000).map(|n| (n * 0x3000, 0x1000, Kind::Other));
+        let near = (0..10_000).map(|n| (n * 0x3000, 0x1000, GrowthKind::Other));
         let layout_of_near = layout(near);
         let merged = layout_of_near.merged(100);
         assert_eq!(merged.len(), 1);
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(merged[0].0.range, 0..9_999 * 0x3000 + 0x1000);
 
         // Alternating kinds, and a far one that stays apart.
-        let kinds = [Kind::Other, Kind::LowMemory];
+        let kinds = [GrowthKind::Other, GrowthKind::LowMemory];
         let mixed = (0..10_000).map(|n| (n * 0x1000, 0x1000, kinds[n as usize % 2]));
         let layout = layout(mixed);
         let merged = layout.merged(100);

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::kind::{ByKind, Kind};
-use super::layout::Part;
+use super::kind::{ByKind, GrowthKind};
+use super::layout::LayoutPart;
 use super::low;
 use super::overtaken::Overtaken;
 use super::ranges::{Ranges, Tag};
@@ -64,7 +64,7 @@ impl Change {
         }
     }
 
-    fn returned(&mut self, kind: Kind, bytes: u64) {
+    fn returned(&mut self, kind: GrowthKind, bytes: u64) {
         self.by_kind[kind] -= bytes as i64;
         self.returned_bytes += bytes;
     }
@@ -72,7 +72,7 @@ impl Change {
     /// Without thread stacks, which are made for their own sake.
     pub(super) fn without_stacks(&self) -> Self {
         let mut rest = *self;
-        let stacks = std::mem::take(&mut rest.by_kind[Kind::Stack]);
+        let stacks = std::mem::take(&mut rest.by_kind[GrowthKind::Stack]);
         if stacks != 0 {
             let asked = rest.asked_bytes as i64 - stacks.max(0);
             // A move may have made a stack of something else.
@@ -86,7 +86,7 @@ impl Change {
 
 /// The private memory of one process.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct TrackedMemory {
     /// Shared with the process that it was forked from until one of them changes it.
     ranges: Arc<Ranges>,
     program_break: Option<u64>,
@@ -97,7 +97,7 @@ pub(super) struct Memory {
     knows_earlier: bool,
 }
 
-impl Memory {
+impl TrackedMemory {
     /// Memory that was there before: it doesn't count, but giving it back does.
     pub(super) fn found(ranges: &[Range<u64>], program_break: Option<u64>) -> Self {
         let mut found = Ranges::default();
@@ -107,7 +107,7 @@ impl Memory {
             found.put(
                 range,
                 Tag {
-                    kind: Kind::Earlier,
+                    kind: GrowthKind::Earlier,
                     writable: true,
                     shared: false,
                 },
@@ -123,7 +123,11 @@ impl Memory {
 
     /// The memory of a process that was forked from this one: all of it was there before.
     pub(super) fn inherited(&self) -> Self {
-        if self.ranges.iter().all(|(_, tag)| tag.kind == Kind::Earlier) {
+        if self
+            .ranges
+            .iter()
+            .all(|(_, tag)| tag.kind == GrowthKind::Earlier)
+        {
             return self.clone();
         }
         let mut ranges = Ranges::default();
@@ -131,7 +135,7 @@ impl Memory {
             let kind = match tag.kind {
                 // Not writable yet, so it hasn't come yet.
                 kind if !tag.writable => kind,
-                _ => Kind::Earlier,
+                _ => GrowthKind::Earlier,
             };
             ranges.put(range, Tag { kind, ..tag });
         }
@@ -148,7 +152,7 @@ impl Memory {
         let ranges = Arc::make_mut(&mut self.ranges);
         ranges.cut(range.clone(), |_, _| {});
         let tag = Tag {
-            kind: Kind::Other,
+            kind: GrowthKind::Other,
             writable: false,
             shared: true,
         };
@@ -156,10 +160,10 @@ impl Memory {
     }
 
     /// What is writable, by address, with neighbours of one kind as one.
-    pub(super) fn parts(&self) -> Vec<Part> {
+    pub(super) fn parts(&self) -> Vec<LayoutPart> {
         let writable = self.ranges.iter().filter(|(_, tag)| tag.writable);
         writable
-            .map(|(range, Tag { kind, .. })| Part { range, kind })
+            .map(|(range, Tag { kind, .. })| LayoutPart { range, kind })
             .collect()
     }
 
@@ -180,7 +184,7 @@ impl Memory {
     }
 
     /// How the memory at an address came, writable or not.
-    pub(super) fn kind_at(&self, address: u64) -> Option<Kind> {
+    pub(super) fn kind_at(&self, address: u64) -> Option<GrowthKind> {
         self.ranges.kind_at(address)
     }
 
@@ -244,7 +248,7 @@ impl Memory {
             self.unmapped(to..from, change);
         } else {
             let tag = Tag {
-                kind: Kind::Break,
+                kind: GrowthKind::Break,
                 writable: true,
                 shared: false,
             };
@@ -260,7 +264,7 @@ impl Memory {
         self.unseen_heap_below = Some(to);
         let unseen = to..below;
         let known: u64 = self.ranges.within(&unseen).iter().map(length).sum();
-        change.returned(Kind::Earlier, length(&unseen) - known);
+        change.returned(GrowthKind::Earlier, length(&unseen) - known);
     }
 
     fn mapped(&mut self, call: &Call, at: u64, is_fallback: bool, change: &mut Change) {
@@ -269,11 +273,11 @@ impl Memory {
         let shared = !has(flags, libc::MAP_PRIVATE) || has(flags, libc::MAP_SHARED);
         let writable = has(protection, libc::PROT_WRITE) && !shared;
         let kind = if shared {
-            Kind::Other
+            GrowthKind::Other
         } else if self.is_low(hint, &range, protection, flags) {
-            Kind::LowMemory
+            GrowthKind::LowMemory
         } else if is_fallback {
-            Kind::Fallback
+            GrowthKind::Fallback
         } else {
             self.kind_of_mapping(&range, protection, flags)
         };
@@ -297,30 +301,33 @@ impl Memory {
             return false;
         }
         if has(flags, libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE) {
-            return self.ranges.kind_at(range.start) == Some(Kind::LowMemory);
+            return self.ranges.kind_at(range.start) == Some(GrowthKind::LowMemory);
         }
         low::asked_for(hint, flags, range)
     }
 
-    fn kind_of_mapping(&self, range: &Range<u64>, protection: u64, flags: u64) -> Kind {
+    fn kind_of_mapping(&self, range: &Range<u64>, protection: u64, flags: u64) -> GrowthKind {
         let bytes = length(range);
         let anonymous = has(flags, libc::MAP_ANONYMOUS);
         if has(flags, libc::MAP_STACK | libc::MAP_GROWSDOWN) {
-            return Kind::Stack;
+            return GrowthKind::Stack;
         }
         if has(flags, libc::MAP_FIXED) && anonymous && protection == 0 {
             // Given back, but kept in reserve: an arena shrinks in this way.
-            return self.ranges.kind_at(range.start).unwrap_or(Kind::Other);
+            return self
+                .ranges
+                .kind_at(range.start)
+                .unwrap_or(GrowthKind::Other);
         }
         let reserved = anonymous && protection == 0 && has(flags, libc::MAP_NORESERVE);
         if reserved && ARENA_RESERVATIONS_BYTES.contains(&bytes) {
-            return Kind::Arena;
+            return GrowthKind::Arena;
         }
         let plain = !has(flags, libc::MAP_FIXED);
         if anonymous && plain && has(protection, libc::PROT_WRITE) {
             return kind_by_size(range);
         }
-        Kind::Other
+        GrowthKind::Other
     }
 
     fn protected(&mut self, range: Range<u64>, protection: u64, change: &mut Change) {
@@ -332,7 +339,7 @@ impl Memory {
             // From now on both are a stack's, and apart from what is reserved directly below.
             let whole = guard.start..range.end;
             ranges.cut(whole.clone(), |_, _| {});
-            let kind = Kind::Stack;
+            let kind = GrowthKind::Stack;
             ranges.put(
                 whole,
                 Tag {
@@ -360,7 +367,7 @@ impl Memory {
     fn guard_below(&self, range: &Range<u64>) -> Option<Range<u64>> {
         let (whole, tag) = self.ranges.at(range.start)?;
         let guard = whole.start..range.start;
-        let is_reserved = tag.kind == Kind::Other && !tag.writable;
+        let is_reserved = tag.kind == GrowthKind::Other && !tag.writable;
         let is_stack = is_reserved && whole.end == range.end && !guard.is_empty();
         (is_stack && length(&guard) <= LARGEST_GUARD_BYTES).then_some(guard)
     }
@@ -383,7 +390,7 @@ impl Memory {
             }
             let range = pages(to, new_length);
             let kind = match tag.kind {
-                Kind::LowMemory if !low::lies_in(&range) => kind_by_size(&range),
+                GrowthKind::LowMemory if !low::lies_in(&range) => kind_by_size(&range),
                 kind => kind,
             };
             self.replaced(range, Tag { kind, ..tag }, change);
@@ -406,10 +413,10 @@ impl Memory {
 }
 
 /// What an anonymous mapping is of which nothing else is known.
-fn kind_by_size(range: &Range<u64>) -> Kind {
+fn kind_by_size(range: &Range<u64>) -> GrowthKind {
     match length(range) >= LARGE_BLOCK_BYTES {
-        true => Kind::LargeBlock,
-        false => Kind::Other,
+        true => GrowthKind::LargeBlock,
+        false => GrowthKind::Other,
     }
 }
 

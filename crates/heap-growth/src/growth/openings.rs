@@ -81,11 +81,11 @@ pub(super) fn explains(read_bytes: u64, grown_bytes: i64) -> bool {
 mod tests {
     use super::*;
     use crate::growth::memory::Change;
-    use crate::growth::reading::Reading;
+    use crate::growth::reading::FilesBeingRead;
 
     fn of(grown: impl IntoIterator<Item = u64>) -> Openings {
         let mut openings = Openings::default();
-        let mut reading = Reading::default();
+        let mut reading = FilesBeingRead::default();
         for asked_bytes in grown {
             reading.opened(1, 3, 0, Duration::ZERO);
             let change = Change {

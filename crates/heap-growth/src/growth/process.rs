@@ -5,17 +5,17 @@ use std::time::Duration;
 use super::kind::ByKind;
 use super::layout::Blocker;
 use super::libraries::Libraries;
-use super::memory::Memory;
+use super::memory::TrackedMemory;
 use super::near_break::NearBreak;
-use super::reading::Reading;
-use crate::accounts::{Accounts, Limits};
+use super::reading::FilesBeingRead;
+use crate::accounts::{Accounts, SoftLimits};
 use crate::refusals::{Circumstances, Refusals, Refused};
 use memory_event::{Call, Refusal};
 
 #[derive(Debug, Default)]
-pub(super) struct Process {
-    pub(super) memory: Memory,
-    pub(super) reading: Reading,
+pub(super) struct ProcessGrowth {
+    pub(super) memory: TrackedMemory,
+    pub(super) reading: FilesBeingRead,
     pub(super) libraries: Libraries,
     /// What it asked for and has not given back.
     pub(super) held: ByKind,
@@ -24,13 +24,13 @@ pub(super) struct Process {
     /// When it changed last.
     pub(super) changed_at: Duration,
     /// Limits that calls told of.
-    pub(super) limits: Limits,
+    pub(super) limits: SoftLimits,
     pub(super) near_break: NearBreak,
     pub(super) refused_brks: u64,
     pub(super) refusals: Refusals,
 }
 
-impl Process {
+impl ProcessGrowth {
     /// One that was forked from this: all of its memory was there before.
     pub(super) fn forked(&self) -> Self {
         Self {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::kind::Kind;
+use super::kind::GrowthKind;
 
 /// What is known of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tag {
     /// How it came, or would count if it became writable.
-    pub(super) kind: Kind,
+    pub(super) kind: GrowthKind,
     /// Only what is writable counts as memory that was asked for.
     pub(super) writable: bool,
     /// Others have it as well: it lies there, but never counts.
@@ -91,7 +91,7 @@ impl Ranges {
     }
 
     /// The kind of what lies at an address.
-    pub(super) fn kind_at(&self, address: u64) -> Option<Kind> {
+    pub(super) fn kind_at(&self, address: u64) -> Option<GrowthKind> {
         self.at(address).map(|(_, tag)| tag.kind)
     }
 
@@ -140,12 +140,12 @@ mod tests {
     use super::*;
 
     const HEAP: Tag = Tag {
-        kind: Kind::Break,
+        kind: GrowthKind::Break,
         writable: true,
         shared: false,
     };
     const BLOCK: Tag = Tag {
-        kind: Kind::LargeBlock,
+        kind: GrowthKind::LargeBlock,
         writable: true,
         shared: false,
     };

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::memory::Change;
-use memory_event::ids::SpreadIds;
+use memory_event::SpreadIds;
 
 /// A file's number in the table of files.
 pub(super) type FileId = usize;
@@ -56,7 +56,7 @@ impl Thread {
 
 /// The open files of one process.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reading {
+pub(super) struct FilesBeingRead {
     /// Descriptor → the thread that opened it.
     owners: HashMap<i32, i32, SpreadIds>,
     threads: HashMap<i32, Thread, SpreadIds>,
@@ -64,7 +64,7 @@ pub(super) struct Reading {
     times: HashMap<FileId, u64, SpreadIds>,
 }
 
-impl Reading {
+impl FilesBeingRead {
     /// A thread opened a file. Gives what the descriptor meant before.
     pub(super) fn opened(
         &mut self,
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn the_last_one_opened_is_being_read() {
-        let mut reading = Reading::default();
+        let mut reading = FilesBeingRead::default();
         reading.opened(1, 3, 30, at(0));
         reading.opened(1, 4, 40, at(0));
         reading.opened(2, 5, 50, at(0));
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn another_thread_may_close_it() {
-        let mut reading = Reading::default();
+        let mut reading = FilesBeingRead::default();
         reading.opened(1, 3, 30, at(0));
         // Whoever does: descriptors belong to the process.
         assert_eq!(file(reading.closed(3, at(0))), Some(30));
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_number_that_comes_again_was_closed() {
-        let mut reading = Reading::default();
+        let mut reading = FilesBeingRead::default();
         reading.opened(1, 3, 30, at(0));
         assert_eq!(file(reading.opened(2, 3, 31, at(0))), Some(30));
         assert_eq!(reading.current(1), None);
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn time_is_that_of_the_last_one_opened() {
-        let mut reading = Reading::default();
+        let mut reading = FilesBeingRead::default();
         reading.opened(1, 3, 30, at(1));
         reading.opened(1, 4, 40, at(2));
         assert_eq!(reading.closed(4, at(5)).unwrap().time, at(3));
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn what_is_mapped_is_read_unseen() {
-        let mut reading = Reading::default();
+        let mut reading = FilesBeingRead::default();
         reading.opened(1, 3, 30, at(0));
         reading.read(3, 10);
         reading.read(3, 5);

@@ -29,7 +29,7 @@ pub struct StackGrowth {
 
 /// A bounded table of stacks.
 #[derive(Debug, Default)]
-pub(super) struct Stacks {
+pub(super) struct StackTable {
     by_frames: HashMap<Vec<Arc<str>>, StackGrowth>,
     /// Bytes of those that found no place.
     pub(super) left_out_bytes: u64,
@@ -37,7 +37,7 @@ pub(super) struct Stacks {
     pub(super) unknown_bytes: u64,
 }
 
-impl Stacks {
+impl StackTable {
     pub(super) fn grew(&mut self, stack: Option<&Stack>, bytes: u64) {
         let Some(stack) = stack else {
             self.unknown_bytes = self.unknown_bytes.saturating_add(bytes);

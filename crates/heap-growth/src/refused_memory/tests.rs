@@ -185,7 +185,7 @@ fn low_memory_that_is_used_up() {
     }
     told.no(64 * MIB, RW, flags).exits(15);
     assert_eq!(told.told(), Some(("low-memory", 1, true)));
-    let By::LowMemory { used_bytes, .. } = told.memory.programs()[0].first[0].by else {
+    let RefusedBy::LowMemory { used_bytes, .. } = told.memory.programs()[0].first[0].by else {
         panic!("{:?}", told.memory);
     };
     assert_eq!(used_bytes, 960 << 20);

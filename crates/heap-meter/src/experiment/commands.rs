@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Makes an arm's condition in a process that stands before the first instruction of its program;
 /// the error says in words why it could not. It is called for every program that the command's
 /// whole tree executes, on the thread that traces it: see
-/// [`Options::at_exec`](memtrace::launch::Options::at_exec).
+/// [`LaunchOptions::at_exec`](memtrace::launch::LaunchOptions::at_exec).
 pub type Condition = Arc<dyn Fn(Stopped) -> Result<(), String> + Send + Sync>;
 
 /// What notes that are made anew after each run begin with.

@@ -3,9 +3,9 @@
 use super::comparison::Comparison;
 use crate::environment::Environment;
 use heap_diagnosis::Finding;
-use heap_growth::break_moves::BreakMoves;
-use heap_growth::fallback::Fallback;
-use heap_growth::tally::Counts;
+use heap_growth::BreakMoves;
+use heap_growth::Counts;
+use heap_growth::Fallback;
 use procmem::snapshot::Snapshot;
 use ptmalloc::State;
 use serde::{Deserialize, Serialize};

@@ -5,11 +5,11 @@ use super::results::{Checkpoint, Traced};
 use super::run::{Watched, Weighed};
 use super::run_error::RunError;
 use super::stop::{Stop, TICK};
-use heap_growth::break_moves::BreakMoves;
-use heap_growth::fallback::Fallback;
-use heap_growth::tally::{Counts, Tally};
+use heap_growth::BreakMoves;
+use heap_growth::Fallback;
+use heap_growth::{Counts, Tally};
 use memory_event::{Ending, Event, What};
-use memtrace::launch::{Finished, Launch, Options, Stopped, Watch};
+use memtrace::launch::{Launch, LaunchOptions, Launched, Stopped, Watch};
 use memtrace::target::Target;
 use procmem::process::Status;
 use procmem::snapshot::Snapshot;
@@ -93,7 +93,7 @@ pub(super) fn weigh(
 ) -> Result<Weighed, RunError> {
     let shared = Shared::default();
     let (at_exit, at_event) = (shared.clone(), shared.clone());
-    let options = Options::new()
+    let options = LaunchOptions::new()
         .watch(Watch::Life)
         .at_exit(move |stopped| at_exit.weigh(stopped));
     let options = with_condition(options, condition.as_ref(), &shared);
@@ -145,7 +145,7 @@ pub(super) fn watch(
     stop: &Stop,
 ) -> Result<(Watched, String), RunError> {
     let shared = Shared::default();
-    let options = with_condition(Options::new(), condition.as_ref(), &shared);
+    let options = with_condition(LaunchOptions::new(), condition.as_ref(), &shared);
     let launch = options.start(target, <(Tally, BreakMoves, Fallback)>::default())?;
     let finished = finish(launch, stop)?;
     let seen = std::mem::take(&mut *shared.lock());
@@ -174,7 +174,11 @@ pub(super) fn watch(
     Ok((watched, ending_text(finished.ending)))
 }
 
-fn with_condition(options: Options, condition: Option<&Condition>, shared: &Shared) -> Options {
+fn with_condition(
+    options: LaunchOptions,
+    condition: Option<&Condition>,
+    shared: &Shared,
+) -> LaunchOptions {
     let Some(condition) = condition.cloned() else {
         return options;
     };
@@ -183,7 +187,7 @@ fn with_condition(options: Options, condition: Option<&Condition>, shared: &Shar
 }
 
 /// Waits for the end, or brings it about.
-fn finish<S>(launch: Launch<S>, stop: &Stop) -> Result<Finished<S>, RunError>
+fn finish<S>(launch: Launch<S>, stop: &Stop) -> Result<Launched<S>, RunError>
 where
     S: memory_event::Sink + Send + 'static,
 {
@@ -200,7 +204,7 @@ where
 }
 
 /// Time from exec to end, without what was done while the processes stood still.
-fn worked_seconds<S>(finished: &Finished<S>) -> f64 {
+fn worked_seconds<S>(finished: &Launched<S>) -> f64 {
     (finished.cost.wall_seconds - finished.cost.hook_seconds).max(0.0)
 }
 

@@ -1,7 +1,7 @@
 //! CSV: one row per checkpoint of each run, so that a spreadsheet or R can take it from there.
 
 use crate::experiment::{Checkpoint, Results, Run};
-use heap_growth::fallback::Fallback;
+use heap_growth::Fallback;
 use serde::Serialize;
 
 #[derive(Serialize)]

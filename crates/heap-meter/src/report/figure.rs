@@ -1,7 +1,7 @@
 //! Figures as text.
 
 use crate::experiment::Unit;
-use human_text::units::{Bytes, Seconds, thousands};
+use human_text::{Bytes, Seconds, thousands};
 
 /// `value` in its unit: `840 KiB`, `4.41 ms`, `1,024`. A figure below zero keeps its sign.
 pub fn in_unit(value: f64, unit: Unit) -> String {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::experiment::Results;
 use crate::trace::{AddressSpaceReport, Trace};
-use heap_growth::growth::Layout;
+use heap_growth::MemoryLayout;
 
 /// The results as indented JSON, with a newline at the end.
 ///
@@ -25,7 +25,7 @@ pub fn experiment_json(results: &Results) -> serde_json::Result<String> {
 /// As for [`experiment_json`].
 pub fn experiment_json_with_maps(
     results: &Results,
-    maps: &[(String, Layout)],
+    maps: &[(String, MemoryLayout)],
 ) -> serde_json::Result<String> {
     #[derive(Serialize)]
     struct WithMaps<'a> {
@@ -33,7 +33,8 @@ pub fn experiment_json_with_maps(
         results: &'a Results,
         address_space: BTreeMap<String, AddressSpaceReport>,
     }
-    let reported = |(arm, layout): &(String, Layout)| (arm.clone(), AddressSpaceReport::of(layout));
+    let reported =
+        |(arm, layout): &(String, MemoryLayout)| (arm.clone(), AddressSpaceReport::of(layout));
     let address_space = maps.iter().map(reported).collect();
     pretty(&WithMaps {
         results,

@@ -5,7 +5,7 @@ use comfy_table::Cell;
 use super::text::{lines_of, plain_table, right, wrapped};
 use crate::trace::{MallocReport, Moment};
 use human_text::printable;
-use human_text::units::{Bytes, thousands};
+use human_text::{Bytes, thousands};
 use ptmalloc::State;
 
 /// A row for each process, and below the table what the figures can't say.

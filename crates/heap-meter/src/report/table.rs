@@ -5,7 +5,7 @@ use super::text::{right, sizes, wrapped};
 use crate::experiment::{ArmResults, Comparison, Results, Run};
 use crate::statistics::{RatioOfMedians, median};
 use comfy_table::{Cell, Table};
-use human_text::units::{Seconds, thousands};
+use human_text::{Seconds, thousands};
 use std::fmt::Write;
 
 /// The results: what ran, each metric in each arm, the fallback's sizes, what observing cost, what

@@ -2,8 +2,8 @@
 
 use comfy_table::{Cell, CellAlignment, Table};
 
-use heap_growth::fallback::Fallback;
-use human_text::units::{Bytes, thousands};
+use heap_growth::Fallback;
+use human_text::{Bytes, thousands};
 
 /// So many sizes of fallbacks are listed.
 const SIZES: usize = 6;

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::trace::Trace;
-use heap_growth::fallback::Fallback;
-use heap_growth::growth::Kind;
+use heap_growth::Fallback;
+use heap_growth::GrowthKind;
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -34,7 +34,7 @@ pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
             ..row("syscall", name)
         })?;
     }
-    for kind in Kind::ALL {
+    for kind in GrowthKind::ALL {
         writer.serialize(Row {
             bytes: trace.growth.by_kind.get(kind),
             peak_bytes: trace.growth.peak_by_kind.get(kind),

@@ -9,8 +9,8 @@ use nix::sys::signal::Signal;
 
 use crate::trace::{ByStack, KeptOpen, Source, Trace};
 use heap_diagnosis::Finding;
-use heap_growth::growth::Kind;
-use human_text::units::{Bytes, Seconds, thousands};
+use heap_growth::GrowthKind;
+use human_text::{Bytes, Seconds, thousands};
 use memory_event::Ending;
 
 /// So many files are shown; JSON and CSV have all.
@@ -116,7 +116,7 @@ fn kinds(trace: &Trace) -> String {
         right("at the peak"),
     ];
     let mut table = plain_table(header);
-    for kind in Kind::ALL {
+    for kind in GrowthKind::ALL {
         let (end, peak) = (growth.by_kind.get(kind), growth.peak_by_kind.get(kind));
         if end.is_some_and(|end| end != 0) || peak.is_some_and(|peak| peak != 0) {
             table.add_row([

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use heap_growth::growth::{Blocker, ByKind, Kind, Layout};
+use heap_growth::{Blocker, ByKind, GrowthKind, MemoryLayout};
 
 /// So many parts are reported; when there are more, those closest to each other are taken together.
 const MOST_PARTS: usize = 1000;
@@ -54,7 +54,7 @@ pub struct PartReport {
     pub end: u64,
     /// How it came.
     #[serde(serialize_with = "name")]
-    pub kind: Kind,
+    pub kind: GrowthKind,
     /// Bytes of this kind in it; less than its length if several ranges were taken together.
     pub bytes: u64,
 }
@@ -70,7 +70,7 @@ pub struct BlockerReport {
     pub end: u64,
     /// How its first page came, where the calls told.
     #[serde(serialize_with = "maybe_name")]
-    pub kind: Option<Kind>,
+    pub kind: Option<GrowthKind>,
     /// What may be done with it, as `/proc/PID/maps` writes it; `None` where only calls are known.
     pub perms: Option<String>,
     /// Its name there.
@@ -83,7 +83,7 @@ pub struct BlockerReport {
 
 impl AddressSpaceReport {
     /// What is reported of a layout.
-    pub fn of(layout: &Layout) -> Self {
+    pub fn of(layout: &MemoryLayout) -> Self {
         let mut ranges: Vec<_> = layout
             .merged(MOST_PARTS)
             .into_iter()
@@ -138,11 +138,11 @@ fn maybe_address<S: Serializer>(at: &Option<u64>, serializer: S) -> Result<S::Ok
     }
 }
 
-fn name<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
+fn name<S: Serializer>(kind: &GrowthKind, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(kind.name())
 }
 
-fn maybe_name<S: Serializer>(kind: &Option<Kind>, serializer: S) -> Result<S::Ok, S::Error> {
+fn maybe_name<S: Serializer>(kind: &Option<GrowthKind>, serializer: S) -> Result<S::Ok, S::Error> {
     match kind {
         Some(kind) => name(kind, serializer),
         None => serializer.serialize_none(),

@@ -4,8 +4,8 @@
 use serde::{Serialize, Serializer};
 
 use super::Source;
-use heap_growth::growth::{ByKind, Kind};
-use heap_growth::tally::Tally;
+use heap_growth::Tally;
+use heap_growth::{ByKind, GrowthKind};
 use memory_event::Syscall;
 
 /// Files that were opened so often, with no closing in the log, were closed without its being
@@ -87,8 +87,8 @@ impl Logged {
     /// Bytes of the kinds that are known.
     pub(super) fn kinds(self, bytes: ByKind) -> KindBytes {
         let known = |kind| match kind {
-            Kind::Break => self.brk,
-            Kind::Earlier => self.growth(),
+            GrowthKind::Break => self.brk,
+            GrowthKind::Earlier => self.growth(),
             _ => self.mmap,
         };
         KindBytes(
@@ -142,11 +142,11 @@ const COMMAND: &str = "`strace -f -ttt -e trace=memory,open,openat,close,%proces
 ///
 /// In JSON: `{"break":135168,"fallback":null,…}`; `earlier` only if some of it was given back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KindBytes(Vec<(Kind, Option<i64>)>);
+pub struct KindBytes(Vec<(GrowthKind, Option<i64>)>);
 
 impl KindBytes {
     /// Bytes of one kind.
-    pub fn get(&self, kind: Kind) -> Option<i64> {
+    pub fn get(&self, kind: GrowthKind) -> Option<i64> {
         let mut kinds = self.0.iter();
         kinds
             .find(|(known, _)| *known == kind)
@@ -156,7 +156,9 @@ impl KindBytes {
 
 impl Serialize for KindBytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let told = |entry: &&(Kind, Option<i64>)| !matches!(entry, (Kind::Earlier, Some(0) | None));
+        let told = |entry: &&(GrowthKind, Option<i64>)| {
+            !matches!(entry, (GrowthKind::Earlier, Some(0) | None))
+        };
         let kinds = self.0.iter().filter(told);
         serializer.collect_map(kinds.map(|(kind, bytes)| (kind.name(), bytes)))
     }

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
-use super::teller::{Teller, Who, result};
+use super::teller::{Emitter, TaskAt, result};
 use super::{AttachError, Stopper, hold, subject};
 use crate::launch::architecture;
 use crate::launch::positions::Positions;
-use crate::launch::reader::{self, Asked};
-use crate::launch::tracees::{Birth, Tracees};
+use crate::launch::reader::{self, SyscallEntry};
+use crate::launch::tracees::{NewTask, Tracees};
 use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
 use tracee::{Stop, SyscallInfo};
 
@@ -60,7 +60,7 @@ impl<'a> ByPtrace<'a> {
 
     /// Follows until all has ended or it is asked to stop; gives the number of stops. However it
     /// ends, by a panic of the sink too, nobody stays held.
-    pub(super) fn follow<S: Sink>(mut self, teller: &mut Teller<S>) -> Result<u64, AttachError> {
+    pub(super) fn follow<S: Sink>(mut self, teller: &mut Emitter<S>) -> Result<u64, AttachError> {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.trace(teller)));
         self.stopper.dismiss_sentinel();
         self.let_all_go(teller);
@@ -70,7 +70,7 @@ impl<'a> ByPtrace<'a> {
         }
     }
 
-    fn trace<S: Sink>(&mut self, teller: &mut Teller<S>) -> Result<(), AttachError> {
+    fn trace<S: Sink>(&mut self, teller: &mut Emitter<S>) -> Result<(), AttachError> {
         while !self.expected.is_empty() && !self.stopper.asked() {
             let report = tracee::wait_any().map_err(|source| AttachError::Setup {
                 step: "wait for the watched process",
@@ -132,7 +132,7 @@ impl<'a> ByPtrace<'a> {
         Ok(())
     }
 
-    fn call<S: Sink>(&mut self, teller: &mut Teller<S>, tid: i32) {
+    fn call<S: Sink>(&mut self, teller: &mut Emitter<S>, tid: i32) {
         let Ok(info) = tracee::syscall_info(tid) else {
             // Killed while it stood still.
             return;
@@ -143,7 +143,7 @@ impl<'a> ByPtrace<'a> {
         if info.op == SyscallInfo::ENTRY {
             let [number, args @ .., _] = info.data;
             let number = number as i64;
-            let asked = tracee.asked.insert(Asked { number, args });
+            let asked = tracee.asked.insert(SyscallEntry { number, args });
             let (pid, read) = (tracee.pid, self.positions.before(tracee.pid, tid, asked));
             if let Some(read) = read {
                 teller.tell(self.who(pid, tid), read);
@@ -182,7 +182,7 @@ impl<'a> ByPtrace<'a> {
         teller.returned(self.who(pid, tid), call, refusal);
     }
 
-    fn executed<S: Sink>(&mut self, teller: &mut Teller<S>, pid: i32) {
+    fn executed<S: Sink>(&mut self, teller: &mut Emitter<S>, pid: i32) {
         let former_tid = tracee::event_message(pid).unwrap_or(pid);
         let tracee = self.tracees.executed(pid, former_tid);
         let by = reader::exec_call(tracee.asked.take());
@@ -198,7 +198,7 @@ impl<'a> ByPtrace<'a> {
         }
     }
 
-    fn born<S: Sink>(&mut self, teller: &mut Teller<S>, birth: Birth) {
+    fn born<S: Sink>(&mut self, teller: &mut Emitter<S>, birth: NewTask) {
         self.expected.insert(birth.child_tid);
         let who = self.who(birth.parent_pid, birth.parent_tid);
         if self.started {
@@ -209,7 +209,7 @@ impl<'a> ByPtrace<'a> {
     /// Each is interrupted, waited for, and let go with the signal it was about to get. Who waits
     /// for a vfork child can't be interrupted; after two seconds the kernel lets it go, when this
     /// thread ends.
-    fn let_all_go<S: Sink>(&mut self, teller: &mut Teller<S>) {
+    fn let_all_go<S: Sink>(&mut self, teller: &mut Emitter<S>) {
         const PATIENCE: Duration = Duration::from_secs(2);
         for &tid in &self.expected {
             let _ = tracee::interrupt(tid);
@@ -246,8 +246,8 @@ impl<'a> ByPtrace<'a> {
         teller.notes.let_go_by_kernel = self.expected.len() as u64;
     }
 
-    fn who(&self, pid: i32, tid: i32) -> Who {
-        Who {
+    fn who(&self, pid: i32, tid: i32) -> TaskAt {
+        TaskAt {
             pid,
             tid,
             at: self.since.elapsed(),

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use super::life::Life;
+use super::life::ProcessTable;
 use super::perf::{self, PerfEvent};
-use super::points::{Kind, Points};
-use super::record::{Record, Told};
+use super::points::{Points, TracepointKind};
+use super::record::{SampleData, SampleRecord};
 use super::rings::{Order, Rings};
-use super::teller::{Teller, Who, result};
+use super::teller::{Emitter, TaskAt, result};
 use super::tracefs::Tracefs;
 use super::{AttachError, Stopper, ending, opened, subject, threads};
 use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
@@ -28,8 +28,8 @@ pub(super) struct ByTracepoints {
     rings: Rings,
     points: Points,
     events: Vec<PerfEvent>,
-    order: Order<Seen>,
-    life: Life,
+    order: Order<PendingRecord>,
+    life: ProcessTable,
     /// What the process had when it began.
     memory: Option<Memory>,
     /// Nothing from before is told, but births and ends are remembered.
@@ -47,8 +47,8 @@ pub(super) struct ByTracepoints {
 type Reading = (Memory, u64);
 
 /// A record, and what had to be looked at when it came.
-struct Seen {
-    record: Record,
+struct PendingRecord {
+    record: SampleRecord,
     beside: Beside,
 }
 
@@ -73,7 +73,7 @@ impl ByTracepoints {
         let mut rings = Rings::new(ring_bytes)?;
         threads::prove(&mut rings, &points)?;
         let opened = threads::open_all(pid, &mut rings, &points)?;
-        let mut life = Life::default();
+        let mut life = ProcessTable::default();
         life.insert(pid, opened.threads);
         // Whatever is called once this has returned is told.
         let memory = Memory::of(pid);
@@ -95,7 +95,7 @@ impl ByTracepoints {
             suspects: Vec::new(),
         };
         for record in opened.early {
-            let seen = Seen {
+            let seen = PendingRecord {
                 record,
                 beside: Beside::Nothing,
             };
@@ -107,7 +107,7 @@ impl ByTracepoints {
     /// Follows until all has ended or it is asked to stop; gives the number of records.
     pub(super) fn follow<S: Sink>(
         mut self,
-        teller: &mut Teller<S>,
+        teller: &mut Emitter<S>,
         stopper: &Stopper,
     ) -> Result<u64, AttachError> {
         teller.notes.held = self.held;
@@ -140,29 +140,29 @@ impl ByTracepoints {
     }
 
     /// Takes what is in the rings, and looks at once at what may soon be gone.
-    fn drain<S: Sink>(&mut self, teller: &Teller<S>) {
+    fn drain<S: Sink>(&mut self, teller: &Emitter<S>) {
         let (order, began_ns) = (&mut self.order, self.began_ns);
         let (records, lost) = (&mut self.records, &mut self.lost);
         self.rings.drain(&self.points, |record| {
             *records += 1;
-            if let Told::Lost(count) = record.what {
+            if let SampleData::Lost(count) = record.what {
                 *lost += count;
                 return;
             }
             let beside = match record.what {
-                Told::Returned { kind, args, result } if record.at_ns >= began_ns => {
+                SampleData::Returned { kind, args, result } if record.at_ns >= began_ns => {
                     look(&record, kind, args, result, |pid, call| {
                         teller.wants_refusal(pid, call)
                     })
                 }
                 _ => Beside::Nothing,
             };
-            order.hold(record.at_ns, Seen { record, beside });
+            order.hold(record.at_ns, PendingRecord { record, beside });
         });
     }
 
-    fn tell<S: Sink>(&mut self, teller: &mut Teller<S>, seen: Seen, until_ns: u64) {
-        let Record {
+    fn tell<S: Sink>(&mut self, teller: &mut Emitter<S>, seen: PendingRecord, until_ns: u64) {
+        let SampleRecord {
             at_ns,
             pid,
             tid,
@@ -171,7 +171,7 @@ impl ByTracepoints {
         let who = self.who(pid, tid, at_ns);
         let told = (self.began_ns..=until_ns).contains(&at_ns);
         match what {
-            Told::Forked {
+            SampleData::Forked {
                 parent_pid,
                 parent_tid,
             } => {
@@ -184,7 +184,7 @@ impl ByTracepoints {
                     }
                 }
             }
-            Told::Executed => {
+            SampleData::Executed => {
                 if let Some((by, former_tid)) = self.life.executed(pid)
                     && told
                 {
@@ -194,7 +194,7 @@ impl ByTracepoints {
                     }
                 }
             }
-            Told::Exited => {
+            SampleData::Exited => {
                 for end in self.life.ended(pid, tid) {
                     self.ended(
                         teller,
@@ -204,24 +204,24 @@ impl ByTracepoints {
                     );
                 }
             }
-            Told::Entered { kind, first_arg } => match kind {
-                Kind::Watched(by) => self.life.begins_exec(pid, tid, by),
-                Kind::Exit => self.life.exits(tid, first_arg as u8),
-                Kind::ExitGroup => self.life.exits_with_all(pid, first_arg as u8),
+            SampleData::Entered { kind, first_arg } => match kind {
+                TracepointKind::Attached(by) => self.life.begins_exec(pid, tid, by),
+                TracepointKind::Exit => self.life.exits(tid, first_arg as u8),
+                TracepointKind::ExitGroup => self.life.exits_with_all(pid, first_arg as u8),
             },
-            Told::Returned { kind, args, result } => {
-                if told && let Kind::Watched(syscall) = kind {
+            SampleData::Returned { kind, args, result } => {
+                if told && let TracepointKind::Attached(syscall) = kind {
                     self.returned(teller, who, at_ns, (syscall, args, result), seen.beside);
                 }
             }
-            Told::Lost(_) => {}
+            SampleData::Lost(_) => {}
         }
     }
 
     fn returned<S: Sink>(
         &mut self,
-        teller: &mut Teller<S>,
-        who: Who,
+        teller: &mut Emitter<S>,
+        who: TaskAt,
         at_ns: u64,
         (syscall, args, value): (Syscall, [u64; 6], i64),
         beside: Beside,
@@ -260,8 +260,8 @@ impl ByTracepoints {
 
     fn ended<S: Sink>(
         &mut self,
-        teller: &mut Teller<S>,
-        who: Who,
+        teller: &mut Emitter<S>,
+        who: TaskAt,
         code: Option<Ending>,
         executing: bool,
     ) {
@@ -279,7 +279,7 @@ impl ByTracepoints {
 
     /// Forgets processes that were gone at the last call as well, so that their own record, which
     /// may be on its way, comes first.
-    fn call_the_roll<S: Sink>(&mut self, teller: &mut Teller<S>) {
+    fn call_the_roll<S: Sink>(&mut self, teller: &mut Emitter<S>) {
         let gone: Vec<_> = self
             .life
             .pids()
@@ -295,8 +295,8 @@ impl ByTracepoints {
         self.suspects = gone;
     }
 
-    fn who(&self, pid: i32, tid: i32, at_ns: u64) -> Who {
-        Who {
+    fn who(&self, pid: i32, tid: i32, at_ns: u64) -> TaskAt {
+        TaskAt {
             pid,
             tid,
             at: Duration::from_nanos(at_ns.saturating_sub(self.began_ns)),
@@ -306,22 +306,22 @@ impl ByTracepoints {
 
 /// Looks at what a call has changed, as soon as its record is there.
 fn look(
-    record: &Record,
-    kind: Kind,
+    record: &SampleRecord,
+    kind: TracepointKind,
     args: [u64; 6],
     value: i64,
     wants_refusal: impl Fn(i32, &Call) -> bool,
 ) -> Beside {
     let pid = record.pid;
     match (kind, result(value)) {
-        (Kind::Watched(call), Ok(fd)) if call.is_open() => {
+        (TracepointKind::Attached(call), Ok(fd)) if call.is_open() => {
             Beside::Path(opened::path(pid, call, &args, fd))
         }
-        (Kind::Watched(Syscall::Execve | Syscall::Execveat), Ok(_)) => {
+        (TracepointKind::Attached(Syscall::Execve | Syscall::Execveat), Ok(_)) => {
             let memory = Memory::of(pid);
             Beside::Memory(memory.map(|memory| (memory, perf::now_ns())))
         }
-        (Kind::Watched(syscall), result) if syscall.is_memory() => {
+        (TracepointKind::Attached(syscall), result) if syscall.is_memory() => {
             let call = Call {
                 syscall,
                 args,

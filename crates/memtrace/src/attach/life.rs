@@ -9,8 +9,8 @@ use memory_event::{Ending, Syscall};
 /// Each thread may be told of more than once, and a record may have been lost: whatever is told
 /// again or of nobody known changes nothing.
 #[derive(Debug, Default)]
-pub(super) struct Life {
-    processes: HashMap<i32, Process>,
+pub(super) struct ProcessTable {
+    processes: HashMap<i32, ProcessEntry>,
     /// Threads that have begun an exec, with their process.
     executing: HashMap<i32, (i32, Syscall)>,
     /// What threads were about to exit with.
@@ -18,7 +18,7 @@ pub(super) struct Life {
 }
 
 #[derive(Debug, Default)]
-struct Process {
+struct ProcessEntry {
     threads: HashSet<i32>,
     /// What it was about to exit with.
     code: Option<u8>,
@@ -36,12 +36,12 @@ pub(super) struct End {
     pub(super) executing: bool,
 }
 
-impl Life {
+impl ProcessTable {
     /// The process that is watched from the beginning.
     pub(super) fn insert(&mut self, pid: i32, threads: HashSet<i32>) {
-        let process = Process {
+        let process = ProcessEntry {
             threads,
-            ..Process::default()
+            ..ProcessEntry::default()
         };
         self.processes.insert(pid, process);
     }
@@ -139,8 +139,8 @@ impl Life {
 mod tests {
     use super::*;
 
-    fn life() -> Life {
-        let mut life = Life::default();
+    fn life() -> ProcessTable {
+        let mut life = ProcessTable::default();
         life.insert(10, HashSet::from([10, 11]));
         life
     }

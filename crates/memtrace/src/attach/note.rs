@@ -5,7 +5,7 @@ use std::fmt;
 /// A remark on a watching. There is at most one of each kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Note {
+pub enum AttachNote {
     /// ptrace was used, which stops the process at every call.
     Slow {
         /// Why tracepoints were not used; `None` if ptrace was asked for.
@@ -50,7 +50,7 @@ pub enum Note {
     },
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for AttachNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Slow {
@@ -107,7 +107,7 @@ impl fmt::Display for Note {
 
 /// The notes of a watching in the making.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(super) struct AttachNotes {
     pub(super) slow: Option<Option<String>>,
     pub(super) held: bool,
     pub(super) unknown_paths: u64,
@@ -118,7 +118,7 @@ pub(super) struct Notes {
     foreign: Option<(i32, u64)>,
 }
 
-impl Notes {
+impl AttachNotes {
     pub(super) fn set_uid(&mut self, pid: i32) {
         self.set_uid.get_or_insert((pid, 0)).1 += 1;
     }
@@ -127,32 +127,32 @@ impl Notes {
         self.foreign.get_or_insert((pid, 0)).1 += 1;
     }
 
-    pub(super) fn into_list(self) -> Vec<Note> {
+    pub(super) fn into_list(self) -> Vec<AttachNote> {
         let some = |count: u64| (count > 0).then_some(count);
-        let slow = self.slow.map(|instead_of_tracepoints| Note::Slow {
+        let slow = self.slow.map(|instead_of_tracepoints| AttachNote::Slow {
             instead_of_tracepoints,
         });
         let set_uid = self
             .set_uid
-            .map(|(first_pid, processes)| Note::SetUidProgram {
+            .map(|(first_pid, processes)| AttachNote::SetUidProgram {
                 first_pid,
                 processes,
             });
         let foreign = self
             .foreign
-            .map(|(first_pid, programs)| Note::ForeignArchitecture {
+            .map(|(first_pid, programs)| AttachNote::ForeignArchitecture {
                 first_pid,
                 programs,
             });
         [
             slow,
-            self.held.then_some(Note::HeldForAMoment),
-            some(self.unknown_paths).map(|opens| Note::UnknownPaths { opens }),
-            some(self.unknown_endings).map(|processes| Note::UnknownEndings { processes }),
-            some(self.unknown_memory).map(|programs| Note::UnknownMemory { programs }),
+            self.held.then_some(AttachNote::HeldForAMoment),
+            some(self.unknown_paths).map(|opens| AttachNote::UnknownPaths { opens }),
+            some(self.unknown_endings).map(|processes| AttachNote::UnknownEndings { processes }),
+            some(self.unknown_memory).map(|programs| AttachNote::UnknownMemory { programs }),
             set_uid,
             foreign,
-            some(self.let_go_by_kernel).map(|threads| Note::LetGoByKernel { threads }),
+            some(self.let_go_by_kernel).map(|threads| AttachNote::LetGoByKernel { threads }),
         ]
         .into_iter()
         .flatten()

@@ -14,19 +14,19 @@ use memory_event::Syscall;
 
 /// Whose tracepoint it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TracepointKind {
     /// A watched call.
-    Watched(Syscall),
+    Attached(Syscall),
     /// A thread ends itself.
     Exit,
     /// A process ends itself.
     ExitGroup,
 }
 
-impl Kind {
+impl TracepointKind {
     fn name(self) -> &'static str {
         match self {
-            Self::Watched(syscall) => syscall.name(),
+            Self::Attached(syscall) => syscall.name(),
             Self::Exit => "exit",
             Self::ExitGroup => "exit_group",
         }
@@ -37,7 +37,7 @@ impl Kind {
 #[derive(Debug, Default)]
 pub(super) struct Points {
     /// Kind, and whether it is the call's beginning.
-    by_id: HashMap<u16, (Kind, bool)>,
+    by_id: HashMap<u16, (TracepointKind, bool)>,
     /// With the count of what was lost, where the kernel keeps one.
     read_format: u64,
 }
@@ -52,12 +52,12 @@ impl Points {
         let watched = Syscall::ALL
             .into_iter()
             .filter(|call| call.number().is_some());
-        let returned = watched.map(|call| (Kind::Watched(call), false));
+        let returned = watched.map(|call| (TracepointKind::Attached(call), false));
         let entered = [
-            Kind::Watched(Syscall::Execve),
-            Kind::Watched(Syscall::Execveat),
-            Kind::Exit,
-            Kind::ExitGroup,
+            TracepointKind::Attached(Syscall::Execve),
+            TracepointKind::Attached(Syscall::Execveat),
+            TracepointKind::Exit,
+            TracepointKind::ExitGroup,
         ];
         let mut counting = common();
         counting.read_format = Attr::FORMAT_LOST;
@@ -72,7 +72,7 @@ impl Points {
                 // Younger than this kernel, so nobody can call it.
                 Err(error)
                     if error.kind() == io::ErrorKind::NotFound
-                        && kind == Kind::Watched(Syscall::Openat2) =>
+                        && kind == TracepointKind::Attached(Syscall::Openat2) =>
                 {
                     continue;
                 }
@@ -90,7 +90,7 @@ impl Points {
     }
 
     #[cfg(test)]
-    pub(super) fn of<const N: usize>(points: [(u16, Kind, bool); N]) -> Self {
+    pub(super) fn of<const N: usize>(points: [(u16, TracepointKind, bool); N]) -> Self {
         let by_id = points.map(|(id, kind, entered)| (id, (kind, entered)));
         Self {
             by_id: by_id.into(),
@@ -98,7 +98,7 @@ impl Points {
         }
     }
 
-    pub(super) fn by_id(&self, id: u16) -> Option<(Kind, bool)> {
+    pub(super) fn by_id(&self, id: u16) -> Option<(TracepointKind, bool)> {
         self.by_id.get(&id).copied()
     }
 
@@ -118,10 +118,10 @@ impl Points {
             }
             let urgent = match kind {
                 // Its path can be read as long as the file is open, its memory while it lives.
-                Kind::Watched(call) => {
+                TracepointKind::Attached(call) => {
                     call.is_open() || matches!(call, Syscall::Execve | Syscall::Execveat)
                 }
-                Kind::Exit | Kind::ExitGroup => false,
+                TracepointKind::Exit | TracepointKind::ExitGroup => false,
             };
             if urgent {
                 attr.wakeup = 1;

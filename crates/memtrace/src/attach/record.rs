@@ -4,7 +4,7 @@
 //! buffer” for these `sample_type`s: thread, time, raw data, and for calls that came back the
 //! registers of the caller.
 
-use super::points::{Kind, Points};
+use super::points::{Points, TracepointKind};
 
 /// Registers that hold a call's six arguments, as bits of `sample_regs_user`: rdx, rsi, rdi, r8,
 /// r9, r10. The kernel leaves them as the program set them, and writes them in this order.
@@ -15,25 +15,28 @@ pub(super) const ARGUMENT_REGISTERS: u64 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 16 | 
 
 /// A record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct SampleRecord {
     /// When, in nanoseconds of [`CLOCK`](super::perf::CLOCK).
     pub(super) at_ns: u64,
     pub(super) pid: i32,
     pub(super) tid: i32,
-    pub(super) what: Told,
+    pub(super) what: SampleData,
 }
 
 /// What a record tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum SampleData {
     /// A call came back.
     Returned {
-        kind: Kind,
+        kind: TracepointKind,
         args: [u64; 6],
         result: i64,
     },
     /// A call of which its beginning matters began.
-    Entered { kind: Kind, first_arg: u64 },
+    Entered {
+        kind: TracepointKind,
+        first_arg: u64,
+    },
     /// The thread `tid` of `pid` was made by `parent_tid`.
     Forked { parent_pid: i32, parent_tid: i32 },
     /// The thread ended.
@@ -45,7 +48,7 @@ pub(super) enum Told {
 }
 
 /// Reads one record; `None` for those of no interest.
-pub(super) fn parse(record: &[u8], points: &Points) -> Option<Record> {
+pub(super) fn parse(record: &[u8], points: &Points) -> Option<SampleRecord> {
     const LOST: u32 = 2;
     const COMM: u32 = 3;
     const EXIT: u32 = 4;
@@ -56,35 +59,35 @@ pub(super) fn parse(record: &[u8], points: &Points) -> Option<Record> {
     let body = record.get(8..)?;
     match u32_at(record, 0)? {
         SAMPLE => sample(body, points),
-        kind @ (FORK | EXIT) => Some(Record {
+        kind @ (FORK | EXIT) => Some(SampleRecord {
             at_ns: u64_at(body, 16)?,
             pid: i32_at(body, 0)?,
             tid: i32_at(body, 8)?,
             what: match kind {
-                EXIT => Told::Exited,
-                _ => Told::Forked {
+                EXIT => SampleData::Exited,
+                _ => SampleData::Forked {
                     parent_pid: i32_at(body, 4)?,
                     parent_tid: i32_at(body, 12)?,
                 },
             },
         }),
-        COMM if misc & COMM_BY_EXEC != 0 => Some(Record {
+        COMM if misc & COMM_BY_EXEC != 0 => Some(SampleRecord {
             at_ns: u64_at(body, body.len().checked_sub(8)?)?,
             pid: i32_at(body, 0)?,
             tid: i32_at(body, 4)?,
-            what: Told::Executed,
+            what: SampleData::Executed,
         }),
-        LOST => Some(Record {
+        LOST => Some(SampleRecord {
             at_ns: u64_at(body, body.len().checked_sub(8)?)?,
             pid: 0,
             tid: 0,
-            what: Told::Lost(u64_at(body, 8)?),
+            what: SampleData::Lost(u64_at(body, 8)?),
         }),
         _ => None,
     }
 }
 
-fn sample(body: &[u8], points: &Points) -> Option<Record> {
+fn sample(body: &[u8], points: &Points) -> Option<SampleRecord> {
     let (pid, tid) = (i32_at(body, 0)?, i32_at(body, 4)?);
     let at_ns = u64_at(body, 8)?;
     let raw_bytes = u32_at(body, 16)? as usize;
@@ -93,19 +96,19 @@ fn sample(body: &[u8], points: &Points) -> Option<Record> {
     let (kind, entered) = points.by_id(id)?;
     let value = u64_at(raw, 16)?;
     let what = if entered {
-        Told::Entered {
+        SampleData::Entered {
             kind,
             first_arg: value,
         }
     } else {
         let registers = body.get(20 + raw_bytes..)?;
-        Told::Returned {
+        SampleData::Returned {
             kind,
             args: arguments(registers)?,
             result: value as i64,
         }
     };
-    Some(Record {
+    Some(SampleRecord {
         at_ns,
         pid,
         tid,
@@ -148,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_returned_call() {
-        let points = Points::of([(77, Kind::Watched(Syscall::Brk), false)]);
+        let points = Points::of([(77, TracepointKind::Attached(Syscall::Brk), false)]);
         let mut record = words(&[9 | 112 << 48, 10 | 11 << 32, 5000]);
         record.extend(28_u32.to_ne_bytes());
         record.extend(words(&[77, 12, -22_i64 as u64]));
@@ -157,8 +160,8 @@ mod tests {
         // The raw data is 24 bytes and 4 of padding, so that the registers are aligned.
         let parsed = parse(&record, &points).unwrap();
         assert_eq!((parsed.pid, parsed.tid, parsed.at_ns), (10, 11, 5000));
-        let what = Told::Returned {
-            kind: Kind::Watched(Syscall::Brk),
+        let what = SampleData::Returned {
+            kind: TracepointKind::Attached(Syscall::Brk),
             args: [1, 2, 3, 4, 5, 6],
             result: -22,
         };
@@ -174,16 +177,16 @@ mod tests {
         let fork = words(&[7, 20 | 10 << 32, 21 | 11 << 32, 6000, 10 | 11 << 32, 6000]);
         let fork = parse(&fork, &points).unwrap();
         assert_eq!((fork.pid, fork.tid, fork.at_ns), (20, 21, 6000));
-        let from = Told::Forked {
+        let from = SampleData::Forked {
             parent_pid: 10,
             parent_tid: 11,
         };
         assert_eq!(fork.what, from);
         let exec = words(&[3 | 1 << 45, 10 | 11 << 32, 0, 0, 10 | 11 << 32, 7000]);
-        assert_eq!(parse(&exec, &points).unwrap().what, Told::Executed);
+        assert_eq!(parse(&exec, &points).unwrap().what, SampleData::Executed);
         let renamed = words(&[3, 10 | 11 << 32, 0, 0, 10 | 11 << 32, 7000]);
         assert_eq!(parse(&renamed, &points), None);
         let lost = words(&[2, 99, 400, 10 | 11 << 32, 8000]);
-        assert_eq!(parse(&lost, &points).unwrap().what, Told::Lost(400));
+        assert_eq!(parse(&lost, &points).unwrap().what, SampleData::Lost(400));
     }
 }

@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::AttachError;
 use super::perf::{self, PerfEvent, Ring};
 use super::points::Points;
-use super::record::{Record, parse};
+use super::record::{SampleRecord, parse};
 
 /// All rings together, in bytes, on a machine with few CPUs; more CPUs share it.
 const ALL_RINGS_BYTES: usize = 16 << 20;
@@ -85,7 +85,7 @@ impl Rings {
     }
 
     /// Takes all records that are there now; those of one CPU in their order.
-    pub(super) fn drain(&mut self, points: &Points, mut take: impl FnMut(Record)) {
+    pub(super) fn drain(&mut self, points: &Points, mut take: impl FnMut(SampleRecord)) {
         for (_, ring) in &self.rings {
             ring.drain(&mut self.scratch, |bytes| {
                 if let Some(record) = parse(bytes, points) {

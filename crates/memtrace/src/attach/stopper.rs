@@ -9,11 +9,11 @@ use std::sync::{Arc, OnceLock};
 /// process goes on.
 #[derive(Clone, Debug)]
 pub struct Stopper {
-    shared: Arc<Shared>,
+    shared: Arc<StopperState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct StopperState {
     asked: AtomicBool,
     /// Readable, by its end, once `wake` is gone.
     bell: OwnedFd,
@@ -26,7 +26,7 @@ impl Stopper {
     pub(super) fn new() -> io::Result<Self> {
         let (bell, wake) = io::pipe()?;
         Ok(Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(StopperState {
                 asked: AtomicBool::new(false),
                 bell: bell.into(),
                 wake: wake.into(),

@@ -8,7 +8,7 @@ use super::AttachError;
 
 /// What `/proc/PID` says of a process.
 #[derive(Clone, Debug)]
-struct Standing {
+struct ProcessStatus {
     process: i32,
     parent: i32,
     tracer: Option<i32>,
@@ -39,10 +39,10 @@ pub(super) fn check(pid: i32) -> Result<(), AttachError> {
 /// tracer in one process, whichever thread waits first takes the report of its end.
 pub(super) fn check_untraced(pid: i32) -> Result<(), AttachError> {
     match standing(pid) {
-        Some(Standing { parent, .. }) if parent == std::process::id() as i32 => {
+        Some(ProcessStatus { parent, .. }) if parent == std::process::id() as i32 => {
             Err(AttachError::OwnChild { pid })
         }
-        Some(Standing {
+        Some(ProcessStatus {
             tracer: Some(tracer),
             ..
         }) => Err(AttachError::AlreadyTraced {
@@ -86,14 +86,14 @@ pub(super) fn is_foreign(pid: i32) -> bool {
     read.is_ok() && (head[4] != 2 || u16::from_le_bytes([head[18], head[19]]) != MACHINE)
 }
 
-fn standing(pid: i32) -> Option<Standing> {
+fn standing(pid: i32) -> Option<ProcessStatus> {
     if pid <= 0 {
         return None;
     }
     let status = Status::of(pid).ok()?;
     let process = status.number("Tgid")?;
     let stat = Stat::of_thread(process, pid)?;
-    Some(Standing {
+    Some(ProcessStatus {
         process,
         parent: status.number("PPid")?,
         tracer: status.tracer(),

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::note::Notes;
+use super::note::AttachNotes;
 use crate::refusal;
 use memory_event::{Call, Ending, Event, Memory, Refusal, Sink, Syscall, What};
 
 /// The sink and what is remembered beside it.
 #[derive(Debug)]
-pub(super) struct Teller<S> {
+pub(super) struct Emitter<S> {
     pub(super) sink: S,
-    pub(super) notes: Notes,
+    pub(super) notes: AttachNotes,
     /// How many processes were seen.
     pub(super) processes: u64,
     pub(super) lost_events: u64,
@@ -18,38 +18,38 @@ pub(super) struct Teller<S> {
     pub(super) ending: Option<Ending>,
     target: i32,
     /// Of which refusals the surroundings were told.
-    refusals: refusal::Told,
+    refusals: refusal::ToldRefusals,
 }
 
 /// Who, and when after the beginning.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Who {
+pub(super) struct TaskAt {
     pub(super) pid: i32,
     pub(super) tid: i32,
     pub(super) at: Duration,
 }
 
-impl<S: Sink> Teller<S> {
+impl<S: Sink> Emitter<S> {
     pub(super) fn new(target: i32, sink: S) -> Self {
         Self {
             sink,
-            notes: Notes::default(),
+            notes: AttachNotes::default(),
             processes: 1,
             lost_events: 0,
             ending: None,
             target,
-            refusals: refusal::Told::default(),
+            refusals: refusal::ToldRefusals::default(),
         }
     }
 
-    pub(super) fn tell(&mut self, who: Who, what: What) {
-        let Who { pid, tid, at } = who;
+    pub(super) fn tell(&mut self, who: TaskAt, what: What) {
+        let TaskAt { pid, tid, at } = who;
         self.sink.take(&Event { pid, tid, at, what });
     }
 
     /// The watching begins.
     pub(super) fn started(&mut self, memory: Option<Memory>) {
-        let who = Who {
+        let who = TaskAt {
             pid: self.target,
             tid: self.target,
             at: Duration::ZERO,
@@ -58,26 +58,26 @@ impl<S: Sink> Teller<S> {
         self.memory(who, memory);
     }
 
-    pub(super) fn memory(&mut self, who: Who, memory: Option<Memory>) {
+    pub(super) fn memory(&mut self, who: TaskAt, memory: Option<Memory>) {
         match memory {
             Some(memory) => self.tell(who, What::Memory(memory)),
             None => self.notes.unknown_memory += 1,
         }
     }
 
-    pub(super) fn forked(&mut self, who: Who, child: i32, thread: bool) {
+    pub(super) fn forked(&mut self, who: TaskAt, child: i32, thread: bool) {
         self.processes += u64::from(!thread);
         self.tell(who, What::Forked { child, thread });
     }
 
-    pub(super) fn executed(&mut self, who: Who, by: Syscall, former_tid: i32) {
+    pub(super) fn executed(&mut self, who: TaskAt, by: Syscall, former_tid: i32) {
         self.refusals.forget(who.pid);
         self.tell(who, What::Exec { by, former_tid });
     }
 
     /// A call came back. Its surroundings are told if it is the first of its kind that was refused
     /// to this program.
-    pub(super) fn returned(&mut self, who: Who, call: Call, refusal: Option<Refusal>) {
+    pub(super) fn returned(&mut self, who: TaskAt, call: Call, refusal: Option<Refusal>) {
         let unknown = call.syscall.is_open() && call.result.is_ok() && call.path.is_none();
         self.notes.unknown_paths += u64::from(unknown);
         let refusal = refusal.filter(|_| self.wants_refusal(who.pid, &call));
@@ -96,7 +96,7 @@ impl<S: Sink> Teller<S> {
     }
 
     /// A thread ended; `None`: how, is not known.
-    pub(super) fn ended(&mut self, who: Who, ending: Option<Ending>) {
+    pub(super) fn ended(&mut self, who: TaskAt, ending: Option<Ending>) {
         let process = who.pid == who.tid;
         if process {
             self.refusals.forget(who.pid);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::perf::{PerfEvent, now_ns};
 use super::points::Points;
-use super::record::{Record, Told};
+use super::record::{SampleData, SampleRecord};
 use super::rings::Rings;
 use super::{AttachError, hold, limits, subject};
 
@@ -27,9 +27,9 @@ const BIRTH_DELAY: Duration = Duration::from_millis(20);
 
 /// Events on all threads of a process, and what was recorded meanwhile.
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(super) struct OpenedEvents {
     pub(super) events: Vec<PerfEvent>,
-    pub(super) early: Vec<Record>,
+    pub(super) early: Vec<SampleRecord>,
     pub(super) threads: HashSet<i32>,
     /// It was stopped for a moment.
     pub(super) held: bool,
@@ -40,9 +40,9 @@ pub(super) fn open_all(
     pid: i32,
     rings: &mut Rings,
     points: &Points,
-) -> Result<Opened, AttachError> {
+) -> Result<OpenedEvents, AttachError> {
     for _ in 0..ATTEMPTS {
-        if let Some(opened) = Attempt::new(pid, rings, points).run()? {
+        if let Some(opened) = OpenAttempt::new(pid, rings, points).run()? {
             return Ok(opened);
         }
         // What the closed events have left behind.
@@ -61,38 +61,42 @@ pub(super) fn open_all(
 }
 
 /// One attempt while ptrace holds the process.
-fn held_still(pid: i32, rings: &mut Rings, points: &Points) -> Result<Option<Opened>, AttachError> {
+fn held_still(
+    pid: i32,
+    rings: &mut Rings,
+    points: &Points,
+) -> Result<Option<OpenedEvents>, AttachError> {
     let mut held = hold::seize_all(pid).map_err(|error| AttachError::Restless {
         pid,
         reason: error.to_string(),
     })?;
     let stopped = hold::freeze(&mut held);
-    let outcome = Attempt::new(pid, rings, points).run();
+    let outcome = OpenAttempt::new(pid, rings, points).run();
     for (tid, stop) in stopped {
         held.remove(&tid);
         hold::let_go(tid, stop);
     }
     hold::release(held);
     let opened = outcome?;
-    Ok(opened.map(|opened| Opened {
+    Ok(opened.map(|opened| OpenedEvents {
         held: true,
         ..opened
     }))
 }
 
-struct Attempt<'a> {
+struct OpenAttempt<'a> {
     pid: i32,
     rings: &'a mut Rings,
     points: &'a Points,
     events: Vec<PerfEvent>,
-    early: Vec<Record>,
+    early: Vec<SampleRecord>,
     /// When opening a thread's events began and ended.
     windows: HashMap<i32, (u64, u64)>,
     inherited: HashSet<i32>,
     gone: HashSet<i32>,
 }
 
-impl<'a> Attempt<'a> {
+impl<'a> OpenAttempt<'a> {
     fn new(pid: i32, rings: &'a mut Rings, points: &'a Points) -> Self {
         Self {
             pid,
@@ -107,7 +111,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// `None`: a birth came in between.
-    fn run(mut self) -> Result<Option<Opened>, AttachError> {
+    fn run(mut self) -> Result<Option<OpenedEvents>, AttachError> {
         let mut first_look = true;
         let mut settled = false;
         for _ in 0..LOOKS {
@@ -142,7 +146,7 @@ impl<'a> Attempt<'a> {
             return Ok(None);
         }
         let threads = self.windows.into_keys().chain(self.inherited).collect();
-        Ok(Some(Opened {
+        Ok(Some(OpenedEvents {
             events: self.events,
             early: self.early,
             threads,
@@ -191,7 +195,7 @@ impl<'a> Attempt<'a> {
     fn look_at_births(&mut self) {
         let (early, inherited) = (&mut self.early, &mut self.inherited);
         self.rings.drain(self.points, |record| {
-            if let Told::Forked { .. } = record.what {
+            if let SampleData::Forked { .. } = record.what {
                 inherited.insert(record.tid);
             }
             early.push(record);
@@ -201,13 +205,13 @@ impl<'a> Attempt<'a> {
     /// Whether somebody inherited some events but not all, or has them twice.
     fn is_torn(&self) -> bool {
         self.early.iter().any(|record| match record.what {
-            Told::Forked { parent_tid, .. } => {
+            SampleData::Forked { parent_tid, .. } => {
                 let window = self.windows.get(&parent_tid);
                 let within =
                     window.is_some_and(|(begin, end)| (*begin..=*end).contains(&record.at_ns));
                 within || self.windows.contains_key(&record.tid)
             }
-            Told::Lost(_) => true,
+            SampleData::Lost(_) => true,
             _ => false,
         })
     }
@@ -249,7 +253,7 @@ impl<'a> Attempt<'a> {
 
 /// Proves on this thread that the tracepoints tell what is made, before they are trusted.
 pub(super) fn prove(rings: &mut Rings, points: &Points) -> Result<(), AttachError> {
-    use super::points::Kind;
+    use super::points::TracepointKind;
     use memory_event::Syscall;
     let refused = |error: io::Error| AttachError::tracepoints("perf_event_open", error);
     let mut events = Vec::new();
@@ -260,7 +264,7 @@ pub(super) fn prove(rings: &mut Rings, points: &Points) -> Result<(), AttachErro
     super::perf::harmless_calls(address, length, fd);
     let mut seen = Vec::new();
     rings.drain(points, |record| {
-        if let Told::Returned { kind, args, result } = record.what {
+        if let SampleData::Returned { kind, args, result } = record.what {
             seen.push((kind, args, result));
         }
     });
@@ -268,7 +272,7 @@ pub(super) fn prove(rings: &mut Rings, points: &Points) -> Result<(), AttachErro
     rings.drain(points, drop);
     let is_told = |wanted: Syscall, errno: i32, check: &dyn Fn(&[u64; 6]) -> bool| {
         let told = seen.iter().filter(|(kind, args, result)| {
-            *kind == Kind::Watched(wanted) && *result == -i64::from(errno) && check(args)
+            *kind == TracepointKind::Attached(wanted) && *result == -i64::from(errno) && check(args)
         });
         told.count() == 1
     };

@@ -41,14 +41,14 @@ impl Tracefs {
     }
 
     /// Describes one tracepoint: its number and the offset of each field.
-    pub(super) fn format(&self, group: &str, name: &str) -> io::Result<Format> {
+    pub(super) fn format(&self, group: &str, name: &str) -> io::Result<TracepointFormat> {
         let path = self
             .root
             .join("events")
             .join(group)
             .join(name)
             .join("format");
-        Format::parse(&std::fs::read_to_string(path)?).ok_or_else(|| {
+        TracepointFormat::parse(&std::fs::read_to_string(path)?).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("the format of tracepoint {group}:{name} can't be read"),
@@ -103,13 +103,13 @@ fn owned(fd: c_long) -> io::Result<OwnedFd> {
 
 /// A tracepoint's number and fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Format {
+pub(super) struct TracepointFormat {
     pub(super) id: u16,
     /// Name, offset and size in bytes.
     fields: Vec<(String, usize, usize)>,
 }
 
-impl Format {
+impl TracepointFormat {
     fn parse(text: &str) -> Option<Self> {
         let id = text.lines().find_map(|line| line.strip_prefix("ID: "))?;
         let fields = text.lines().filter_map(|line| {
@@ -150,12 +150,12 @@ mod tests {
 
     #[test]
     fn formats() {
-        let format = Format::parse(EXIT).unwrap();
+        let format = TracepointFormat::parse(EXIT).unwrap();
         assert_eq!(format.id, 694);
         assert!(format.is_as_expected());
         let moved = EXIT.replace("offset:16", "offset:24");
-        assert!(!Format::parse(&moved).unwrap().is_as_expected());
-        assert_eq!(Format::parse("name: nothing\n"), None);
+        assert!(!TracepointFormat::parse(&moved).unwrap().is_as_expected());
+        assert_eq!(TracepointFormat::parse("name: nothing\n"), None);
     }
 
     #[test]

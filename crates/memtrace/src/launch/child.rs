@@ -23,7 +23,7 @@ use super::prepared::Prepared;
 use crate::target::Step;
 
 /// A child that waits to be told to go on.
-pub(super) struct Newborn {
+pub(super) struct ForkedChild {
     pub(super) pid: i32,
     socket: UnixStream,
 }
@@ -40,7 +40,7 @@ const NO_NEW_PRIVILEGES: i32 = 0;
 
 /// Forks the child. It gets the given signal mask before its exec, and exits if this process ends
 /// before it was told to go on.
-pub(super) fn fork(prepared: &Prepared, mask: &libc::sigset_t) -> Result<Newborn, LaunchError> {
+pub(super) fn fork(prepared: &Prepared, mask: &libc::sigset_t) -> Result<ForkedChild, LaunchError> {
     let failed = |step| move |source| LaunchError::Setup { step, source };
     let (ours, its) = UnixStream::pair().map_err(failed("make a socket for the child"))?;
     ours.set_nonblocking(true)
@@ -58,11 +58,11 @@ pub(super) fn fork(prepared: &Prepared, mask: &libc::sigset_t) -> Result<Newborn
         -1 => Err(failed("fork")(io::Error::last_os_error())),
         // SAFETY: this is the forked child.
         0 => unsafe { run(plan) },
-        pid => Ok(Newborn { pid, socket: ours }),
+        pid => Ok(ForkedChild { pid, socket: ours }),
     }
 }
 
-impl Newborn {
+impl ForkedChild {
     /// Lets the child go on to its exec.
     pub(super) fn go(&mut self) -> io::Result<()> {
         self.socket.write_all(b"!")

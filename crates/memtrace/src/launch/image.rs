@@ -6,17 +6,17 @@ use memory_event::{Call, Syscall};
 
 /// Of each process, by number.
 #[derive(Debug, Default)]
-pub(super) struct Images {
-    by_process: HashMap<i32, Image>,
+pub(super) struct ExecImages {
+    by_process: HashMap<i32, ExecImage>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Image {
+struct ExecImage {
     /// As the last `brk` returned it.
     program_break: Option<u64>,
 }
 
-impl Images {
+impl ExecImages {
     /// A process was made by another: its break is where the other's is.
     pub(super) fn born(&mut self, child_pid: i32, parent_pid: i32) {
         let parent = self.by_process.get(&parent_pid).copied();
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_break_grows_upwards() {
-        let images = &mut Images::default();
+        let images = &mut ExecImages::default();
         let mut brk = |pid, asked, returned| {
             images.grew(pid, &call(Syscall::Brk, [asked, 0, 0, 0], Ok(returned)))
         };
@@ -112,7 +112,7 @@ mod tests {
             (Syscall::Munmap, [1, 2, write, anonymous], Ok(0), false),
         ] {
             let call = call(syscall, args, result);
-            assert_eq!(Images::default().grew(1, &call), wanted, "{call:?}");
+            assert_eq!(ExecImages::default().grew(1, &call), wanted, "{call:?}");
         }
     }
 }

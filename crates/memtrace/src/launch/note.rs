@@ -5,7 +5,7 @@ use std::fmt;
 /// A remark on a run. There is at most one of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Note {
+pub enum LaunchNote {
     /// The filter could only be installed with `PR_SET_NO_NEW_PRIVS`: set-uid programs in the
     /// run did not gain rights. (Traced by an ordinary user they would not have anyway.)
     NoNewPrivileges,
@@ -25,7 +25,7 @@ pub enum Note {
     },
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for LaunchNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoNewPrivileges => f.write_str(
@@ -51,13 +51,13 @@ impl fmt::Display for Note {
 
 /// The notes of a run in the making.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(super) struct LaunchNotes {
     no_new_privileges: bool,
     foreign: Option<(i32, u64)>,
     own_filter: Option<(i32, u64)>,
 }
 
-impl Notes {
+impl LaunchNotes {
     pub(super) fn no_new_privileges(&mut self) {
         self.no_new_privileges = true;
     }
@@ -70,17 +70,19 @@ impl Notes {
         self.own_filter.get_or_insert((pid, 0)).1 += 1;
     }
 
-    pub(super) fn into_list(self) -> Vec<Note> {
-        let no_new_privileges = self.no_new_privileges.then_some(Note::NoNewPrivileges);
+    pub(super) fn into_list(self) -> Vec<LaunchNote> {
+        let no_new_privileges = self
+            .no_new_privileges
+            .then_some(LaunchNote::NoNewPrivileges);
         let foreign = self
             .foreign
-            .map(|(first_pid, programs)| Note::ForeignArchitecture {
+            .map(|(first_pid, programs)| LaunchNote::ForeignArchitecture {
                 first_pid,
                 programs,
             });
         let own_filter = self
             .own_filter
-            .map(|(first_pid, filters)| Note::OwnFilter { first_pid, filters });
+            .map(|(first_pid, filters)| LaunchNote::OwnFilter { first_pid, filters });
         [no_new_privileges, foreign, own_filter]
             .into_iter()
             .flatten()

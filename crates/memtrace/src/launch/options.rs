@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::reader::Reader;
+use super::reader::SyscallReader;
 use super::{Launch, LaunchError};
 use crate::target::Target;
 use memory_event::{Call, Sink, Stack};
@@ -52,11 +52,11 @@ pub(super) struct Hooks {
 ///
 /// ```
 /// use procmem::snapshot::Snapshot;
-/// use memtrace::launch::{Options, Watch};
+/// use memtrace::launch::{LaunchOptions, Watch};
 /// use memtrace::target::Target;
 ///
 /// let (sender, weights) = std::sync::mpsc::channel();
-/// let launch = Options::new()
+/// let launch = LaunchOptions::new()
 ///     .watch(Watch::Life)
 ///     .at_exit(move |stopped| sender.send(Snapshot::of(stopped.tid)).unwrap())
 ///     .start(&Target::new("true"), ())?;
@@ -66,13 +66,13 @@ pub(super) struct Hooks {
 /// ```
 #[derive(Default)]
 #[must_use = "nothing is launched until `start` is called"]
-pub struct Options {
+pub struct LaunchOptions {
     pub(super) watch: Watch,
-    pub(super) reader: Reader,
+    pub(super) reader: SyscallReader,
     pub(super) hooks: Hooks,
 }
 
-impl Options {
+impl LaunchOptions {
     /// All calls are watched, no hook is called: what [`Launch::start`] does.
     pub fn new() -> Self {
         Self::default()
@@ -135,7 +135,7 @@ impl Options {
     }
 }
 
-impl fmt::Debug for Options {
+impl fmt::Debug for LaunchOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("watch", &self.watch)

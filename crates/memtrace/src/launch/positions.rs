@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 
-use super::reader::Asked;
-use memory_event::ids::SpreadIds;
+use super::reader::SyscallEntry;
+use memory_event::SpreadIds;
 use memory_event::{Call, Syscall, What};
 
 /// So many descriptors of one process are looked after.
@@ -50,7 +50,7 @@ impl Positions {
 
     /// What was read through the descriptor that a thread is about to close, if this call closes
     /// one.
-    pub(crate) fn before(&self, pid: i32, tid: i32, asked: &Asked) -> Option<What> {
+    pub(crate) fn before(&self, pid: i32, tid: i32, asked: &SyscallEntry) -> Option<What> {
         let closes = Syscall::from_number(asked.number) == Some(Syscall::Close);
         let fd = asked.args[0] as i32;
         let open = self.open.get(&pid).filter(|_| closes)?;
@@ -116,7 +116,7 @@ mod tests {
         let mut positions = Positions::default();
         assert!(!positions.any(own));
         positions.after(own, &call(Syscall::Open, fd as u64, Some("/tmp/x")));
-        let asked = |fd: i32| Asked {
+        let asked = |fd: i32| SyscallEntry {
             number: libc::SYS_close,
             args: [fd as u64, 0, 0, 0, 0, 0],
         };

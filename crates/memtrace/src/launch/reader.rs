@@ -8,14 +8,14 @@ use tracee::SyscallInfo;
 
 /// A call as the kernel numbers it, with arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct SyscallEntry {
     pub(crate) number: i64,
     pub(crate) args: [u64; 6],
 }
 
 /// The two ways of reading a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reader {
+pub(crate) enum SyscallReader {
     /// One look at the registers, after the call: on x86-64 neither arguments nor number are
     /// overwritten by the result.
     #[cfg(target_arch = "x86_64")]
@@ -29,13 +29,13 @@ pub(crate) enum Reader {
     SyscallInfo,
 }
 
-impl Default for Reader {
+impl Default for SyscallReader {
     fn default() -> Self {
         Self::NATIVE
     }
 }
 
-impl Reader {
+impl SyscallReader {
     /// The cheaper of those that work here.
     #[cfg(target_arch = "x86_64")]
     pub(crate) const NATIVE: Self = Self::Registers;
@@ -45,7 +45,7 @@ impl Reader {
 
     /// Looks at a thread that the filter has stopped before a call. `None`: what is needed can be
     /// read afterwards, and nobody is `curious` before.
-    pub(crate) fn before(self, tid: i32, curious: bool) -> io::Result<Option<Asked>> {
+    pub(crate) fn before(self, tid: i32, curious: bool) -> io::Result<Option<SyscallEntry>> {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Registers if !curious => Ok(None),
@@ -57,7 +57,7 @@ impl Reader {
                     return Err(io::Error::from_raw_os_error(libc::EIO));
                 }
                 let [number, args @ .., _] = info.data;
-                Ok(Some(Asked {
+                Ok(Some(SyscallEntry {
                     number: number as i64,
                     args,
                 }))
@@ -69,8 +69,8 @@ impl Reader {
     pub(crate) fn after(
         self,
         tid: i32,
-        before: Option<Asked>,
-    ) -> io::Result<(Asked, Result<u64, i32>)> {
+        before: Option<SyscallEntry>,
+    ) -> io::Result<(SyscallEntry, Result<u64, i32>)> {
         let unreadable = || io::Error::from_raw_os_error(libc::EIO);
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -88,8 +88,8 @@ impl Reader {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn asked(registers: &libc::user_regs_struct) -> Asked {
-    Asked {
+fn asked(registers: &libc::user_regs_struct) -> SyscallEntry {
+    SyscallEntry {
         number: registers.orig_rax as i64,
         args: [
             registers.rdi,
@@ -104,7 +104,7 @@ fn asked(registers: &libc::user_regs_struct) -> Asked {
 
 /// Which call has replaced a program. After the fact the registers always say `execve`, so that
 /// only a look before the call can tell it from the rare `execveat`; it isn't worth one.
-pub(crate) fn exec_call(before: Option<Asked>) -> Syscall {
+pub(crate) fn exec_call(before: Option<SyscallEntry>) -> Syscall {
     match before.and_then(|asked| Syscall::from_number(asked.number)) {
         Some(Syscall::Execveat) => Syscall::Execveat,
         _ => Syscall::Execve,

@@ -13,13 +13,13 @@ use super::signals;
 
 /// The processes that are alive, by number.
 #[derive(Debug, Default)]
-pub(super) struct Roster {
+pub(super) struct PidfdSet {
     handles: Mutex<HashMap<i32, OwnedFd>>,
     /// Whoever comes from now on is killed at once. Changed only while `handles` is locked.
     given_up: AtomicBool,
 }
 
-impl Roster {
+impl PidfdSet {
     /// Enters a process that the calling thread has not yet waited for.
     ///
     /// # Errors

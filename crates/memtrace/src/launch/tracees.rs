@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 
-use super::reader::Asked;
+use super::reader::SyscallEntry;
 
 use procmem::process::Status;
 
@@ -15,7 +15,7 @@ pub(crate) struct Tracee {
     /// It was let into a watched call that hasn't come back.
     pub(crate) in_call: bool,
     /// That call, if the reader looks before.
-    pub(crate) asked: Option<Asked>,
+    pub(crate) asked: Option<SyscallEntry>,
     /// It is on its way from an exec to the first instruction of its new program.
     pub(crate) entering: bool,
     /// It is about to end.
@@ -24,14 +24,14 @@ pub(crate) struct Tracee {
 
 /// A new thread and who made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Birth {
+pub(crate) struct NewTask {
     pub(crate) child_tid: i32,
     pub(crate) child_pid: i32,
     pub(crate) parent_tid: i32,
     pub(crate) parent_pid: i32,
 }
 
-impl Birth {
+impl NewTask {
     pub(crate) fn is_thread(&self) -> bool {
         self.child_pid != self.child_tid
     }
@@ -66,7 +66,7 @@ impl Tracees {
     }
 
     /// The parent's event. `None` if the child was seen before.
-    pub(crate) fn announced(&mut self, parent_tid: i32, child_tid: i32) -> Option<Birth> {
+    pub(crate) fn announced(&mut self, parent_tid: i32, child_tid: i32) -> Option<NewTask> {
         if self.early.remove(&child_tid).is_some() || self.threads.contains_key(&child_tid) {
             return None;
         }
@@ -79,7 +79,7 @@ impl Tracees {
             true => parent_pid,
             false => child_tid,
         };
-        Some(self.insert(Birth {
+        Some(self.insert(NewTask {
             child_tid,
             child_pid,
             parent_tid,
@@ -88,7 +88,7 @@ impl Tracees {
     }
 
     /// A stop of a thread that nobody has announced yet. `None` if it is known.
-    pub(crate) fn first_seen(&mut self, tid: i32) -> Option<Birth> {
+    pub(crate) fn first_seen(&mut self, tid: i32) -> Option<NewTask> {
         if self.threads.contains_key(&tid) {
             return None;
         }
@@ -99,7 +99,7 @@ impl Tracees {
         // Which thread made it, only the parent's event could tell: name the process.
         let parent_pid = if process == tid { parent } else { process };
         self.early.insert(tid, parent_pid);
-        let birth = Birth {
+        let birth = NewTask {
             child_tid: tid,
             child_pid: process,
             parent_tid: parent_pid,
@@ -108,7 +108,7 @@ impl Tracees {
         Some(self.insert(birth))
     }
 
-    fn insert(&mut self, birth: Birth) -> Birth {
+    fn insert(&mut self, birth: NewTask) -> NewTask {
         self.threads.insert(
             birth.child_tid,
             Tracee {

@@ -9,31 +9,31 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use super::child::{self, Newborn};
-use super::image::Images;
-use super::note::Notes;
-use super::options::{Hooks, Options};
+use super::child::{self, ForkedChild};
+use super::image::ExecImages;
+use super::note::LaunchNotes;
+use super::options::{Hooks, LaunchOptions};
 use super::positions::Positions;
 use super::prepared::Prepared;
-use super::reader::Reader;
-use super::roster::Roster;
+use super::reader::SyscallReader;
+use super::roster::PidfdSet;
 use super::signals;
 use super::tracees::Tracees;
-use super::{Finished, LaunchError, ObserverCost, Watch};
+use super::{LaunchError, Launched, ObserverCost, Watch};
 use crate::refusal;
 use memory_event::{Ending, Event, Sink, What};
 use procmem::processor_time;
 use tracee::Stop;
 
-pub(super) type Outcome<S> = Result<Finished<S>, LaunchError>;
+pub(super) type Outcome<S> = Result<Launched<S>, LaunchError>;
 
 /// Launches and follows the prepared child; the body of the tracing thread. Sends the child's id
 /// when its program begins; ends when everything traced has ended.
 pub(super) fn run<S: Sink>(
     prepared: &Prepared,
     sink: S,
-    options: Options,
-    roster: Arc<Roster>,
+    options: LaunchOptions,
+    roster: Arc<PidfdSet>,
     ready: SyncSender<i32>,
 ) -> Outcome<S> {
     // The host's handlers belong on the host's threads.
@@ -55,10 +55,10 @@ pub(super) fn run<S: Sink>(
         roster,
         ready,
         tracees,
-        images: Images::default(),
+        images: ExecImages::default(),
         positions: Positions::default(),
-        refusals: refusal::Told::default(),
-        notes: Notes::default(),
+        refusals: refusal::ToldRefusals::default(),
+        notes: LaunchNotes::default(),
         stage: Stage::BeforeExec {
             // Without a filter there is nothing to prove.
             filter_stopped: options.watch == Watch::Life,
@@ -85,7 +85,7 @@ pub(super) fn run<S: Sink>(
 }
 
 /// Seizes the child and tells it to go on.
-fn take_hold(child: &mut Newborn, roster: &Roster, exits: bool) -> Result<(), LaunchError> {
+fn take_hold(child: &mut ForkedChild, roster: &PidfdSet, exits: bool) -> Result<(), LaunchError> {
     let exits = match exits {
         true => tracee::Options::PTRACE_O_TRACEEXIT,
         false => tracee::Options::empty(),
@@ -111,7 +111,7 @@ fn take_hold(child: &mut Newborn, roster: &Roster, exits: bool) -> Result<(), La
 }
 
 /// Kills everything that this thread traces and waits until it has ended.
-fn end_all(roster: &Roster, tracees: &Tracees) {
+fn end_all(roster: &PidfdSet, tracees: &Tracees) {
     roster.kill_all();
     // A thread that stands still because it is about to end doesn't notice a SIGKILL any more.
     let go_on = |tid| restart(tid, Until::Event, 0);
@@ -143,19 +143,19 @@ pub(crate) fn restart(tid: i32, until: Until, signal: i32) {
 }
 
 struct Tracer<S> {
-    child: Newborn,
+    child: ForkedChild,
     sink: S,
-    reader: Reader,
+    reader: SyscallReader,
     hooks: Hooks,
     hook_time: Duration,
-    roster: Arc<Roster>,
+    roster: Arc<PidfdSet>,
     ready: SyncSender<i32>,
     tracees: Tracees,
-    images: Images,
+    images: ExecImages,
     positions: Positions,
     /// Of which refusals the surroundings were told.
-    refusals: refusal::Told,
-    notes: Notes,
+    refusals: refusal::ToldRefusals,
+    notes: LaunchNotes,
     stage: Stage,
     /// Of the launched process.
     ending: Option<Ending>,
@@ -261,7 +261,7 @@ impl<S: Sink> Tracer<S> {
                 None => LaunchError::EndedEarly { ending },
             });
         }
-        Ok(Finished {
+        Ok(Launched {
             ending,
             sink: self.sink,
             cost: ObserverCost {

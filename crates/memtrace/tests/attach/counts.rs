@@ -5,9 +5,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use heap_growth::tally::Counts;
+use heap_growth::Counts;
 use memory_event::{Ending, Event, Syscall, What};
-use memtrace::attach::{Note, Used, Via};
+use memtrace::attach::{AttachNote, Via, ViaUsed};
 
 use super::harness::{Subject, attach, counted, mapped, ways};
 
@@ -180,7 +180,7 @@ fn a_target_that_is_killed() {
         if let Some(ending) = watched.ending {
             assert_eq!(ending.shell_status(), 128 + 9, "{via:?}");
         } else {
-            let unknown = Note::UnknownEndings { processes: 1 };
+            let unknown = AttachNote::UnknownEndings { processes: 1 };
             assert!(watched.notes.contains(&unknown), "{:?}", watched.notes);
         }
     }
@@ -193,10 +193,12 @@ fn the_best_way_is_chosen_and_the_other_one_is_explained() {
     let used = auto.via();
     auto.stop();
     let notes = auto.wait().unwrap().notes;
-    let slow = notes.iter().find(|note| matches!(note, Note::Slow { .. }));
+    let slow = notes
+        .iter()
+        .find(|note| matches!(note, AttachNote::Slow { .. }));
     match (ways().len(), used) {
-        (2, Used::Tracepoints) => assert_eq!(slow, None),
-        (1, Used::Ptrace) => assert!(slow.unwrap().to_string().contains("were not used: ")),
+        (2, ViaUsed::Tracepoints) => assert_eq!(slow, None),
+        (1, ViaUsed::Ptrace) => assert!(slow.unwrap().to_string().contains("were not used: ")),
         other => panic!("{other:?}"),
     }
 }

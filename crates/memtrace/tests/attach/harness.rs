@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
-use heap_growth::tally::Counts;
+use heap_growth::Counts;
 use memory_event::{Event, Syscall, What};
-use memtrace::attach::{Attach, Used, Via, Watched};
+use memtrace::attach::{Attach, Attached, Via, ViaUsed};
 
 pub use suite::waiting::eventually;
 use suite::waiting::{Patient, children, ended, lines};
@@ -117,7 +117,7 @@ pub fn ways() -> &'static [Via] {
         let subject = Subject::new(&["calls"]);
         match Attach::start(subject.pid(), Via::Tracepoints, ()) {
             Ok(attach) => {
-                assert_eq!(attach.via(), Used::Tracepoints);
+                assert_eq!(attach.via(), ViaUsed::Tracepoints);
                 true
             }
             Err(error) => {
@@ -138,7 +138,7 @@ pub fn attach(pid: i32, via: Via) -> Attach<Vec<Event>> {
 }
 
 /// Calls of one kind and how many failed.
-pub fn counted(watched: &Watched<Vec<Event>>, syscall: Syscall) -> Counts {
+pub fn counted(watched: &Attached<Vec<Event>>, syscall: Syscall) -> Counts {
     let mut counts = Counts::default();
     for event in &watched.sink {
         if let What::Call(call) = &event.what
@@ -152,7 +152,7 @@ pub fn counted(watched: &Watched<Vec<Event>>, syscall: Syscall) -> Counts {
 }
 
 /// How many mappings of the counted size were made, and how many of them removed.
-pub fn mapped(watched: &Watched<Vec<Event>>) -> (usize, usize) {
+pub fn mapped(watched: &Attached<Vec<Event>>) -> (usize, usize) {
     let of = |wanted: Syscall| {
         let calls = watched.sink.iter().filter(|event| {
             matches!(&event.what, What::Call(call)

@@ -1,6 +1,6 @@
 //! Records that find no room are counted, not passed over.
 
-use heap_growth::tally::Tally;
+use heap_growth::Tally;
 use memtrace::attach::{Attach, Via};
 
 use super::harness::{Subject, ways};

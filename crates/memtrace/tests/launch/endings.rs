@@ -1,6 +1,6 @@
 //! Exit status and death pass through, and an untraced run tells the same.
 
-use heap_growth::tally::Tally;
+use heap_growth::Tally;
 use memory_event::{Ending, Syscall};
 use memtrace::launch::Launch;
 

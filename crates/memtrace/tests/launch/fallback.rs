@@ -3,8 +3,8 @@
 use std::process::Command;
 use suite::skipped;
 
-use heap_growth::fallback::Fallback;
-use heap_growth::tally::Tally;
+use heap_growth::Fallback;
+use heap_growth::Tally;
 use memory_event::Syscall;
 
 use super::harness::{compiled, target, watch};

@@ -3,9 +3,9 @@
 use std::process::Command;
 use suite::skipped;
 
-use heap_growth::tally::Tally;
+use heap_growth::Tally;
 use memory_event::{Ending, Syscall};
-use memtrace::launch::Note;
+use memtrace::launch::LaunchNote;
 
 use super::harness::{executable_copy, target, watch};
 
@@ -64,7 +64,7 @@ fn a_32_bit_program_runs_and_a_note_says_so() {
     assert_eq!(finished.sink, Tally::default());
     assert!(matches!(
         finished.notes[..],
-        [Note::ForeignArchitecture { programs: 1, .. }]
+        [LaunchNote::ForeignArchitecture { programs: 1, .. }]
     ));
     assert!(
         finished.notes[0]
@@ -83,6 +83,6 @@ fn a_32_bit_program_runs_and_a_note_says_so() {
     assert!(finished.sink.get(Syscall::Brk).calls > 2);
     assert!(matches!(
         finished.notes[..],
-        [Note::ForeignArchitecture { programs: 2, .. }]
+        [LaunchNote::ForeignArchitecture { programs: 2, .. }]
     ));
 }

@@ -6,9 +6,9 @@ pub use suite::installed;
 pub use suite::place::executable_copy;
 pub use suite::waiting::eventually;
 
-use heap_growth::tally::{Counts, Tally};
+use heap_growth::{Counts, Tally};
 use memory_event::{Sink, Syscall};
-use memtrace::launch::{Finished, Launch, Note};
+use memtrace::launch::{Launch, LaunchNote, Launched};
 use memtrace::target::{Stream, Target};
 
 /// Calls whose counts must be strace's.
@@ -49,13 +49,15 @@ pub fn target(program: impl Into<std::ffi::OsString>) -> Target {
 }
 
 /// Runs a target to its end. Its notes are those that an ordinary user's runs don't all have.
-pub fn watch<S: Sink + Send + 'static>(target: &Target, sink: S) -> Finished<S> {
+pub fn watch<S: Sink + Send + 'static>(target: &Target, sink: S) -> Launched<S> {
     let finished = Launch::start(target, sink).and_then(Launch::wait);
     let mut finished =
         finished.unwrap_or_else(|error| panic!("{:?}: {error}", target.command_line()));
     if !is_root() {
         let before = finished.notes.len();
-        finished.notes.retain(|note| *note != Note::NoNewPrivileges);
+        finished
+            .notes
+            .retain(|note| *note != LaunchNote::NoNewPrivileges);
         assert_eq!(finished.notes.len(), before - 1, "{:?}", finished.notes);
     }
     finished
@@ -104,7 +106,7 @@ fn row(line: &str) -> Option<(String, Counts)> {
 }
 
 /// Runs a command and holds every count against strace's.
-pub fn same_as_strace(words: &[&str]) -> Finished<Tally> {
+pub fn same_as_strace(words: &[&str]) -> Launched<Tally> {
     let finished = watch(&target(words[0]).args(&words[1..]), Tally::default());
     assert_eq!(finished.lost_events, 0);
     assert_eq!(finished.notes, []);

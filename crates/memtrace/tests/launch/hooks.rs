@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, mpsc};
 
-use heap_growth::tally::Tally;
+use heap_growth::Tally;
 use memory_event::{Ending, Event, Stack, Syscall, What};
-use memtrace::launch::{Options, Stopped, Watch};
+use memtrace::launch::{LaunchOptions, Stopped, Watch};
 
 use super::harness::{compiled, is_alive, target, watch};
 
@@ -31,7 +31,7 @@ fn top_of_stack(tid: i32) -> (u64, u64) {
 fn every_program_of_a_tree_stands_before_its_first_instruction() {
     for watch in [Watch::Calls, Watch::Life] {
         let (sender, programs) = mpsc::channel();
-        let launch = Options::new()
+        let launch = LaunchOptions::new()
             .watch(watch)
             .at_exec(move |Stopped { pid, tid }| {
                 assert_eq!(pid, tid);
@@ -67,7 +67,7 @@ fn every_program_of_a_tree_stands_before_its_first_instruction() {
 fn a_hook_at_exec_changes_no_count() {
     let target = target("sh").args(["-c", "cat /dev/null; exec ls /"]);
     let plain = watch(&target, Tally::default()).sink;
-    let launch = Options::new()
+    let launch = LaunchOptions::new()
         .at_exec(|_| ())
         .start(&target, Tally::default());
     assert_eq!(launch.unwrap().wait().unwrap().sink, plain);
@@ -76,7 +76,7 @@ fn a_hook_at_exec_changes_no_count() {
 #[test]
 fn calls_that_made_memory_grow_carry_what_the_hook_gave() {
     let (sender, seen) = mpsc::channel();
-    let launch = Options::new()
+    let launch = LaunchOptions::new()
         .at_growth(move |stopped, call| {
             sender.send((stopped.tid, call.args)).unwrap();
             let requested_bytes = Some(call.args[1]);
@@ -126,7 +126,7 @@ fn a_hook_that_panics_takes_the_run_with_it() {
             PID.store(stopped.pid, Ordering::Relaxed);
             panic!("in the hook at {place}");
         };
-        let options = Options::new().watch(Watch::Life);
+        let options = LaunchOptions::new().watch(Watch::Life);
         let options = match place {
             "exec" => options.at_exec(hook),
             _ => options.at_exit(hook),
@@ -146,7 +146,7 @@ fn a_hook_that_panics_takes_the_run_with_it() {
 
 #[test]
 fn a_hook_that_kills_ends_the_process() {
-    let launch = Options::new()
+    let launch = LaunchOptions::new()
         .watch(Watch::Life)
         .at_exec(|stopped| {
             let killed = std::process::Command::new("kill")

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::mpsc;
 
 use memory_event::{Ending, Event, What};
-use memtrace::launch::{Finished, Options, Stopped, Watch};
+use memtrace::launch::{LaunchOptions, Launched, Stopped, Watch};
 use memtrace::target::Target;
 use procmem::snapshot::Snapshot;
 
@@ -12,9 +12,9 @@ use super::harness::{compiled, target};
 
 const HELD_BYTES: u64 = 64 << 20;
 
-fn live(target: &Target) -> (Finished<Vec<Event>>, Vec<(Stopped, Snapshot)>) {
+fn live(target: &Target) -> (Launched<Vec<Event>>, Vec<(Stopped, Snapshot)>) {
     let (sender, weights) = mpsc::channel();
-    let launch = Options::new()
+    let launch = LaunchOptions::new()
         .watch(Watch::Life)
         .at_exit(move |stopped| {
             let snapshot = Snapshot::of(stopped.tid).unwrap();

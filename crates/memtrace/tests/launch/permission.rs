@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use suite::skipped;
 
-use memtrace::launch::Note;
+use memtrace::launch::LaunchNote;
 use memtrace::target::Stream;
 
 use super::harness::{compiled, executable_copy, target, watch};
@@ -60,7 +60,7 @@ fn a_filter_of_its_own_is_noted() {
     let forbid = target(compiled("forbid")).args(["100000", "true"]);
     let notes = watch(&forbid, ()).notes;
     assert!(
-        matches!(notes[..], [Note::OwnFilter { filters: 1, .. }]),
+        matches!(notes[..], [LaunchNote::OwnFilter { filters: 1, .. }]),
         "{notes:?}"
     );
 }

@@ -6,9 +6,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use heap_growth::tally::Tally;
+use heap_growth::Tally;
 use memory_event::Syscall;
-use memtrace::launch::{Launch, Options, Watch};
+use memtrace::launch::{Launch, LaunchOptions, Watch};
 
 use memtrace::target::Target;
 
@@ -107,8 +107,8 @@ fn host() {
     let mut bystander = Command::new("sleep").arg("300").spawn().unwrap();
     let tree = harness::target("sh").args(["-c", "sleep 300 & sleep 300"]);
     let options = match subject.as_str() {
-        "life" => Options::new().watch(Watch::Life).at_exit(|_| ()),
-        _ => Options::new(),
+        "life" => LaunchOptions::new().watch(Watch::Life).at_exit(|_| ()),
+        _ => LaunchOptions::new(),
     };
     let launch = options.start(&tree, ()).unwrap();
     say(&bystander.id().to_string());

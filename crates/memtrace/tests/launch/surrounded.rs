@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::mpsc;
 
 use memory_event::{Event, Refusal, Syscall, What};
-use memtrace::launch::Options;
+use memtrace::launch::LaunchOptions;
 
 use super::harness::{compiled, target, watch};
 
@@ -31,7 +31,7 @@ fn private_writable(maps: &str) -> Vec<Range<u64>> {
 #[test]
 fn memory_is_what_proc_shows_at_every_start() {
     let (sender, lists) = mpsc::channel();
-    let launch = Options::new()
+    let launch = LaunchOptions::new()
         .at_exec(move |stopped| {
             let maps = std::fs::read_to_string(format!("/proc/{}/maps", stopped.pid));
             sender.send((stopped.pid, maps.unwrap())).unwrap();

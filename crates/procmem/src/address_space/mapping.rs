@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use human_text::units::Bytes;
+use human_text::Bytes;
 
 /// Column at which the kernel puts the name, counted from 0: it fills up to
 /// `25 + sizeof(void *) * 6 - 1` and adds one space (`seq_setwidth` in `fs/proc/task_mmu.c`,

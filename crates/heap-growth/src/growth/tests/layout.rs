@@ -8,7 +8,7 @@ fn keeping() -> Told {
     told
 }
 
-fn listed(layout: &Layout) -> Vec<(u64, u64, &'static str)> {
+fn listed(layout: &MemoryLayout) -> Vec<(u64, u64, &'static str)> {
     let parts = layout.parts.iter();
     parts
         .map(|part| {
@@ -53,7 +53,7 @@ fn it_is_that_of_the_peak_though_all_was_given_back() {
         assert_eq!(layout.greatest_growth_bytes, 9 * MIB as i64);
         assert_eq!(layout.program_break, Some(HEAP + MIB));
         assert!(layout.knows_earlier);
-        assert_eq!(layout.bytes()[Kind::Earlier], 8192);
+        assert_eq!(layout.bytes()[GrowthKind::Earlier], 8192);
         assert_eq!(layout.low_bytes().total(), 8192 + MIB as i64);
     }
 }
@@ -108,7 +108,7 @@ fn of_several_processes_it_is_the_one_that_grew_most() {
     );
     let layout = told.0.layout().unwrap();
     assert_eq!((layout.pid, layout.growth_bytes), (2, 5 * MIB as i64));
-    assert_eq!(layout.bytes()[Kind::Earlier], 4 * MIB as i64);
+    assert_eq!(layout.bytes()[GrowthKind::Earlier], 4 * MIB as i64);
     // Its number is given to another one, which is not it.
     told.event(2, 2, What::Exited(Ending::Code(0)))
         .call_by(2, 2, Syscall::Brk, &[HEAP], Ok(HEAP), None)
@@ -134,7 +134,10 @@ fn a_break_that_is_refused_names_what_the_calls_tell_of_its_way() {
     assert_eq!(layout.refused_brks, 2);
     let blocker = layout.blocker.unwrap();
     assert_eq!(blocker.range, HEAP + 8192..HEAP + 12288);
-    assert_eq!((blocker.kind, blocker.mapping), (Some(Kind::Other), None));
+    assert_eq!(
+        (blocker.kind, blocker.mapping),
+        (Some(GrowthKind::Other), None)
+    );
     assert!(!layout.knows_earlier);
 }
 

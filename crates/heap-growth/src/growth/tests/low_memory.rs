@@ -1,7 +1,7 @@
 //! Memory that was asked for below 2 GiB.
 
 use super::*;
-use crate::refusals::Cause;
+use crate::refusals::BrkFailure;
 use procmem::address_space::AddressSpace;
 
 /// Where the kernel begins to serve `MAP_32BIT`.
@@ -72,7 +72,7 @@ fn an_exact_place_is_not_asking_for_low_memory() {
     .mmap(0x40_0000, 8192, RW, ANONYMOUS | libc::MAP_FIXED);
     // The same for data, where something may not be replaced.
     told.low_mmap(0x50_0000, MIB, libc::MAP_FIXED_NOREPLACE, 0x50_0000);
-    assert_eq!(told.0.by_kind()[Kind::LowMemory], 0);
+    assert_eq!(told.0.by_kind()[GrowthKind::LowMemory], 0);
 }
 
 #[test]
@@ -142,11 +142,11 @@ fn above(mapping: &str) -> What {
 }
 
 /// How the blocker came that the only refused break met.
-fn kind_of_blocker(told: &Told) -> Option<Kind> {
+fn kind_of_blocker(told: &Told) -> Option<GrowthKind> {
     let refused = told.0.refused();
     match &refused[..] {
         [refused] => match &refused.cause {
-            Cause::Blocked(by) => by.kind,
+            BrkFailure::Blocked(by) => by.kind,
             other => panic!("{other:?}"),
         },
         other => panic!("{other:?}"),
@@ -162,7 +162,7 @@ fn a_break_that_it_blocks_is_told_by_what() {
         .low_mmap(at, MIB, 0, at)
         .brk(HEAP + MIB, HEAP + 4096);
     told.event(1, 1, above("00610000-00710000 rw-p 00000000 00:00 0"));
-    assert_eq!(kind_of_blocker(&told), Some(Kind::LowMemory));
+    assert_eq!(kind_of_blocker(&told), Some(GrowthKind::LowMemory));
     // A page that nothing can be written to is nobody's memory.
     let mut told = Told::default();
     told.brk(0, HEAP)
@@ -170,5 +170,5 @@ fn a_break_that_it_blocks_is_told_by_what() {
         .mmap(at, 4096, libc::PROT_READ, ANONYMOUS | libc::MAP_FIXED)
         .brk(HEAP + MIB, HEAP + 4096);
     told.event(1, 1, above("00610000-00611000 r--p 00000000 00:00 0"));
-    assert_eq!(kind_of_blocker(&told), Some(Kind::Other));
+    assert_eq!(kind_of_blocker(&told), Some(GrowthKind::Other));
 }

@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use super::colours;
 use super::svg::{Anchor, Picture, lines, width_of};
-use heap_growth::growth::{Kind, LOW_END, Layout};
-use human_text::units::Bytes;
+use heap_growth::{GrowthKind, LOW_END, MemoryLayout};
+use human_text::Bytes;
 use scale::Stretch;
 
 const WIDTH: f64 = 900.0;
@@ -35,7 +35,7 @@ pub struct Panel<'a> {
     /// What it is called, such as an arm's name; may be empty.
     pub name: &'a str,
     /// Where its memory lay.
-    pub layout: &'a Layout,
+    pub layout: &'a MemoryLayout,
 }
 
 /// Draws where memory lies, one process above the other: all addresses that are used, to scale in
@@ -44,7 +44,7 @@ pub struct Panel<'a> {
 ///
 /// Only private writable memory is drawn: no program text, no stack, nothing shared. A page in
 /// 2 GiB is far narrower than a pixel, so whatever is there at all is drawn 2 pixels high at least.
-/// The state is that of a [`Layout`]: the process's greatest growth, within 1/64 of it.
+/// The state is that of a [`MemoryLayout`]: the process's greatest growth, within 1/64 of it.
 pub fn address_map(title: &str, panels: &[Panel<'_>]) -> String {
     let mut picture = Picture::default();
     let mut y = 8.0;
@@ -115,7 +115,7 @@ fn draw(picture: &mut Picture, mut y: f64, panel: &Panel<'_>, told: &mut Vec<Str
 }
 
 /// All that has to have a place, in rising order.
-fn used(layout: &Layout) -> Vec<Range<u64>> {
+fn used(layout: &MemoryLayout) -> Vec<Range<u64>> {
     let page = |start: u64| start..start.saturating_add(1);
     let parts = layout.parts.iter().map(|part| part.range.clone());
     let blocker = layout
@@ -130,7 +130,7 @@ fn used(layout: &Layout) -> Vec<Range<u64>> {
     used
 }
 
-fn strip(picture: &mut Picture, layout: &Layout, stretch: &Stretch, y: f64, height: f64) {
+fn strip(picture: &mut Picture, layout: &MemoryLayout, stretch: &Stretch, y: f64, height: f64) {
     let width = stretch.right - stretch.left;
     picture.rect(stretch.left, y, width, height, GROUND);
     columns::draw(picture, &layout.parts, stretch, y + height, height);
@@ -180,10 +180,10 @@ fn ticks(picture: &mut Picture, y: f64, low: &Stretch) -> f64 {
 }
 
 /// The kinds that there are, with their bytes, in rows of two.
-fn legend(picture: &mut Picture, y: f64, layout: &Layout, told: &mut Vec<String>) -> f64 {
+fn legend(picture: &mut Picture, y: f64, layout: &MemoryLayout, told: &mut Vec<String>) -> f64 {
     const COLUMNS: usize = 2;
     let row = TEXT + 6.0;
-    let entries = Kind::ALL.into_iter();
+    let entries = GrowthKind::ALL.into_iter();
     let entries = entries.filter_map(|kind| Some((kind, told::entry(layout, kind)?)));
     let mut rows = 0;
     for (number, (kind, entry)) in entries.enumerate() {

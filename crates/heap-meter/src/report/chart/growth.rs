@@ -1,7 +1,7 @@
 //! Growth over time by kind, with the files that were being read.
 
 use super::{accessible, colours};
-use heap_growth::growth::{Growth, Kind};
+use heap_growth::{Growth, GrowthKind};
 use human_text::printable;
 use kuva::backend::svg::SvgBackend;
 use kuva::plot::StackedAreaPlot;
@@ -42,7 +42,7 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
     }
     let mut areas = StackedAreaPlot::new().with_x(x);
     let mut legend = Vec::new();
-    for kind in Kind::ALL {
+    for kind in GrowthKind::ALL {
         let colour = colours::of_kind(kind);
         let in_mib = |bytes: i64| bytes.max(0) as f64 / f64::from(1 << 20);
         let series: Vec<f64> = steps

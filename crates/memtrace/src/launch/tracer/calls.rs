@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Stage, Tracer};
 use super::{Until, restart};
 use crate::launch::Stopped;
-use crate::launch::reader::Asked;
+use crate::launch::reader::SyscallEntry;
 use memory_event::{Call, Refusal, Sink, Syscall, What};
 
 impl<S: Sink> Tracer<S> {
@@ -48,7 +48,7 @@ impl<S: Sink> Tracer<S> {
         restart(tid, Until::Event, 0);
     }
 
-    fn returned(&mut self, pid: i32, tid: i32, asked: Asked, result: Result<u64, i32>) {
+    fn returned(&mut self, pid: i32, tid: i32, asked: SyscallEntry, result: Result<u64, i32>) {
         if let Some(syscall) = Syscall::from_number(asked.number) {
             let path = match result {
                 Ok(fd) if syscall.is_open() => opened_file(tid, fd),
@@ -91,7 +91,7 @@ fn opened_file(tid: i32, fd: u64) -> Option<Vec<u8>> {
 }
 
 /// Whether a call that isn't a watched one puts a seccomp filter (or the strict mode) in place.
-fn installs_filter(asked: Asked) -> bool {
+fn installs_filter(asked: SyscallEntry) -> bool {
     let first = asked.args[0];
     match asked.number {
         libc::SYS_seccomp => {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Stage, Tracer};
 use super::{Until, restart};
-use crate::launch::tracees::Birth;
+use crate::launch::tracees::NewTask;
 use crate::launch::{LaunchError, Stopped, reader};
 use memory_event::{Ending, Memory, Sink, What};
 
@@ -94,7 +94,7 @@ impl<S: Sink> Tracer<S> {
         restart(tid, Until::Event, 0);
     }
 
-    pub(super) fn born(&mut self, birth: Birth) {
+    pub(super) fn born(&mut self, birth: NewTask) {
         let thread = birth.is_thread();
         if !thread {
             // Without a handle it is killed at its next stop, should the run be given up.

@@ -3,7 +3,7 @@
 use super::scale::Stretch;
 use crate::report::chart::colours;
 use crate::report::chart::svg::Picture;
-use heap_growth::growth::{Kind, Part};
+use heap_growth::{GrowthKind, LayoutPart};
 
 /// No kind that is in a column is lower than this, so that a page can be seen in 2 GiB.
 const LOWEST: f64 = 2.0;
@@ -11,17 +11,17 @@ const LOWEST: f64 = 2.0;
 /// Heights are drawn in steps of this, so that columns that are nearly alike are one.
 const STEP: f64 = 0.5;
 
-const KINDS: usize = Kind::ALL.len();
+const KINDS: usize = GrowthKind::ALL.len();
 
 /// Bytes of each kind in each column; `parts` are in rising order.
-fn bytes(parts: &[Part], stretch: &Stretch) -> Vec<[u64; KINDS]> {
+fn bytes(parts: &[LayoutPart], stretch: &Stretch) -> Vec<[u64; KINDS]> {
     let count = (stretch.right - stretch.left).floor().max(1.0) as usize;
     let mut columns = vec![[0; KINDS]; count];
     let span = stretch.length_bytes() as u128;
     // The first address of a column, counted from the stretch's start.
     let begin = |column: usize| (span * column as u128 / count as u128) as u64;
     let (low, high) = (stretch.addresses.start, stretch.addresses.end);
-    for Part { range, kind } in parts {
+    for LayoutPart { range, kind } in parts {
         let start = range.start.clamp(low, high) - low;
         let end = range.end.clamp(low, high) - low;
         let mut column = (u128::from(start) * count as u128 / span) as usize;
@@ -52,7 +52,7 @@ fn heights(bytes: &[u64; KINDS], span: f64, height: f64) -> [f64; KINDS] {
 /// Draws what lies in the stretch, from `bottom` upwards.
 pub(super) fn draw(
     picture: &mut Picture,
-    parts: &[Part],
+    parts: &[LayoutPart],
     stretch: &Stretch,
     bottom: f64,
     height: f64,
@@ -71,7 +71,7 @@ pub(super) fn draw(
             .take_while(|column| **column == columns[first])
             .count();
         let mut y = bottom;
-        for kind in Kind::ALL {
+        for kind in GrowthKind::ALL {
             let part = columns[first][kind as usize];
             if part > 0.0 {
                 y -= part;
@@ -89,8 +89,8 @@ mod tests {
     use super::super::scale;
     use super::*;
 
-    fn part(start: u64, bytes: u64, kind: Kind) -> Part {
-        Part {
+    fn part(start: u64, bytes: u64, kind: GrowthKind) -> LayoutPart {
+        LayoutPart {
             range: start..start + bytes,
             kind,
         }
@@ -102,16 +102,16 @@ mod tests {
         let stretch = scale::low(0.0, 1024.0);
         let mib = 1 << 20;
         let parts = [
-            part(mib, 2 * mib, Kind::Break),
-            part(3 * mib, 4096, Kind::LowMemory),
-            part((2 << 30) - mib, 64 * mib, Kind::Other),
+            part(mib, 2 * mib, GrowthKind::Break),
+            part(3 * mib, 4096, GrowthKind::LowMemory),
+            part((2 << 30) - mib, 64 * mib, GrowthKind::Other),
         ];
         let columns = bytes(&parts, &stretch);
-        assert_eq!(columns[0][Kind::Break as usize], mib);
-        assert_eq!(columns[1][Kind::Break as usize], mib);
-        assert_eq!(columns[1][Kind::LowMemory as usize], 4096);
+        assert_eq!(columns[0][GrowthKind::Break as usize], mib);
+        assert_eq!(columns[1][GrowthKind::Break as usize], mib);
+        assert_eq!(columns[1][GrowthKind::LowMemory as usize], 4096);
         assert_eq!(
-            columns[1023][Kind::Other as usize],
+            columns[1023][GrowthKind::Other as usize],
             mib,
             "above is elsewhere"
         );
@@ -126,7 +126,7 @@ mod tests {
             left: 0.5,
             right: 333.2,
         };
-        let parts = [part(0x2000, 0x3000, Kind::Other)];
+        let parts = [part(0x2000, 0x3000, GrowthKind::Other)];
         let all: u64 = bytes(&parts, &stretch).iter().flatten().sum();
         assert_eq!(all, 0x3000);
     }

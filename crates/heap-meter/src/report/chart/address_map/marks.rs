@@ -3,7 +3,7 @@
 use super::scale::Stretch;
 use super::{TEXT, WIDTH, told};
 use crate::report::chart::svg::{Anchor, Picture, width_of};
-use heap_growth::growth::Layout;
+use heap_growth::MemoryLayout;
 
 const ROW: f64 = TEXT + 4.0;
 
@@ -19,7 +19,7 @@ pub(super) struct Mark {
 }
 
 /// Those whose address is `here`.
-pub(super) fn of(layout: &Layout, here: impl Fn(u64) -> bool) -> Vec<Mark> {
+pub(super) fn of(layout: &MemoryLayout, here: impl Fn(u64) -> bool) -> Vec<Mark> {
     let program_break = layout.program_break.map(|address| Mark {
         address,
         label: told::program_break(address),

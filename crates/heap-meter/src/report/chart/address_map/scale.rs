@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use heap_growth::growth::LOW_END;
+use heap_growth::LOW_END;
 
 /// Pixels between two stretches, where addresses are left out.
 const GAP: f64 = 22.0;

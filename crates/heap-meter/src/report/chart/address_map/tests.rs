@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use heap_growth::growth::{Blocker, Part};
+use heap_growth::{Blocker, LayoutPart};
 use procmem::address_space::AddressSpace;
 
 /// A text with the room that it takes.
@@ -54,8 +54,12 @@ fn readable(svg: &str) {
     }
 }
 
-fn layout(parts: &[(u64, u64, Kind)], program_break: u64, blocker: Option<&str>) -> Layout {
-    let parts = parts.iter().map(|&(start, bytes, kind)| Part {
+fn layout(
+    parts: &[(u64, u64, GrowthKind)],
+    program_break: u64,
+    blocker: Option<&str>,
+) -> MemoryLayout {
+    let parts = parts.iter().map(|&(start, bytes, kind)| LayoutPart {
         range: start..start + bytes,
         kind,
     });
@@ -63,7 +67,7 @@ fn layout(parts: &[(u64, u64, Kind)], program_break: u64, blocker: Option<&str>)
         let space = AddressSpace::parse(line.as_bytes(), None).unwrap();
         space.mappings()[0].clone()
     });
-    Layout {
+    MemoryLayout {
         pid: 4_194_304,
         at: Duration::from_millis(1234),
         growth_bytes: 1_234_567_890,
@@ -84,13 +88,13 @@ const MIB: u64 = 1 << 20;
 
 #[test]
 fn every_label_can_be_read() {
-    let everywhere: Vec<_> = Kind::ALL
+    let everywhere: Vec<_> = GrowthKind::ALL
         .into_iter()
         .zip(1..)
-        .map(|(kind, n): (Kind, u64)| (n << 44, n * MIB, kind))
+        .map(|(kind, n): (GrowthKind, u64)| (n << 44, n * MIB, kind))
         .chain([
-            (MIB, 900 * MIB, Kind::Break),
-            (1500 * MIB, 500 * MIB, Kind::LowMemory),
+            (MIB, 900 * MIB, GrowthKind::Break),
+            (1500 * MIB, 500 * MIB, GrowthKind::LowMemory),
         ])
         .collect();
     let mut sorted = everywhere.clone();
@@ -113,7 +117,7 @@ fn every_label_can_be_read() {
                 layout: &layout,
             };
             readable(&address_map("a title", &[panel, panel]));
-            let few = Layout {
+            let few = MemoryLayout {
                 parts: layout.parts[..1].to_vec(),
                 ..layout
             };
@@ -129,8 +133,8 @@ fn every_label_can_be_read() {
 #[test]
 fn names_mean_nothing_to_xml_and_figures_are_exact() {
     let parts = [
-        (MIB, 8 * MIB, Kind::Break),
-        (1024 * MIB, 3 * MIB, Kind::LowMemory),
+        (MIB, 8 * MIB, GrowthKind::Break),
+        (1024 * MIB, 3 * MIB, GrowthKind::LowMemory),
     ];
     let layout = layout(
         &parts,
@@ -155,5 +159,8 @@ fn names_mean_nothing_to_xml_and_figures_are_exact() {
     );
     // 8 MiB from 1 MiB on, of 2 GiB in 840 pixels: columns 0 to 3, the first not full.
     assert!(svg.contains("break 0x900000") && svg.contains("1,234,567 brks were refused."));
-    assert!(svg.contains(&format!("fill=\"{}\"", colours::of_kind(Kind::LowMemory))));
+    assert!(svg.contains(&format!(
+        "fill=\"{}\"",
+        colours::of_kind(GrowthKind::LowMemory)
+    )));
 }

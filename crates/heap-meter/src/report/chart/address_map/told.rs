@@ -1,15 +1,15 @@
 //! What a map shows, in words.
 
-use heap_growth::growth::{Blocker, Kind, Layout};
+use heap_growth::{Blocker, GrowthKind, MemoryLayout};
 use human_text::printable;
-use human_text::units::{Bytes, Seconds, thousands};
+use human_text::{Bytes, Seconds, thousands};
 
 /// How to read a map.
 pub(super) const KEY: &str = "Private writable memory. Every piece is to scale; a column of pixels \
                               is as high as it is full, and 2 pixels at least.";
 
 /// Who, when, how much.
-pub(super) fn heading(name: &str, layout: &Layout) -> String {
+pub(super) fn heading(name: &str, layout: &MemoryLayout) -> String {
     let grown = u64::try_from(layout.growth_bytes).unwrap_or(0);
     let most = u64::try_from(layout.greatest_growth_bytes).unwrap_or(0);
     let name = match name {
@@ -33,7 +33,7 @@ pub(super) fn heading(name: &str, layout: &Layout) -> String {
 }
 
 /// What became of the break, and what is not drawn.
-pub(super) fn facts(layout: &Layout) -> String {
+pub(super) fn facts(layout: &MemoryLayout) -> String {
     let mut facts = Vec::new();
     facts.push(match layout.refused_brks {
         0 => "No brk was refused.".to_owned(),
@@ -68,7 +68,9 @@ fn blocker_name(blocker: &Blocker) -> String {
     let bytes = Bytes(blocker.range.end - blocker.range.start);
     let permissions = blocker.mapping.as_ref().map(|mapping| mapping.permissions);
     let writable = permissions.is_none_or(|permissions| permissions.write);
-    let kind = blocker.kind.filter(|kind| writable && *kind != Kind::Other);
+    let kind = blocker
+        .kind
+        .filter(|kind| writable && *kind != GrowthKind::Other);
     let what = match (kind, &blocker.mapping) {
         (Some(kind), _) => format!("memory of the kind “{}”", kind.title()),
         (None, Some(mapping)) if !mapping.name.is_empty() && !mapping.is_heap() => {
@@ -84,18 +86,18 @@ fn blocker_name(blocker: &Blocker) -> String {
 }
 
 /// A kind's entry in the legend; `None` if there is nothing of it.
-pub(super) fn entry(layout: &Layout, kind: Kind) -> Option<String> {
+pub(super) fn entry(layout: &MemoryLayout, kind: GrowthKind) -> Option<String> {
     let bytes = u64::try_from(layout.bytes()[kind]).ok()?;
     let low = u64::try_from(layout.low_bytes()[kind]).unwrap_or(0);
     let where_to = match kind {
         _ if bytes == 0 => return None,
-        Kind::LowMemory => String::new(),
+        GrowthKind::LowMemory => String::new(),
         _ if low == 0 => String::new(),
         _ if low == bytes => ", below 2 GiB".to_owned(),
         _ => format!(", {} below 2 GiB", Bytes(low)),
     };
     let title = match kind {
-        Kind::LowMemory => "asked for below 2 GiB",
+        GrowthKind::LowMemory => "asked for below 2 GiB",
         kind => kind.title(),
     };
     Some(format!("{title}: {}{where_to}", Bytes(bytes)))
