@@ -15,8 +15,8 @@ use std::time::Instant;
 use anyhow::Context;
 use benches::waiting::Waiting;
 use benches::{Bench, Contest, Mode, role};
-use procmem::address_space::BreakState;
-use procmem::process::Process;
+use procmem::BreakState;
+use procmem::Process;
 use ptmalloc::{Examination, Examiner};
 
 const ROLE: &str = "keep";

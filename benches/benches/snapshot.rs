@@ -9,8 +9,8 @@ use std::time::Duration;
 use benches::role;
 use criterion::{BenchmarkId, Criterion};
 use memmap2::MmapMut;
-use procmem::address_space::AddressSpace;
-use procmem::snapshot::{Snapshot, Weigher};
+use procmem::AddressSpace;
+use procmem::{Snapshot, Weigher};
 
 /// What the weighed processes hold: a name, bytes of memory, mappings beside those of any program.
 const HELD: [(&str, usize, usize); 3] = [

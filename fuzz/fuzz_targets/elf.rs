@@ -1,7 +1,7 @@
 //! Any file that a process may have mapped: nothing panics, and what is told of it lies in it.
 #![no_main]
 
-use procmem::elf::{Elf, SymbolTable, Symbols};
+use proc_unwind::{Elf, SymbolTable, Symbols};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

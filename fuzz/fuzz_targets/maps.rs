@@ -2,7 +2,7 @@
 //! and read again.
 #![no_main]
 
-use procmem::address_space::AddressSpace;
+use procmem::AddressSpace;
 use libfuzzer_sys::fuzz_target;
 
 /// Printing pads a line, which must not take it over the longest that is read.

@@ -15,7 +15,7 @@ use anyhow::Context;
 use clap::Args;
 use heap_meter::environment::Environment;
 use inspections::Inspections;
-use procmem::process::Process;
+use procmem::Process;
 pub use results::{ChurnRun, Disturbance, INSPECTIONS};
 use serde_json::json;
 use std::path::{Path, PathBuf};

@@ -15,7 +15,7 @@
 //!
 //! ```
 //! use heap_diagnosis::process_findings;
-//! use procmem::{address_space::BreakState, process::Process};
+//! use procmem::{BreakState, Process};
 //! use ptmalloc::Examiner;
 //!
 //! let process = Process::open(std::process::id() as i32)?;
@@ -24,7 +24,7 @@
 //! for finding in process_findings(&state, examination.state.as_ref().ok()) {
 //!     println!("{}: {finding}", finding.kind);
 //! }
-//! # Ok::<(), procmem::process::ProcessError>(())
+//! # Ok::<(), procmem::ProcessError>(())
 //! ```
 
 mod abandoned;
@@ -37,7 +37,7 @@ mod returnable;
 
 use crate::finding::Finding;
 use case::Case;
-use procmem::address_space::BreakState;
+use procmem::BreakState;
 use ptmalloc::State;
 
 /// What follows from the state of a process, the most pressing first. Without malloc's state only

@@ -1,6 +1,6 @@
 //! What to do, in the same words wherever it is said.
 
-use procmem::address_space::Mapping;
+use procmem::Mapping;
 use procmem::page_size_bytes;
 
 /// Against a mapping in the way of the break.

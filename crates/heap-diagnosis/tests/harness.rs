@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use heap_diagnosis::Finding;
 use heap_diagnosis::process_findings;
-use procmem::address_space::{AddressSpace, BreakState, FoundBy};
-use procmem::process::Process;
+use procmem::Process;
+use procmem::{AddressSpace, BreakState, FoundBy};
 use ptmalloc::{Examiner, State};
 
 use crate::compiled;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use heap_diagnosis::process_findings;
 use heap_diagnosis::{Finding, Severity};
-use procmem::address_space::GLIBC_GROWTH_STEP_BYTES;
+use procmem::GLIBC_GROWTH_STEP_BYTES;
 
 use super::harness::{MIB, Scene, scene_program};
 use suite::installed;

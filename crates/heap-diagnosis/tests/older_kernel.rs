@@ -1,7 +1,7 @@
 //! A kernel without `PROCMAP_QUERY`, as a seccomp filter makes this one look to a thread.
 
-use procmem::address_space::{AddressSpace, BreakState, FoundBy};
-use procmem::process::Process;
+use procmem::Process;
+use procmem::{AddressSpace, BreakState, FoundBy};
 use ptmalloc::{Examination, Examiner};
 
 use super::harness::{Scene, same_answer};

@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use procmem::address_space::{AddressSpace, BreakState, FoundBy};
 use procmem::page_size_bytes;
-use procmem::process::{Process, Reason};
+use procmem::{AddressSpace, BreakState, FoundBy};
+use procmem::{Process, Reason};
 
 use super::harness::{MIB, Running, Scene, has_queries, same_answer, scene_program};
 use suite::skipped;

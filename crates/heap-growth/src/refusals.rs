@@ -3,7 +3,7 @@
 use super::accounts::{Accounts, MAPPINGS};
 use super::growth::Blocker;
 use memory_event::{Refusal, Resource};
-use procmem::address_space::{Mapping, ProgramBreak};
+use procmem::{Mapping, ProgramBreak};
 
 pub use super::accounts::Limited;
 

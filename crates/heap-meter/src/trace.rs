@@ -16,7 +16,7 @@ use heap_growth::Tally;
 use heap_growth::{FileGrowth, Growth, StackGrowth};
 use memory_event::Ending;
 use memtrace::launch::ObserverCost;
-use procmem::snapshot::Snapshot;
+use procmem::Snapshot;
 
 use logged::Logged;
 

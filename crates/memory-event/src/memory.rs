@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use procmem::address_space::{AddressSpace, Mapping, ProgramBreak};
+use procmem::{AddressSpace, Mapping, ProgramBreak};
 
 /// The private writable memory of a process at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

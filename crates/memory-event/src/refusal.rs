@@ -1,9 +1,8 @@
 //! What stood in the way when memory was refused.
 
-use procmem::address_space::{AddressSpace, Mapping, ProgramBreak};
-use procmem::limits::{Counted, Limit, Limits};
-use procmem::process::Process;
-use procmem::snapshot::fields;
+use procmem::Process;
+use procmem::{AddressSpace, Mapping, ProgramBreak};
+use procmem::{Counted, Limit, Limits};
 
 /// From where the kernel serves `MAP_32BIT`.
 ///
@@ -129,7 +128,7 @@ fn crowd(mappings: &[Mapping]) -> Crowd {
 
 fn promises() -> Promises {
     let memory = std::fs::read("/proc/meminfo").unwrap_or_default();
-    let of = |name: &[u8]| fields::bytes(&memory, name);
+    let of = |name: &[u8]| procmem::kib_field(&memory, name);
     Promises {
         mode: setting("overcommit_memory").and_then(|mode| u8::try_from(mode).ok()),
         machine_bytes: of(b"MemTotal:").map(|bytes| bytes + of(b"SwapTotal:").unwrap_or(0)),

@@ -82,7 +82,6 @@ use crate::launch::{architecture, signals};
 use by_ptrace::ByPtrace;
 use by_tracepoints::ByTracepoints;
 use memory_event::{Ending, Sink};
-use procmem::processor_time;
 use teller::Emitter;
 
 /// How to watch.
@@ -317,7 +316,7 @@ fn run<S: Sink>(
         ending: teller.ending,
         cost: WatchingCost {
             stops_or_records,
-            watcher_cpu_seconds: processor_time::of_this_thread().as_secs_f64(),
+            watcher_cpu_seconds: procmem::thread_cpu_time().as_secs_f64(),
             wall_seconds: since.elapsed().as_secs_f64(),
         },
         notes: teller.notes.into_list(),

@@ -8,7 +8,7 @@ use super::image::{Content, Image};
 use super::images::Images;
 #[cfg(target_arch = "x86_64")]
 use super::{memory::Memory, recover, space::Module};
-use procmem::elf::SymbolTable;
+use crate::elf::SymbolTable;
 
 /// A small program that every machine has.
 const PROGRAM: &str = "/bin/true";

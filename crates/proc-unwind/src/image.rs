@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use procmem::elf::{Elf, SymbolTable, Symbols};
+use crate::elf::{Elf, SymbolTable, Symbols};
 
 /// What is known of a mapped file, or of the kernel's own library.
 pub(super) struct Image {

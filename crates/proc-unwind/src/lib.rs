@@ -28,6 +28,7 @@ mod chain;
 #[cfg(test)]
 mod damaged;
 mod demangle;
+mod elf;
 #[cfg(target_arch = "x86_64")]
 mod expression;
 mod image;
@@ -49,6 +50,7 @@ use std::sync::Arc;
 use framehop::{FrameAddress, Unwinder};
 
 pub use self::chain::{Call, Chain};
+pub use self::elf::{Elf, Function, Segment, SymbolTable, Symbols, Table};
 use self::images::Images;
 use self::memory::Memory;
 use self::names::{Named, Names};

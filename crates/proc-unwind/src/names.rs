@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::demangle::demangled;
 use super::separate;
 use super::space::{Holds, Module, Part};
-use procmem::elf::Symbols;
+use crate::elf::Symbols;
 
 /// So many addresses are remembered by name.
 const MOST_NAMES: usize = 16_384;

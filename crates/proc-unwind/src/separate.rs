@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use super::image::Image;
-use procmem::address_space::{open_regular, root_directory};
-use procmem::elf::{Elf, SymbolTable, Symbols};
+use crate::elf::{Elf, SymbolTable, Symbols};
+use procmem::{open_regular, root_directory};
 
 /// Where distributions put them.
 const USUAL_DIRECTORIES: [&str; 1] = ["/usr/lib/debug"];

@@ -12,9 +12,9 @@ use framehop::{ExplicitModuleSectionInfo, Unwinder, UnwinderNative};
 use super::image::Image;
 use super::images::Images;
 use super::memory;
-use procmem::address_space::{MappedFile, Mapping, Maps, NotOpened};
-use procmem::elf::Table;
-use procmem::process::Process;
+use crate::elf::Table;
+use procmem::Process;
+use procmem::{MappedFile, Mapping, Maps, NotOpened};
 
 /// The kernel's own library is smaller, on every architecture.
 const MOST_VDSO_BYTES: u64 = 64 * 1024;

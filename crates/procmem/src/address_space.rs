@@ -7,12 +7,12 @@
 //! whether it is used at all.
 //!
 //! ```
-//! use procmem::address_space::AddressSpace;
+//! use procmem::AddressSpace;
 //!
 //! let space = AddressSpace::of(std::process::id() as i32)?;
 //! let heap = space.program_break().expect("every program has a break");
 //! println!("{:#x}, room for {:?} bytes, blocked: {}", heap.end, heap.room_bytes, heap.blocked);
-//! # Ok::<(), procmem::address_space::AddressSpaceError>(())
+//! # Ok::<(), procmem::ProcessError>(())
 //! ```
 
 mod break_state;
@@ -33,13 +33,11 @@ pub use self::break_state::BreakState;
 pub use self::line::parse_line;
 pub use self::mapped_file::{MappedFile, NotOpened, open_regular, root_directory};
 pub use self::mapping::{Device, Mapping, Permissions};
-pub use self::mappings::FoundBy;
-pub use self::mappings::Mappings;
+pub use self::mappings::{FoundBy, Mappings, MemoryRange};
 pub use self::one_program::of_one_program;
 pub use self::program_break::{GLIBC_GROWTH_STEP_BYTES, ProgramBreak};
 pub use self::reader::{Maps, MapsError};
-pub use crate::process::ProcessError as AddressSpaceError;
-use crate::process::{Process, Reason};
+use crate::process::{Process, ProcessError, Reason};
 use program_break::BreakFinder;
 
 /// A process that execs while it is being read is read again so many times.
@@ -63,7 +61,7 @@ impl AddressSpace {
     ///
     /// The error names process, file, reason and what helps: no permission, a kernel thread, a
     /// zombie, or a process that has ended.
-    pub fn of(pid: i32) -> Result<Self, AddressSpaceError> {
+    pub fn of(pid: i32) -> Result<Self, ProcessError> {
         Self::of_process(&Process::open(pid)?)
     }
 
@@ -72,7 +70,7 @@ impl AddressSpace {
     /// # Errors
     ///
     /// As for [`of`](Self::of).
-    pub fn of_process(process: &Process) -> Result<Self, AddressSpaceError> {
+    pub fn of_process(process: &Process) -> Result<Self, ProcessError> {
         for _ in 0..ATTEMPTS {
             let before = process.stat()?;
             let maps = BufReader::new(process.file("maps")?);
@@ -88,7 +86,7 @@ impl AddressSpace {
             return Ok(space);
         }
         let pid = process.pid();
-        Err(AddressSpaceError {
+        Err(ProcessError {
             pid,
             file: "maps",
             reason: Reason::KeepsChanging,
@@ -123,10 +121,7 @@ impl AddressSpace {
     /// # Errors
     ///
     /// As for [`of`](Self::of).
-    pub fn mapping_at(
-        process: &Process,
-        address: u64,
-    ) -> Result<Option<Mapping>, AddressSpaceError> {
+    pub fn mapping_at(process: &Process, address: u64) -> Result<Option<Mapping>, ProcessError> {
         let found = Mappings::of(process)?.at(address);
         found.map_err(|error| error.of(process))
     }

@@ -18,7 +18,6 @@ use serde::Serialize;
 
 use crate::page_size_bytes;
 use crate::process::{Process, ProcessError};
-use crate::snapshot::fields;
 
 /// Both limits that a growth of the break is held against; `None` for no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -126,7 +125,7 @@ impl Counted {
         let status = process.whole("status")?;
         let field = |name| {
             // Without memory of its own a process has no such line.
-            fields::bytes(&status, name)
+            crate::snapshot::kib_field(&status, name)
                 .ok_or_else(|| process.explain("status", nix::errno::Errno::ESRCH.into()))
         };
         Ok(Self {

@@ -8,7 +8,7 @@ use nix::time::{ClockId, clock_gettime};
 ///
 /// # References
 /// clock_gettime(2), `CLOCK_THREAD_CPUTIME_ID`
-pub fn of_this_thread() -> Duration {
+pub fn thread_cpu_time() -> Duration {
     // A thread may always ask for its own.
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }

@@ -22,22 +22,23 @@
 //! waiting when the figures must belong together.
 //!
 //! ```
-//! use procmem::snapshot::Snapshot;
+//! use procmem::Snapshot;
 //!
 //! let before = Snapshot::of(std::process::id() as i32)?;
 //! let block = vec![1_u8; 8 << 20];
 //! let after = Snapshot::of(std::process::id() as i32)?;
 //! assert!(after.rss_bytes >= before.rss_bytes + (8 << 20));
 //! # drop(block);
-//! # Ok::<(), procmem::snapshot::SnapshotError>(())
+//! # Ok::<(), procmem::ProcessError>(())
 //! ```
 
-pub mod fields;
+mod fields;
 mod weigher;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::process::ProcessError as SnapshotError;
+use crate::process::ProcessError;
+pub use fields::kib_field;
 pub use weigher::Weigher;
 
 /// A process's memory at one moment. All sizes are bytes.
@@ -87,7 +88,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// When any of the figures cannot be had: see [`Weigher::weigh`]. None is ever replaced by 0.
-    pub fn of(pid: i32) -> Result<Self, SnapshotError> {
+    pub fn of(pid: i32) -> Result<Self, ProcessError> {
         Weigher::open(pid)?.weigh()
     }
 }

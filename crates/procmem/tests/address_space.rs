@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use suite::skipped;
 
-use procmem::address_space::{AddressSpace, GLIBC_GROWTH_STEP_BYTES, ProgramBreak};
 use procmem::page_size_bytes;
+use procmem::{AddressSpace, GLIBC_GROWTH_STEP_BYTES, ProgramBreak};
 
 use super::child::Child;
 

@@ -2,9 +2,7 @@
 
 use std::io::BufReader;
 
-use procmem::address_space::{
-    AddressSpace, Device, Mapping, Maps, MapsError, Permissions, parse_line,
-};
+use procmem::{AddressSpace, Device, Mapping, Maps, MapsError, Permissions, parse_line};
 
 /// xorshift64*: the same bytes in every run, so that a failure can be repeated.
 struct Random(u64);

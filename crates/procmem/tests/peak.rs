@@ -1,6 +1,6 @@
 //! A peak belongs to one program: neither to its predecessor nor to its siblings.
 
-use procmem::snapshot::{Snapshot, Weigher};
+use procmem::{Snapshot, Weigher};
 
 use super::child::{Child, MIB};
 

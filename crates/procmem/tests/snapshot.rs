@@ -1,7 +1,7 @@
 //! Known amounts, taken and given back.
 
 use procmem::page_size_bytes;
-use procmem::snapshot::{Snapshot, Weigher};
+use procmem::{Snapshot, Weigher};
 
 use super::child::{Child, MIB};
 

@@ -4,9 +4,9 @@ use std::fs;
 use std::time::Duration;
 use suite::skipped;
 
-use procmem::address_space::AddressSpace;
-use procmem::process::{Process, Reason};
-use procmem::snapshot::{Snapshot, Weigher};
+use procmem::AddressSpace;
+use procmem::{Process, Reason};
+use procmem::{Snapshot, Weigher};
 
 use super::child::Child;
 

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::limits::{Bound, Limits};
 use super::memory::Unreadable;
-use procmem::processor_time;
 
 /// When what is left to read of one process stays unknown. Of the thread that made it.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +22,7 @@ impl Deadline {
             limits,
             until,
             begun: Instant::now(),
-            begun_work: processor_time::of_this_thread(),
+            begun_work: procmem::thread_cpu_time(),
         }
     }
 
@@ -43,8 +42,7 @@ impl Deadline {
             return Err(Bound::Time(time).into());
         }
         // To ask for it costs a system call; it isn't more than what has passed.
-        if passed > work && processor_time::of_this_thread().saturating_sub(self.begun_work) > work
-        {
+        if passed > work && procmem::thread_cpu_time().saturating_sub(self.begun_work) > work {
             return Err(Bound::Time(work).into());
         }
         Ok(())
@@ -59,7 +57,7 @@ mod tests {
 
     fn after_some_work(limits: Limits, until: Option<Instant>) -> Result<(), Unreadable> {
         let deadline = Deadline::new(limits, until);
-        while processor_time::of_this_thread() == deadline.begun_work {
+        while procmem::thread_cpu_time() == deadline.begun_work {
             std::hint::spin_loop();
         }
         deadline.check()

@@ -19,8 +19,8 @@ use super::recognise;
 use super::remote::Remote;
 use super::retry;
 use super::unknown::Unknown;
-use procmem::address_space::{BreakState, Mappings, MapsError, of_one_program};
-use procmem::process::{Process, ProcessError, Reason, Stat};
+use procmem::{BreakState, Mappings, MapsError, of_one_program};
+use procmem::{Process, ProcessError, Reason, Stat};
 
 /// Addresses that a 32-bit process can have end here.
 const THIRTY_TWO_BITS: u64 = 1 << 32;

@@ -7,8 +7,8 @@ use super::deadline::Deadline;
 use super::image::Image;
 use super::limits::Bound;
 use super::memory::Unreadable;
-use procmem::address_space::NotOpened;
-use procmem::process::Process;
+use procmem::NotOpened;
+use procmem::Process;
 
 /// Files are read as far as this.
 const MOST_BYTES: u64 = 64 << 20;

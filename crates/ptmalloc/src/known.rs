@@ -9,8 +9,8 @@ use super::image::Image;
 use super::layout::Layout;
 use super::memory::Unreadable;
 use super::recognise;
-use procmem::address_space::NotOpened;
-use procmem::process::Process;
+use procmem::NotOpened;
+use procmem::Process;
 
 /// Files that are remembered at most.
 const MOST_FILES: usize = 10_000;

@@ -8,9 +8,8 @@ use std::ops::Range;
 
 use super::deadline::Deadline;
 use super::memory::Unreadable;
-use procmem::address_space::parse_line;
-use procmem::process::Process;
-use procmem::snapshot::fields;
+use procmem::Process;
+use procmem::parse_line;
 
 /// Locked mappings, in rising order. Most processes have none, which is one short file to read.
 ///
@@ -23,7 +22,7 @@ pub(super) fn locked(
     let Ok(status) = process.whole("status") else {
         return Ok(Vec::new());
     };
-    if fields::bytes(&status, b"VmLck:") == Some(0) {
+    if procmem::kib_field(&status, b"VmLck:") == Some(0) {
         return Ok(Vec::new());
     }
     let file = process.file("smaps").ok();

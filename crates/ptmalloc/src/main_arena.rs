@@ -14,7 +14,7 @@ use super::patience::Patience;
 use super::remote::Remote;
 use super::ring;
 use super::work;
-use procmem::process::Process;
+use procmem::Process;
 
 /// Data of one image that is searched for an arena.
 const MOST_SEARCHED_BYTES: u64 = 32 << 20;

@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use procmem::address_space::{Mappings, of_one_program};
-use procmem::process::{Process, Stat};
+use procmem::{Mappings, of_one_program};
+use procmem::{Process, Stat};
 
 /// Pieces that are known at a time; who has more is asked about again.
 const MOST_PIECES: usize = 100_000;

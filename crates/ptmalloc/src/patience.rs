@@ -7,8 +7,6 @@
 
 use std::time::{Duration, Instant};
 
-use procmem::processor_time;
-
 /// The first wait; each further one is twice as long,
 const FIRST_WAIT: Duration = Duration::from_micros(50);
 /// but none is longer.
@@ -53,13 +51,13 @@ impl Patience {
     /// When work begins that may be in vain. What is done before the first wait isn't counted: it
     /// has to be done in any case.
     pub(super) fn at_work(&self) -> Option<Work> {
-        (self.wait > FIRST_WAIT).then(|| Work(processor_time::of_this_thread()))
+        (self.wait > FIRST_WAIT).then(|| Work(procmem::thread_cpu_time()))
     }
 
     /// That it was in vain.
     pub(super) fn spend(&mut self, begun: Option<Work>) {
         if let Some(Work(begun)) = begun {
-            self.work += processor_time::of_this_thread().saturating_sub(begun);
+            self.work += procmem::thread_cpu_time().saturating_sub(begun);
         }
     }
 
@@ -93,8 +91,8 @@ mod tests {
         assert!(patience.at_work().is_none(), "nothing is repeated yet");
         assert!(patience.wait());
         let work = patience.at_work();
-        let begun = processor_time::of_this_thread();
-        while processor_time::of_this_thread() - begun < MOST_WORK {
+        let begun = procmem::thread_cpu_time();
+        while procmem::thread_cpu_time() - begun < MOST_WORK {
             std::hint::spin_loop();
         }
         assert!(!patience.is_spent(), "it may not have been in vain");

@@ -14,7 +14,7 @@ use super::deadline::Deadline;
 use super::limits::Limits;
 use super::memory::{Memory, Unreadable};
 use super::resident::Resident;
-use procmem::process::Process;
+use procmem::Process;
 
 /// `IOV_MAX`: places that one call takes.
 const MOST_PLACES: usize = 1024;

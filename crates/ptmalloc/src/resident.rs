@@ -24,7 +24,7 @@ use super::deadline::Deadline;
 use super::memory::Unreadable;
 use super::remote::unreadable;
 use procmem::page_size_bytes;
-use procmem::process::{Process, Reason};
+use procmem::{Process, Reason};
 
 /// Spans with less than this between them are asked for together: two questions cost more than the
 /// pages between.

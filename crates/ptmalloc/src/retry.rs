@@ -27,8 +27,8 @@ use super::step;
 use super::stopped;
 use super::trim::Pages;
 use super::unknown::Unknown;
+use procmem::Process;
 use procmem::page_size_bytes;
-use procmem::process::Process;
 
 /// One of so many arenas may be at work, or just one, where reading them begins: the others will
 /// hardly be found at rest, and what is read of some of them is of little use without the rest.

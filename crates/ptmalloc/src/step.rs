@@ -4,8 +4,8 @@
 //! glibc `malloc/malloc.c` since 2.35, `systrim` and `thp_pagesize`; `malloc/arena.c`,
 //! `ptmalloc_init`; the manual's "Memory Allocation Tunables", `glibc.malloc.hugetlb`
 
+use procmem::Process;
 use procmem::page_size_bytes;
-use procmem::process::Process;
 
 const MODE: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 const SIZE: &str = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size";

@@ -1,6 +1,6 @@
 //! Whether a process stands still for as long as somebody else wants.
 
-use procmem::process::Process;
+use procmem::Process;
 
 /// Whether its main thread was stopped, by a signal or by a debugger: then the others were, too, and
 /// to wait for them is in vain.

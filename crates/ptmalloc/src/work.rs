@@ -1,6 +1,6 @@
 //! Whether a process may be in the middle of a change.
 
-use procmem::process::{Process, Stat};
+use procmem::{Process, Stat};
 
 /// Threads that are looked at; more of them take no lock less.
 const MOST_THREADS: usize = 1024;

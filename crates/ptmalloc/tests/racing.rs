@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use procmem::process::Process;
+use procmem::Process;
 use ptmalloc::{Examiner, Unknown};
 
 use super::target::Target;

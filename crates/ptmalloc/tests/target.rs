@@ -4,8 +4,8 @@ use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::process::Command;
 
-use procmem::process::Process;
-use procmem::snapshot::Snapshot;
+use procmem::Process;
+use procmem::Snapshot;
 use ptmalloc::{Examination, Examiner, State};
 
 use crate::compiled;

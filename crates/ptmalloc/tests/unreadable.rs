@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use suite::waiting::eventually;
 
-use procmem::process::Process;
+use procmem::Process;
 use ptmalloc::{Examiner, Unknown};
 
 use super::target::Target;

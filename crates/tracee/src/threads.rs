@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use procmem::process::Status;
+use procmem::Status;
 
 /// Threads of a process in the order of their birth, and whether nobody is missing; none if the
 /// process is gone.

@@ -1,6 +1,6 @@
 //! Who made a cgroup: told by its name, so that what a killed maker left behind can be removed.
 
-use procmem::process::Process;
+use procmem::Process;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;

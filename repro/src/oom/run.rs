@@ -9,8 +9,8 @@ use crate::memory_limit::MemoryCgroup;
 use crate::memory_limit::kernel_log::KernelLog;
 use anyhow::{Context, bail, ensure};
 use heap_meter::experiment::{Ended, RunError, Stop, observe_to_end};
-use procmem::limits::Limits;
-use procmem::process::Process;
+use procmem::Limits;
+use procmem::Process;
 use std::cell::Cell;
 use std::os::unix::process::ExitStatusExt;
 

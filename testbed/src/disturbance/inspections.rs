@@ -1,7 +1,7 @@
 //! Looking into a process again and again.
 
 use heap_meter::statistics::{median, quantile};
-use procmem::process::Process;
+use procmem::Process;
 use ptmalloc::{Examiner, State};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

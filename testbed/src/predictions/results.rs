@@ -5,7 +5,7 @@ use crate::campaign::{Measurements, fault_lines};
 use crate::debian::Release;
 use crate::testbed::{Testbed, Versions};
 use human_text::Bytes;
-use procmem::snapshot::Snapshot;
+use procmem::Snapshot;
 use ptmalloc::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -5,8 +5,8 @@ use std::io;
 
 use super::RemoteError;
 use super::memory;
-use procmem::address_space::Mapping;
-use procmem::process::Status;
+use procmem::Mapping;
+use procmem::Status;
 use tracee::{Registers, Stop, SyscallInfo};
 
 /// A stopped thread, ready to make system calls.

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use procmem::address_space::{Mapping, Mappings};
+use procmem::{Mapping, Mappings};
 
 use super::RemoteError;
 

@@ -1,7 +1,7 @@
 //! Has a stopped thread map the page, and looks whether it did.
 
 use super::call::{Caller, error_number};
-use procmem::address_space::Mapping;
+use procmem::Mapping;
 
 use super::memory;
 use super::{RemoteError, RemoteHole};

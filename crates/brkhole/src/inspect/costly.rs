@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use procmem::process::Process;
+use procmem::Process;
 use ptmalloc::{Bound, Limits, Unknown};
 
 use super::inspected::Inspected;

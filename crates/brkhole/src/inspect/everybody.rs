@@ -8,8 +8,7 @@ use std::thread;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use procmem::process::{Process, Stat};
-use procmem::processor_time;
+use procmem::{Process, Stat};
 use ptmalloc::Limits;
 
 use super::costly::Shares;
@@ -103,9 +102,9 @@ impl Round<'_> {
             if pid == own {
                 continue;
             }
-            let before = processor_time::of_this_thread();
+            let before = procmem::thread_cpu_time();
             let found = self.one(looker, pid);
-            let work = processor_time::of_this_thread().saturating_sub(before);
+            let work = procmem::thread_cpu_time().saturating_sub(before);
             self.shares().count(pid, work);
             match found {
                 Ok(inspected) => survey.processes.extend(inspected),

@@ -1,7 +1,7 @@
 //! What is found in a process, and in all that were looked at.
 
 use heap_diagnosis::Finding;
-use procmem::address_space::BreakState;
+use procmem::BreakState;
 use ptmalloc::{State, Unknown};
 use serde::Serialize;
 

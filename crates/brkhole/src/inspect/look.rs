@@ -2,8 +2,8 @@
 
 use heap_diagnosis::process_findings;
 use procmem::page_size_bytes;
-use procmem::process::{Process, ProcessError, Reason, Stat};
-use procmem::snapshot::{Snapshot, Weigher};
+use procmem::{Process, ProcessError, Reason, Stat};
+use procmem::{Snapshot, Weigher};
 use ptmalloc::{Allocator, Examination, Examiner, Limits, Unknown};
 
 use super::inspected::{Inspected, Unread, Weight, Why};

@@ -1,7 +1,7 @@
 //! Processes that were named: each is held from the first look to the last.
 
-use procmem::process::Process;
-use procmem::snapshot::Weigher;
+use procmem::Process;
+use procmem::Weigher;
 
 use super::inspected::{Survey, Unread, Why};
 use super::look::{Looker, unread};

@@ -13,9 +13,9 @@ use std::fs;
 
 use heap_diagnosis::{Finding, Severity};
 use human_text::Bytes;
-use procmem::address_space::Mapping;
+use procmem::Mapping;
 use procmem::page_size_bytes;
-use procmem::process::{Process, Stat};
+use procmem::{Process, Stat};
 
 use super::inspected::Inspected;
 use super::pids::all_pids;

@@ -2,7 +2,7 @@
 
 use heap_meter::report::{Column, printable, rows_table, wrapped};
 use human_text::{Bytes, thousands};
-use procmem::address_space::Mapping;
+use procmem::Mapping;
 use ptmalloc::{Arena, State};
 
 use super::inspected::{Inspected, Weight};

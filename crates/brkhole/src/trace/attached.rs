@@ -9,7 +9,7 @@ use heap_growth::Story;
 use heap_meter::trace::{Observer, Source, Trace};
 use indicatif::{ProgressBar, ProgressStyle};
 use memtrace::attach::{self, Attach, Attached, ViaUsed};
-use procmem::process::Process;
+use procmem::Process;
 
 use super::kept;
 use crate::cli::{TraceArguments, Via};

@@ -14,8 +14,8 @@ use heap_meter::trace::{MallocReport, Moment, Trace};
 use human_text::{Bytes, thousands};
 use look::Look;
 use memtrace::launch::Stopped;
+use procmem::Process;
 use procmem::page_size_bytes;
-use procmem::process::Process;
 use ptmalloc::Examiner;
 
 /// So many processes are told of beside the launched one.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Error;
 use proc_unwind::Stacks;
-use procmem::process::Process;
+use procmem::Process;
 use ptmalloc::{Examiner, State};
 use remote_call::{CallError, Held, Options};
 

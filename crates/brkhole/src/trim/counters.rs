@@ -11,8 +11,8 @@
 use std::hint::black_box;
 use std::io;
 
+use procmem::Status;
 use procmem::page_size_bytes;
-use procmem::process::Status;
 
 /// Pages that have to be counted one by one, in a row. Where counters are kept in parts they stay
 /// as they are for some 30 pages, and then rise by as many.

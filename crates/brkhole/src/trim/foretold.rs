@@ -44,7 +44,7 @@ pub(super) fn hold(malloc: &State, threads: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use procmem::process::Process;
+    use procmem::Process;
     use ptmalloc::Examiner;
 
     #[test]

@@ -10,8 +10,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use proc_unwind::{Chain, Stacks};
-use procmem::address_space::AddressSpace;
-use procmem::process::Process;
+use procmem::AddressSpace;
+use procmem::Process;
 use remote_call::Thread;
 
 use super::library::Library;

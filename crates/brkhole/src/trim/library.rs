@@ -10,9 +10,9 @@ use std::os::unix::fs::MetadataExt;
 
 use anyhow::{Context, anyhow, bail};
 use proc_unwind::Stacks;
-use procmem::address_space::{AddressSpace, Mapping};
-use procmem::elf::{Function, SymbolTable, Symbols};
-use procmem::process::Process;
+use proc_unwind::{Function, SymbolTable, Symbols};
+use procmem::Process;
+use procmem::{AddressSpace, Mapping};
 
 /// Functions of glibc's `malloc.o`, by which its place among the library's code is known; besides
 /// them those whose names begin with `malloc_`. Some versions have names that others don't.

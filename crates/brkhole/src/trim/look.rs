@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use procmem::process::Process;
-use procmem::snapshot::Snapshot;
+use procmem::Process;
+use procmem::Snapshot;
 use ptmalloc::{Examination, State};
 
 use super::allocator;

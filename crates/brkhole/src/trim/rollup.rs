@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use procmem::snapshot::fields;
-
 /// More than the file has.
 const MOST_BYTES: usize = 4096;
 
@@ -41,7 +39,7 @@ impl Rollup {
         let mut buffer = [0; MOST_BYTES];
         let length = self.0.read_at(&mut buffer, 0)?;
         let text = buffer.get(..length).unwrap_or_default();
-        let field = |name: &[u8]| fields::bytes(text, name).ok_or(io::ErrorKind::InvalidData);
+        let field = |name: &[u8]| procmem::kib_field(text, name).ok_or(io::ErrorKind::InvalidData);
         Ok(Weight {
             rss_bytes: field(b"Rss:")?,
             private_bytes: field(b"Private_Clean:")? + field(b"Private_Dirty:")?,

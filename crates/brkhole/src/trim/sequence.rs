@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use procmem::address_space::AddressSpace;
-use procmem::process::Process;
+use procmem::AddressSpace;
+use procmem::Process;
 use ptmalloc::{State, Unknown};
 use remote_call::Options;
 

@@ -3,8 +3,6 @@
 use std::fs;
 use std::io;
 
-use procmem::process;
-
 /// What is needed of `/proc/PID/status`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Status {
@@ -22,10 +20,10 @@ impl Status {
     /// # Errors
     /// If there is no such process.
     pub(super) fn of(pid: i32) -> io::Result<Self> {
-        Ok(Self::told(pid, &process::Status::of(pid)?))
+        Ok(Self::told(pid, &procmem::Status::of(pid)?))
     }
 
-    fn told(pid: i32, status: &process::Status) -> Self {
+    fn told(pid: i32, status: &procmem::Status) -> Self {
         let comm = status.field("Name").unwrap_or_default();
         Self {
             pid,
@@ -105,7 +103,7 @@ mod tests {
         TracerPid:\t0\nThreads:\t4\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 
     fn told(pid: i32, text: &str) -> Status {
-        Status::told(pid, &process::Status::parse(text))
+        Status::told(pid, &procmem::Status::parse(text))
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::case::{Case, LARGE_BYTES};
 use crate::finding::{Finding, Severity};
 use crate::remedies;
 use human_text::Bytes;
-use procmem::address_space::Mapping;
+use procmem::Mapping;
 
 pub(super) fn find(case: &Case) -> Option<Finding> {
     let state = case.state;

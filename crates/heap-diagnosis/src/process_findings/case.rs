@@ -2,7 +2,7 @@
 
 use crate::finding::Finding;
 use human_text::Bytes;
-use procmem::address_space::BreakState;
+use procmem::BreakState;
 use ptmalloc::{Arena, State};
 
 /// A heap of this size is worth being told of.

@@ -4,7 +4,7 @@ use super::case::Case;
 use crate::finding::{Finding, Severity};
 use crate::remedies;
 use human_text::Bytes;
-use procmem::address_space::GLIBC_GROWTH_STEP_BYTES;
+use procmem::GLIBC_GROWTH_STEP_BYTES;
 
 /// The least that glibc's malloc maps when the break is refused (`MMAP_AS_MORECORE_SIZE` in
 /// `malloc/malloc.c`).

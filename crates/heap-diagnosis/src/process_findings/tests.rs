@@ -1,7 +1,7 @@
 use super::*;
 use crate::finding::Severity;
-use procmem::address_space::{AddressSpace, FoundBy};
-use procmem::limits::{Limit, Limits};
+use procmem::{AddressSpace, FoundBy};
+use procmem::{Limit, Limits};
 use ptmalloc::{Arena, Free};
 
 const MIB: u64 = 1 << 20;

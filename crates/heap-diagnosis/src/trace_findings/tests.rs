@@ -2,7 +2,7 @@
 
 use super::*;
 use memory_event::{Call, Ending, Event, Refusal, Resource, Sink, SoftLimit, Syscall, What};
-use procmem::address_space::AddressSpace;
+use procmem::AddressSpace;
 use std::time::Duration;
 
 mod files;

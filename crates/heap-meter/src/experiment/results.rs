@@ -6,7 +6,7 @@ use heap_diagnosis::Finding;
 use heap_growth::BreakMoves;
 use heap_growth::Counts;
 use heap_growth::Fallback;
-use procmem::snapshot::Snapshot;
+use procmem::Snapshot;
 use ptmalloc::State;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use memory_event::Ending;
 use memtrace::launch::LaunchError;
-use procmem::snapshot::SnapshotError;
+use procmem::ProcessError;
 use std::io;
 
 /// Why a run has no result.
@@ -25,7 +25,7 @@ pub enum RunError {
     Launch(#[from] LaunchError),
     /// It couldn't be weighed.
     #[error(transparent)]
-    Weigh(#[from] SnapshotError),
+    Weigh(#[from] ProcessError),
     /// It isn't to go on from a checkpoint, for the caller's own reason.
     #[error(transparent)]
     Stopped(Box<dyn std::error::Error + Send + Sync>),

@@ -7,7 +7,7 @@ use super::socket::{Received, receive};
 use super::stop::Stop;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
-use procmem::snapshot::Snapshot;
+use procmem::Snapshot;
 use ptmalloc::{State, Unknown};
 use std::collections::BTreeMap;
 use std::io;

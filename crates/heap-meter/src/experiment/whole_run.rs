@@ -11,8 +11,8 @@ use heap_growth::{Counts, Tally};
 use memory_event::{Ending, Event, What};
 use memtrace::launch::{Launch, LaunchOptions, Launched, Stopped, Watch};
 use memtrace::target::Target;
-use procmem::process::Status;
-use procmem::snapshot::Snapshot;
+use procmem::Snapshot;
+use procmem::Status;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::{AttachError, subject};
 use crate::launch::signals;
-use procmem::process::Stat;
+use procmem::Stat;
 use tracee::{Options, Stop};
 
 /// Makes the calling thread the tracer of every thread of `pid`, until a look at the list finds

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use procmem::process::{Stat, Status};
+use procmem::{Stat, Status};
 
 use super::AttachError;
 

@@ -100,7 +100,7 @@ impl LaunchError {
 
 /// Who traces this process.
 fn own_tracer() -> Option<i32> {
-    procmem::process::Status::of_this_thread().ok()?.tracer()
+    procmem::Status::of_this_thread().ok()?.tracer()
 }
 
 /// What stands in the way of tracing one's own child, and what helps.

@@ -51,7 +51,7 @@ pub(super) struct Hooks {
 /// run as a sink that panics does.
 ///
 /// ```
-/// use procmem::snapshot::Snapshot;
+/// use procmem::Snapshot;
 /// use memtrace::launch::{LaunchOptions, Watch};
 /// use memtrace::target::Target;
 ///

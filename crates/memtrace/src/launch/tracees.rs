@@ -5,7 +5,7 @@ use std::fs;
 
 use super::reader::SyscallEntry;
 
-use procmem::process::Status;
+use procmem::Status;
 
 /// What is remembered of a traced thread.
 #[derive(Clone, Copy, Debug, Default)]

@@ -22,7 +22,6 @@ use super::tracees::Tracees;
 use super::{LaunchError, Launched, ObserverCost, Watch};
 use crate::refusal;
 use memory_event::{Ending, Event, Sink, What};
-use procmem::processor_time;
 use tracee::Stop;
 
 pub(super) type Outcome<S> = Result<Launched<S>, LaunchError>;
@@ -266,7 +265,7 @@ impl<S: Sink> Tracer<S> {
             sink: self.sink,
             cost: ObserverCost {
                 stops: self.stops,
-                tracer_cpu_seconds: processor_time::of_this_thread().as_secs_f64(),
+                tracer_cpu_seconds: procmem::thread_cpu_time().as_secs_f64(),
                 wall_seconds: self.wall_seconds,
                 hook_seconds: self.hook_seconds,
             },

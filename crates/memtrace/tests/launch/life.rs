@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use memory_event::{Ending, Event, What};
 use memtrace::launch::{LaunchOptions, Launched, Stopped, Watch};
 use memtrace::target::Target;
-use procmem::snapshot::Snapshot;
+use procmem::Snapshot;
 
 use super::harness::{compiled, target};
 

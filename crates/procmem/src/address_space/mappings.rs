@@ -48,7 +48,8 @@ pub struct Mappings {
 
 /// Memory at some address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Memory {
+pub struct MemoryRange {
+    /// Its addresses.
     pub range: Range<u64>,
     /// Whether it is private and may be read and written.
     pub is_private_data: bool,
@@ -168,7 +169,7 @@ impl Mappings {
     }
 
     /// The memory at an address or, if there is none, the first above it.
-    pub fn memory(&mut self, address: u64) -> Result<Option<Memory>, MapsError> {
+    pub fn memory(&mut self, address: u64) -> Result<Option<MemoryRange>, MapsError> {
         let page_bytes = page_size_bytes();
         let found = self.asked(|query| query.memory(address, page_bytes))?;
         if let Some(found) = found {
@@ -177,7 +178,7 @@ impl Mappings {
         let list = self.listed()?;
         Ok(list.get(from(list, address)).map(|mapping| {
             let allowed = mapping.permissions;
-            Memory {
+            MemoryRange {
                 range: mapping.start..mapping.end,
                 is_private_data: allowed.read && allowed.write && !allowed.shared,
                 is_huge: mapping.name.starts_with(HUGE),

@@ -19,7 +19,7 @@ use std::os::fd::AsRawFd;
 use nix::errno::Errno;
 
 use super::mapping::{Device, Mapping, Permissions, split_deleted};
-use super::mappings::Memory;
+use super::mappings::MemoryRange;
 
 /// `_IOWR('f', 17, struct procmap_query)`, as x86-64 and aarch64 encode it.
 const PROCMAP_QUERY: u32 = 0xc068_6611;
@@ -143,11 +143,11 @@ impl MappingQuery {
         &mut self,
         address: u64,
         page_bytes: u64,
-    ) -> Result<Option<Memory>, QueryError> {
+    ) -> Result<Option<MemoryRange>, QueryError> {
         const PRIVATE_DATA: u64 = READABLE | WRITABLE;
         self.name.clear();
         let answer = self.ask(address, COVERING_OR_NEXT)?;
-        Ok(answer.map(|answer| Memory {
+        Ok(answer.map(|answer| MemoryRange {
             range: answer.start..answer.end,
             is_private_data: answer.flags & (PRIVATE_DATA | SHARED) == PRIVATE_DATA,
             is_huge: answer.page_size > page_bytes,

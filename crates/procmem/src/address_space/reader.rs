@@ -22,7 +22,7 @@ const MAX_LINE_BYTES: u64 = 32 * 1024;
 /// while let Some(mapping) = maps.next_mapping()? {
 ///     assert_eq!(mapping.length_bytes(), 4096);
 /// }
-/// # Ok::<(), procmem::address_space::MapsError>(())
+/// # Ok::<(), procmem::MapsError>(())
 /// ```
 #[derive(Debug)]
 pub struct Maps<R> {

@@ -4,8 +4,6 @@ use std::fs;
 use std::io;
 use std::str::FromStr;
 
-use crate::snapshot::fields;
-
 /// The fields of one process or thread at one moment.
 ///
 /// # References
@@ -62,7 +60,7 @@ impl Status {
 
     /// The bytes of a field that the kernel states in kB.
     pub fn bytes(&self, name: &str) -> Option<u64> {
-        fields::bytes(&self.0, format!("{name}:").as_bytes())
+        crate::snapshot::kib_field(&self.0, format!("{name}:").as_bytes())
     }
 
     /// The signals of a field such as `SigCgt`: bit n−1 for signal n.

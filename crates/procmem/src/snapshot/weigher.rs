@@ -2,7 +2,8 @@
 
 use std::fs::File;
 
-use super::{Snapshot, SnapshotError, fields};
+use super::{Snapshot, kib_field};
+use crate::process::ProcessError;
 use crate::address_space::Mappings;
 use crate::process::{Process, Reason, Stat, reread};
 
@@ -32,7 +33,7 @@ impl Weigher {
     /// # Errors
     ///
     /// When there is no such process or its files cannot be opened.
-    pub fn open(pid: i32) -> Result<Self, SnapshotError> {
+    pub fn open(pid: i32) -> Result<Self, ProcessError> {
         Self::new(Process::open(pid)?)
     }
 
@@ -41,7 +42,7 @@ impl Weigher {
     /// # Errors
     ///
     /// When the process has ended or its files cannot be opened.
-    pub fn new(process: Process) -> Result<Self, SnapshotError> {
+    pub fn new(process: Process) -> Result<Self, ProcessError> {
         Ok(Self {
             status: process.file("status")?,
             process,
@@ -64,7 +65,7 @@ impl Weigher {
     ///
     /// The error names process, file, reason and what helps: no permission, no such file in this
     /// kernel, a kernel thread, a zombie, or a process that has ended.
-    pub fn weigh(&mut self) -> Result<Snapshot, SnapshotError> {
+    pub fn weigh(&mut self) -> Result<Snapshot, ProcessError> {
         for _ in 0..ATTEMPTS {
             let image = self.process.stat()?.image;
             match self.weigh_once() {
@@ -77,14 +78,14 @@ impl Weigher {
             }
         }
         let (pid, file) = (self.process.pid(), "smaps_rollup");
-        Err(SnapshotError {
+        Err(ProcessError {
             pid,
             file,
             reason: Reason::KeepsChanging,
         })
     }
 
-    fn weigh_once(&mut self) -> Result<(Snapshot, Stat), SnapshotError> {
+    fn weigh_once(&mut self) -> Result<(Snapshot, Stat), ProcessError> {
         let Self {
             process,
             status,
@@ -94,7 +95,7 @@ impl Weigher {
         let rollup = process.file("smaps_rollup")?;
         reread(&rollup, buffer).map_err(|error| process.explain("smaps_rollup", error))?;
         let field = |name: &'static str| {
-            fields::bytes(buffer, name.as_bytes())
+            kib_field(buffer, name.as_bytes())
                 .ok_or_else(|| process.malformed("smaps_rollup", name))
         };
         let rss_bytes = field("Rss:")?;
@@ -106,7 +107,7 @@ impl Weigher {
         reread(status, buffer).map_err(|error| process.explain("status", error))?;
         let field = |name: &'static str| {
             // A process without memory has no such lines: it ended after the rollup was read.
-            fields::bytes(buffer, name.as_bytes())
+            kib_field(buffer, name.as_bytes())
                 .ok_or_else(|| process.explain("status", nix::errno::Errno::ESRCH.into()))
         };
         let peak_rss_bytes = field("VmHWM:")?.max(rss_bytes);
@@ -136,6 +137,6 @@ impl Weigher {
 
 /// Whether a living process answered "no such process": what an open `smaps_rollup` says once an
 /// exec has put other memory in the place of that which it was opened for.
-fn is_exec(error: &SnapshotError) -> bool {
+fn is_exec(error: &ProcessError) -> bool {
     matches!(&error.reason, Reason::Io(error) if error.raw_os_error() == Some(libc::ESRCH))
 }

@@ -16,7 +16,7 @@ use super::wait::next_stop;
 use super::way_back::WayBack;
 use crate::held::Request;
 use crate::{CallError, Interrupt};
-use procmem::process::Status;
+use procmem::Status;
 use tracee::Registers;
 use tracee::Stop;
 

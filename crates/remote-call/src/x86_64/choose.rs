@@ -5,7 +5,7 @@ use std::fs::File;
 use super::frame::Restart;
 use super::maps::Mappings;
 use super::stack::Space;
-use procmem::process::Status;
+use procmem::Status;
 
 use super::status::{has_seccomp, has_shadow_stack};
 use crate::{CallError, Options, Unfit};

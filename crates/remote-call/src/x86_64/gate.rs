@@ -16,7 +16,7 @@
 use std::io;
 
 use super::frame::{Restart, State};
-use procmem::process::Status;
+use procmem::Status;
 
 use super::status::signals_in_use;
 

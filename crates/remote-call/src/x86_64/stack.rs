@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use procmem::address_space::Mapping;
+use procmem::Mapping;
 
 use super::maps::{Mappings, is_data};
 use crate::Unfit;

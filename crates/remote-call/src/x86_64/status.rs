@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use procmem::process::{Stat, Status};
+use procmem::{Stat, Status};
 
 use crate::{Error, Options};
 

@@ -12,7 +12,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use procmem::address_space::Mapping;
+use procmem::Mapping;
 
 use super::maps::{Mappings, is_c_library, is_program};
 use tracee::Registers;
@@ -249,9 +249,7 @@ mod tests {
     fn found_wherever_it_lies() {
         use std::io::{Seek, Write};
         let line = format!("0-{:x} r-xp 0 00:00 1 /a", 2 * PIECE_BYTES);
-        let mapping = procmem::address_space::parse_line(line.as_bytes())
-            .unwrap()
-            .to_owned();
+        let mapping = procmem::parse_line(line.as_bytes()).unwrap().to_owned();
         let last = 2 * PIECE_BYTES - CODE_BYTES as u64;
         for offset in [0, 5, PIECE_BYTES - 1, PIECE_BYTES, last] {
             let mut bytes = vec![0x90; 2 * PIECE_BYTES as usize];

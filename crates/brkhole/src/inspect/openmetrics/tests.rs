@@ -1,8 +1,8 @@
 //! Sums, bounds and escapes; what Prometheus's own programs say of the text is in `tests/fleet.rs`.
 
 use heap_diagnosis::{Finding, Severity};
-use procmem::address_space::BreakState;
-use procmem::process::Process;
+use procmem::BreakState;
+use procmem::Process;
 use ptmalloc::{Allocator, Mmapped, State, Unknown};
 
 use super::super::inspected::{Inspected, Survey, Unread, Weight, Why};

@@ -3,8 +3,8 @@
 use heap_diagnosis::Finding;
 use heap_diagnosis::process_findings;
 use heap_meter::trace::{MallocReport, Moment};
-use procmem::address_space::BreakState;
-use procmem::process::Process;
+use procmem::BreakState;
+use procmem::Process;
 use ptmalloc::Examiner;
 
 use crate::remedy;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::refusals::BrkFailure;
-use procmem::address_space::AddressSpace;
+use procmem::AddressSpace;
 
 /// Where the kernel begins to serve `MAP_32BIT`.
 const SECOND_GIB: u64 = 0x4000_0000;
