@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use benches::processors::OneProcessor;
 use benches::waiting::Waiting;
-use benches::{Bench, Contest, Limits, Mode, program};
+use benches::{Bench, Contest, Mode, RatioLimits, program};
 use heap_growth::Story;
 use memory_event::Syscall;
 use memtrace::attach::{Attach, AttachError, Via};
@@ -99,7 +99,7 @@ impl Load {
             // The watcher takes its time from the program's own; for comparison.
             contest.compare(UNWATCHED, WATCHED)
         } else {
-            contest.require(UNWATCHED, WATCHED, Limits::at_most(1.1))
+            contest.require(UNWATCHED, WATCHED, RatioLimits::at_most(1.1))
         }
     }
 

@@ -14,10 +14,10 @@ use std::time::Instant;
 
 use anyhow::Context;
 use benches::log::{self, Contents};
-use benches::{Bench, Contest, Limits, Mode, role};
+use benches::{Bench, Contest, Mode, RatioLimits, role};
 use heap_growth::Story;
 use heap_meter::report;
-use heap_meter::trace::{Source, Trace};
+use heap_meter::trace::{EventSource, Trace};
 use memory_event::Syscall;
 use serde_json::{Value, json};
 use strace_log::StraceLog;
@@ -64,7 +64,7 @@ fn bench() -> anyhow::Result<ExitCode> {
         .per("line", contents.lines as f64, None)
         .arm(GREP, || seconds(&mut grep(&path)))
         .arm(EXPLAIN, || seconds(role::command(EXPLAIN)?.arg(&path)))
-        .require(GREP, EXPLAIN, Limits::at_most(2.5));
+        .require(GREP, EXPLAIN, RatioLimits::at_most(2.5));
     bench.run(contest, rounds)?;
     Ok(bench.finish())
 }
@@ -126,7 +126,7 @@ fn explain(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let mut reader = StraceLog::new(Story::default());
     reader.read(&name, file)?;
     let finished = reader.finish();
-    let trace = Trace::of(&finished.sink, Source::StraceLog, None);
+    let trace = Trace::of(&finished.sink, EventSource::StraceLog, None);
     print!("{}", report::trace_table(&trace));
     let brk = finished.sink.tally.get(Syscall::Brk);
     let counts = json!({

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use benches::waiting::Waiting;
-use benches::{Bench, Contest, Limits, Mode, program};
+use benches::{Bench, Contest, Mode, RatioLimits, program};
 use remote_call::Held;
 use serde_json::Value;
 
@@ -118,7 +118,7 @@ impl Heap<'_> {
             .arm(TRIMMED, || self.trimmed())
             .compare(HELD, TRIMMED)
             .compare(ITS_OWN, TRIMMED)
-            .require(FORETOLD, TRIMMED, Limits::at_most(1.0))
+            .require(FORETOLD, TRIMMED, RatioLimits::at_most(1.0))
     }
 
     /// With what is required of chunks.
@@ -128,8 +128,8 @@ impl Heap<'_> {
             .arm(ALLOWED, || Ok(self.start()?.go()? * TIMES + ON_TOP_SECONDS))
             .arm(FORETOLD, || self.foretold())
             .arm(TRIMMED, || self.trimmed())
-            .require(FORETOLD, TRIMMED, Limits::at_most(1.0))
-            .require(ALLOWED, TRIMMED, Limits::at_most(1.0))
+            .require(FORETOLD, TRIMMED, RatioLimits::at_most(1.0))
+            .require(ALLOWED, TRIMMED, RatioLimits::at_most(1.0))
     }
 
     fn start(&self) -> anyhow::Result<Waiting> {

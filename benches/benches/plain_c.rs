@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::Context;
-use benches::{Bench, Contest, Limits, Mode, role};
+use benches::{Bench, Contest, Mode, RatioLimits, role};
 use trusted_ca::{BundleInfo, Nginx, SslContext};
 
 /// The program and how it is compiled are those of the reproducer's own test.
@@ -72,7 +72,7 @@ fn bench() -> anyhow::Result<ExitCode> {
             Ok(plain_c::run(&program, locations, &bundle).number("load_seconds"))
         })
         .arm("trusted-ca", || ours(locations, &bundle))
-        .require("plain C", "trusted-ca", Limits::within(0.03));
+        .require("plain C", "trusted-ca", RatioLimits::within(0.03));
     bench.run(contest, rounds)?;
     Ok(bench.finish())
 }

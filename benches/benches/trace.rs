@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 
 use benches::launched::{self, LAUNCH};
 use benches::processors::OneProcessor;
-use benches::{Bench, Contest, Limits, Mode, program, role};
+use benches::{Bench, Contest, Mode, RatioLimits, program, role};
 use heap_growth::Tally;
 use memtrace::launch::Launch;
 use memtrace::target::{Stream, Target};
@@ -122,11 +122,11 @@ fn bench() -> anyhow::Result<ExitCode> {
             program::seconds(&mut command)
         });
         contest = match load.at_most {
-            Some(ratio) => contest.require(UNTRACED, LAUNCH, Limits::at_most(ratio)),
+            Some(ratio) => contest.require(UNTRACED, LAUNCH, RatioLimits::at_most(ratio)),
             None => contest.compare(UNTRACED, LAUNCH),
         };
         if strace {
-            contest = contest.require(STRACE, LAUNCH, Limits::at_most(1.0));
+            contest = contest.require(STRACE, LAUNCH, RatioLimits::at_most(1.0));
         }
         bench.run(contest, rounds)?;
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 use heap_growth::Story;
 use heap_meter::report;
-use heap_meter::trace::{Observer, Source, Trace};
+use heap_meter::trace::{EventSource, Observer, Trace};
 use memtrace::launch::LaunchOptions;
 use memtrace::target::Target;
 use proc_unwind::Stacks;
@@ -25,7 +25,7 @@ pub fn tell(command: &[OsString], options: LaunchOptions) -> anyhow::Result<Exit
     let (program, arguments) = command.split_first().context("expected a command")?;
     let target = role::not_inherited(Target::new(program).args(arguments));
     let finished = options.start(&target, Story::default())?.wait()?;
-    let mut trace = Trace::of(&finished.sink, Source::Launch, Some(command));
+    let mut trace = Trace::of(&finished.sink, EventSource::Launch, Some(command));
     trace.exit = Some(finished.ending);
     trace.lost_events = finished.lost_events;
     trace.observer = Some(Observer::launched(&finished.cost));

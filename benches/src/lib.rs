@@ -40,4 +40,4 @@ pub mod waiting;
 
 pub use options::{Mode, Options};
 pub use report::Bench;
-pub use side_by_side::{Contest, Limits};
+pub use side_by_side::{Contest, RatioLimits};

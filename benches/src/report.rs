@@ -14,7 +14,7 @@ use human_text::Seconds;
 use serde::Serialize;
 
 use crate::figure::Figure;
-use crate::side_by_side::{Contest, Outcome, Times};
+use crate::side_by_side::{Contest, PairOutcome, Times};
 use crate::surroundings;
 use crate::{Mode, Options};
 
@@ -33,7 +33,7 @@ struct Report {
     bench: String,
     mode: Mode,
     environment: Environment,
-    contests: Vec<Outcome>,
+    contests: Vec<PairOutcome>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     figures: Vec<Figure>,
     notes: Vec<String>,
@@ -178,7 +178,7 @@ impl Bench {
 }
 
 /// A contest as people read it.
-fn text(outcome: &Outcome) -> String {
+fn text(outcome: &PairOutcome) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     let per = outcome.per.as_ref();

@@ -29,12 +29,12 @@ pub struct Contest<'a> {
 struct Pair {
     control: &'static str,
     other: &'static str,
-    required: Option<Limits>,
+    required: Option<RatioLimits>,
 }
 
 /// Between what a ratio has to lie.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Limits {
+pub struct RatioLimits {
     /// At least this.
     pub at_least: f64,
     /// At most this.
@@ -54,7 +54,7 @@ pub struct Per {
 
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
-pub struct Outcome {
+pub struct PairOutcome {
     /// Its name.
     pub name: String,
     /// What was asked for.
@@ -92,7 +92,7 @@ pub struct Versus {
     /// Its bootstrap 95 % interval, or null for fewer than three runs.
     pub ratio_ci95: Interval,
     /// What it has to be.
-    pub required: Option<Limits>,
+    pub required: Option<RatioLimits>,
     /// Whether it is; `None` when nothing is required.
     pub met: Option<bool>,
 }
@@ -156,7 +156,12 @@ impl<'a> Contest<'a> {
 
     /// As [`compare`](Self::compare), and the ratio has to lie within limits.
     #[must_use]
-    pub fn require(mut self, control: &'static str, other: &'static str, required: Limits) -> Self {
+    pub fn require(
+        mut self,
+        control: &'static str,
+        other: &'static str,
+        required: RatioLimits,
+    ) -> Self {
         self.pairs.push(Pair {
             control,
             other,
@@ -170,7 +175,7 @@ impl<'a> Contest<'a> {
     /// # Errors
     ///
     /// The first error of an arm.
-    pub fn run(mut self, rounds: usize) -> anyhow::Result<Outcome> {
+    pub fn run(mut self, rounds: usize) -> anyhow::Result<PairOutcome> {
         for (_, run) in &mut self.arms {
             run()?;
         }
@@ -188,7 +193,7 @@ impl<'a> Contest<'a> {
         Ok(self.outcome(seconds))
     }
 
-    fn outcome(self, seconds: Vec<Vec<f64>>) -> Outcome {
+    fn outcome(self, seconds: Vec<Vec<f64>>) -> PairOutcome {
         let names = self.arms.iter().map(|(name, _)| *name);
         let runs: BTreeMap<&str, Vec<f64>> = names.zip(seconds).collect();
         let middle = |name: &str| median(&runs[name]).unwrap_or(f64::NAN);
@@ -215,7 +220,7 @@ impl<'a> Contest<'a> {
                     .map(|limits| found.ratio.is_some_and(|ratio| limits.hold(ratio))),
             }
         };
-        Outcome {
+        PairOutcome {
             arms: self.arms.iter().map(times).collect(),
             comparisons: self.pairs.iter().map(versus).collect(),
             name: self.name,
@@ -240,7 +245,7 @@ impl fmt::Debug for Contest<'_> {
     }
 }
 
-impl Limits {
+impl RatioLimits {
     /// From 1 − `share` to 1 + `share`.
     pub fn within(share: f64) -> Self {
         Self {
@@ -262,7 +267,7 @@ impl Limits {
     }
 }
 
-impl fmt::Display for Limits {
+impl fmt::Display for RatioLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.at_least == 0.0 {
             write!(f, "at most {:.2}", self.at_most)
@@ -328,8 +333,8 @@ mod tests {
             .arm("slow", || Ok(3.0))
             .arm("fast", || Ok(2.0))
             .compare("bare", "slow")
-            .require("slow", "fast", Limits::at_most(1.0))
-            .require("slow", "fast", Limits::within(0.03))
+            .require("slow", "fast", RatioLimits::at_most(1.0))
+            .require("slow", "fast", RatioLimits::within(0.03))
             .run(3)
             .unwrap();
         let per_unit: Vec<_> = outcome
@@ -367,7 +372,7 @@ mod tests {
         let outcome = Contest::new("noise")
             .arm("a", noisy([1.0, 1.0, 1.0, 1.0]))
             .arm("b", noisy([1.0, 0.9, 0.99, 1.2]))
-            .require("a", "b", Limits::at_most(1.0))
+            .require("a", "b", RatioLimits::at_most(1.0))
             .run(3)
             .unwrap();
         let text = outcome.comparisons[0].to_string();

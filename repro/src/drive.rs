@@ -8,7 +8,7 @@ use crate::surroundings;
 use anyhow::Context;
 use brk_hole::before_main::BeforeMain;
 use heap_meter::experiment::{
-    Arm, Experiment, ExperimentError, Progress, Results, RunError, Stop, Store,
+    Arm, Experiment, ExperimentError, Progress, Results, RunError, StopFlag, Store,
 };
 use heap_meter::report;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -101,7 +101,7 @@ impl Output<'_> {
     /// last ones, however the measurement ended.
     pub(crate) fn of<R: Report>(
         &self,
-        measure: impl FnOnce(&Stop, &ProgressBar, &mut dyn FnMut(R)) -> anyhow::Result<()>,
+        measure: impl FnOnce(&StopFlag, &ProgressBar, &mut dyn FnMut(R)) -> anyhow::Result<()>,
     ) -> anyhow::Result<ExitCode> {
         let store = self.out.map(Store::open).transpose()?;
         let stop = stop_on_signals()?;
@@ -216,8 +216,8 @@ fn experiment<C: Chapter>(
     })
 }
 
-fn stop_on_signals() -> anyhow::Result<Stop> {
-    let stop = Stop::new();
+fn stop_on_signals() -> anyhow::Result<StopFlag> {
+    let stop = StopFlag::new();
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         signal_hook::flag::register(signal, stop.flag())
             .with_context(|| format!("can't handle signal {signal}"))?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use benches::{Limits, surroundings};
+use benches::{RatioLimits, surroundings};
 use clap::Parser;
 use human_text::{Bytes, Seconds};
 use serde_json::{Value, json};
@@ -272,7 +272,7 @@ fn comparison(versus: &Value) -> String {
     if let Some(met) = versus["met"].as_bool() {
         let limits = &versus["required"];
         let [least, most] = ["at_least", "at_most"].map(|end| number(&limits[end]));
-        let required = Limits {
+        let required = RatioLimits {
             at_least: least,
             at_most: most,
         };

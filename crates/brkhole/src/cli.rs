@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use compare::CompareArguments;
 pub(crate) use explain::ExplainArguments;
 pub(crate) use inspect::{InspectArguments, InspectFormat};
-pub(crate) use trace::{TraceArguments, Via};
+pub(crate) use trace::{TraceArguments, ViaArgument};
 pub(crate) use trim::TrimArguments;
 
 /// Why did this process's heap blow up?

@@ -11,7 +11,7 @@ use anyhow::Context;
 use heap_growth::MemoryLayout;
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{
-    Arm, Condition, Experiment, ExperimentError, Progress, Results, Stop, Store, StoreError,
+    Arm, Condition, Experiment, ExperimentError, Progress, Results, StopFlag, Store, StoreError,
     metrics,
 };
 use heap_meter::report::{self, chart};
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     ])?;
     let store = arguments.out.as_ref().map(Store::open).transpose()?;
     let experiment = experiment(arguments)?;
-    let stop = Stop::new();
+    let stop = StopFlag::new();
     let flag = stop.flag();
     signals::Ends::listen()?.each(move |_| flag.store(true, std::sync::atomic::Ordering::Relaxed));
 

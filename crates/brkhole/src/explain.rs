@@ -9,9 +9,9 @@ use anyhow::Context;
 use flate2::bufread::MultiGzDecoder;
 use heap_growth::Story;
 use heap_meter::report::chart;
-use heap_meter::trace::{Source, Trace};
+use heap_meter::trace::{EventSource, Trace};
 use indicatif::{ProgressBar, ProgressStyle};
-use strace_log::{Finished, StraceLog};
+use strace_log::{ReadLog, StraceLog};
 
 use crate::cli::ExplainArguments;
 use crate::{map, output, remedy};
@@ -56,9 +56,9 @@ pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn report(arguments: &ExplainArguments, finished: &Finished<Story>) -> anyhow::Result<()> {
+fn report(arguments: &ExplainArguments, finished: &ReadLog<Story>) -> anyhow::Result<()> {
     let story = &finished.sink;
-    let mut trace = Trace::of(story, Source::StraceLog, None);
+    let mut trace = Trace::of(story, EventSource::StraceLog, None);
     trace.exit = finished.ending;
     trace.lost_events = finished.lost_events;
     trace
@@ -89,7 +89,7 @@ fn report(arguments: &ExplainArguments, finished: &Finished<Story>) -> anyhow::R
 }
 
 /// What could not be read, with examples.
-fn unread(finished: &Finished<Story>) -> Option<String> {
+fn unread(finished: &ReadLog<Story>) -> Option<String> {
     let unread = &finished.unread;
     let first: Vec<String> = unread
         .examples

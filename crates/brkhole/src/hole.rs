@@ -9,11 +9,11 @@ use memtrace::launch::LaunchOptions;
 /// What became of the holes of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Holes {
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<ExecSeen>>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct ExecSeen {
     made: u64,
     failed: u64,
     first_failure: Option<String>,

@@ -21,7 +21,7 @@ use std::time::Instant;
 use heap_meter::report::printable;
 use inspected::Survey;
 use look::Looker;
-use named::Named;
+use named::NamedProcess;
 use rounds::{Place, Rounds};
 
 use crate::cli::{InspectArguments, InspectFormat};
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
         true => everybody::lookers(),
         false => vec![Looker::default()],
     };
-    let mut named = Named::new(&arguments.pids);
+    let mut named = NamedProcess::new(&arguments.pids);
     let mut is_complete = true;
     loop {
         let since = Instant::now();

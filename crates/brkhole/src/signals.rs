@@ -16,11 +16,11 @@ use signal_hook::iterator::Signals;
 /// Those that are ignored (as nohup has it) stay ignored, here and in children.
 #[derive(Clone, Default)]
 pub(crate) struct Ends {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<SignalState>>,
 }
 
 #[derive(Default)]
-struct State {
+struct SignalState {
     act: Option<Box<dyn FnMut(i32) + Send>>,
     waiting: Vec<i32>,
 }
@@ -60,7 +60,7 @@ impl Ends {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SignalState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

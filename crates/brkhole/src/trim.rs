@@ -35,11 +35,11 @@ use crate::cli::{Format, TrimArguments};
 use crate::output;
 use attempt::Tools;
 use interruption::Interruption;
-use report::Report;
+use report::TrimReport;
 
 /// Whether a process's system calls are filtered, so that it is refused unless that is allowed.
 pub(crate) fn is_filtered(pid: i32) -> bool {
-    status::Status::of(pid).is_ok_and(|status| status.is_filtered())
+    status::Trimmability::of(pid).is_ok_and(|status| status.is_filtered())
 }
 
 /// Trims one process after the other, and reports.
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
         stacks: Stacks::new(),
         counters_are_exact: !arguments.dry_run && counters::are_exact(),
     };
-    let mut reports: Vec<Report> = Vec::new();
+    let mut reports: Vec<TrimReport> = Vec::new();
     let mut is_cut_short = false;
     for (index, &pid) in arguments.pids.iter().enumerate() {
         reports.push(sequence::run(pid, arguments, &mut tools, &interruption));
@@ -71,19 +71,19 @@ pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
         eprintln!("brkhole: {}: {}", table::name(report), printable(reason));
     }
     Ok(
-        match !is_cut_short && reports.iter().all(Report::is_success) {
+        match !is_cut_short && reports.iter().all(TrimReport::is_success) {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         },
     )
 }
 
-fn write(reports: &[Report], arguments: &TrimArguments) -> anyhow::Result<()> {
+fn write(reports: &[TrimReport], arguments: &TrimArguments) -> anyhow::Result<()> {
     let text = match arguments.output.format {
         Format::Table => table::of(reports),
         Format::Json => serde_json::to_string_pretty(reports)? + "\n",
         Format::Csv => {
-            let rows: Vec<_> = reports.iter().map(table::Row::of).collect();
+            let rows: Vec<_> = reports.iter().map(table::TrimRow::of).collect();
             rows_csv(&rows)?
         }
     };

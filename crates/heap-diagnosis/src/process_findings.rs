@@ -38,12 +38,12 @@ mod returnable;
 use crate::finding::Finding;
 use case::Case;
 use procmem::BreakState;
-use ptmalloc::State;
+use ptmalloc::HeapState;
 
 /// What follows from the state of a process, the most pressing first. Without malloc's state only
 /// those on the break.
 #[must_use]
-pub fn process_findings(state: &BreakState, malloc: Option<&State>) -> Vec<Finding> {
+pub fn process_findings(state: &BreakState, malloc: Option<&HeapState>) -> Vec<Finding> {
     let case = Case { state, malloc };
     let mut findings: Vec<_> = [
         limited::find(&case),

@@ -8,7 +8,7 @@ use heap_diagnosis::Finding;
 use heap_diagnosis::process_findings;
 use procmem::Process;
 use procmem::{AddressSpace, BreakState, FoundBy};
-use ptmalloc::{Examiner, State};
+use ptmalloc::{Examiner, HeapState};
 
 use crate::compiled;
 use suite::answering::Answering;
@@ -48,7 +48,7 @@ impl Running {
         panic!("process {}: its break never stays the same", self.pid());
     }
 
-    pub fn malloc(&self) -> State {
+    pub fn malloc(&self) -> HeapState {
         let examination = Examiner::new().examine(&self.process());
         examination.state.expect("glibc's malloc can be read")
     }

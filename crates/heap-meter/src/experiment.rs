@@ -37,5 +37,5 @@ pub use plan::{Arm, Experiment, Progress, order};
 pub use results::{ArmResults, Checkpoint, Results, Run, Traced, VoidRun};
 pub use run::{Ended, Look, Watched, Weighed, observe_to_end, observe_traced, observe_untraced};
 pub use run_error::{EndingText, RunError};
-pub use stop::Stop;
+pub use stop::StopFlag;
 pub use store::{Store, StoreError};

@@ -32,7 +32,7 @@ pub struct Trace {
     /// Program and arguments; `None` where the source doesn't know.
     pub command: Option<Vec<String>>,
     /// Where the events came from.
-    pub source: Source,
+    pub source: EventSource,
     /// How many processes there were.
     pub processes: u64,
     /// How the first process ended; `None` if it still ran, or the source can't tell.
@@ -62,7 +62,7 @@ pub struct Trace {
 /// Where events came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Source {
+pub enum EventSource {
     /// A child that was launched.
     Launch,
     /// A process that was running.
@@ -194,7 +194,7 @@ pub struct ByStack {
 
 impl Trace {
     /// What a story comes to. The rest is for the source to fill in.
-    pub fn of(story: &Story, source: Source, command: Option<&[OsString]>) -> Self {
+    pub fn of(story: &Story, source: EventSource, command: Option<&[OsString]>) -> Self {
         let lossy = |word: &OsString| word.to_string_lossy().into_owned();
         let logged = Logged::of(source, &story.tally);
         let fallback = logged.fallback(story.fallback.refused_brks());

@@ -4,7 +4,7 @@ use suite as _;
 
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{
-    Arm, Checkpoints, Experiment, ExperimentError, Metric, Results, RunError, Stop, Unit,
+    Arm, Checkpoints, Experiment, ExperimentError, Metric, Results, RunError, StopFlag, Unit,
     observe_untraced,
 };
 use memtrace::target::{Stream, Target};
@@ -99,13 +99,13 @@ fn experiment(roles: &[(&str, &str)], repeats: u32) -> Experiment {
 }
 
 fn run(experiment: &Experiment) -> Result<Results, ExperimentError> {
-    experiment.run(&Stop::new(), &mut |_| (), &mut |_| ())
+    experiment.run(&StopFlag::new(), &mut |_| (), &mut |_| ())
 }
 
 #[test]
 fn a_child_is_weighed_at_its_checkpoints_and_timed_between_them() {
     let mut seen = Vec::new();
-    let weighed = observe_untraced(&target("grows"), &Stop::new(), &mut |done, total| {
+    let weighed = observe_untraced(&target("grows"), &StopFlag::new(), &mut |done, total| {
         seen.push((done, total));
     })
     .unwrap();
@@ -128,7 +128,7 @@ fn a_child_is_weighed_at_its_checkpoints_and_timed_between_them() {
 
 #[test]
 fn the_process_that_reaches_a_checkpoint_is_weighed_there_though_another_was_started() {
-    let weighed = observe_untraced(&target("forks"), &Stop::new(), &mut |_, _| ()).unwrap();
+    let weighed = observe_untraced(&target("forks"), &StopFlag::new(), &mut |_, _| ()).unwrap();
     let rss = |label: &str| {
         let mut all = weighed.checkpoints.iter();
         all.find(|at| at.label == label).unwrap().snapshot.rss_bytes
@@ -146,7 +146,7 @@ fn every_arm_is_run_and_results_come_after_every_run() {
     let mut processes = Vec::new();
     let results = experiment
         .run(
-            &Stop::new(),
+            &StopFlag::new(),
             &mut |progress| processes.push((progress.processes_done, progress.processes)),
             &mut |results| {
                 counts.push(results.arms.iter().map(|arm| arm.runs.len()).sum::<usize>());
@@ -193,7 +193,7 @@ fn a_program_that_fails_is_named_with_its_status() {
 #[test]
 fn a_program_that_is_not_there_is_named() {
     let target = Target::new("/nonexistent/program");
-    let error = observe_untraced(&target, &Stop::new(), &mut |_, _| ()).unwrap_err();
+    let error = observe_untraced(&target, &StopFlag::new(), &mut |_, _| ()).unwrap_err();
     assert!(matches!(error, RunError::Start { .. }), "{error}");
     assert!(
         error.to_string().contains("/nonexistent/program"),
@@ -203,7 +203,7 @@ fn a_program_that_is_not_there_is_named() {
 
 #[test]
 fn a_wish_to_stop_ends_the_run_and_its_process() {
-    let stop = Stop::new();
+    let stop = StopFlag::new();
     let started = Instant::now();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -224,7 +224,7 @@ fn a_wish_to_stop_ends_the_run_and_its_process() {
 #[test]
 fn a_program_without_checkpoints_is_timed_from_start_to_end() {
     let target = Target::new("sleep").arg("0.05");
-    let weighed = observe_untraced(&target, &Stop::new(), &mut |_, _| ()).unwrap();
+    let weighed = observe_untraced(&target, &StopFlag::new(), &mut |_, _| ()).unwrap();
     assert!(weighed.checkpoints.is_empty());
     assert!(weighed.wall_seconds >= 0.05, "{}", weighed.wall_seconds);
 }

@@ -6,7 +6,7 @@
 //! chain ends and says where.
 
 #[cfg(target_arch = "x86_64")]
-use super::{memory::Memory, recover, recover::number, space::Space};
+use super::{memory::StackMemory, recover, recover::number, space::CodeSpace};
 
 /// A chain is cut off after so many calls.
 #[cfg(target_arch = "x86_64")]
@@ -16,7 +16,7 @@ const MOST_CALLS: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     /// Innermost first.
-    pub calls: Vec<Call>,
+    pub calls: Vec<CallSite>,
     /// Whether it leads to where the thread began. If not, calls outside the last one are unknown.
     pub complete: bool,
     /// Whether a call lies where no code was known to be mapped, or other code: if the process has
@@ -26,7 +26,7 @@ pub struct Chain {
 
 /// One of the calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct CallSite {
     /// An address within its code: of the next instruction in the innermost call and in one that a
     /// signal interrupted, of the last byte of the call that it makes in others.
     pub address: u64,
@@ -36,7 +36,7 @@ pub struct Call {
 
 /// Follows the tables from a thread's registers, by number.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn of(registers: &[u64; 17], space: &Space, memory: &mut Memory) -> Chain {
+pub(super) fn of(registers: &[u64; 17], space: &CodeSpace, memory: &mut StackMemory) -> Chain {
     let mut values = registers.map(Some);
     let mut context = gimli::UnwindContext::new();
     let mut chain = Chain {
@@ -53,7 +53,7 @@ pub(super) fn of(registers: &[u64; 17], space: &Space, memory: &mut Memory) -> C
             break;
         }
         let address = next.wrapping_sub(back);
-        chain.calls.push(Call {
+        chain.calls.push(CallSite {
             address,
             stack_pointer,
         });

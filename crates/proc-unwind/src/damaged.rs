@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::image::{Content, Image};
-use super::images::Images;
+use super::image::{Content, UnwindImage};
+use super::images::UnwindImages;
 #[cfg(target_arch = "x86_64")]
-use super::{memory::Memory, recover, space::Module};
+use super::{memory::StackMemory, recover, space::Module};
 use crate::elf::SymbolTable;
 
 /// A small program that every machine has.
@@ -27,7 +27,7 @@ impl Numbers {
 }
 
 /// Asks all that is asked of a file.
-fn read(image: &Arc<Image>, address: u64) {
+fn read(image: &Arc<UnwindImage>, address: u64) {
     let _ = image.code(address, 64);
     let _ = image.mark(address);
     let _ = image.bias(0x7f00_0000_0000, address & !0xfff);
@@ -39,7 +39,7 @@ fn read(image: &Arc<Image>, address: u64) {
             bias: 0,
             main: false,
         };
-        let mut memory = Memory::of(std::process::id() as i32);
+        let mut memory = StackMemory::of(std::process::id() as i32);
         let mut context = gimli::UnwindContext::new();
         let values = [Some(address); 17];
         let _ = recover::step(&module, address, &values, &mut context, &mut memory);
@@ -65,7 +65,7 @@ fn any_damage_is_survived() {
         if numbers.next(10) == 0 {
             bytes.truncate(numbers.next(whole.len()));
         }
-        if let Ok(image) = Image::of(Content::Copy(bytes), 0, "damaged".into()) {
+        if let Ok(image) = UnwindImage::of(Content::Copy(bytes), 0, "damaged".into()) {
             read_all_the_same += 1;
             let image = Arc::new(image);
             for _ in 0..20 {
@@ -99,7 +99,7 @@ fn what_is_too_large_is_not_read() {
         file.write_all_at(&bytes, 0).unwrap();
         file.set_len(1 << 30).unwrap();
         let metadata = file.metadata().unwrap();
-        let opened = Images::default().open(file, &metadata, "sparse".into());
+        let opened = UnwindImages::default().open(file, &metadata, "sparse".into());
         let opened = opened.and_then(|image| {
             image.symbols(SymbolTable::Symtab)?;
             image.symbols(SymbolTable::Dynsym)

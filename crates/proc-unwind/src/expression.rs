@@ -3,7 +3,7 @@
 
 use gimli::{Encoding, EndianSlice, EvaluationResult, Expression, LittleEndian, Location, Value};
 
-use super::memory::Memory;
+use super::memory::StackMemory;
 
 /// So many operations are enough for any such program.
 const MOST_STEPS: u32 = 256;
@@ -18,7 +18,7 @@ pub(super) fn value(
     encoding: Encoding,
     first: Option<u64>,
     registers: &[Option<u64>; 17],
-    memory: &mut Memory,
+    memory: &mut StackMemory,
 ) -> Option<u64> {
     let mut evaluation = expression.evaluation(encoding);
     evaluation.set_max_iterations(MOST_STEPS);

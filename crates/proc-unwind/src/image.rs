@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use crate::elf::{Elf, SymbolTable, Symbols};
 
 /// What is known of a mapped file, or of the kernel's own library.
-pub(super) struct Image {
+pub(super) struct UnwindImage {
     /// Tells it from all others for as long as the program runs.
     pub(super) id: u64,
     /// What it is called in a frame: the file's own name without directories.
@@ -32,7 +32,7 @@ pub(super) enum Content {
     Copy(Vec<u8>),
 }
 
-impl Image {
+impl UnwindImage {
     /// # Errors
     /// If it isn't a 64-bit ELF file, or states more than is read of one.
     pub(super) fn of(content: Content, id: u64, name: Box<str>) -> io::Result<Self> {

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
-use super::image::{Content, Image};
+use super::image::{Content, UnwindImage};
 
 /// So many files are kept open at most; those in use stay open beyond it.
 const MOST_IMAGES: usize = 256;
@@ -26,15 +26,15 @@ struct Identity {
 
 /// Opened files, and those that could not be.
 #[derive(Default)]
-pub(super) struct Images {
-    files: HashMap<Identity, Arc<Image>>,
-    vdso: Option<Arc<Image>>,
+pub(super) struct UnwindImages {
+    files: HashMap<Identity, Arc<UnwindImage>>,
+    vdso: Option<Arc<UnwindImage>>,
     opened: u64,
     /// What could not be opened: path and reason.
     closed: BTreeSet<String>,
 }
 
-impl Images {
+impl UnwindImages {
     /// The image of an open file.
     ///
     /// # Errors
@@ -44,7 +44,7 @@ impl Images {
         file: File,
         metadata: &Metadata,
         name: Box<str>,
-    ) -> io::Result<Arc<Image>> {
+    ) -> io::Result<Arc<UnwindImage>> {
         let identity = Identity {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -61,7 +61,7 @@ impl Images {
             let why = "other files' tables take all the memory that this is worth";
             return Err(io::Error::new(io::ErrorKind::OutOfMemory, why));
         }
-        let image = Arc::new(Image::of(Content::File(file), self.next_id(), name)?);
+        let image = Arc::new(UnwindImage::of(Content::File(file), self.next_id(), name)?);
         self.files.insert(identity, Arc::clone(&image));
         Ok(image)
     }
@@ -71,11 +71,11 @@ impl Images {
     ///
     /// # Errors
     /// If it isn't a 64-bit ELF file.
-    pub(super) fn copied(&mut self, bytes: Vec<u8>, name: &str) -> io::Result<Arc<Image>> {
+    pub(super) fn copied(&mut self, bytes: Vec<u8>, name: &str) -> io::Result<Arc<UnwindImage>> {
         if let Some(image) = self.vdso.as_ref().filter(|image| image.is_copy_of(&bytes)) {
             return Ok(Arc::clone(image));
         }
-        let image = Arc::new(Image::of(
+        let image = Arc::new(UnwindImage::of(
             Content::Copy(bytes),
             self.next_id(),
             name.into(),
@@ -128,7 +128,7 @@ mod tests {
     /// A process can write to the page that it has.
     #[test]
     fn one_processs_vdso_is_not_anothers() {
-        let mut images = Images::default();
+        let mut images = UnwindImages::default();
         let mut bytes = std::fs::read("/bin/true").unwrap();
         let mut open = |bytes: &[u8]| images.copied(bytes.to_vec(), "[vdso]").unwrap().id;
         let first = open(&bytes);
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_opened_is_told_once_and_counted() {
-        let mut images = Images::default();
+        let mut images = UnwindImages::default();
         assert_eq!(images.note(), None);
         for path in ["/a", "/a", "/b", "/c", "/d", "/e"] {
             images.not_opened(path, &io::ErrorKind::PermissionDenied.into());

@@ -49,13 +49,13 @@ use std::sync::Arc;
 
 use framehop::{FrameAddress, Unwinder};
 
-pub use self::chain::{Call, Chain};
+pub use self::chain::{CallSite, Chain};
 pub use self::elf::{Elf, Function, Segment, SymbolTable, Symbols, Table};
-use self::images::Images;
-use self::memory::Memory;
-use self::names::{Named, Names};
+use self::images::UnwindImages;
+use self::memory::StackMemory;
+use self::names::{FunctionNames, NamedFunction};
 use self::registers::Registers;
-use self::space::Space;
+use self::space::CodeSpace;
 use memory_event::Stack;
 
 /// A stack is cut off after so many frames.
@@ -66,9 +66,9 @@ const MOST_PROCESSES: usize = 64;
 /// Looks at the stacks of stopped threads, and remembers what is worth remembering: per process
 /// its executable mappings, per file its symbols, per address its name, each within bounds.
 pub struct Stacks {
-    spaces: HashMap<i32, Space>,
-    images: Images,
-    names: Names,
+    spaces: HashMap<i32, CodeSpace>,
+    images: UnwindImages,
+    names: FunctionNames,
     cache: framehop::CacheNative<framehop::MayAllocateDuringUnwind>,
     unreadable: u64,
 }
@@ -76,19 +76,19 @@ pub struct Stacks {
 impl Stacks {
     /// The symbols of stripped files are looked for where distributions put them, `/usr/lib/debug`.
     pub fn new() -> Self {
-        Self::with_names(Names::new(None))
+        Self::with_names(FunctionNames::new(None))
     }
 
     /// The symbols of stripped files are looked for in these directories (by build id in their
     /// `.build-id`, or by the name that the file gives) and beside the file.
     pub fn with_debug_directories(directories: Vec<PathBuf>) -> Self {
-        Self::with_names(Names::new(Some(directories)))
+        Self::with_names(FunctionNames::new(Some(directories)))
     }
 
-    fn with_names(names: Names) -> Self {
+    fn with_names(names: FunctionNames) -> Self {
         Self {
             spaces: HashMap::new(),
-            images: Images::default(),
+            images: UnwindImages::default(),
             names,
             cache: framehop::CacheNative::new(),
             unreadable: 0,
@@ -114,7 +114,7 @@ impl Stacks {
     /// # Errors
     /// If its list of mappings can't be read: it has ended, or may not be looked at.
     pub fn learn(&mut self, pid: i32) -> std::io::Result<()> {
-        let space = Space::read(pid, &mut self.images)?;
+        let space = CodeSpace::read(pid, &mut self.images)?;
         self.insert(pid, space);
         Ok(())
     }
@@ -142,7 +142,7 @@ impl Stacks {
         if !self.spaces.contains_key(&pid) {
             self.read_space(pid)?;
         }
-        let mut memory = Memory::of(pid);
+        let mut memory = StackMemory::of(pid);
         let mut chain = chain::of(registers, self.spaces.get(&pid)?, &mut memory);
         let addresses: Vec<_> = chain.calls.iter().map(|call| call.address).collect();
         if !chain.outdated && !self.is_up_to_date(pid, &addresses) {
@@ -188,7 +188,7 @@ impl Stacks {
 
     fn look(&mut self, pid: i32, tid: i32) -> Option<Stack> {
         let registers = tracee::registers(tid).ok().flatten()?;
-        let mut memory = Memory::of(pid);
+        let mut memory = StackMemory::of(pid);
         let mut fresh = false;
         if !self.spaces.contains_key(&pid) {
             self.read_space(pid)?;
@@ -217,7 +217,7 @@ impl Stacks {
         self.learn(pid).ok()
     }
 
-    fn insert(&mut self, pid: i32, space: Space) {
+    fn insert(&mut self, pid: i32, space: CodeSpace) {
         if self.spaces.len() >= MOST_PROCESSES {
             self.spaces.clear();
         }
@@ -243,7 +243,12 @@ impl Stacks {
         memory::holds(pid, &marks)
     }
 
-    fn walk(&mut self, pid: i32, registers: &Registers, memory: &mut Memory) -> Option<Walk> {
+    fn walk(
+        &mut self,
+        pid: i32,
+        registers: &Registers,
+        memory: &mut StackMemory,
+    ) -> Option<StackWalk> {
         let space = self.spaces.get(&pid)?;
         let start = registers::for_unwinding(registers, space.unwinder.max_known_code_address());
         let instruction = registers::instruction(registers);
@@ -251,7 +256,7 @@ impl Stacks {
         let mut frames = space
             .unwinder
             .iter_frames(instruction, start, &mut self.cache, &mut read);
-        let mut walk = Walk {
+        let mut walk = StackWalk {
             addresses: Vec::new(),
             truncated: false,
             unknown: false,
@@ -310,7 +315,7 @@ pub struct MappedFile {
 }
 
 /// The code addresses of a stack, innermost first; of a caller, an address within its call.
-struct Walk {
+struct StackWalk {
     addresses: Vec<u64>,
     truncated: bool,
     /// It ended at an address that nothing executable is known to be mapped at.
@@ -329,10 +334,10 @@ fn lookup(frame: FrameAddress) -> u64 {
 #[cfg(target_arch = "x86_64")]
 fn requested(
     registers: &Registers,
-    space: &Space,
-    memory: &mut Memory,
+    space: &CodeSpace,
+    memory: &mut StackMemory,
     addresses: &[u64],
-    named: &[Named],
+    named: &[NamedFunction],
 ) -> Option<u64> {
     let innermost = &addresses[..addresses.len().min(request::MOST_FRAMES)];
     let frames = recover::innermost(registers, space, memory, innermost);
@@ -343,7 +348,13 @@ fn requested(
 
 /// Which registers glibc's functions use was looked into on x86-64 alone.
 #[cfg(not(target_arch = "x86_64"))]
-fn requested(_: &Registers, _: &Space, _: &mut Memory, _: &[u64], _: &[Named]) -> Option<u64> {
+fn requested(
+    _: &Registers,
+    _: &CodeSpace,
+    _: &mut StackMemory,
+    _: &[u64],
+    _: &[NamedFunction],
+) -> Option<u64> {
     None
 }
 

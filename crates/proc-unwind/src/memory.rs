@@ -17,12 +17,12 @@ const MOST_PIECES: usize = 256;
 
 /// Reads words of one process's memory; keeps the pieces that it has read.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct StackMemory {
     pid: i32,
     pieces: Vec<(u64, Vec<u8>)>,
 }
 
-impl Memory {
+impl StackMemory {
     /// The memory of a process, which must stand still as long as this is used.
     pub(super) fn of(pid: i32) -> Self {
         Self {

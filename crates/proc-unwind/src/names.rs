@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::demangle::demangled;
 use super::separate;
-use super::space::{Holds, Module, Part};
+use super::space::{CodeRange, Holds, Module};
 use crate::elf::Symbols;
 
 /// So many addresses are remembered by name.
@@ -16,7 +16,7 @@ const MOST_TABLE_BYTES: usize = 256 << 20;
 
 /// An address's name and what follows from it.
 #[derive(Clone, Debug)]
-pub(super) struct Named {
+pub(super) struct NamedFunction {
     /// As a frame tells it.
     pub(super) text: Arc<str>,
     /// Set if the function is one of malloc's.
@@ -24,12 +24,12 @@ pub(super) struct Named {
         not(target_arch = "x86_64"),
         expect(dead_code, reason = "only requests are found by it")
     )]
-    pub(super) allocator: Option<Allocator>,
+    pub(super) allocator: Option<AllocatorKind>,
 }
 
 /// The functions of malloc's family whose request can be recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Allocator {
+pub(super) enum AllocatorKind {
     /// `malloc` or `calloc`, which pass on what they were asked for.
     Plain,
     /// `realloc`.
@@ -37,10 +37,10 @@ pub(super) enum Allocator {
 }
 
 /// Finds names and remembers them.
-pub(super) struct Names {
+pub(super) struct FunctionNames {
     debug_directories: Option<Vec<PathBuf>>,
     /// By image and address in the file.
-    known: HashMap<(u64, u64), Named>,
+    known: HashMap<(u64, u64), NamedFunction>,
     texts: HashSet<Arc<str>>,
     /// The functions of each image.
     files: HashMap<u64, Symbols>,
@@ -48,7 +48,7 @@ pub(super) struct Names {
     unreadable: HashSet<Box<str>>,
 }
 
-impl Names {
+impl FunctionNames {
     /// `debug_directories`: where separate debug information is; `None` for the usual places.
     pub(super) fn new(debug_directories: Option<Vec<PathBuf>>) -> Self {
         Self {
@@ -62,9 +62,9 @@ impl Names {
     }
 
     /// The name of the code at an address in a mapping.
-    pub(super) fn of(&mut self, part: &Part, address: u64) -> Named {
+    pub(super) fn of(&mut self, part: &CodeRange, address: u64) -> NamedFunction {
         let module = match &part.holds {
-            Holds::Image(module) => module,
+            Holds::UnwindImage(module) => module,
             Holds::Closed(name) => {
                 return nameless(format!("{name}+{:#x}", part.offset(address)).into());
             }
@@ -84,7 +84,7 @@ impl Names {
         named
     }
 
-    fn find(&mut self, module: &Module, stated: u64) -> Named {
+    fn find(&mut self, module: &Module, stated: u64) -> NamedFunction {
         let library = &module.image.name;
         let Some(function) = self.function(module, stated) else {
             return nameless(self.shared(format!("{library}+{stated:#x}")));
@@ -98,7 +98,7 @@ impl Names {
         } else {
             format!("{name} ({library})")
         };
-        Named {
+        NamedFunction {
             text: self.shared(text),
             allocator,
         }
@@ -145,8 +145,8 @@ impl Names {
     }
 }
 
-fn nameless(text: Arc<str>) -> Named {
-    Named {
+fn nameless(text: Arc<str>) -> NamedFunction {
+    NamedFunction {
         text,
         allocator: None,
     }
@@ -154,13 +154,13 @@ fn nameless(text: Arc<str>) -> Named {
 
 /// Which of malloc's family a function is, and the name that everybody knows it by: glibc has
 /// several for each (`malloc`, `__libc_malloc`, `__GI___libc_malloc`).
-fn allocator(function: &str) -> Option<(&str, Allocator)> {
+fn allocator(function: &str) -> Option<(&str, AllocatorKind)> {
     let name = function.strip_prefix("__GI_").unwrap_or(function);
     let name = name.strip_prefix("__libc_").unwrap_or(name);
     let name = name.strip_prefix("__").unwrap_or(name);
     match name {
-        "malloc" | "calloc" => Some((name, Allocator::Plain)),
-        "realloc" => Some((name, Allocator::Realloc)),
+        "malloc" | "calloc" => Some((name, AllocatorKind::Plain)),
+        "realloc" => Some((name, AllocatorKind::Realloc)),
         _ => None,
     }
 }
@@ -174,11 +174,11 @@ mod tests {
         for name in ["malloc", "__libc_malloc", "__GI___libc_malloc"] {
             assert_eq!(
                 allocator(name),
-                Some(("malloc", Allocator::Plain)),
+                Some(("malloc", AllocatorKind::Plain)),
                 "{name}"
             );
         }
-        let realloc = Some(("realloc", Allocator::Realloc));
+        let realloc = Some(("realloc", AllocatorKind::Realloc));
         assert_eq!(allocator("__libc_realloc"), realloc);
         for name in ["_int_malloc", "xmalloc", "CRYPTO_malloc", "malloc_trim"] {
             assert_eq!(allocator(name), None, "{name}");

@@ -10,10 +10,10 @@ use gimli::{
 };
 
 use super::expression;
-use super::image::Image;
-use super::memory::Memory;
+use super::image::UnwindImage;
+use super::memory::StackMemory;
 use super::registers::Registers;
-use super::space::{Module, Space};
+use super::space::{CodeSpace, Module};
 
 /// Numbers of the registers in unwind tables.
 ///
@@ -30,7 +30,7 @@ pub(super) mod number {
 }
 
 /// A function in the midst of a call (or at its system call).
-pub(super) struct Frame {
+pub(super) struct CallerFrame {
     /// The file that its code is in.
     pub(super) module: Module,
     /// The address in the file where the function starts.
@@ -41,7 +41,7 @@ pub(super) struct Frame {
     saved: Vec<usize>,
 }
 
-impl Frame {
+impl CallerFrame {
     /// The values of the registers that the function uses for itself and that its calls leave
     /// alone, by number.
     pub(super) fn own(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
@@ -70,10 +70,10 @@ impl Frame {
 /// the tables don't lead on, or elsewhere.
 pub(super) fn innermost(
     registers: &Registers,
-    space: &Space,
-    memory: &mut Memory,
+    space: &CodeSpace,
+    memory: &mut StackMemory,
     addresses: &[u64],
-) -> Vec<Frame> {
+) -> Vec<CallerFrame> {
     let mut values = start(registers);
     let mut context = UnwindContext::new();
     let mut frames = Vec::new();
@@ -109,7 +109,7 @@ type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
 /// A function, and what its caller will find when it returns.
 pub(super) struct Step {
-    pub(super) frame: Frame,
+    pub(super) frame: CallerFrame,
     /// What is in the caller's registers, as far as that is known.
     pub(super) above: [Option<u64>; 17],
     /// The caller didn't call: a signal interrupted it.
@@ -125,7 +125,7 @@ pub(super) fn step(
     address: u64,
     values: &[Option<u64>; 17],
     context: &mut UnwindContext<usize>,
-    memory: &mut Memory,
+    memory: &mut StackMemory,
 ) -> Option<Step> {
     let elf = &module.image.elf;
     let frame = elf.eh_frame.as_ref()?;
@@ -189,7 +189,7 @@ pub(super) fn step(
     let return_rule = row.register(Register(number::RA as u16));
     let begins = matches!(return_rule, None | Some(RegisterRule::Undefined));
     let function = entry.initial_address();
-    let frame = Frame {
+    let frame = CallerFrame {
         module: module.clone(),
         function,
         values: *values,
@@ -205,7 +205,7 @@ pub(super) fn step(
 
 /// What the tables say of the function at an address.
 fn entry<'a>(
-    image: &'a Image,
+    image: &'a UnwindImage,
     table: &EhFrame<Slice<'a>>,
     bases: &BaseAddresses,
     stated: u64,

@@ -19,8 +19,8 @@
 //! glibc `malloc/malloc.c` (2.36): `_int_malloc`, `sysmalloc`, `_int_realloc`, `_int_memalign`,
 //! `checked_request2size`
 
-use super::names::Allocator;
-use super::recover::{Frame, number};
+use super::names::AllocatorKind;
+use super::recover::{CallerFrame, number};
 
 /// So many frames are enough to hold every function of malloc's.
 pub(super) const MOST_FRAMES: usize = 10;
@@ -32,8 +32,8 @@ const PAGE: u64 = 4096;
 /// The requested bytes; `allocators` says for each frame whether its function is malloc's by name.
 /// `resized` is what `mremap` was asked for, if that is the call.
 pub(super) fn requested(
-    frames: &[Frame],
-    allocators: &[Option<Allocator>],
+    frames: &[CallerFrame],
+    allocators: &[Option<AllocatorKind>],
     resized: Option<u64>,
 ) -> Option<u64> {
     let named = |index: usize| allocators.get(index).copied().flatten();
@@ -41,7 +41,7 @@ pub(super) fn requested(
         // realloc itself makes this call, and keeps both numbers.
         let realloc = frames
             .get(1)
-            .filter(|_| named(1) == Some(Allocator::Realloc))?;
+            .filter(|_| named(1) == Some(AllocatorKind::Realloc))?;
         let bytes = argument(realloc, Argument::Second)?;
         let chunk = chunk_bytes(bytes)?;
         let mapped = chunk.checked_add(8)?.checked_next_multiple_of(PAGE)?;
@@ -55,7 +55,7 @@ pub(super) fn requested(
     if !same_file(&frames[index], helper) {
         return None;
     }
-    if named(index + 1) == Some(Allocator::Plain) {
+    if named(index + 1) == Some(AllocatorKind::Plain) {
         return Some(asked);
     }
     let outer = frames.get(index + 2)?;
@@ -67,7 +67,7 @@ pub(super) fn requested(
     if !helper.holds(chunk) {
         return None;
     }
-    if named(index + 2) == Some(Allocator::Realloc) {
+    if named(index + 2) == Some(AllocatorKind::Realloc) {
         // `_int_realloc` asks for the chunk's size less the rounding that will be added again.
         return (chunk - 15 == asked).then_some(bytes);
     }
@@ -78,7 +78,7 @@ pub(super) fn requested(
 }
 
 /// What `_int_malloc` was asked for, if that is what this frame is.
-fn inner_request(frame: &Frame, called: &Frame) -> Option<u64> {
+fn inner_request(frame: &CallerFrame, called: &CallerFrame) -> Option<u64> {
     let code = frame.code(START_BYTES)?;
     let home = home(&code, Argument::Second)?;
     if !same_file(frame, called) || !rounds_up(&code, home) {
@@ -90,11 +90,11 @@ fn inner_request(frame: &Frame, called: &Frame) -> Option<u64> {
     (frame.own().any(elsewhere) && called.holds(chunk)).then_some(bytes)
 }
 
-fn same_file(one: &Frame, other: &Frame) -> bool {
+fn same_file(one: &CallerFrame, other: &CallerFrame) -> bool {
     one.module.image.id == other.module.image.id && one.module.bias == other.module.bias
 }
 
-fn argument(frame: &Frame, argument: Argument) -> Option<u64> {
+fn argument(frame: &CallerFrame, argument: Argument) -> Option<u64> {
     frame.own_value(home(&frame.code(START_BYTES)?, argument)?)
 }
 

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::image::Image;
+use super::image::UnwindImage;
 use crate::elf::{Elf, SymbolTable, Symbols};
 use procmem::{open_regular, root_directory};
 
@@ -21,7 +21,10 @@ const USUAL_DIRECTORIES: [&str; 1] = ["/usr/lib/debug"];
 ///
 /// # Errors
 /// If its own can't be read.
-pub(super) fn symbols_of(image: &Image, directories: Option<&[PathBuf]>) -> io::Result<Symbols> {
+pub(super) fn symbols_of(
+    image: &UnwindImage,
+    directories: Option<&[PathBuf]>,
+) -> io::Result<Symbols> {
     if image.elf.has_symbols {
         return image.symbols(SymbolTable::Symtab);
     }
@@ -37,7 +40,7 @@ pub(super) fn symbols_of(image: &Image, directories: Option<&[PathBuf]>) -> io::
     }
 }
 
-fn candidates(image: &Image, build_id: &[u8], directories: &[PathBuf]) -> Vec<PathBuf> {
+fn candidates(image: &UnwindImage, build_id: &[u8], directories: &[PathBuf]) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     if let [first, rest @ ..] = build_id {
         let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();

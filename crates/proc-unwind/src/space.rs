@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use framehop::{ExplicitModuleSectionInfo, Unwinder, UnwinderNative};
 
-use super::image::Image;
-use super::images::Images;
+use super::image::UnwindImage;
+use super::images::UnwindImages;
 use super::memory;
 use crate::elf::Table;
 use procmem::Process;
@@ -20,14 +20,14 @@ use procmem::{MappedFile, Mapping, Maps, NotOpened};
 const MOST_VDSO_BYTES: u64 = 64 * 1024;
 
 /// The executable mappings of one process.
-pub(super) struct Space {
+pub(super) struct CodeSpace {
     pub(super) unwinder: UnwinderNative<Arc<[u8]>, framehop::MayAllocateDuringUnwind>,
     /// By first address.
-    parts: BTreeMap<u64, Part>,
+    parts: BTreeMap<u64, CodeRange>,
 }
 
 /// One executable mapping.
-pub(super) struct Part {
+pub(super) struct CodeRange {
     range: Range<u64>,
     pub(super) holds: Holds,
 }
@@ -35,7 +35,7 @@ pub(super) struct Part {
 /// What an executable mapping holds.
 pub(super) enum Holds {
     /// Code of a file, or of the kernel's library.
-    Image(Module),
+    UnwindImage(Module),
     /// Code of a file that can't be opened or read: its name.
     Closed(Box<str>),
     /// Memory without a file: code that the program made itself.
@@ -45,19 +45,19 @@ pub(super) enum Holds {
 /// A file's code in a process.
 #[derive(Clone)]
 pub(super) struct Module {
-    pub(super) image: Arc<Image>,
+    pub(super) image: Arc<UnwindImage>,
     /// Address in the process, less that in the file.
     pub(super) bias: u64,
     /// The program itself, not a library.
     pub(super) main: bool,
 }
 
-impl Space {
+impl CodeSpace {
     /// Reads what a process has mapped now.
     ///
     /// # Errors
     /// If its list of mappings can't be read: it has ended, or may not be looked at.
-    pub(super) fn read(pid: i32, images: &mut Images) -> io::Result<Self> {
+    pub(super) fn read(pid: i32, images: &mut UnwindImages) -> io::Result<Self> {
         let process = Process::open(pid).map_err(io::Error::other)?;
         let maps = process.file("maps").map_err(io::Error::other)?;
         let mut maps = Maps::new(BufReader::new(maps));
@@ -81,7 +81,7 @@ impl Space {
         process: &Process,
         mapping: &Mapping<&[u8]>,
         main: Option<(u64, u64)>,
-        images: &mut Images,
+        images: &mut UnwindImages,
     ) {
         let range = mapping.start..mapping.end;
         let opened = if mapping.name == b"[vdso]" {
@@ -94,7 +94,7 @@ impl Space {
         } else if mapping.inode == 0 && mapping.path().is_none() {
             self.parts.insert(
                 range.start,
-                Part {
+                CodeRange {
                     range,
                     holds: Holds::Anonymous,
                 },
@@ -119,18 +119,18 @@ impl Space {
         let holds = match holds {
             Ok(module) => {
                 self.unwinder.add_module(for_unwinding(&module, &range));
-                Holds::Image(module)
+                Holds::UnwindImage(module)
             }
             Err(error) => {
                 images.not_opened(&String::from_utf8_lossy(mapping.name), &error);
                 Holds::Closed(name(mapping).into())
             }
         };
-        self.parts.insert(range.start, Part { range, holds });
+        self.parts.insert(range.start, CodeRange { range, holds });
     }
 
     /// The mapping that holds an address.
-    pub(super) fn part(&self, address: u64) -> Option<&Part> {
+    pub(super) fn part(&self, address: u64) -> Option<&CodeRange> {
         let (_, part) = self.parts.range(..=address).next_back()?;
         part.range.contains(&address).then_some(part)
     }
@@ -138,13 +138,13 @@ impl Space {
     /// The file's code that an address is in.
     pub(super) fn module(&self, address: u64) -> Option<&Module> {
         match &self.part(address)?.holds {
-            Holds::Image(module) => Some(module),
+            Holds::UnwindImage(module) => Some(module),
             Holds::Closed(_) | Holds::Anonymous => None,
         }
     }
 }
 
-impl Part {
+impl CodeRange {
     /// Bytes from the mapping's first address.
     pub(super) fn offset(&self, address: u64) -> u64 {
         address - self.range.start

@@ -8,9 +8,9 @@
 use std::ops::Range;
 
 use super::cache::{MOST_SLOTS, PAGE_BYTES};
-use super::heaps::Heaps;
-use super::list::List;
-use super::memory::{Memory, Unreadable};
+use super::heaps::HeapInfos;
+use super::list::Bin;
+use super::memory::{TargetMemory, Unreadable};
 use super::size_class::SMALLEST_BYTES;
 
 /// Pages that are guessed at once, for all lists together.
@@ -22,7 +22,7 @@ const APART_BYTES: u64 = 1024;
 
 /// Where a list's next chunk is: its first words, if it is far from the one before, or else the
 /// page, as others will be on it.
-pub(super) fn needed(list: &List) -> Range<u64> {
+pub(super) fn needed(list: &Bin) -> Range<u64> {
     let (start, end) = (list.next, list.next.saturating_add(SMALLEST_BYTES));
     let last = list.chunks.last();
     match last.is_some_and(|last| last.address.abs_diff(start) > SHORT_BYTES) {
@@ -33,9 +33,9 @@ pub(super) fn needed(list: &List) -> Range<u64> {
 
 /// Places that these lists will want after those of their next chunks, in rising order.
 pub(super) fn places(
-    memory: &mut impl Memory,
-    lists: &[&mut List],
-    heaps: &Heaps<'_>,
+    memory: &mut impl TargetMemory,
+    lists: &[&mut Bin],
+    heaps: &HeapInfos<'_>,
 ) -> Result<Vec<Range<u64>>, Unreadable> {
     let most = MOST_PAGES / lists.len().max(1);
     let mut guessed = Vec::new();
@@ -63,7 +63,7 @@ pub(super) fn places(
 }
 
 /// Goes on from the last steps as they were, within this memory.
-fn guess(list: &List, around: &Range<u64>, most: usize, guessed: &mut Vec<Range<u64>>) {
+fn guess(list: &Bin, around: &Range<u64>, most: usize, guessed: &mut Vec<Range<u64>>) {
     let next = list.next;
     let starts = list.chunks.iter().rev().map(|chunk| chunk.address);
     let ends = std::iter::once(next).chain(starts.clone());
@@ -129,31 +129,31 @@ fn within(places: &[Range<u64>], those: &[Range<u64>]) -> Vec<Range<u64>> {
 mod tests {
     use super::*;
     use crate::fake::Fake;
-    use crate::links::Links;
-    use crate::list::Kind;
-    use crate::map::Map;
+    use crate::links::LinkProtection;
+    use crate::list::BinKind;
+    use crate::map::FreeMap;
     use crate::walk::Chunk;
 
     const START: u64 = 0x40_0000;
     const PAGES: u64 = 64;
 
     /// A list that came by these places and goes on at the last.
-    fn list(places: &[u64]) -> List {
+    fn list(places: &[u64]) -> Bin {
         let (next, before) = places.split_last().unwrap();
-        let mut list = List::new(Kind::Chain(Links::Plain), 0, START + next);
+        let mut list = Bin::new(BinKind::Chain(LinkProtection::Plain), 0, START + next);
         let chunks = before.iter().map(|at| Chunk::new(START + at, 32, 0));
         list.chunks = chunks.collect();
         list
     }
 
     /// What is guessed for lists, from the memory's beginning on.
-    fn guessed(lists: &mut [List]) -> Vec<Range<u64>> {
-        let mut map = Map::default();
+    fn guessed(lists: &mut [Bin]) -> Vec<Range<u64>> {
+        let mut map = FreeMap::default();
         let end = START + PAGES * PAGE_BYTES;
         map.add(START..end);
-        let heaps = Heaps::Within(&map, START..end);
+        let heaps = HeapInfos::Within(&map, START..end);
         let mut memory = Fake::new(START, PAGES * PAGE_BYTES);
-        let lists: Vec<&mut List> = lists.iter_mut().collect();
+        let lists: Vec<&mut Bin> = lists.iter_mut().collect();
         let places = places(&mut memory, &lists, &heaps).unwrap();
         let from_start = |place: Range<u64>| place.start - START..place.end - START;
         places.into_iter().map(from_start).collect()

@@ -1,17 +1,17 @@
 //! One arena's free memory, verified.
 
 use super::cache::Cache;
-use super::flaw::Flaw;
+use super::flaw::Inconsistency;
 use super::glance;
-use super::header::Header;
-use super::heaps::Heaps;
-use super::links::Links;
-use super::map::Map;
-use super::memory::Memory;
+use super::header::MallocState;
+use super::heaps::HeapInfos;
+use super::links::LinkProtection;
+use super::map::FreeMap;
+use super::memory::TargetMemory;
 use super::recheck::{apart, by_address, unchanged};
 use super::state::Free;
 use super::trim::{self, Pages};
-use super::walk::{Chunk, FIRST_FAST, Walk};
+use super::walk::{BinWalk, Chunk, FIRST_FAST};
 
 /// What one read gave.
 #[derive(Debug)]
@@ -27,35 +27,35 @@ pub(super) struct Verified {
 /// resident, and reads all of it again. Nothing is said of it unless all was the same both times,
 /// and nothing more is read once something wasn't.
 pub(super) fn free(
-    memory: &mut impl Memory,
+    memory: &mut impl TargetMemory,
     cache: &mut Cache,
-    map: &Map,
-    header: &Header,
-    links: &[Links],
+    map: &FreeMap,
+    header: &MallocState,
+    links: &[LinkProtection],
     main: bool,
     sizes: Pages,
-) -> Result<Verified, Flaw> {
+) -> Result<Verified, Inconsistency> {
     let read = read(memory, cache, map, header, links, main, sizes);
     read.map_err(|flaw| glance::explained(memory, header, flaw))
 }
 
 fn read(
-    memory: &mut impl Memory,
+    memory: &mut impl TargetMemory,
     cache: &mut Cache,
-    map: &Map,
-    header: &Header,
-    links: &[Links],
+    map: &FreeMap,
+    header: &MallocState,
+    links: &[LinkProtection],
     main: bool,
     sizes: Pages,
-) -> Result<Verified, Flaw> {
+) -> Result<Verified, Inconsistency> {
     header.check(map)?;
     let top_size_word = glance::steady(memory, header)?;
     let heaps = if main {
-        Heaps::of_main(map, header, top_size_word)?
+        HeapInfos::of_main(map, header, top_size_word)?
     } else {
-        Heaps::of(memory, map, header)?
+        HeapInfos::of(memory, map, header)?
     };
-    let walk = Walk::of(memory, cache, header, &heaps, top_size_word, links)?;
+    let walk = BinWalk::of(memory, cache, header, &heaps, top_size_word, links)?;
     let order = by_address(&walk);
     apart(&walk, &order, header)?;
     let given = trim::pages(&walk, &order, header, main, map, sizes);

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::memory::{Memory, Unreadable, word};
+use super::memory::{TargetMemory, Unreadable, word};
 
 pub(super) const PAGE_BYTES: u64 = 4096;
 /// 1 MiB at most: what is read is used soon, while the processor has it near.
@@ -59,7 +59,7 @@ impl Cache {
     /// `use_one` is called with its number, before the next can take its slot.
     pub(super) fn fetch<E: From<Unreadable>>(
         &mut self,
-        memory: &mut impl Memory,
+        memory: &mut impl TargetMemory,
         places: &[Range<u64>],
         beside: Option<Range<u64>>,
         use_beside: impl FnOnce(&[u8]) -> Result<(), E>,

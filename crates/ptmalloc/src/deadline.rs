@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::limits::{Bound, Limits};
+use super::limits::{Bound, ExaminationLimits};
 use super::memory::Unreadable;
 
 /// When what is left to read of one process stays unknown. Of the thread that made it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
-    limits: Limits,
+    limits: ExaminationLimits,
     /// Sooner, for a process that is kept waiting.
     until: Option<Instant>,
     begun: Instant,
@@ -17,7 +17,7 @@ pub(super) struct Deadline {
 
 impl Deadline {
     /// Of a look that begins now.
-    pub(super) fn new(limits: Limits, until: Option<Instant>) -> Self {
+    pub(super) fn new(limits: ExaminationLimits, until: Option<Instant>) -> Self {
         Self {
             limits,
             until,
@@ -26,7 +26,7 @@ impl Deadline {
         }
     }
 
-    pub(super) fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> ExaminationLimits {
         self.limits
     }
 
@@ -36,7 +36,7 @@ impl Deadline {
         if self.until.is_some_and(|until| now > until) {
             return Err(Unreadable::Late);
         }
-        let Limits { time, work, .. } = self.limits;
+        let ExaminationLimits { time, work, .. } = self.limits;
         let passed = now - self.begun;
         if passed > time {
             return Err(Bound::Time(time).into());
@@ -55,7 +55,10 @@ mod tests {
 
     const NONE: Duration = Duration::ZERO;
 
-    fn after_some_work(limits: Limits, until: Option<Instant>) -> Result<(), Unreadable> {
+    fn after_some_work(
+        limits: ExaminationLimits,
+        until: Option<Instant>,
+    ) -> Result<(), Unreadable> {
         let deadline = Deadline::new(limits, until);
         while procmem::thread_cpu_time() == deadline.begun_work {
             std::hint::spin_loop();
@@ -65,14 +68,20 @@ mod tests {
 
     #[test]
     fn it_comes_by_either_clock() {
-        let whole = Limits::WHOLE;
+        let whole = ExaminationLimits::WHOLE;
         assert_eq!(after_some_work(whole, None), Ok(()));
         let late = Some(Instant::now());
         assert_eq!(after_some_work(whole, late), Err(Unreadable::Late));
         let over = Err(Bound::Time(NONE).into());
         let time = NONE;
-        assert_eq!(after_some_work(Limits { time, ..whole }, None), over);
+        assert_eq!(
+            after_some_work(ExaminationLimits { time, ..whole }, None),
+            over
+        );
         let work = NONE;
-        assert_eq!(after_some_work(Limits { work, ..whole }, None), over);
+        assert_eq!(
+            after_some_work(ExaminationLimits { work, ..whole }, None),
+            over
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::allocator::Allocator;
-use super::state::State;
+use super::state::HeapState;
 use super::unknown::Unknown;
 
 /// What was found in one process.
@@ -15,7 +15,7 @@ pub struct Examination {
     /// Other allocators that are mapped too (a preloaded jemalloc beside glibc, …).
     pub others: Vec<Allocator>,
     /// Its state, or why it isn't known.
-    pub state: Result<State, Unknown>,
+    pub state: Result<HeapState, Unknown>,
     /// The library or program that glibc's malloc is in, if it was found; as the process sees it:
     /// below its own root directory.
     pub library: Option<PathBuf>,
@@ -27,7 +27,7 @@ impl Examination {
     }
 
     /// Without glibc's malloc: the first of the others is the process's.
-    pub(super) fn of(mut others: Vec<Allocator>, state: Result<State, Unknown>) -> Self {
+    pub(super) fn of(mut others: Vec<Allocator>, state: Result<HeapState, Unknown>) -> Self {
         let allocator = (!others.is_empty()).then(|| others.remove(0));
         Self {
             allocator,
@@ -41,7 +41,7 @@ impl Examination {
     pub(super) fn glibc(
         allocator: Allocator,
         others: Vec<Allocator>,
-        state: Result<State, Unknown>,
+        state: Result<HeapState, Unknown>,
         library: PathBuf,
     ) -> Self {
         let unused = matches!(state, Err(Unknown::Other(_)));

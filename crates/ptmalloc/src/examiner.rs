@@ -7,13 +7,13 @@ use super::deadline::Deadline;
 use super::examination::Examination;
 use super::file::Left;
 use super::given_up;
-use super::image::{Image, images};
-use super::known::Files;
-use super::limits::{Bound, Limits};
-use super::links::Links;
+use super::image::{LoadedImage, images};
+use super::known::DsoCache;
+use super::limits::{Bound, ExaminationLimits};
+use super::links::LinkProtection;
 use super::lists::Lists;
-use super::main_arena::{self, Found};
-use super::map::Map;
+use super::main_arena::{self, MainArenaSearch};
+use super::map::FreeMap;
 use super::memory::Unreadable;
 use super::recognise;
 use super::remote::Remote;
@@ -29,8 +29,8 @@ const THIRTY_TWO_BITS: u64 = 1 << 32;
 /// that has it mapped costs less.
 #[derive(Debug, Default)]
 pub struct Examiner {
-    files: Files,
-    limits: Limits,
+    files: DsoCache,
+    limits: ExaminationLimits,
 }
 
 impl Examiner {
@@ -40,8 +40,8 @@ impl Examiner {
         Self::default()
     }
 
-    /// Has each process cost no more than this from now on; [`Limits::WHOLE`] if nothing is said.
-    pub fn limit(&mut self, limits: Limits) {
+    /// Has each process cost no more than this from now on; [`ExaminationLimits::WHOLE`] if nothing is said.
+    pub fn limit(&mut self, limits: ExaminationLimits) {
         self.limits = limits;
     }
 
@@ -122,7 +122,12 @@ impl Examiner {
             Err(error) => return mapped(error),
         }
         match images(&mut mappings) {
-            Ok(images) => self.inside(process, &images, Map::of(mappings, stat, break_end), lists),
+            Ok(images) => self.inside(
+                process,
+                &images,
+                FreeMap::of(mappings, stat, break_end),
+                lists,
+            ),
             Err(error) => mapped(error),
         }
     }
@@ -130,8 +135,8 @@ impl Examiner {
     fn inside(
         &mut self,
         process: &Process,
-        images: &[Image],
-        mut map: Map,
+        images: &[LoadedImage],
+        mut map: FreeMap,
         lists: Lists,
     ) -> Examination {
         let mut others = recognise::libraries(images);
@@ -150,7 +155,7 @@ impl Examiner {
             }
         }
         let mut remote = Remote::new(process, deadline);
-        let glibc: Vec<&Image> = images
+        let glibc: Vec<&LoadedImage> = images
             .iter()
             .filter(|image| recognise::is_glibc(image.name()))
             .collect();
@@ -191,18 +196,18 @@ impl Examiner {
                 return Examination::of(others, state);
             }
         };
-        let links = Links::of(allocator.glibc_version());
+        let links = LinkProtection::of(allocator.glibc_version());
         let state = match found {
             // Since 2.43 it is set up before it is used.
-            Ok(Found::Used(arenas)) if arenas.len() > 1 || !arenas[0].has_no_memory() => {
+            Ok(MainArenaSearch::Used(arenas)) if arenas.len() > 1 || !arenas[0].has_no_memory() => {
                 retry::state(&mut remote, process, arenas, map, links, lists)
             }
-            Ok(Found::Used(_) | Found::Unused) => match others.first() {
+            Ok(MainArenaSearch::Used(_) | MainArenaSearch::Unused) => match others.first() {
                 Some(other) => Err(Unknown::Other(other.clone())),
                 None => Err(Unknown::NotUsed),
             },
-            Ok(Found::AtWork) => Err(Unknown::AtWork(allocator.clone())),
-            Ok(Found::Nothing) => Err(Unknown::Form(allocator.clone())),
+            Ok(MainArenaSearch::AtWork) => Err(Unknown::AtWork(allocator.clone())),
+            Ok(MainArenaSearch::Nothing) => Err(Unknown::Form(allocator.clone())),
             Err(error) => Err(unreadable(process, error)),
         };
         Examination::glibc(allocator, others, state, image.path.clone())
@@ -213,17 +218,17 @@ impl Examiner {
         &mut self,
         remote: &mut Remote<'_>,
         process: &Process,
-        images: &'i [Image],
-        map: &mut Map,
+        images: &'i [LoadedImage],
+        map: &mut FreeMap,
         others: &[Allocator],
-    ) -> Option<(&'i Image, Result<Found, Unreadable>)> {
+    ) -> Option<(&'i LoadedImage, Result<MainArenaSearch, Unreadable>)> {
         let image = images.first()?;
         let is_other = !others.is_empty() && others != [Allocator::Go];
         if is_other || images.len() > 1 {
             return None;
         }
         match self.find(remote, process, image, map) {
-            Ok(Found::Nothing) => None,
+            Ok(MainArenaSearch::Nothing) => None,
             // What is known of it explains itself.
             Err(Unreadable::Beyond(Bound::Data(_))) if !others.is_empty() => None,
             found => Some((image, found)),
@@ -235,12 +240,12 @@ impl Examiner {
         &mut self,
         remote: &mut Remote<'_>,
         process: &Process,
-        image: &Image,
-        map: &mut Map,
-    ) -> Result<Found, Unreadable> {
+        image: &LoadedImage,
+        map: &mut FreeMap,
+    ) -> Result<MainArenaSearch, Unreadable> {
         let known = self.files.at(image);
         let found = main_arena::find(remote, process, image, map, known.arena)?;
-        if let Found::Used(arenas) = &found {
+        if let MainArenaSearch::Used(arenas) = &found {
             let main = &arenas[0];
             known.arena = Some((main.layout, main.address.wrapping_sub(image.start())));
         }
@@ -249,7 +254,7 @@ impl Examiner {
 }
 
 /// musl's library is both loader and libc, and called by either name.
-fn musl(images: &[Image]) -> impl Iterator<Item = &Image> {
+fn musl(images: &[LoadedImage]) -> impl Iterator<Item = &LoadedImage> {
     images
         .iter()
         .skip(1)

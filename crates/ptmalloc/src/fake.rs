@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::memory::{Memory, Unreadable};
+use super::memory::{TargetMemory, Unreadable};
 
 /// One piece of memory at an address, all of it resident.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ impl Fake {
     }
 }
 
-impl Memory for Fake {
+impl TargetMemory for Fake {
     fn read(&mut self, places: &[Range<u64>], into: &mut Vec<u8>) -> Result<(), Unreadable> {
         for place in places {
             self.read_bytes += place.end.saturating_sub(place.start);

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 
 use super::deadline::Deadline;
-use super::image::Image;
+use super::image::LoadedImage;
 use super::limits::Bound;
 use super::memory::Unreadable;
 use procmem::NotOpened;
@@ -26,7 +26,7 @@ const OVERLAP_BYTES: usize = 512;
 /// If it can't be had, or can't be read.
 pub(super) fn read(
     process: &Process,
-    image: &Image,
+    image: &LoadedImage,
     left: &mut Left,
     look: impl FnMut(&[u8]) -> ControlFlow<()>,
 ) -> Result<(), NotOpened> {
@@ -53,7 +53,7 @@ impl Left {
     /// Fails if nothing more may be read.
     pub(super) fn check(&self) -> Result<(), Unreadable> {
         match self.bytes {
-            0 => Err(Bound::Files(self.deadline.limits().file_bytes).into()),
+            0 => Err(Bound::DsoCache(self.deadline.limits().file_bytes).into()),
             _ => self.deadline.check(),
         }
     }
@@ -96,7 +96,7 @@ pub(super) fn glibc_version(bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Limits;
+    use crate::limits::ExaminationLimits;
 
     #[test]
     fn the_version_is_the_banners() {
@@ -130,7 +130,7 @@ mod tests {
             file.extend_from_slice(&word);
             file.extend_from_slice(&[0; 100]);
             let (mut found, mut seen) = (false, 0);
-            let mut left = Left::all(Deadline::new(Limits::WHOLE, None));
+            let mut left = Left::all(Deadline::new(ExaminationLimits::WHOLE, None));
             let looked = pieces(&file[..], &mut left, |piece| {
                 found |= memchr::memmem::find(piece, &word).is_some();
                 seen += 1;

@@ -5,14 +5,14 @@
 //! where a chunk can be. How many bins are empty doesn't matter. Which of those that seem to be one
 //! it is, is told by the rest of the header and by the ring of arenas.
 
-use super::header::Header;
+use super::header::MallocState;
 use super::layout::{LAYOUTS, Layout};
-use super::map::Map;
+use super::map::FreeMap;
 use super::memory::{Unreadable, word};
 
 /// What was found in a piece of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundArenas {
     pub(super) layout: &'static Layout,
     pub(super) address: u64,
 }
@@ -23,34 +23,34 @@ pub(super) struct Found {
 pub(super) fn candidates(
     bytes: &[u8],
     address: u64,
-    map: &Map,
+    map: &FreeMap,
     check: impl Fn() -> Result<(), Unreadable>,
-) -> impl Iterator<Item = Result<Header, Unreadable>> {
+) -> impl Iterator<Item = Result<MallocState, Unreadable>> {
     let starts = (0..bytes.len()).step_by(8);
     let places = starts.flat_map(|start| LAYOUTS.map(|layout| (start, layout)));
     places.filter_map(move |(start, layout)| {
         let rest = &bytes[start..];
-        if !Header::may_begin(layout, rest, map) {
+        if !MallocState::may_begin(layout, rest, map) {
             return None;
         }
         if let Err(error) = check() {
             return Some(Err(error));
         }
-        let header = Header::new(layout, address + start as u64, rest)?;
+        let header = MallocState::new(layout, address + start as u64, rest)?;
         header.resembles(map).then_some(Ok(header))
     })
 }
 
 /// Where in these bytes an arena is that was never used: it is its own successor and otherwise
 /// empty.
-pub(super) fn unused(bytes: &[u8], address: u64) -> Option<Found> {
+pub(super) fn unused(bytes: &[u8], address: u64) -> Option<FoundArenas> {
     (0..bytes.len() / 8).map(|index| index * 8).find_map(|at| {
         let value = word(bytes, at);
         LAYOUTS.into_iter().find_map(|layout| {
             let start = at.checked_sub(layout.next)?;
             (value == address + start as u64).then_some(())?;
-            let header = Header::new(layout, value, bytes.get(start..)?)?;
-            header.is_unused().then_some(Found {
+            let header = MallocState::new(layout, value, bytes.get(start..)?)?;
+            header.is_unused().then_some(FoundArenas {
                 layout,
                 address: value,
             })

@@ -6,16 +6,16 @@ use super::memory::Unreadable;
 
 /// What is wrong. In a process that runs it may be right a moment later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(super) enum Flaw {
+pub(super) enum Inconsistency {
     /// A part couldn't be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
     /// Its header.
     #[error("its header is not consistent: {0}")]
-    Header(&'static str),
+    MallocState(&'static str),
     /// Its heaps.
     #[error("its heaps are not consistent: {0}")]
-    Heaps(&'static str),
+    HeapInfos(&'static str),
     /// A chunk.
     #[error("a free chunk is not consistent: {0}")]
     Chunk(&'static str),

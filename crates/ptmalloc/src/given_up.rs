@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::memory::{Memory, Unreadable, word};
+use super::memory::{TargetMemory, Unreadable, word};
 use procmem::page_size_bytes;
 
 /// The size word of such a chunk: 16 bytes.
@@ -28,7 +28,7 @@ const CHAIN: usize = 256;
 
 /// The break within this heap, if malloc's heap ends before it and something else follows.
 pub(super) fn true_break(
-    memory: &mut impl Memory,
+    memory: &mut impl TargetMemory,
     heap: &Range<u64>,
 ) -> Result<Option<u64>, Unreadable> {
     let page = page_size_bytes();
@@ -56,7 +56,7 @@ pub(super) fn true_break(
 }
 
 /// Whether chunk follows chunk from here to the end: malloc has got the break back since.
-fn is_malloc_s(memory: &mut impl Memory, mut rest: Range<u64>) -> Result<bool, Unreadable> {
+fn is_malloc_s(memory: &mut impl TargetMemory, mut rest: Range<u64>) -> Result<bool, Unreadable> {
     let mut bytes = Vec::new();
     for _ in 0..CHAIN {
         bytes.clear();

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::flaw::Flaw;
+use super::flaw::Inconsistency;
 use super::layout::{BINS, FAST_BINS, Layout};
-use super::map::Map;
-use super::memory::{Memory, Unreadable, word};
+use super::map::FreeMap;
+use super::memory::{TargetMemory, Unreadable, word};
 use super::size_class::ALIGNMENT_BYTES;
 
 /// `NONCONTIGUOUS_BIT`, the only flag since 2.27.
@@ -15,13 +15,13 @@ const LOCK_STATES: Range<u32> = 0..3;
 
 /// The bytes of one `malloc_state`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct MallocState {
     pub(super) layout: &'static Layout,
     pub(super) address: u64,
     bytes: Vec<u8>,
 }
 
-impl Header {
+impl MallocState {
     /// Takes bytes that are already there; `None` if they are too few.
     pub(super) fn new(layout: &'static Layout, address: u64, bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.get(..layout.length)?.to_vec();
@@ -34,7 +34,7 @@ impl Header {
 
     /// Reads one.
     pub(super) fn read(
-        memory: &mut impl Memory,
+        memory: &mut impl TargetMemory,
         layout: &'static Layout,
         address: u64,
     ) -> Result<Self, Unreadable> {
@@ -146,7 +146,7 @@ impl Header {
     }
 
     /// Whether bytes may be a header at all, told by its two words that are cheapest to look at.
-    pub(super) fn may_begin(layout: &Layout, bytes: &[u8], map: &Map) -> bool {
+    pub(super) fn may_begin(layout: &Layout, bytes: &[u8], map: &FreeMap) -> bool {
         let next = word(bytes, layout.next);
         bytes.len() >= layout.length
             && next.is_multiple_of(8)
@@ -156,7 +156,7 @@ impl Header {
 
     /// Whether it is an arena's, also in the middle of a change: nothing of this can be different
     /// while a thread is at work in it, whatever the order that its words are written and read in.
-    pub(super) fn resembles(&self, map: &Map) -> bool {
+    pub(super) fn resembles(&self, map: &FreeMap) -> bool {
         let is_chunk = |address: u64| {
             address.is_multiple_of(ALIGNMENT_BYTES)
                 && map.holds(&(address..address.saturating_add(32)))
@@ -173,17 +173,19 @@ impl Header {
     }
 
     /// What can be checked without looking at the chunks.
-    pub(super) fn check(&self, map: &Map) -> Result<(), Flaw> {
+    pub(super) fn check(&self, map: &FreeMap) -> Result<(), Inconsistency> {
         let aligned = |address: u64| address.is_multiple_of(ALIGNMENT_BYTES);
         if !LOCK_STATES.contains(&self.half(0)) || self.half(4) & !NON_CONTIGUOUS != 0 {
-            return Err(Flaw::Header("lock or flags are no such thing"));
+            return Err(Inconsistency::MallocState(
+                "lock or flags are no such thing",
+            ));
         }
         if self.next() == 0 || !self.next().is_multiple_of(8) {
-            return Err(Flaw::Header("there is no next arena"));
+            return Err(Inconsistency::MallocState("there is no next arena"));
         }
         let system_bytes = self.system_bytes();
         if system_bytes > self.max_system_bytes() || system_bytes > map.most_bytes() {
-            return Err(Flaw::Header("it has more than the process"));
+            return Err(Inconsistency::MallocState("it has more than the process"));
         }
         for bin in 1..BINS {
             let (first, last) = self.bin(bin);
@@ -194,7 +196,7 @@ impl Header {
                 _ => false,
             };
             if !plausible {
-                return Err(Flaw::Header("a bin's ends don't fit"));
+                return Err(Inconsistency::MallocState("a bin's ends don't fit"));
             }
         }
         if self.has_no_memory() {
@@ -205,7 +207,7 @@ impl Header {
             .checked_add(16)
             .is_some_and(|end| map.holds(&(top..end)));
         if !aligned(top) || !in_reach || system_bytes == 0 {
-            return Err(Flaw::Header("its top is nowhere"));
+            return Err(Inconsistency::MallocState("its top is nowhere"));
         }
         Ok(())
     }

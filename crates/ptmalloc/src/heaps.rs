@@ -9,11 +9,11 @@
 
 use std::ops::Range;
 
-use super::flaw::Flaw;
-use super::header::Header;
+use super::flaw::Inconsistency;
+use super::header::MallocState;
 use super::list::FLAGS;
-use super::map::Map;
-use super::memory::{Memory, word};
+use super::map::FreeMap;
+use super::memory::{TargetMemory, word};
 use super::size_class::ALIGNMENT_BYTES;
 
 /// `HEAP_MAX_SIZE`, then four times each size of huge page that `glibc.malloc.hugetlb` may have
@@ -25,18 +25,22 @@ const LEAST_PAGE_BYTES: u64 = 4096;
 
 /// The memory that an arena's chunks lie in.
 #[derive(Clone, Debug)]
-pub(super) enum Heaps<'a> {
+pub(super) enum HeapInfos<'a> {
     /// Any private writable memory within these bounds: the main arena's. They are the heap
     /// segment's, unless glibc gave up on that.
-    Within(&'a Map, Range<u64>),
+    Within(&'a FreeMap, Range<u64>),
     /// These, in rising order.
     Only(Vec<Range<u64>>),
 }
 
-impl<'a> Heaps<'a> {
+impl<'a> HeapInfos<'a> {
     /// Those of the main arena. As long as it has nothing but the heap segment, its top's end and
     /// what it has tell where it begins.
-    pub(super) fn of_main(map: &'a Map, header: &Header, top_size_word: u64) -> Result<Self, Flaw> {
+    pub(super) fn of_main(
+        map: &'a FreeMap,
+        header: &MallocState,
+        top_size_word: u64,
+    ) -> Result<Self, Inconsistency> {
         if header.non_contiguous() || header.has_no_memory() {
             return Ok(Self::Within(map, 0..u64::MAX));
         }
@@ -44,21 +48,23 @@ impl<'a> Heaps<'a> {
         let start = end.and_then(|end| end.checked_sub(header.system_bytes()));
         match (start, end) {
             (Some(start), Some(end)) => Ok(Self::Within(map, start..end)),
-            _ => Err(Flaw::Heaps("the heap segment ends before it begins")),
+            _ => Err(Inconsistency::HeapInfos(
+                "the heap segment ends before it begins",
+            )),
         }
     }
 
     /// Those of any arena but the main one. Their sizes add up to what the arena has.
     pub(super) fn of(
-        memory: &mut impl Memory,
-        map: &'a Map,
-        header: &Header,
-    ) -> Result<Self, Flaw> {
-        let mut why = Flaw::Heaps("there are none");
+        memory: &mut impl TargetMemory,
+        map: &'a FreeMap,
+        header: &MallocState,
+    ) -> Result<Self, Inconsistency> {
+        let mut why = Inconsistency::HeapInfos("there are none");
         for largest in LARGEST_HEAPS {
             match chain(memory, map, header, largest) {
                 Ok(heaps) => return Ok(Self::Only(heaps)),
-                Err(flaw @ Flaw::Unreadable(_)) => return Err(flaw),
+                Err(flaw @ Inconsistency::Unreadable(_)) => return Err(flaw),
                 Err(flaw) if largest == LARGEST_HEAPS[0] => why = flaw,
                 Err(_) => {}
             }
@@ -100,39 +106,39 @@ impl<'a> Heaps<'a> {
 }
 
 fn chain(
-    memory: &mut impl Memory,
-    map: &Map,
-    header: &Header,
+    memory: &mut impl TargetMemory,
+    map: &FreeMap,
+    header: &MallocState,
     largest: u64,
-) -> Result<Vec<Range<u64>>, Flaw> {
+) -> Result<Vec<Range<u64>>, Inconsistency> {
     let mut heaps = Vec::new();
     let mut sum = 0_u64;
     let mut heap = header.top() & !(largest - 1);
     let mut bytes = Vec::new();
     loop {
         if !map.holds(&(heap..heap.saturating_add(64))) {
-            return Err(Flaw::Heaps("one is nowhere"));
+            return Err(Inconsistency::HeapInfos("one is nowhere"));
         }
         bytes.clear();
         memory.read_one(heap..heap + 32, &mut bytes)?;
         let [arena, previous, size, reached] = [0, 8, 16, 24].map(|at| word(&bytes, at));
         if arena != header.address {
-            return Err(Flaw::Heaps("one belongs to another arena"));
+            return Err(Inconsistency::HeapInfos("one belongs to another arena"));
         }
         let plausible = size.is_multiple_of(LEAST_PAGE_BYTES) && size > 0 && size <= largest;
         if !plausible || reached < size || !map.holds(&(heap..heap + size)) {
-            return Err(Flaw::Heaps("one has an impossible size"));
+            return Err(Inconsistency::HeapInfos("one has an impossible size"));
         }
         sum = sum.saturating_add(size);
         if sum > header.system_bytes() {
-            return Err(Flaw::Heaps("they are more than the arena has"));
+            return Err(Inconsistency::HeapInfos("they are more than the arena has"));
         }
         heaps.push(heap..heap + size);
         if previous == 0 {
             break;
         }
         if !previous.is_multiple_of(largest) {
-            return Err(Flaw::Heaps("one is not aligned"));
+            return Err(Inconsistency::HeapInfos("one is not aligned"));
         }
         heap = previous;
     }
@@ -143,6 +149,6 @@ fn chain(
     if sum == header.system_bytes() && begins && apart {
         Ok(heaps)
     } else {
-        Err(Flaw::Heaps("they don't make up the arena"))
+        Err(Inconsistency::HeapInfos("they don't make up the arena"))
     }
 }

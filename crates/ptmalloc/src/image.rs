@@ -12,7 +12,7 @@ const MOST_NAME_BYTES: usize = 4 << 20;
 
 /// One loaded copy of a file that has variables. A file that is only mapped to be read has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Image {
+pub(super) struct LoadedImage {
     pub(super) device: Device,
     pub(super) inode: u64,
     pub(super) path: PathBuf,
@@ -22,7 +22,7 @@ pub(super) struct Image {
     reached: u64,
 }
 
-impl Image {
+impl LoadedImage {
     fn of(data: &Mapping) -> Option<Self> {
         let mut image = Self {
             device: data.device,
@@ -70,8 +70,8 @@ impl Image {
 }
 
 /// All images, lowest first.
-pub(super) fn images(mappings: &mut Mappings) -> Result<Vec<Image>, MapsError> {
-    let mut images: Vec<Image> = Vec::new();
+pub(super) fn images(mappings: &mut Mappings) -> Result<Vec<LoadedImage>, MapsError> {
+    let mut images: Vec<LoadedImage> = Vec::new();
     let mut address = 0;
     let mut name_bytes = 0;
     while let Some(data) = mappings.data_of_file(address)? {
@@ -84,7 +84,7 @@ pub(super) fn images(mappings: &mut Mappings) -> Result<Vec<Image>, MapsError> {
         }
         match images.last_mut() {
             Some(image) if image.goes_on_with(&data) => image.add(&data),
-            _ => images.extend(Image::of(&data)),
+            _ => images.extend(LoadedImage::of(&data)),
         }
     }
     Ok(images)
@@ -117,7 +117,7 @@ mod tests {
 7f0000030000-7f0000031000 rw-s 00000000 00:09 3    /dev/shm/y
 ";
         let images = images(&mut mappings(list)).unwrap();
-        let starts: Vec<u64> = images.iter().map(Image::start).collect();
+        let starts: Vec<u64> = images.iter().map(LoadedImage::start).collect();
         assert_eq!(
             starts,
             [0x55d0_0000_2000, 0x7f00_0000_1000, 0x7f00_0001_1000]

@@ -4,8 +4,8 @@ use super::arena::{self, Verified};
 use super::cache::Cache;
 use super::fake::Fake;
 use super::find;
-use super::links::Links;
-use super::map::Map;
+use super::links::LinkProtection;
+use super::map::FreeMap;
 use super::ring;
 use super::state::Free;
 use super::trim::Pages;
@@ -20,7 +20,7 @@ const START: u64 = 0x40_0000;
 pub fn arenas_in(bytes: &[u8]) -> Vec<Free> {
     let end = START + bytes.len() as u64;
     let mut memory = Fake::of(START, bytes);
-    let mut map = Map::default();
+    let mut map = FreeMap::default();
     map.add(START..end);
     map.break_end = Some(end);
     let sizes = Pages {
@@ -42,7 +42,7 @@ pub fn arenas_in(bytes: &[u8]) -> Vec<Free> {
                 &mut cache,
                 &map,
                 header,
-                Links::of(None),
+                LinkProtection::of(None),
                 main,
                 sizes,
             );

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::allocator::Allocator;
 use super::file::{self, Left};
-use super::image::Image;
+use super::image::LoadedImage;
 use super::layout::Layout;
 use super::memory::Unreadable;
 use super::recognise;
@@ -17,11 +17,11 @@ const MOST_FILES: usize = 10_000;
 
 /// What is remembered of each file.
 #[derive(Debug, Default)]
-pub(super) struct Files(HashMap<(u32, u32, u64), Known>);
+pub(super) struct DsoCache(HashMap<(u32, u32, u64), DsoInfo>);
 
 /// What is remembered of a file.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct DsoInfo {
     /// Whether the file could be read: another process's can be, where one's could not.
     was_read: bool,
     pub(super) version: Option<String>,
@@ -31,9 +31,9 @@ pub(super) struct Known {
     pub(super) arena: Option<(&'static Layout, u64)>,
 }
 
-impl Files {
+impl DsoCache {
     /// What is known of a file without reading it.
-    pub(super) fn at(&mut self, image: &Image) -> &mut Known {
+    pub(super) fn at(&mut self, image: &LoadedImage) -> &mut DsoInfo {
         if self.0.len() >= MOST_FILES {
             self.0.clear();
         }
@@ -48,9 +48,9 @@ impl Files {
     pub(super) fn of(
         &mut self,
         process: &Process,
-        image: &Image,
+        image: &LoadedImage,
         left: &mut Left,
-    ) -> Result<&mut Known, Unreadable> {
+    ) -> Result<&mut DsoInfo, Unreadable> {
         let known = self.at(image);
         if !known.was_read
             && let Ok((version, allocators)) = read(process, image, left)
@@ -66,7 +66,7 @@ impl Files {
 /// glibc's version, where the file's name is glibc's, and else the allocators that are in it.
 fn read(
     process: &Process,
-    image: &Image,
+    image: &LoadedImage,
     left: &mut Left,
 ) -> Result<(Option<String>, Vec<Allocator>), NotOpened> {
     let (mut version, mut allocators) = (None, Vec::new());

@@ -32,7 +32,7 @@
 //! threads was stopped inside malloc. A program with a single thread takes no lock: stopped inside
 //! malloc, it may have one chunk in neither place.
 //!
-//! [`State::system_bytes`] and the flags are words of a header that passed all its checks, each read
+//! [`HeapState::system_bytes`] and the flags are words of a header that passed all its checks, each read
 //! once.
 //!
 //! # What the prediction leaves out
@@ -41,7 +41,7 @@
 //! only if it ends at the break, which the kernel tells no more exactly than as the end of
 //! `[heap]`: where another mapping has merged with that, the top isn't counted. A process that
 //! damages its own heap so that everything still fits together can mislead; it can't make this
-//! fail, or take more than its [`Limits`].
+//! fail, or take more than its [`ExaminationLimits`].
 //!
 //! # References
 //! glibc 2.27 to 2.44, `malloc/malloc.c` and `malloc/arena.c`; tried against real ones of 2.31, 2.36,
@@ -104,8 +104,8 @@ pub use allocator::Allocator;
 pub use examination::Examination;
 pub use examiner::Examiner;
 pub use image_of_bytes::arenas_in;
-pub use limits::{Bound, Limits};
-pub use state::{Arena, Free, Mmapped, State};
+pub use limits::{Bound, ExaminationLimits};
+pub use state::{Arena, Free, HeapState, Mmapped};
 pub use unknown::Unknown;
 
 #[cfg(doctest)]

@@ -8,7 +8,7 @@ use thiserror::Error;
 /// [`Unknown::Costly`](super::Unknown::Costly), which says what there was too much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Limits {
+pub struct ExaminationLimits {
     /// Time on the clock.
     pub time: Duration,
     /// Time of the processor: on a machine that is busy with other things it is much less.
@@ -22,7 +22,7 @@ pub struct Limits {
     pub chunks: usize,
 }
 
-impl Limits {
+impl ExaminationLimits {
     /// Of a process that was asked for: some hundred MiB of memory at most, and some seconds.
     pub const WHOLE: Self = Self {
         time: Duration::from_secs(20),
@@ -43,7 +43,7 @@ impl Limits {
     };
 }
 
-impl Default for Limits {
+impl Default for ExaminationLimits {
     fn default() -> Self {
         Self::WHOLE
     }
@@ -58,7 +58,7 @@ pub enum Bound {
     Time(Duration),
     /// Files.
     #[error("its program and libraries have more than {0} bytes to be searched for an allocator")]
-    Files(u64),
+    DsoCache(u64),
     /// Variables, none of which is the main arena as far as they were searched.
     #[error(
         "its C library or program has more than {0} bytes of variables to be searched for malloc's main arena"

@@ -11,7 +11,7 @@
 
 /// How a chunk in a fast bin keeps the link to the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Links {
+pub(super) enum LinkProtection {
     /// As it is: until 2.31.
     Plain,
     /// Mangled with its own place: since 2.32.
@@ -19,7 +19,7 @@ pub(super) enum Links {
     Mangled,
 }
 
-impl Links {
+impl LinkProtection {
     /// Those that glibc has in this version; both, the one to be tried first before the other, where
     /// the version isn't known or is none of a release.
     pub(super) fn of(version: Option<&str>) -> &'static [Self] {
@@ -47,12 +47,12 @@ mod tests {
 
     #[test]
     fn a_version_has_one_way_and_none_has_both() {
-        assert_eq!(Links::of(Some("2.31")), [Links::Plain]);
-        assert_eq!(Links::of(Some("2.32")), [Links::Mangled]);
-        assert_eq!(Links::of(Some("2.41")), [Links::Mangled]);
-        let both = [Links::Mangled, Links::Plain];
-        assert_eq!(Links::of(None), both);
-        assert_eq!(Links::of(Some("2.31.9000")), both);
-        assert_eq!(Links::of(Some("x")), both);
+        assert_eq!(LinkProtection::of(Some("2.31")), [LinkProtection::Plain]);
+        assert_eq!(LinkProtection::of(Some("2.32")), [LinkProtection::Mangled]);
+        assert_eq!(LinkProtection::of(Some("2.41")), [LinkProtection::Mangled]);
+        let both = [LinkProtection::Mangled, LinkProtection::Plain];
+        assert_eq!(LinkProtection::of(None), both);
+        assert_eq!(LinkProtection::of(Some("2.31.9000")), both);
+        assert_eq!(LinkProtection::of(Some("x")), both);
     }
 }

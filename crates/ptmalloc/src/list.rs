@@ -1,8 +1,8 @@
 //! One of an arena's lists of free chunks, followed link by link.
 
-use super::flaw::Flaw;
-use super::heaps::Heaps;
-use super::links::Links;
+use super::flaw::Inconsistency;
+use super::heaps::HeapInfos;
+use super::links::LinkProtection;
 use super::size_class::{self, ALIGNMENT_BYTES, SMALLEST_BYTES};
 use super::walk::{Chunk, FIRST_FAST};
 
@@ -15,17 +15,17 @@ pub(super) const SIZE_LIMIT: u64 = 1 << 48;
 
 /// What can differ between lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum BinKind {
     /// In both directions; ends where it began, in the bin's own links, at this address.
     Ring { bin: u64, last: u64 },
     /// In one direction, with links like these; ends with nothing.
-    Chain(Links),
+    Chain(LinkProtection),
 }
 
 /// A list and how far it was followed.
 #[derive(Debug)]
-pub(super) struct List {
-    kind: Kind,
+pub(super) struct Bin {
+    kind: BinKind,
     /// The bin's number.
     number: u8,
     before: u64,
@@ -34,11 +34,11 @@ pub(super) struct List {
     pub(super) chunks: Vec<Chunk>,
 }
 
-impl List {
-    pub(super) fn new(kind: Kind, number: u8, first: u64) -> Self {
+impl Bin {
+    pub(super) fn new(kind: BinKind, number: u8, first: u64) -> Self {
         let before = match kind {
-            Kind::Ring { bin, .. } => bin,
-            Kind::Chain(_) => 0,
+            BinKind::Ring { bin, .. } => bin,
+            BinKind::Chain(_) => 0,
         };
         Self {
             kind,
@@ -51,27 +51,27 @@ impl List {
 
     pub(super) fn is_done(&self) -> bool {
         match self.kind {
-            Kind::Ring { bin, .. } => self.next == bin,
-            Kind::Chain(_) => self.next == 0,
+            BinKind::Ring { bin, .. } => self.next == bin,
+            BinKind::Chain(_) => self.next == 0,
         }
     }
 
     /// Whether the bin names as its last one the chunk that came last.
-    pub(super) fn check_end(&self) -> Result<(), Flaw> {
+    pub(super) fn check_end(&self) -> Result<(), Inconsistency> {
         match self.kind {
-            Kind::Ring { last, .. } if last != self.before => {
-                Err(Flaw::Chunk("its bin ends with another one"))
+            BinKind::Ring { last, .. } if last != self.before => {
+                Err(Inconsistency::Chunk("its bin ends with another one"))
             }
             _ => Ok(()),
         }
     }
 
     /// Whether the next chunk can be where it is said to be, at least its first words.
-    pub(super) fn check_place(&self, heaps: &Heaps<'_>) -> Result<(), Flaw> {
+    pub(super) fn check_place(&self, heaps: &HeapInfos<'_>) -> Result<(), Inconsistency> {
         if may_be_chunk(self.next, heaps) {
             Ok(())
         } else {
-            Err(Flaw::Chunk("it is outside the arena's memory"))
+            Err(Inconsistency::Chunk("it is outside the arena's memory"))
         }
     }
 
@@ -79,27 +79,27 @@ impl List {
     pub(super) fn take(
         &mut self,
         [size_word, forward, back]: [u64; 3],
-        heaps: &Heaps<'_>,
-    ) -> Result<u64, Flaw> {
+        heaps: &HeapInfos<'_>,
+    ) -> Result<u64, Inconsistency> {
         let address = self.next;
         let size = size_word & !FLAGS;
         self.next = match self.kind {
-            Kind::Ring { .. } => {
+            BinKind::Ring { .. } => {
                 if back != self.before {
-                    return Err(Flaw::Chunk("its links don't match"));
+                    return Err(Inconsistency::Chunk("its links don't match"));
                 }
                 if size_word & FLAGS != PREVIOUS_IN_USE {
-                    return Err(Flaw::Chunk("its flags are those of one in use"));
+                    return Err(Inconsistency::Chunk("its flags are those of one in use"));
                 }
                 if self.number > 1 && size_class::bin(size) != u64::from(self.number) {
-                    return Err(Flaw::Chunk("it is in a bin of another size"));
+                    return Err(Inconsistency::Chunk("it is in a bin of another size"));
                 }
                 forward
             }
-            Kind::Chain(links) => {
+            BinKind::Chain(links) => {
                 let bin = (self.number - FIRST_FAST).into();
                 if size_word & MAPPED != 0 || size_class::fast_bin(size) != Some(bin) {
-                    return Err(Flaw::Chunk("it is in a fast bin of another size"));
+                    return Err(Inconsistency::Chunk("it is in a fast bin of another size"));
                 }
                 links.across(address + 16, forward)
             }
@@ -110,7 +110,7 @@ impl List {
             .and_then(|end| end.checked_add(16));
         let inside = end.is_some_and(|end| heaps.hold(&(address..end)));
         if !(SMALLEST_BYTES..SIZE_LIMIT).contains(&size) || !inside {
-            return Err(Flaw::Chunk("its size is impossible"));
+            return Err(Inconsistency::Chunk("its size is impossible"));
         }
         self.before = address;
         self.chunks.push(Chunk::new(address, size, self.number));
@@ -119,7 +119,7 @@ impl List {
 }
 
 /// Whether a chunk may begin here.
-pub(super) fn may_be_chunk(address: u64, heaps: &Heaps<'_>) -> bool {
+pub(super) fn may_be_chunk(address: u64, heaps: &HeapInfos<'_>) -> bool {
     let end = address.checked_add(SMALLEST_BYTES);
     address.is_multiple_of(ALIGNMENT_BYTES) && end.is_some_and(|end| heaps.hold(&(address..end)))
 }

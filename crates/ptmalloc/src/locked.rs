@@ -57,7 +57,7 @@ fn flagged(mut list: impl BufRead, deadline: &Deadline) -> Result<Vec<Range<u64>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Limits;
+    use crate::limits::ExaminationLimits;
 
     #[test]
     fn locked_mappings_have_a_flag() {
@@ -71,7 +71,7 @@ VmFlags: rd wr mr mw me lo ac sd
 00404000-00405000 rw-p 00000000 00:00 0
 VmFlags: rd wr
 ";
-        let deadline = Deadline::new(Limits::WHOLE, None);
+        let deadline = Deadline::new(ExaminationLimits::WHOLE, None);
         let locked = flagged(list.as_bytes(), &deadline).unwrap();
         assert_eq!((locked.len(), &locked[0]), (1, &(0x40_2000..0x40_4000)));
     }

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use super::find;
-use super::flaw::Flaw;
-use super::header::Header;
-use super::image::Image;
+use super::flaw::Inconsistency;
+use super::header::MallocState;
+use super::image::LoadedImage;
 use super::layout::Layout;
 use super::limits::Bound;
-use super::map::Map;
-use super::memory::{Memory, Unreadable};
-use super::patience::Patience;
+use super::map::FreeMap;
+use super::memory::{TargetMemory, Unreadable};
+use super::patience::Backoff;
 use super::remote::Remote;
 use super::ring;
 use super::work;
@@ -31,8 +31,8 @@ const LONG_RING: usize = 1024;
 const ATTEMPTS: usize = 4;
 
 /// What was found of glibc's malloc.
-pub(super) enum Found {
-    Used(Vec<Header>),
+pub(super) enum MainArenaSearch {
+    Used(Vec<MallocState>),
     Unused,
     /// Arenas that changed, or in which a thread may have been stopped, in each look.
     AtWork,
@@ -40,11 +40,11 @@ pub(super) enum Found {
 }
 
 /// What one look found.
-enum Look {
-    Used(Vec<Header>),
+enum CandidateCheck {
+    Used(Vec<MallocState>),
     Unused,
     /// What seems to be arenas, but doesn't fit together: all headers that were read.
-    Broken(Vec<Header>),
+    Broken(Vec<MallocState>),
     Nothing,
 }
 
@@ -54,56 +54,60 @@ type Place = (&'static Layout, u64);
 pub(super) fn find(
     remote: &mut Remote<'_>,
     process: &Process,
-    image: &Image,
-    map: &mut Map,
+    image: &LoadedImage,
+    map: &mut FreeMap,
     remembered: Option<Place>,
-) -> Result<Found, Unreadable> {
+) -> Result<MainArenaSearch, Unreadable> {
     let remembered =
         remembered.map(|(layout, offset)| (layout, image.start().wrapping_add(offset)));
     let mut places: Vec<Place> = remembered.into_iter().collect();
-    let mut before: Option<Vec<Header>> = None;
+    let mut before: Option<Vec<MallocState>> = None;
     let mut at_work = false;
     let mut may_have_grown = false;
-    let mut patience = Patience::new();
+    let mut patience = Backoff::new();
     for attempt in 0..ATTEMPTS {
         if attempt > 0 && !patience.wait() || may_have_grown && !map.renew(process, &[]) {
             break;
         }
         let mut look = look_at(remote, &places, map)?;
-        if matches!(look, Look::Nothing) {
+        if matches!(look, CandidateCheck::Nothing) {
             (look, places) = search(remote, image, map)?;
         }
         match look {
-            Look::Unused => return Ok(Found::Unused),
-            Look::Used(arenas) => return Ok(Found::Used(arenas)),
-            Look::Broken(seen) => {
+            CandidateCheck::Unused => return Ok(MainArenaSearch::Unused),
+            CandidateCheck::Used(arenas) => return Ok(MainArenaSearch::Used(arenas)),
+            CandidateCheck::Broken(seen) => {
                 let same = before.as_ref() == Some(&seen);
                 if same && !at_work && !work::is_possible(process) {
                     break;
                 }
                 // What changed meanwhile explains itself; what didn't may have got memory since.
                 may_have_grown = same || before.is_none();
-                at_work |= seen.iter().any(Header::locked)
+                at_work |= seen.iter().any(MallocState::locked)
                     || before.as_ref().is_some_and(|before| *before != seen)
                     || work::is_possible(process);
                 before = Some(seen);
             }
-            Look::Nothing => may_have_grown = true,
+            CandidateCheck::Nothing => may_have_grown = true,
         }
     }
     Ok(match at_work {
-        true => Found::AtWork,
-        false => Found::Nothing,
+        true => MainArenaSearch::AtWork,
+        false => MainArenaSearch::Nothing,
     })
 }
 
 /// Looks where the main arena has been found before, or what seemed to be one.
-fn look_at(remote: &mut Remote<'_>, places: &[Place], map: &Map) -> Result<Look, Unreadable> {
+fn look_at(
+    remote: &mut Remote<'_>,
+    places: &[Place],
+    map: &FreeMap,
+) -> Result<CandidateCheck, Unreadable> {
     let mut headers = Vec::new();
     for (layout, address) in places {
-        let header = Header::read(remote, layout, *address)?;
+        let header = MallocState::read(remote, layout, *address)?;
         if header.is_unused() {
-            return Ok(Look::Unused);
+            return Ok(CandidateCheck::Unused);
         }
         if header.resembles(map) {
             headers.push(header);
@@ -114,11 +118,11 @@ fn look_at(remote: &mut Remote<'_>, places: &[Place], map: &Map) -> Result<Look,
 
 fn search(
     remote: &mut Remote<'_>,
-    image: &Image,
-    map: &Map,
-) -> Result<(Look, Vec<Place>), Unreadable> {
+    image: &LoadedImage,
+    map: &FreeMap,
+) -> Result<(CandidateCheck, Vec<Place>), Unreadable> {
     let mut unused = None;
-    let mut headers: Vec<Header> = Vec::new();
+    let mut headers: Vec<MallocState> = Vec::new();
     let mut left = MOST_SEARCHED_BYTES;
     let mut beyond = false;
     let mut bytes = Vec::new();
@@ -148,8 +152,10 @@ fn search(
     let places = headers.iter().map(|one| (one.layout, one.address));
     let places = places.collect();
     let look = match (rings(remote, map, headers)?, unused) {
-        (Look::Nothing, Some(_)) => Look::Unused,
-        (Look::Nothing, None) if beyond => return Err(Bound::Data(MOST_SEARCHED_BYTES).into()),
+        (CandidateCheck::Nothing, Some(_)) => CandidateCheck::Unused,
+        (CandidateCheck::Nothing, None) if beyond => {
+            return Err(Bound::Data(MOST_SEARCHED_BYTES).into());
+        }
         (look, _) => look,
     };
     Ok((look, places))
@@ -181,7 +187,11 @@ fn resident(
 }
 
 /// Follows the rings from these headers: one of them has to be right.
-fn rings(remote: &mut Remote<'_>, map: &Map, headers: Vec<Header>) -> Result<Look, Unreadable> {
+fn rings(
+    remote: &mut Remote<'_>,
+    map: &FreeMap,
+    headers: Vec<MallocState>,
+) -> Result<CandidateCheck, Unreadable> {
     let mut used = Vec::new();
     let mut broken = Vec::new();
     for main in headers {
@@ -194,22 +204,22 @@ fn rings(remote: &mut Remote<'_>, map: &Map, headers: Vec<Header>) -> Result<Loo
             return Err(Bound::Arenas(most).into());
         }
         if used.len() > 1 {
-            return Ok(Look::Nothing);
+            return Ok(CandidateCheck::Nothing);
         }
     }
     Ok(match used.pop() {
-        Some(arenas) if used.is_empty() => Look::Used(arenas),
-        None if !broken.is_empty() => Look::Broken(broken),
-        _ => Look::Nothing,
+        Some(arenas) if used.is_empty() => CandidateCheck::Used(arenas),
+        None if !broken.is_empty() => CandidateCheck::Broken(broken),
+        _ => CandidateCheck::Nothing,
     })
 }
 
 /// All arenas, or all that were read of a ring that can't be followed.
 fn ring_of(
     remote: &mut Remote<'_>,
-    map: &Map,
-    main: Header,
-) -> Result<Result<Vec<Header>, Vec<Header>>, Unreadable> {
+    map: &FreeMap,
+    main: MallocState,
+) -> Result<Result<Vec<MallocState>, Vec<MallocState>>, Unreadable> {
     let (layout, address) = (main.layout, main.address);
     let mut header = main;
     let mut seen = Vec::new();
@@ -217,14 +227,14 @@ fn ring_of(
         seen.clear();
         match ring::arenas(remote, map, header, &mut seen) {
             Ok(()) => return Ok(Ok(seen)),
-            Err(Flaw::Unreadable(
+            Err(Inconsistency::Unreadable(
                 error @ (Unreadable::Gone | Unreadable::Denied | Unreadable::Beyond(_)),
             )) => {
                 return Err(error);
             }
             // So many are no matter of a moment, but of time.
             Err(_) if seen.len() > LONG_RING => break,
-            Err(_) => header = Header::read(remote, layout, address)?,
+            Err(_) => header = MallocState::read(remote, layout, address)?,
         }
     }
     Ok(Err(seen))

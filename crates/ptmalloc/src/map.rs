@@ -12,11 +12,11 @@ const MOST_PIECES: usize = 100_000;
 
 /// Private writable memory of a process, which is asked for where it matters.
 #[derive(Debug, Default)]
-pub(super) struct Map {
+pub(super) struct FreeMap {
     /// Who tells what isn't known yet; none where all is known.
     mappings: RefCell<Option<Mappings>>,
     /// What is known: by their starts, ends and whether it is private writable memory.
-    pieces: RefCell<BTreeMap<u64, Piece>>,
+    pieces: RefCell<BTreeMap<u64, MapPiece>>,
     /// Where a chunk was a moment ago; the next one is mostly there, too.
     recent: Cell<(u64, u64)>,
     /// What `madvise` refuses to give back: huge pages of the hugetlb file system, which aren't
@@ -31,12 +31,12 @@ pub(super) struct Map {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Piece {
+struct MapPiece {
     end: u64,
     is_private_data: bool,
 }
 
-impl Map {
+impl FreeMap {
     /// Of these mappings, of the program that `stat` tells of, whose break ends there.
     pub(super) fn of(mappings: Mappings, stat: &Stat, break_end: Option<u64>) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Map {
         self.most_bytes = self.most_bytes.saturating_add(range.end - range.start);
         let is_private_data = true;
         let end = range.end;
-        let piece = Piece {
+        let piece = MapPiece {
             end,
             is_private_data,
         };
@@ -117,7 +117,7 @@ impl Map {
     }
 
     /// What is at an address.
-    fn piece(&self, address: u64) -> Option<(u64, Piece)> {
+    fn piece(&self, address: u64) -> Option<(u64, MapPiece)> {
         let known = {
             let pieces = self.pieces.borrow();
             let below = pieces.range(..=address).next_back();
@@ -130,7 +130,7 @@ impl Map {
 
     /// Asks what is there. What can't be told counts as nothing: whatever malloc has there can't be
     /// read either.
-    fn ask(&self, address: u64) -> Option<(u64, Piece)> {
+    fn ask(&self, address: u64) -> Option<(u64, MapPiece)> {
         let mut mappings = self.mappings.borrow_mut();
         let found = mappings.as_mut()?.memory(address).ok()?;
         let (start, piece) = match found {
@@ -140,7 +140,7 @@ impl Map {
                         .borrow_mut()
                         .insert(memory.range.start, memory.range.end);
                 }
-                let piece = Piece {
+                let piece = MapPiece {
                     end: memory.range.end,
                     is_private_data: memory.is_private_data,
                 };
@@ -148,7 +148,7 @@ impl Map {
             }
             // Nothing, up to there.
             next => {
-                let piece = Piece {
+                let piece = MapPiece {
                     end: next.map_or(u64::MAX, |memory| memory.range.start),
                     is_private_data: false,
                 };
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn neighbours_are_one() {
-        let mut map = Map::default();
+        let mut map = FreeMap::default();
         for range in [0x1000..0x2000, 0x2000..0x4000, 0x5000..0x7000] {
             map.add(range);
         }
@@ -208,10 +208,10 @@ mod tests {
     #[test]
     fn this_process_is_asked_where_it_matters() {
         let process = Process::open(std::process::id() as i32).unwrap();
-        let mut map = Map::default();
+        let mut map = FreeMap::default();
         assert!(map.renew(&process, &[]));
         let local = 1_u64;
-        let code = Map::of as *const () as u64;
+        let code = FreeMap::of as *const () as u64;
         let variable = &raw const local as u64;
         assert!(map.holds(&(variable..variable + 8)), "a stack");
         assert!(map.holds(&(variable..variable + 8)), "and again");

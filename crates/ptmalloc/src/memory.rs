@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use super::limits::{Bound, Limits};
+use super::limits::{Bound, ExaminationLimits};
 
 /// Why memory couldn't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -30,7 +30,7 @@ pub(super) enum Unreadable {
 }
 
 /// What can be read of a process. A trait, so that a made-up memory can be examined, too.
-pub(super) trait Memory {
+pub(super) trait TargetMemory {
     /// Appends the bytes of all these ranges to `into`, or fails as a whole.
     fn read(&mut self, places: &[Range<u64>], into: &mut Vec<u8>) -> Result<(), Unreadable>;
 
@@ -48,8 +48,8 @@ pub(super) trait Memory {
     fn resident(&mut self, pages: &[Range<u64>]) -> Result<Vec<Range<u64>>, Unreadable>;
 
     /// How much of it may be looked at.
-    fn limits(&self) -> Limits {
-        Limits::WHOLE
+    fn limits(&self) -> ExaminationLimits {
+        ExaminationLimits::WHOLE
     }
 }
 

@@ -9,9 +9,9 @@
 //! glibc `malloc/malloc.c`, `struct malloc_par`: read in the libraries of 2.31, 2.36, 2.41 and 2.43,
 //! x86-64
 
-use super::header::Header;
-use super::map::Map;
-use super::memory::{Memory, Unreadable, word};
+use super::header::MallocState;
+use super::map::FreeMap;
+use super::memory::{TargetMemory, Unreadable, word};
 use super::size_class::ALIGNMENT_BYTES;
 use super::state::Mmapped;
 
@@ -29,7 +29,7 @@ pub(super) const UNKNOWN: &str = "the library doesn't keep their count in a form
      here; known are those of glibc 2.27 to 2.43";
 
 /// Offsets in bytes.
-struct Layout {
+struct ParameterLayout {
     /// Sizes of pages that the tunable `hugetlb` chose, 0 without it.
     page_sizes: Option<usize>,
     /// Four ints: blocks that are mapped, at most allowed, at most so far, and whether the threshold
@@ -42,13 +42,13 @@ struct Layout {
 }
 
 /// Until 2.34, from 2.35 to 2.42, and since 2.43.
-const LAYOUTS: [Layout; 3] = [
-    Layout::of(None, 40),
-    Layout::of(Some(40), 60),
-    Layout::of(Some(48), 68),
+const LAYOUTS: [ParameterLayout; 3] = [
+    ParameterLayout::of(None, 40),
+    ParameterLayout::of(Some(40), 60),
+    ParameterLayout::of(Some(48), 68),
 ];
 
-impl Layout {
+impl ParameterLayout {
     /// What follows the four ints has always been the same.
     const fn of(page_sizes: Option<usize>, counts: usize) -> Self {
         let mapped = (counts + 16).next_multiple_of(8);
@@ -62,7 +62,7 @@ impl Layout {
 }
 
 /// Whether the limits of what malloc may do are those that it begins with.
-enum Limits {
+enum ThresholdRange {
     Default,
     /// By mallopt(3), or a tunable; or these are no limits.
     Changed,
@@ -71,9 +71,9 @@ enum Limits {
 /// What has a mapping of its own; `None` if the parameters aren't where they are expected, or more
 /// than one place might be them.
 pub(super) fn mmapped(
-    memory: &mut impl Memory,
-    main: &Header,
-    map: &Map,
+    memory: &mut impl TargetMemory,
+    main: &MallocState,
+    map: &FreeMap,
 ) -> Result<Option<Mmapped>, Unreadable> {
     let place = main.place();
     let near = place.start.saturating_sub(NEAR_BYTES)..place.end.saturating_add(NEAR_BYTES);
@@ -87,8 +87,8 @@ pub(super) fn mmapped(
         for bytes in starts {
             for layout in &LAYOUTS {
                 match read(layout, bytes, map) {
-                    Some((mmapped, Limits::Default)) => found.push(mmapped),
-                    Some((mmapped, Limits::Changed)) => changed.push(mmapped),
+                    Some((mmapped, ThresholdRange::Default)) => found.push(mmapped),
+                    Some((mmapped, ThresholdRange::Changed)) => changed.push(mmapped),
                     None => {}
                 }
             }
@@ -106,7 +106,11 @@ pub(super) fn mmapped(
 }
 
 /// What these bytes tell, if they can be the parameters.
-fn read(layout: &Layout, bytes: &[u8], map: &Map) -> Option<(Mmapped, Limits)> {
+fn read(
+    layout: &ParameterLayout,
+    bytes: &[u8],
+    map: &FreeMap,
+) -> Option<(Mmapped, ThresholdRange)> {
     let bytes = bytes.get(..layout.length)?;
     let half = |at: usize| (word(bytes, at & !7) >> (at % 8 * 8)) as u32;
     let [count, most, reached, is_fixed] = [0, 4, 8, 12].map(|at| half(layout.counts + at));
@@ -139,8 +143,8 @@ fn read(layout: &Layout, bytes: &[u8], map: &Map) -> Option<(Mmapped, Limits)> {
     let is_elsewhere = || map.holds(&(heap..heap.saturating_add(8)));
     let has_heap = || map.is_in_heap(heap) || is_default && (heap == 0 || is_elsewhere());
     let limits = match is_default {
-        true => Limits::Default,
-        false => Limits::Changed,
+        true => ThresholdRange::Default,
+        false => ThresholdRange::Changed,
     };
     (fits && has_heap()).then(|| (Mmapped::new(count.into(), length), limits))
 }

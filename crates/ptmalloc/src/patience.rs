@@ -18,17 +18,17 @@ const MOST_WORK: Duration = Duration::from_micros(1500);
 
 /// When some work began, in this thread's processor time.
 #[derive(Debug)]
-pub(super) struct Work(Duration);
+pub(super) struct CpuBudget(Duration);
 
 /// What is left of it.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct Backoff {
     begun: Instant,
     wait: Duration,
     work: Duration,
 }
 
-impl Patience {
+impl Backoff {
     /// All of it; the time begins.
     pub(super) fn new() -> Self {
         Self {
@@ -50,13 +50,13 @@ impl Patience {
 
     /// When work begins that may be in vain. What is done before the first wait isn't counted: it
     /// has to be done in any case.
-    pub(super) fn at_work(&self) -> Option<Work> {
-        (self.wait > FIRST_WAIT).then(|| Work(procmem::thread_cpu_time()))
+    pub(super) fn at_work(&self) -> Option<CpuBudget> {
+        (self.wait > FIRST_WAIT).then(|| CpuBudget(procmem::thread_cpu_time()))
     }
 
     /// That it was in vain.
-    pub(super) fn spend(&mut self, begun: Option<Work>) {
-        if let Some(Work(begun)) = begun {
+    pub(super) fn spend(&mut self, begun: Option<CpuBudget>) {
+        if let Some(CpuBudget(begun)) = begun {
             self.work += procmem::thread_cpu_time().saturating_sub(begun);
         }
     }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn it_ends_when_the_time_is_over() {
-        let mut patience = Patience::new();
+        let mut patience = Backoff::new();
         let mut waits = 0;
         while patience.wait() {
             waits += 1;
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn it_ends_when_enough_was_done_in_vain() {
-        let mut patience = Patience::new();
+        let mut patience = Backoff::new();
         // However much time is left.
         patience.begun = Instant::now() + Duration::from_secs(3600);
         assert!(patience.at_work().is_none(), "nothing is repeated yet");

@@ -1,8 +1,8 @@
 //! How far the reading of one arena has come, and which arenas are at work.
 
-use super::flaw::Flaw;
-use super::header::Header;
-use super::memory::{Memory, Unreadable};
+use super::flaw::Inconsistency;
+use super::header::MallocState;
+use super::memory::{TargetMemory, Unreadable};
 use super::state::{Arena, Free};
 
 /// Reads of an arena that rests but has a flaw: it may have got memory since the mappings were read.
@@ -12,58 +12,58 @@ const BATCH: usize = 64;
 
 /// How far one arena has come.
 #[derive(Debug)]
-pub(super) struct Reading {
-    pub(super) header: Header,
+pub(super) struct ArenaSample {
+    pub(super) header: MallocState,
     pub(super) main: bool,
     pub(super) was_read: bool,
     /// So often it rested and still had a flaw.
     flawed: u32,
-    result: Result<Free, Flaw>,
+    result: Result<Free, Inconsistency>,
 }
 
-impl Reading {
-    pub(super) fn new(index: usize, header: Header) -> Self {
+impl ArenaSample {
+    pub(super) fn new(index: usize, header: MallocState) -> Self {
         Self {
             header,
             main: index == 0,
             was_read: false,
             flawed: 0,
-            result: Err(Flaw::Others),
+            result: Err(Inconsistency::Others),
         }
     }
 
     /// Whether another read may tell more.
     pub(super) fn is_open(&self) -> bool {
         match self.result {
-            Ok(_) | Err(Flaw::TooMany(_)) => false,
+            Ok(_) | Err(Inconsistency::TooMany(_)) => false,
             Err(_) => self.flawed < MOST_FLAWED,
         }
     }
 
     /// Whether it was at rest when it was last asked, and wasn't read then.
     pub(super) fn rests(&self) -> bool {
-        self.result == Err(Flaw::Others)
+        self.result == Err(Inconsistency::Others)
     }
 
     /// Whether the list of mappings may be too old for it.
     pub(super) fn may_have_grown(&self) -> bool {
         let explained = matches!(
             self.result,
-            Err(Flaw::Locked | Flaw::Changed | Flaw::Others)
+            Err(Inconsistency::Locked | Inconsistency::Changed | Inconsistency::Others)
         );
         self.is_open() && !explained
     }
 
     /// Takes what a read gave; fails if no other read can give more.
-    pub(super) fn take(&mut self, result: Result<Free, Flaw>) -> Result<(), Unreadable> {
+    pub(super) fn take(&mut self, result: Result<Free, Inconsistency>) -> Result<(), Unreadable> {
         self.was_read = true;
         match result {
-            Err(Flaw::Unreadable(
+            Err(Inconsistency::Unreadable(
                 error @ (Unreadable::Gone | Unreadable::Denied | Unreadable::Beyond(_)),
             )) => {
                 return Err(error);
             }
-            Ok(_) | Err(Flaw::Locked | Flaw::Changed) => {}
+            Ok(_) | Err(Inconsistency::Locked | Inconsistency::Changed) => {}
             Err(_) => self.flawed += 1,
         }
         self.result = result;
@@ -87,9 +87,12 @@ impl Reading {
 }
 
 /// Reads the headers of all that aren't known.
-pub(super) fn again(memory: &mut impl Memory, readings: &mut [Reading]) -> Result<(), Unreadable> {
+pub(super) fn again(
+    memory: &mut impl TargetMemory,
+    readings: &mut [ArenaSample],
+) -> Result<(), Unreadable> {
     let mut bytes = Vec::new();
-    let mut open: Vec<&mut Reading> = readings.iter_mut().filter(|one| one.is_open()).collect();
+    let mut open: Vec<&mut ArenaSample> = readings.iter_mut().filter(|one| one.is_open()).collect();
     for some in open.chunks_mut(BATCH) {
         let places: Vec<_> = some.iter().map(|reading| reading.header.place()).collect();
         bytes.clear();
@@ -97,7 +100,8 @@ pub(super) fn again(memory: &mut impl Memory, readings: &mut [Reading]) -> Resul
         let mut rest = &bytes[..];
         for reading in some {
             let (layout, address) = (reading.header.layout, reading.header.address);
-            reading.header = Header::new(layout, address, rest).ok_or(Unreadable::NotMapped)?;
+            reading.header =
+                MallocState::new(layout, address, rest).ok_or(Unreadable::NotMapped)?;
             rest = rest.get(layout.length..).unwrap_or_default();
         }
     }
@@ -107,24 +111,24 @@ pub(super) fn again(memory: &mut impl Memory, readings: &mut [Reading]) -> Resul
 /// Reads the headers of all once more, of which none was read whole yet, and counts those at work:
 /// whose lock is held, or which changed since they were read before.
 pub(super) fn at_work(
-    memory: &mut impl Memory,
-    readings: &mut [Reading],
+    memory: &mut impl TargetMemory,
+    readings: &mut [ArenaSample],
 ) -> Result<usize, Unreadable> {
     let open = readings.iter().filter(|one| one.is_open());
-    let before: Vec<Header> = open.map(|one| one.header.clone()).collect();
+    let before: Vec<MallocState> = open.map(|one| one.header.clone()).collect();
     again(memory, readings)?;
     let open = readings.iter_mut().filter(|one| one.is_open());
     let mut count = 0;
     for (reading, before) in open.zip(before) {
         let header = &reading.header;
         let seen = if before.locked() || header.locked() {
-            Flaw::Locked
+            Inconsistency::Locked
         } else if header.same_as(&before) {
-            Flaw::Others
+            Inconsistency::Others
         } else {
-            Flaw::Changed
+            Inconsistency::Changed
         };
-        count += usize::from(seen != Flaw::Others);
+        count += usize::from(seen != Inconsistency::Others);
         reading.result = Err(seen);
     }
     Ok(count)
@@ -143,14 +147,14 @@ mod tests {
     const TOP: u64 = 96;
 
     /// Three headers, each with a top of its own, behind them.
-    fn three() -> (Fake, Vec<Reading>) {
+    fn three() -> (Fake, Vec<ArenaSample>) {
         let mut memory = Fake::new(START, 8 * APART);
         let readings = (0..3).map(|index| {
             let address = START + index * APART;
             memory.write(address + TOP, address + 4 * APART);
             memory.write(address + 4 * APART + 8, 0x101 + index);
-            let header = Header::read(&mut memory, &WITH_FAST_BINS, address).unwrap();
-            Reading::new(index as usize, header)
+            let header = MallocState::read(&mut memory, &WITH_FAST_BINS, address).unwrap();
+            ArenaSample::new(index as usize, header)
         });
         let readings = readings.collect();
         (memory, readings)
@@ -160,13 +164,17 @@ mod tests {
     fn what_is_locked_or_changes_is_at_work() {
         let (mut memory, mut readings) = three();
         assert_eq!(at_work(&mut memory, &mut readings), Ok(0));
-        assert!(readings.iter().all(Reading::rests));
+        assert!(readings.iter().all(ArenaSample::rests));
         memory.write(START, 1);
         memory.write(START + APART + TOP, START + 7 * APART);
         assert_eq!(at_work(&mut memory, &mut readings), Ok(2));
         assert!(readings[0].header.locked());
         let seen = readings.iter().map(|reading| reading.result);
-        let wanted = [Flaw::Locked, Flaw::Changed, Flaw::Others];
+        let wanted = [
+            Inconsistency::Locked,
+            Inconsistency::Changed,
+            Inconsistency::Others,
+        ];
         assert_eq!(seen.collect::<Vec<_>>(), wanted.map(Err));
         // The second one has its new top since, and rests.
         assert_eq!(at_work(&mut memory, &mut readings), Ok(1));
@@ -178,12 +186,15 @@ mod tests {
         let (mut memory, readings) = three();
         let header = &readings[2].header;
         assert_eq!(glance::steady(&mut memory, header), Ok(0x103));
-        let wrong = Flaw::Chunk("");
+        let wrong = Inconsistency::Chunk("");
         assert_eq!(glance::explained(&mut memory, header, wrong), wrong);
         memory.write(header.address + TOP, START);
-        assert_eq!(glance::steady(&mut memory, header), Err(Flaw::Changed));
+        assert_eq!(
+            glance::steady(&mut memory, header),
+            Err(Inconsistency::Changed)
+        );
         let explained = glance::explained(&mut memory, header, wrong);
-        assert_eq!(explained, Flaw::Changed);
+        assert_eq!(explained, Inconsistency::Changed);
     }
 
     #[test]
@@ -192,10 +203,10 @@ mod tests {
         let reading = &mut readings[0];
         for _ in 0..MOST_FLAWED {
             assert!(reading.is_open());
-            reading.take(Err(Flaw::Chunk(""))).unwrap();
+            reading.take(Err(Inconsistency::Chunk(""))).unwrap();
         }
         assert!(!reading.is_open());
-        let gone = Flaw::Unreadable(Unreadable::Gone);
+        let gone = Inconsistency::Unreadable(Unreadable::Gone);
         assert_eq!(reading.take(Err(gone)), Err(Unreadable::Gone));
     }
 }

@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
-use super::flaw::Flaw;
+use super::flaw::Inconsistency;
 use super::glance;
-use super::header::Header;
-use super::memory::{Memory, word};
-use super::walk::Walk;
+use super::header::MallocState;
+use super::memory::{TargetMemory, word};
+use super::walk::BinWalk;
 
 const PAGE_BYTES: u64 = 4096;
 /// Chunks to a batch, two places each, and the header's and the top's: as many places as one system
@@ -21,7 +21,7 @@ const NEAR_BYTES: u64 = 2048;
 const PREVIOUS_IN_USE: u64 = 1;
 
 /// A walk's chunks by rising address, as indices.
-pub(super) fn by_address(walk: &Walk) -> Vec<u32> {
+pub(super) fn by_address(walk: &BinWalk) -> Vec<u32> {
     let each = walk.chunks.iter().zip(0_u32..);
     let mut order: Vec<(u64, u32)> = each.map(|(chunk, index)| (chunk.address, index)).collect();
     order.sort_unstable();
@@ -29,14 +29,18 @@ pub(super) fn by_address(walk: &Walk) -> Vec<u32> {
 }
 
 /// Whether chunks and top lie apart from each other.
-pub(super) fn apart(walk: &Walk, order: &[u32], header: &Header) -> Result<(), Flaw> {
+pub(super) fn apart(
+    walk: &BinWalk,
+    order: &[u32],
+    header: &MallocState,
+) -> Result<(), Inconsistency> {
     let top = header.top()..header.top().saturating_add(walk.top_bytes);
     let mut end = 0;
     for index in order {
         let chunk = walk.chunks[*index as usize];
         let in_top = chunk.address < top.end && top.start < chunk.end();
         if chunk.address < end || in_top {
-            return Err(Flaw::Chunk("it overlaps another one"));
+            return Err(Inconsistency::Chunk("it overlaps another one"));
         }
         end = chunk.end();
     }
@@ -46,11 +50,11 @@ pub(super) fn apart(walk: &Walk, order: &[u32], header: &Header) -> Result<(), F
 /// Whether all is still as it was: first of all the header and the top, in which a change shows
 /// soonest. `order` is by rising address.
 pub(super) fn unchanged(
-    memory: &mut impl Memory,
-    header: &Header,
-    walk: &Walk,
+    memory: &mut impl TargetMemory,
+    header: &MallocState,
+    walk: &BinWalk,
     order: &[u32],
-) -> Result<(), Flaw> {
+) -> Result<(), Inconsistency> {
     let mut batch = Batch::default();
     let (first, others) = order.split_at(order.len().min(BATCH));
     for (number, indices) in [first].into_iter().chain(others.chunks(BATCH)).enumerate() {
@@ -67,7 +71,7 @@ pub(super) fn unchanged(
                 &batch.bytes[*start..],
                 &batch.bytes[*end..],
             )? {
-                return Err(Flaw::Changed);
+                return Err(Inconsistency::Changed);
             }
         }
     }
@@ -76,12 +80,12 @@ pub(super) fn unchanged(
 
 /// Compares one chunk with its first words and with those of the next one.
 fn is_as_before(
-    header: &Header,
-    walk: &Walk,
+    header: &MallocState,
+    walk: &BinWalk,
     index: usize,
     start: &[u8],
     end: &[u8],
-) -> Result<bool, Flaw> {
+) -> Result<bool, Inconsistency> {
     let chunk = walk.chunks[index];
     let (before, after) = walk.neighbours(index);
     let [size, forward, back] = [8, 16, 24].map(|at| word(start, at));
@@ -93,7 +97,7 @@ fn is_as_before(
         // For all others a chunk in a fast bin is in use.
         return match next_says_in_use {
             true => Ok(size & !15 == chunk.size() && forward == link),
-            false => Err(Flaw::Chunk(
+            false => Err(Inconsistency::Chunk(
                 "its end says that it is free, its bin that it isn't",
             )),
         };
@@ -106,7 +110,7 @@ fn is_as_before(
         return Ok(false);
     }
     if size_before != chunk.size() || next_says_in_use {
-        return Err(Flaw::Chunk("its end doesn't say that it is free"));
+        return Err(Inconsistency::Chunk("its end doesn't say that it is free"));
     }
     Ok(true)
 }
@@ -127,11 +131,11 @@ struct Batch {
 impl Batch {
     fn read(
         &mut self,
-        memory: &mut impl Memory,
-        walk: &Walk,
+        memory: &mut impl TargetMemory,
+        walk: &BinWalk,
         indices: &[u32],
-        header: Option<&Header>,
-    ) -> Result<(), Flaw> {
+        header: Option<&MallocState>,
+    ) -> Result<(), Inconsistency> {
         self.places.clear();
         self.bytes.clear();
         self.found.clear();
@@ -149,11 +153,11 @@ impl Batch {
         Ok(memory.read(&self.places, &mut self.bytes)?)
     }
 
-    fn check_header(&self, header: &Header, walk: &Walk) -> Result<(), Flaw> {
+    fn check_header(&self, header: &MallocState, walk: &BinWalk) -> Result<(), Inconsistency> {
         glance::same(header, self.bytes.get(self.header..).unwrap_or_default())?;
         match self.top_size.map_or(0, |at| word(&self.bytes, at)) == walk.top_size_word {
             true => Ok(()),
-            false => Err(Flaw::Changed),
+            false => Err(Inconsistency::Changed),
         }
     }
 

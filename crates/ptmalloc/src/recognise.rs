@@ -1,7 +1,7 @@
 //! Tells allocators by their libraries' names and by words that only they have.
 
 use super::allocator::Allocator;
-use super::image::Image;
+use super::image::LoadedImage;
 
 /// Whether a library is glibc's.
 pub(super) fn is_glibc(name: &[u8]) -> bool {
@@ -51,7 +51,7 @@ pub(super) fn by_words(piece: &[u8], found: &mut Vec<Allocator>) {
 }
 
 /// Other allocators among the libraries of a process, each once.
-pub(super) fn libraries(images: &[Image]) -> Vec<Allocator> {
+pub(super) fn libraries(images: &[LoadedImage]) -> Vec<Allocator> {
     let mut found = Vec::new();
     for allocator in images.iter().filter_map(|image| by_name(image.name())) {
         if !found.contains(&allocator) {

@@ -11,9 +11,9 @@ use std::ops::Range;
 use nix::errno::Errno;
 
 use super::deadline::Deadline;
-use super::limits::Limits;
-use super::memory::{Memory, Unreadable};
-use super::resident::Resident;
+use super::limits::ExaminationLimits;
+use super::memory::{TargetMemory, Unreadable};
+use super::resident::PageMap;
 use procmem::Process;
 
 /// `IOV_MAX`: places that one call takes.
@@ -23,7 +23,7 @@ const MOST_PLACES: usize = 1024;
 pub(super) struct Remote<'p> {
     process: &'p Process,
     deadline: Deadline,
-    resident: Option<Resident>,
+    resident: Option<PageMap>,
     iovecs: Vec<libc::iovec>,
 }
 
@@ -43,10 +43,10 @@ impl<'p> Remote<'p> {
     }
 
     /// What the kernel says of its pages.
-    pub(super) fn page_map(&mut self) -> Result<&mut Resident, Unreadable> {
+    pub(super) fn page_map(&mut self) -> Result<&mut PageMap, Unreadable> {
         let resident = match self.resident.take() {
             Some(resident) => resident,
-            None => Resident::open(self.process, self.deadline)?,
+            None => PageMap::open(self.process, self.deadline)?,
         };
         Ok(self.resident.insert(resident))
     }
@@ -105,8 +105,8 @@ pub(super) fn unreadable(errno: Errno) -> Unreadable {
     }
 }
 
-impl Memory for Remote<'_> {
-    fn limits(&self) -> Limits {
+impl TargetMemory for Remote<'_> {
+    fn limits(&self) -> ExaminationLimits {
         self.deadline.limits()
     }
 

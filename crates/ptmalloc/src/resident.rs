@@ -37,18 +37,18 @@ const PRESENT: u64 = 1 << 63;
 
 /// How a kernel is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum PageMapMethod {
     Scan,
     Read,
 }
 
 /// A process's page map.
 #[derive(Debug)]
-pub(super) struct Resident {
+pub(super) struct PageMap {
     pagemap: File,
     page_bytes: u64,
     deadline: Deadline,
-    pub(super) way: Way,
+    pub(super) way: PageMapMethod,
     regions: Vec<Region>,
 }
 
@@ -79,7 +79,7 @@ struct Scan {
     return_mask: u64,
 }
 
-impl Resident {
+impl PageMap {
     pub(super) fn open(process: &Process, deadline: Deadline) -> Result<Self, Unreadable> {
         let pagemap = process
             .file("pagemap")
@@ -95,7 +95,7 @@ impl Resident {
             pagemap,
             page_bytes: page_size_bytes(),
             deadline,
-            way: Way::Scan,
+            way: PageMapMethod::Scan,
             regions: vec![Region::default(); REGIONS],
         })
     }
@@ -130,10 +130,12 @@ impl Resident {
             while let Some(next) = rest.next_if(|next| next.start <= span.end + JOIN_BYTES) {
                 span.end = next.end;
             }
-            if self.way == Way::Scan {
+            if self.way == PageMapMethod::Scan {
                 match self.scan(span.clone(), &mut tell) {
                     // An older kernel doesn't know it, and nothing was told yet.
-                    Err(Unreadable::Kernel(Errno::ENOTTY | Errno::EINVAL)) => self.way = Way::Read,
+                    Err(Unreadable::Kernel(Errno::ENOTTY | Errno::EINVAL)) => {
+                        self.way = PageMapMethod::Read
+                    }
                     result => {
                         result?;
                         continue;
@@ -225,7 +227,7 @@ impl Resident {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Limits;
+    use crate::limits::ExaminationLimits;
 
     const PAGES: usize = 64;
 
@@ -255,26 +257,31 @@ mod tests {
             }
         }
         let process = Process::open(std::process::id() as i32).unwrap();
-        let mut resident = Resident::open(&process, Deadline::new(Limits::WHOLE, None)).unwrap();
+        let mut resident =
+            PageMap::open(&process, Deadline::new(ExaminationLimits::WHOLE, None)).unwrap();
         let pages: Vec<Range<u64>> = (0..PAGES as u64)
             .map(|page| start as u64 + page * page_bytes as u64)
             .map(|page| page..page + page_bytes as u64)
             .collect();
-        let mut count = |way: Way, which: usize| {
+        let mut count = |way: PageMapMethod, which: usize| {
             resident.way = way;
             let some: Vec<Range<u64>> = pages.iter().skip(which).step_by(3).cloned().collect();
             let bytes = resident.bytes(&some).unwrap();
             (resident.way == way).then_some(bytes / page_bytes as u64)
         };
         let each = |which: usize| pages.iter().skip(which).step_by(3).count() as u64;
-        assert_eq!(count(Way::Read, 0), Some(each(0)), "written");
-        assert_eq!(count(Way::Read, 1), Some(each(1)), "read");
-        assert_eq!(count(Way::Read, 2), Some(0), "untouched");
+        assert_eq!(count(PageMapMethod::Read, 0), Some(each(0)), "written");
+        assert_eq!(count(PageMapMethod::Read, 1), Some(each(1)), "read");
+        assert_eq!(count(PageMapMethod::Read, 2), Some(0), "untouched");
         // Kernels before 6.7 have only the one way.
-        if let Some(written) = count(Way::Scan, 0) {
+        if let Some(written) = count(PageMapMethod::Scan, 0) {
             assert_eq!(written, each(0));
-            assert_eq!(count(Way::Scan, 1), Some(0), "a page of zeros is no frame");
-            assert_eq!(count(Way::Scan, 2), Some(0));
+            assert_eq!(
+                count(PageMapMethod::Scan, 1),
+                Some(0),
+                "a page of zeros is no frame"
+            );
+            assert_eq!(count(PageMapMethod::Scan, 2), Some(0));
         }
     }
 }

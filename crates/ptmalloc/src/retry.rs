@@ -11,18 +11,18 @@ use std::ops::Range;
 use super::arena::{self, Verified};
 use super::cache::Cache;
 use super::examiner::unreadable;
-use super::flaw::Flaw;
-use super::header::Header;
-use super::links::Links;
+use super::flaw::Inconsistency;
+use super::header::MallocState;
+use super::links::LinkProtection;
 use super::lists::Lists;
 use super::locked::locked;
-use super::map::Map;
+use super::map::FreeMap;
 use super::memory::Unreadable;
 use super::parameters;
-use super::patience::Patience;
-use super::reading::{self, Reading};
+use super::patience::Backoff;
+use super::reading::{self, ArenaSample};
 use super::remote::Remote;
-use super::state::{Arena, Free, State};
+use super::state::{Arena, Free, HeapState};
 use super::step;
 use super::stopped;
 use super::trim::Pages;
@@ -38,15 +38,15 @@ const MOST_AT_WORK: usize = 4;
 pub(super) fn state<'p>(
     remote: &mut Remote<'p>,
     process: &'p Process,
-    headers: Vec<Header>,
-    map: Map,
-    links: &'static [Links],
+    headers: Vec<MallocState>,
+    map: FreeMap,
+    links: &'static [LinkProtection],
     lists: Lists,
-) -> Result<State, Unknown> {
+) -> Result<HeapState, Unknown> {
     let non_contiguous = headers[0].non_contiguous();
     let mmapped = parameters::mmapped(remote, &headers[0], &map)
         .map_err(|error| unreadable(process, error))?;
-    let mut reader = Reader {
+    let mut reader = ArenaSampler {
         remote,
         process,
         map,
@@ -60,21 +60,23 @@ pub(super) fn state<'p>(
             page_bytes: page_size_bytes(),
             top_step_bytes: page_size_bytes(),
         },
-        patience: Patience::new(),
+        patience: Backoff::new(),
     };
     let each = headers.into_iter().enumerate();
-    let mut readings: Vec<Reading> = each.map(|(index, one)| Reading::new(index, one)).collect();
+    let mut readings: Vec<ArenaSample> = each
+        .map(|(index, one)| ArenaSample::new(index, one))
+        .collect();
     if lists != Lists::Left {
         let read = reader.all(&mut readings);
         read.map_err(|error| unreadable(process, error))?;
     }
     let beyond_top_bytes = reader.beyond_top_bytes;
-    let arenas: Vec<Arena> = readings.into_iter().map(Reading::into_arena).collect();
+    let arenas: Vec<Arena> = readings.into_iter().map(ArenaSample::into_arena).collect();
     let sum = |of: fn(&Free) -> u64| {
         let each = arenas.iter().map(|arena| arena.free.as_ref().map(of));
         each.sum::<Option<u64>>()
     };
-    Ok(State {
+    Ok(HeapState {
         non_contiguous,
         system_bytes: arenas.iter().map(|arena| arena.system_bytes).sum(),
         mmapped,
@@ -86,11 +88,11 @@ pub(super) fn state<'p>(
     })
 }
 
-struct Reader<'a, 'p> {
+struct ArenaSampler<'a, 'p> {
     remote: &'a mut Remote<'p>,
     process: &'p Process,
-    map: Map,
-    links: &'static [Links],
+    map: FreeMap,
+    links: &'static [LinkProtection],
     cache: Cache,
     /// What is locked, once it was asked for.
     locked: Option<Vec<Range<u64>>>,
@@ -101,13 +103,13 @@ struct Reader<'a, 'p> {
     /// Whether it was asked by how much the top shrinks.
     step_is_known: bool,
     sizes: Pages,
-    patience: Patience,
+    patience: Backoff,
 }
 
-impl Reader<'_, '_> {
+impl ArenaSampler<'_, '_> {
     /// Reads all, and those again that aren't known, until patience ends. Fails only where nothing
     /// can be read any longer.
-    fn all(&mut self, readings: &mut [Reading]) -> Result<(), Unreadable> {
+    fn all(&mut self, readings: &mut [ArenaSample]) -> Result<(), Unreadable> {
         let mut reads = readings.len() == 1;
         let mut is_stopped = None;
         loop {
@@ -115,10 +117,10 @@ impl Reader<'_, '_> {
             if reads {
                 self.round(readings)?;
             }
-            if !readings.iter().any(Reading::is_open) {
+            if !readings.iter().any(ArenaSample::is_open) {
                 return Ok(());
             }
-            let may_have_grown = readings.iter().any(Reading::may_have_grown);
+            let may_have_grown = readings.iter().any(ArenaSample::may_have_grown);
             let is_stopped = *is_stopped.get_or_insert_with(|| stopped::is_stopped(self.process));
             if is_stopped && reads && !may_have_grown || !is_stopped && !self.patience.wait() {
                 break;
@@ -140,7 +142,7 @@ impl Reader<'_, '_> {
     }
 
     /// Whether so many arenas rest that all may be known soon: then it is worth to read them.
-    fn most_rest(&mut self, readings: &mut [Reading]) -> Result<bool, Unreadable> {
+    fn most_rest(&mut self, readings: &mut [ArenaSample]) -> Result<bool, Unreadable> {
         let work = self.patience.at_work();
         let at_work = reading::at_work(self.remote, readings)?;
         self.patience.spend(work);
@@ -148,7 +150,7 @@ impl Reader<'_, '_> {
     }
 
     /// Reads those that aren't known, each once at least.
-    fn round(&mut self, readings: &mut [Reading]) -> Result<(), Unreadable> {
+    fn round(&mut self, readings: &mut [ArenaSample]) -> Result<(), Unreadable> {
         for reading in readings.iter_mut().filter(|reading| reading.is_open()) {
             if !reading.was_read || !self.patience.is_spent() {
                 self.one(reading)?;
@@ -157,7 +159,7 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    fn one(&mut self, reading: &mut Reading) -> Result<(), Unreadable> {
+    fn one(&mut self, reading: &mut ArenaSample) -> Result<(), Unreadable> {
         let work = self.patience.at_work();
         let result = self.once(&reading.header, reading.main);
         if result.is_err() {
@@ -168,7 +170,7 @@ impl Reader<'_, '_> {
 
     /// Reads an arena; what the figure depends on besides it is asked for only now that it matters,
     /// and once.
-    fn once(&mut self, header: &Header, main: bool) -> Result<Free, Flaw> {
+    fn once(&mut self, header: &MallocState, main: bool) -> Result<Free, Inconsistency> {
         let mut found = self.read(header, main)?;
         let at_break = main && !header.non_contiguous();
         if at_break && !self.has_break_renewed && self.map.break_end != Some(found.top_end) {
@@ -202,7 +204,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn read(&mut self, header: &Header, main: bool) -> Result<Verified, Flaw> {
+    fn read(&mut self, header: &MallocState, main: bool) -> Result<Verified, Inconsistency> {
         arena::free(
             self.remote,
             &mut self.cache,

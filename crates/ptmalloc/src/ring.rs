@@ -2,22 +2,22 @@
 
 use std::collections::HashSet;
 
-use super::flaw::Flaw;
-use super::header::Header;
+use super::flaw::Inconsistency;
+use super::header::MallocState;
 use super::limits::Bound;
-use super::map::Map;
-use super::memory::{Memory, Unreadable};
+use super::map::FreeMap;
+use super::memory::{TargetMemory, Unreadable};
 
 /// Reads of a header that doesn't fit together.
 const ATTEMPTS: usize = 4;
 
 /// Follows the ring from its main arena. What was read is in `arenas`, also where it fails.
 pub(super) fn arenas(
-    memory: &mut impl Memory,
-    map: &Map,
-    main: Header,
-    arenas: &mut Vec<Header>,
-) -> Result<(), Flaw> {
+    memory: &mut impl TargetMemory,
+    map: &FreeMap,
+    main: MallocState,
+    arenas: &mut Vec<MallocState>,
+) -> Result<(), Inconsistency> {
     let start = main.address;
     let layout = main.layout;
     let main = settled(memory, map, main)?;
@@ -33,9 +33,11 @@ pub(super) fn arenas(
             return Err(Unreadable::from(Bound::Arenas(most)).into());
         }
         if !map.holds(&(next..end)) || !seen.insert(next) {
-            return Err(Flaw::Header("the ring of arenas doesn't lead back"));
+            return Err(Inconsistency::MallocState(
+                "the ring of arenas doesn't lead back",
+            ));
         }
-        let header = Header::read(memory, layout, next)?;
+        let header = MallocState::read(memory, layout, next)?;
         let header = settled(memory, map, header)?;
         let checked = header.check(map);
         next = header.next();
@@ -47,12 +49,16 @@ pub(super) fn arenas(
 
 /// A header that fits together, if it does so in one of a few reads: in the middle of a change it is
 /// for some nanoseconds only, and to begin anew costs more than to read it again.
-fn settled(memory: &mut impl Memory, map: &Map, mut header: Header) -> Result<Header, Flaw> {
+fn settled(
+    memory: &mut impl TargetMemory,
+    map: &FreeMap,
+    mut header: MallocState,
+) -> Result<MallocState, Inconsistency> {
     for _ in 1..ATTEMPTS {
         if header.check(map).is_ok() {
             break;
         }
-        header = Header::read(memory, header.layout, header.address)?;
+        header = MallocState::read(memory, header.layout, header.address)?;
     }
     Ok(header)
 }

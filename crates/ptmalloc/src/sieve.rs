@@ -9,14 +9,14 @@
 use std::ops::Range;
 
 use super::cache::PAGE_BYTES;
-use super::flaw::Flaw;
+use super::flaw::Inconsistency;
 use super::glance;
-use super::header::Header;
-use super::heaps::Heaps;
+use super::header::MallocState;
+use super::heaps::HeapInfos;
 use super::layout::FAST_BINS;
-use super::links::Links;
+use super::links::LinkProtection;
 use super::list::{FLAGS, PREVIOUS_IN_USE, SIZE_LIMIT};
-use super::memory::{Memory, word};
+use super::memory::{TargetMemory, word};
 use super::size_class::{self, ALIGNMENT_BYTES, SMALLEST_BYTES};
 
 /// Bits of a size that are set in no free chunk: it has a mapping of its own, and one that is none.
@@ -43,12 +43,12 @@ struct Piece {
     /// For each page and its end, the number of the first chunk that begins there or behind it.
     firsts: Vec<u32>,
     /// By rising address.
-    kept: Vec<Kept>,
+    kept: Vec<SievedPiece>,
 }
 
 /// A chunk's words.
 #[derive(Clone, Copy, Debug)]
-struct Kept {
+struct SievedPiece {
     /// Which sixteen bytes of its page it begins with, below its size with the flags.
     size_and_place: u64,
     forward: u64,
@@ -62,7 +62,7 @@ impl Sieve {
     }
 
     /// The piece round an address, if it is worth to be read as a whole by now.
-    pub(super) fn is_due(&self, heaps: &Heaps<'_>, address: u64) -> Option<Range<u64>> {
+    pub(super) fn is_due(&self, heaps: &HeapInfos<'_>, address: u64) -> Option<Range<u64>> {
         if self.reads < LEAST_READS || self.piece(address).is_some() {
             return None;
         }
@@ -96,12 +96,12 @@ impl Sieve {
     /// looked at.
     pub(super) fn sift(
         &mut self,
-        memory: &mut impl Memory,
-        header: &Header,
-        heaps: &Heaps<'_>,
-        links: Links,
+        memory: &mut impl TargetMemory,
+        header: &MallocState,
+        heaps: &HeapInfos<'_>,
+        links: LinkProtection,
         range: Range<u64>,
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), Inconsistency> {
         self.reads = 0;
         let kept: usize = self.pieces.iter().map(|piece| piece.kept.len()).sum();
         let most = memory.limits().chunks.saturating_sub(kept);
@@ -156,7 +156,7 @@ impl Piece {
                 self.begin_page(here);
             }
             if let Some([size, forward, back]) = mesh.hold_back(bytes, at, here) {
-                self.kept.push(Kept {
+                self.kept.push(SievedPiece {
                     size_and_place: size << 8 | place(here),
                     forward,
                     back,
@@ -175,9 +175,9 @@ impl Piece {
 
 /// What a free chunk looks like.
 struct Mesh<'a> {
-    heaps: &'a Heaps<'a>,
+    heaps: &'a HeapInfos<'a>,
     /// How links are kept in fast bins, if there are chunks in any.
-    fast: Option<Links>,
+    fast: Option<LinkProtection>,
 }
 
 impl Mesh<'_> {
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
     use crate::fake::Fake;
     use crate::layout::WITH_FAST_BINS;
-    use crate::map::Map;
+    use crate::map::FreeMap;
 
     const START: u64 = 0x40_0000;
     const ARENA: u64 = START + 0x100;
@@ -249,9 +249,9 @@ mod tests {
         memory
     }
 
-    fn sifted(memory: &mut Fake, map: &Map, links: Links) -> Sieve {
-        let header = Header::read(memory, &WITH_FAST_BINS, ARENA).unwrap();
-        let heaps = Heaps::Within(map, START..END);
+    fn sifted(memory: &mut Fake, map: &FreeMap, links: LinkProtection) -> Sieve {
+        let header = MallocState::read(memory, &WITH_FAST_BINS, ARENA).unwrap();
+        let heaps = HeapInfos::Within(map, START..END);
         let mut sieve = Sieve::default();
         sieve.count(1000);
         let due = sieve.is_due(&heaps, NEXT).unwrap();
@@ -261,8 +261,8 @@ mod tests {
         sieve
     }
 
-    fn map() -> Map {
-        let mut map = Map::default();
+    fn map() -> FreeMap {
+        let mut map = FreeMap::default();
         map.add(START..END);
         map
     }
@@ -279,7 +279,7 @@ mod tests {
         memory.write(in_use + 8, SIZE | PREVIOUS_IN_USE);
         memory.write(in_use + 16, NEXT);
         memory.write(in_use + 24, NEXT);
-        let sieve = sifted(&mut memory, &map(), Links::Mangled);
+        let sieve = sifted(&mut memory, &map(), LinkProtection::Mangled);
         for chunk in chunks {
             let words = sieve.words(chunk);
             assert_eq!(
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn chunks_in_fast_bins_are_kept_by_their_links() {
         let [first, last, other] = [0x3000, 0x5000, 0x7000].map(|at| START + at);
-        for links in [Links::Plain, Links::Mangled] {
+        for links in [LinkProtection::Plain, LinkProtection::Mangled] {
             let mut memory = memory(&[]);
             memory.write(ARENA + WITH_FAST_BINS.fast.unwrap() as u64, first);
             for (chunk, next) in [(first, last), (last, 0)] {
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn a_piece_is_read_when_single_reads_cost_as_much() {
         let map = map();
-        let heaps = Heaps::Within(&map, START..END);
+        let heaps = HeapInfos::Within(&map, START..END);
         let mut sieve = Sieve::default();
         let pages = (END - START) / PAGE_BYTES;
         sieve.count(pages as usize - 1);
@@ -331,11 +331,17 @@ mod tests {
     #[test]
     fn a_change_of_the_header_ends_it() {
         let mut memory = memory(&[]);
-        let header = Header::read(&mut memory, &WITH_FAST_BINS, ARENA).unwrap();
+        let header = MallocState::read(&mut memory, &WITH_FAST_BINS, ARENA).unwrap();
         memory.write(ARENA, 1);
         let map = map();
-        let heaps = Heaps::Within(&map, START..END);
-        let read = Sieve::default().sift(&mut memory, &header, &heaps, Links::Plain, START..END);
-        assert_eq!(read, Err(Flaw::Locked));
+        let heaps = HeapInfos::Within(&map, START..END);
+        let read = Sieve::default().sift(
+            &mut memory,
+            &header,
+            &heaps,
+            LinkProtection::Plain,
+            START..END,
+        );
+        assert_eq!(read, Err(Inconsistency::Locked));
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// glibc's malloc in one process. Every figure is verified; what couldn't be is `None`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
+pub struct HeapState {
     /// Whether the main arena takes its memory elsewhere than at the break: glibc gave up on it.
     pub non_contiguous: bool,
     /// What all arenas together have from the kernel; blocks with a mapping of their own are not
@@ -30,7 +30,7 @@ pub struct State {
     pub arenas: Vec<Arena>,
 }
 
-impl State {
+impl HeapState {
     /// All that malloc has from the kernel: its arenas, and blocks with a mapping of their own.
     /// `None` if those aren't known.
     #[must_use]

@@ -3,8 +3,8 @@
 use super::fake::Fake;
 use super::image_of_bytes::arenas_in;
 use super::layout::{BINS, LAYOUTS, Layout, WITH_FAST_BINS, WITHOUT_FAST_BINS};
-use super::links::Links;
-use super::memory::Memory;
+use super::links::LinkProtection;
+use super::memory::TargetMemory;
 use super::size_class;
 use super::state::Free;
 
@@ -14,10 +14,10 @@ const ARENA: u64 = START + 0x100;
 const HEAP: u64 = START + 0x2000;
 
 /// glibc until 2.31, until 2.42, and since.
-const FORMS: [(&Layout, Links); 3] = [
-    (&WITH_FAST_BINS, Links::Plain),
-    (&WITH_FAST_BINS, Links::Mangled),
-    (&WITHOUT_FAST_BINS, Links::Mangled),
+const FORMS: [(&Layout, LinkProtection); 3] = [
+    (&WITH_FAST_BINS, LinkProtection::Plain),
+    (&WITH_FAST_BINS, LinkProtection::Mangled),
+    (&WITHOUT_FAST_BINS, LinkProtection::Mangled),
 ];
 
 /// Free chunks of given sizes, each between two blocks in use. Where there are fast bins, every
@@ -25,20 +25,20 @@ const FORMS: [(&Layout, Links); 3] = [
 struct Heap {
     memory: Fake,
     layout: &'static Layout,
-    links: Links,
+    links: LinkProtection,
     length: u64,
     expected: Free,
 }
 
 impl Heap {
-    fn new(layout: &'static Layout, links: Links, sizes: &[u64]) -> Self {
+    fn new(layout: &'static Layout, links: LinkProtection, sizes: &[u64]) -> Self {
         Self::in_order(layout, links, sizes, |_| 0)
     }
 
     /// One whose lists are in the order of what `key` makes of the chunks' addresses.
     fn in_order(
         layout: &'static Layout,
-        links: Links,
+        links: LinkProtection,
         sizes: &[u64],
         key: impl Fn(u64) -> u64,
     ) -> Self {
@@ -196,10 +196,10 @@ fn links_that_fit_in_both_readings_are_read_in_the_right_one() {
     const FIRST: u64 = START + 0x1_0000;
     const LAST: u64 = HEAP + 32;
     let between = FIRST - 32 - (LAST + 48) - 2 * 32;
-    for links in [Links::Plain, Links::Mangled] {
+    for links in [LinkProtection::Plain, LinkProtection::Mangled] {
         let sizes = [48, 1008, between - 1008, 48, 64];
         let mut heap = Heap::new(&WITH_FAST_BINS, links, &sizes);
-        let misread = Links::Mangled.across(FIRST + 16, LAST);
+        let misread = LinkProtection::Mangled.across(FIRST + 16, LAST);
         assert!((LAST..FIRST).contains(&misread) && misread.is_multiple_of(16));
         heap.write(misread + 8, 48 | 1);
         heap.write(misread + 16, 0);
@@ -216,7 +216,7 @@ fn links_that_fit_in_both_readings_are_read_in_the_right_one() {
 #[test]
 fn whole_pages_behind_the_links_are_given_back() {
     // One chunk of five pages less a bit: three or four whole pages, by where it begins.
-    let mut heap = Heap::new(&WITH_FAST_BINS, Links::Mangled, &[48, 20_000, 32]);
+    let mut heap = Heap::new(&WITH_FAST_BINS, LinkProtection::Mangled, &[48, 20_000, 32]);
     let found = arenas_in(&heap.bytes());
     let chunk = HEAP + 32 + 48 + 32;
     let pages = (chunk + 20_000) / 4096 - (chunk + 48).div_ceil(4096);
@@ -229,7 +229,12 @@ fn whole_pages_behind_the_links_are_given_back() {
 fn a_seed_for_the_fuzzer() {
     let seed = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/malloc");
     for (name, layout) in ["fast-bins", "no-fast-bins"].iter().zip(LAYOUTS) {
-        let bytes = Heap::new(layout, Links::Mangled, &[320, 48, 1008, 32, 1504, 64, 112]).bytes();
+        let bytes = Heap::new(
+            layout,
+            LinkProtection::Mangled,
+            &[320, 48, 1008, 32, 1504, 64, 112],
+        )
+        .bytes();
         let path = std::path::Path::new(seed).join(name);
         if std::env::var_os("UPDATE_SEEDS").is_some() {
             std::fs::create_dir_all(seed).unwrap();
@@ -263,7 +268,7 @@ proptest::proptest! {
         raw in proptest::collection::vec(proptest::prelude::any::<u16>(), 3..60),
         damage in proptest::collection::vec((0..4000_u64, 0..6_u8, proptest::prelude::any::<u64>()), 1..8),
     ) {
-        let mut heap = Heap::new(&WITH_FAST_BINS, Links::Mangled, &sizes(&raw));
+        let mut heap = Heap::new(&WITH_FAST_BINS, LinkProtection::Mangled, &sizes(&raw));
         for (word, how, value) in damage {
             let address = START + word * 8 % (heap.length - 8);
             let inside = START + value % heap.length / 16 * 16;

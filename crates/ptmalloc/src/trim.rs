@@ -9,9 +9,9 @@
 
 use std::ops::Range;
 
-use super::header::Header;
-use super::map::Map;
-use super::walk::Walk;
+use super::header::MallocState;
+use super::map::FreeMap;
+use super::walk::BinWalk;
 
 /// `sizeof(struct malloc_chunk)`: a free chunk's own words, on pages that stay.
 const CHUNK_BYTES: u64 = 48;
@@ -38,11 +38,11 @@ pub(super) struct Given {
 
 /// What would be given back. Of what is locked or huge only the main arena's top can be.
 pub(super) fn pages(
-    walk: &Walk,
+    walk: &BinWalk,
     order: &[u32],
-    header: &Header,
+    header: &MallocState,
     main: bool,
-    map: &Map,
+    map: &FreeMap,
     sizes: Pages,
 ) -> Given {
     let mut given = Vec::new();

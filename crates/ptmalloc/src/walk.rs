@@ -6,15 +6,15 @@
 
 use super::ahead;
 use super::cache::{Cache, PAGE_BYTES};
-use super::flaw::Flaw;
+use super::flaw::Inconsistency;
 use super::glance;
-use super::header::Header;
-use super::heaps::Heaps;
+use super::header::MallocState;
+use super::heaps::HeapInfos;
 use super::layout::{BINS, FAST_BINS};
-use super::limits::{Bound, Limits};
-use super::links::Links;
-use super::list::{FLAGS, Kind, List};
-use super::memory::{Memory, Unreadable};
+use super::limits::{Bound, ExaminationLimits};
+use super::links::LinkProtection;
+use super::list::{Bin, BinKind, FLAGS};
+use super::memory::{TargetMemory, Unreadable};
 use super::sieve::Sieve;
 use super::size_class::SMALLEST_BYTES;
 
@@ -59,33 +59,33 @@ impl Chunk {
 
 /// All free chunks, bin by bin, in the order of their forward links.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Walk {
+pub(super) struct BinWalk {
     pub(super) chunks: Vec<Chunk>,
     /// How the links of fast bins are stored.
-    pub(super) links: Links,
+    pub(super) links: LinkProtection,
     pub(super) top_bytes: u64,
     /// The top's size with its flags, as it is in memory.
     pub(super) top_size_word: u64,
 }
 
-impl Walk {
+impl BinWalk {
     /// Follows every list of an arena whose header and top were read just now, with the first of
     /// these kinds of links with which all of them fit together.
     pub(super) fn of(
-        memory: &mut impl Memory,
+        memory: &mut impl TargetMemory,
         cache: &mut Cache,
-        header: &Header,
-        heaps: &Heaps<'_>,
+        header: &MallocState,
+        heaps: &HeapInfos<'_>,
         top_size_word: u64,
-        links: &[Links],
-    ) -> Result<Self, Flaw> {
+        links: &[LinkProtection],
+    ) -> Result<Self, Inconsistency> {
         if header.has_no_memory() {
             return Ok(Self::default());
         }
         let top_bytes = top_bytes(header, heaps, top_size_word)?;
         let links = match header.has_fast_chunks() {
             true => links,
-            false => &[Links::Mangled],
+            false => &[LinkProtection::Mangled],
         };
         let mut why = None;
         for links in links {
@@ -96,24 +96,27 @@ impl Walk {
                 ..Self::default()
             };
             match walk.followed(memory, cache, header, heaps) {
-                Err(flaw @ (Flaw::Chunk(_) | Flaw::Unreadable(Unreadable::NotMapped))) => {
+                Err(
+                    flaw @ (Inconsistency::Chunk(_)
+                    | Inconsistency::Unreadable(Unreadable::NotMapped)),
+                ) => {
                     why.get_or_insert(flaw);
                 }
                 result => return result,
             }
         }
-        Err(why.unwrap_or(Flaw::Chunk("none of its links can be read")))
+        Err(why.unwrap_or(Inconsistency::Chunk("none of its links can be read")))
     }
 
     /// Follows every list. Looks at the header again and again on the way, and gives up once it has
     /// changed.
     fn followed(
         mut self,
-        memory: &mut impl Memory,
+        memory: &mut impl TargetMemory,
         cache: &mut Cache,
-        header: &Header,
-        heaps: &Heaps<'_>,
-    ) -> Result<Self, Flaw> {
+        header: &MallocState,
+        heaps: &HeapInfos<'_>,
+    ) -> Result<Self, Inconsistency> {
         let mut lists = lists(header, self.links);
         let mut budget = Budget {
             // No more chunks than fit, so that a ring which never closes ends.
@@ -127,8 +130,7 @@ impl Walk {
         let mut pages = 0;
         let mut sieve = Sieve::default();
         loop {
-            let mut open: Vec<&mut List> =
-                lists.iter_mut().filter(|list| !list.is_done()).collect();
+            let mut open: Vec<&mut Bin> = lists.iter_mut().filter(|list| !list.is_done()).collect();
             if open.is_empty() {
                 break;
             }
@@ -189,8 +191,12 @@ impl Walk {
 }
 
 /// The top's size, if it can be.
-fn top_bytes(header: &Header, heaps: &Heaps<'_>, size_word: u64) -> Result<u64, Flaw> {
-    const WRONG: Flaw = Flaw::Chunk("the top's size is impossible");
+fn top_bytes(
+    header: &MallocState,
+    heaps: &HeapInfos<'_>,
+    size_word: u64,
+) -> Result<u64, Inconsistency> {
+    const WRONG: Inconsistency = Inconsistency::Chunk("the top's size is impossible");
     let top = header.top();
     let size = size_word & !FLAGS;
     let end = top.checked_add(size).ok_or(WRONG)?;
@@ -213,17 +219,17 @@ struct Budget {
 }
 
 impl Budget {
-    fn spend(&mut self, size: u64) -> Result<(), Flaw> {
-        const MORE: Flaw = Flaw::Chunk("they are more than the arena has");
+    fn spend(&mut self, size: u64) -> Result<(), Inconsistency> {
+        const MORE: Inconsistency = Inconsistency::Chunk("they are more than the arena has");
         self.chunks = self.chunks.checked_sub(1).ok_or(MORE)?;
         self.bytes = self.bytes.checked_sub(size).ok_or(MORE)?;
         self.seen += 1;
         if self.seen > self.most {
             let bound = Bound::Chunks(self.most);
             // More than in a brief look is worth another; more than in a whole one is this arena's.
-            return Err(match self.most < Limits::WHOLE.chunks {
+            return Err(match self.most < ExaminationLimits::WHOLE.chunks {
                 true => Unreadable::from(bound).into(),
-                false => Flaw::TooMany(self.most),
+                false => Inconsistency::TooMany(self.most),
             });
         }
         Ok(())
@@ -232,12 +238,12 @@ impl Budget {
 
 /// Goes along a list as far as its chunks are there.
 fn follow(
-    list: &mut List,
+    list: &mut Bin,
     cache: &Cache,
     sieve: &Sieve,
-    heaps: &Heaps<'_>,
+    heaps: &HeapInfos<'_>,
     budget: &mut Budget,
-) -> Result<(), Flaw> {
+) -> Result<(), Inconsistency> {
     while !list.is_done() {
         list.check_place(heaps)?;
         let cached = || {
@@ -254,19 +260,19 @@ fn follow(
 }
 
 /// The lists that have chunks.
-fn lists(header: &Header, links: Links) -> Vec<List> {
+fn lists(header: &MallocState, links: LinkProtection) -> Vec<Bin> {
     let mut lists = Vec::new();
     for number in 1..BINS {
         let (first, last) = header.bin(number);
         let bin = header.bin_address(number);
         if first != bin {
-            lists.push(List::new(Kind::Ring { bin, last }, number as u8, first));
+            lists.push(Bin::new(BinKind::Ring { bin, last }, number as u8, first));
         }
     }
     let fast = (0..FAST_BINS).map(|bin| (bin as u8, header.fast(bin)));
     lists.extend(
         fast.filter(|(_, first)| *first != 0)
-            .map(|(bin, first)| List::new(Kind::Chain(links), FIRST_FAST + bin, first)),
+            .map(|(bin, first)| Bin::new(BinKind::Chain(links), FIRST_FAST + bin, first)),
     );
     lists
 }

@@ -2,13 +2,13 @@
 
 use std::process::Command;
 
-use ptmalloc::{Free, Mmapped, State};
+use ptmalloc::{Free, HeapState, Mmapped};
 
 use super::target::{Target, quiet};
 use crate::compiled;
 use suite::installed;
 
-fn sum(state: &State, of: fn(&Free) -> u64) -> u64 {
+fn sum(state: &HeapState, of: fn(&Free) -> u64) -> u64 {
     let free = |arena: &ptmalloc::Arena| of(arena.free.as_ref().unwrap());
     state.arenas.iter().map(free).sum()
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ptmalloc::{Bound, Examination, State, Unknown};
+use ptmalloc::{Bound, Examination, HeapState, Unknown};
 
 use super::target::Target;
 use crate::compiled;
@@ -25,7 +25,7 @@ fn examined(kind: &str) -> Examination {
     found
 }
 
-fn has_no_figures(state: &State) -> bool {
+fn has_no_figures(state: &HeapState) -> bool {
     state.free_bytes.is_none()
         && state.returnable_bytes.is_none()
         && state

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use procmem::Process;
 use procmem::Snapshot;
-use ptmalloc::{Examination, Examiner, State};
+use ptmalloc::{Examination, Examiner, HeapState};
 
 use crate::compiled;
 use suite::answering::Answering;
@@ -39,7 +39,7 @@ impl Target {
         Examiner::new().examine(&Process::open(self.pid()).unwrap())
     }
 
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> HeapState {
         self.examine().state.unwrap()
     }
 

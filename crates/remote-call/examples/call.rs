@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use remote_call::{Held, Options};
+use remote_call::{Held, HoldOptions};
 
 fn main() -> ExitCode {
     match run() {
@@ -23,7 +23,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     };
     let arguments: Result<Vec<_>, _> = arguments.iter().map(|text| number(text)).collect();
     let patience = Duration::from_secs(5);
-    let held = Held::hold_with(pid.parse()?, patience, Options::default())?;
+    let held = Held::hold_with(pid.parse()?, patience, HoldOptions::default())?;
     let value = held.call(number(function)?, &arguments?, patience)?;
     println!("{value}");
     let stood_still = held.release();

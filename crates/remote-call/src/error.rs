@@ -148,7 +148,7 @@ pub enum Error {
     },
     /// This process has no room for another thread.
     #[error("cannot start the thread that traces: {source}")]
-    Thread {
+    HeldThread {
         /// Why.
         source: io::Error,
     },

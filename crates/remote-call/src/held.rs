@@ -16,9 +16,9 @@ use crate::{CallError, Error, Interrupt};
 #[derive(Debug)]
 pub struct Held {
     pid: i32,
-    threads: Vec<Thread>,
+    threads: Vec<HeldThread>,
     since: Instant,
-    record: Arc<Record>,
+    record: Arc<CrashRecord>,
     /// `None` once it is being let go, which is what the tracing thread waits for.
     requests: Option<Sender<Request>>,
     tracer: Option<JoinHandle<()>>,
@@ -27,7 +27,7 @@ pub struct Held {
 /// A thread of a held process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Thread {
+pub struct HeldThread {
     /// Its number.
     pub tid: i32,
     /// The address of the instruction at which it stands.
@@ -45,14 +45,14 @@ pub struct Thread {
 /// What to hold although it may go wrong, and who may ask that it be let go.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Options {
+pub struct HoldOptions {
     /// Hold a process with a seccomp filter, too.
     pub allow_seccomp: bool,
     /// Who waits for the process to stand still, or for a call, lets it go when this is asked.
     pub interrupt: Interrupt,
 }
 
-impl Options {
+impl HoldOptions {
     /// Holds a process that has a seccomp filter, too. A system call of the function, or the
     /// `getpid` or `rt_sigreturn` at its end, may be refused by it; a filter that *kills* at such
     /// a call kills the process.
@@ -81,16 +81,16 @@ pub(crate) struct Request {
 }
 
 /// What the tracing thread answers first: who stands still, and since when.
-pub(crate) type Holding = (Vec<Thread>, Instant);
+pub(crate) type Holding = (Vec<HeldThread>, Instant);
 
 /// What the tracing thread leaves in writing.
 #[derive(Debug, Default)]
-pub(crate) struct Record {
+pub(crate) struct CrashRecord {
     tracer: OnceLock<i32>,
     stood_still: OnceLock<Duration>,
 }
 
-impl Record {
+impl CrashRecord {
     /// The tracing thread's number.
     pub(crate) fn tracer_is(&self, tid: i32) {
         self.tracer.get_or_init(|| tid);
@@ -125,7 +125,7 @@ impl Held {
     ///
     /// See [`Error`]; the process runs on, or is stopped, as before.
     pub fn hold(pid: i32, patience: Duration) -> Result<Self, Error> {
-        Self::hold_with(pid, patience, Options::default())
+        Self::hold_with(pid, patience, HoldOptions::default())
     }
 
     /// As [`hold`](Self::hold), with options.
@@ -133,16 +133,16 @@ impl Held {
     /// # Errors
     ///
     /// See [`Error`].
-    pub fn hold_with(pid: i32, patience: Duration, options: Options) -> Result<Self, Error> {
+    pub fn hold_with(pid: i32, patience: Duration, options: HoldOptions) -> Result<Self, Error> {
         let (requests, asked) = mpsc::channel();
         let (answer, answered) = mpsc::channel();
-        let record = Arc::new(Record::default());
+        let record = Arc::new(CrashRecord::default());
         let shared = Arc::clone(&record);
         let trace = move || run(pid, patience, &options, &answer, &asked, &shared);
         let tracer = std::thread::Builder::new()
             .name("remote-call".into())
             .spawn(trace)
-            .map_err(|source| Error::Thread { source })?;
+            .map_err(|source| Error::HeldThread { source })?;
         let answer = answered.recv().unwrap_or(Err(Error::Gone { pid }));
         match answer {
             Ok((threads, since)) => Ok(Self {
@@ -169,7 +169,7 @@ impl Held {
 
     /// The threads, and where they stood when they were stopped.
     #[must_use]
-    pub fn threads(&self) -> &[Thread] {
+    pub fn threads(&self) -> &[HeldThread] {
         &self.threads
     }
 
@@ -246,10 +246,10 @@ use crate::x86_64::run;
 fn run(
     _: i32,
     _: Duration,
-    _: &Options,
+    _: &HoldOptions,
     answer: &Sender<Result<Holding, Error>>,
     _: &mpsc::Receiver<Request>,
-    _: &Record,
+    _: &CrashRecord,
 ) {
     // Nobody waits for it any more if this fails.
     let _ = answer.send(Err(Error::Architecture));

@@ -104,7 +104,7 @@ mod interrupt;
 mod x86_64;
 
 pub use error::{CallError, Error, Unfit};
-pub use held::{Held, Options, Thread};
+pub use held::{Held, HeldThread, HoldOptions};
 pub use interrupt::Interrupt;
 
 #[cfg(all(doctest, target_arch = "x86_64"))]

@@ -21,20 +21,20 @@ use std::fs::{File, OpenOptions};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use crate::held::{Holding, Record, Request, Thread};
-use crate::{CallError, Error, Options};
-use choose::Subject;
-use maps::Mappings;
+use crate::held::{CrashRecord, HeldThread, Holding, Request};
+use crate::{CallError, Error, HoldOptions};
+use choose::CallTarget;
+use maps::StoppedMappings;
 use way_back::WayBack;
 
 /// What the tracing thread does, from its beginning to its end.
 pub(crate) fn run(
     pid: i32,
     patience: Duration,
-    options: &Options,
+    options: &HoldOptions,
     answer: &Sender<Result<Holding, Error>>,
     asked: &Receiver<Request>,
-    record: &Record,
+    record: &CrashRecord,
 ) {
     record.tracer_is(nix::unistd::gettid().as_raw());
     if let Err(error) = status::check(pid, options) {
@@ -49,7 +49,7 @@ pub(crate) fn run(
     let last_words = match held {
         Ok((threads, opened)) => {
             let tids: Vec<_> = threads.iter().map(|thread| thread.tid).collect();
-            let subject = Subject {
+            let subject = CallTarget {
                 pid,
                 tids: &tids,
                 any_tid: opened.tid,
@@ -78,7 +78,7 @@ type Answer = Sender<Result<u64, CallError>>;
 
 /// Makes calls until there are no more requests, or one call went wrong in its middle.
 fn serve(
-    subject: &Subject,
+    subject: &CallTarget,
     way_back: &mut Option<WayBack>,
     asked: &Receiver<Request>,
 ) -> Option<(Answer, CallError)> {
@@ -100,23 +100,23 @@ fn search(pid: i32) -> Option<WayBack> {
     // The first thread may have ended.
     tracee::threads(pid).0.into_iter().find_map(|tid| {
         let memory = File::open(format!("/proc/{tid}/mem")).ok()?;
-        WayBack::find(&memory, &Mappings::open(tid).ok()?.all()).ok()
+        WayBack::find(&memory, &StoppedMappings::open(tid).ok()?.all()).ok()
     })
 }
 
 /// What is open of a process that stands still, through one of its threads.
-struct Opened {
+struct OpenedProcess {
     tid: i32,
     memory: File,
-    mappings: Mappings,
+    mappings: StoppedMappings,
 }
 
 fn hold(
     pid: i32,
     patience: Duration,
-    options: &Options,
+    options: &HoldOptions,
     standing: &mut BTreeSet<i32>,
-) -> Result<(Vec<Thread>, Opened), Error> {
+) -> Result<(Vec<HeldThread>, OpenedProcess), Error> {
     seize::all(pid, patience, &options.interrupt, standing)?;
     let mut threads = Vec::new();
     for &tid in standing.iter() {
@@ -131,7 +131,7 @@ fn hold(
             }
         };
         let system_call = registers.orig_rax.cast_signed();
-        threads.push(Thread {
+        threads.push(HeldThread {
             tid,
             instruction_pointer: registers.rip,
             stack_pointer: registers.rsp,
@@ -145,10 +145,10 @@ fn hold(
     let failed = |step| move |source| Error::Step { tid, step, source };
     let path = format!("/proc/{tid}/mem");
     let memory = OpenOptions::new().read(true).write(true).open(path);
-    let opened = Opened {
+    let opened = OpenedProcess {
         tid,
         memory: memory.map_err(failed("open the memory"))?,
-        mappings: Mappings::open(tid).map_err(failed("open the mappings"))?,
+        mappings: StoppedMappings::open(tid).map_err(failed("open the mappings"))?,
     };
     Ok((threads, opened))
 }

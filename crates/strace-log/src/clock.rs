@@ -9,7 +9,7 @@ const FIRST_DATE: u64 = 100_000_000;
 
 /// How the times of a log are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Kind {
+enum ClockKind {
     /// No time was seen so far.
     #[default]
     Unknown,
@@ -29,7 +29,7 @@ const RISES: usize = 7;
 /// Reads the times of one input.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Clock {
-    kind: Kind,
+    kind: ClockKind,
     /// The last time, in ns: of the first day's beginning, or since 1970, or the sum.
     now: u64,
 }
@@ -41,7 +41,7 @@ impl Clock {
     pub(super) fn learn<'a>(&mut self, times: impl Iterator<Item = &'a [u8]>) {
         let (mut rises, mut last, mut straces) = (0, None, true);
         for text in times {
-            let Some((Kind::Relative, time)) = parse(text) else {
+            let Some((ClockKind::Relative, time)) = parse(text) else {
                 return;
             };
             match last {
@@ -54,18 +54,18 @@ impl Clock {
         }
         let enough = if straces { RISES } else { 1 };
         if rises >= enough {
-            self.kind = Kind::Elapsed;
+            self.kind = ClockKind::Elapsed;
         }
     }
 
     /// Whether every line has to be looked at, as each continues from the one before.
     pub(super) fn counts_every_line(&self) -> bool {
-        matches!(self.kind, Kind::Unknown | Kind::Relative)
+        matches!(self.kind, ClockKind::Unknown | ClockKind::Relative)
     }
 
     /// Whether times of other inputs can be compared.
     pub(super) fn is_absolute(&self) -> bool {
-        matches!(self.kind, Kind::Day | Kind::Date)
+        matches!(self.kind, ClockKind::Day | ClockKind::Date)
     }
 
     /// The last time, in ns of this clock.
@@ -78,13 +78,13 @@ impl Clock {
         let Some((kind, time)) = parse(text) else {
             return;
         };
-        if self.kind == Kind::Unknown {
+        if self.kind == ClockKind::Unknown {
             self.kind = kind;
         }
         match (self.kind, kind) {
-            (Kind::Relative, Kind::Relative) => self.now = self.now.saturating_add(time),
-            (Kind::Elapsed, Kind::Relative) => self.now = self.now.max(time),
-            (Kind::Day, Kind::Day) => {
+            (ClockKind::Relative, ClockKind::Relative) => self.now = self.now.saturating_add(time),
+            (ClockKind::Elapsed, ClockKind::Relative) => self.now = self.now.max(time),
+            (ClockKind::Day, ClockKind::Day) => {
                 let day = self.now / DAY * DAY;
                 // A step back by half a day is midnight; a small one is another thread's line.
                 let next = time + DAY / 2 < self.now % DAY;
@@ -112,7 +112,7 @@ impl Since {
 }
 
 /// Kind and nanoseconds.
-fn parse(text: &[u8]) -> Option<(Kind, u64)> {
+fn parse(text: &[u8]) -> Option<(ClockKind, u64)> {
     let mut fields = [0_u64; 3];
     let mut colons = 0;
     let mut at = 0;
@@ -136,10 +136,10 @@ fn parse(text: &[u8]) -> Option<(Kind, u64)> {
     })?;
     let (kind, seconds) = match (colons, fields) {
         (2, [hours @ 0..24, minutes @ 0..60, seconds @ 0..62]) => {
-            (Kind::Day, (hours * 60 + minutes) * 60 + seconds)
+            (ClockKind::Day, (hours * 60 + minutes) * 60 + seconds)
         }
-        (0, [seconds, ..]) if seconds < FIRST_DATE => (Kind::Relative, seconds),
-        (0, [seconds, ..]) => (Kind::Date, seconds),
+        (0, [seconds, ..]) if seconds < FIRST_DATE => (ClockKind::Relative, seconds),
+        (0, [seconds, ..]) => (ClockKind::Date, seconds),
         _ => return None,
     };
     let whole = seconds.checked_mul(SECOND)?;
@@ -184,7 +184,7 @@ mod tests {
         let learned = |times: &[&str]| {
             let mut clock = Clock::default();
             clock.learn(times.iter().map(|text| text.as_bytes()));
-            clock.kind == Kind::Elapsed
+            clock.kind == ClockKind::Elapsed
         };
         for (elapsed, times) in [
             (true, &["0.184", "11.85", "11.85", "11.90"][..]),

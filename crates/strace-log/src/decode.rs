@@ -4,7 +4,7 @@ use super::arguments::Arguments;
 use super::constants::{ADVICE, CLONING, MAPPING, MOVING, Names, OPENING, PROTECTION};
 use super::limit;
 use super::line::Wanted;
-use super::outcome::Outcome;
+use super::outcome::CallOutcome;
 use super::value;
 use memory_event::{Call, SoftLimit, Syscall};
 
@@ -86,7 +86,7 @@ pub(super) fn decode(wanted: Wanted, text: &[u8]) -> Option<Decoded<'_>> {
     }
     let open = memchr::memchr(b'(', text)?;
     let arguments = Arguments::cut(&text[open + 1..])?;
-    let outcome = Outcome::parse(arguments.rest)?;
+    let outcome = CallOutcome::parse(arguments.rest)?;
     match wanted {
         Wanted::Watched(syscall) => call(syscall, arguments, outcome),
         Wanted::Birth | Wanted::Limit => Some(birth(text, outcome)),
@@ -114,23 +114,23 @@ pub(super) fn makes_thread(text: &[u8]) -> Option<bool> {
     Some(bits & libc::CLONE_THREAD as u64 != 0)
 }
 
-fn birth<'a>(text: &[u8], outcome: Outcome<'_>) -> Decoded<'a> {
+fn birth<'a>(text: &[u8], outcome: CallOutcome<'_>) -> Decoded<'a> {
     match outcome {
-        Outcome::Returned(child, _) => match i32::try_from(child) {
+        CallOutcome::Returned(child, _) => match i32::try_from(child) {
             Ok(child @ 1..) => Decoded::Made {
                 child,
                 thread: makes_thread(text) == Some(true),
             },
             _ => Decoded::Nothing,
         },
-        Outcome::Failed(_) | Outcome::NotBack => Decoded::Nothing,
+        CallOutcome::Failed(_) | CallOutcome::NotBack => Decoded::Nothing,
     }
 }
 
 fn limited<'a>(text: &[u8]) -> Option<Decoded<'a>> {
     let open = memchr::memchr(b'(', text)?;
     let arguments = Arguments::cut(&text[open + 1..])?;
-    let Outcome::Returned(0, _) = Outcome::parse(arguments.rest)? else {
+    let CallOutcome::Returned(0, _) = CallOutcome::parse(arguments.rest)? else {
         return None;
     };
     let (whose, limit) = limit::told(&text[..open], &arguments)?;
@@ -140,12 +140,12 @@ fn limited<'a>(text: &[u8]) -> Option<Decoded<'a>> {
 fn call<'a>(
     syscall: Syscall,
     arguments: Arguments<'a>,
-    outcome: Outcome<'a>,
+    outcome: CallOutcome<'a>,
 ) -> Option<Decoded<'a>> {
     let (result, behind) = match outcome {
-        Outcome::NotBack => return Some(Decoded::Nothing),
-        Outcome::Failed(number) => (Err(number), &b""[..]),
-        Outcome::Returned(value, behind) => (Ok(value), behind),
+        CallOutcome::NotBack => return Some(Decoded::Nothing),
+        CallOutcome::Failed(number) => (Err(number), &b""[..]),
+        CallOutcome::Returned(value, behind) => (Ok(value), behind),
     };
     if result.is_ok() && matches!(syscall, Syscall::Execve | Syscall::Execveat) {
         return Some(Decoded::Executed(syscall));

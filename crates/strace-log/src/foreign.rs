@@ -4,7 +4,7 @@ use super::input::is_straces;
 
 /// A format by the name of who writes it.
 #[derive(Clone, Copy)]
-pub(super) struct Format {
+pub(super) struct ForeignFormat {
     /// What it is.
     pub(super) what: &'static str,
     /// What to do with it.
@@ -18,8 +18,8 @@ const WEB_PAGE: &str = "a web page";
 
 const STRACE: &str = "log the program with `strace -f -ttt -o LOG COMMAND` instead";
 
-const FORMATS: &[Format] = &[
-    Format {
+const FORMATS: &[ForeignFormat] = &[
+    ForeignFormat {
         what: "a log of ltrace",
         advice: STRACE,
         has: |line, straces| {
@@ -31,17 +31,17 @@ const FORMATS: &[Format] = &[
                     .is_some_and(|name| holds(name, b"@SYS") || holds(name, b"->"))
         },
     },
-    Format {
+    ForeignFormat {
         what: "a log of perf trace",
         advice: STRACE,
         has: |line, straces| !straces && holds(line, b"(") && holds(line, b" ms): "),
     },
-    Format {
+    ForeignFormat {
         what: "a recording of the kernel's tracepoints (perf script, trace-cmd or ftrace)",
         advice: STRACE,
         has: |line, straces| !straces && (holds(line, b"sys_enter") || holds(line, b"sys_exit")),
     },
-    Format {
+    ForeignFormat {
         what: "a log of dtruss (DTrace)",
         advice: OTHER_SYSTEM,
         has: |line, _| {
@@ -50,7 +50,7 @@ const FORMATS: &[Format] = &[
                 || holds(line, b")\t\t = ")
         },
     },
-    Format {
+    ForeignFormat {
         what: "a log of truss (FreeBSD, Solaris or AIX)",
         advice: OTHER_SYSTEM,
         has: |line, straces| {
@@ -60,12 +60,12 @@ const FORMATS: &[Format] = &[
                 || twice_the_result(line)
         },
     },
-    Format {
+    ForeignFormat {
         what: "a log of ktrace (kdump)",
         advice: OTHER_SYSTEM,
         has: |line, straces| !straces && (holds(line, b" CALL  ") || holds(line, b" RET   ")),
     },
-    Format {
+    ForeignFormat {
         what: WEB_PAGE,
         advice: "save the log itself (its raw text or attachment)",
         has: |line, straces| {
@@ -76,42 +76,42 @@ const FORMATS: &[Format] = &[
                 || !straces && HTML.iter().any(|mark| holds(line, mark))
         },
     },
-    Format {
+    ForeignFormat {
         what: "a mail in quoted-printable",
         advice: "decode it: `perl -MMIME::QuotedPrint -ne 'print decode_qp($_)' FILE | brkhole explain -`",
         has: |line, straces| !straces && (holds(line, b"=3D ") || holds(line, b"=3D=")),
     },
-    Format {
+    ForeignFormat {
         what: "a mail in base64",
         advice: "save the attachment itself",
         has: |line, _| line.eq_ignore_ascii_case(b"content-transfer-encoding: base64"),
     },
-    Format {
+    ForeignFormat {
         what: "a log in JSON",
         advice: "take the lines out of it: `jq -j .log FILE | brkhole explain -` for Docker's, `journalctl -o cat` in place of `-o json`",
         has: |line, _| line.starts_with(b"{\"") && line.trim_ascii_end().ends_with(b"}"),
     },
-    Format {
+    ForeignFormat {
         what: "a log of the kernel's audit",
         advice: STRACE,
         has: |line, straces| !straces && holds(line, b"type=SYSCALL "),
     },
-    Format {
+    ForeignFormat {
         what: "a log of gVisor (runsc --strace)",
         advice: "trace the program outside of gVisor",
         has: |line, straces| !straces && holds(line, b" strace.go:"),
     },
-    Format {
+    ForeignFormat {
         what: "a log of valgrind --trace-syscalls",
         advice: STRACE,
         has: |line, _| line.starts_with(b"SYSCALL["),
     },
-    Format {
+    ForeignFormat {
         what: "a log of sysdig",
         advice: STRACE,
         has: |line, straces| !straces && (holds(line, b") > ") || holds(line, b") < ")),
     },
-    Format {
+    ForeignFormat {
         what: "a log of Cygwin's strace",
         advice: OTHER_SYSTEM,
         has: |line, straces| !straces && holds(line, b" [main] "),
@@ -149,11 +149,11 @@ const LIBRARY_CALLS: [&[u8]; 9] = [
 
 /// The format that these lines are of, if it isn't strace's: too many of them have its marks, as they
 /// stand or bare of what stands before each.
-pub(super) fn named(lines: &[&[u8]], bare: &[&[u8]]) -> Option<Format> {
+pub(super) fn named(lines: &[&[u8]], bare: &[&[u8]]) -> Option<ForeignFormat> {
     let of_strace = |lines: &[&[u8]]| lines.iter().map(|line| is_straces(line)).collect();
     let (whole, stripped): (Vec<bool>, Vec<bool>) = (of_strace(lines), of_strace(bare));
     let readable = |at: usize| whole[at] || stripped[at];
-    let is_of = |format: &Format, lines: &[&[u8]], straces: &[bool]| {
+    let is_of = |format: &ForeignFormat, lines: &[&[u8]], straces: &[bool]| {
         let (mut marked, mut others) = (0, 0);
         for (at, (line, straces)) in lines.iter().zip(straces).enumerate() {
             match (format.has)(line, *straces) {

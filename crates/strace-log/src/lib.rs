@@ -7,7 +7,7 @@
 //! interrupted (`<unfinished ...>`, `<... brk resumed>`), a log for each thread (`-ff`). So are logs
 //! of qemu's user mode (`qemu -strace`). What others have written before every line (a journal,
 //! `docker compose`, `cat -n`, `grep -n`, a mail) is recognised by the first lines and taken off
-//! ([`Note::Wrapped`]); what other tracers wrote is refused by its name ([`LogError::Foreign`]).
+//! ([`LogNote::Wrapped`]); what other tracers wrote is refused by its name ([`LogError::Foreign`]).
 //!
 //! Counts are those of `strace -f -c` of the same run, as `heap_growth::Tally`
 //! has them. A call that did not come back (`= ?`, its thread was killed) isn't an event, as
@@ -19,10 +19,10 @@
 //!   are the arguments of `execve`.
 //! - Names of flags are read with this machine's numbers.
 //! - Ids are those of threads. Which process a thread belongs to is known if the log holds the
-//!   call that made it; otherwise it counts as a process of its own ([`Note::Unannounced`]).
+//!   call that made it; otherwise it counts as a process of its own ([`LogNote::Unannounced`]).
 //! - A process that the log never names (no `-f`) has the id 0.
 //! - [`What::Started`](memory_event::What::Started) is told only if the log begins with a
-//!   successful `execve`; otherwise [`Note::BeginsInTheMiddle`] says so.
+//!   successful `execve`; otherwise [`LogNote::BeginsInTheMiddle`] says so.
 //! - Only what was logged can be told: `-e trace=…` leaves out the rest, and what was left out looks
 //!   like what was never made. `heap_meter::trace::Trace::of` has no figures of it.
 //!
@@ -80,7 +80,7 @@ mod wrapping;
 mod writer;
 
 pub use error::LogError;
-pub use note::Note;
+pub use note::LogNote;
 pub use unread::{Example, Unread};
 pub use writer::Writer;
 
@@ -89,7 +89,7 @@ use std::io::Read;
 use input::Input;
 use lines::Lines;
 use memory_event::{Ending, Sink};
-use teller::Teller;
+use teller::LogDecoder;
 use wrapping::Wrapping;
 
 /// What is read at a time.
@@ -98,14 +98,14 @@ const BUFFER_BYTES: usize = 128 * 1024;
 /// Reads logs and tells their events to a sink.
 #[derive(Debug)]
 pub struct StraceLog<S> {
-    teller: Teller<S>,
+    teller: LogDecoder<S>,
     lines: u64,
 }
 
 /// What [`StraceLog::finish`] gives back.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Finished<S> {
+pub struct ReadLog<S> {
     /// The sink, with what it remembers.
     pub sink: S,
     /// How the first process ended, if the log tells.
@@ -115,7 +115,7 @@ pub struct Finished<S> {
     /// Lines that could not be read.
     pub unread: Unread,
     /// What the log does not tell.
-    pub notes: Vec<Note>,
+    pub notes: Vec<LogNote>,
     /// Watched calls of which the log has the end but not the beginning.
     pub lost_events: u64,
 }
@@ -124,7 +124,7 @@ impl<S: Sink> StraceLog<S> {
     /// A reader that tells what it reads to `sink`.
     pub fn new(sink: S) -> Self {
         Self {
-            teller: Teller::new(sink),
+            teller: LogDecoder::new(sink),
             lines: 0,
         }
     }
@@ -149,7 +149,7 @@ impl<S: Sink> StraceLog<S> {
     /// end in the id of the thread: `log.1234`.
     ///
     /// They are merged by time if all have times of the day or of a date (`-t`, `-tt`, `-ttt`);
-    /// otherwise they are told one after another in the given order, and [`Note::NotMerged`] says
+    /// otherwise they are told one after another in the given order, and [`LogNote::NotMerged`] says
     /// so. The first one is taken for the first process.
     ///
     /// # Errors
@@ -185,8 +185,8 @@ impl<S: Sink> StraceLog<S> {
     }
 
     /// Gives back the sink and what there is to say about the logs.
-    pub fn finish(self) -> Finished<S> {
-        let Teller {
+    pub fn finish(self) -> ReadLog<S> {
+        let LogDecoder {
             sink,
             notes,
             unread,
@@ -194,7 +194,7 @@ impl<S: Sink> StraceLog<S> {
             lost_events,
             ..
         } = self.teller;
-        Finished {
+        ReadLog {
             sink,
             ending,
             lines: self.lines,

@@ -17,14 +17,14 @@ use memory_event::Sink;
 const BUFFER_BYTES: usize = 8 * 1024;
 
 /// A log and its next line.
-struct Source<R> {
+struct LogSource<R> {
     log: Input,
     lines: Lines<R>,
     wrapping: Wrapping,
     head: Option<Vec<u8>>,
 }
 
-impl<R: Read> Source<R> {
+impl<R: Read> LogSource<R> {
     fn new(name: &str, input: R) -> Result<Self, LogError> {
         let mut log = Input::of_one_thread(name);
         let mut lines = Lines::new(input, BUFFER_BYTES);
@@ -67,7 +67,7 @@ pub(super) fn read<S: Sink, R: Read>(
 ) -> Result<(), LogError> {
     let mut sources = Vec::with_capacity(logs.len());
     for (name, input) in logs {
-        sources.push(Source::new(&name, input)?);
+        sources.push(LogSource::new(&name, input)?);
     }
     if sources.iter().all(|source| source.log.clock.is_absolute()) {
         merge(reader, &mut sources)?;
@@ -90,10 +90,10 @@ pub(super) fn read<S: Sink, R: Read>(
 
 fn merge<S: Sink, R: Read>(
     reader: &mut StraceLog<S>,
-    sources: &mut [Source<R>],
+    sources: &mut [LogSource<R>],
 ) -> Result<(), LogError> {
     // At the same time, the log that was given first comes first.
-    let begin = |(index, source): (usize, &Source<R>)| Reverse((source.log.clock.now(), index));
+    let begin = |(index, source): (usize, &LogSource<R>)| Reverse((source.log.clock.now(), index));
     let mut queue: BinaryHeap<_> = sources.iter().enumerate().map(begin).collect();
     while let Some(Reverse((_, index))) = queue.pop() {
         let source = &mut sources[index];

@@ -7,7 +7,7 @@ use super::wrapping::Wrapping;
 /// A remark on a log. There is at most one of each kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Note {
+pub enum LogNote {
     /// The log doesn't begin with the start of a program: strace was attached to a process that
     /// ran already, the log is a part of another, or `execve` was left out of it.
     BeginsInTheMiddle,
@@ -57,7 +57,7 @@ pub enum Note {
     },
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for LogNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BeginsInTheMiddle => f.write_str(
@@ -107,7 +107,7 @@ impl fmt::Display for Note {
 
 /// The notes of a log in the reading.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(super) struct LogNotes {
     pub(super) begins_in_the_middle: bool,
     pub(super) unannounced: Option<(i32, u64)>,
     pub(super) parents_guessed: u64,
@@ -119,7 +119,7 @@ pub(super) struct Notes {
     pub(super) not_merged: Option<usize>,
 }
 
-impl Notes {
+impl LogNotes {
     /// One appeared without the call that made it.
     pub(super) fn appeared(&mut self, tid: i32) {
         self.unannounced.get_or_insert((tid, 0)).1 += 1;
@@ -135,24 +135,24 @@ impl Notes {
         }
     }
 
-    pub(super) fn into_list(self) -> Vec<Note> {
+    pub(super) fn into_list(self) -> Vec<LogNote> {
         let some = |count: u64| (count > 0).then_some(count);
         let middle = self.begins_in_the_middle;
         let (wrapped, lacking) = (self.wrapped, self.lacking);
         [
-            middle.then_some(Note::BeginsInTheMiddle),
+            middle.then_some(LogNote::BeginsInTheMiddle),
             self.unannounced
-                .map(|(first_tid, count)| Note::Unannounced { first_tid, count }),
-            some(self.parents_guessed).map(|count| Note::ParentGuessed { count }),
-            (!wrapped.is_empty()).then_some(Note::Wrapped {
+                .map(|(first_tid, count)| LogNote::Unannounced { first_tid, count }),
+            some(self.parents_guessed).map(|count| LogNote::ParentGuessed { count }),
+            (!wrapped.is_empty()).then_some(LogNote::Wrapped {
                 what: wrapped,
                 lacking,
             }),
-            some(self.cut_paths).map(|count| Note::CutPaths { count }),
+            some(self.cut_paths).map(|count| LogNote::CutPaths { count }),
             self.unknown_name
-                .map(|(first, calls)| Note::UnknownName { first, calls }),
-            some(self.long_lines).map(|count| Note::LongLines { count }),
-            self.not_merged.map(|logs| Note::NotMerged { logs }),
+                .map(|(first, calls)| LogNote::UnknownName { first, calls }),
+            some(self.long_lines).map(|count| LogNote::LongLines { count }),
+            self.not_merged.map(|logs| LogNote::NotMerged { logs }),
         ]
         .into_iter()
         .flatten()

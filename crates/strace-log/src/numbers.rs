@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// A number at the beginning of a line.
-pub(super) struct Mark<'a> {
+pub(super) struct LineMark<'a> {
     pub(super) number: u64,
     /// There are blanks before it.
     indented: bool,
@@ -17,12 +17,12 @@ pub(super) struct Mark<'a> {
 const TELLING: usize = 3;
 
 /// The number that a line begins with, if it may be its own.
-pub(super) fn mark(line: &[u8]) -> Option<Mark<'_>> {
+pub(super) fn mark(line: &[u8]) -> Option<LineMark<'_>> {
     let text = line.trim_ascii_start();
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let number = str::from_utf8(&text[..digits]).ok()?.parse().ok()?;
     let (&separator, rest) = text[digits..].split_first()?;
-    matches!(separator, b'\t' | b':' | b'-' | b' ').then_some(Mark {
+    matches!(separator, b'\t' | b':' | b'-' | b' ').then_some(LineMark {
         number,
         indented: text.len() < line.len(),
         separator,
@@ -34,7 +34,7 @@ pub(super) fn mark(line: &[u8]) -> Option<Mark<'_>> {
 /// day: numbers of lines rise with every line, and strace writes neither a tab nor a colon behind
 /// the number of a process.
 pub(super) fn are_before(lines: &[Cow<'_, [u8]>]) -> bool {
-    let marks: Vec<Mark<'_>> = lines.iter().filter_map(|line| mark(line)).collect();
+    let marks: Vec<LineMark<'_>> = lines.iter().filter_map(|line| mark(line)).collect();
     let Some(first) = marks.first() else {
         return false;
     };
@@ -47,8 +47,8 @@ pub(super) fn are_before(lines: &[Cow<'_, [u8]>]) -> bool {
         b'\t' => pairs.all(|(one, next)| next.number > one.number && next.separator == b'\t'),
         b':' | b'-' => {
             let is_time =
-                |mark: &Mark<'_>| matches!(mark.rest, [b'0'..=b'9', b'0'..=b'9', b':', ..]);
-            let alike = |mark: &Mark<'_>| matches!(mark.separator, b':' | b'-');
+                |mark: &LineMark<'_>| matches!(mark.rest, [b'0'..=b'9', b'0'..=b'9', b':', ..]);
+            let alike = |mark: &LineMark<'_>| matches!(mark.separator, b':' | b'-');
             pairs.all(|(one, next)| next.number > one.number && alike(next))
                 && !(first.number < 24 && lines[0].get(2) == Some(&b':') && is_time(first))
         }

@@ -5,7 +5,7 @@ use super::value::{address, leading};
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome<'a> {
+pub(super) enum CallOutcome<'a> {
     /// The kernel returned this; and the text behind, which may name the descriptor's file.
     Returned(u64, &'a [u8]),
     /// An error of this number.
@@ -14,7 +14,7 @@ pub(super) enum Outcome<'a> {
     NotBack,
 }
 
-impl<'a> Outcome<'a> {
+impl<'a> CallOutcome<'a> {
     /// Reads `   = RESULT …`.
     ///
     /// # References
@@ -73,37 +73,37 @@ mod tests {
         for (text, expected) in [
             (
                 "              = 0x26b2000",
-                Some(Outcome::Returned(0x26b_2000, b"")),
+                Some(CallOutcome::Returned(0x26b_2000, b"")),
             ),
             (
                 " = 3</etc/hosts> <0.000012>",
-                Some(Outcome::Returned(3, b"</etc/hosts> <0.000012>")),
+                Some(CallOutcome::Returned(3, b"</etc/hosts> <0.000012>")),
             ),
             (
                 " = -1 ENOENT (No such file or directory)",
-                Some(Outcome::Failed(libc::ENOENT)),
+                Some(CallOutcome::Failed(libc::ENOENT)),
             ),
-            (" = -1 (errno 524)", Some(Outcome::Failed(524))),
+            (" = -1 (errno 524)", Some(CallOutcome::Failed(524))),
             (
                 " = -1 errno=12 (Cannot allocate memory)",
-                Some(Outcome::Failed(libc::ENOMEM)),
+                Some(CallOutcome::Failed(libc::ENOMEM)),
             ),
             (
                 "  = 0xfffffffff72ec000",
-                Some(Outcome::Returned(0xf72e_c000, b"")),
+                Some(CallOutcome::Returned(0xf72e_c000, b"")),
             ),
             (
                 " = ? ERESTARTSYS (To be restarted)",
-                Some(Outcome::Failed(512)),
+                Some(CallOutcome::Failed(512)),
             ),
-            (" = ?", Some(Outcome::NotBack)),
-            (" = ? <unavailable>", Some(Outcome::NotBack)),
+            (" = ?", Some(CallOutcome::NotBack)),
+            (" = ? <unavailable>", Some(CallOutcome::NotBack)),
             (" = ", None),
             ("", None),
             (" = 0xfffffffffffffffff", None),
             (" = -1 EWHATEVER (?)", None),
         ] {
-            assert_eq!(Outcome::parse(text.as_bytes()), expected, "{text}");
+            assert_eq!(CallOutcome::parse(text.as_bytes()), expected, "{text}");
         }
     }
 }

@@ -11,24 +11,24 @@ use super::decode::{Decoded, decode, makes_thread};
 use super::frames::Frames;
 use super::input::{Broken, Input};
 use super::line::{Line, Wanted};
-use super::note::Notes;
+use super::note::LogNotes;
 use super::prefix::{Prefix, Prefixes};
-use super::threads::{Pending, Threads};
+use super::threads::{LogThreads, Pending};
 use super::unread::Unread;
-use super::waiting::Waiting;
+use super::waiting::WaitingEvents;
 use memory_event::{Ending, Event, Sink, Stack, Syscall, What};
 
 /// Takes lines, tells events.
 #[derive(Debug)]
-pub(super) struct Teller<S> {
+pub(super) struct LogDecoder<S> {
     pub(super) sink: S,
-    pub(super) notes: Notes,
+    pub(super) notes: LogNotes,
     pub(super) unread: Unread,
     pub(super) ending: Option<Ending>,
     pub(super) lost_events: u64,
     prefixes: Prefixes,
-    threads: Threads,
-    waiting: Waiting,
+    threads: LogThreads,
+    waiting: WaitingEvents,
     since: Since,
     at: Duration,
     /// Something of the run was told or passed over.
@@ -43,17 +43,17 @@ pub(super) struct Teller<S> {
 
 const UNFINISHED: &[u8] = b"<unfinished ...>";
 
-impl<S: Sink> Teller<S> {
+impl<S: Sink> LogDecoder<S> {
     pub(super) fn new(sink: S) -> Self {
         Self {
             sink,
-            notes: Notes::default(),
+            notes: LogNotes::default(),
             unread: Unread::default(),
             ending: None,
             lost_events: 0,
             prefixes: Prefixes::default(),
-            threads: Threads::default(),
-            waiting: Waiting::default(),
+            threads: LogThreads::default(),
+            waiting: WaitingEvents::default(),
             since: Since::default(),
             at: Duration::ZERO,
             begun: false,

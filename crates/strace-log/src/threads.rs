@@ -22,14 +22,14 @@ pub(super) struct Pending {
 
 /// What is remembered of a thread.
 #[derive(Clone, Debug)]
-pub(super) struct Thread {
+pub(super) struct LogThread {
     /// Its process.
     pub(super) pid: i32,
     /// The watched call it is in.
     pub(super) pending: Option<Pending>,
 }
 
-impl Thread {
+impl LogThread {
     fn of(pid: i32) -> Self {
         Self { pid, pending: None }
     }
@@ -48,8 +48,8 @@ pub(super) enum Origin {
 
 /// All threads that are alive as far as the log tells.
 #[derive(Debug, Default)]
-pub(super) struct Threads {
-    threads: HashMap<i32, Thread, SpreadIds>,
+pub(super) struct LogThreads {
+    threads: HashMap<i32, LogThread, SpreadIds>,
     /// The thread of the last line, if it is known.
     last: Option<i32>,
     /// Those that lines were seen of.
@@ -72,13 +72,13 @@ pub(super) struct Threads {
     root: Option<i32>,
 }
 
-impl Threads {
+impl LogThreads {
     /// The first process that was heard of.
     pub(super) fn root(&self) -> Option<i32> {
         self.root
     }
 
-    pub(super) fn get_mut(&mut self, tid: i32) -> Option<&mut Thread> {
+    pub(super) fn get_mut(&mut self, tid: i32) -> Option<&mut LogThread> {
         self.threads.get_mut(&tid)
     }
 
@@ -89,7 +89,7 @@ impl Threads {
     /// Another thread of the same process that is in this call.
     pub(super) fn fellow_in(&self, tid: i32, wanted: Wanted) -> Option<i32> {
         let pid = self.pid_of(tid);
-        let is_in = |thread: &Thread| {
+        let is_in = |thread: &LogThread| {
             thread.pid == pid
                 && thread
                     .pending
@@ -204,7 +204,7 @@ impl Threads {
             return false;
         }
         self.last = None;
-        self.threads.insert(child, Thread::of(pid));
+        self.threads.insert(child, LogThread::of(pid));
         self.speaking.remove(&child);
         true
     }
@@ -291,7 +291,7 @@ impl Threads {
 
     fn enter(&mut self, tid: i32, pid: i32) {
         self.announced.remove(&tid);
-        self.threads.insert(tid, Thread::of(pid));
+        self.threads.insert(tid, LogThread::of(pid));
         self.speaking.insert(tid);
         self.root.get_or_insert(tid);
     }

@@ -13,7 +13,7 @@ pub(super) const MOST_EVENTS: usize = 16 * 1024;
 
 /// What waits, and for whom.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct WaitingEvents {
     events: VecDeque<Event>,
     /// The new ones that nobody has named yet. In `events` each begins with a birth of which it is
     /// itself the parent, which holds the place of the true one.
@@ -28,7 +28,7 @@ pub(super) struct Answer {
     pub(super) thread: bool,
 }
 
-impl Waiting {
+impl WaitingEvents {
     /// A new one has spoken: wait for who made it.
     pub(super) fn open(&mut self, child: i32, at: std::time::Duration) {
         self.open.push(child);

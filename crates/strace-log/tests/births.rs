@@ -4,7 +4,7 @@
 use heap_growth::GrowthKind;
 use heap_growth::Story;
 use memory_event::{Event, Syscall, What};
-use strace_log::{Finished, Note, StraceLog};
+use strace_log::{LogNote, ReadLog, StraceLog};
 
 use super::read;
 
@@ -15,7 +15,7 @@ const THREAD: &str = "child_stack=0x7f5d1cbfeff0, flags=CLONE_VM|CLONE_FS|CLONE_
 const PROCESS: &str = "child_stack=0, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, \
                        child_tidptr=0x7f5d1cbff9d0";
 
-fn story(log: &str) -> Finished<Story> {
+fn story(log: &str) -> ReadLog<Story> {
     let mut reader = StraceLog::new(Story::default());
     reader.read("log", log.as_bytes()).unwrap();
     let finished = reader.finish();
@@ -133,7 +133,7 @@ fn a_process_in_the_same_form_stays_one() {
     // 2 of the first, 1 of the child, 2 of its second program.
     assert_eq!(growth(&finished.sink).0, 5 * MIB);
     assert_eq!(finished.sink.tally.get(Syscall::Execve).calls, 1);
-    assert_eq!(finished.notes, [Note::BeginsInTheMiddle]);
+    assert_eq!(finished.notes, [LogNote::BeginsInTheMiddle]);
 }
 
 /// Two processes that make one each at once.
@@ -220,7 +220,9 @@ fn an_end_that_never_comes_is_guessed_and_said() {
         expected(&[(10, 10, "process 11"), (11, 11, "brk")])
     );
     assert!(
-        finished.notes.contains(&Note::ParentGuessed { count: 1 }),
+        finished
+            .notes
+            .contains(&LogNote::ParentGuessed { count: 1 }),
         "{:?}",
         finished.notes
     );
@@ -228,7 +230,7 @@ fn an_end_that_never_comes_is_guessed_and_said() {
     let log = format!("{log}10 <... clone resumed> {PROCESS}) = 12\n11 close(3) = 0\n");
     let finished = read("log", log.as_bytes());
     let first_tid = 11;
-    let appeared = Note::Unannounced {
+    let appeared = LogNote::Unannounced {
         first_tid,
         count: 1,
     };
@@ -251,7 +253,11 @@ fn only_so_much_waits_for_an_answer() {
     let finished = story(&log);
     assert_eq!(finished.sink.tally.get(Syscall::Close).calls, 40_000);
     assert_eq!(finished.sink.processes(), 2);
-    assert!(finished.notes.contains(&Note::ParentGuessed { count: 1 }));
+    assert!(
+        finished
+            .notes
+            .contains(&LogNote::ParentGuessed { count: 1 })
+    );
 }
 
 /// A thread whose lines come before the whole line that made it (logs put together by hand).
@@ -265,7 +271,7 @@ fn one_that_is_named_late_is_not_counted_twice() {
          21 brk(0x800000) = 0x800000\n"
     ));
     assert_eq!(growth(&finished.sink), (2 * MIB, 2 * MIB));
-    assert!(finished.notes.contains(&Note::Unannounced {
+    assert!(finished.notes.contains(&LogNote::Unannounced {
         first_tid: 21,
         count: 1
     }));

@@ -2,7 +2,7 @@
 
 use heap_growth::Story;
 use heap_meter::report;
-use heap_meter::trace::{Source, Trace};
+use heap_meter::trace::{EventSource, Trace};
 use strace_log::StraceLog;
 
 use super::{births, foreign, wrapped};
@@ -70,7 +70,7 @@ fn exhaust(log: &[u8]) {
         calls + finished.unread.count <= lines,
         "a line is one thing only"
     );
-    let trace = Trace::of(&finished.sink, Source::StraceLog, None);
+    let trace = Trace::of(&finished.sink, EventSource::StraceLog, None);
     for text in [
         report::trace_table(&trace),
         report::trace_json(&trace).unwrap(),

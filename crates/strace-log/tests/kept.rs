@@ -6,11 +6,11 @@ use std::path::Path;
 use heap_growth::Fallback;
 use heap_growth::Tally;
 use memory_event::{Call, Ending, Event, Sink, Syscall, What};
-use strace_log::{Finished, Note};
+use strace_log::{LogNote, ReadLog};
 
 use super::read;
 
-fn kept(name: &str) -> Finished<Vec<Event>> {
+fn kept(name: &str) -> ReadLog<Vec<Event>> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let log = std::fs::read(directory.join(name)).unwrap();
     // However the lines end.
@@ -67,7 +67,7 @@ fn the_excerpt_with_which_it_all_began() {
     );
     let fallback: Fallback = told(&finished.sink);
     assert_eq!((fallback.count(), fallback.bytes()), (1, 1_048_576));
-    assert_eq!(finished.notes, [Note::BeginsInTheMiddle]);
+    assert_eq!(finished.notes, [LogNote::BeginsInTheMiddle]);
     assert_eq!((finished.ending, finished.lines), (None, 17));
     assert!(finished.sink.iter().all(|event| event.pid == 31774));
 }
@@ -117,7 +117,7 @@ fn an_old_strace_that_attached() {
             ("open", (1, 0)),
         ])
     );
-    assert_eq!(finished.notes, [Note::BeginsInTheMiddle]);
+    assert_eq!(finished.notes, [LogNote::BeginsInTheMiddle]);
     let of = |pid| finished.sink.iter().filter(move |event| event.pid == pid);
     assert_eq!((of(700).count(), of(701).count()), (4, 3));
 }

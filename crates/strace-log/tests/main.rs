@@ -16,10 +16,10 @@ mod together;
 mod wrapped;
 
 use memory_event::{Event, What};
-use strace_log::{Finished, StraceLog};
+use strace_log::{ReadLog, StraceLog};
 
 /// Reads a log that must be one.
-fn read(name: &str, log: &[u8]) -> Finished<Vec<Event>> {
+fn read(name: &str, log: &[u8]) -> ReadLog<Vec<Event>> {
     let mut reader = StraceLog::new(Vec::new());
     if let Err(error) = reader.read(name, log) {
         panic!("{error}");

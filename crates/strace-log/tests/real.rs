@@ -9,7 +9,7 @@ use heap_growth::{Counts, Tally};
 use memory_event::{Ending, Event, Syscall, What};
 use memtrace::launch::Launch;
 use memtrace::target::{Stream, Target};
-use strace_log::{Finished, StraceLog};
+use strace_log::{ReadLog, StraceLog};
 use tempfile::TempDir;
 
 use suite::skipped;
@@ -67,7 +67,7 @@ fn strace(options: &[&str], log: &Path, words: &[&str]) {
     status.status().expect("strace can be run");
 }
 
-fn read(log: &Path) -> Finished<Told> {
+fn read(log: &Path) -> ReadLog<Told> {
     let mut reader = StraceLog::new((Tally::default(), Vec::new()));
     let file = std::fs::File::open(log).unwrap();
     if let Err(error) = reader.read(&log.to_string_lossy(), file) {

@@ -1,7 +1,7 @@
 //! What is no log is named for what it is, and what can't be read is shown.
 
 use memory_event::What;
-use strace_log::{LogError, Note, StraceLog};
+use strace_log::{LogError, LogNote, StraceLog};
 
 use super::read;
 
@@ -86,7 +86,7 @@ fn a_line_without_end_costs_no_memory() {
     let finished = read("log", &log);
     assert_eq!(finished.sink.len(), 2);
     assert_eq!((finished.unread.count, finished.lines), (0, 3));
-    assert!(finished.notes.contains(&Note::LongLines { count: 1 }));
+    assert!(finished.notes.contains(&LogNote::LongLines { count: 1 }));
 }
 
 #[test]
@@ -98,9 +98,9 @@ fn names_that_nobody_knows_and_paths_that_are_cut_are_noted() {
     assert!(
         finished
             .notes
-            .contains(&Note::UnknownName { first, calls: 1 })
+            .contains(&LogNote::UnknownName { first, calls: 1 })
     );
-    assert!(finished.notes.contains(&Note::CutPaths { count: 1 }));
+    assert!(finished.notes.contains(&LogNote::CutPaths { count: 1 }));
     assert!(
         finished
             .notes

@@ -1,9 +1,9 @@
 //! The logs of `strace -ff`, one for each thread.
 
 use memory_event::{Event, What};
-use strace_log::{Finished, Note, StraceLog};
+use strace_log::{LogNote, ReadLog, StraceLog};
 
-fn together(logs: &[(&str, &str)]) -> Finished<Vec<Event>> {
+fn together(logs: &[(&str, &str)]) -> ReadLog<Vec<Event>> {
     let mut reader = StraceLog::new(Vec::new());
     let inputs = logs
         .iter()
@@ -12,7 +12,7 @@ fn together(logs: &[(&str, &str)]) -> Finished<Vec<Event>> {
     reader.finish()
 }
 
-fn order(finished: &Finished<Vec<Event>>) -> Vec<(i32, i32, u128)> {
+fn order(finished: &ReadLog<Vec<Event>>) -> Vec<(i32, i32, u128)> {
     let events = finished.sink.iter();
     events
         .map(|event| (event.pid, event.tid, event.at.as_micros()))
@@ -65,7 +65,7 @@ fn without_times_one_after_another() {
         order(&finished),
         [(11, 11, 0), (11, 11, 0), (11, 11, 0), (12, 12, 0)]
     );
-    assert_eq!(finished.notes, [Note::NotMerged { logs: 2 }]);
+    assert_eq!(finished.notes, [LogNote::NotMerged { logs: 2 }]);
     assert_eq!(finished.ending.unwrap().shell_status(), 3);
 }
 

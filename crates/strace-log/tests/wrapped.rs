@@ -1,7 +1,7 @@
 //! What others write before every line changes nothing of what a log tells.
 
 use memory_event::Event;
-use strace_log::{Finished, Note, StraceLog};
+use strace_log::{LogNote, ReadLog, StraceLog};
 
 use super::read;
 
@@ -106,8 +106,8 @@ fn wrapped(log: &str, form: fn(usize, &str) -> String) -> String {
     lines.map(|(n, line)| form(n, line) + "\n").collect()
 }
 
-fn notes(finished: &Finished<Vec<Event>>) -> Vec<Note> {
-    let others = |note: &&Note| !matches!(note, Note::Wrapped { .. });
+fn notes(finished: &ReadLog<Vec<Event>>) -> Vec<LogNote> {
+    let others = |note: &&LogNote| !matches!(note, LogNote::Wrapped { .. });
     finished.notes.iter().filter(others).cloned().collect()
 }
 
@@ -123,7 +123,7 @@ fn every_form_around_every_log() {
             assert_eq!(finished.unread.count, 0, "{name} {number}\n{text}");
             assert_eq!(notes(&finished), notes(&bare), "{name}");
             let note = finished.notes.iter().find_map(|note| match note {
-                Note::Wrapped { what, lacking: 0 } => Some(what.join(" ")),
+                LogNote::Wrapped { what, lacking: 0 } => Some(what.join(" ")),
                 _ => None,
             });
             assert!(
@@ -149,7 +149,7 @@ fn a_byte_order_mark_and_windows_ends_of_lines() {
     assert_eq!(finished.sink, bare.sink);
     assert_eq!((finished.unread.count, finished.lines), (0, bare.lines));
     let what = vec!["a byte order mark".to_owned()];
-    assert_eq!(finished.notes, [Note::Wrapped { what, lacking: 0 }]);
+    assert_eq!(finished.notes, [LogNote::Wrapped { what, lacking: 0 }]);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn numbers_of_processes_and_times_stay() {
         "1 brk(NULL) = 0x1000\n1 brk(0x2000) = 0x2000\n",
     ] {
         let finished = read("log", log.as_bytes());
-        let wrapped = |note: &Note| matches!(note, Note::Wrapped { .. });
+        let wrapped = |note: &LogNote| matches!(note, LogNote::Wrapped { .. });
         assert!(!finished.notes.iter().any(wrapped), "{log}");
         assert_eq!(finished.unread.count, 0);
     }
@@ -182,7 +182,11 @@ fn lines_that_lack_it_are_counted() {
     let finished = read("log", log.as_bytes());
     assert_eq!((finished.sink.len(), finished.unread.count), (2001, 1));
     let what = vec!["\"db_1  | \"".to_owned()];
-    assert!(finished.notes.contains(&Note::Wrapped { what, lacking: 2 }));
+    assert!(
+        finished
+            .notes
+            .contains(&LogNote::Wrapped { what, lacking: 2 })
+    );
 
     let numbered = "  1\tbrk(NULL) = 0x1000\n  2\tbrk(0x2000) = 0x2000\n".to_owned();
     let rest = "  3\tclose(3) = 0\n".repeat(1500);

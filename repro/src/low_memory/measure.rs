@@ -9,7 +9,7 @@ use crate::drive::child_of;
 use brk_hole::luajit::Vm;
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{
-    ArmResults, ExperimentError, RunError, Stop, observe_untraced, order, until_valid,
+    ArmResults, ExperimentError, RunError, StopFlag, observe_untraced, order, until_valid,
 };
 use indicatif::ProgressBar;
 
@@ -18,7 +18,7 @@ pub(super) fn run(
     flags: &LowMemoryFlags,
     environment: Environment,
     note: String,
-    stop: &Stop,
+    stop: &StopFlag,
     bar: &ProgressBar,
     after_run: &mut dyn FnMut(LowMemoryResults),
 ) -> anyhow::Result<()> {

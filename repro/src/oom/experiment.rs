@@ -8,7 +8,7 @@ use super::task::Task;
 use super::{comparison, judge};
 use crate::arm::{CONTROL, HOLE, SHARED};
 use heap_meter::environment::Environment;
-use heap_meter::experiment::{Stop, order, until_valid};
+use heap_meter::experiment::{StopFlag, order, until_valid};
 use heap_meter::statistics::median;
 use human_text::thousands;
 use indicatif::ProgressBar;
@@ -20,7 +20,7 @@ pub(super) fn run(
     flags: &OomFlags,
     bundle: &Path,
     environment: Environment,
-    stop: &Stop,
+    stop: &StopFlag,
     bar: &ProgressBar,
     after_run: &mut dyn FnMut(OomResults),
 ) -> anyhow::Result<()> {
@@ -57,7 +57,7 @@ pub(super) fn run(
 struct UnderWay<'a> {
     flags: &'a OomFlags,
     bundle: &'a Path,
-    stop: &'a Stop,
+    stop: &'a StopFlag,
     bar: &'a ProgressBar,
     results: OomResults,
 }

@@ -8,7 +8,7 @@ use crate::drive::child_of;
 use crate::memory_limit::MemoryCgroup;
 use crate::memory_limit::kernel_log::KernelLog;
 use anyhow::{Context, bail, ensure};
-use heap_meter::experiment::{Ended, RunError, Stop, observe_to_end};
+use heap_meter::experiment::{Ended, RunError, StopFlag, observe_to_end};
 use procmem::Limits;
 use procmem::Process;
 use std::cell::Cell;
@@ -28,7 +28,7 @@ const NEAR_THE_LIMIT_BYTES: u64 = 2 << 20;
 pub(super) fn observe(
     task: &Task,
     arm: &str,
-    stop: &Stop,
+    stop: &StopFlag,
     progress: &mut dyn FnMut(u64, u64),
     note: &mut dyn FnMut(String),
 ) -> anyhow::Result<Result<LoadRun, String>> {

@@ -2,7 +2,7 @@
 
 use heap_meter::statistics::{median, quantile};
 use procmem::Process;
-use ptmalloc::{Examiner, State};
+use ptmalloc::{Examiner, HeapState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -62,7 +62,7 @@ impl Inspections {
         Ok(all)
     }
 
-    fn take(&mut self, state: &State) {
+    fn take(&mut self, state: &HeapState) {
         let (Some(free), Some(returnable)) = (state.free_bytes, state.returnable_bytes) else {
             let mut arenas = state.arenas.iter();
             let reason = arenas.find_map(|arena| arena.unknown.clone());

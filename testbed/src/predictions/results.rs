@@ -6,7 +6,7 @@ use crate::debian::Release;
 use crate::testbed::{Testbed, Versions};
 use human_text::Bytes;
 use procmem::Snapshot;
-use ptmalloc::State;
+use ptmalloc::HeapState;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -77,7 +77,7 @@ pub struct Prediction {
 
 impl Prediction {
     /// What was read from outside, against what came.
-    pub fn of(state: Result<&State, &String>, given_back_bytes: i64) -> Self {
+    pub fn of(state: Result<&HeapState, &String>, given_back_bytes: i64) -> Self {
         let predicted_bytes = state.ok().and_then(|state| state.returnable_bytes);
         let unknown = match state {
             Err(reason) => Some(reason.clone()),

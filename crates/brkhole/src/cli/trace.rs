@@ -45,8 +45,8 @@ pub(crate) struct TraceArguments {
     pub(crate) duration: Option<Duration>,
 
     /// How a running process is watched
-    #[arg(long, value_enum, default_value_t = Via::Auto, conflicts_with = "command")]
-    pub(crate) via: Via,
+    #[arg(long, value_enum, default_value_t = ViaArgument::Auto, conflicts_with = "command")]
+    pub(crate) via: ViaArgument,
 
     #[command(flatten)]
     pub(crate) output: OutputArguments,
@@ -74,7 +74,7 @@ with brkhole, a process that is watched with --pid goes on.";
 
 /// How a running process is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Via {
+pub(crate) enum ViaArgument {
     /// By tracepoints where that is permitted, otherwise by ptrace
     Auto,
     /// By the kernel's tracepoints: nothing is stopped

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use heap_growth::{Growth, MemoryLayout};
-use heap_meter::experiment::{Arm, Stop};
+use heap_meter::experiment::{Arm, StopFlag};
 use memory_event::{Event, Sink};
 use memtrace::launch::{Launch, LaunchOptions};
 
@@ -10,7 +10,10 @@ use super::HOLE;
 use crate::hole::Holes;
 
 /// Arms by name, those in which anything grew. `None` if somebody wished to stop.
-pub(super) fn of(arms: &[Arm], stop: &Stop) -> anyhow::Result<Option<Vec<(String, MemoryLayout)>>> {
+pub(super) fn of(
+    arms: &[Arm],
+    stop: &StopFlag,
+) -> anyhow::Result<Option<Vec<(String, MemoryLayout)>>> {
     let mut layouts = Vec::new();
     for arm in arms {
         let holes = (arm.name == HOLE).then(Holes::default);
@@ -31,7 +34,7 @@ pub(super) fn of(arms: &[Arm], stop: &Stop) -> anyhow::Result<Option<Vec<(String
     Ok(Some(layouts))
 }
 
-fn finished(launch: Launch<Mapped>, stop: &Stop) -> anyhow::Result<Option<Growth>> {
+fn finished(launch: Launch<Mapped>, stop: &StopFlag) -> anyhow::Result<Option<Growth>> {
     /// So long a wish to stop may wait.
     const TICK: std::time::Duration = std::time::Duration::from_millis(20);
     while !launch.ends_within(TICK) {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use procmem::Process;
-use ptmalloc::{Bound, Limits, Unknown};
+use ptmalloc::{Bound, ExaminationLimits, Unknown};
 
 use super::inspected::Inspected;
 use super::look::Looker;
@@ -107,7 +107,7 @@ impl Shares {
                     return false;
                 };
                 let since = Instant::now();
-                let mut limits = Limits::WHOLE;
+                let mut limits = ExaminationLimits::WHOLE;
                 limits.time = left.min(time);
                 looker.limit(limits);
                 if let Some(mut found) = anew(looker, process) {

@@ -7,7 +7,7 @@ use super::inspected::Inspected;
 use super::text::break_word;
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct InspectCsvRow<'a> {
     unix_seconds: u64,
     pid: i32,
     comm: &'a str,
@@ -37,18 +37,18 @@ struct Row<'a> {
 ///
 /// When a row can't be written, which no process yields.
 pub(super) fn text(processes: &[Inspected], unix_seconds: u64) -> anyhow::Result<String> {
-    let rows: Vec<Row<'_>> = processes
+    let rows: Vec<InspectCsvRow<'_>> = processes
         .iter()
         .map(|process| row(process, unix_seconds))
         .collect();
     Ok(rows_csv(&rows)?)
 }
 
-fn row(process: &Inspected, unix_seconds: u64) -> Row<'_> {
+fn row(process: &Inspected, unix_seconds: u64) -> InspectCsvRow<'_> {
     let malloc = process.malloc.as_ref();
     let mmapped = malloc.and_then(|state| state.mmapped);
     let kinds = process.findings.iter().map(|finding| finding.kind.as_str());
-    Row {
+    InspectCsvRow {
         unix_seconds,
         pid: process.pid,
         comm: &process.comm,

@@ -9,10 +9,10 @@ use std::thread;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use procmem::{Process, Stat};
-use ptmalloc::Limits;
+use ptmalloc::ExaminationLimits;
 
 use super::costly::Shares;
-use super::inspected::{Inspected, Survey, Unread, Why};
+use super::inspected::{Inspected, Survey, UnreadProcess, Why};
 use super::look::{Looker, unread};
 use super::pids::all_pids;
 
@@ -57,7 +57,7 @@ pub(super) fn look(
     thread::scope(|scope| {
         let mut threads = Vec::with_capacity(lookers.len());
         for looker in lookers.iter_mut() {
-            looker.limit(Limits::BRIEF);
+            looker.limit(ExaminationLimits::BRIEF);
             threads.push(scope.spawn(|| round.look(looker)));
         }
         for thread in threads {
@@ -115,21 +115,21 @@ impl Round<'_> {
     }
 
     /// One of them, unless it has another name.
-    fn one(&self, looker: &mut Looker, pid: i32) -> Result<Option<Inspected>, Unread> {
+    fn one(&self, looker: &mut Looker, pid: i32) -> Result<Option<Inspected>, UnreadProcess> {
         let process = Process::open(pid).map_err(|error| unread(&error))?;
         let stat = process.stat().map_err(|error| unread(&error))?;
         if self.comm.is_some_and(|wanted| !is_named(&stat, wanted)) {
             return Ok(None);
         }
         if stat.is_kernel_thread() {
-            return Err(Unread {
+            return Err(UnreadProcess {
                 pid,
                 why: Why::KernelThread,
                 told: format!("process {pid}: it is a kernel thread and has no memory of its own"),
             });
         }
         if self.shares().are_spent(pid) {
-            return Err(Unread {
+            return Err(UnreadProcess {
                 pid,
                 why: Why::Other,
                 told: format!(

@@ -2,7 +2,7 @@
 
 use heap_diagnosis::Finding;
 use procmem::BreakState;
-use ptmalloc::{State, Unknown};
+use ptmalloc::{HeapState, Unknown};
 use serde::Serialize;
 
 /// One process. This is the JSON of one, too.
@@ -21,9 +21,9 @@ pub(crate) struct Inspected {
     #[serde(rename = "break")]
     pub(crate) heap: BreakState,
     #[serde(flatten)]
-    pub(crate) weight: Weight,
+    pub(crate) weight: MemoryWeight,
     /// malloc's state; `None` if it isn't known.
-    pub(crate) malloc: Option<State>,
+    pub(crate) malloc: Option<HeapState>,
     /// Why not.
     pub(crate) malloc_unknown: Option<String>,
     /// The same for programs: as a class, not as a sentence.
@@ -65,7 +65,7 @@ impl Inspected {
 /// How much a process weighs. `None` is what has to be counted page by page, which is done only for
 /// processes that are named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Weight {
+pub(crate) struct MemoryWeight {
     /// Resident pages.
     pub(crate) rss_bytes: u64,
     /// Whether they were counted in the page tables; otherwise the kernel's quick figure, which may
@@ -81,7 +81,7 @@ pub(crate) struct Weight {
 
 /// A process that could not be looked into.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unread {
+pub(crate) struct UnreadProcess {
     pub(crate) pid: i32,
     pub(crate) why: Why,
     /// The whole of it for people: the process, the reason, what helps.
@@ -131,7 +131,7 @@ pub(crate) struct Survey {
     /// As they were named; of a survey, those that could return most first.
     pub(crate) processes: Vec<Inspected>,
     /// Those that could not be looked into, by pid.
-    pub(crate) unread: Vec<Unread>,
+    pub(crate) unread: Vec<UnreadProcess>,
     /// How long it took.
     pub(crate) seconds: f64,
 }

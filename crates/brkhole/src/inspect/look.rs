@@ -4,9 +4,9 @@ use heap_diagnosis::process_findings;
 use procmem::page_size_bytes;
 use procmem::{Process, ProcessError, Reason, Stat};
 use procmem::{Snapshot, Weigher};
-use ptmalloc::{Allocator, Examination, Examiner, Limits, Unknown};
+use ptmalloc::{Allocator, Examination, ExaminationLimits, Examiner, Unknown};
 
-use super::inspected::{Inspected, Unread, Weight, Why};
+use super::inspected::{Inspected, MemoryWeight, UnreadProcess, Why};
 
 /// Looks into processes, one after the other; what is worth knowing of a library is kept from one to
 /// the next.
@@ -17,12 +17,12 @@ pub(super) struct Looker {
 
 impl Looker {
     /// Has each process cost no more than this from now on.
-    pub(super) fn limit(&mut self, limits: Limits) {
+    pub(super) fn limit(&mut self, limits: ExaminationLimits) {
         self.examiner.limit(limits);
     }
 
     /// Looks into a process that was named, and weighs it exactly.
-    pub(super) fn at(&mut self, weigher: &mut Weigher) -> Result<Inspected, Unread> {
+    pub(super) fn at(&mut self, weigher: &mut Weigher) -> Result<Inspected, UnreadProcess> {
         let stat = weigher.process().stat().map_err(|error| unread(&error))?;
         let weight = match weigher.weigh() {
             Ok(snapshot) => exact(&snapshot),
@@ -39,7 +39,7 @@ impl Looker {
         &mut self,
         process: &Process,
         stat: Stat,
-    ) -> Result<Inspected, Unread> {
+    ) -> Result<Inspected, UnreadProcess> {
         let weight = quick(&stat);
         self.inside(process, stat, weight)
             .map_err(|error| unread(&error))
@@ -49,7 +49,7 @@ impl Looker {
         &mut self,
         process: &Process,
         stat: Stat,
-        weight: Weight,
+        weight: MemoryWeight,
     ) -> Result<Inspected, ProcessError> {
         let pid = process.pid();
         let comm = stat.name();
@@ -93,8 +93,8 @@ fn libc(allocator: &Option<Allocator>, others: &[Allocator]) -> Option<String> {
     all.find(is_libc).map(Allocator::to_string)
 }
 
-fn exact(snapshot: &Snapshot) -> Weight {
-    Weight {
+fn exact(snapshot: &Snapshot) -> MemoryWeight {
+    MemoryWeight {
         rss_bytes: snapshot.rss_bytes,
         rss_exact: true,
         pss_bytes: Some(snapshot.pss_bytes),
@@ -106,8 +106,8 @@ fn exact(snapshot: &Snapshot) -> Weight {
     }
 }
 
-fn quick(stat: &Stat) -> Weight {
-    Weight {
+fn quick(stat: &Stat) -> MemoryWeight {
+    MemoryWeight {
         rss_bytes: stat.rss_pages.saturating_mul(page_size_bytes()),
         rss_exact: false,
         pss_bytes: None,
@@ -120,8 +120,8 @@ fn quick(stat: &Stat) -> Weight {
 }
 
 /// What stood in the way, sorted for counting.
-pub(super) fn unread(error: &ProcessError) -> Unread {
-    Unread {
+pub(super) fn unread(error: &ProcessError) -> UnreadProcess {
+    UnreadProcess {
         pid: error.pid,
         why: match &error.reason {
             Reason::Denied { .. } => Why::Denied,

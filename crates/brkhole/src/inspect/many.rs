@@ -2,7 +2,7 @@
 
 use heap_meter::report::{Column, rows_table, wrapped};
 use human_text::Bytes;
-use ptmalloc::State;
+use ptmalloc::HeapState;
 
 use super::inspected::{Inspected, Survey};
 use super::text::{break_word, bytes, counted, told, unread_by_reason};
@@ -61,7 +61,7 @@ fn rows(processes: &[Inspected]) -> String {
                 process.pid.to_string(),
                 process.comm.clone(),
                 Bytes(process.weight.rss_bytes).to_string(),
-                bytes(malloc.and_then(State::total_bytes)),
+                bytes(malloc.and_then(HeapState::total_bytes)),
                 bytes(malloc.and_then(|state| state.free_bytes)),
                 bytes(process.returnable_bytes()),
                 break_word(process).to_owned(),
@@ -86,7 +86,7 @@ fn notes(process: &Inspected) -> String {
     notes.join(", ")
 }
 
-fn is_partly_unknown(state: &State) -> bool {
+fn is_partly_unknown(state: &HeapState) -> bool {
     state.returnable_bytes.is_none() || state.mmapped.is_none()
 }
 

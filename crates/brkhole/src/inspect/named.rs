@@ -3,18 +3,18 @@
 use procmem::Process;
 use procmem::Weigher;
 
-use super::inspected::{Survey, Unread, Why};
+use super::inspected::{Survey, UnreadProcess, Why};
 use super::look::{Looker, unread};
 
 /// They themselves, not their numbers: a number that is given to another process later is not
 /// mistaken for it.
-pub(super) struct Named {
+pub(super) struct NamedProcess {
     held: Vec<Weigher>,
     /// Those of which no hold could be taken; told with the first look.
-    missed: Vec<Unread>,
+    missed: Vec<UnreadProcess>,
 }
 
-impl Named {
+impl NamedProcess {
     /// Takes hold of them. One that is named twice is one.
     pub(super) fn new(pids: &[i32]) -> Self {
         let mut named = Self {

@@ -74,14 +74,14 @@ fn of_a_reload(process: &mut Inspected, everybody: &OnceCell<Everybody>) {
 
 /// A master's reload, as its workers show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Reload {
+struct ReloadVerdict {
     workers: usize,
     /// From the master's start to that of the oldest of its workers.
     after_seconds: u64,
 }
 
 /// Whether all workers are younger than their master by more than a moment.
-fn reload(master: i32, everybody: &Everybody) -> Option<Reload> {
+fn reload(master: i32, everybody: &Everybody) -> Option<ReloadVerdict> {
     let started = everybody.get(&master)?;
     // One that is shutting down belongs to an older configuration.
     let is_worker = |pid| {
@@ -95,13 +95,13 @@ fn reload(master: i32, everybody: &Everybody) -> Option<Reload> {
         .collect();
     let first = workers.iter().map(|worker| worker.started_ticks).min()?;
     let later_ticks = first.saturating_sub(started.started_ticks);
-    (later_ticks > A_MOMENT_TICKS).then_some(Reload {
+    (later_ticks > A_MOMENT_TICKS).then_some(ReloadVerdict {
         workers: workers.len(),
         after_seconds: later_ticks / TICKS_A_SECOND,
     })
 }
 
-fn old_configuration(process: &mut Inspected, reload: Reload) {
+fn old_configuration(process: &mut Inspected, reload: ReloadVerdict) {
     let (pid, returnable) = (process.pid, process.returnable_bytes().unwrap_or(0));
     let found = process.findings.iter_mut();
     for finding in found.filter(|finding| finding.kind == "memory-returnable") {

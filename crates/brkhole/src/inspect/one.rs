@@ -3,9 +3,9 @@
 use heap_meter::report::{Column, printable, rows_table, wrapped};
 use human_text::{Bytes, thousands};
 use procmem::Mapping;
-use ptmalloc::{Arena, State};
+use ptmalloc::{Arena, HeapState};
 
-use super::inspected::{Inspected, Weight};
+use super::inspected::{Inspected, MemoryWeight};
 use super::text::{UNKNOWN, allocator, break_word, bytes, counted, told};
 
 /// So many arenas are shown, those that could return most; JSON has all.
@@ -56,7 +56,7 @@ fn pairs(title: &'static str, pairs: &[(&str, String)]) -> String {
     rows_table(columns, &rows)
 }
 
-fn weight(weight: &Weight) -> Vec<(&'static str, String)> {
+fn weight(weight: &MemoryWeight) -> Vec<(&'static str, String)> {
     let resident = match weight.rss_exact {
         true => Bytes(weight.rss_bytes).to_string(),
         false => format!("about {}", Bytes(weight.rss_bytes)),
@@ -126,7 +126,7 @@ fn mapping(mapping: &Mapping) -> String {
     )
 }
 
-fn malloc(state: &State) -> String {
+fn malloc(state: &HeapState) -> String {
     let columns = [
         Column::Left("malloc, by arena"),
         Column::Right("has"),
@@ -163,7 +163,7 @@ fn malloc(state: &State) -> String {
 }
 
 /// Blocks with mappings of their own, and all that malloc has with them; nothing if there are none.
-fn mmapped(state: &State) -> Vec<[String; 7]> {
+fn mmapped(state: &HeapState) -> Vec<[String; 7]> {
     let row = |name: &str, has: Option<u64>, note: String| {
         let none = String::new;
         [

@@ -18,10 +18,10 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 /// When the next look is due, and whether there is one.
 pub(super) struct Rounds {
     is_over: Arc<AtomicBool>,
-    watch: Option<Watch>,
+    watch: Option<WatchClock>,
 }
 
-struct Watch {
+struct WatchClock {
     /// From the beginning of one look to that of the next.
     every: Duration,
     since: Instant,
@@ -38,7 +38,7 @@ impl Rounds {
     /// When signals can't be listened to.
     pub(super) fn new(every: Option<Duration>) -> anyhow::Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
-        let watch = every.map(|every| Watch::new(every, &is_over));
+        let watch = every.map(|every| WatchClock::new(every, &is_over));
         Ok(Self {
             watch: watch.transpose()?,
             is_over,
@@ -69,7 +69,7 @@ impl Rounds {
     }
 }
 
-impl Watch {
+impl WatchClock {
     fn new(every: Duration, is_over: &Arc<AtomicBool>) -> anyhow::Result<Self> {
         let (sender, ended) = channel();
         let over = Arc::clone(is_over);

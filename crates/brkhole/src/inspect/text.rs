@@ -7,7 +7,7 @@ use heap_diagnosis::Finding;
 use heap_meter::report::{printable, wrapped};
 use human_text::{Bytes, thousands};
 
-use super::inspected::{Inspected, Unread, Why};
+use super::inspected::{Inspected, UnreadProcess, Why};
 
 /// What isn't known.
 pub(super) const UNKNOWN: &str = "–";
@@ -54,7 +54,7 @@ pub(super) fn told(finding: &Finding) -> String {
 }
 
 /// How many could not be read, by reason: `3 not permitted (…), 1 ended meanwhile`.
-pub(super) fn unread_by_reason(unread: &[Unread]) -> Option<String> {
+pub(super) fn unread_by_reason(unread: &[UnreadProcess]) -> Option<String> {
     let of = |why| unread.iter().filter(|unread| unread.why == why).count();
     let parts = Why::ALL.into_iter().filter_map(|why| {
         let number = of(why);

@@ -2,7 +2,7 @@
 
 use heap_meter::trace::{MallocReport, Moment, Trace};
 use human_text::Bytes;
-use ptmalloc::{Free, State};
+use ptmalloc::{Free, HeapState};
 
 /// So great a part of the threads' arenas, free, is worth a remedy, …
 const SHARE: f64 = 1.0 / 3.0;
@@ -57,7 +57,7 @@ fn part(report: &MallocReport) -> Option<(u64, u64, &MallocReport)> {
     is_much.then_some((free_bytes, system_bytes, report))
 }
 
-fn has_freed_all(state: &State) -> bool {
+fn has_freed_all(state: &HeapState) -> bool {
     let free_bytes = state.free_bytes.unwrap_or(u64::MAX);
     free_bytes as f64 > ALL * state.system_bytes as f64
 }

@@ -6,21 +6,21 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use heap_growth::Story;
-use heap_meter::trace::{Observer, Source, Trace};
+use heap_meter::trace::{EventSource, Observer, Trace};
 use indicatif::{ProgressBar, ProgressStyle};
 use memtrace::attach::{self, Attach, Attached, ViaUsed};
 use procmem::Process;
 
 use super::kept;
-use crate::cli::{TraceArguments, Via};
+use crate::cli::{TraceArguments, ViaArgument};
 use crate::signals;
 
 /// Watches until the process ends, the time is over, or a signal comes; the process goes on.
 pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCode> {
     let via = match arguments.via {
-        Via::Auto => attach::Via::Auto,
-        Via::Tracepoints => attach::Via::Tracepoints,
-        Via::Ptrace => attach::Via::Ptrace,
+        ViaArgument::Auto => attach::Via::Auto,
+        ViaArgument::Tracepoints => attach::Via::Tracepoints,
+        ViaArgument::Ptrace => attach::Via::Ptrace,
     };
     let command = command_line(pid);
     let ends = signals::Ends::listen()?;
@@ -32,10 +32,10 @@ pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCo
     wait(&attach, arguments, pid);
     let watched = attach.wait()?;
 
-    let mut trace = Trace::of(&watched.sink, Source::Attach, command.as_deref());
+    let mut trace = Trace::of(&watched.sink, EventSource::Attach, command.as_deref());
     fill_in(&mut trace, &watched, used);
     let told = process.map_or_else(
-        |_| kept::Told::default(),
+        |_| kept::ExitHeap::default(),
         |process| kept::at_the_end_of_watching(&process),
     );
     told.add_to(&mut trace);

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use heap_diagnosis::Finding;
 use heap_meter::trace::{MallocReport, Moment, Trace};
 use human_text::{Bytes, thousands};
-use look::Look;
+use look::ExitLook;
 use memtrace::launch::Stopped;
 use procmem::Process;
 use procmem::page_size_bytes;
@@ -26,22 +26,22 @@ const WORTH_A_LOOK_BYTES: u64 = 1 << 20;
 
 /// The processes of a run. Its hook is called on the tracing thread alone, so nobody ever waits.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Kept(Arc<Mutex<Seen>>);
+pub(super) struct ExitReports(Arc<Mutex<ExitLooks>>);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct ExitLooks {
     examiner: Examiner,
     /// The launched process, once its program has begun, and what it kept.
     first: Option<i32>,
-    launched: Option<Look>,
+    launched: Option<ExitLook>,
     /// The greatest of the others and what each held, the greatest first.
-    others: Vec<(u64, Look)>,
+    others: Vec<(u64, ExitLook)>,
     /// Processes that were not looked into, or were forgotten for greater ones.
     left_out: u64,
 }
 
-impl Kept {
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+impl ExitReports {
+    fn lock(&self) -> MutexGuard<'_, ExitLooks> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -56,10 +56,10 @@ impl Kept {
     }
 
     /// What was kept: of the launched process first, then of the others, the greatest first.
-    pub(super) fn told(&self) -> Told {
+    pub(super) fn told(&self) -> ExitHeap {
         let seen = self.lock();
         let others = seen.others.iter().map(|(_, look)| look);
-        Told::of(seen.launched.iter().chain(others).cloned())
+        ExitHeap::of(seen.launched.iter().chain(others).cloned())
     }
 
     /// What was not looked into.
@@ -78,7 +78,7 @@ impl Kept {
     }
 }
 
-impl Seen {
+impl ExitLooks {
     fn at_exit(&mut self, Stopped { pid, tid }: Stopped) {
         if self.first == Some(pid) {
             self.launched = self.look_into(pid, tid);
@@ -105,25 +105,25 @@ impl Seen {
     }
 
     /// The last thread is the one to ask: the first may have let go of the memory before.
-    fn look_into(&mut self, pid: i32, tid: i32) -> Option<Look> {
+    fn look_into(&mut self, pid: i32, tid: i32) -> Option<ExitLook> {
         let process = Process::open(tid).ok()?;
         let examiner = &mut self.examiner;
-        Some(Look::at(examiner, &process, pid, Moment::Exit))
+        Some(ExitLook::at(examiner, &process, pid, Moment::Exit))
     }
 }
 
 /// What is told at the end.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct ExitHeap {
     /// A report for each process that was looked into.
     pub(super) reports: Vec<MallocReport>,
     /// Of the process that could give back most, if it runs on and that is worth a word.
     pub(super) finding: Option<Finding>,
 }
 
-impl Told {
-    fn of(looks: impl Iterator<Item = Look>) -> Self {
-        let looks: Vec<Look> = looks.collect();
+impl ExitHeap {
+    fn of(looks: impl Iterator<Item = ExitLook>) -> Self {
+        let looks: Vec<ExitLook> = looks.collect();
         let most = looks.iter().max_by_key(|look| look.returnable_bytes());
         Self {
             finding: most.and_then(|look| look.finding.clone()),
@@ -153,11 +153,11 @@ fn own_bytes(tid: i32) -> Option<u64> {
 
 /// What malloc keeps in a process that ran before it was watched and still runs; nothing if it has
 /// ended.
-pub(super) fn at_the_end_of_watching(process: &Process) -> Told {
+pub(super) fn at_the_end_of_watching(process: &Process) -> ExitHeap {
     if !process.is_alive() {
-        return Told::default();
+        return ExitHeap::default();
     }
     let (mut examiner, when) = (Examiner::new(), Moment::EndOfWatching);
-    let look = Look::at(&mut examiner, process, process.pid(), when);
-    Told::of([look].into_iter())
+    let look = ExitLook::at(&mut examiner, process, process.pid(), when);
+    ExitHeap::of([look].into_iter())
 }

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use heap_growth::Story;
-use heap_meter::trace::{Observer, Source, Trace};
+use heap_meter::trace::{EventSource, Observer, Trace};
 use memory_event::{Event, Sink, What};
 use memtrace::launch::{Launch, LaunchOptions, Launched};
 use memtrace::target::Target;
 
-use super::kept::Kept;
+use super::kept::ExitReports;
 use crate::cli::TraceArguments;
 use crate::hole::Holes;
 use crate::signals;
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     if let Some(who) = &who {
         options = who.asked_by(options);
     }
-    let kept = Kept::default();
+    let kept = ExitReports::default();
     let (at_exit, unwinder) = (kept.clone(), who.clone());
     options = options.at_exit(move |stopped| {
         at_exit.at_exit(stopped);
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     });
     let (ending, command_ended) = channel();
     let has_ended = Arc::new(AtomicBool::new(false));
-    let sink = Told {
+    let sink = HookReport {
         story: super::story(arguments),
         holes: holes.clone(),
         who: who.clone(),
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
 
     let mut trace = Trace::of(
         &finished.sink.story,
-        Source::Launch,
+        EventSource::Launch,
         Some(&arguments.command),
     );
     fill_in(&mut trace, &finished);
@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Says so when the command has ended and processes that it started have not.
-fn tell_of_what_is_left(launch: &Launch<Told>, command_ended: &Receiver<()>) {
+fn tell_of_what_is_left(launch: &Launch<HookReport>, command_ended: &Receiver<()>) {
     const GRACE: Duration = Duration::from_secs(1);
     // Without a word the tracer has failed, and has ended.
     let has_ended = command_ended.recv().is_ok();
@@ -97,7 +97,7 @@ fn tell_of_what_is_left(launch: &Launch<Told>, command_ended: &Receiver<()>) {
     }
 }
 
-fn fill_in(trace: &mut Trace, finished: &Launched<Told>) {
+fn fill_in(trace: &mut Trace, finished: &Launched<HookReport>) {
     trace.exit = Some(finished.ending);
     trace.lost_events = finished.lost_events;
     trace.notes = finished.notes.iter().map(ToString::to_string).collect();
@@ -105,11 +105,11 @@ fn fill_in(trace: &mut Trace, finished: &Launched<Told>) {
 }
 
 /// The story, and the unwinder that has to know of new programs.
-struct Told {
+struct HookReport {
     story: Story,
     holes: Option<Holes>,
     who: Option<Who>,
-    kept: Kept,
+    kept: ExitReports,
     /// The launched process, once it has begun.
     first: Option<i32>,
     /// Told of its end.
@@ -117,7 +117,7 @@ struct Told {
     has_ended: Arc<AtomicBool>,
 }
 
-impl Sink for Told {
+impl Sink for HookReport {
     fn take(&mut self, event: &Event) {
         match (&event.what, &self.who) {
             (What::Started, _) => {

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 use anyhow::Error;
 use proc_unwind::Stacks;
 use procmem::Process;
-use ptmalloc::{Examiner, State};
-use remote_call::{CallError, Held, Options};
+use ptmalloc::{Examiner, HeapState};
+use remote_call::{CallError, Held, HoldOptions};
 
 use super::errno::Errno;
 use super::foretold;
-use super::inside::{self, Standing};
-use super::library::Library;
-use super::program::Program;
-use super::scale::{Scale, Still, Weighed};
+use super::inside::{self, StoppedTarget};
+use super::library::TrimLibrary;
+use super::program::ProgramIdentity;
+use super::scale::{Scale, Still, TargetScale};
 use super::words;
 
 /// So long may a thread take to stop, if the process may stand still that long.
@@ -38,22 +38,22 @@ pub(super) struct Tools {
 }
 
 /// What is known of the process before it is stopped.
-pub(super) struct Subject<'a> {
+pub(super) struct TrimTarget<'a> {
     pub(super) process: &'a Process,
-    pub(super) program: &'a Program,
-    pub(super) library: &'a Library,
+    pub(super) program: &'a ProgramIdentity,
+    pub(super) library: &'a TrimLibrary,
     pub(super) scale: &'a mut Scale,
     /// Malloc's state of a moment ago; `None` if it was at work each time.
-    pub(super) malloc: Option<&'a State>,
+    pub(super) malloc: Option<&'a HeapState>,
     /// Whether its mappings were read just now.
     pub(super) learnt_just_now: bool,
     /// So long may it stand still.
     pub(super) max_hold: Duration,
-    pub(super) options: &'a Options,
+    pub(super) options: &'a HoldOptions,
 }
 
 /// What came of an attempt.
-pub(super) enum Attempt {
+pub(super) enum TrimAttempt {
     /// It has called malloc_trim.
     Trimmed(Box<Trimmed>),
     /// It isn't what was looked at any more: in which way.
@@ -61,7 +61,7 @@ pub(super) enum Attempt {
     /// It has other arenas than when they were looked at.
     OtherArenas,
     /// A thread may be inside malloc.
-    Inside(Standing),
+    Inside(StoppedTarget),
     /// The locks of so many arenas are held.
     Locked(usize),
     /// Malloc's state isn't known, even though nothing moves.
@@ -80,7 +80,7 @@ pub(super) enum Attempt {
 
 /// A process that has given back what it could, and still stands.
 struct Called {
-    malloc: State,
+    malloc: HeapState,
     before: Still,
     after: Still,
     call: Duration,
@@ -103,25 +103,30 @@ impl Called {
 
 /// The figures of a process that has given back what it could.
 pub(super) struct Trimmed {
-    pub(super) malloc: State,
-    pub(super) weighed: Weighed,
+    pub(super) malloc: HeapState,
+    pub(super) weighed: TargetScale,
     pub(super) call: Duration,
     pub(super) threads: usize,
     pub(super) notes: Vec<String>,
 }
 
 /// Makes one attempt; gives how long the process stood still, too, if it did.
-pub(super) fn attempt(subject: &mut Subject, tools: &mut Tools) -> (Attempt, Option<Duration>) {
+pub(super) fn attempt(
+    subject: &mut TrimTarget,
+    tools: &mut Tools,
+) -> (TrimAttempt, Option<Duration>) {
     subject.scale.prepare();
     let stop = STOP.min(subject.max_hold);
     let held = match Held::hold_with(subject.process.pid(), stop, subject.options.clone()) {
         Ok(held) => held,
         Err(error) => {
             let attempt = match error {
-                remote_call::Error::Restless { .. } => Attempt::Restless(error.to_string()),
-                remote_call::Error::Interrupted { .. } => Attempt::Interrupted,
-                remote_call::Error::Seccomp { .. } => Attempt::Refused(words::SECCOMP.to_owned()),
-                _ => Attempt::Refused(error.to_string()),
+                remote_call::Error::Restless { .. } => TrimAttempt::Restless(error.to_string()),
+                remote_call::Error::Interrupted { .. } => TrimAttempt::Interrupted,
+                remote_call::Error::Seccomp { .. } => {
+                    TrimAttempt::Refused(words::SECCOMP.to_owned())
+                }
+                _ => TrimAttempt::Refused(error.to_string()),
             };
             return (attempt, None);
         }
@@ -129,19 +134,19 @@ pub(super) fn attempt(subject: &mut Subject, tools: &mut Tools) -> (Attempt, Opt
     let outcome = while_held(&held, subject, tools);
     let stood_still = held.release();
     let attempt = match outcome {
-        Ok(called) => Attempt::Trimmed(Box::new(called.weighed(subject.scale))),
+        Ok(called) => TrimAttempt::Trimmed(Box::new(called.weighed(subject.scale))),
         Err(attempt) => attempt,
     };
     (attempt, Some(stood_still))
 }
 
-fn while_held(held: &Held, subject: &Subject, tools: &mut Tools) -> Result<Called, Attempt> {
+fn while_held(held: &Held, subject: &TrimTarget, tools: &mut Tools) -> Result<Called, TrimAttempt> {
     let (process, library) = (subject.process, subject.library);
-    is_the_same(subject).map_err(Attempt::Another)?;
+    is_the_same(subject).map_err(TrimAttempt::Another)?;
     let (threads, stacks) = (held.threads(), &mut tools.stacks);
     if let Some(standing) = inside::any(process, threads, library, stacks, subject.learnt_just_now)
     {
-        return Err(Attempt::Inside(standing));
+        return Err(TrimAttempt::Inside(standing));
     }
     let malloc = match subject.malloc {
         Some(malloc) => unlocked(malloc, process, &mut tools.examiner)?,
@@ -149,20 +154,20 @@ fn while_held(held: &Held, subject: &Subject, tools: &mut Tools) -> Result<Calle
     };
     let arena = malloc.arenas.first().map(|arena| arena.address);
     if !arena.is_some_and(|arena| library.has(arena)) {
-        return Err(Attempt::Another(
+        return Err(TrimAttempt::Another(
             "its malloc's state wasn't where its code is",
         ));
     }
     if subject.options.interrupt.is_asked() {
-        return Err(Attempt::Interrupted);
+        return Err(TrimAttempt::Interrupted);
     }
     call(held, malloc, subject)
 }
 
 /// Whether the process is the program that was looked at, with the same rights, and has malloc_trim
 /// where it was.
-fn is_the_same(subject: &Subject) -> Result<(), &'static str> {
-    let now = Program::of(subject.process);
+fn is_the_same(subject: &TrimTarget) -> Result<(), &'static str> {
+    let now = ProgramIdentity::of(subject.process);
     let now = now.map_err(|_| "it had ended, or was executing another program")?;
     if let Some(difference) = subject.program.differs_from(&now) {
         return Err(difference);
@@ -174,25 +179,34 @@ fn is_the_same(subject: &Subject) -> Result<(), &'static str> {
 }
 
 /// That no arena's lock is held, and that there are no others than those whose lists were followed.
-fn unlocked(malloc: &State, process: &Process, examiner: &mut Examiner) -> Result<State, Attempt> {
+fn unlocked(
+    malloc: &HeapState,
+    process: &Process,
+    examiner: &mut Examiner,
+) -> Result<HeapState, TrimAttempt> {
     let now = examiner.glance(process).state;
-    let now = now.map_err(|unknown| Attempt::Unknown(unknown.to_string()))?;
+    let now = now.map_err(|unknown| TrimAttempt::Unknown(unknown.to_string()))?;
     are_unlocked(&now)?;
-    let places =
-        |state: &State| -> Vec<u64> { state.arenas.iter().map(|arena| arena.address).collect() };
+    let places = |state: &HeapState| -> Vec<u64> {
+        state.arenas.iter().map(|arena| arena.address).collect()
+    };
     match places(&now) == places(malloc) {
         true => Ok(malloc.clone()),
-        false => Err(Attempt::OtherArenas),
+        false => Err(TrimAttempt::OtherArenas),
     }
 }
 
 /// The same of a process that was at work each time it was looked at while it ran: its lists are
 /// followed now, as far as it may stand still for that.
-fn followed(held: &Held, subject: &Subject, examiner: &mut Examiner) -> Result<State, Attempt> {
+fn followed(
+    held: &Held,
+    subject: &TrimTarget,
+    examiner: &mut Examiner,
+) -> Result<HeapState, TrimAttempt> {
     let until = Instant::now() + subject.max_hold / 2;
     let malloc = examiner.examine_until(subject.process, until).state;
     let late = || {
-        Attempt::Refused(words::cannot_follow(
+        TrimAttempt::Refused(words::cannot_follow(
             subject.process.pid(),
             subject.max_hold,
         ))
@@ -200,59 +214,59 @@ fn followed(held: &Held, subject: &Subject, examiner: &mut Examiner) -> Result<S
     let malloc = match malloc {
         Ok(malloc) => malloc,
         Err(_) if Instant::now() > until => return Err(late()),
-        Err(unknown) => return Err(Attempt::Unknown(unknown.to_string())),
+        Err(unknown) => return Err(TrimAttempt::Unknown(unknown.to_string())),
     };
     are_unlocked(&malloc)?;
     if malloc.returnable_bytes.is_none() {
         return Err(match Instant::now() > until {
             true => late(),
-            false => Attempt::Unknown(flaw(&malloc)),
+            false => TrimAttempt::Unknown(flaw(&malloc)),
         });
     }
     let foretold = held.stood_still() + foretold::hold(&malloc, held.threads().len() as u64);
     if foretold > subject.max_hold {
         let why = words::too_long(subject.process.pid(), foretold, subject.max_hold);
-        return Err(Attempt::Refused(why));
+        return Err(TrimAttempt::Refused(why));
     }
     Ok(malloc)
 }
 
-fn are_unlocked(malloc: &State) -> Result<(), Attempt> {
+fn are_unlocked(malloc: &HeapState) -> Result<(), TrimAttempt> {
     match malloc.arenas.iter().filter(|arena| arena.locked).count() {
         0 => Ok(()),
-        locked => Err(Attempt::Locked(locked)),
+        locked => Err(TrimAttempt::Locked(locked)),
     }
 }
 
-fn call(held: &Held, malloc: State, subject: &Subject) -> Result<Called, Attempt> {
+fn call(held: &Held, malloc: HeapState, subject: &TrimTarget) -> Result<Called, TrimAttempt> {
     let (library, scale) = (subject.library, &*subject.scale);
     let before = scale.still();
-    let before = before.map_err(|error| Attempt::Refused(weightless(&error)))?;
+    let before = before.map_err(|error| TrimAttempt::Refused(weightless(&error)))?;
     let left = || subject.max_hold.saturating_sub(held.stood_still());
     if left().is_zero() {
-        return Err(Attempt::Restless(words::too_slow(subject.max_hold)));
+        return Err(TrimAttempt::Restless(words::too_slow(subject.max_hold)));
     }
     let errno = library
         .errno_location
         .map(|location| Errno::of(held, location, left()))
         .transpose()
-        .map_err(|error| ended(error, Attempt::Refused))?;
+        .map_err(|error| ended(error, TrimAttempt::Refused))?;
     let begun = Instant::now();
     let called = held.call(library.trim, &[0], left());
     let call = begun.elapsed();
     // A thread that is within the call still has its errno to itself.
     if let Err(error @ (CallError::Interrupted { .. } | CallError::TimedOut { .. })) = called {
-        return Err(ended(error.into(), Attempt::Failed));
+        return Err(ended(error.into(), TrimAttempt::Failed));
     }
     let restored = errno.map(|errno| errno.restore());
-    called.map_err(|error| ended(error.into(), Attempt::Failed))?;
+    called.map_err(|error| ended(error.into(), TrimAttempt::Failed))?;
     let notes = match restored {
         Some(Ok(())) => Vec::new(),
         Some(Err(error)) => vec![format!("{ERRNO}: {error}")],
         None => vec![format!("{ERRNO}: where it is, isn't known")],
     };
     let after = scale.still();
-    let after = after.map_err(|error| Attempt::Failed(weightless(&error)))?;
+    let after = after.map_err(|error| TrimAttempt::Failed(weightless(&error)))?;
     Ok(Called {
         malloc,
         before,
@@ -264,14 +278,14 @@ fn call(held: &Held, malloc: State, subject: &Subject) -> Result<Called, Attempt
 }
 
 /// What it means that a call gave no value.
-fn ended(error: Error, otherwise: impl FnOnce(String) -> Attempt) -> Attempt {
+fn ended(error: Error, otherwise: impl FnOnce(String) -> TrimAttempt) -> TrimAttempt {
     match error.downcast_ref() {
-        Some(CallError::NotBegun { .. }) => Attempt::Interrupted,
-        Some(&CallError::Interrupted { tid }) => Attempt::LeftToItself {
+        Some(CallError::NotBegun { .. }) => TrimAttempt::Interrupted,
+        Some(&CallError::Interrupted { tid }) => TrimAttempt::LeftToItself {
             tid,
             was_asked: true,
         },
-        Some(&CallError::TimedOut { tid, .. }) => Attempt::LeftToItself {
+        Some(&CallError::TimedOut { tid, .. }) => TrimAttempt::LeftToItself {
             tid,
             was_asked: false,
         },
@@ -284,7 +298,7 @@ fn weightless(error: &io::Error) -> String {
 }
 
 /// What isn't known of malloc's state.
-pub(super) fn flaw(malloc: &State) -> String {
+pub(super) fn flaw(malloc: &HeapState) -> String {
     let flaws = malloc.arenas.iter().filter_map(|arena| {
         let why = arena.unknown.as_ref()?;
         Some(format!("arena {:#x}: {why}", arena.address))

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use procmem::page_size_bytes;
-use ptmalloc::State;
+use ptmalloc::HeapState;
 
 /// To stop all threads, to look where they are, and to let them go.
 const ONCE: Duration = Duration::from_millis(2);
@@ -22,7 +22,7 @@ const A_RUN: Duration = Duration::from_nanos(4000);
 const A_PAGE: Duration = Duration::from_nanos(700);
 
 /// How long, with a processor to spare; what isn't known of malloc's state isn't in it.
-pub(super) fn hold(malloc: &State, threads: u64) -> Duration {
+pub(super) fn hold(malloc: &HeapState, threads: u64) -> Duration {
     let chunks: u64 = malloc
         .arenas
         .iter()

@@ -12,9 +12,9 @@ use std::os::unix::fs::FileExt;
 use proc_unwind::{Chain, Stacks};
 use procmem::AddressSpace;
 use procmem::Process;
-use remote_call::Thread;
+use remote_call::HeldThread;
 
-use super::library::Library;
+use super::library::TrimLibrary;
 
 /// So much of a stack is looked through; a longer one counts as a hit.
 const MOST_STACK_BYTES: u64 = 64 << 20;
@@ -26,7 +26,7 @@ const OUTERMOST: usize = 3;
 
 /// Where a thread stands that may be inside malloc.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct StoppedTarget {
     pub(super) tid: i32,
     /// The calls that led there, innermost first; empty if only its stack's words say so.
     pub(super) calls: Vec<u64>,
@@ -52,18 +52,18 @@ pub(super) enum How {
 /// of them, that is told, unless they were learnt just now.
 pub(super) fn any(
     process: &Process,
-    threads: &[Thread],
-    library: &Library,
+    threads: &[HeldThread],
+    library: &TrimLibrary,
     stacks: &mut Stacks,
     learnt_just_now: bool,
-) -> Option<Standing> {
+) -> Option<StoppedTarget> {
     let pid = process.pid();
     // Those that are in malloc's own code have nothing to be looked through.
-    let mut threads: Vec<&Thread> = threads.iter().collect();
+    let mut threads: Vec<&HeldThread> = threads.iter().collect();
     threads.sort_by_key(|thread| !library.is_inside(thread.instruction_pointer));
     threads.into_iter().find_map(|thread| {
         let tid = thread.tid;
-        let unreadable = Standing {
+        let unreadable = StoppedTarget {
             tid,
             calls: Vec::new(),
             how: How::Unreadable,
@@ -74,14 +74,14 @@ pub(super) fn any(
         let calls: Vec<u64> = chain.calls.iter().map(|call| call.address).collect();
         if is_in_calls(&chain, library) {
             let how = How::Calls;
-            return Some(Standing { tid, calls, how });
+            return Some(StoppedTarget { tid, calls, how });
         }
         if chain.complete {
             return None;
         }
         if chain.outdated && !learnt_just_now {
             let how = How::Outdated;
-            return Some(Standing { tid, calls, how });
+            return Some(StoppedTarget { tid, calls, how });
         }
         let Some(last) = chain.calls.last() else {
             return Some(unreadable);
@@ -89,7 +89,7 @@ pub(super) fn any(
         match is_on_stack(process, last.stack_pointer, library) {
             None => Some(unreadable),
             Some(false) => None,
-            Some(true) => Some(Standing {
+            Some(true) => Some(StoppedTarget {
                 tid,
                 calls,
                 how: How::Words,
@@ -103,7 +103,7 @@ pub(super) fn any(
 /// The range of malloc's code may have a neighbour's function in it, one of which runs for as long
 /// as the program does: glibc's own thread for timers. It is what its thread began with, and lies
 /// before all functions that malloc names; nothing of malloc's is both.
-fn is_in_calls(chain: &Chain, library: &Library) -> bool {
+fn is_in_calls(chain: &Chain, library: &TrimLibrary) -> bool {
     let began_with = chain
         .complete
         .then(|| chain.calls.len().checked_sub(OUTERMOST))
@@ -115,7 +115,7 @@ fn is_in_calls(chain: &Chain, library: &Library) -> bool {
 }
 
 /// Whether a stack has an address of malloc's from a place on. `None` if it can't be read.
-fn is_on_stack(process: &Process, from: u64, library: &Library) -> Option<bool> {
+fn is_on_stack(process: &Process, from: u64, library: &TrimLibrary) -> Option<bool> {
     let end = AddressSpace::mapping_at(process, from).ok()??.end;
     if end - from > MOST_STACK_BYTES {
         return Some(true);
@@ -142,15 +142,15 @@ fn is_on_stack(process: &Process, from: u64, library: &Library) -> Option<bool> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proc_unwind::Call;
+    use proc_unwind::CallSite;
 
-    fn library() -> Library {
+    fn library() -> TrimLibrary {
         let others = std::iter::once(0x5000..0x5010).collect();
-        Library::made(0x1000..0x2000, 0x1400, others)
+        TrimLibrary::made(0x1000..0x2000, 0x1400, others)
     }
 
     fn chain(addresses: &[u64], complete: bool) -> Chain {
-        let call = |&address| Call {
+        let call = |&address| CallSite {
             address,
             stack_pointer: 0,
         };

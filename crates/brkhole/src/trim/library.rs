@@ -47,7 +47,7 @@ const MOST_BYTES: u64 = 512 * 1024;
 
 /// Malloc's code in one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Library {
+pub(super) struct TrimLibrary {
     /// `malloc_trim`.
     pub(super) trim: u64,
     /// `__errno_location`, where the library names it.
@@ -65,7 +65,7 @@ pub(super) struct Library {
     place: Option<Mapping>,
 }
 
-impl Library {
+impl TrimLibrary {
     /// That of the C library that a process has mapped or, without one, of the program itself.
     ///
     /// # Errors

@@ -4,22 +4,22 @@ use std::time::{Duration, Instant};
 
 use procmem::Process;
 use procmem::Snapshot;
-use ptmalloc::{Examination, State};
+use ptmalloc::{Examination, HeapState};
 
 use super::allocator;
 use super::attempt::{self, Tools};
 use super::foretold;
-use super::program::Program;
-use super::report::{Outcome, Report};
-use super::status::Status;
+use super::program::ProgramIdentity;
+use super::report::{TrimOutcome, TrimReport};
+use super::status::Trimmability;
 use super::words;
 use crate::cli::TrimArguments;
 
 /// A process that has been looked at while it ran.
-pub(super) struct Looked {
-    pub(super) report: Report,
+pub(super) struct TrimLook {
+    pub(super) report: TrimReport,
     /// What it ran before all else was looked at.
-    pub(super) program: anyhow::Result<Program>,
+    pub(super) program: anyhow::Result<ProgramIdentity>,
     pub(super) examination: Examination,
     pub(super) when: Instant,
     /// Why a real trim would be refused now.
@@ -31,13 +31,14 @@ pub(super) struct Looked {
 /// Looks at it. What it is called and what it has is set in the report; so is, where nothing can be
 /// done, the reason.
 pub(super) fn look(
-    mut report: Report,
+    mut report: TrimReport,
     process: &Process,
     tools: &mut Tools,
-) -> Result<Looked, Box<Report>> {
+) -> Result<TrimLook, Box<TrimReport>> {
     let pid = process.pid();
-    let refused = |report: Report, why: String| Err(Box::new(report.ended(Outcome::Refused, why)));
-    let status = match Status::of(pid) {
+    let refused =
+        |report: TrimReport, why: String| Err(Box::new(report.ended(TrimOutcome::Refused, why)));
+    let status = match Trimmability::of(pid) {
         Ok(status) => status,
         Err(error) => return refused(report, format!("can't read /proc/{pid}/status: {error}")),
     };
@@ -49,7 +50,7 @@ pub(super) fn look(
         Ok(before) => before,
         Err(error) => return refused(report, error.to_string()),
     };
-    let program = Program::of(process);
+    let program = ProgramIdentity::of(process);
     let (when, examination) = (Instant::now(), tools.examiner.examine(process));
     report.allocator = examination.allocator.as_ref().map(ToString::to_string);
     report.rss_before_bytes = Some(before.rss_bytes);
@@ -65,7 +66,7 @@ pub(super) fn look(
         report.malloc_before = Some(malloc.clone());
         report.foretells(malloc, threads);
     }
-    Ok(Looked {
+    Ok(TrimLook {
         report,
         program,
         refusal: status.refusal(),
@@ -76,9 +77,9 @@ pub(super) fn look(
     })
 }
 
-impl Report {
+impl TrimReport {
     /// Takes down how long it would stand still.
-    pub(super) fn foretells(&mut self, malloc: &State, threads: u64) -> Option<Duration> {
+    pub(super) fn foretells(&mut self, malloc: &HeapState, threads: u64) -> Option<Duration> {
         let is_known = malloc.returnable_bytes.is_some();
         let foretold = is_known.then(|| foretold::hold(malloc, threads));
         self.predicted_held_seconds = foretold.map(|foretold| foretold.as_secs_f64());
@@ -86,18 +87,18 @@ impl Report {
     }
 }
 
-impl Looked {
+impl TrimLook {
     /// What `--dry-run` tells.
-    pub(super) fn predicted(self, arguments: &TrimArguments) -> Report {
+    pub(super) fn predicted(self, arguments: &TrimArguments) -> TrimReport {
         let mut report = self.report;
         let malloc = match self.examination.state {
-            Err(unknown) => return report.ended(Outcome::Refused, unknown.to_string()),
+            Err(unknown) => return report.ended(TrimOutcome::Refused, unknown.to_string()),
             Ok(malloc) => malloc,
         };
         let Some(foretold) = report.foretells(&malloc, self.threads) else {
-            return report.ended(Outcome::Refused, attempt::flaw(&malloc));
+            return report.ended(TrimOutcome::Refused, attempt::flaw(&malloc));
         };
-        report.outcome = Outcome::Predicted;
+        report.outcome = TrimOutcome::Predicted;
         let (pid, max_hold) = (report.pid, arguments.max_hold);
         let too_long = (foretold > max_hold).then(|| words::too_long(pid, foretold, max_hold));
         let filtered = self.is_filtered && !arguments.allow_seccomp;

@@ -32,7 +32,7 @@ const RIGHTS: [&str; 10] = [
 
 /// A program that a process runs, and its rights.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Program {
+pub(super) struct ProgramIdentity {
     /// When the process started. Its number alone may be another's by now.
     started_ticks: u64,
     /// Device and inode of the program's file.
@@ -45,7 +45,7 @@ pub(super) struct Program {
     rights: Vec<String>,
 }
 
-impl Program {
+impl ProgramIdentity {
     /// That of a process, now.
     ///
     /// # Errors
@@ -107,7 +107,10 @@ mod tests {
 
     #[test]
     fn it_stays_the_same() {
-        let (before, after) = (Program::of(&own()).unwrap(), Program::of(&own()).unwrap());
+        let (before, after) = (
+            ProgramIdentity::of(&own()).unwrap(),
+            ProgramIdentity::of(&own()).unwrap(),
+        );
         assert_eq!(before.differs_from(&after), None);
         assert!(before.rights.len() >= 9, "{before:?}");
         assert_ne!(before.drawn, [0; 16]);
@@ -115,13 +118,13 @@ mod tests {
 
     #[test]
     fn each_part_counts() {
-        let program = Program::of(&own()).unwrap();
-        let changed = |change: fn(&mut Program)| {
+        let program = ProgramIdentity::of(&own()).unwrap();
+        let changed = |change: fn(&mut ProgramIdentity)| {
             let mut other = program.clone();
             change(&mut other);
             program.differs_from(&other).unwrap_or_default()
         };
-        let changes: [fn(&mut Program); 4] = [
+        let changes: [fn(&mut ProgramIdentity); 4] = [
             // The number is another process's by now.
             |program| program.started_ticks += 1,
             |program| program.file.1 += 1,
@@ -133,7 +136,7 @@ mod tests {
             assert!(changed(change).contains("another program"));
         }
         for name in RIGHTS {
-            let change = |program: &mut Program| {
+            let change = |program: &mut ProgramIdentity| {
                 let line = program
                     .rights
                     .iter_mut()

@@ -1,15 +1,15 @@
 //! What became of one process.
 
-use ptmalloc::State;
+use ptmalloc::HeapState;
 use serde::Serialize;
 
 /// What became of one process; this is the JSON, too.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct TrimReport {
     pub(super) pid: i32,
     /// Its name; `None` if there is no such process.
     pub(super) comm: Option<String>,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: TrimOutcome,
     /// Why it wasn't trimmed.
     pub(super) reason: Option<String>,
     /// Whose malloc it has.
@@ -43,8 +43,8 @@ pub(super) struct Report {
     pub(super) call_seconds: Option<f64>,
     /// Why it was let go and stopped again, and how often for that reason.
     pub(super) waited_for: Vec<Waited>,
-    pub(super) malloc_before: Option<State>,
-    pub(super) malloc_after: Option<State>,
+    pub(super) malloc_before: Option<HeapState>,
+    pub(super) malloc_after: Option<HeapState>,
     /// What could not be had, and what is good to know.
     pub(super) notes: Vec<String>,
 }
@@ -52,7 +52,7 @@ pub(super) struct Report {
 /// What became of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Outcome {
+pub(super) enum TrimOutcome {
     /// It has called malloc_trim.
     Trimmed,
     /// `--dry-run`: nothing was touched.
@@ -72,13 +72,13 @@ pub(super) struct Waited {
     pub(super) attempts: u32,
 }
 
-impl Report {
+impl TrimReport {
     /// Nothing has been done yet.
     pub(super) fn new(pid: i32) -> Self {
         Self {
             pid,
             comm: None,
-            outcome: Outcome::Refused,
+            outcome: TrimOutcome::Refused,
             reason: None,
             allocator: None,
             predicted_bytes: None,
@@ -101,7 +101,7 @@ impl Report {
     }
 
     /// The same, with an outcome other than success and the reason.
-    pub(super) fn ended(mut self, outcome: Outcome, reason: impl Into<String>) -> Self {
+    pub(super) fn ended(mut self, outcome: TrimOutcome, reason: impl Into<String>) -> Self {
         self.outcome = outcome;
         self.reason = Some(reason.into());
         self
@@ -109,7 +109,7 @@ impl Report {
 
     /// Whether what was asked for was done.
     pub(super) fn is_success(&self) -> bool {
-        matches!(self.outcome, Outcome::Trimmed | Outcome::Predicted)
+        matches!(self.outcome, TrimOutcome::Trimmed | TrimOutcome::Predicted)
     }
 
     /// It stood still for so long, once more.

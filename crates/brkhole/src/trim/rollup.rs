@@ -17,7 +17,7 @@ pub(super) struct Rollup(File);
 
 /// What it weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Weight {
+pub(super) struct RollupWeight {
     pub(super) rss_bytes: u64,
     /// Of that, what no other process has mapped.
     pub(super) private_bytes: u64,
@@ -35,12 +35,12 @@ impl Rollup {
     ///
     /// # Errors
     /// If the memory is nobody's any more.
-    pub(super) fn weigh(&self) -> io::Result<Weight> {
+    pub(super) fn weigh(&self) -> io::Result<RollupWeight> {
         let mut buffer = [0; MOST_BYTES];
         let length = self.0.read_at(&mut buffer, 0)?;
         let text = buffer.get(..length).unwrap_or_default();
         let field = |name: &[u8]| procmem::kib_field(text, name).ok_or(io::ErrorKind::InvalidData);
-        Ok(Weight {
+        Ok(RollupWeight {
             rss_bytes: field(b"Rss:")?,
             private_bytes: field(b"Private_Clean:")? + field(b"Private_Dirty:")?,
             swap_bytes: field(b"Swap:")?,
@@ -48,7 +48,7 @@ impl Rollup {
     }
 }
 
-impl Weight {
+impl RollupWeight {
     /// What other processes have mapped, too.
     pub(super) fn shared_bytes(&self) -> u64 {
         self.rss_bytes.saturating_sub(self.private_bytes)

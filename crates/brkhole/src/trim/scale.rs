@@ -9,7 +9,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::counters::Counters;
-use super::rollup::{Rollup, Weight};
+use super::rollup::{Rollup, RollupWeight};
 
 /// A weighing is good for so long: a process that has to be stopped again and again isn't walked
 /// through each time.
@@ -22,7 +22,7 @@ pub(super) struct Scale {
     counters_are_exact: bool,
     rollup: Rollup,
     /// While it ran, and when.
-    running: Option<(Weight, Instant)>,
+    running: Option<(RollupWeight, Instant)>,
 }
 
 /// A process that stands still.
@@ -30,19 +30,19 @@ pub(super) struct Scale {
 pub(super) struct Still {
     pub(super) counters: Counters,
     /// Where the counters aren't exact, they are taken from this.
-    walked: Option<Weight>,
+    walked: Option<RollupWeight>,
 }
 
 /// A process before and after.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Weighed {
+pub(super) struct TargetScale {
     /// While it stood still.
     pub(super) before: Counters,
     /// While it stood still.
     pub(super) after: Counters,
     /// A moment before it was held and after it was let go, or while it stood still; `None` if it
     /// was another program then, or none.
-    pub(super) walked: Option<[Weight; 2]>,
+    pub(super) walked: Option<[RollupWeight; 2]>,
 }
 
 impl Scale {
@@ -88,11 +88,11 @@ impl Scale {
     }
 
     /// What came of it, when it has been let go.
-    pub(super) fn weighed(&self, before: Still, after: Still) -> Weighed {
+    pub(super) fn weighed(&self, before: Still, after: Still) -> TargetScale {
         let running = self.running.map(|(weight, _)| weight);
         let now = || self.rollup.weigh().ok();
         let walked = before.walked.or(running).zip(after.walked.or_else(now));
-        Weighed {
+        TargetScale {
             before: before.counters,
             after: after.counters,
             walked: walked.map(|(before, after)| [before, after]),
@@ -100,7 +100,7 @@ impl Scale {
     }
 }
 
-impl Weighed {
+impl TargetScale {
     /// What it has less than before.
     pub(super) fn returned_bytes(&self) -> u64 {
         self.before.rss_bytes.saturating_sub(self.after.rss_bytes)
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn what_is_shared_by_hand() {
         const MIB: u64 = 1 << 20;
-        let weight = |rss, private| Weight {
+        let weight = |rss, private| RollupWeight {
             rss_bytes: rss * MIB,
             private_bytes: private * MIB,
             swap_bytes: 0,
@@ -171,7 +171,7 @@ mod tests {
             rss_bytes: rss * MIB,
             swap_bytes: 0,
         };
-        let weighed = |before, after| Weighed {
+        let weighed = |before, after| TargetScale {
             before: counters(180),
             after: counters(96),
             walked: Some([before, after]),

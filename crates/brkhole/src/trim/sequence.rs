@@ -4,19 +4,19 @@ use std::time::{Duration, Instant};
 
 use procmem::AddressSpace;
 use procmem::Process;
-use ptmalloc::{State, Unknown};
-use remote_call::Options;
+use ptmalloc::{HeapState, Unknown};
+use remote_call::HoldOptions;
 
-use super::attempt::{self, Attempt, Subject, Tools, Trimmed};
+use super::attempt::{self, Tools, TrimAttempt, TrimTarget, Trimmed};
 use super::inside::How;
 use super::interruption::Interruption;
-use super::library::Library;
-use super::look::{Looked, look};
+use super::library::TrimLibrary;
+use super::look::{TrimLook, look};
 use super::notes;
 use super::pause::Pauses;
-use super::program::Program;
-use super::report::{Outcome, Report};
-use super::rollup::Weight;
+use super::program::ProgramIdentity;
+use super::report::{TrimOutcome, TrimReport};
+use super::rollup::RollupWeight;
 use super::scale::Scale;
 use super::words;
 use crate::cli::TrimArguments;
@@ -33,11 +33,11 @@ pub(super) fn run(
     arguments: &TrimArguments,
     tools: &mut Tools,
     interruption: &Interruption,
-) -> Report {
-    let mut report = Report::new(pid);
+) -> TrimReport {
+    let mut report = TrimReport::new(pid);
     let process = match Process::open(pid) {
         Ok(process) => process,
-        Err(error) => return report.ended(Outcome::Refused, error.to_string()),
+        Err(error) => return report.ended(TrimOutcome::Refused, error.to_string()),
     };
     let mut sequence = Sequence {
         process: &process,
@@ -54,22 +54,22 @@ pub(super) fn run(
             Ok(looked) => looked,
         };
         match sequence.of_one_program(looked) {
-            Ended::With(report) => return *report,
-            Ended::Another(again) => report = *again,
+            SequenceEnd::With(report) => return *report,
+            SequenceEnd::Another(again) => report = *again,
         }
     }
 }
 
 /// How the attempts at one program ended.
-enum Ended {
-    With(Box<Report>),
+enum SequenceEnd {
+    With(Box<TrimReport>),
     /// The process has become another program, so all has to be looked at anew.
-    Another(Box<Report>),
+    Another(Box<TrimReport>),
 }
 
-impl Report {
-    fn end(self, outcome: Outcome, reason: impl Into<String>) -> Ended {
-        Ended::With(Box::new(self.ended(outcome, reason)))
+impl TrimReport {
+    fn end(self, outcome: TrimOutcome, reason: impl Into<String>) -> SequenceEnd {
+        SequenceEnd::With(Box::new(self.ended(outcome, reason)))
     }
 }
 
@@ -84,24 +84,24 @@ struct Sequence<'a> {
 }
 
 /// What the attempts at one program need of it.
-struct Known {
-    program: Program,
-    library: Library,
+struct KnownProgram {
+    program: ProgramIdentity,
+    library: TrimLibrary,
     scale: Scale,
-    malloc: Option<State>,
+    malloc: Option<HeapState>,
     when: Instant,
     threads: u64,
 }
 
 impl Sequence<'_> {
-    fn of_one_program(&mut self, looked: Looked) -> Ended {
+    fn of_one_program(&mut self, looked: TrimLook) -> SequenceEnd {
         let pid = self.process.pid();
         let mut report = looked.report.clone();
         let mut known = match self.known(looked) {
             Ok(known) => known,
-            Err(why) => return report.end(Outcome::Refused, why),
+            Err(why) => return report.end(TrimOutcome::Refused, why),
         };
-        let options = Options::default()
+        let options = HoldOptions::default()
             .allow_seccomp(self.arguments.allow_seccomp)
             .interrupted_by(self.interruption.interrupt());
         let mut learnt_just_now = true;
@@ -112,9 +112,9 @@ impl Sequence<'_> {
             let foretold = malloc.and_then(|malloc| report.foretells(malloc, known.threads));
             if let Some(foretold) = foretold.filter(|foretold| *foretold > max_hold) {
                 let why = words::too_long(pid, foretold, max_hold);
-                return report.end(Outcome::Refused, why);
+                return report.end(TrimOutcome::Refused, why);
             }
-            let mut subject = Subject {
+            let mut subject = TrimTarget {
                 process: self.process,
                 program: &known.program,
                 library: &known.library,
@@ -131,59 +131,59 @@ impl Sequence<'_> {
             }
             let mut is_another = false;
             let why = match attempt {
-                Attempt::Trimmed(trimmed) => return self.done(report, *trimmed),
-                Attempt::Refused(why) => return report.end(Outcome::Refused, why),
-                Attempt::Failed(why) => return report.end(Outcome::Failed, why),
-                Attempt::LeftToItself { tid, was_asked } => {
+                TrimAttempt::Trimmed(trimmed) => return self.done(report, *trimmed),
+                TrimAttempt::Refused(why) => return report.end(TrimOutcome::Refused, why),
+                TrimAttempt::Failed(why) => return report.end(TrimOutcome::Failed, why),
+                TrimAttempt::LeftToItself { tid, was_asked } => {
                     let signal = self.interruption.signal().filter(|_| was_asked);
                     let why = words::left_to_itself(tid, signal, max_hold);
-                    return report.end(Outcome::Failed, why);
+                    return report.end(TrimOutcome::Failed, why);
                 }
-                Attempt::Interrupted => "it was let go".to_owned(),
-                Attempt::Another(why) => {
+                TrimAttempt::Interrupted => "it was let go".to_owned(),
+                TrimAttempt::Another(why) => {
                     is_another = true;
                     why.to_owned()
                 }
-                Attempt::OtherArenas => {
+                TrimAttempt::OtherArenas => {
                     known.malloc = None;
                     "malloc had made another arena since it was looked at".to_owned()
                 }
-                Attempt::Inside(standing) => {
+                TrimAttempt::Inside(standing) => {
                     if standing.how == How::Outdated {
                         // Should it have ended, the next attempt says so.
                         learnt_just_now = self.tools.stacks.learn(pid).is_ok();
                     }
                     words::told(pid, &standing, self.tools)
                 }
-                Attempt::Locked(arenas) => words::locked(arenas),
-                Attempt::Restless(why) => why,
-                Attempt::Unknown(why) => {
+                TrimAttempt::Locked(arenas) => words::locked(arenas),
+                TrimAttempt::Restless(why) => why,
+                TrimAttempt::Unknown(why) => {
                     self.unknown += 1;
                     if self.unknown == MOST_UNKNOWN {
-                        return report.end(Outcome::Refused, words::not_verified(&why));
+                        return report.end(TrimOutcome::Refused, words::not_verified(&why));
                     }
                     why
                 }
             };
             if let Some(signal) = self.interruption.signal() {
-                return report.end(Outcome::GaveUp, words::came_too_early(signal));
+                return report.end(TrimOutcome::GaveUp, words::came_too_early(signal));
             }
             report.waited_for(&why);
             let Some(pause) = self.pauses.next() else {
                 let reason = words::gave_up(&report, self.arguments.patience);
-                return report.end(Outcome::GaveUp, reason);
+                return report.end(TrimOutcome::GaveUp, reason);
             };
             if let Some(signal) = self.interruption.after(pause) {
-                return report.end(Outcome::GaveUp, words::came_too_early(signal));
+                return report.end(TrimOutcome::GaveUp, words::came_too_early(signal));
             }
             if is_another {
-                return Ended::Another(Box::new(report));
+                return SequenceEnd::Another(Box::new(report));
             }
         }
     }
 
     /// Finds out what the attempts need; or why there are none.
-    fn known(&mut self, looked: Looked) -> Result<Known, String> {
+    fn known(&mut self, looked: TrimLook) -> Result<KnownProgram, String> {
         let pid = self.process.pid();
         if let Some(why) = looked.refusal {
             return Err(why);
@@ -201,9 +201,9 @@ impl Sequence<'_> {
         let all = |error| format!("{error:#}");
         let program = looked.program.map_err(all)?;
         let space = AddressSpace::of_process(self.process).map_err(|error| error.to_string())?;
-        let library = Library::of(pid, &space, &self.tools.stacks).map_err(all)?;
+        let library = TrimLibrary::of(pid, &space, &self.tools.stacks).map_err(all)?;
         let scale = Scale::of(pid, self.tools.counters_are_exact);
-        Ok(Known {
+        Ok(KnownProgram {
             program,
             library,
             scale: scale.map_err(|error| format!("it can't be weighed: {error}"))?,
@@ -214,7 +214,7 @@ impl Sequence<'_> {
     }
 
     /// Looks at malloc's lists again where that was too long ago, or in vain.
-    fn renew(&mut self, known: &mut Known, report: &mut Report) {
+    fn renew(&mut self, known: &mut KnownProgram, report: &mut TrimReport) {
         if known.malloc.is_some() && known.when.elapsed() < FRESH {
             return;
         }
@@ -228,9 +228,9 @@ impl Sequence<'_> {
         report.malloc_before.clone_from(&known.malloc);
     }
 
-    fn done(&mut self, mut report: Report, trimmed: Trimmed) -> Ended {
+    fn done(&mut self, mut report: TrimReport, trimmed: Trimmed) -> SequenceEnd {
         let weighed = trimmed.weighed;
-        report.outcome = Outcome::Trimmed;
+        report.outcome = TrimOutcome::Trimmed;
         report.predicted_bytes = trimmed.malloc.returnable_bytes;
         report.rss_before_bytes = Some(weighed.before.rss_bytes);
         report.rss_after_bytes = Some(weighed.after.rss_bytes);
@@ -249,7 +249,7 @@ impl Sequence<'_> {
                 "malloc's state could not be read again while the process ran on: {unknown}"
             )),
         }
-        Ended::With(Box::new(report))
+        SequenceEnd::With(Box::new(report))
     }
 }
 
@@ -262,7 +262,7 @@ fn is_lasting(unknown: &Unknown) -> bool {
 }
 
 /// What no other process has mapped, before and after.
-fn private(walked: Option<[Weight; 2]>) -> [Option<u64>; 2] {
+fn private(walked: Option<[RollupWeight; 2]>) -> [Option<u64>; 2] {
     walked.map_or([None; 2], |both| {
         both.map(|weight| Some(weight.private_bytes))
     })

@@ -5,7 +5,7 @@ use std::io;
 
 /// What is needed of `/proc/PID/status`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Status {
+pub(super) struct Trimmability {
     pub(super) pid: i32,
     pub(super) comm: String,
     state: char,
@@ -14,7 +14,7 @@ pub(super) struct Status {
     seccomp: u8,
 }
 
-impl Status {
+impl Trimmability {
     /// Reads it.
     ///
     /// # Errors
@@ -102,8 +102,8 @@ mod tests {
     const TEXT: &str = "Name:\tnginx: worker\nState:\tS (sleeping)\nTgid:\t77\nPid:\t77\n\
         TracerPid:\t0\nThreads:\t4\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 
-    fn told(pid: i32, text: &str) -> Status {
-        Status::told(pid, &procmem::Status::parse(text))
+    fn told(pid: i32, text: &str) -> Trimmability {
+        Trimmability::told(pid, &procmem::Status::parse(text))
     }
 
     #[test]

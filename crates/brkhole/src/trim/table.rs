@@ -4,10 +4,10 @@ use heap_meter::report::{Column, printable, rows_table, wrapped};
 use human_text::{Bytes, Seconds};
 use serde::Serialize;
 
-use super::report::{Outcome, Report};
+use super::report::{TrimOutcome, TrimReport};
 
 /// A row for each process that can be told of in figures; below them, what figures can't say.
-pub(super) fn of(reports: &[Report]) -> String {
+pub(super) fn of(reports: &[TrimReport]) -> String {
     let columns = [
         Column::Right("pid"),
         Column::Left("command"),
@@ -18,7 +18,7 @@ pub(super) fn of(reports: &[Report]) -> String {
         Column::Right("stood still"),
         Column::Left("malloc"),
     ];
-    let done: Vec<&Report> = reports
+    let done: Vec<&TrimReport> = reports
         .iter()
         .filter(|report| report.is_success())
         .collect();
@@ -33,7 +33,7 @@ pub(super) fn of(reports: &[Report]) -> String {
                 bytes(report.rss_before_bytes),
                 bytes(report.rss_after_bytes),
                 match report.outcome {
-                    Outcome::Trimmed => Seconds(report.held_seconds).to_string(),
+                    TrimOutcome::Trimmed => Seconds(report.held_seconds).to_string(),
                     _ => "–".to_owned(),
                 },
                 report.allocator.clone().unwrap_or_default(),
@@ -57,7 +57,7 @@ pub(super) fn of(reports: &[Report]) -> String {
 }
 
 /// What it is called on standard error and below the table.
-pub(super) fn name(report: &Report) -> String {
+pub(super) fn name(report: &TrimReport) -> String {
     match &report.comm {
         Some(comm) => format!("process {} ({})", report.pid, printable(comm)),
         None => format!("process {}", report.pid),
@@ -69,7 +69,7 @@ fn bytes(figure: Option<u64>) -> String {
 }
 
 /// How long it stood still, and how often.
-fn held(report: &Report) -> Option<String> {
+fn held(report: &TrimReport) -> Option<String> {
     let call = report.call_seconds?;
     let threads = match report.threads {
         Some(1) | None => "its thread".to_owned(),
@@ -101,10 +101,10 @@ fn held(report: &Report) -> Option<String> {
 
 /// A row of CSV.
 #[derive(Serialize)]
-pub(super) struct Row<'a> {
+pub(super) struct TrimRow<'a> {
     pid: i32,
     comm: Option<&'a str>,
-    outcome: Outcome,
+    outcome: TrimOutcome,
     predicted_bytes: Option<u64>,
     returned_bytes: Option<u64>,
     rss_before_bytes: Option<u64>,
@@ -121,8 +121,8 @@ pub(super) struct Row<'a> {
     reason: Option<&'a str>,
 }
 
-impl<'a> Row<'a> {
-    pub(super) fn of(report: &'a Report) -> Self {
+impl<'a> TrimRow<'a> {
+    pub(super) fn of(report: &'a TrimReport) -> Self {
         Self {
             pid: report.pid,
             comm: report.comm.as_deref(),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use human_text::Seconds;
 
 use super::attempt::Tools;
-use super::inside::{How, Standing};
-use super::report::Report;
+use super::inside::{How, StoppedTarget};
+use super::report::TrimReport;
 
 /// Why a process with a filter isn't trimmed.
 pub(super) const SECCOMP: &str = "its system calls are filtered (seccomp), and should the filter kill at madvise, munmap or \
@@ -90,9 +90,9 @@ pub(super) fn not_verified(why: &str) -> String {
 }
 
 /// Where a thread stood, in words.
-pub(super) fn told(pid: i32, standing: &Standing, tools: &mut Tools) -> String {
+pub(super) fn told(pid: i32, standing: &StoppedTarget, tools: &mut Tools) -> String {
     const SHOWN: usize = 6;
-    let Standing { tid, calls, how } = standing;
+    let StoppedTarget { tid, calls, how } = standing;
     let names = calls.iter().take(SHOWN).map(|&address| {
         let name = tools.stacks.name(pid, address);
         name.unwrap_or_else(|| format!("{address:#x}"))
@@ -117,7 +117,7 @@ pub(super) fn told(pid: i32, standing: &Standing, tools: &mut Tools) -> String {
 }
 
 /// How patience came to its end.
-pub(super) fn gave_up(report: &Report, patience: Duration) -> String {
+pub(super) fn gave_up(report: &TrimReport, patience: Duration) -> String {
     let mut reasons: Vec<_> = report.waited_for.iter().collect();
     reasons.sort_by_key(|waited| std::cmp::Reverse(waited.attempts));
     let most = reasons.first().map(|waited| waited.reason.as_str());

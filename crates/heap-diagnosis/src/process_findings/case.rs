@@ -3,7 +3,7 @@
 use crate::finding::Finding;
 use human_text::Bytes;
 use procmem::BreakState;
-use ptmalloc::{Arena, State};
+use ptmalloc::{Arena, HeapState};
 
 /// A heap of this size is worth being told of.
 pub(super) const LARGE_BYTES: u64 = 64 << 20;
@@ -11,7 +11,7 @@ pub(super) const LARGE_BYTES: u64 = 64 << 20;
 pub(super) struct Case<'a> {
     pub(super) state: &'a BreakState,
     /// `None` if it isn't known, or the malloc is not glibc's.
-    pub(super) malloc: Option<&'a State>,
+    pub(super) malloc: Option<&'a HeapState>,
 }
 
 impl Case<'_> {

@@ -4,7 +4,7 @@ use super::case::Case;
 use crate::finding::{Finding, Severity};
 use crate::remedies;
 use human_text::Bytes;
-use ptmalloc::State;
+use ptmalloc::HeapState;
 
 /// What malloc holds back by design once a block of 8 MiB has been freed: it then leaves a free top
 /// of twice that (`mp_.trim_threshold` in `__libc_free`). And a hundred processes that keep less
@@ -42,7 +42,7 @@ pub(super) fn find(case: &Case) -> Option<Finding> {
     Some(finding)
 }
 
-fn remedy(malloc: &State, returnable: u64, pid: i32) -> String {
+fn remedy(malloc: &HeapState, returnable: u64, pid: i32) -> String {
     let in_threads: u64 = malloc
         .arenas
         .iter()

@@ -56,8 +56,8 @@ fn with_data_limit(limit_bytes: u64, left_bytes: u64) -> BreakState {
 }
 
 /// A main arena of this size, of which so much could be returned.
-fn malloc(non_contiguous: bool, system_bytes: u64, returnable_bytes: u64) -> State {
-    State {
+fn malloc(non_contiguous: bool, system_bytes: u64, returnable_bytes: u64) -> HeapState {
+    HeapState {
         non_contiguous,
         system_bytes,
         mmapped: None,
@@ -84,14 +84,14 @@ fn arena(main: bool, system_bytes: u64, returnable_bytes: u64) -> Arena {
 }
 
 /// Kinds and severities.
-fn found(state: &BreakState, malloc: Option<&State>) -> Vec<(String, Severity)> {
+fn found(state: &BreakState, malloc: Option<&HeapState>) -> Vec<(String, Severity)> {
     process_findings(state, malloc)
         .into_iter()
         .map(|finding| (finding.kind, finding.severity))
         .collect()
 }
 
-fn one(state: &BreakState, malloc: Option<&State>) -> Finding {
+fn one(state: &BreakState, malloc: Option<&HeapState>) -> Finding {
     let mut all = process_findings(state, malloc);
     assert_eq!(all.len(), 1, "{all:?}");
     all.remove(0)
@@ -109,7 +109,7 @@ fn nothing_is_said_of_an_ordinary_process() {
 
 #[test]
 fn a_blocked_break_matters_the_more_the_more_lies_elsewhere() {
-    let of = |malloc: Option<&State>| found(&holed(), malloc);
+    let of = |malloc: Option<&HeapState>| found(&holed(), malloc);
     let blocked = |severity| kind("break-blocked", severity);
     assert_eq!(of(None), blocked(Severity::Warning));
     let not_yet = malloc(false, 132 << 10, 0);
@@ -262,7 +262,7 @@ fn much_and_a_tenth_is_worth_returning() {
 #[test]
 fn fewer_arenas_are_proposed_where_they_hold_it() {
     let mut threads = malloc(false, 100 * MIB, 80 * MIB);
-    let remedy = |malloc: &State| one(&roomy(), Some(malloc)).remedy.unwrap();
+    let remedy = |malloc: &HeapState| one(&roomy(), Some(malloc)).remedy.unwrap();
     assert!(!remedy(&threads).contains("MALLOC_ARENA_MAX"));
     threads.arenas = vec![arena(true, 20 * MIB, 0)];
     threads

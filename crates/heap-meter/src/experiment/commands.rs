@@ -1,12 +1,12 @@
 //! Experiments with any command: nothing in it knows that it is measured.
 
 use super::error::ExperimentError;
-use super::observer::Observer;
+use super::observer::RunObserver;
 use super::plan::{Arm, Experiment, Progress};
 use super::results::{Results, Run};
 use super::run::{Watched, Weighed};
 use super::run_error::RunError;
-use super::stop::Stop;
+use super::stop::StopFlag;
 use super::whole_run::{self, CONDITION_FAILED, EXIT};
 use memtrace::launch::Stopped;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +45,7 @@ impl Experiment {
     pub fn run_commands(
         &self,
         conditions: &BTreeMap<String, Condition>,
-        stop: &Stop,
+        stop: &StopFlag,
         progress: &mut dyn FnMut(Progress<'_>),
         after_run: &mut dyn FnMut(&Results),
     ) -> Result<Results, ExperimentError> {
@@ -69,11 +69,11 @@ impl WholeRuns<'_> {
     }
 }
 
-impl Observer for WholeRuns<'_> {
+impl RunObserver for WholeRuns<'_> {
     fn untraced(
         &mut self,
         arm: &Arm,
-        stop: &Stop,
+        stop: &StopFlag,
         _progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Weighed, RunError> {
         let weighed = whole_run::weigh(&arm.target, self.condition(arm), stop)?;
@@ -84,7 +84,7 @@ impl Observer for WholeRuns<'_> {
     fn traced(
         &mut self,
         arm: &Arm,
-        stop: &Stop,
+        stop: &StopFlag,
         _progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Watched, RunError> {
         let (mut watched, exit) = whole_run::watch(&arm.target, self.condition(arm), stop)?;

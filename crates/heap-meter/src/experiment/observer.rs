@@ -4,16 +4,16 @@ use super::plan::Arm;
 use super::results::Results;
 use super::run::{Watched, Weighed, observe_traced, untraced};
 use super::run_error::RunError;
-use super::stop::Stop;
+use super::stop::StopFlag;
 use ptmalloc::Examiner;
 
 /// Runs one process of an arm, in either of two ways.
-pub(super) trait Observer {
+pub(super) trait RunObserver {
     /// For time and memory.
     fn untraced(
         &mut self,
         arm: &Arm,
-        stop: &Stop,
+        stop: &StopFlag,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Weighed, RunError>;
 
@@ -21,7 +21,7 @@ pub(super) trait Observer {
     fn traced(
         &mut self,
         arm: &Arm,
-        stop: &Stop,
+        stop: &StopFlag,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Watched, RunError>;
 
@@ -36,11 +36,11 @@ pub(super) struct AtCheckpoints {
     examiner: Examiner,
 }
 
-impl Observer for AtCheckpoints {
+impl RunObserver for AtCheckpoints {
     fn untraced(
         &mut self,
         arm: &Arm,
-        stop: &Stop,
+        stop: &StopFlag,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Weighed, RunError> {
         untraced(&mut self.examiner, &arm.target, stop, progress)
@@ -49,7 +49,7 @@ impl Observer for AtCheckpoints {
     fn traced(
         &mut self,
         arm: &Arm,
-        stop: &Stop,
+        stop: &StopFlag,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Watched, RunError> {
         observe_traced(&arm.target, stop, progress)

@@ -3,10 +3,10 @@
 use super::attempt::{until_valid, watch};
 use super::comparison::{Metric, compare};
 use super::error::ExperimentError;
-use super::observer::{AtCheckpoints, Observer};
+use super::observer::{AtCheckpoints, RunObserver};
 use super::results::{ArmResults, Results, Run};
 use super::run::{Watched, Weighed};
-use super::stop::Stop;
+use super::stop::StopFlag;
 use crate::environment::Environment;
 use memtrace::target::Target;
 use std::collections::BTreeMap;
@@ -65,7 +65,7 @@ impl Experiment {
     /// See [`ExperimentError`]. What `after_run` was given until then is valid.
     pub fn run(
         &self,
-        stop: &Stop,
+        stop: &StopFlag,
         progress: &mut dyn FnMut(Progress<'_>),
         after_run: &mut dyn FnMut(&Results),
     ) -> Result<Results, ExperimentError> {
@@ -75,8 +75,8 @@ impl Experiment {
     /// [`run`](Self::run), with runs that are observed in a certain way.
     pub(super) fn run_with(
         &self,
-        observer: &mut dyn Observer,
-        stop: &Stop,
+        observer: &mut dyn RunObserver,
+        stop: &StopFlag,
         progress: &mut dyn FnMut(Progress<'_>),
         after_run: &mut dyn FnMut(&Results),
     ) -> Result<Results, ExperimentError> {

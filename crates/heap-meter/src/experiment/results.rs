@@ -7,7 +7,7 @@ use heap_growth::BreakMoves;
 use heap_growth::Counts;
 use heap_growth::Fallback;
 use procmem::Snapshot;
-use ptmalloc::State;
+use ptmalloc::HeapState;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -80,7 +80,7 @@ pub struct Checkpoint {
     /// What malloc kept, where the program had it looked at
     /// ([`Checkpoints::reach_examined`](super::Checkpoints::reach_examined)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub malloc: Option<State>,
+    pub malloc: Option<HeapState>,
     /// Why that isn't known, where it was looked at in vain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub malloc_unknown: Option<String>,

@@ -5,9 +5,9 @@
 
 use super::results::{Checkpoint, Traced};
 use super::run_error::{EndingText, RunError};
-use super::session::{Session, Weight, serve};
+use super::session::{CheckpointWeight, Session, serve};
 use super::socket::connected;
-use super::stop::{Stop, TICK};
+use super::stop::{StopFlag, TICK};
 use heap_growth::BreakMoves;
 use heap_growth::Fallback;
 use heap_growth::{Counts, Tally};
@@ -66,7 +66,7 @@ pub struct Watched {
 /// See [`RunError`]; the process is gone in each case.
 pub fn observe_untraced(
     target: &Target,
-    stop: &Stop,
+    stop: &StopFlag,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Weighed, RunError> {
     untraced(&mut Examiner::new(), target, stop, progress)
@@ -93,7 +93,7 @@ pub struct Ended {
 /// See [`RunError`]; [`RunError::Stopped`] is `look`'s. The process is gone in each case.
 pub fn observe_to_end(
     target: &Target,
-    stop: &Stop,
+    stop: &StopFlag,
     progress: &mut dyn FnMut(u64, u64),
     prepare: &mut dyn FnMut(&mut Command),
     look: &mut Look<'_>,
@@ -108,7 +108,7 @@ pub type Look<'a> = dyn FnMut(i32) -> Result<(), Box<dyn Error + Send + Sync>> +
 pub(super) fn untraced(
     examiner: &mut Examiner,
     target: &Target,
-    stop: &Stop,
+    stop: &StopFlag,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Weighed, RunError> {
     let (prepare, look) = (&mut |_: &mut Command| (), &mut |_| Ok(()));
@@ -121,7 +121,7 @@ pub(super) fn untraced(
 fn to_end(
     examiner: &mut Examiner,
     target: &Target,
-    stop: &Stop,
+    stop: &StopFlag,
     progress: &mut dyn FnMut(u64, u64),
     prepare: &mut dyn FnMut(&mut Command),
     look: &mut Look<'_>,
@@ -147,7 +147,7 @@ fn to_end(
         let snapshot = weigher.weigh()?;
         let malloc = examined.then(|| examiner.examine(weigher.process()).state);
         look(pid).map_err(RunError::Stopped)?;
-        Ok(Some(Weight { snapshot, malloc }))
+        Ok(Some(CheckpointWeight { snapshot, malloc }))
     })?;
     let status = wait_until_stopped(&mut child.0, stop)?;
     let ended = Instant::now();
@@ -171,7 +171,7 @@ fn to_end(
 /// See [`RunError`]; the process is gone in each case.
 pub fn observe_traced(
     target: &Target,
-    stop: &Stop,
+    stop: &StopFlag,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Watched, RunError> {
     let (ours, target) = connected(target)?;
@@ -241,7 +241,7 @@ impl Drop for KilledOnDrop {
     }
 }
 
-fn wait_until_stopped(child: &mut Child, stop: &Stop) -> Result<ExitStatus, RunError> {
+fn wait_until_stopped(child: &mut Child, stop: &StopFlag) -> Result<ExitStatus, RunError> {
     // The socket is closed by now, so the end is near: what is left is the program's exit.
     let end = pidfd_open(child.id().cast_signed())?;
     let milliseconds = PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO);

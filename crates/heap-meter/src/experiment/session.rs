@@ -4,11 +4,11 @@ use super::protocol::{self, Message, PACKET_BYTES};
 use super::results::Checkpoint;
 use super::run_error::RunError;
 use super::socket::{Received, receive};
-use super::stop::Stop;
+use super::stop::StopFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 use procmem::Snapshot;
-use ptmalloc::{State, Unknown};
+use ptmalloc::{HeapState, Unknown};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -62,18 +62,18 @@ impl<'a> Session<'a> {
 }
 
 /// What was found at a checkpoint, and whether malloc was to be looked at.
-pub(super) struct Weight {
+pub(super) struct CheckpointWeight {
     pub(super) snapshot: Snapshot,
-    pub(super) malloc: Option<Result<State, Unknown>>,
+    pub(super) malloc: Option<Result<HeapState, Unknown>>,
 }
 
 /// Answers the program until nobody holds its end of the socket. `weigh` weighs the process that
 /// waits; with `true`, it looks into its malloc after that.
 pub(super) fn serve(
     socket: &OwnedFd,
-    stop: &Stop,
+    stop: &StopFlag,
     session: &mut Session<'_>,
-    mut weigh: impl FnMut(i32, bool) -> Result<Option<Weight>, RunError>,
+    mut weigh: impl FnMut(i32, bool) -> Result<Option<CheckpointWeight>, RunError>,
 ) -> Result<(), RunError> {
     let mut packet = [0_u8; PACKET_BYTES];
     loop {
@@ -104,7 +104,7 @@ fn take(
     arrived: Instant,
     socket: &OwnedFd,
     session: &mut Session<'_>,
-    weigh: &mut dyn FnMut(bool) -> Result<Option<Weight>, RunError>,
+    weigh: &mut dyn FnMut(bool) -> Result<Option<CheckpointWeight>, RunError>,
 ) -> Result<(), RunError> {
     match protocol::parse(packet) {
         Some(Message::Fact { key, value }) => {
@@ -119,7 +119,7 @@ fn take(
                 session.worked += worked;
             }
             session.reached += 1;
-            if let Some(Weight { snapshot, malloc }) = weigh(examined)? {
+            if let Some(CheckpointWeight { snapshot, malloc }) = weigh(examined)? {
                 let (malloc, malloc_unknown) = match malloc {
                     Some(Ok(state)) => (Some(state), None),
                     Some(Err(unknown)) => (None, Some(unknown.to_string())),

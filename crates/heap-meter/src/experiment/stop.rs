@@ -9,9 +9,9 @@ pub(super) const TICK: Duration = Duration::from_millis(20);
 
 /// A wish to stop, shared with a signal handler.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct StopFlag(Arc<AtomicBool>);
 
-impl Stop {
+impl StopFlag {
     /// Nobody wishes to stop yet.
     pub fn new() -> Self {
         Self::default()

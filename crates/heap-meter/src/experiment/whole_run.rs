@@ -4,7 +4,7 @@ use super::commands::Condition;
 use super::results::{Checkpoint, Traced};
 use super::run::{Watched, Weighed};
 use super::run_error::RunError;
-use super::stop::{Stop, TICK};
+use super::stop::{StopFlag, TICK};
 use heap_growth::BreakMoves;
 use heap_growth::Fallback;
 use heap_growth::{Counts, Tally};
@@ -26,7 +26,7 @@ pub(super) const GREATEST_PEAK: &str = "greatest_peak_rss_bytes";
 
 /// What the hooks of a run write down. Only the tracer's thread does, until the run has ended.
 #[derive(Default)]
-struct Seen {
+struct WholeRunRecord {
     launched_pid: i32,
     processes: u64,
     end: Option<Result<Snapshot, String>>,
@@ -37,10 +37,10 @@ struct Seen {
 }
 
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Seen>>);
+struct SharedRecord(Arc<Mutex<WholeRunRecord>>);
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+impl SharedRecord {
+    fn lock(&self) -> MutexGuard<'_, WholeRunRecord> {
         // Who panics with it locked ends the run, and nobody reads it then.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,9 +89,9 @@ impl Shared {
 pub(super) fn weigh(
     target: &Target,
     condition: Option<Condition>,
-    stop: &Stop,
+    stop: &StopFlag,
 ) -> Result<Weighed, RunError> {
-    let shared = Shared::default();
+    let shared = SharedRecord::default();
     let (at_exit, at_event) = (shared.clone(), shared.clone());
     let options = LaunchOptions::new()
         .watch(Watch::Life)
@@ -142,9 +142,9 @@ pub(super) fn weigh(
 pub(super) fn watch(
     target: &Target,
     condition: Option<Condition>,
-    stop: &Stop,
+    stop: &StopFlag,
 ) -> Result<(Watched, String), RunError> {
-    let shared = Shared::default();
+    let shared = SharedRecord::default();
     let options = with_condition(LaunchOptions::new(), condition.as_ref(), &shared);
     let launch = options.start(target, <(Tally, BreakMoves, Fallback)>::default())?;
     let finished = finish(launch, stop)?;
@@ -177,7 +177,7 @@ pub(super) fn watch(
 fn with_condition(
     options: LaunchOptions,
     condition: Option<&Condition>,
-    shared: &Shared,
+    shared: &SharedRecord,
 ) -> LaunchOptions {
     let Some(condition) = condition.cloned() else {
         return options;
@@ -187,7 +187,7 @@ fn with_condition(
 }
 
 /// Waits for the end, or brings it about.
-fn finish<S>(launch: Launch<S>, stop: &Stop) -> Result<Launched<S>, RunError>
+fn finish<S>(launch: Launch<S>, stop: &StopFlag) -> Result<Launched<S>, RunError>
 where
     S: memory_event::Sink + Send + 'static,
 {
@@ -215,7 +215,7 @@ fn ending_text(ending: Ending) -> String {
     }
 }
 
-fn failure(seen: &Seen) -> Option<String> {
+fn failure(seen: &WholeRunRecord) -> Option<String> {
     let reason = seen.first_failure.as_ref()?;
     let programs = seen.conditions_failed + seen.conditions_made;
     let failed = seen.conditions_failed;

@@ -5,7 +5,7 @@ use heap_growth::Fallback;
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct ExperimentCsvRow<'a> {
     experiment: &'a str,
     arm: &'a str,
     run: usize,
@@ -54,11 +54,11 @@ fn row<'a>(
     number: usize,
     run: &Run,
     checkpoint: &'a Checkpoint,
-) -> Row<'a> {
+) -> ExperimentCsvRow<'a> {
     let Checkpoint { snapshot, .. } = checkpoint;
     let call = |name: &str| run.syscall(name);
     let moves = run.break_moves.as_ref();
-    Row {
+    ExperimentCsvRow {
         experiment: &results.experiment,
         arm,
         run: number,

@@ -6,7 +6,7 @@ use super::text::{lines_of, plain_table, right, wrapped};
 use crate::trace::{MallocReport, Moment};
 use human_text::printable;
 use human_text::{Bytes, thousands};
-use ptmalloc::State;
+use ptmalloc::HeapState;
 
 /// A row for each process, and below the table what the figures can't say.
 pub(super) fn malloc_table(reports: &[MallocReport]) -> String {
@@ -26,7 +26,7 @@ pub(super) fn malloc_table(reports: &[MallocReport]) -> String {
         };
         table.add_row([
             Cell::new(printable(&report.name())),
-            figure(state.and_then(State::total_bytes)),
+            figure(state.and_then(HeapState::total_bytes)),
             figure(state.and_then(|state| state.free_bytes)),
             figure(state.and_then(|state| state.returnable_bytes)),
             right(&state.map_or_else(String::new, |state| thousands(state.arenas.len() as u64))),
@@ -55,7 +55,7 @@ pub(super) fn malloc_table(reports: &[MallocReport]) -> String {
 }
 
 /// Whether more than half is free, and worth a word.
-fn is_mostly_free(state: &State) -> bool {
+fn is_mostly_free(state: &HeapState) -> bool {
     const WORTH_TELLING_BYTES: u64 = 1 << 20;
     let free = state.free_bytes.unwrap_or(0);
     free >= WORTH_TELLING_BYTES && free > state.system_bytes / 2
@@ -68,7 +68,7 @@ fn heading(reports: &[MallocReport]) -> &'static str {
     }
 }
 
-fn gave_up(state: &State) -> bool {
+fn gave_up(state: &HeapState) -> bool {
     state.non_contiguous
 }
 
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use ptmalloc::{Arena, Free, Mmapped};
 
-    fn report(state: Option<State>, unknown: Option<&str>) -> MallocReport {
+    fn report(state: Option<HeapState>, unknown: Option<&str>) -> MallocReport {
         MallocReport {
             pid: 7,
             comm: Some("nginx".to_owned()),
@@ -88,7 +88,7 @@ mod tests {
         }
     }
 
-    fn state() -> State {
+    fn state() -> HeapState {
         let arena = Arena {
             address: 0x7000,
             main: true,
@@ -97,7 +97,7 @@ mod tests {
             free: Some(Free::default()),
             unknown: None,
         };
-        State {
+        HeapState {
             non_contiguous: true,
             system_bytes: 3 << 20,
             mmapped: Some(Mmapped::new(2, 1 << 20)),

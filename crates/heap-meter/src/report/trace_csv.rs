@@ -7,7 +7,7 @@ use heap_growth::Fallback;
 use heap_growth::GrowthKind;
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct TraceCsvRow<'a> {
     section: &'static str,
     name: &'a str,
     count: Option<u64>,
@@ -28,21 +28,21 @@ struct Row<'a> {
 pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for (name, counts) in trace.syscalls.by_name() {
-        writer.serialize(Row {
+        writer.serialize(TraceCsvRow {
             count: Some(counts.calls),
             failed: Some(counts.failed),
             ..row("syscall", name)
         })?;
     }
     for kind in GrowthKind::ALL {
-        writer.serialize(Row {
+        writer.serialize(TraceCsvRow {
             bytes: trace.growth.by_kind.get(kind),
             peak_bytes: trace.growth.peak_by_kind.get(kind),
             ..row("kind", kind.name())
         })?;
     }
     for file in &trace.growth.by_file {
-        writer.serialize(Row {
+        writer.serialize(TraceCsvRow {
             count: Some(file.opens),
             bytes: file.bytes.map(|bytes| bytes as i64),
             ..row("file", &file.path)
@@ -51,7 +51,7 @@ pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
     for stack in &trace.growth.by_stack {
         let frames: Vec<&str> = stack.frames.iter().rev().map(String::as_str).collect();
         let folded = frames.join(";");
-        writer.serialize(Row {
+        writer.serialize(TraceCsvRow {
             count: Some(stack.count),
             bytes: Some(stack.bytes as i64),
             ..row("stack", &folded)
@@ -59,7 +59,7 @@ pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
     }
     for (bytes, count) in trace.fallback.iter().flat_map(Fallback::sizes) {
         let size = bytes.to_string();
-        writer.serialize(Row {
+        writer.serialize(TraceCsvRow {
             count: Some(*count),
             bytes: Some(bytes.saturating_mul(*count) as i64),
             ..row("fallback", &size)
@@ -75,7 +75,7 @@ pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
             ]
         });
         for (section, bytes) in figures {
-            writer.serialize(Row {
+            writer.serialize(TraceCsvRow {
                 bytes: bytes.map(|bytes| bytes as i64),
                 ..row(section, &name)
             })?;
@@ -88,8 +88,8 @@ pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn row<'a>(section: &'static str, name: &'a str) -> Row<'a> {
-    Row {
+fn row<'a>(section: &'static str, name: &'a str) -> TraceCsvRow<'a> {
+    TraceCsvRow {
         section,
         name,
         count: None,

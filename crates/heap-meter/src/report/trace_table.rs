@@ -7,7 +7,7 @@ use super::text::{lines_of, plain_table, right, sizes, wrapped};
 use human_text::printable;
 use nix::sys::signal::Signal;
 
-use crate::trace::{ByStack, KeptOpen, Source, Trace};
+use crate::trace::{ByStack, EventSource, KeptOpen, Trace};
 use heap_diagnosis::Finding;
 use heap_growth::GrowthKind;
 use human_text::{Bytes, Seconds, thousands};
@@ -61,7 +61,7 @@ fn told(finding: &Finding) -> String {
 fn heading(trace: &Trace) -> String {
     let what = match (&trace.command, trace.source) {
         (Some(command), _) => command.join(" "),
-        (None, Source::StraceLog) => "an strace log".to_owned(),
+        (None, EventSource::StraceLog) => "an strace log".to_owned(),
         (None, _) => "a running process".to_owned(),
     };
     let mut facts = vec![counted(trace.processes, "process", "processes")];

@@ -3,7 +3,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::Source;
+use super::EventSource;
 use heap_growth::Tally;
 use heap_growth::{ByKind, GrowthKind};
 use memory_event::Syscall;
@@ -42,9 +42,9 @@ pub(super) struct Logged {
 
 impl Logged {
     /// What is known of a run of which these calls were told.
-    pub(super) fn of(source: Source, tally: &Tally) -> Self {
+    pub(super) fn of(source: EventSource, tally: &Tally) -> Self {
         let calls = |syscall| tally.get(syscall).calls;
-        let has = |syscall| source != Source::StraceLog || calls(syscall) > 0;
+        let has = |syscall| source != EventSource::StraceLog || calls(syscall) > 0;
         let opened = |syscall: Syscall| calls(syscall) - tally.get(syscall).failed;
         let opened: u64 = Syscall::ALL
             .into_iter()

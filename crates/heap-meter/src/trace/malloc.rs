@@ -4,7 +4,7 @@ use std::fs;
 
 use serde::Serialize;
 
-use ptmalloc::{Examination, State};
+use ptmalloc::{Examination, HeapState};
 
 /// When a process was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -19,7 +19,7 @@ pub enum Moment {
 
 /// malloc in one process.
 ///
-/// In JSON the fields of [`State`] stand beside the others; where the state isn't known there are
+/// In JSON the fields of [`HeapState`] stand beside the others; where the state isn't known there are
 /// none of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MallocReport {
@@ -33,7 +33,7 @@ pub struct MallocReport {
     pub allocator: Option<String>,
     /// What it keeps.
     #[serde(flatten)]
-    pub state: Option<State>,
+    pub state: Option<HeapState>,
     /// Why that isn't known.
     pub unknown: Option<String>,
 }
@@ -65,7 +65,7 @@ impl MallocReport {
 }
 
 /// Why what malloc keeps free isn't known of all arenas.
-fn part_unknown(state: &State) -> Option<String> {
+fn part_unknown(state: &HeapState) -> Option<String> {
     let mut arenas = state.arenas.iter();
     arenas.find_map(|arena| arena.unknown.clone())
 }

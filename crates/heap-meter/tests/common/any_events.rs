@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use heap_growth::Story;
 use heap_meter::report;
-use heap_meter::trace::{Source, Trace};
+use heap_meter::trace::{EventSource, Trace};
 use memory_event::{
     Call, Ending, Event, Memory, Refusal, Resource, Sink, SoftLimit, Stack, Syscall, What,
 };
@@ -186,7 +186,7 @@ pub fn check(events: &[Event]) {
     for event in events {
         story.take(event);
     }
-    let trace = Trace::of(&story, Source::StraceLog, None);
+    let trace = Trace::of(&story, EventSource::StraceLog, None);
     let growth = &story.growth;
     // Sums stop at the greatest number there is.
     let whole = |bytes: u64| i64::try_from(bytes).ok();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{
-    Arm, Condition, Experiment, ExperimentError, Results, Run, Stop, metrics,
+    Arm, Condition, Experiment, ExperimentError, Results, Run, StopFlag, metrics,
 };
 use memtrace::launch::Stopped;
 use memtrace::target::Target;
@@ -42,7 +42,7 @@ fn run(
 ) -> Result<Results, ExperimentError> {
     let condition: Condition = Arc::new(condition);
     let conditions = BTreeMap::from([("hole".to_owned(), condition)]);
-    experiment.run_commands(&conditions, &Stop::new(), &mut |_| (), &mut |_| ())
+    experiment.run_commands(&conditions, &StopFlag::new(), &mut |_| (), &mut |_| ())
 }
 
 /// The notes that an ordinary user's experiments don't all have.
@@ -174,7 +174,7 @@ fn different_ends_are_noted_and_count() {
 
 #[test]
 fn a_wish_to_stop_ends_the_command() {
-    let stop = Stop::new();
+    let stop = StopFlag::new();
     let sleeps = target("sleep").arg("300");
     let wish = stop.clone();
     let conditions = BTreeMap::new();

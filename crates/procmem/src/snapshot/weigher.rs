@@ -3,8 +3,8 @@
 use std::fs::File;
 
 use super::{Snapshot, kib_field};
-use crate::process::ProcessError;
 use crate::address_space::Mappings;
+use crate::process::ProcessError;
 use crate::process::{Process, Reason, Stat, reread};
 
 /// A process that may exec while it is being read is read again so many times.

@@ -8,10 +8,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use super::choose::{Subject, choose};
-use super::frame::{Frame, OWN_SIGNALS, State, call_mask};
+use super::choose::{CallTarget, choose};
+use super::frame::{OWN_SIGNALS, SignalFrame, ThreadState, call_mask};
 use super::gate;
-use super::stack::Space;
+use super::stack::StackSpace;
 use super::wait::next_stop;
 use super::way_back::WayBack;
 use crate::held::Request;
@@ -42,7 +42,7 @@ const MOMENT: Duration = Duration::from_secs(10);
 
 /// Has one thread make the call. It stands as before then, unless the failure says otherwise.
 pub(super) fn call(
-    subject: &Subject,
+    subject: &CallTarget,
     way_back: &mut Option<WayBack>,
     request: &Request,
 ) -> Result<u64, Failure> {
@@ -74,7 +74,7 @@ pub(super) fn call(
             .map_err(|missing| CallError::NoWayBack { pid, missing })?,
     };
     *way_back = Some(found);
-    let space = Space {
+    let space = StackSpace {
         pid,
         any_tid: subject.any_tid,
         memory: subject.memory,
@@ -82,16 +82,16 @@ pub(super) fn call(
     };
     let (tid, registers) = choose(subject, &space)?;
     let failed = |step| move |source| failure(pid, tid, step, source);
-    let state = State {
+    let state = ThreadState {
         registers,
         vectors: tracee::xstate(tid).map_err(failed("read the vector registers"))?,
         signal_mask: tracee::signal_mask(tid).map_err(failed("read the signal mask"))?,
     };
     let signal = gate::signal(pid, tid, &state);
-    let frame = Frame::new(&state, &found, address, &request.arguments, signal);
+    let frame = SignalFrame::new(&state, &found, address, &request.arguments, signal);
     let written = subject.memory.write_all_at(&frame.bytes, frame.start);
     written.map_err(failed("write to the stack"))?;
-    let caller = Caller {
+    let caller = CallInProgress {
         subject,
         tid,
         state: &state,
@@ -101,15 +101,15 @@ pub(super) fn call(
     caller.run(request.patience)
 }
 
-struct Caller<'a> {
-    subject: &'a Subject<'a>,
+struct CallInProgress<'a> {
+    subject: &'a CallTarget<'a>,
     tid: i32,
-    state: &'a State,
-    frame: &'a Frame,
+    state: &'a ThreadState,
+    frame: &'a SignalFrame,
     way_back: &'a WayBack,
 }
 
-impl Caller<'_> {
+impl CallInProgress<'_> {
     fn run(&self, patience: Duration) -> Result<u64, Failure> {
         let under_way = |error| Failure {
             error,

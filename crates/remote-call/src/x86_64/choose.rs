@@ -2,32 +2,35 @@
 
 use std::fs::File;
 
-use super::frame::Restart;
-use super::maps::Mappings;
-use super::stack::Space;
+use super::frame::RestartKind;
+use super::maps::StoppedMappings;
+use super::stack::StackSpace;
 use procmem::Status;
 
 use super::status::{has_seccomp, has_shadow_stack};
-use crate::{CallError, Options, Unfit};
+use crate::{CallError, HoldOptions, Unfit};
 use tracee::Registers;
 
 /// What a call needs to know of a process.
 #[derive(Debug)]
-pub(super) struct Subject<'a> {
+pub(super) struct CallTarget<'a> {
     pub(super) pid: i32,
     pub(super) tids: &'a [i32],
     /// One of them; the first thread of a process may have ended, and its memory is gone then.
     pub(super) any_tid: i32,
     pub(super) memory: &'a File,
-    pub(super) mappings: &'a Mappings,
-    pub(super) options: &'a Options,
+    pub(super) mappings: &'a StoppedMappings,
+    pub(super) options: &'a HoldOptions,
 }
 
 /// The thread that is disturbed least, of those that can.
 ///
 /// How much a thread would be disturbed its registers tell, for little; whether it can be used takes
 /// several looks at each. So that is asked of one after the other, and of no more than it takes.
-pub(super) fn choose(subject: &Subject, space: &Space) -> Result<(i32, Registers), CallError> {
+pub(super) fn choose(
+    subject: &CallTarget,
+    space: &StackSpace,
+) -> Result<(i32, Registers), CallError> {
     let pid = subject.pid;
     let mut reasons = Vec::new();
     let mut candidates = Vec::with_capacity(subject.tids.len());
@@ -37,7 +40,7 @@ pub(super) fn choose(subject: &Subject, space: &Space) -> Result<(i32, Registers
             None => reasons.push((tid, Unfit::Ended)),
         }
     }
-    candidates.sort_by_key(|(_, registers)| Restart::of(registers));
+    candidates.sort_by_key(|(_, registers)| RestartKind::of(registers));
     for (tid, registers) in candidates {
         match fitness(subject, space, tid, &registers) {
             Ok(()) => return Ok((tid, registers)),
@@ -47,7 +50,12 @@ pub(super) fn choose(subject: &Subject, space: &Space) -> Result<(i32, Registers
     Err(CallError::NoThread { pid, reasons })
 }
 
-fn fitness(subject: &Subject, space: &Space, tid: i32, registers: &Registers) -> Result<(), Unfit> {
+fn fitness(
+    subject: &CallTarget,
+    space: &StackSpace,
+    tid: i32,
+    registers: &Registers,
+) -> Result<(), Unfit> {
     let status = Status::of_thread(subject.pid, tid).map_err(|_| Unfit::Ended)?;
     if has_shadow_stack(&status) {
         return Err(Unfit::ShadowStack);

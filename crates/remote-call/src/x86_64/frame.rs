@@ -86,7 +86,7 @@ const SYSCALL_BYTES: u64 = 2;
 
 /// What is written to a thread's stack for a call, and the registers with which it begins.
 #[derive(Debug)]
-pub(super) struct Frame {
+pub(super) struct SignalFrame {
     /// Where the bytes go.
     pub(super) start: u64,
     pub(super) bytes: Vec<u8>,
@@ -101,7 +101,7 @@ pub(super) struct Frame {
 
 /// Everything that a thread has to get back.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct ThreadState {
     pub(super) registers: Registers,
     /// The XSAVE area.
     pub(super) vectors: Vec<u8>,
@@ -110,7 +110,7 @@ pub(super) struct State {
 
 /// How an interrupted system call goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Restart {
+pub(super) enum RestartKind {
     /// There is none, or it has its result.
     None,
     /// It is made once more.
@@ -119,7 +119,7 @@ pub(super) enum Restart {
     Remembered,
 }
 
-impl Restart {
+impl RestartKind {
     pub(super) fn of(registers: &Registers) -> Self {
         if registers.orig_rax.cast_signed() < 0 {
             return Self::None;
@@ -132,9 +132,9 @@ impl Restart {
     }
 }
 
-impl Frame {
+impl SignalFrame {
     pub(super) fn new(
-        state: &State,
+        state: &ThreadState,
         way_back: &WayBack,
         function: u64,
         arguments: &[u64; 6],
@@ -246,10 +246,10 @@ fn context(registers: &Registers, signal_mask: u64, vectors_at: u64) -> [u8; FRA
 /// The registers that the kernel would let the program go on with.
 fn restarted(registers: &Registers) -> Registers {
     let mut registers = *registers;
-    match Restart::of(&registers) {
-        Restart::None => return registers,
-        Restart::Anew => registers.rax = registers.orig_rax,
-        Restart::Remembered => registers.rax = libc::SYS_restart_syscall as u64,
+    match RestartKind::of(&registers) {
+        RestartKind::None => return registers,
+        RestartKind::Anew => registers.rax = registers.orig_rax,
+        RestartKind::Remembered => registers.rax = libc::SYS_restart_syscall as u64,
     }
     registers.rip -= SYSCALL_BYTES;
     registers

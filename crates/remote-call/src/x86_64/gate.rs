@@ -15,7 +15,7 @@
 
 use std::io;
 
-use super::frame::{Restart, State};
+use super::frame::{RestartKind, ThreadState};
 use procmem::Status;
 
 use super::status::signals_in_use;
@@ -26,8 +26,8 @@ const QUIET: [i32; 2] = [libc::SIGURG, libc::SIGWINCH];
 /// A signal that the program has no use for: it has no handler for it, doesn't block it (as who
 /// waits for one does), and none has come. `None` if there is no such signal, and for a system call
 /// that goes on with what the kernel remembers of it: the first `rt_sigreturn` would make it forget.
-pub(super) fn signal(pid: i32, tid: i32, state: &State) -> Option<i32> {
-    if Restart::of(&state.registers) == Restart::Remembered {
+pub(super) fn signal(pid: i32, tid: i32, state: &ThreadState) -> Option<i32> {
+    if RestartKind::of(&state.registers) == RestartKind::Remembered {
         return None;
     }
     let status = Status::of_thread(pid, tid).ok()?;

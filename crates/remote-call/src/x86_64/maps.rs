@@ -10,9 +10,9 @@ use procmem::Mapping;
 /// the whole list of, once: what a function that was called has mapped or unmapped since isn't known
 /// then.
 #[derive(Debug)]
-pub(super) struct Mappings(RefCell<procmem::Mappings>);
+pub(super) struct StoppedMappings(RefCell<procmem::Mappings>);
 
-impl Mappings {
+impl StoppedMappings {
     /// Those of a thread's process.
     pub(super) fn open(tid: i32) -> io::Result<Self> {
         let list = File::open(format!("/proc/{tid}/maps"))?;
@@ -78,7 +78,10 @@ mod tests {
     #[test]
     fn the_list_and_the_kernel_tell_the_same() {
         let tid = std::process::id() as i32;
-        let (asked, listed) = (Mappings::open(tid).unwrap(), Mappings::open(tid).unwrap());
+        let (asked, listed) = (
+            StoppedMappings::open(tid).unwrap(),
+            StoppedMappings::open(tid).unwrap(),
+        );
         assert!(!listed.all().is_empty());
         let code = is_data as *const () as u64;
         for address in [0, code] {

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use procmem::Mapping;
 
-use super::maps::{Mappings, is_data};
+use super::maps::{StoppedMappings, is_data};
 use crate::Unfit;
 use tracee::Registers;
 
@@ -17,15 +17,15 @@ const GAP_BYTES: u64 = 1 << 20;
 
 /// A process's memory and what is known of it.
 #[derive(Debug)]
-pub(super) struct Space<'a> {
+pub(super) struct StackSpace<'a> {
     pub(super) pid: i32,
     /// A thread of it.
     pub(super) any_tid: i32,
     pub(super) memory: &'a File,
-    pub(super) mappings: &'a Mappings,
+    pub(super) mappings: &'a StoppedMappings,
 }
 
-impl Space<'_> {
+impl StackSpace<'_> {
     fn word(&self, address: u64) -> Option<u64> {
         let mut bytes = [0; 8];
         self.memory.read_exact_at(&mut bytes, address).ok()?;

@@ -5,7 +5,7 @@ use std::io;
 
 use procmem::{Stat, Status};
 
-use crate::{Error, Options};
+use crate::{Error, HoldOptions};
 
 /// Whether it has a shadow stack.
 ///
@@ -30,7 +30,7 @@ pub(super) fn has_seccomp(status: &Status) -> bool {
 }
 
 /// Whether a process can be held, as far as that shows before.
-pub(super) fn check(pid: i32, options: &Options) -> Result<(), Error> {
+pub(super) fn check(pid: i32, options: &HoldOptions) -> Result<(), Error> {
     if pid == std::process::id() as i32 {
         return Err(Error::Own { pid });
     }
@@ -134,11 +134,11 @@ mod tests {
     fn this_process_and_its_threads() {
         let pid = std::process::id() as i32;
         assert!(matches!(
-            check(pid, &Options::default()),
+            check(pid, &HoldOptions::default()),
             Err(Error::Own { .. })
         ));
         for absent in [0, -1, i32::MAX] {
-            let result = check(absent, &Options::default());
+            let result = check(absent, &HoldOptions::default());
             assert!(matches!(result, Err(Error::NoSuchProcess { .. })));
         }
     }

@@ -14,7 +14,7 @@ use std::os::unix::fs::FileExt;
 
 use procmem::Mapping;
 
-use super::maps::{Mappings, is_c_library, is_program};
+use super::maps::{StoppedMappings, is_c_library, is_program};
 use tracee::Registers;
 
 /// `mov $15, %rax; syscall`, in both encodings of the first.
@@ -31,13 +31,13 @@ const CODE_BYTES: usize = 32;
 /// The code that a call returns through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WayBack {
-    pub(super) store: Store,
-    pub(super) restore: Restore,
+    pub(super) store: StoreCode,
+    pub(super) restore: RestoreCode,
 }
 
 /// Code that stores `rax` and returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Store {
+pub(super) struct StoreCode {
     pub(super) address: u64,
     base: Base,
     /// It stores to what the register holds and this.
@@ -48,7 +48,7 @@ pub(super) struct Store {
 
 /// Code that makes the system call `rt_sigreturn`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Restore {
+pub(super) struct RestoreCode {
     pub(super) address: u64,
     /// The instruction behind the system call.
     pub(super) end: u64,
@@ -64,7 +64,7 @@ enum Base {
     R15,
 }
 
-impl Store {
+impl StoreCode {
     /// Sets the register such that the value is stored at `address`.
     pub(super) fn aim(&self, registers: &mut Registers, address: u64) {
         let register = match self.base {
@@ -92,15 +92,16 @@ impl WayBack {
             code.find_map(|map| find(memory, map, kind))
         };
         let restore =
-            find_in_all(Kind::Restore).and_then(|(address, code)| restore(address, &code));
+            find_in_all(CodeKind::RestoreCode).and_then(|(address, code)| restore(address, &code));
         let restore = restore.ok_or("a return from a signal handler (rt_sigreturn)")?;
-        let store = find_in_all(Kind::Store).and_then(|(address, code)| store(address, &code));
+        let store =
+            find_in_all(CodeKind::StoreCode).and_then(|(address, code)| store(address, &code));
         let store = store.ok_or("code that stores a function's value and returns")?;
         Ok(Self { store, restore })
     }
 
     /// Whether it still is where it was found.
-    pub(super) fn is_there(&self, memory: &File, mappings: &Mappings) -> bool {
+    pub(super) fn is_there(&self, memory: &File, mappings: &StoppedMappings) -> bool {
         let code = |address| {
             let program = mappings.at(address).is_some_and(|map| is_program(&map));
             let mut code = [0; CODE_BYTES];
@@ -115,13 +116,13 @@ impl WayBack {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
-    Restore,
-    Store,
+enum CodeKind {
+    RestoreCode,
+    StoreCode,
 }
 
 /// The first such piece of code in a mapping, and its bytes.
-fn find(memory: &File, mapping: &Mapping, kind: Kind) -> Option<(u64, [u8; CODE_BYTES])> {
+fn find(memory: &File, mapping: &Mapping, kind: CodeKind) -> Option<(u64, [u8; CODE_BYTES])> {
     let mut piece = vec![0; PIECE_BYTES as usize];
     let mut start = mapping.start;
     while start + CODE_BYTES as u64 <= mapping.end {
@@ -129,8 +130,8 @@ fn find(memory: &File, mapping: &Mapping, kind: Kind) -> Option<(u64, [u8; CODE_
         let piece = &mut piece[..length as usize];
         memory.read_exact_at(piece, start).ok()?;
         let found = piece.windows(CODE_BYTES).position(|code| match kind {
-            Kind::Restore => restore(0, code).is_some(),
-            Kind::Store => store(0, code).is_some(),
+            CodeKind::RestoreCode => restore(0, code).is_some(),
+            CodeKind::StoreCode => store(0, code).is_some(),
         });
         if let Some(offset) = found {
             let code = piece[offset..][..CODE_BYTES].try_into().ok()?;
@@ -142,14 +143,14 @@ fn find(memory: &File, mapping: &Mapping, kind: Kind) -> Option<(u64, [u8; CODE_
     None
 }
 
-fn restore(address: u64, code: &[u8]) -> Option<Restore> {
+fn restore(address: u64, code: &[u8]) -> Option<RestoreCode> {
     let form = RESTORES.iter().find(|form| code.starts_with(form))?;
     let end = address + form.len() as u64;
-    Some(Restore { address, end })
+    Some(RestoreCode { address, end })
 }
 
 /// `mov %rax, displacement(%base)`, then any `add $n, %rsp` and `pop`, then `ret`.
-fn store(address: u64, code: &[u8]) -> Option<Store> {
+fn store(address: u64, code: &[u8]) -> Option<StoreCode> {
     let (&[prefix, 0x89, operands], mut rest) = code.split_first_chunk::<3>()? else {
         return None;
     };
@@ -187,7 +188,7 @@ fn store(address: u64, code: &[u8]) -> Option<Store> {
             _ => return None,
         };
     }
-    Some(Store {
+    Some(StoreCode {
         address,
         base,
         displacement,
@@ -236,7 +237,7 @@ mod tests {
 
     #[test]
     fn this_process_has_both() {
-        let mappings = Mappings::open(std::process::id() as i32).unwrap();
+        let mappings = StoppedMappings::open(std::process::id() as i32).unwrap();
         let memory = File::open("/proc/self/mem").unwrap();
         let found = WayBack::find(&memory, &mappings.all()).unwrap();
         assert!(found.is_there(&memory, &mappings), "{found:x?}");
@@ -257,7 +258,7 @@ mod tests {
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(&bytes).unwrap();
             file.rewind().unwrap();
-            let found = find(&file, &mapping, Kind::Restore);
+            let found = find(&file, &mapping, CodeKind::RestoreCode);
             assert_eq!(found.map(|(address, _)| address), Some(offset));
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use suite::rounds;
 use suite::waiting::eventually;
 
-use remote_call::{CallError, Error, Held, Interrupt, Options, Unfit};
+use remote_call::{CallError, Error, Held, HoldOptions, Interrupt, Unfit};
 
 use crate::compiled;
 use crate::target::{PATIENCE, Target, plain};
@@ -136,7 +136,7 @@ fn one_that_is_asked_for_is_let_go_at_once_and_goes_on_when_it_returns() {
             assert_eq!(target.line(), "urgent", "it has its handlers");
         }
         let interrupt = Interrupt::default();
-        let options = Options::default().interrupted_by(&interrupt);
+        let options = HoldOptions::default().interrupted_by(&interrupt);
         let held = Held::hold_with(target.pid(), PATIENCE, options.clone()).unwrap();
         let asks = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(50));

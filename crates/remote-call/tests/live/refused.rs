@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 use suite::waiting::eventually;
 
-use remote_call::{Error, Held, Options};
+use remote_call::{Error, Held, HoldOptions};
 
 use crate::target::{PATIENCE, Target, plain, status};
 use suite::skipped;
@@ -131,7 +131,7 @@ fn one_with_a_seccomp_filter_unless_that_is_allowed() {
     assert_eq!(target.line(), "filtered");
     let error = refusal(target.pid());
     assert!(matches!(error, Error::Seccomp { .. }), "{error}");
-    let options = Options::default().allow_seccomp(true);
+    let options = HoldOptions::default().allow_seccomp(true);
     let held = Held::hold_with(target.pid(), PATIENCE, options).unwrap();
     let value = held.call(target.at("plain"), &[1], PATIENCE).unwrap();
     assert_eq!(value, plain([1, 0, 0, 0, 0, 0]));

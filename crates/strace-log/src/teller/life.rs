@@ -4,10 +4,10 @@ use super::super::input::Input;
 use super::super::prefix::{self, Prefix};
 use super::super::threads::Origin;
 use super::super::waiting::Answer;
-use super::Teller;
+use super::LogDecoder;
 use memory_event::{Ending, Sink, Syscall, What};
 
-impl<S: Sink> Teller<S> {
+impl<S: Sink> LogDecoder<S> {
     /// Who made a line; introduced to the sink if it is new. Sets the time.
     pub(super) fn speaker(
         &mut self,

@@ -3,9 +3,9 @@
 use heap_diagnosis::{Finding, Severity};
 use procmem::BreakState;
 use procmem::Process;
-use ptmalloc::{Allocator, Mmapped, State, Unknown};
+use ptmalloc::{Allocator, HeapState, Mmapped, Unknown};
 
-use super::super::inspected::{Inspected, Survey, Unread, Weight, Why};
+use super::super::inspected::{Inspected, MemoryWeight, Survey, UnreadProcess, Why};
 use super::*;
 
 const MIB: u64 = 1 << 20;
@@ -24,7 +24,7 @@ fn process(comm: &str, returnable_bytes: Option<u64>) -> Inspected {
         allocator: Some("glibc 2.36".to_owned()),
         other_allocators: Vec::new(),
         heap: own_break(),
-        weight: Weight {
+        weight: MemoryWeight {
             rss_bytes: 10 * MIB,
             rss_exact: false,
             pss_bytes: None,
@@ -34,7 +34,7 @@ fn process(comm: &str, returnable_bytes: Option<u64>) -> Inspected {
             address_space_bytes: None,
             threads: 1,
         },
-        malloc: Some(State {
+        malloc: Some(HeapState {
             non_contiguous: false,
             system_bytes: 8 * MIB,
             mmapped: Some(Mmapped::new(2, MIB)),
@@ -156,7 +156,7 @@ fn reasons() {
         process("known", Some(0)),
     ]);
     for (pid, why) in [(7, Why::Denied), (8, Why::Denied), (9, Why::KernelThread)] {
-        found.unread.push(Unread {
+        found.unread.push(UnreadProcess {
             pid,
             why,
             told: String::new(),

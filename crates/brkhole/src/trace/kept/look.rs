@@ -14,14 +14,14 @@ const KIND: &str = "memory-returnable";
 
 /// What a look found.
 #[derive(Clone, Debug)]
-pub(super) struct Look {
+pub(super) struct ExitLook {
     pub(super) report: MallocReport,
     /// Nothing of a process that is ending: it may have freed all that it had just now, on its way
     /// out, and nobody can do anything for it any more.
     pub(super) finding: Option<Finding>,
 }
 
-impl Look {
+impl ExitLook {
     /// Looks into the process of this number, through whichever of its threads is held.
     pub(super) fn at(examiner: &mut Examiner, process: &Process, pid: i32, when: Moment) -> Self {
         let found = examiner.examine(process);

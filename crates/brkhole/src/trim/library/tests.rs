@@ -31,7 +31,7 @@ fn library() -> Vec<Function<'static>> {
 
 #[test]
 fn what_lies_between_the_neighbours_is_mallocs() {
-    let library = Library::laid_out(&library()).unwrap();
+    let library = TrimLibrary::laid_out(&library()).unwrap();
     assert_eq!(library.malloc, 0x140..0xc00);
     assert_eq!(library.first_named, 0x300);
     assert_eq!(library.trim, 0xa80);
@@ -52,18 +52,18 @@ fn what_lies_between_the_neighbours_is_mallocs() {
 fn another_layout_is_refused() {
     let mut apart = library();
     apart.push(function("qsort", 0x9c0, 0x10));
-    let why = Library::laid_out(&apart).unwrap_err();
+    let why = TrimLibrary::laid_out(&apart).unwrap_err();
     assert!(why.contains("calloc is not beside"), "{why}");
     let stripped: Vec<_> = library().into_iter().take(3).collect();
-    let why = Library::laid_out(&stripped).unwrap_err();
+    let why = TrimLibrary::laid_out(&stripped).unwrap_err();
     assert!(why.contains("no symbol malloc_trim"), "{why}");
 }
 
 const HERE: &str = "/usr/lib/x86_64-linux-gnu/libc.so.6";
 
-fn real(path: &str) -> Option<Library> {
+fn real(path: &str) -> Option<TrimLibrary> {
     let file = File::open(path).ok()?;
-    Some(Library::among(&symbols(&file).unwrap()).unwrap())
+    Some(TrimLibrary::among(&symbols(&file).unwrap()).unwrap())
 }
 
 /// This machine's, and those of other distributions where their roots have been made.

@@ -6,7 +6,7 @@ use crate::x86_64::maps;
 const SIZE: usize = 832;
 
 #[allow(unsafe_code, reason = "libc gives these registers no default")]
-fn state() -> State {
+fn state() -> ThreadState {
     // SAFETY: made of integers.
     let mut registers: Registers = unsafe { std::mem::zeroed() };
     registers.rsp = 0x7fff_0000_1238;
@@ -16,7 +16,7 @@ fn state() -> State {
     registers.ss = 0x2b;
     let mut vectors = vec![0x11; SIZE];
     vectors[SOFTWARE..][..8].copy_from_slice(&7_u64.to_le_bytes());
-    State {
+    ThreadState {
         registers,
         vectors,
         signal_mask: 0x4711,
@@ -25,13 +25,13 @@ fn state() -> State {
 
 fn way_back() -> WayBack {
     let memory = std::fs::File::open("/proc/self/mem").unwrap();
-    let mappings = maps::Mappings::open(std::process::id() as i32)
+    let mappings = maps::StoppedMappings::open(std::process::id() as i32)
         .unwrap()
         .all();
     WayBack::find(&memory, &mappings).unwrap()
 }
 
-fn word(frame: &Frame, address: u64) -> u64 {
+fn word(frame: &SignalFrame, address: u64) -> u64 {
     let offset = (address - frame.start) as usize;
     u64::from_le_bytes(frame.bytes[offset..][..8].try_into().unwrap())
 }
@@ -42,7 +42,7 @@ fn it_lies_where_the_kernel_and_the_abi_want_it() {
     for offset in 0..128 {
         let mut state = state();
         state.registers.rsp += offset;
-        let frame = Frame::new(&state, &way_back, 0x5000, &[1, 2, 3, 4, 5, 6], None);
+        let frame = SignalFrame::new(&state, &way_back, 0x5000, &[1, 2, 3, 4, 5, 6], None);
         assert_eq!(frame.start % 16, 8, "as behind a call instruction");
         let end = frame.start + frame.bytes.len() as u64;
         assert_eq!(end, state.registers.rsp - 128, "below the red zone");
@@ -65,7 +65,7 @@ fn it_lies_where_the_kernel_and_the_abi_want_it() {
 fn a_gate_leads_to_the_frame_and_lets_one_signal_through() {
     let way_back = way_back();
     let (arguments, signal) = ([0; 6], libc::SIGURG);
-    let frame = Frame::new(&state(), &way_back, 0x5000, &arguments, Some(signal));
+    let frame = SignalFrame::new(&state(), &way_back, 0x5000, &arguments, Some(signal));
     assert_eq!(frame.start % 16, 8, "as behind a call instruction");
     assert_eq!(word(&frame, frame.start), way_back.store.address);
     let gate = frame.start + 8 + way_back.store.skipped_bytes;

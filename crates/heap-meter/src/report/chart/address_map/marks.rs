@@ -12,20 +12,20 @@ const SPACE: f64 = 4.0;
 
 /// An address that is pointed at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(super) struct AddressMark {
     address: u64,
     label: String,
     dashes: &'static str,
 }
 
 /// Those whose address is `here`.
-pub(super) fn of(layout: &MemoryLayout, here: impl Fn(u64) -> bool) -> Vec<Mark> {
-    let program_break = layout.program_break.map(|address| Mark {
+pub(super) fn of(layout: &MemoryLayout, here: impl Fn(u64) -> bool) -> Vec<AddressMark> {
+    let program_break = layout.program_break.map(|address| AddressMark {
         address,
         label: told::program_break(address),
         dashes: "",
     });
-    let blocker = layout.blocker.as_ref().map(|blocker| Mark {
+    let blocker = layout.blocker.as_ref().map(|blocker| AddressMark {
         address: blocker.range.start,
         label: told::blocked(blocker),
         dashes: "3 2",
@@ -35,13 +35,13 @@ pub(super) fn of(layout: &MemoryLayout, here: impl Fn(u64) -> bool) -> Vec<Mark>
 }
 
 /// Where a strip lies whose marks begin at `y`.
-pub(super) fn below(marks: &[Mark], y: f64) -> f64 {
+pub(super) fn below(marks: &[AddressMark], y: f64) -> f64 {
     y + ROW * marks.len() as f64 + SPACE
 }
 
 /// Draws the marks of a strip whose upper edge is `top`, down to that edge: a line across would
 /// hide what is narrow. Each has a row of its own, so that labels never meet.
-pub(super) fn draw(picture: &mut Picture, marks: &[Mark], stretches: &[Stretch], top: f64) {
+pub(super) fn draw(picture: &mut Picture, marks: &[AddressMark], stretches: &[Stretch], top: f64) {
     let first = top - SPACE - ROW * marks.len() as f64;
     for (number, mark) in marks.iter().enumerate() {
         let mut stretches = stretches.iter();
