@@ -16,8 +16,8 @@ use heap_meter::experiment::{
 };
 use heap_meter::report::{self, chart};
 use indicatif::{ProgressBar, ProgressStyle};
-use memtrace::launch::Stopped;
-use memtrace::target::{Stream, Target};
+use memtrace::Stopped;
+use memtrace::{Stream, Target};
 
 use crate::cli::{CompareArguments, Format};
 use crate::{output, signals};

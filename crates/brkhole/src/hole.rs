@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use heap_growth::Growth;
-use memtrace::launch::LaunchOptions;
+use memtrace::LaunchOptions;
 
 /// What became of the holes of a run.
 #[derive(Clone, Debug, Default)]

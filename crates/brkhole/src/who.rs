@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use memtrace::launch::LaunchOptions;
+use memtrace::LaunchOptions;
 use proc_unwind::Stacks;
 
 /// The unwinder of a run. Its hooks are all called on the tracing thread, so nobody ever waits.

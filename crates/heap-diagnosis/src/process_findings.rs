@@ -1,31 +1,4 @@
 //! What the state of a process's break and of its malloc means, and what to do about it.
-//!
-//! Each finding looks at the figures of one moment and speaks, or is silent. Thresholds are named
-//! and reasoned where they are used. What needs knowledge of a certain server is left to those who
-//! have it.
-//!
-//! | kind | what it says |
-//! |---|---|
-//! | `break-limited` | `RLIMIT_DATA` or `RLIMIT_AS` would refuse malloc's next growth |
-//! | `break-blocked` | a mapping leaves the break no room for it |
-//! | `heap-beyond-malloc` | `[heap]` has memory above malloc's: a merged mapping, or a program's own |
-//! | `break-abandoned` | glibc gave up on a break that nothing blocks now |
-//! | `break-near-wall` | there is room left, but not for a heap that doubles |
-//! | `memory-returnable` | malloc keeps much that `malloc_trim(0)` would give back |
-//!
-//! ```
-//! use heap_diagnosis::process_findings;
-//! use procmem::{BreakState, Process};
-//! use ptmalloc::Examiner;
-//!
-//! let process = Process::open(std::process::id() as i32)?;
-//! let state = BreakState::of(&process)?;
-//! let examination = Examiner::new().examine(&process);
-//! for finding in process_findings(&state, examination.state.as_ref().ok()) {
-//!     println!("{}: {finding}", finding.kind);
-//! }
-//! # Ok::<(), procmem::ProcessError>(())
-//! ```
 
 mod abandoned;
 mod beyond;
@@ -40,8 +13,34 @@ use case::Case;
 use procmem::BreakState;
 use ptmalloc::HeapState;
 
-/// What follows from the state of a process, the most pressing first. Without malloc's state only
-/// those on the break.
+/// What follows from the state of a process, the most pressing first. Without malloc's state only those on the break.
+///
+/// Each finding looks at the figures of one moment and speaks, or is silent. Thresholds are named
+/// and reasoned where they are used. What needs knowledge of a certain server is left to those who
+/// have it.
+///
+/// | kind | what it says |
+/// |---|---|
+/// | `break-limited` | `RLIMIT_DATA` or `RLIMIT_AS` would refuse malloc's next growth |
+/// | `break-blocked` | a mapping leaves the break no room for it |
+/// | `heap-beyond-malloc` | `[heap]` has memory above malloc's: a merged mapping, or a program's own |
+/// | `break-abandoned` | glibc gave up on a break that nothing blocks now |
+/// | `break-near-wall` | there is room left, but not for a heap that doubles |
+/// | `memory-returnable` | malloc keeps much that `malloc_trim(0)` would give back |
+///
+/// ```
+/// use heap_diagnosis::process_findings;
+/// use procmem::{BreakState, Process};
+/// use ptmalloc::Examiner;
+///
+/// let process = Process::open(std::process::id() as i32)?;
+/// let state = BreakState::of(&process)?;
+/// let examination = Examiner::new().examine(&process);
+/// for finding in process_findings(&state, examination.state.as_ref().ok()) {
+///     println!("{}: {finding}", finding.kind);
+/// }
+/// # Ok::<(), procmem::ProcessError>(())
+/// ```
 #[must_use]
 pub fn process_findings(state: &BreakState, malloc: Option<&HeapState>) -> Vec<Finding> {
     let case = Case { state, malloc };

@@ -1,7 +1,4 @@
 //! What follows from the stories.
-//!
-//! Each finding looks at what was told and says what it means, on what evidence, and what to do; or
-//! it is silent. Thresholds are named where they are used.
 
 mod grown_otherwise;
 mod kept;
@@ -23,6 +20,9 @@ const WORTH_TELLING_BYTES: u64 = 1 << 20;
 const OPENS: u64 = 3;
 
 /// What follows from a watched run, the most telling first.
+///
+/// Each finding looks at what was told and says what it means, on what evidence, and what to do; or
+/// it is silent. Thresholds are named where they are used.
 pub fn trace_findings(story: &Story) -> Vec<Finding> {
     let mut findings = Vec::new();
     let (fatal, survived): (Vec<_>, Vec<_>) = refused_memory::find(story)

@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use super::growth::MAP_32BIT;
-use memory_event::SpreadIds;
+use rustc_hash::FxBuildHasher;
 use memory_event::{Call, Event, Syscall, What};
 
 /// Remembers which threads' last memory call was a refused `brk`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct AfterRefusal {
     /// By (pid, tid).
-    refused: HashSet<(i32, i32), SpreadIds>,
+    refused: HashSet<(i32, i32), FxBuildHasher>,
 }
 
 /// What a memory call means to somebody who waits for fallbacks.

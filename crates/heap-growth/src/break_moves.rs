@@ -1,14 +1,10 @@
 //! Which way the break was to go.
-//!
-//! A `brk` that asks for more and one that gives back are the same call. Two mallocs that took the
-//! same memory may differ much in how often they gave a page back and took it again, so that the
-//! number of calls alone says little about what was needed.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use memory_event::SpreadIds;
+use rustc_hash::FxBuildHasher;
 use memory_event::{Call, Event, Sink, Syscall, What};
 
 /// Counts `brk` calls by where they wanted the break, over all processes. In JSON:
@@ -16,6 +12,10 @@ use memory_event::{Call, Event, Sink, Syscall, What};
 ///
 /// Calls that asked for what was there already, `brk(0)` among them, are in neither, nor is the first
 /// call of a process whose break isn't known yet.
+///
+/// A `brk` that asks for more and one that gives back are the same call. Two mallocs that took the
+/// same memory may differ much in how often they gave a page back and took it again, so that the
+/// number of calls alone says little about what was needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BreakMoves {
     /// Calls that asked for a higher break, granted or refused.
@@ -24,7 +24,7 @@ pub struct BreakMoves {
     pub to_shrink: u64,
     /// Where it is, by pid.
     #[serde(skip)]
-    breaks: HashMap<i32, u64, SpreadIds>,
+    breaks: HashMap<i32, u64, FxBuildHasher>,
 }
 
 impl BreakMoves {

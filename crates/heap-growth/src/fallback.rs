@@ -1,12 +1,4 @@
 //! malloc's way out when the break won't grow.
-//!
-//! glibc's malloc asks for more break; refused, it maps anonymous memory instead and goes on. Seen
-//! from outside that is a refused `brk` and, as the same thread's next memory call, an `mmap` of
-//! private anonymous read-write memory wherever the kernel likes.
-//!
-//! # References
-//! glibc `malloc/malloc.c`, `sysmalloc` and `sysmalloc_mmap_fallback`: units of 1 MiB up to 2.34
-//! and from 2.38 on; in between the first is 1 MiB, the others are 132 KiB
 
 use std::collections::BTreeMap;
 
@@ -18,6 +10,14 @@ use memory_event::{Event, Sink};
 /// Counts fallbacks and their sizes, over all processes and threads.
 ///
 /// In JSON: `{"count":2,"bytes":2097152,"sizes":{"1048576":2}}`.
+///
+/// glibc's malloc asks for more break; refused, it maps anonymous memory instead and goes on. Seen
+/// from outside that is a refused `brk` and, as the same thread's next memory call, an `mmap` of
+/// private anonymous read-write memory wherever the kernel likes.
+///
+/// # References
+/// glibc `malloc/malloc.c`, `sysmalloc` and `sysmalloc_mmap_fallback`: units of 1 MiB up to 2.34
+/// and from 2.38 on; in between the first is 1 MiB, the others are 132 KiB
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fallback {
     count: u64,

@@ -1,13 +1,4 @@
 //! Who made memory grow: by kind, by the file that was being read, by the stack.
-//!
-//! *Growth* is private writable memory that a process asked the kernel for. What it gave back is
-//! taken off again, so that the kinds add up to the change that `/proc/PID/maps` shows: memory that
-//! was there before (program data, what a fork inherited) counts only when it goes, and the stack,
-//! which grows without being asked for, does not count.
-//!
-//! A file's growth is what was asked for, less what was given back, while it was being read. Thread
-//! stacks are never its, nor what so few bytes as were read can't explain, nor what came while it
-//! was kept open until the program's end: that it was read then isn't known.
 
 mod files;
 mod greatest;
@@ -44,16 +35,25 @@ use super::timeline::Timeline;
 use files::FileTable;
 use greatest::Greatest;
 use memory::{Change, TrackedMemory};
-use memory_event::SpreadIds;
+use rustc_hash::FxBuildHasher;
 use memory_event::{Call, Event, Sink, Stack, Syscall, What};
 use process::ProcessGrowth;
 use reading::Opening;
 use stacks::StackTable;
 
 /// Growth over all processes and threads.
+///
+/// *Growth* is private writable memory that a process asked the kernel for. What it gave back is
+/// taken off again, so that the kinds add up to the change that `/proc/PID/maps` shows: memory that
+/// was there before (program data, what a fork inherited) counts only when it goes, and the stack,
+/// which grows without being asked for, does not count.
+///
+/// A file's growth is what was asked for, less what was given back, while it was being read. Thread
+/// stacks are never its, nor what so few bytes as were read can't explain, nor what came while it
+/// was kept open until the program's end: that it was read then isn't known.
 #[derive(Debug, Default)]
 pub struct Growth {
-    processes: HashMap<i32, ProcessGrowth, SpreadIds>,
+    processes: HashMap<i32, ProcessGrowth, FxBuildHasher>,
     /// Of all processes that run now.
     now: ByKind,
     peak: ByKind,

@@ -1,15 +1,11 @@
 //! Memory that a program was refused for good.
-//!
-//! A refusal alone says little: malloc that is refused a break maps memory instead, a program that
-//! gets no huge pages takes others, and a reservation that is too great is tried again smaller. What
-//! counts is what nothing took the place of, and most of all whether the program ended of it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::growth::{Growth, Has, lies_low, wants_low};
 use super::refusals::{Limited, too_many_mappings};
-use memory_event::SpreadIds;
+use rustc_hash::FxBuildHasher;
 use memory_event::{
     ABSURD_BYTES, Call, Denied, Ending, Event, Promises, Refusal, Resource, Syscall, What,
 };
@@ -34,10 +30,14 @@ const LOW_BYTES: i64 = 768 << 20;
 const ARENA_BYTES: [u64; 2] = [64 << 20, 128 << 20];
 
 /// Of each program, what it was refused.
+///
+/// A refusal alone says little: malloc that is refused a break maps memory instead, a program that
+/// gets no huge pages takes others, and a reservation that is too great is tried again smaller. What
+/// counts is what nothing took the place of, and most of all whether the program ended of it.
 #[derive(Clone, Debug, Default)]
 pub struct RefusedMemory {
-    waiting: HashMap<(i32, i32), Unanswered, SpreadIds>,
-    programs: HashMap<i32, RefusedProgram, SpreadIds>,
+    waiting: HashMap<(i32, i32), Unanswered, FxBuildHasher>,
+    programs: HashMap<i32, RefusedProgram, FxBuildHasher>,
     ended: Vec<RefusedProgram>,
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::growth::ByKind;
-use memory_event::SpreadIds;
+use rustc_hash::FxBuildHasher;
 
 /// Points that are kept. When time outgrows them, each two become one.
 const POINTS: usize = 512;
@@ -29,7 +29,7 @@ pub struct Timeline {
     points: Vec<(u64, Point)>,
     last: Duration,
     /// What each file made grow in the stretch that isn't over yet.
-    present: HashMap<usize, u64, SpreadIds>,
+    present: HashMap<usize, u64, FxBuildHasher>,
 }
 
 impl Default for Timeline {

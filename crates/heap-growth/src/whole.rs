@@ -6,7 +6,7 @@ use super::fallback::Fallback;
 use super::growth::Growth;
 use super::refused_memory::RefusedMemory;
 use super::tally::Tally;
-use memory_event::SpreadIds;
+use rustc_hash::FxBuildHasher;
 use memory_event::{Event, Sink, What};
 
 /// Everything that is told of a watched run.
@@ -22,7 +22,7 @@ pub struct Story {
     pub refused_memory: RefusedMemory,
     processes: u64,
     /// Those that have not ended, as a number may come again.
-    living: HashSet<i32, SpreadIds>,
+    living: HashSet<i32, FxBuildHasher>,
     /// The one of them that the last event was of.
     last: Option<i32>,
 }

@@ -15,7 +15,7 @@ use heap_growth::Story;
 use heap_growth::Tally;
 use heap_growth::{FileGrowth, Growth, StackGrowth};
 use memory_event::Ending;
-use memtrace::launch::ObserverCost;
+use memtrace::ObserverCost;
 use procmem::Snapshot;
 
 use logged::Logged;

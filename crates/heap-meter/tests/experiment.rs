@@ -7,7 +7,7 @@ use heap_meter::experiment::{
     Arm, Checkpoints, Experiment, ExperimentError, Metric, Results, RunError, StopFlag, Unit,
     observe_untraced,
 };
-use memtrace::target::{Stream, Target};
+use memtrace::{Stream, Target};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

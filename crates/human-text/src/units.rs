@@ -1,22 +1,22 @@
 //! Bytes and times as people read them.
-//!
-//! Three significant digits, because no measurement here is worth more; `{:#}` of [`Bytes`] adds
-//! the exact number. Widths and alignment work as for a string (`{:>10}`).
-//!
-//! ```
-//! use human_text::{Bytes, Seconds, thousands};
-//!
-//! assert_eq!(Bytes(860_160).to_string(), "840 KiB");
-//! assert_eq!(format!("{:#}", Bytes(1 << 20)), "1.00 MiB (1,048,576 B)");
-//! assert_eq!(Seconds(0.0194).to_string(), "19.4 ms");
-//! assert_eq!(thousands(219_597), "219,597");
-//! ```
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 /// A number of bytes. Units are binary: 1 KiB is 1,024 B.
+///
+/// Three significant digits, because no measurement here is worth more; `{:#}` of [`Bytes`] adds
+/// the exact number. Widths and alignment work as for a string (`{:>10}`).
+///
+/// ```
+/// use human_text::{Bytes, Seconds, thousands};
+///
+/// assert_eq!(Bytes(860_160).to_string(), "840 KiB");
+/// assert_eq!(format!("{:#}", Bytes(1 << 20)), "1.00 MiB (1,048,576 B)");
+/// assert_eq!(Seconds(0.0194).to_string(), "19.4 ms");
+/// assert_eq!(thousands(219_597), "219,597");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bytes(pub u64);
 

@@ -10,7 +10,6 @@ use suite as _;
 
 mod call;
 mod denied;
-mod ids;
 mod memory;
 mod refusal;
 mod soft_limit;
@@ -18,7 +17,6 @@ mod stack;
 
 pub use call::{Call, Syscall};
 pub use denied::{ABSURD_BYTES, Denied};
-pub use ids::SpreadIds;
 pub use memory::Memory;
 pub use refusal::{Crowd, Promises, Refusal};
 pub use soft_limit::{Resource, SoftLimit};

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use heap_growth::{Fallback, Tally};
-use memtrace::attach::{Attach, Via};
+use memtrace::{Attach, Via};
 
 struct Wishes {
     pid: i32,

@@ -4,8 +4,8 @@
 use std::process::ExitCode;
 
 use heap_growth::{Fallback, Tally};
-use memtrace::launch::Launch;
-use memtrace::target::Target;
+use memtrace::Launch;
+use memtrace::Target;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);

@@ -1,52 +1,4 @@
 //! A process that is already running.
-//!
-//! All its threads are watched, and whatever processes and threads they make later, until all of
-//! these have ended or the watching is [stopped](Attach::stop). The process goes on unharmed,
-//! however the watching ends: a kill of the watcher included.
-//!
-//! There are two ways. Where permitted (root, or `CAP_PERFMON` with `CAP_SYS_PTRACE`),
-//! **tracepoints**: the kernel writes each watched call into a ring, from which a thread of this
-//! process reads it; the process isn't stopped. Otherwise **ptrace**, which stops the process
-//! twice at every system call whatsoever: a program that makes many of them runs many times slower.
-//! [`AttachNote::Slow`] says so.
-//!
-//! # Limits
-//!
-//! - Children that are there already are not watched.
-//! - By tracepoints, everything is seen a moment later, on a process that has gone on. The path of
-//!   an opened file is unknown if file and process were gone by then ([`AttachNote::UnknownPaths`]). If
-//!   the file was closed by then, the path is what stands where the process had its name, provided
-//!   that there is such a file: a program that has put another file's name there meanwhile makes it
-//!   that file's. What a new program has in memory is told only if it
-//!   had not changed yet. How a process was killed is known if its parent took its time to reap
-//!   it. A set-uid program ends the watching of its process.
-//! - By tracepoints, records that come faster than they are read are lost; they are counted in
-//!   [`Attached::lost_events`]. Larger rings help: [`Attach::start_with_rings`].
-//! - As long as tracepoints are open, every system call of *every* process on the machine takes the
-//!   kernel's slower way in and out, watched or not: a program that does little but very short
-//!   calls (reads of a byte) feels it. The bench `attach` measures both.
-//! - Tracepoints take about 19 descriptors for each thread and CPU.
-//! - By ptrace, calls that wait may end with `EINTR` when the watching begins and ends, where the
-//!   kernel can't restart them (`epoll_wait`): see signal(7), “Interruption of system calls …
-//!   by stop signals”. The same holds for tracepoints in the rare case of
-//!   [`AttachNote::HeldForAMoment`].
-//! - By ptrace, a process can't be watched by its own parent ([`AttachError::OwnChild`]).
-//! - 32-bit programs are not followed: [`AttachNote::ForeignArchitecture`].
-//! - Tracepoints on x86-64; ptrace on x86-64 and aarch64, Linux 5.3 or newer.
-//!
-//! # Example
-//!
-//! ```no_run
-//! use memtrace::attach::{Attach, Via};
-//! use heap_growth::Tally;
-//!
-//! let attach = Attach::start(1234, Via::Auto, Tally::default())?;
-//! std::thread::sleep(std::time::Duration::from_secs(10));
-//! attach.stop();
-//! let watched = attach.wait()?;
-//! println!("{:?}, {} events lost", watched.sink.by_name(), watched.lost_events);
-//! # Ok::<(), memtrace::attach::AttachError>(())
-//! ```
 
 mod by_ptrace;
 mod by_tracepoints;
@@ -107,6 +59,54 @@ pub enum ViaUsed {
 }
 
 /// A process that is being watched. Dropping it ends the watching; the process goes on.
+///
+/// All its threads are watched, and whatever processes and threads they make later, until all of
+/// these have ended or the watching is [stopped](Attach::stop). The process goes on unharmed,
+/// however the watching ends: a kill of the watcher included.
+///
+/// There are two ways. Where permitted (root, or `CAP_PERFMON` with `CAP_SYS_PTRACE`),
+/// **tracepoints**: the kernel writes each watched call into a ring, from which a thread of this
+/// process reads it; the process isn't stopped. Otherwise **ptrace**, which stops the process
+/// twice at every system call whatsoever: a program that makes many of them runs many times slower.
+/// [`AttachNote::Slow`] says so.
+///
+/// # Limits
+///
+/// - Children that are there already are not watched.
+/// - By tracepoints, everything is seen a moment later, on a process that has gone on. The path of
+///   an opened file is unknown if file and process were gone by then ([`AttachNote::UnknownPaths`]). If
+///   the file was closed by then, the path is what stands where the process had its name, provided
+///   that there is such a file: a program that has put another file's name there meanwhile makes it
+///   that file's. What a new program has in memory is told only if it
+///   had not changed yet. How a process was killed is known if its parent took its time to reap
+///   it. A set-uid program ends the watching of its process.
+/// - By tracepoints, records that come faster than they are read are lost; they are counted in
+///   [`Attached::lost_events`]. Larger rings help: [`Attach::start_with_rings`].
+/// - As long as tracepoints are open, every system call of *every* process on the machine takes the
+///   kernel's slower way in and out, watched or not: a program that does little but very short
+///   calls (reads of a byte) feels it. The bench `attach` measures both.
+/// - Tracepoints take about 19 descriptors for each thread and CPU.
+/// - By ptrace, calls that wait may end with `EINTR` when the watching begins and ends, where the
+///   kernel can't restart them (`epoll_wait`): see signal(7), “Interruption of system calls …
+///   by stop signals”. The same holds for tracepoints in the rare case of
+///   [`AttachNote::HeldForAMoment`].
+/// - By ptrace, a process can't be watched by its own parent ([`AttachError::OwnChild`]).
+/// - 32-bit programs are not followed: [`AttachNote::ForeignArchitecture`].
+/// - Tracepoints on x86-64; ptrace on x86-64 and aarch64, Linux 5.3 or newer.
+///
+/// # Example
+///
+/// ```no_run
+/// use memtrace::{Attach, Via};
+/// use heap_growth::Tally;
+///
+/// let attach = Attach::start(1234, Via::Auto, Tally::default())?;
+/// std::thread::sleep(std::time::Duration::from_secs(10));
+/// attach.stop();
+/// let watched = attach.wait()?;
+/// println!("{:?}, {} events lost", watched.sink.by_name(), watched.lost_events);
+/// # Ok::<(), memtrace::AttachError>(())
+/// ```
 #[derive(Debug)]
 pub struct Attach<S> {
     used: ViaUsed,

@@ -1,45 +1,4 @@
 //! A child that is watched from its first instruction on.
-//!
-//! The child runs under ptrace with a seccomp filter that stops it only on memory calls, on open
-//! and close, and on exec; every other call runs at full speed. A stopped call costs two context
-//! switches to the tracer and back. The whole tree is followed: forks, vforks, clones, threads and
-//! what they execute. Signals, stops and the exit status are those of an unwatched run.
-//!
-//! Counts equal those of `strace -f -c`, call by call, with one addition: refused `brk`s count as
-//! failed (see [`Call::failed`](memory_event::Call::failed)).
-//!
-//! [`LaunchOptions`] adds hooks that are called while a process stands still: at every exec (to change
-//! the program before its first instruction), behind every call that made memory grow (to walk the
-//! stack), at every end (to weigh). [`Watch::Life`] goes without the filter, for taking the time.
-//!
-//! # Limits
-//!
-//! - One native architecture. A 32-bit program runs and its children are followed, but its own
-//!   calls are not seen: see [`LaunchNote::ForeignArchitecture`].
-//! - The filter can't be taken off, so nothing can be let go: a run ends when the last process
-//!   that was started in it has ended, daemons included.
-//! - Calls that a program's *own* seccomp filter refuses are not seen, see [`LaunchNote::OwnFilter`].
-//! - Seccomp's strict mode can't be entered (`EINVAL`), as a filter is in place.
-//! - A traced program can't trace others: a debugger inside gets `EPERM`, as under strace. A child
-//!   made with `CLONE_UNTRACED` is not followed, and its watched calls fail with `ENOSYS`.
-//! - x86-64 and aarch64, Linux 5.3 or newer.
-//!
-//! # Example
-//!
-//! ```
-//! use memory_event::Syscall;
-//! use memtrace::launch::Launch;
-//! use heap_growth::{Fallback, Tally};
-//! use memtrace::target::Target;
-//!
-//! let target = Target::new("true");
-//! let launch = Launch::start(&target, (Tally::default(), Fallback::default()))?;
-//! let finished = launch.wait()?;
-//! assert!(finished.ending.success());
-//! let (tally, fallback) = finished.sink;
-//! println!("{} brks, {} fallbacks", tally.get(Syscall::Brk).calls, fallback.count());
-//! # Ok::<(), memtrace::launch::LaunchError>(())
-//! ```
 
 pub(crate) mod architecture;
 mod child;
@@ -76,6 +35,47 @@ use tracer::Outcome;
 /// A launched program, still running or just ended.
 ///
 /// Dropping it without [`wait`](Self::wait) kills the program and waits for its end.
+///
+/// The child runs under ptrace with a seccomp filter that stops it only on memory calls, on open
+/// and close, and on exec; every other call runs at full speed. A stopped call costs two context
+/// switches to the tracer and back. The whole tree is followed: forks, vforks, clones, threads and
+/// what they execute. Signals, stops and the exit status are those of an unwatched run.
+///
+/// Counts equal those of `strace -f -c`, call by call, with one addition: refused `brk`s count as
+/// failed (see [`Call::failed`](memory_event::Call::failed)).
+///
+/// [`LaunchOptions`] adds hooks that are called while a process stands still: at every exec (to change
+/// the program before its first instruction), behind every call that made memory grow (to walk the
+/// stack), at every end (to weigh). [`Watch::Life`] goes without the filter, for taking the time.
+///
+/// # Limits
+///
+/// - One native architecture. A 32-bit program runs and its children are followed, but its own
+///   calls are not seen: see [`LaunchNote::ForeignArchitecture`].
+/// - The filter can't be taken off, so nothing can be let go: a run ends when the last process
+///   that was started in it has ended, daemons included.
+/// - Calls that a program's *own* seccomp filter refuses are not seen, see [`LaunchNote::OwnFilter`].
+/// - Seccomp's strict mode can't be entered (`EINVAL`), as a filter is in place.
+/// - A traced program can't trace others: a debugger inside gets `EPERM`, as under strace. A child
+///   made with `CLONE_UNTRACED` is not followed, and its watched calls fail with `ENOSYS`.
+/// - x86-64 and aarch64, Linux 5.3 or newer.
+///
+/// # Example
+///
+/// ```
+/// use memory_event::Syscall;
+/// use memtrace::Launch;
+/// use heap_growth::{Fallback, Tally};
+/// use memtrace::Target;
+///
+/// let target = Target::new("true");
+/// let launch = Launch::start(&target, (Tally::default(), Fallback::default()))?;
+/// let finished = launch.wait()?;
+/// assert!(finished.ending.success());
+/// let (tally, fallback) = finished.sink;
+/// println!("{} brks, {} fallbacks", tally.get(Syscall::Brk).calls, fallback.count());
+/// # Ok::<(), memtrace::LaunchError>(())
+/// ```
 #[derive(Debug)]
 pub struct Launch<S> {
     pid: i32,

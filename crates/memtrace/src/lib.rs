@@ -1,4 +1,8 @@
-//! Watches the memory calls of a program that it starts, or of a process that runs already.
+//! Watches the memory calls of a program that it starts ([`Launch`]), or of a process that runs
+//! already (`Attach`, feature `attach`).
+//!
+//! Both give what they see to a [`Sink`](memory_event::Sink), in the order in which it happened,
+//! and leave exit status, signals and memory of the target as they were.
 
 #![deny(unsafe_code)]
 
@@ -6,10 +10,17 @@
 use suite as _;
 
 #[cfg(feature = "attach")]
-pub mod attach;
-pub mod launch;
+mod attach;
+mod launch;
 mod refusal;
-pub mod target;
+mod target;
+
+#[cfg(feature = "attach")]
+pub use attach::{Attach, AttachError, AttachNote, Attached, Stopper, Via, ViaUsed, WatchingCost};
+pub use launch::{
+    Killer, Launch, LaunchError, LaunchNote, LaunchOptions, Launched, ObserverCost, Stopped, Watch,
+};
+pub use target::{Stream, Target};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,9 +1,4 @@
 //! What to run: one description for the traced run and for the untraced one.
-//!
-//! An experiment compares runs of the same program, so both kinds must start it alike: same
-//! environment in the same order, same descriptors, same signal mask. A [`Target`] describes the
-//! start once; [`Launch`](crate::launch::Launch) and [`Target::to_command`] both follow it
-//! to the letter, through the same code in the child.
 
 mod wiring;
 
@@ -20,6 +15,11 @@ use std::sync::Arc;
 ///
 /// Everything that isn't said is inherited: environment, directory, standard streams, signal mask,
 /// limits. `SIGPIPE` gets its default action back, as [`Command`] does it.
+///
+/// An experiment compares runs of the same program, so both kinds must start it alike: same
+/// environment in the same order, same descriptors, same signal mask. A [`Target`] describes the
+/// start once; [`Launch`](crate::launch::Launch) and [`Target::to_command`] both follow it
+/// to the letter, through the same code in the child.
 #[derive(Clone, Debug)]
 pub struct Target {
     program: OsString,

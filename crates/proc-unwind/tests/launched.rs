@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use memory_event::{Event, Syscall, What};
-use memtrace::launch::LaunchOptions;
-use memtrace::target::Target;
+use memtrace::LaunchOptions;
+use memtrace::Target;
 use proc_unwind::Stacks;
 
 use crate::frames::{LARGE_BYTES, from};

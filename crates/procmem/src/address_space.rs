@@ -1,19 +1,4 @@
 //! A process's mappings, its break, and the room above it.
-//!
-//! [`Maps`] reads `/proc/PID/maps`, or a copy of one, as bytes and in constant memory;
-//! [`AddressSpace::of`] takes the mappings of a living process and finds the
-//! [`ProgramBreak`] among them. [`BreakState::of`] asks the kernel for the break's surroundings alone,
-//! however many mappings there are, and adds what else a growing break depends on: limits, and
-//! whether it is used at all.
-//!
-//! ```
-//! use procmem::AddressSpace;
-//!
-//! let space = AddressSpace::of(std::process::id() as i32)?;
-//! let heap = space.program_break().expect("every program has a break");
-//! println!("{:#x}, room for {:?} bytes, blocked: {}", heap.end, heap.room_bytes, heap.blocked);
-//! # Ok::<(), procmem::ProcessError>(())
-//! ```
 
 mod break_state;
 mod line;
@@ -44,6 +29,21 @@ use program_break::BreakFinder;
 const ATTEMPTS: usize = 5;
 
 /// All mappings of a process and the break among them.
+///
+/// [`Maps`] reads `/proc/PID/maps`, or a copy of one, as bytes and in constant memory;
+/// [`AddressSpace::of`] takes the mappings of a living process and finds the
+/// [`ProgramBreak`] among them. [`BreakState::of`] asks the kernel for the break's surroundings alone,
+/// however many mappings there are, and adds what else a growing break depends on: limits, and
+/// whether it is used at all.
+///
+/// ```
+/// use procmem::AddressSpace;
+///
+/// let space = AddressSpace::of(std::process::id() as i32)?;
+/// let heap = space.program_break().expect("every program has a break");
+/// println!("{:#x}, room for {:?} bytes, blocked: {}", heap.end, heap.room_bytes, heap.blocked);
+/// # Ok::<(), procmem::ProcessError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressSpace {
     mappings: Vec<Mapping>,

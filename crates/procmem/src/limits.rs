@@ -1,16 +1,4 @@
 //! The limits on a process's memory that a growing break must not pass, and how near they are.
-//!
-//! `RLIMIT_AS` is held against all mappings. `RLIMIT_DATA` is held against the heap and the
-//! program's own data and, since Linux 4.7, also against all private writable memory but stacks, so
-//! that it refuses malloc's mmap as well. What else may refuse a break is not looked at: overcommit
-//! (`vm.overcommit_memory` 2), locked memory (`mlockall` with `MCL_FUTURE`). Neither is a kernel
-//! that was booted with `ignore_rlimit_data`, which applies the first half of `RLIMIT_DATA` only.
-//!
-//! # References
-//! proc_pid_status(5), setrlimit(2); Linux 6.18: `SYSCALL_DEFINE1(brk)` in `mm/mmap.c`,
-//! `check_data_rlimit` in `include/linux/mm.h` (heap and program data against `RLIMIT_DATA`),
-//! `may_expand_vm` in `mm/mmap.c` (`total_vm`, shown as `VmSize`, and `data_vm`, shown as `VmData`),
-//! `is_data_mapping`
 
 mod soft;
 
@@ -20,6 +8,18 @@ use crate::page_size_bytes;
 use crate::process::{Process, ProcessError};
 
 /// Both limits that a growth of the break is held against; `None` for no limit.
+///
+/// `RLIMIT_AS` is held against all mappings. `RLIMIT_DATA` is held against the heap and the
+/// program's own data and, since Linux 4.7, also against all private writable memory but stacks, so
+/// that it refuses malloc's mmap as well. What else may refuse a break is not looked at: overcommit
+/// (`vm.overcommit_memory` 2), locked memory (`mlockall` with `MCL_FUTURE`). Neither is a kernel
+/// that was booted with `ignore_rlimit_data`, which applies the first half of `RLIMIT_DATA` only.
+///
+/// # References
+/// proc_pid_status(5), setrlimit(2); Linux 6.18: `SYSCALL_DEFINE1(brk)` in `mm/mmap.c`,
+/// `check_data_rlimit` in `include/linux/mm.h` (heap and program data against `RLIMIT_DATA`),
+/// `may_expand_vm` in `mm/mmap.c` (`total_vm`, shown as `VmSize`, and `data_vm`, shown as `VmData`),
+/// `is_data_mapping`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Limits {
     /// `RLIMIT_DATA` (`ulimit -d`, `LimitDATA=`).

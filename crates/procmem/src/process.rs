@@ -1,11 +1,4 @@
 //! A handle on one process that cannot come to mean another.
-//!
-//! A pid is only a number: when its process ends, the kernel may hand it to the next one. An open
-//! `/proc/PID` directory is bound to the process itself (the kernel keeps its `struct pid` in the
-//! directory's inode, `fs/proc/base.c`), so every file opened through it belongs to that process,
-//! and once it has ended the lookup fails with `ESRCH` or `ENOENT`, whoever has the number by then.
-//!
-//! References: `proc(5)`; `fs/proc/base.c` (`proc_pid_make_inode`, `proc_tgid_base_lookup`).
 
 mod error;
 mod stat;
@@ -30,6 +23,13 @@ pub use status::Status;
 const STAT_BYTES: usize = 2048;
 
 /// A process, held by its open `/proc` directory.
+///
+/// A pid is only a number: when its process ends, the kernel may hand it to the next one. An open
+/// `/proc/PID` directory is bound to the process itself (the kernel keeps its `struct pid` in the
+/// directory's inode, `fs/proc/base.c`), so every file opened through it belongs to that process,
+/// and once it has ended the lookup fails with `ESRCH` or `ENOENT`, whoever has the number by then.
+///
+/// References: `proc(5)`; `fs/proc/base.c` (`proc_pid_make_inode`, `proc_tgid_base_lookup`).
 #[derive(Debug)]
 pub struct Process {
     pid: i32,

@@ -1,36 +1,4 @@
 //! What the kernel says of a process's memory at one moment.
-//!
-//! Nothing here disturbs the process: its files below `/proc` are read from outside, so a parent
-//! that weighs its child leaves the child's heap, faults and stack as they were.
-//!
-//! # Which file says what
-//!
-//! | figure | file | exactness |
-//! |---|---|---|
-//! | rss, private, swap | `smaps_rollup` | exact: the kernel walks the page tables |
-//! | pss | `smaps_rollup` | rounded down to 1 KiB |
-//! | peak rss | `status`, `VmHWM` | see [`Snapshot::peak_rss_bytes`] |
-//! | address space | `status`, `VmSize` | exact |
-//! | heap segment | `maps` | exact to a page |
-//! | faults, threads | `stat` | exact |
-//!
-//! `VmRSS` of `status` is not used: since Linux 6.2 the counters behind it are kept per CPU and may
-//! be summed only roughly, so that a small process shows tens of KiB too much or too little (commit
-//! `f1a7941243c1`).
-//!
-//! The files are read one after the other, not in one instant. Weigh a process that is stopped or
-//! waiting when the figures must belong together.
-//!
-//! ```
-//! use procmem::Snapshot;
-//!
-//! let before = Snapshot::of(std::process::id() as i32)?;
-//! let block = vec![1_u8; 8 << 20];
-//! let after = Snapshot::of(std::process::id() as i32)?;
-//! assert!(after.rss_bytes >= before.rss_bytes + (8 << 20));
-//! # drop(block);
-//! # Ok::<(), procmem::ProcessError>(())
-//! ```
 
 mod fields;
 mod weigher;
@@ -42,6 +10,38 @@ pub use fields::kib_field;
 pub use weigher::Weigher;
 
 /// A process's memory at one moment. All sizes are bytes.
+///
+/// Nothing here disturbs the process: its files below `/proc` are read from outside, so a parent
+/// that weighs its child leaves the child's heap, faults and stack as they were.
+///
+/// # Which file says what
+///
+/// | figure | file | exactness |
+/// |---|---|---|
+/// | rss, private, swap | `smaps_rollup` | exact: the kernel walks the page tables |
+/// | pss | `smaps_rollup` | rounded down to 1 KiB |
+/// | peak rss | `status`, `VmHWM` | see [`Snapshot::peak_rss_bytes`] |
+/// | address space | `status`, `VmSize` | exact |
+/// | heap segment | `maps` | exact to a page |
+/// | faults, threads | `stat` | exact |
+///
+/// `VmRSS` of `status` is not used: since Linux 6.2 the counters behind it are kept per CPU and may
+/// be summed only roughly, so that a small process shows tens of KiB too much or too little (commit
+/// `f1a7941243c1`).
+///
+/// The files are read one after the other, not in one instant. Weigh a process that is stopped or
+/// waiting when the figures must belong together.
+///
+/// ```
+/// use procmem::Snapshot;
+///
+/// let before = Snapshot::of(std::process::id() as i32)?;
+/// let block = vec![1_u8; 8 << 20];
+/// let after = Snapshot::of(std::process::id() as i32)?;
+/// assert!(after.rss_bytes >= before.rss_bytes + (8 << 20));
+/// # drop(block);
+/// # Ok::<(), procmem::ProcessError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Resident pages, shared ones counted in full. Huge pages from hugetlbfs are not in it.

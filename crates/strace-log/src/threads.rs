@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::line::Wanted;
 use super::waiting::Answer;
-use memory_event::SpreadIds;
+use rustc_hash::FxBuildHasher;
 
 /// The id of a first process that the log doesn't name.
 pub(super) const NAMELESS: i32 = 0;
@@ -49,7 +49,7 @@ pub(super) enum Origin {
 /// All threads that are alive as far as the log tells.
 #[derive(Debug, Default)]
 pub(super) struct LogThreads {
-    threads: HashMap<i32, LogThread, SpreadIds>,
+    threads: HashMap<i32, LogThread, FxBuildHasher>,
     /// The thread of the last line, if it is known.
     last: Option<i32>,
     /// Those that lines were seen of.

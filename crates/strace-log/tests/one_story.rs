@@ -4,8 +4,8 @@ use heap_diagnosis::trace_findings;
 use heap_growth::GrowthKind;
 use heap_growth::Story;
 use memory_event::{Event, Sink, What};
-use memtrace::launch::Launch;
-use memtrace::target::{Stream, Target};
+use memtrace::Launch;
+use memtrace::{Stream, Target};
 use strace_log::Writer;
 
 use crate::read;

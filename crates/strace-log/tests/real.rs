@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use heap_growth::{Counts, Tally};
 use memory_event::{Ending, Event, Syscall, What};
-use memtrace::launch::Launch;
-use memtrace::target::{Stream, Target};
+use memtrace::Launch;
+use memtrace::{Stream, Target};
 use strace_log::{ReadLog, StraceLog};
 use tempfile::TempDir;
 

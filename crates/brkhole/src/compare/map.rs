@@ -4,7 +4,7 @@ use anyhow::Context;
 use heap_growth::{Growth, MemoryLayout};
 use heap_meter::experiment::{Arm, StopFlag};
 use memory_event::{Event, Sink};
-use memtrace::launch::{Launch, LaunchOptions};
+use memtrace::{Launch, LaunchOptions};
 
 use super::HOLE;
 use crate::hole::Holes;

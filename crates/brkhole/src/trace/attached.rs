@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use heap_growth::Story;
 use heap_meter::trace::{EventSource, Observer, Trace};
 use indicatif::{ProgressBar, ProgressStyle};
-use memtrace::attach::{self, Attach, Attached, ViaUsed};
+use memtrace::{Attach, Attached, Via, ViaUsed};
 use procmem::Process;
 
 use super::kept;
@@ -18,9 +18,9 @@ use crate::signals;
 /// Watches until the process ends, the time is over, or a signal comes; the process goes on.
 pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCode> {
     let via = match arguments.via {
-        ViaArgument::Auto => attach::Via::Auto,
-        ViaArgument::Tracepoints => attach::Via::Tracepoints,
-        ViaArgument::Ptrace => attach::Via::Ptrace,
+        ViaArgument::Auto => Via::Auto,
+        ViaArgument::Tracepoints => Via::Tracepoints,
+        ViaArgument::Ptrace => Via::Ptrace,
     };
     let command = command_line(pid);
     let ends = signals::Ends::listen()?;

@@ -13,7 +13,7 @@ use heap_diagnosis::Finding;
 use heap_meter::trace::{MallocReport, Moment, Trace};
 use human_text::{Bytes, thousands};
 use look::ExitLook;
-use memtrace::launch::Stopped;
+use memtrace::Stopped;
 use procmem::Process;
 use procmem::page_size_bytes;
 use ptmalloc::Examiner;

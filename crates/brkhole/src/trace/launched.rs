@@ -10,8 +10,8 @@ use anyhow::Context;
 use heap_growth::Story;
 use heap_meter::trace::{EventSource, Observer, Trace};
 use memory_event::{Event, Sink, What};
-use memtrace::launch::{Launch, LaunchOptions, Launched};
-use memtrace::target::Target;
+use memtrace::Target;
+use memtrace::{Launch, LaunchOptions, Launched};
 
 use super::kept::ExitReports;
 use crate::cli::TraceArguments;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::memory::Change;
-use memory_event::SpreadIds;
+use rustc_hash::FxBuildHasher;
 
 /// A file's number in the table of files.
 pub(super) type FileId = usize;
@@ -58,10 +58,10 @@ impl Thread {
 #[derive(Clone, Debug, Default)]
 pub(super) struct FilesBeingRead {
     /// Descriptor → the thread that opened it.
-    owners: HashMap<i32, i32, SpreadIds>,
-    threads: HashMap<i32, Thread, SpreadIds>,
+    owners: HashMap<i32, i32, FxBuildHasher>,
+    threads: HashMap<i32, Thread, FxBuildHasher>,
     /// How often each file was opened.
-    times: HashMap<FileId, u64, SpreadIds>,
+    times: HashMap<FileId, u64, FxBuildHasher>,
 }
 
 impl FilesBeingRead {

@@ -5,7 +5,7 @@ use super::plan::Arm;
 use super::results::{ArmResults, VoidRun};
 use super::run::Watched;
 use super::run_error::RunError;
-use memtrace::launch::LaunchError;
+use memtrace::LaunchError;
 
 /// How often a run is tried whose condition couldn't be made before its arm is given up. A program
 /// can see that at its start, so a void run costs little; and where chance decides (where address

@@ -8,14 +8,14 @@ use super::run::{Watched, Weighed};
 use super::run_error::RunError;
 use super::stop::StopFlag;
 use super::whole_run::{self, CONDITION_FAILED, EXIT};
-use memtrace::launch::Stopped;
+use memtrace::Stopped;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Makes an arm's condition in a process that stands before the first instruction of its program;
 /// the error says in words why it could not. It is called for every program that the command's
 /// whole tree executes, on the thread that traces it: see
-/// [`LaunchOptions::at_exec`](memtrace::launch::LaunchOptions::at_exec).
+/// [`LaunchOptions::at_exec`](memtrace::LaunchOptions::at_exec).
 pub type Condition = Arc<dyn Fn(Stopped) -> Result<(), String> + Send + Sync>;
 
 /// What notes that are made anew after each run begin with.
@@ -27,7 +27,7 @@ impl Experiment {
     /// name have that condition made in each program; the others run as they are.
     ///
     /// The untraced half of a run is followed from exec to exec without a seccomp filter
-    /// ([`Watch::Life`](memtrace::launch::Watch::Life)), so it runs at full speed but needs
+    /// ([`Watch::Life`](memtrace::Watch::Life)), so it runs at full speed but needs
     /// ptrace. It has one checkpoint, `end`: the launched process, weighed as it ended, its memory
     /// still there. What a program held before an exec replaced it isn't in it. The time is that of
     /// the launched process, without what weighing and conditions took; processes that outlive it

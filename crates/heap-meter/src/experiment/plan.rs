@@ -8,7 +8,7 @@ use super::results::{ArmResults, Results, Run};
 use super::run::{Watched, Weighed};
 use super::stop::StopFlag;
 use crate::environment::Environment;
-use memtrace::target::Target;
+use memtrace::Target;
 use std::collections::BTreeMap;
 
 /// One variant of the experiment.

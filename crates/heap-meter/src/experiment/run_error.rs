@@ -1,7 +1,7 @@
 //! Why a run has no result.
 
 use memory_event::Ending;
-use memtrace::launch::LaunchError;
+use memtrace::LaunchError;
 use procmem::ProcessError;
 use std::io;
 

@@ -3,7 +3,7 @@
 
 use super::protocol::{PACKET_BYTES, SOCKET_VARIABLE};
 use super::run_error::RunError;
-use memtrace::target::Target;
+use memtrace::Target;
 use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixCredentials, recvmsg,
     setsockopt, socketpair, sockopt,

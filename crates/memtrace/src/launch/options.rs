@@ -52,8 +52,8 @@ pub(super) struct Hooks {
 ///
 /// ```
 /// use procmem::Snapshot;
-/// use memtrace::launch::{LaunchOptions, Watch};
-/// use memtrace::target::Target;
+/// use memtrace::{LaunchOptions, Watch};
+/// use memtrace::Target;
 ///
 /// let (sender, weights) = std::sync::mpsc::channel();
 /// let launch = LaunchOptions::new()

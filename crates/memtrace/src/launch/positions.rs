@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 
 use super::reader::SyscallEntry;
-use memory_event::SpreadIds;
+use rustc_hash::FxBuildHasher;
 use memory_event::{Call, Syscall, What};
 
 /// So many descriptors of one process are looked after.
@@ -15,7 +15,7 @@ const MOST: usize = 1024;
 /// file of `/proc` for each opening of a file that isn't mapped.
 #[derive(Debug, Default)]
 pub(crate) struct Positions {
-    open: HashMap<i32, HashSet<i32, SpreadIds>, SpreadIds>,
+    open: HashMap<i32, HashSet<i32, FxBuildHasher>, FxBuildHasher>,
 }
 
 impl Positions {

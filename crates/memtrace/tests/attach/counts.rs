@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use heap_growth::Counts;
 use memory_event::{Ending, Event, Syscall, What};
-use memtrace::attach::{AttachNote, Via, ViaUsed};
+use memtrace::{AttachNote, Via, ViaUsed};
 
 use super::harness::{Subject, attach, counted, mapped, ways};
 

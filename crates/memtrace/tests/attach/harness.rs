@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use heap_growth::Counts;
 use memory_event::{Event, Syscall, What};
-use memtrace::attach::{Attach, Attached, Via, ViaUsed};
+use memtrace::{Attach, Attached, Via, ViaUsed};
 
 pub use suite::waiting::eventually;
 use suite::waiting::{Patient, children, ended, lines};

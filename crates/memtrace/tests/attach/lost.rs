@@ -1,7 +1,7 @@
 //! Records that find no room are counted, not passed over.
 
 use heap_growth::Tally;
-use memtrace::attach::{Attach, Via};
+use memtrace::{Attach, Via};
 
 use super::harness::{Subject, ways};
 use memory_event::Syscall;

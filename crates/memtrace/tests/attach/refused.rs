@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use memtrace::attach::{Attach, AttachError, Via};
+use memtrace::{Attach, AttachError, Via};
 
 use super::harness::{Subject, attach, eventually, state, ways};
 use super::role;

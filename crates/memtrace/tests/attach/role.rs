@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use memtrace::attach::{Attach, Via};
+use memtrace::{Attach, Via};
 
 /// Begins the lines that the watcher says.
 const MARK: &str = "watcher: ";

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use std::process::{Command, Stdio};
 
 use memory_event::{Event, What};
-use memtrace::attach::Attach;
+use memtrace::Attach;
 
 use super::harness::{Subject, attach, eventually, mapped, state, ways};
 use super::role;

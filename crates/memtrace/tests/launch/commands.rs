@@ -9,8 +9,8 @@ use heap_meter::environment::Environment;
 use heap_meter::experiment::{
     Arm, Condition, Experiment, ExperimentError, Results, Run, StopFlag, metrics,
 };
-use memtrace::launch::Stopped;
-use memtrace::target::Target;
+use memtrace::Stopped;
+use memtrace::Target;
 
 use super::harness::{compiled, is_root, target};
 

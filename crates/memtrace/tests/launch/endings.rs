@@ -2,7 +2,7 @@
 
 use heap_growth::Tally;
 use memory_event::{Ending, Syscall};
-use memtrace::launch::Launch;
+use memtrace::Launch;
 
 use super::harness::{compiled, eventually, is_alive, target, watch};
 

@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use memory_event::{Call, Event, Syscall, What};
 
-use memtrace::target::Stream;
+use memtrace::Stream;
 
 use super::harness::{compiled, target, watch};
 

@@ -5,7 +5,7 @@ use suite::skipped;
 
 use heap_growth::Tally;
 use memory_event::{Ending, Syscall};
-use memtrace::launch::LaunchNote;
+use memtrace::LaunchNote;
 
 use super::harness::{executable_copy, target, watch};
 

@@ -8,8 +8,8 @@ pub use suite::waiting::eventually;
 
 use heap_growth::{Counts, Tally};
 use memory_event::{Sink, Syscall};
-use memtrace::launch::{Launch, LaunchNote, Launched};
-use memtrace::target::{Stream, Target};
+use memtrace::{Launch, LaunchNote, Launched};
+use memtrace::{Stream, Target};
 
 /// Calls whose counts must be strace's.
 pub const COMPARED: [Syscall; 11] = [

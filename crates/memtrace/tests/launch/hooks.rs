@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 
 use heap_growth::Tally;
 use memory_event::{Ending, Event, Stack, Syscall, What};
-use memtrace::launch::{LaunchOptions, Stopped, Watch};
+use memtrace::{LaunchOptions, Stopped, Watch};
 
 use super::harness::{compiled, is_alive, target, watch};
 

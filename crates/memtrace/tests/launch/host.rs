@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use memory_event::{Event, What};
-use memtrace::launch::Launch;
+use memtrace::Launch;
 use suite::waiting::{children, lines};
 
 use super::harness::{compiled, eventually, is_alive, target, watch};

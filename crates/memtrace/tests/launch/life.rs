@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::mpsc;
 
 use memory_event::{Ending, Event, What};
-use memtrace::launch::{LaunchOptions, Launched, Stopped, Watch};
-use memtrace::target::Target;
+use memtrace::Target;
+use memtrace::{LaunchOptions, Launched, Stopped, Watch};
 use procmem::Snapshot;
 
 use super::harness::{compiled, target};

@@ -8,8 +8,8 @@ use std::process::Command;
 use std::sync::Arc;
 use suite::skipped;
 
-use memtrace::launch::LaunchNote;
-use memtrace::target::Stream;
+use memtrace::LaunchNote;
+use memtrace::Stream;
 
 use super::harness::{compiled, executable_copy, target, watch};
 use super::role;

@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 
 use heap_growth::Tally;
 use memory_event::Syscall;
-use memtrace::launch::{Launch, LaunchOptions, Watch};
+use memtrace::{Launch, LaunchOptions, Watch};
 
-use memtrace::target::Target;
+use memtrace::Target;
 
 use super::harness;
 

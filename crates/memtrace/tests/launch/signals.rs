@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use memory_event::Ending;
-use memtrace::launch::Launch;
+use memtrace::Launch;
 
 use super::harness::{compiled, eventually, is_alive, target, watch};
 

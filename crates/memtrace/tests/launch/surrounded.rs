@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::mpsc;
 
 use memory_event::{Event, Refusal, Syscall, What};
-use memtrace::launch::LaunchOptions;
+use memtrace::LaunchOptions;
 
 use super::harness::{compiled, target, watch};
 

@@ -5,8 +5,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use memtrace::launch::{Launch, LaunchError};
-use memtrace::target::{Stream, Target};
+use memtrace::{Launch, LaunchError};
+use memtrace::{Stream, Target};
 
 use super::harness::{executable_copy, target, watch};
 

@@ -18,7 +18,7 @@ const MAX_LINE_BYTES: u64 = 32 * 1024;
 ///
 /// ```
 /// let list: &[u8] = b"00400000-00401000 r-xp 00000000 fe:00 7    /bin/true\n";
-/// let mut maps = procmem::address_space::Maps::new(list);
+/// let mut maps = procmem::Maps::new(list);
 /// while let Some(mapping) = maps.next_mapping()? {
 ///     assert_eq!(mapping.length_bytes(), 4096);
 /// }
