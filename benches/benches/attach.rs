@@ -20,7 +20,7 @@ use benches::waiting::Waiting;
 use benches::{Bench, Contest, Mode, RatioLimits, program};
 use heap_growth::Story;
 use memory_event::Syscall;
-use memtrace::attach::{Attach, AttachError, Via};
+use memtrace::{Attach, AttachError, Via};
 
 const UNWATCHED: &str = "unwatched";
 const WATCHED: &str = "watched";

@@ -13,8 +13,8 @@ use benches::launched::{self, LAUNCH};
 use benches::processors::OneProcessor;
 use benches::{Bench, Contest, Mode, RatioLimits, program, role};
 use heap_growth::Tally;
-use memtrace::launch::Launch;
-use memtrace::target::{Stream, Target};
+use memtrace::Launch;
+use memtrace::{Stream, Target};
 
 /// The calls that launch watches, in strace's words.
 #[cfg(target_arch = "x86_64")]

@@ -9,8 +9,8 @@ use anyhow::Context;
 use heap_growth::Story;
 use heap_meter::report;
 use heap_meter::trace::{EventSource, Observer, Trace};
-use memtrace::launch::LaunchOptions;
-use memtrace::target::Target;
+use memtrace::LaunchOptions;
+use memtrace::Target;
 use proc_unwind::Stacks;
 
 use crate::role;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::process::Command;
 
-use memtrace::target::Target;
+use memtrace::Target;
 
 const VARIABLE: &str = "BRKHOLE_BENCH_ROLE";
 

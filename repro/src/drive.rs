@@ -12,7 +12,7 @@ use heap_meter::experiment::{
 };
 use heap_meter::report;
 use indicatif::{ProgressBar, ProgressStyle};
-use memtrace::target::{Stream, Target};
+use memtrace::{Stream, Target};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::io::Write;

@@ -3,8 +3,8 @@
 use crate::common::{bundle, compared, glibc_version, json, needs_as_often_to_grow, runs, skipped};
 use heap_growth::Tally;
 use memory_event::{Call, Event, Syscall, What};
-use memtrace::launch::Launch;
-use memtrace::target::{Stream, Target};
+use memtrace::Launch;
+use memtrace::{Stream, Target};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;

@@ -2,18 +2,18 @@
 
 mod costly;
 mod csv;
-mod everybody;
+mod detail;
 pub(crate) mod inspected;
 mod look;
-mod many;
 mod named;
 mod nginx;
-mod one;
 mod openmetrics;
 mod pids;
 mod report;
-mod rounds;
+mod scan;
+mod summary;
 mod text;
+mod watch;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -22,7 +22,7 @@ use heap_meter::report::printable;
 use inspected::Survey;
 use look::Looker;
 use named::NamedProcess;
-use rounds::{Place, Rounds};
+use watch::{Place, Rounds};
 
 use crate::cli::{InspectArguments, InspectFormat};
 use crate::remedy;
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
     let mut rounds = Rounds::new(arguments.watch)?;
     let mut place = Place::new(arguments);
     let mut lookers = match arguments.is_survey() {
-        true => everybody::lookers(),
+        true => scan::lookers(),
         false => vec![Looker::default()],
     };
     let mut named = NamedProcess::new(&arguments.pids);
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
     loop {
         let since = Instant::now();
         let mut survey = match arguments.is_survey() {
-            true => everybody::look(&mut lookers, arguments.comm.as_deref(), rounds.over())?,
+            true => scan::look(&mut lookers, arguments.comm.as_deref(), rounds.over())?,
             false => named.look(&mut lookers[0], || rounds.go_on()),
         };
         // What a signal cut short is no survey.

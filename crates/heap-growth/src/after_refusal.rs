@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::growth::MAP_32BIT;
-use rustc_hash::FxBuildHasher;
 use memory_event::{Call, Event, Syscall, What};
+use rustc_hash::FxBuildHasher;
 
 /// Remembers which threads' last memory call was a refused `brk`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

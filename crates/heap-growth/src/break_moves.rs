@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use rustc_hash::FxBuildHasher;
 use memory_event::{Call, Event, Sink, Syscall, What};
+use rustc_hash::FxBuildHasher;
 
 /// Counts `brk` calls by where they wanted the break, over all processes. In JSON:
 /// `{"to_grow":3,"to_shrink":1}`.

@@ -35,10 +35,10 @@ use super::timeline::Timeline;
 use files::FileTable;
 use greatest::Greatest;
 use memory::{Change, TrackedMemory};
-use rustc_hash::FxBuildHasher;
 use memory_event::{Call, Event, Sink, Stack, Syscall, What};
 use process::ProcessGrowth;
 use reading::Opening;
+use rustc_hash::FxBuildHasher;
 use stacks::StackTable;
 
 /// Growth over all processes and threads.

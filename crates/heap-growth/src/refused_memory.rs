@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::growth::{Growth, Has, lies_low, wants_low};
 use super::refusals::{Limited, too_many_mappings};
-use rustc_hash::FxBuildHasher;
 use memory_event::{
     ABSURD_BYTES, Call, Denied, Ending, Event, Promises, Refusal, Resource, Syscall, What,
 };
+use rustc_hash::FxBuildHasher;
 
 /// So many requests of a program are told one by one.
 const MOST_TOLD: usize = 5;

@@ -6,8 +6,8 @@ use super::fallback::Fallback;
 use super::growth::Growth;
 use super::refused_memory::RefusedMemory;
 use super::tally::Tally;
-use rustc_hash::FxBuildHasher;
 use memory_event::{Event, Sink, What};
+use rustc_hash::FxBuildHasher;
 
 /// Everything that is told of a watched run.
 #[derive(Debug, Default)]

@@ -2,20 +2,20 @@
 
 mod by_ptrace;
 mod by_tracepoints;
+mod emitter;
 mod ending;
 mod error;
-mod hold;
-mod life;
 mod limits;
 mod note;
 mod opened;
 mod perf;
 mod points;
-mod record;
+mod process_status;
+mod process_table;
 mod rings;
+mod sample_record;
+mod seize;
 mod stopper;
-mod subject;
-mod teller;
 mod threads;
 mod tracefs;
 
@@ -33,8 +33,8 @@ use serde::Serialize;
 use crate::launch::{architecture, signals};
 use by_ptrace::ByPtrace;
 use by_tracepoints::ByTracepoints;
+use emitter::Emitter;
 use memory_event::{Ending, Sink};
-use teller::Emitter;
 
 /// How to watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -182,7 +182,7 @@ impl<S: Sink + Send + 'static> Attach<S> {
     }
 
     fn begin(pid: i32, via: Via, ring_bytes: Option<usize>, sink: S) -> Result<Self, AttachError> {
-        subject::check(pid)?;
+        process_status::check(pid)?;
         if architecture::NATIVE.is_none() {
             return Err(AttachError::Architecture);
         }

@@ -1,18 +1,18 @@
 //! A child that is watched from its first instruction on.
 
 pub(crate) mod architecture;
-mod child;
 mod cost;
 mod error;
+mod exec_image;
 mod filter;
-mod image;
+mod forked_child;
 mod note;
 mod options;
+mod pidfd_set;
 pub(crate) mod positions;
 mod prepared;
-pub(crate) mod reader;
-mod roster;
 pub(crate) mod signals;
+pub(crate) mod syscall_reader;
 pub(crate) mod tracees;
 mod tracer;
 
@@ -28,8 +28,8 @@ use std::time::Duration;
 
 use crate::target::Target;
 use memory_event::{Ending, Sink};
+use pidfd_set::PidfdSet;
 use prepared::Prepared;
-use roster::PidfdSet;
 use tracer::Outcome;
 
 /// A launched program, still running or just ended.
@@ -235,7 +235,7 @@ fn join<S>(tracer: JoinHandle<Outcome<S>>) -> Outcome<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::reader::SyscallReader;
+    use super::syscall_reader::SyscallReader;
     use super::*;
     use crate::target::Stream;
     use heap_growth::Tally;

@@ -1,16 +1,16 @@
 //! One arena's free memory, verified.
 
 use super::cache::Cache;
-use super::flaw::Inconsistency;
-use super::glance;
-use super::header::MallocState;
-use super::heaps::HeapInfos;
-use super::links::LinkProtection;
+use super::heap_info::HeapInfos;
+use super::heap_state::Free;
+use super::inconsistency::Inconsistency;
+use super::malloc_state::MallocState;
 use super::map::FreeMap;
 use super::memory::TargetMemory;
-use super::recheck::{apart, by_address, unchanged};
-use super::state::Free;
+use super::quiescent;
+use super::safe_linking::LinkProtection;
 use super::trim::{self, Pages};
+use super::verify::{apart, by_address, unchanged};
 use super::walk::{BinWalk, Chunk, FIRST_FAST};
 
 /// What one read gave.
@@ -36,7 +36,7 @@ pub(super) fn free(
     sizes: Pages,
 ) -> Result<Verified, Inconsistency> {
     let read = read(memory, cache, map, header, links, main, sizes);
-    read.map_err(|flaw| glance::explained(memory, header, flaw))
+    read.map_err(|flaw| quiescent::explained(memory, header, flaw))
 }
 
 fn read(
@@ -49,7 +49,7 @@ fn read(
     sizes: Pages,
 ) -> Result<Verified, Inconsistency> {
     header.check(map)?;
-    let top_size_word = glance::steady(memory, header)?;
+    let top_size_word = quiescent::steady(memory, header)?;
     let heaps = if main {
         HeapInfos::of_main(map, header, top_size_word)?
     } else {

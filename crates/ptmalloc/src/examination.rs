@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::allocator::Allocator;
-use super::state::HeapState;
+use super::heap_state::HeapState;
 use super::unknown::Unknown;
 
 /// What was found in one process.

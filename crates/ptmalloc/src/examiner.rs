@@ -3,21 +3,21 @@
 use std::time::Instant;
 
 use super::allocator::Allocator;
+use super::arena_sampler;
+use super::bins::Lists;
 use super::deadline::Deadline;
+use super::dso::DsoCache;
 use super::examination::Examination;
 use super::file::Left;
 use super::given_up;
-use super::image::{LoadedImage, images};
-use super::known::DsoCache;
 use super::limits::{Bound, ExaminationLimits};
-use super::links::LinkProtection;
-use super::lists::Lists;
+use super::loaded_image::{LoadedImage, images};
 use super::main_arena::{self, MainArenaSearch};
 use super::map::FreeMap;
 use super::memory::Unreadable;
 use super::recognise;
 use super::remote::Remote;
-use super::retry;
+use super::safe_linking::LinkProtection;
 use super::unknown::Unknown;
 use procmem::{BreakState, Mappings, MapsError, of_one_program};
 use procmem::{Process, ProcessError, Reason, Stat};
@@ -200,7 +200,7 @@ impl Examiner {
         let state = match found {
             // Since 2.43 it is set up before it is used.
             Ok(MainArenaSearch::Used(arenas)) if arenas.len() > 1 || !arenas[0].has_no_memory() => {
-                retry::state(&mut remote, process, arenas, map, links, lists)
+                arena_sampler::state(&mut remote, process, arenas, map, links, lists)
             }
             Ok(MainArenaSearch::Used(_) | MainArenaSearch::Unused) => match others.first() {
                 Some(other) => Err(Unknown::Other(other.clone())),

@@ -4,8 +4,8 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 
 use super::deadline::Deadline;
-use super::image::LoadedImage;
 use super::limits::Bound;
+use super::loaded_image::LoadedImage;
 use super::memory::Unreadable;
 use procmem::NotOpened;
 use procmem::Process;

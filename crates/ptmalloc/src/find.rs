@@ -5,8 +5,8 @@
 //! where a chunk can be. How many bins are empty doesn't matter. Which of those that seem to be one
 //! it is, is told by the rest of the header and by the ring of arenas.
 
-use super::header::MallocState;
 use super::layout::{LAYOUTS, Layout};
+use super::malloc_state::MallocState;
 use super::map::FreeMap;
 use super::memory::{Unreadable, word};
 

@@ -4,10 +4,10 @@ use super::arena::{self, Verified};
 use super::cache::Cache;
 use super::fake::Fake;
 use super::find;
-use super::links::LinkProtection;
+use super::heap_state::Free;
 use super::map::FreeMap;
 use super::ring;
-use super::state::Free;
+use super::safe_linking::LinkProtection;
 use super::trim::Pages;
 
 /// Where the bytes are taken to be; as in a program that isn't position-independent.

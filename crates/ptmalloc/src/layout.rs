@@ -2,7 +2,7 @@
 //!
 //! # References
 //! glibc `malloc/malloc.c`, `struct malloc_state`: read in memory of 2.31, 2.36, 2.41, 2.43 and
-//! 2.44 on x86-64. A layout is only ever a guess that [`MallocState::check`](super::header::MallocState) and
+//! 2.44 on x86-64. A layout is only ever a guess that [`MallocState::check`](super::malloc_state::MallocState) and
 //! the walk through all chunks have to confirm.
 
 /// Bins of an arena; bin 0 doesn't exist, bin 1 is the unsorted one.

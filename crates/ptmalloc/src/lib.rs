@@ -52,60 +52,60 @@
 #[cfg(test)]
 use suite as _;
 
-mod ahead;
 mod allocator;
 mod arena;
+mod arena_sample;
+mod arena_sampler;
+mod backoff;
+mod bin;
+mod bins;
 mod cache;
 mod deadline;
+mod dso;
 mod examination;
 mod examiner;
 mod fake;
 mod file;
 mod find;
-mod flaw;
 mod given_up;
-mod glance;
-mod header;
-mod heaps;
-mod image;
+mod heap_info;
+mod heap_state;
 mod image_of_bytes;
-mod known;
+mod inconsistency;
 mod layout;
 mod limits;
-mod links;
-mod list;
-mod lists;
+mod loaded_image;
 mod locked;
 mod main_arena;
+mod malloc_state;
 mod map;
 mod memory;
+mod page_map;
 mod parameters;
-mod patience;
-mod reading;
-mod recheck;
+mod quiescent;
+mod readahead;
 mod recognise;
 mod remote;
-mod resident;
-mod retry;
 mod ring;
+mod safe_linking;
 mod sieve;
 mod size_class;
-mod state;
-mod step;
 mod stopped;
 #[cfg(test)]
 mod synthetic;
 mod trim;
+mod trim_granularity;
 mod unknown;
+mod verify;
 mod walk;
 mod work;
 
 pub use allocator::Allocator;
 pub use examination::Examination;
 pub use examiner::Examiner;
+pub use heap_state::{Arena, Free, HeapState, Mmapped};
 pub use image_of_bytes::arenas_in;
 pub use limits::{Bound, ExaminationLimits};
-pub use state::{Arena, Free, HeapState, Mmapped};
 pub use unknown::Unknown;
 
 #[cfg(doctest)]

@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
+use super::backoff::Backoff;
 use super::find;
-use super::flaw::Inconsistency;
-use super::header::MallocState;
-use super::image::LoadedImage;
+use super::inconsistency::Inconsistency;
 use super::layout::Layout;
 use super::limits::Bound;
+use super::loaded_image::LoadedImage;
+use super::malloc_state::MallocState;
 use super::map::FreeMap;
 use super::memory::{TargetMemory, Unreadable};
-use super::patience::Backoff;
 use super::remote::Remote;
 use super::ring;
 use super::work;

@@ -1,7 +1,7 @@
 //! Tells allocators by their libraries' names and by words that only they have.
 
 use super::allocator::Allocator;
-use super::image::LoadedImage;
+use super::loaded_image::LoadedImage;
 
 /// Whether a library is glibc's.
 pub(super) fn is_glibc(name: &[u8]) -> bool {

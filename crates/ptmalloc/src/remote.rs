@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use super::deadline::Deadline;
 use super::limits::ExaminationLimits;
 use super::memory::{TargetMemory, Unreadable};
-use super::resident::PageMap;
+use super::page_map::PageMap;
 use procmem::Process;
 
 /// `IOV_MAX`: places that one call takes.

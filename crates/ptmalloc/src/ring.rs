@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::flaw::Inconsistency;
-use super::header::MallocState;
+use super::inconsistency::Inconsistency;
 use super::limits::Bound;
+use super::malloc_state::MallocState;
 use super::map::FreeMap;
 use super::memory::{TargetMemory, Unreadable};
 

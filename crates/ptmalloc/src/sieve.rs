@@ -8,15 +8,15 @@
 
 use std::ops::Range;
 
+use super::bin::{FLAGS, PREVIOUS_IN_USE, SIZE_LIMIT};
 use super::cache::PAGE_BYTES;
-use super::flaw::Inconsistency;
-use super::glance;
-use super::header::MallocState;
-use super::heaps::HeapInfos;
+use super::heap_info::HeapInfos;
+use super::inconsistency::Inconsistency;
 use super::layout::FAST_BINS;
-use super::links::LinkProtection;
-use super::list::{FLAGS, PREVIOUS_IN_USE, SIZE_LIMIT};
+use super::malloc_state::MallocState;
 use super::memory::{TargetMemory, word};
+use super::quiescent;
+use super::safe_linking::LinkProtection;
 use super::size_class::{self, ALIGNMENT_BYTES, SMALLEST_BYTES};
 
 /// Bits of a size that are set in no free chunk: it has a mapping of its own, and one that is none.
@@ -136,7 +136,7 @@ impl Sieve {
                 piece.take(part, place.start, &mesh);
                 rest = others;
             }
-            glance::same(header, rest)?;
+            quiescent::same(header, rest)?;
             start = end;
         }
         piece.range.end = start;

@@ -1,12 +1,12 @@
 //! A made-up heap with known free chunks, to be read, to be damaged, and to seed the fuzzer.
 
 use super::fake::Fake;
+use super::heap_state::Free;
 use super::image_of_bytes::arenas_in;
 use super::layout::{BINS, LAYOUTS, Layout, WITH_FAST_BINS, WITHOUT_FAST_BINS};
-use super::links::LinkProtection;
 use super::memory::TargetMemory;
+use super::safe_linking::LinkProtection;
 use super::size_class;
-use super::state::Free;
 
 const START: u64 = 0x40_0000;
 /// The arena is here, the heap from the next page on.

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use super::header::MallocState;
+use super::malloc_state::MallocState;
 use super::map::FreeMap;
 use super::walk::BinWalk;
 

@@ -4,17 +4,17 @@
 //! since a system call costs more than what it reads. Where lists turn out to be long and without
 //! any order, the memory that they are in is read as a whole.
 
-use super::ahead;
+use super::bin::{Bin, BinKind, FLAGS};
 use super::cache::{Cache, PAGE_BYTES};
-use super::flaw::Inconsistency;
-use super::glance;
-use super::header::MallocState;
-use super::heaps::HeapInfos;
+use super::heap_info::HeapInfos;
+use super::inconsistency::Inconsistency;
 use super::layout::{BINS, FAST_BINS};
 use super::limits::{Bound, ExaminationLimits};
-use super::links::LinkProtection;
-use super::list::{Bin, BinKind, FLAGS};
+use super::malloc_state::MallocState;
 use super::memory::{TargetMemory, Unreadable};
+use super::quiescent;
+use super::readahead;
+use super::safe_linking::LinkProtection;
 use super::sieve::Sieve;
 use super::size_class::SMALLEST_BYTES;
 
@@ -147,9 +147,9 @@ impl BinWalk {
             }
             sieve.count(open.len());
             // First, so that they are there when the lists are followed.
-            let mut places = ahead::places(memory, &open, heaps)?;
+            let mut places = readahead::places(memory, &open, heaps)?;
             let guessed = places.len();
-            places.extend(open.iter().map(|list| ahead::needed(list)));
+            places.extend(open.iter().map(|list| readahead::needed(list)));
             pages += places
                 .iter()
                 .map(|place| (place.end - place.start).div_ceil(PAGE_BYTES))
@@ -162,7 +162,7 @@ impl BinWalk {
                 memory,
                 &places,
                 beside,
-                |again| glance::same(header, again),
+                |again| quiescent::same(header, again),
                 |cache, index| match index.checked_sub(guessed) {
                     Some(index) => follow(open[index], cache, &sieve, heaps, &mut budget),
                     None => Ok(()),

@@ -6,15 +6,15 @@
 
 mod call;
 mod choose;
+mod completion_signal;
 mod frame;
-mod gate;
 mod maps;
 mod registers;
 mod seize;
+mod sigreturn;
 mod stack;
 mod status;
 mod wait;
-mod way_back;
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -25,7 +25,7 @@ use crate::held::{CrashRecord, HeldThread, Holding, Request};
 use crate::{CallError, Error, HoldOptions};
 use choose::CallTarget;
 use maps::StoppedMappings;
-use way_back::WayBack;
+use sigreturn::WayBack;
 
 /// What the tracing thread does, from its beginning to its end.
 pub(crate) fn run(

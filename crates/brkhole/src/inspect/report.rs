@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::inspected::{Inspected, Survey};
-use super::{csv, many, one, openmetrics};
+use super::{csv, detail, openmetrics, summary};
 use crate::cli::{InspectArguments, InspectFormat};
 
 /// Rows of a table, and names in openmetrics, if nothing else is asked for.
@@ -25,7 +25,7 @@ pub(super) fn text(
     let asked = &survey.processes[..all.min(arguments.top.unwrap_or(all))];
     let top = arguments.top.unwrap_or(TOP);
     Ok(match arguments.format {
-        InspectFormat::Table if arguments.is_survey() => many::survey_table(survey, top),
+        InspectFormat::Table if arguments.is_survey() => summary::survey_table(survey, top),
         InspectFormat::Table => named(asked),
         InspectFormat::Json if is_stream => serde_json::to_string(asked)? + "\n",
         InspectFormat::Json => serde_json::to_string_pretty(asked)? + "\n",
@@ -43,8 +43,8 @@ pub(super) fn text(
 fn named(processes: &[Inspected]) -> String {
     match processes {
         [] => String::new(),
-        [process] => one::table(process),
-        several => many::named_table(several),
+        [process] => detail::table(process),
+        several => summary::named_table(several),
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
-use super::teller::{Emitter, TaskAt, result};
-use super::{AttachError, Stopper, hold, subject};
+use super::emitter::{Emitter, TaskAt, result};
+use super::{AttachError, Stopper, process_status, seize};
 use crate::launch::architecture;
 use crate::launch::positions::Positions;
-use crate::launch::reader::{self, SyscallEntry};
+use crate::launch::syscall_reader::{self, SyscallEntry};
 use crate::launch::tracees::{NewTask, Tracees};
 use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
 use tracee::{Stop, SyscallInfo};
@@ -31,14 +31,14 @@ pub(super) struct ByPtrace<'a> {
 impl<'a> ByPtrace<'a> {
     /// Takes hold of every thread of `pid`.
     pub(super) fn seize(pid: i32, stopper: &'a Stopper) -> Result<Self, AttachError> {
-        subject::check_untraced(pid)?;
-        let (sentinel, handle) = hold::sentinel().map_err(|source| AttachError::Setup {
+        process_status::check_untraced(pid)?;
+        let (sentinel, handle) = seize::sentinel().map_err(|source| AttachError::Setup {
             step: "make a child that ends the watching",
             source,
         })?;
         stopper.kills(handle);
         let mut tracees = Tracees::default();
-        let expected = hold::seize_all(pid).inspect_err(|_| stopper.dismiss_sentinel())?;
+        let expected = seize::seize_all(pid).inspect_err(|_| stopper.dismiss_sentinel())?;
         tracees.insert_first(pid);
         for &tid in &expected {
             // They were there before the watching, so nothing is told.
@@ -122,7 +122,7 @@ impl<'a> ByPtrace<'a> {
             }
             if self.stopper.asked() {
                 // It has just reported, so it won't again.
-                hold::let_go(tid, stop);
+                seize::let_go(tid, stop);
                 self.expected.remove(&tid);
             } else {
                 // It can only fail because the thread was killed, which the next wait will tell.
@@ -185,7 +185,7 @@ impl<'a> ByPtrace<'a> {
     fn executed<S: Sink>(&mut self, teller: &mut Emitter<S>, pid: i32) {
         let former_tid = tracee::event_message(pid).unwrap_or(pid);
         let tracee = self.tracees.executed(pid, former_tid);
-        let by = reader::exec_call(tracee.asked.take());
+        let by = syscall_reader::exec_call(tracee.asked.take());
         self.positions.forget(pid);
         // Its fellows are gone; one that ended by taking over the process's number won't report.
         let tracees = &mut self.tracees;
@@ -193,7 +193,7 @@ impl<'a> ByPtrace<'a> {
         let who = self.who(pid, pid);
         teller.executed(who, by, former_tid);
         teller.memory(who, Memory::of(pid));
-        if reader::is_foreign(pid) {
+        if syscall_reader::is_foreign(pid) {
             teller.notes.foreign(pid);
         }
     }
@@ -241,7 +241,7 @@ impl<'a> ByPtrace<'a> {
             } else {
                 self.tracees.first_seen(tid);
             }
-            hold::let_go(tid, stop);
+            seize::let_go(tid, stop);
         }
         teller.notes.let_go_by_kernel = self.expected.len() as u64;
     }

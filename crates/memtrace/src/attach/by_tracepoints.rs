@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use super::life::ProcessTable;
+use super::emitter::{Emitter, TaskAt, result};
 use super::perf::{self, PerfEvent};
 use super::points::{Points, TracepointKind};
-use super::record::{SampleData, SampleRecord};
+use super::process_table::ProcessTable;
 use super::rings::{Order, Rings};
-use super::teller::{Emitter, TaskAt, result};
+use super::sample_record::{SampleData, SampleRecord};
 use super::tracefs::Tracefs;
-use super::{AttachError, Stopper, ending, opened, subject, threads};
+use super::{AttachError, Stopper, ending, opened, process_status, threads};
 use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
 
 /// Longest time between two looks at the rings, in milliseconds.
@@ -189,7 +189,7 @@ impl ByTracepoints {
                     && told
                 {
                     teller.executed(who, by, former_tid);
-                    if subject::is_foreign(pid) {
+                    if process_status::is_foreign(pid) {
                         teller.notes.foreign(pid);
                     }
                 }
@@ -267,7 +267,7 @@ impl ByTracepoints {
     ) {
         if who.pid == who.tid {
             self.fresh.remove(&who.pid);
-            if executing && subject::is_alive(who.pid) {
+            if executing && process_status::is_alive(who.pid) {
                 teller.notes.set_uid(who.pid);
                 return;
             }
@@ -283,7 +283,7 @@ impl ByTracepoints {
         let gone: Vec<_> = self
             .life
             .pids()
-            .filter(|pid| !subject::is_alive(*pid))
+            .filter(|pid| !process_status::is_alive(*pid))
             .collect();
         for pid in &gone {
             if self.suspects.contains(pid) {

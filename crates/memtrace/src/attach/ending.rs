@@ -6,7 +6,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use super::subject;
+use super::process_status;
 use memory_event::Ending;
 
 /// The ending of a process that did not end itself, as long as anything tells of it: until its
@@ -15,7 +15,7 @@ use memory_event::Ending;
 /// # References
 /// `PIDFD_GET_INFO` in `include/uapi/linux/pidfd.h` (exit status since Linux 6.15)
 pub(super) fn of(pid: i32, handle: Option<&OwnedFd>) -> Option<Ending> {
-    let status = subject::zombie_status(pid).or_else(|| reaped(handle?));
+    let status = process_status::zombie_status(pid).or_else(|| reaped(handle?));
     status.and_then(Ending::from_wait_status)
 }
 

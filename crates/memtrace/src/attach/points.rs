@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io;
 
 use super::perf::{Attr, CLOCK, PerfEvent};
-use super::record::ARGUMENT_REGISTERS;
+use super::sample_record::ARGUMENT_REGISTERS;
 use super::tracefs::Tracefs;
 use memory_event::Syscall;
 

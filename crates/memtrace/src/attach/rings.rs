@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::AttachError;
 use super::perf::{self, PerfEvent, Ring};
 use super::points::Points;
-use super::record::{SampleRecord, parse};
+use super::sample_record::{SampleRecord, parse};
 
 /// All rings together, in bytes, on a machine with few CPUs; more CPUs share it.
 const ALL_RINGS_BYTES: usize = 16 << 20;

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use super::perf::{PerfEvent, now_ns};
 use super::points::Points;
-use super::record::{SampleData, SampleRecord};
 use super::rings::Rings;
-use super::{AttachError, hold, limits, subject};
+use super::sample_record::{SampleData, SampleRecord};
+use super::{AttachError, limits, process_status, seize};
 
 /// Attempts while the process runs.
 const ATTEMPTS: usize = 4;
@@ -66,17 +66,17 @@ fn held_still(
     rings: &mut Rings,
     points: &Points,
 ) -> Result<Option<OpenedEvents>, AttachError> {
-    let mut held = hold::seize_all(pid).map_err(|error| AttachError::Restless {
+    let mut held = seize::seize_all(pid).map_err(|error| AttachError::Restless {
         pid,
         reason: error.to_string(),
     })?;
-    let stopped = hold::freeze(&mut held);
+    let stopped = seize::freeze(&mut held);
     let outcome = OpenAttempt::new(pid, rings, points).run();
     for (tid, stop) in stopped {
         held.remove(&tid);
-        hold::let_go(tid, stop);
+        seize::let_go(tid, stop);
     }
-    hold::release(held);
+    seize::release(held);
     let opened = outcome?;
     Ok(opened.map(|opened| OpenedEvents {
         held: true,
@@ -139,7 +139,7 @@ impl<'a> OpenAttempt<'a> {
         }
         self.look_at_births();
         if self.windows.is_empty() {
-            subject::check(self.pid)?;
+            process_status::check(self.pid)?;
             return Err(AttachError::NoSuchProcess { pid: self.pid });
         }
         if !settled || self.is_torn() {

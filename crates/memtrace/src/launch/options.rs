@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::reader::SyscallReader;
+use super::syscall_reader::SyscallReader;
 use super::{Launch, LaunchError};
 use crate::target::Target;
 use memory_event::{Call, Sink, Stack};

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 
-use super::reader::SyscallEntry;
-use rustc_hash::FxBuildHasher;
+use super::syscall_reader::SyscallEntry;
 use memory_event::{Call, Syscall, What};
+use rustc_hash::FxBuildHasher;
 
 /// So many descriptors of one process are looked after.
 const MOST: usize = 1024;

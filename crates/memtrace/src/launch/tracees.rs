@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 
-use super::reader::SyscallEntry;
+use super::syscall_reader::SyscallEntry;
 
 use procmem::Status;
 

@@ -9,15 +9,15 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use super::child::{self, ForkedChild};
-use super::image::ExecImages;
+use super::exec_image::ExecImages;
+use super::forked_child::{self, ForkedChild};
 use super::note::LaunchNotes;
 use super::options::{Hooks, LaunchOptions};
+use super::pidfd_set::PidfdSet;
 use super::positions::Positions;
 use super::prepared::Prepared;
-use super::reader::SyscallReader;
-use super::roster::PidfdSet;
 use super::signals;
+use super::syscall_reader::SyscallReader;
 use super::tracees::Tracees;
 use super::{LaunchError, Launched, ObserverCost, Watch};
 use crate::refusal;
@@ -37,7 +37,7 @@ pub(super) fn run<S: Sink>(
 ) -> Outcome<S> {
     // The host's handlers belong on the host's threads.
     let mask = signals::block_signals();
-    let mut child = child::fork(prepared, &mask)?;
+    let mut child = forked_child::fork(prepared, &mask)?;
     let mut tracees = Tracees::default();
     tracees.insert_first(child.pid);
     if let Err(error) = take_hold(&mut child, &roster, options.hooks.exit.is_some()) {

@@ -9,11 +9,11 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use super::choose::{CallTarget, choose};
+use super::completion_signal;
 use super::frame::{OWN_SIGNALS, SignalFrame, ThreadState, call_mask};
-use super::gate;
+use super::sigreturn::WayBack;
 use super::stack::StackSpace;
 use super::wait::next_stop;
-use super::way_back::WayBack;
 use crate::held::Request;
 use crate::{CallError, Interrupt};
 use procmem::Status;
@@ -87,7 +87,7 @@ pub(super) fn call(
         vectors: tracee::xstate(tid).map_err(failed("read the vector registers"))?,
         signal_mask: tracee::signal_mask(tid).map_err(failed("read the signal mask"))?,
     };
-    let signal = gate::signal(pid, tid, &state);
+    let signal = completion_signal::signal(pid, tid, &state);
     let frame = SignalFrame::new(&state, &found, address, &request.arguments, signal);
     let written = subject.memory.write_all_at(&frame.bytes, frame.start);
     written.map_err(failed("write to the stack"))?;
@@ -127,7 +127,8 @@ impl CallInProgress<'_> {
     fn begin(&self, patience: Duration) -> Result<Result<u64, CallError>, CallError> {
         let mask = call_mask(self.state.signal_mask);
         tracee::set_signal_mask(self.tid, mask).map_err(self.failed("set the signal mask"))?;
-        let waits_at_gate = |signal: &i32| gate::raise(self.subject.pid, self.tid, *signal).is_ok();
+        let waits_at_gate =
+            |signal: &i32| completion_signal::raise(self.subject.pid, self.tid, *signal).is_ok();
         let gate = self.frame.gate.filter(waits_at_gate);
         let go_on = match gate {
             Some(_) => tracee::cont,

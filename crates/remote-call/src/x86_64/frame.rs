@@ -10,8 +10,8 @@
 //! (`arch_do_signal_or_restart`), `arch/x86/include/uapi/asm/{sigcontext,ucontext}.h`;
 //! sigreturn(2)
 
-use super::gate;
-use super::way_back::WayBack;
+use super::completion_signal;
+use super::sigreturn::WayBack;
 use tracee::Registers;
 
 /// What lies right below the stack pointer belongs to the function that was interrupted.
@@ -77,7 +77,7 @@ pub(super) const OWN_SIGNALS: [i32; 6] = [
 pub(super) fn call_mask(signal_mask: u64) -> u64 {
     let own = OWN_SIGNALS
         .iter()
-        .fold(0, |set, signal| set | gate::bit(*signal));
+        .fold(0, |set, signal| set | completion_signal::bit(*signal));
     signal_mask | !own
 }
 
@@ -171,7 +171,7 @@ impl SignalFrame {
                 eflags: FLAGS_OF_CODE,
                 ..state.registers
             };
-            let mask = call_mask(state.signal_mask) & !gate::bit(signal);
+            let mask = call_mask(state.signal_mask) & !completion_signal::bit(signal);
             put(start + below, &way_back.restore.address.to_le_bytes());
             put(start + below + 8, &context(&through, mask, vectors_at)[8..]);
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Stage, Tracer};
 use super::{Until, restart};
 use crate::launch::Stopped;
-use crate::launch::reader::SyscallEntry;
+use crate::launch::syscall_reader::SyscallEntry;
 use memory_event::{Call, Refusal, Sink, Syscall, What};
 
 impl<S: Sink> Tracer<S> {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Stage, Tracer};
 use super::{Until, restart};
 use crate::launch::tracees::NewTask;
-use crate::launch::{LaunchError, Stopped, reader};
+use crate::launch::{LaunchError, Stopped, syscall_reader};
 use memory_event::{Ending, Memory, Sink, What};
 
 impl<S: Sink> Tracer<S> {
@@ -23,12 +23,12 @@ impl<S: Sink> Tracer<S> {
         self.images.forget(pid);
         self.positions.forget(pid);
         self.refusals.forget(pid);
-        if reader::is_foreign(pid) {
+        if syscall_reader::is_foreign(pid) {
             self.notes.foreign_architecture(pid);
         }
         match self.stage {
             Stage::Running { .. } => {
-                let by = reader::exec_call(before);
+                let by = syscall_reader::exec_call(before);
                 self.tell(pid, pid, What::Exec { by, former_tid });
             }
             Stage::BeforeExec {

@@ -78,8 +78,12 @@ fn a_gate_leads_to_the_frame_and_lets_one_signal_through() {
     let of_frame = word(&frame, frame.stack_pointer - 8 + vectors);
     assert_eq!(word(&frame, gate + vectors), of_frame);
     let mask = word(&frame, gate + 304);
-    assert_eq!(mask & gate::bit(signal), 0, "it comes through");
-    assert_eq!(mask | gate::bit(signal), call_mask(0x4711), "no other does");
+    assert_eq!(mask & completion_signal::bit(signal), 0, "it comes through");
+    assert_eq!(
+        mask | completion_signal::bit(signal),
+        call_mask(0x4711),
+        "no other does"
+    );
     assert_eq!(word(&frame, frame.stack_pointer - 8 + 304), 0x4711);
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::flaw::Inconsistency;
+use super::inconsistency::Inconsistency;
 use super::layout::{BINS, FAST_BINS, Layout};
 use super::map::FreeMap;
 use super::memory::{TargetMemory, Unreadable, word};

@@ -1,9 +1,9 @@
 //! How far the reading of one arena has come, and which arenas are at work.
 
-use super::flaw::Inconsistency;
-use super::header::MallocState;
+use super::heap_state::{Arena, Free};
+use super::inconsistency::Inconsistency;
+use super::malloc_state::MallocState;
 use super::memory::{TargetMemory, Unreadable};
-use super::state::{Arena, Free};
 
 /// Reads of an arena that rests but has a flaw: it may have got memory since the mappings were read.
 const MOST_FLAWED: u32 = 3;
@@ -138,8 +138,8 @@ pub(super) fn at_work(
 mod tests {
     use super::*;
     use crate::fake::Fake;
-    use crate::glance;
     use crate::layout::WITH_FAST_BINS;
+    use crate::quiescent;
 
     const START: u64 = 0x40_0000;
     const APART: u64 = 0x1000;
@@ -185,15 +185,15 @@ mod tests {
     fn a_glance_gives_the_size_of_a_top_that_rests() {
         let (mut memory, readings) = three();
         let header = &readings[2].header;
-        assert_eq!(glance::steady(&mut memory, header), Ok(0x103));
+        assert_eq!(quiescent::steady(&mut memory, header), Ok(0x103));
         let wrong = Inconsistency::Chunk("");
-        assert_eq!(glance::explained(&mut memory, header, wrong), wrong);
+        assert_eq!(quiescent::explained(&mut memory, header, wrong), wrong);
         memory.write(header.address + TOP, START);
         assert_eq!(
-            glance::steady(&mut memory, header),
+            quiescent::steady(&mut memory, header),
             Err(Inconsistency::Changed)
         );
-        let explained = glance::explained(&mut memory, header, wrong);
+        let explained = quiescent::explained(&mut memory, header, wrong);
         assert_eq!(explained, Inconsistency::Changed);
     }
 

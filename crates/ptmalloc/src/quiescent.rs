@@ -1,7 +1,7 @@
 //! An arena's header and its top's size, read again together: what nearly every change shows in.
 
-use super::flaw::Inconsistency;
-use super::header::MallocState;
+use super::inconsistency::Inconsistency;
+use super::malloc_state::MallocState;
 use super::memory::{TargetMemory, word};
 
 /// Reads both where they were, and gives the top's size with its flags, as it is in memory; 0 if

@@ -9,9 +9,9 @@
 
 use std::ops::Range;
 
-use super::flaw::Inconsistency;
-use super::header::MallocState;
-use super::list::FLAGS;
+use super::bin::FLAGS;
+use super::inconsistency::Inconsistency;
+use super::malloc_state::MallocState;
 use super::map::FreeMap;
 use super::memory::{TargetMemory, word};
 use super::size_class::ALIGNMENT_BYTES;

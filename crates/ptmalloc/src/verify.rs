@@ -6,10 +6,10 @@
 
 use std::ops::Range;
 
-use super::flaw::Inconsistency;
-use super::glance;
-use super::header::MallocState;
+use super::inconsistency::Inconsistency;
+use super::malloc_state::MallocState;
 use super::memory::{TargetMemory, word};
+use super::quiescent;
 use super::walk::BinWalk;
 
 const PAGE_BYTES: u64 = 4096;
@@ -154,7 +154,7 @@ impl Batch {
     }
 
     fn check_header(&self, header: &MallocState, walk: &BinWalk) -> Result<(), Inconsistency> {
-        glance::same(header, self.bytes.get(self.header..).unwrap_or_default())?;
+        quiescent::same(header, self.bytes.get(self.header..).unwrap_or_default())?;
         match self.top_size.map_or(0, |at| word(&self.bytes, at)) == walk.top_size_word {
             true => Ok(()),
             false => Err(Inconsistency::Changed),

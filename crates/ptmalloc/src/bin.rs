@@ -1,8 +1,8 @@
 //! One of an arena's lists of free chunks, followed link by link.
 
-use super::flaw::Inconsistency;
-use super::heaps::HeapInfos;
-use super::links::LinkProtection;
+use super::heap_info::HeapInfos;
+use super::inconsistency::Inconsistency;
+use super::safe_linking::LinkProtection;
 use super::size_class::{self, ALIGNMENT_BYTES, SMALLEST_BYTES};
 use super::walk::{Chunk, FIRST_FAST};
 

@@ -7,9 +7,9 @@
 
 use std::ops::Range;
 
+use super::bin::Bin;
 use super::cache::{MOST_SLOTS, PAGE_BYTES};
-use super::heaps::HeapInfos;
-use super::list::Bin;
+use super::heap_info::HeapInfos;
 use super::memory::{TargetMemory, Unreadable};
 use super::size_class::SMALLEST_BYTES;
 
@@ -128,10 +128,10 @@ fn within(places: &[Range<u64>], those: &[Range<u64>]) -> Vec<Range<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bin::BinKind;
     use crate::fake::Fake;
-    use crate::links::LinkProtection;
-    use crate::list::BinKind;
     use crate::map::FreeMap;
+    use crate::safe_linking::LinkProtection;
     use crate::walk::Chunk;
 
     const START: u64 = 0x40_0000;

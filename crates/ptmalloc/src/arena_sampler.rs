@@ -9,23 +9,23 @@
 use std::ops::Range;
 
 use super::arena::{self, Verified};
+use super::arena_sample::{self, ArenaSample};
+use super::backoff::Backoff;
+use super::bins::Lists;
 use super::cache::Cache;
 use super::examiner::unreadable;
-use super::flaw::Inconsistency;
-use super::header::MallocState;
-use super::links::LinkProtection;
-use super::lists::Lists;
+use super::heap_state::{Arena, Free, HeapState};
+use super::inconsistency::Inconsistency;
 use super::locked::locked;
+use super::malloc_state::MallocState;
 use super::map::FreeMap;
 use super::memory::Unreadable;
 use super::parameters;
-use super::patience::Backoff;
-use super::reading::{self, ArenaSample};
 use super::remote::Remote;
-use super::state::{Arena, Free, HeapState};
-use super::step;
+use super::safe_linking::LinkProtection;
 use super::stopped;
 use super::trim::Pages;
+use super::trim_granularity;
 use super::unknown::Unknown;
 use procmem::Process;
 use procmem::page_size_bytes;
@@ -131,7 +131,7 @@ impl ArenaSampler<'_, '_> {
                 self.refresh();
             }
             let work = self.patience.at_work();
-            reading::again(self.remote, readings)?;
+            arena_sample::again(self.remote, readings)?;
             self.patience.spend(work);
         }
         // The sums won't be known then, but the main arena is of use by itself.
@@ -144,7 +144,7 @@ impl ArenaSampler<'_, '_> {
     /// Whether so many arenas rest that all may be known soon: then it is worth to read them.
     fn most_rest(&mut self, readings: &mut [ArenaSample]) -> Result<bool, Unreadable> {
         let work = self.patience.at_work();
-        let at_work = reading::at_work(self.remote, readings)?;
+        let at_work = arena_sample::at_work(self.remote, readings)?;
         self.patience.spend(work);
         Ok(at_work <= (readings.len() / MOST_AT_WORK).max(1))
     }
@@ -193,7 +193,7 @@ impl ArenaSampler<'_, '_> {
             self.locked = Some(locked);
         }
         if found.returns_top && !self.step_is_known {
-            let step_bytes = step::top_bytes(self.process);
+            let step_bytes = trim_granularity::top_bytes(self.process);
             differs |= step_bytes != self.sizes.top_step_bytes;
             self.sizes.top_step_bytes = step_bytes;
             self.step_is_known = true;

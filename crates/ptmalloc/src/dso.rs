@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use super::allocator::Allocator;
 use super::file::{self, Left};
-use super::image::LoadedImage;
 use super::layout::Layout;
+use super::loaded_image::LoadedImage;
 use super::memory::Unreadable;
 use super::recognise;
 use procmem::NotOpened;

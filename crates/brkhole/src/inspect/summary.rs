@@ -34,7 +34,7 @@ pub(super) fn survey_table(survey: &Survey, top: usize) -> String {
 pub(super) fn named_table(processes: &[Inspected]) -> String {
     let mut text = rows(processes);
     for process in processes.iter().filter(|each| !each.findings.is_empty()) {
-        text.push_str(&format!("\n{}:\n", super::one::name(process)));
+        text.push_str(&format!("\n{}:\n", super::detail::name(process)));
         for finding in &process.findings {
             text.push_str(&told(finding));
         }

@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use super::{AttachError, subject};
+use super::{AttachError, process_status};
 use crate::launch::signals;
 use procmem::Stat;
 use tracee::{Options, Stop};
@@ -58,8 +58,8 @@ pub(super) fn seize_all(pid: i32) -> Result<HashSet<i32>, AttachError> {
             }
         }
         if let Some(refusal) = refusal {
-            subject::check(pid)?;
-            subject::check_untraced(pid)?;
+            process_status::check(pid)?;
+            process_status::check_untraced(pid)?;
             return Err(AttachError::refused(pid, "PTRACE_SEIZE", refusal));
         }
         if !unsettled {
@@ -74,7 +74,7 @@ pub(super) fn seize_all(pid: i32) -> Result<HashSet<i32>, AttachError> {
         });
     }
     if held.is_empty() {
-        subject::check(pid)?;
+        process_status::check(pid)?;
         return Err(AttachError::NoSuchProcess { pid });
     }
     Ok(held)
