@@ -23,6 +23,7 @@ mod sequence;
 mod sleeper;
 mod status;
 mod table;
+mod tools;
 mod words;
 
 use std::process::ExitCode;
@@ -33,9 +34,9 @@ use ptmalloc::Examiner;
 
 use crate::cli::{Format, TrimArguments};
 use crate::output;
-use attempt::Tools;
 use interruption::Interruption;
 use report::TrimReport;
+use tools::Tools;
 
 /// Whether a process's system calls are filtered, so that it is refused unless that is allowed.
 pub(crate) fn is_filtered(pid: i32) -> bool {

@@ -2,10 +2,10 @@
 
 mod files;
 mod greatest;
-mod kind;
-mod layout;
+pub(crate) mod kind;
+pub(crate) mod layout;
 mod libraries;
-mod low;
+pub(crate) mod low;
 mod memory;
 mod near_break;
 mod openings;
@@ -20,7 +20,6 @@ pub use kind::{ByKind, GrowthKind};
 pub use layout::{Blocker, LayoutPart, MemoryLayout};
 pub use libraries::Libraries;
 pub use low::LOW_END;
-pub(crate) use low::{MAP_32BIT, lies_in as lies_low, wanted as wants_low};
 pub use near_break::MappedBy;
 pub use openings::Openings;
 pub use stacks::StackGrowth;

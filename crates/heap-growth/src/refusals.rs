@@ -1,7 +1,7 @@
 //! Why breaks were refused.
 
 use super::accounts::{Accounts, MAPPINGS};
-use super::growth::Blocker;
+use super::growth::layout::Blocker;
 use memory_event::{Refusal, Resource};
 use procmem::{Mapping, ProgramBreak};
 

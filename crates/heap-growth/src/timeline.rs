@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::growth::ByKind;
+use super::growth::kind::ByKind;
 use rustc_hash::FxBuildHasher;
 
 /// Points that are kept. When time outgrows them, each two become one.

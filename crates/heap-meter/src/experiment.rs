@@ -10,6 +10,7 @@
 //! A program that knows nothing of checkpoints is weighed as it ends, and an arm's [`Condition`] is
 //! made in it from outside, before its first instruction: [`Experiment::run_commands`].
 
+mod arm;
 mod attempt;
 mod checkpoint;
 mod commands;
@@ -28,14 +29,15 @@ mod stop;
 mod store;
 mod whole_run;
 
+pub use arm::Arm;
 pub use attempt::until_valid;
 pub use checkpoint::Checkpoints;
-pub use commands::Condition;
-pub use comparison::{Comparison, Metric, Unit, compare};
+pub use comparison::{Metric, compare};
 pub use error::ExperimentError;
-pub use plan::{Arm, Experiment, Progress, order};
-pub use results::{ArmResults, Checkpoint, Results, Run, Traced, VoidRun};
+pub use plan::{Experiment, Progress, order};
+pub use results::{ArmResults, Checkpoint, Comparison, Results, Run, Traced, Unit, VoidRun};
 pub use run::{Ended, Look, Watched, Weighed, observe_to_end, observe_traced, observe_untraced};
 pub use run_error::{EndingText, RunError};
 pub use stop::StopFlag;
 pub use store::{Store, StoreError};
+pub use whole_run::Condition;

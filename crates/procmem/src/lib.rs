@@ -11,6 +11,7 @@
 use suite as _;
 
 mod address_space;
+mod kib_field;
 mod limits;
 mod page_size;
 mod pidfd;
@@ -23,12 +24,13 @@ pub use address_space::{
     Mappings, Maps, MapsError, MemoryRange, NotOpened, Permissions, ProgramBreak, of_one_program,
     open_regular, parse_line, root_directory,
 };
+pub use kib_field::kib_field;
 pub use limits::{Counted, Limit, Limits};
 pub use page_size::page_size_bytes;
 pub use pidfd::{pidfd_kill, pidfd_open};
 pub use process::{Process, ProcessError, Reason, Stat, Status};
 pub use processor_time::thread_cpu_time;
-pub use snapshot::{Snapshot, Weigher, kib_field};
+pub use snapshot::{Snapshot, Weigher};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

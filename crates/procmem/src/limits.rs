@@ -125,7 +125,7 @@ impl Counted {
         let status = process.whole("status")?;
         let field = |name| {
             // Without memory of its own a process has no such line.
-            crate::snapshot::kib_field(&status, name)
+            crate::kib_field::kib_field(&status, name)
                 .ok_or_else(|| process.explain("status", nix::errno::Errno::ESRCH.into()))
         };
         Ok(Self {

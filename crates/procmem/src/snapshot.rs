@@ -1,12 +1,10 @@
 //! What the kernel says of a process's memory at one moment.
 
-mod fields;
 mod weigher;
 
 use serde::{Deserialize, Serialize};
 
 use crate::process::ProcessError;
-pub use fields::kib_field;
 pub use weigher::Weigher;
 
 /// A process's memory at one moment. All sizes are bytes.

@@ -11,7 +11,6 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::Error;
-use proc_unwind::Stacks;
 use procmem::Process;
 use ptmalloc::{Examiner, HeapState};
 use remote_call::{CallError, Held, HoldOptions};
@@ -22,20 +21,13 @@ use super::inside::{self, StoppedTarget};
 use super::library::TrimLibrary;
 use super::program::ProgramIdentity;
 use super::scale::{Scale, Still, TargetScale};
+use super::tools::Tools;
 use super::words;
 
 /// So long may a thread take to stop, if the process may stand still that long.
 const STOP: Duration = Duration::from_secs(2);
 
 const ERRNO: &str = "errno of the thread that called may have changed";
-
-/// What it takes to look into a process, kept from one to the next.
-pub(super) struct Tools {
-    pub(super) examiner: Examiner,
-    pub(super) stacks: Stacks,
-    /// The kernel's counters of a process's memory.
-    pub(super) counters_are_exact: bool,
-}
 
 /// What is known of the process before it is stopped.
 pub(super) struct TrimTarget<'a> {

@@ -7,11 +7,12 @@ use procmem::Snapshot;
 use ptmalloc::{Examination, HeapState};
 
 use super::allocator;
-use super::attempt::{self, Tools};
+use super::attempt;
 use super::foretold;
 use super::program::ProgramIdentity;
 use super::report::{TrimOutcome, TrimReport};
 use super::status::Trimmability;
+use super::tools::Tools;
 use super::words;
 use crate::cli::TrimArguments;
 

@@ -7,7 +7,7 @@ use procmem::Process;
 use ptmalloc::{HeapState, Unknown};
 use remote_call::HoldOptions;
 
-use super::attempt::{self, Tools, TrimAttempt, TrimTarget, Trimmed};
+use super::attempt::{self, TrimAttempt, TrimTarget, Trimmed};
 use super::inside::How;
 use super::interruption::Interruption;
 use super::library::TrimLibrary;
@@ -18,6 +18,7 @@ use super::program::ProgramIdentity;
 use super::report::{TrimOutcome, TrimReport};
 use super::rollup::RollupWeight;
 use super::scale::Scale;
+use super::tools::Tools;
 use super::words;
 use crate::cli::TrimArguments;
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use human_text::Seconds;
 
-use super::attempt::Tools;
 use super::inside::{How, StoppedTarget};
 use super::report::TrimReport;
+use super::tools::Tools;
 
 /// Why a process with a filter isn't trimmed.
 pub(super) const SECCOMP: &str = "its system calls are filtered (seccomp), and should the filter kill at madvise, munmap or \

@@ -1,7 +1,7 @@
 //! One half of a run, tried until it counts.
 
+use super::arm::Arm;
 use super::error::ExperimentError;
-use super::plan::Arm;
 use super::results::{ArmResults, VoidRun};
 use super::run::Watched;
 use super::run_error::RunError;

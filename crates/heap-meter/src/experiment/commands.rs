@@ -1,22 +1,15 @@
 //! Experiments with any command: nothing in it knows that it is measured.
 
+use super::arm::Arm;
 use super::error::ExperimentError;
 use super::observer::RunObserver;
-use super::plan::{Arm, Experiment, Progress};
+use super::plan::{Experiment, Progress};
 use super::results::{Results, Run};
 use super::run::{Watched, Weighed};
 use super::run_error::RunError;
 use super::stop::StopFlag;
-use super::whole_run::{self, CONDITION_FAILED, EXIT};
-use memtrace::Stopped;
+use super::whole_run::{self, CONDITION_FAILED, Condition, EXIT};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-/// Makes an arm's condition in a process that stands before the first instruction of its program;
-/// the error says in words why it could not. It is called for every program that the command's
-/// whole tree executes, on the thread that traces it: see
-/// [`LaunchOptions::at_exec`](memtrace::LaunchOptions::at_exec).
-pub type Condition = Arc<dyn Fn(Stopped) -> Result<(), String> + Send + Sync>;
 
 /// What notes that are made anew after each run begin with.
 const ENDS_NOTE: &str = "the command ends otherwise in some runs";

@@ -1,22 +1,9 @@
 //! One figure per metric and arm, and how the arms' figures relate.
 
-use super::results::{ArmResults, Run};
+use super::results::{ArmResults, Comparison, Run, Unit};
 use crate::statistics::{Interval, RatioOfMedians, median};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-
-/// What a metric counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unit {
-    /// Seconds of wall time.
-    Seconds,
-    /// Bytes of memory.
-    Bytes,
-    /// Calls, faults, mappings.
-    Count,
-}
 
 /// Reads a metric's value from a run.
 type Value<R> = Box<dyn Fn(&R) -> Option<f64> + Send + Sync>;
@@ -75,38 +62,6 @@ impl<R> fmt::Debug for Metric<R> {
             .field("name", &self.name)
             .field("unit", &self.unit)
             .finish_non_exhaustive()
-    }
-}
-
-/// A metric in the control and in one other arm: medians over the runs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Comparison {
-    /// Name of the metric.
-    pub metric: String,
-    /// Its name for people.
-    pub title: String,
-    /// What it counts.
-    pub unit: Unit,
-    /// Median in the control.
-    pub control: f64,
-    /// Median in the other arm, under that arm's name.
-    #[serde(flatten)]
-    other: BTreeMap<String, f64>,
-    /// The other arm's median over the control's; `None` when the control's is 0.
-    pub ratio: Option<f64>,
-    /// Bootstrap 95 % interval of the ratio; `None` for fewer than three runs an arm.
-    pub ratio_ci95: Option<[f64; 2]>,
-}
-
-impl Comparison {
-    /// Name of the other arm.
-    pub fn other_name(&self) -> &str {
-        self.other.keys().next().map_or("", String::as_str)
-    }
-
-    /// Median in the other arm.
-    pub fn other(&self) -> f64 {
-        self.other.values().next().copied().unwrap_or(f64::NAN)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why an experiment has no complete result.
 
-use super::plan::Arm;
+use super::arm::Arm;
 use super::run_error::RunError;
 
 /// Why an experiment has no complete result.

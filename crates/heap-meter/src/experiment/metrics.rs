@@ -1,7 +1,7 @@
 //! Metrics that any experiment may compare.
 
-use super::comparison::{Metric, Unit};
-use super::results::Run;
+use super::comparison::Metric;
+use super::results::{Run, Unit};
 use super::whole_run::{END, GREATEST_PEAK};
 
 /// `wall_seconds`: the time of the work.

@@ -1,6 +1,6 @@
 //! How the two halves of a run are observed.
 
-use super::plan::Arm;
+use super::arm::Arm;
 use super::results::Results;
 use super::run::{Watched, Weighed, observe_traced, untraced};
 use super::run_error::RunError;

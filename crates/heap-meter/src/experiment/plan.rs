@@ -1,5 +1,6 @@
 //! Arms, repeats, their order, and what happens between two runs.
 
+use super::arm::Arm;
 use super::attempt::{until_valid, watch};
 use super::comparison::{Metric, compare};
 use super::error::ExperimentError;
@@ -8,17 +9,7 @@ use super::results::{ArmResults, Results, Run};
 use super::run::{Watched, Weighed};
 use super::stop::StopFlag;
 use crate::environment::Environment;
-use memtrace::Target;
 use std::collections::BTreeMap;
-
-/// One variant of the experiment.
-#[derive(Clone, Debug)]
-pub struct Arm {
-    /// Its name: `control`, `hole`, ….
-    pub name: String,
-    /// What to run for it.
-    pub target: Target,
-}
 
 /// The same work in several arms.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! What an experiment found, in the shape of its JSON.
 
-use super::comparison::Comparison;
 use crate::environment::Environment;
 use heap_diagnosis::Finding;
 use heap_growth::BreakMoves;
@@ -195,5 +194,49 @@ impl Run {
         self.checkpoints
             .iter()
             .find(|checkpoint| checkpoint.label == label)
+    }
+}
+
+/// What a metric counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Seconds of wall time.
+    Seconds,
+    /// Bytes of memory.
+    Bytes,
+    /// Calls, faults, mappings.
+    Count,
+}
+
+/// A metric in the control and in one other arm: medians over the runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Name of the metric.
+    pub metric: String,
+    /// Its name for people.
+    pub title: String,
+    /// What it counts.
+    pub unit: Unit,
+    /// Median in the control.
+    pub control: f64,
+    /// Median in the other arm, under that arm's name.
+    #[serde(flatten)]
+    pub(super) other: BTreeMap<String, f64>,
+    /// The other arm's median over the control's; `None` when the control's is 0.
+    pub ratio: Option<f64>,
+    /// Bootstrap 95 % interval of the ratio; `None` for fewer than three runs an arm.
+    pub ratio_ci95: Option<[f64; 2]>,
+}
+
+impl Comparison {
+    /// Name of the other arm.
+    pub fn other_name(&self) -> &str {
+        self.other.keys().next().map_or("", String::as_str)
+    }
+
+    /// Median in the other arm.
+    pub fn other(&self) -> f64 {
+        self.other.values().next().copied().unwrap_or(f64::NAN)
     }
 }

@@ -1,6 +1,5 @@
 //! One run of a command that marks no checkpoints: weighed as it ends, or its calls counted.
 
-use super::commands::Condition;
 use super::results::{Checkpoint, Traced};
 use super::run::{Watched, Weighed};
 use super::run_error::RunError;
@@ -15,6 +14,12 @@ use procmem::Snapshot;
 use procmem::Status;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Makes an arm's condition in a process that stands before the first instruction of its program;
+/// the error says in words why it could not. It is called for every program that the command's
+/// whole tree executes, on the thread that traces it: see
+/// [`LaunchOptions::at_exec`](memtrace::LaunchOptions::at_exec).
+pub type Condition = Arc<dyn Fn(Stopped) -> Result<(), String> + Send + Sync>;
 
 /// The one checkpoint.
 pub(super) const END: &str = "end";

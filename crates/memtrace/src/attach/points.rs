@@ -8,9 +8,15 @@ use std::collections::HashMap;
 use std::io;
 
 use super::perf::{Attr, CLOCK, PerfEvent};
-use super::sample_record::ARGUMENT_REGISTERS;
 use super::tracefs::Tracefs;
 use memory_event::Syscall;
+
+/// Registers that hold a call's six arguments, as bits of `sample_regs_user`: rdx, rsi, rdi, r8,
+/// r9, r10. The kernel leaves them as the program set them, and writes them in this order.
+///
+/// # References
+/// `arch/x86/include/uapi/asm/perf_regs.h`; syscall(2), “Architecture calling conventions”
+pub(super) const ARGUMENT_REGISTERS: u64 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 16 | 1 << 17 | 1 << 18;
 
 /// Whose tracepoint it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

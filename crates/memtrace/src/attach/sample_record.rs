@@ -6,13 +6,6 @@
 
 use super::points::{Points, TracepointKind};
 
-/// Registers that hold a call's six arguments, as bits of `sample_regs_user`: rdx, rsi, rdi, r8,
-/// r9, r10. The kernel leaves them as the program set them, and writes them in this order.
-///
-/// # References
-/// `arch/x86/include/uapi/asm/perf_regs.h`; syscall(2), “Architecture calling conventions”
-pub(super) const ARGUMENT_REGISTERS: u64 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 16 | 1 << 17 | 1 << 18;
-
 /// A record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SampleRecord {
@@ -116,7 +109,7 @@ fn sample(body: &[u8], points: &Points) -> Option<SampleRecord> {
     })
 }
 
-/// Number of the ABI, then the registers of [`ARGUMENT_REGISTERS`].
+/// Number of the ABI, then the registers of [`ARGUMENT_REGISTERS`](super::points::ARGUMENT_REGISTERS).
 fn arguments(registers: &[u8]) -> Option<[u64; 6]> {
     const ABI_64: u64 = 2;
     if u64_at(registers, 0)? != ABI_64 {

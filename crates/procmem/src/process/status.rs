@@ -60,7 +60,7 @@ impl Status {
 
     /// The bytes of a field that the kernel states in kB.
     pub fn bytes(&self, name: &str) -> Option<u64> {
-        crate::snapshot::kib_field(&self.0, format!("{name}:").as_bytes())
+        crate::kib_field::kib_field(&self.0, format!("{name}:").as_bytes())
     }
 
     /// The signals of a field such as `SigCgt`: bit n−1 for signal n.

@@ -2,8 +2,9 @@
 
 use std::fs::File;
 
-use super::{Snapshot, kib_field};
+use super::Snapshot;
 use crate::address_space::Mappings;
+use crate::kib_field::kib_field;
 use crate::process::ProcessError;
 use crate::process::{Process, Reason, Stat, reread};
 

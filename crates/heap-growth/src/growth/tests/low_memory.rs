@@ -1,6 +1,7 @@
 //! Memory that was asked for below 2 GiB.
 
 use super::*;
+use crate::growth::low::MAP_32BIT;
 use crate::refusals::BrkFailure;
 use procmem::AddressSpace;
 
