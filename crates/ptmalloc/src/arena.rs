@@ -1,6 +1,7 @@
 //! One arena's free memory, verified.
 
 use super::cache::Cache;
+use super::chunk::{Chunk, FIRST_FAST};
 use super::heap_info::HeapInfos;
 use super::heap_state::Free;
 use super::inconsistency::Inconsistency;
@@ -11,7 +12,7 @@ use super::quiescent;
 use super::safe_linking::LinkProtection;
 use super::trim::{self, Pages};
 use super::verify::{apart, by_address, unchanged};
-use super::walk::{BinWalk, Chunk, FIRST_FAST};
+use super::walk::BinWalk;
 
 /// What one read gave.
 #[derive(Debug)]

@@ -13,7 +13,6 @@ use super::arena_sample::{self, ArenaSample};
 use super::backoff::Backoff;
 use super::bins::Lists;
 use super::cache::Cache;
-use super::examiner::unreadable;
 use super::heap_state::{Arena, Free, HeapState};
 use super::inconsistency::Inconsistency;
 use super::locked::locked;
@@ -45,7 +44,7 @@ pub(super) fn state<'p>(
 ) -> Result<HeapState, Unknown> {
     let non_contiguous = headers[0].non_contiguous();
     let mmapped = parameters::mmapped(remote, &headers[0], &map)
-        .map_err(|error| unreadable(process, error))?;
+        .map_err(|error| Unknown::of_memory(process, error))?;
     let mut reader = ArenaSampler {
         remote,
         process,
@@ -68,7 +67,7 @@ pub(super) fn state<'p>(
         .collect();
     if lists != Lists::Left {
         let read = reader.all(&mut readings);
-        read.map_err(|error| unreadable(process, error))?;
+        read.map_err(|error| Unknown::of_memory(process, error))?;
     }
     let beyond_top_bytes = reader.beyond_top_bytes;
     let arenas: Vec<Arena> = readings.into_iter().map(ArenaSample::into_arena).collect();

@@ -1,17 +1,10 @@
 //! One of an arena's lists of free chunks, followed link by link.
 
+use super::chunk::{Chunk, FIRST_FAST, FLAGS, MAPPED, PREVIOUS_IN_USE, SIZE_LIMIT};
 use super::heap_info::HeapInfos;
 use super::inconsistency::Inconsistency;
 use super::safe_linking::LinkProtection;
 use super::size_class::{self, ALIGNMENT_BYTES, SMALLEST_BYTES};
-use super::walk::{Chunk, FIRST_FAST};
-
-pub(super) const PREVIOUS_IN_USE: u64 = 1;
-/// A block with a mapping of its own.
-const MAPPED: u64 = 2;
-pub(super) const FLAGS: u64 = 15;
-/// Sizes are less than this, so that a bin's number has room beside one.
-pub(super) const SIZE_LIMIT: u64 = 1 << 48;
 
 /// What can differ between lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -146,7 +146,7 @@ impl Examiner {
         for image in images.first().into_iter().chain(musl(images)) {
             let known = match self.files.of(process, image, &mut left) {
                 Ok(known) => known,
-                Err(error) => return Examination::unknown(unreadable(process, error)),
+                Err(error) => return Examination::unknown(Unknown::of_memory(process, error)),
             };
             for allocator in &known.allocators {
                 if !others.contains(allocator) {
@@ -174,7 +174,7 @@ impl Examiner {
                     Ok(found) => Ok(found),
                     // Whether glibc is in it isn't known either.
                     Err(error) => {
-                        return Examination::of(others, Err(unreadable(process, error)));
+                        return Examination::of(others, Err(Unknown::of_memory(process, error)));
                     }
                 };
                 let version = None;
@@ -184,7 +184,7 @@ impl Examiner {
             [image] => {
                 let known = match self.files.of(process, image, &mut left) {
                     Ok(known) => known,
-                    Err(error) => return Examination::unknown(unreadable(process, error)),
+                    Err(error) => return Examination::unknown(Unknown::of_memory(process, error)),
                 };
                 let version = known.version.clone();
                 let is_static = false;
@@ -208,7 +208,7 @@ impl Examiner {
             },
             Ok(MainArenaSearch::AtWork) => Err(Unknown::AtWork(allocator.clone())),
             Ok(MainArenaSearch::Nothing) => Err(Unknown::Form(allocator.clone())),
-            Err(error) => Err(unreadable(process, error)),
+            Err(error) => Err(Unknown::of_memory(process, error)),
         };
         Examination::glibc(allocator, others, state, image.path.clone())
     }
@@ -259,19 +259,6 @@ fn musl(images: &[LoadedImage]) -> impl Iterator<Item = &LoadedImage> {
         .iter()
         .skip(1)
         .filter(|image| image.name() == b"libc.so")
-}
-
-/// Says why memory couldn't be read, with what helps.
-pub(super) fn unreadable(process: &Process, error: Unreadable) -> Unknown {
-    let errno = match error {
-        Unreadable::Beyond(bound) => return Unknown::Costly(bound),
-        Unreadable::Denied => nix::errno::Errno::EPERM,
-        Unreadable::Gone => nix::errno::Errno::ESRCH,
-        Unreadable::NotMapped => nix::errno::Errno::EFAULT,
-        Unreadable::Late => nix::errno::Errno::ETIME,
-        Unreadable::Kernel(errno) => errno,
-    };
-    Unknown::Process(process.explain("mem", errno.into()).to_string())
 }
 
 fn unknown(error: &ProcessError) -> Unknown {

@@ -11,6 +11,7 @@
 
 use std::ops::Range;
 
+use super::chunk::PREVIOUS_IN_USE;
 use super::memory::{TargetMemory, Unreadable, word};
 use procmem::page_size_bytes;
 
@@ -18,7 +19,6 @@ use procmem::page_size_bytes;
 const FENCEPOST: u64 = 16;
 /// In a size word: the chunk before is in use. Before the first fencepost lies what was left of the
 /// top, which malloc frees; before the second lies the first, which is never free.
-const PREVIOUS_IN_USE: u64 = 1;
 /// It is looked for so far below the end: what LuaJIT and the like map there is smaller.
 const MOST_BYTES: u64 = 64 << 20;
 /// Pages of which the end is read at once.

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use super::bin::FLAGS;
+use super::chunk::FLAGS;
 use super::inconsistency::Inconsistency;
 use super::malloc_state::MallocState;
 use super::map::FreeMap;

@@ -60,6 +60,7 @@ mod backoff;
 mod bin;
 mod bins;
 mod cache;
+mod chunk;
 mod deadline;
 mod dso;
 mod examination;

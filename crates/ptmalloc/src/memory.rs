@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use nix::errno::Errno;
 use thiserror::Error;
 
 use super::limits::{Bound, ExaminationLimits};
@@ -26,7 +27,18 @@ pub(super) enum Unreadable {
     Beyond(#[from] Bound),
     /// The kernel said something else.
     #[error("its memory can't be read: {0}")]
-    Kernel(nix::errno::Errno),
+    Kernel(Errno),
+}
+
+impl From<Errno> for Unreadable {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::EFAULT => Self::NotMapped,
+            Errno::ESRCH => Self::Gone,
+            Errno::EPERM | Errno::EACCES => Self::Denied,
+            errno => Self::Kernel(errno),
+        }
+    }
 }
 
 /// What can be read of a process. A trait, so that a made-up memory can be examined, too.

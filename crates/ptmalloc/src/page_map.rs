@@ -22,7 +22,6 @@ use nix::errno::Errno;
 
 use super::deadline::Deadline;
 use super::memory::Unreadable;
-use super::remote::unreadable;
 use procmem::page_size_bytes;
 use procmem::{Process, Reason};
 
@@ -86,7 +85,7 @@ impl PageMap {
             .map_err(|error| match error.reason {
                 Reason::Denied { .. } => Unreadable::Denied,
                 Reason::Io(error) => {
-                    unreadable(Errno::from_raw(error.raw_os_error().unwrap_or_default()))
+                    Errno::from_raw(error.raw_os_error().unwrap_or_default()).into()
                 }
                 Reason::NotInKernel => Unreadable::Kernel(Errno::ENOENT),
                 _ => Unreadable::Gone,
@@ -174,7 +173,7 @@ impl PageMap {
             // that long, and to `scan`.
             let result =
                 unsafe { libc::ioctl(self.pagemap.as_raw_fd(), REQUEST as _, &raw mut scan) };
-            let filled = Errno::result(result).map_err(unreadable)? as usize;
+            let filled = Errno::result(result)? as usize;
             for region in self.regions.iter().take(filled) {
                 tell(region.start..region.end);
             }
@@ -197,9 +196,7 @@ impl PageMap {
             let length = self
                 .pagemap
                 .read_at(part, start / self.page_bytes * 8)
-                .map_err(|error| {
-                    unreadable(Errno::from_raw(error.raw_os_error().unwrap_or_default()))
-                })?;
+                .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()))?;
             if length < 8 {
                 return Err(Unreadable::Gone);
             }

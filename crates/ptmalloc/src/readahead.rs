@@ -129,10 +129,10 @@ fn within(places: &[Range<u64>], those: &[Range<u64>]) -> Vec<Range<u64>> {
 mod tests {
     use super::*;
     use crate::bin::BinKind;
+    use crate::chunk::Chunk;
     use crate::fake::Fake;
     use crate::map::FreeMap;
     use crate::safe_linking::LinkProtection;
-    use crate::walk::Chunk;
 
     const START: u64 = 0x40_0000;
     const PAGES: u64 = 64;

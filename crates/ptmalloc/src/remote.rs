@@ -90,18 +90,8 @@ impl<'p> Remote<'p> {
                 Ok(())
             }
             Ok(_) => Err(Unreadable::NotMapped),
-            Err(_) => Err(unreadable(Errno::last())),
+            Err(_) => Err(Errno::last().into()),
         }
-    }
-}
-
-/// What the kernel means.
-pub(super) fn unreadable(errno: Errno) -> Unreadable {
-    match errno {
-        Errno::EFAULT => Unreadable::NotMapped,
-        Errno::ESRCH => Unreadable::Gone,
-        Errno::EPERM | Errno::EACCES => Unreadable::Denied,
-        errno => Unreadable::Kernel(errno),
     }
 }
 

@@ -8,8 +8,8 @@
 
 use std::ops::Range;
 
-use super::bin::{FLAGS, PREVIOUS_IN_USE, SIZE_LIMIT};
 use super::cache::PAGE_BYTES;
+use super::chunk::{FLAGS, PREVIOUS_IN_USE, SIZE_LIMIT};
 use super::heap_info::HeapInfos;
 use super::inconsistency::Inconsistency;
 use super::layout::FAST_BINS;

@@ -1,5 +1,9 @@
 //! Why malloc's state isn't known.
 
+use nix::errno::Errno;
+use procmem::Process;
+
+use super::memory::Unreadable;
 use thiserror::Error;
 
 use super::allocator::Allocator;
@@ -48,4 +52,19 @@ pub enum Unknown {
     /// It began to run another program.
     #[error("it began to run another program (exec) while it was read")]
     Exec,
+}
+
+impl Unknown {
+    /// Says why memory couldn't be read, with what helps.
+    pub(super) fn of_memory(process: &Process, error: Unreadable) -> Self {
+        let errno = match error {
+            Unreadable::Beyond(bound) => return Self::Costly(bound),
+            Unreadable::Denied => Errno::EPERM,
+            Unreadable::Gone => Errno::ESRCH,
+            Unreadable::NotMapped => Errno::EFAULT,
+            Unreadable::Late => Errno::ETIME,
+            Unreadable::Kernel(errno) => errno,
+        };
+        Self::Process(process.explain("mem", errno.into()).to_string())
+    }
 }

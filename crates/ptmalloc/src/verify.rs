@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::chunk::PREVIOUS_IN_USE;
 use super::inconsistency::Inconsistency;
 use super::malloc_state::MallocState;
 use super::memory::{TargetMemory, word};
@@ -18,7 +19,6 @@ const PAGE_BYTES: u64 = 4096;
 const BATCH: usize = 511;
 /// To read so many more bytes costs less than to read another place.
 const NEAR_BYTES: u64 = 2048;
-const PREVIOUS_IN_USE: u64 = 1;
 
 /// A walk's chunks by rising address, as indices.
 pub(super) fn by_address(walk: &BinWalk) -> Vec<u32> {

@@ -4,8 +4,9 @@
 //! since a system call costs more than what it reads. Where lists turn out to be long and without
 //! any order, the memory that they are in is read as a whole.
 
-use super::bin::{Bin, BinKind, FLAGS};
+use super::bin::{Bin, BinKind};
 use super::cache::{Cache, PAGE_BYTES};
+use super::chunk::{Chunk, FIRST_FAST, FLAGS, PREVIOUS_IN_USE};
 use super::heap_info::HeapInfos;
 use super::inconsistency::Inconsistency;
 use super::layout::{BINS, FAST_BINS};
@@ -18,44 +19,8 @@ use super::safe_linking::LinkProtection;
 use super::sieve::Sieve;
 use super::size_class::SMALLEST_BYTES;
 
-/// Numbers of fast bins follow those of the others.
-pub(super) const FIRST_FAST: u8 = BINS as u8;
-const PREVIOUS_IN_USE: u64 = 1;
 /// After so many pages the header is looked at once more.
 const PAGES_BETWEEN: u64 = 16;
-
-/// A free chunk: where, how large, in which bin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Chunk {
-    pub(super) address: u64,
-    size_and_bin: u64,
-}
-
-impl Chunk {
-    /// The size is less than 2^48.
-    pub(super) fn new(address: u64, size: u64, bin: u8) -> Self {
-        Self {
-            address,
-            size_and_bin: size << 8 | u64::from(bin),
-        }
-    }
-
-    pub(super) fn size(self) -> u64 {
-        self.size_and_bin >> 8
-    }
-
-    pub(super) fn bin(self) -> u8 {
-        (self.size_and_bin & 0xff) as u8
-    }
-
-    pub(super) fn is_fast(self) -> bool {
-        self.bin() >= FIRST_FAST
-    }
-
-    pub(super) fn end(self) -> u64 {
-        self.address + self.size()
-    }
-}
 
 /// All free chunks, bin by bin, in the order of their forward links.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

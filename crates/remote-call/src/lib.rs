@@ -100,12 +100,14 @@ use suite as _;
 mod error;
 mod held;
 mod interrupt;
+mod request;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
 pub use error::{CallError, Error, Unfit};
-pub use held::{Held, HeldThread, HoldOptions};
+pub use held::Held;
 pub use interrupt::Interrupt;
+pub use request::{HeldThread, HoldOptions};
 
 #[cfg(all(doctest, target_arch = "x86_64"))]
 #[doc = include_str!("../README.md")]

@@ -14,6 +14,7 @@ mod seize;
 mod sigreturn;
 mod stack;
 mod status;
+mod thread_state;
 mod wait;
 
 use std::collections::BTreeSet;
@@ -21,7 +22,7 @@ use std::fs::{File, OpenOptions};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use crate::held::{CrashRecord, HeldThread, Holding, Request};
+use crate::request::{HeldThread, HoldRecord, Holding, Request};
 use crate::{CallError, Error, HoldOptions};
 use choose::CallTarget;
 use maps::StoppedMappings;
@@ -34,7 +35,7 @@ pub(crate) fn run(
     options: &HoldOptions,
     answer: &Sender<Result<Holding, Error>>,
     asked: &Receiver<Request>,
-    record: &CrashRecord,
+    record: &HoldRecord,
 ) {
     record.tracer_is(nix::unistd::gettid().as_raw());
     if let Err(error) = status::check(pid, options) {

@@ -3,13 +3,12 @@
 
 use std::fs::File;
 use std::io::{self, BufReader};
-use std::ops::Range;
 
 use serde::Serialize;
 
 use super::mapping::Mapping;
 use super::program_break::{BreakFinder, ProgramBreak};
-use super::query::{Kind, MappingQuery, QueryError};
+use super::query::{Kind, MappingQuery, MemoryRange, QueryError};
 use super::reader::{Maps, MapsError};
 use crate::page_size_bytes;
 use crate::process::{Process, ProcessError};
@@ -44,17 +43,6 @@ pub struct Mappings {
     asked: usize,
     /// All of them, once the list was read.
     list: Option<Vec<Mapping>>,
-}
-
-/// Memory at some address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MemoryRange {
-    /// Its addresses.
-    pub range: Range<u64>,
-    /// Whether it is private and may be read and written.
-    pub is_private_data: bool,
-    /// Whether it is of the hugetlb file system's pages.
-    pub is_huge: bool,
 }
 
 impl Mappings {

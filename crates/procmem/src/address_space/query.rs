@@ -14,12 +14,12 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
 
 use super::mapping::{Device, Mapping, Permissions, split_deleted};
-use super::mappings::MemoryRange;
 
 /// `_IOWR('f', 17, struct procmap_query)`, as x86-64 and aarch64 encode it.
 const PROCMAP_QUERY: u32 = 0xc068_6611;
@@ -62,6 +62,17 @@ pub(super) enum Kind {
     Writable,
     /// Writable ones of files, shared ones among them.
     WritableFile,
+}
+
+/// Memory at some address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryRange {
+    /// Its addresses.
+    pub range: Range<u64>,
+    /// Whether it is private and may be read and written.
+    pub is_private_data: bool,
+    /// Whether it is of the hugetlb file system's pages.
+    pub is_huge: bool,
 }
 
 /// Why a query had no answer.

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use super::choose::{CallTarget, choose};
 use super::completion_signal;
-use super::frame::{OWN_SIGNALS, SignalFrame, ThreadState, call_mask};
+use super::frame::{OWN_SIGNALS, SignalFrame, call_mask};
 use super::sigreturn::WayBack;
 use super::stack::StackSpace;
+use super::thread_state::ThreadState;
 use super::wait::next_stop;
-use crate::held::Request;
+use crate::request::Request;
 use crate::{CallError, Interrupt};
 use procmem::Status;
 use tracee::Registers;

@@ -2,9 +2,9 @@
 
 use std::fs::File;
 
-use super::frame::RestartKind;
 use super::maps::StoppedMappings;
 use super::stack::StackSpace;
+use super::thread_state::RestartKind;
 use procmem::Status;
 
 use super::status::{has_seccomp, has_shadow_stack};

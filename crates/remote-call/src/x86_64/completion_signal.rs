@@ -15,7 +15,7 @@
 
 use std::io;
 
-use super::frame::{RestartKind, ThreadState};
+use super::thread_state::{RestartKind, ThreadState};
 use procmem::Status;
 
 use super::status::signals_in_use;

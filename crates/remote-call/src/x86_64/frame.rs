@@ -12,6 +12,7 @@
 
 use super::completion_signal;
 use super::sigreturn::WayBack;
+use super::thread_state::{RestartKind, ThreadState};
 use tracee::Registers;
 
 /// What lies right below the stack pointer belongs to the function that was interrupted.
@@ -53,12 +54,6 @@ const IN_USE: usize = 512;
 const TILES: u64 = 1 << 18;
 const TILES_OFFSET: usize = 2816;
 
-/// What the kernel returns in `rax` from an interrupted system call, which the program never sees.
-const ERESTARTSYS: i64 = -512;
-const ERESTARTNOINTR: i64 = -513;
-const ERESTARTNOHAND: i64 = -514;
-const ERESTART_RESTARTBLOCK: i64 = -516;
-
 /// The direction flag clear, as the ABI wants it; interrupts on, and the bit that is always.
 const FLAGS_OF_CODE: u64 = 0x202;
 
@@ -97,39 +92,6 @@ pub(super) struct SignalFrame {
     pub(super) stack_pointer: u64,
     /// The signal that comes through the gate before that.
     pub(super) gate: Option<i32>,
-}
-
-/// Everything that a thread has to get back.
-#[derive(Debug)]
-pub(super) struct ThreadState {
-    pub(super) registers: Registers,
-    /// The XSAVE area.
-    pub(super) vectors: Vec<u8>,
-    pub(super) signal_mask: u64,
-}
-
-/// How an interrupted system call goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum RestartKind {
-    /// There is none, or it has its result.
-    None,
-    /// It is made once more.
-    Anew,
-    /// The kernel remembers what is left of it, such as a time to sleep.
-    Remembered,
-}
-
-impl RestartKind {
-    pub(super) fn of(registers: &Registers) -> Self {
-        if registers.orig_rax.cast_signed() < 0 {
-            return Self::None;
-        }
-        match registers.rax.cast_signed() {
-            ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND => Self::Anew,
-            ERESTART_RESTARTBLOCK => Self::Remembered,
-            _ => Self::None,
-        }
-    }
 }
 
 impl SignalFrame {

@@ -1,0 +1,99 @@
+//! What passes between a held process's value and the thread that traces it.
+
+use std::sync::OnceLock;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use crate::{CallError, Interrupt};
+
+/// A thread of a held process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeldThread {
+    /// Its number.
+    pub tid: i32,
+    /// The address of the instruction at which it stands.
+    pub instruction_pointer: u64,
+    /// The address to which its stack has grown.
+    pub stack_pointer: u64,
+    /// The number of the system call in which it was interrupted; `None` if it was in its program.
+    pub system_call: Option<i64>,
+    /// Its general registers by their numbers in unwind tables: rax, rdx, rcx, rbx, rsi, rdi, rbp,
+    /// rsp, r8 to r15, rip. Whoever follows the thread's stack needs them, and can't ask the kernel
+    /// for them, as that tells only the tracing thread.
+    pub registers: [u64; 17],
+}
+
+/// What to hold although it may go wrong, and who may ask that it be let go.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct HoldOptions {
+    /// Hold a process with a seccomp filter, too.
+    pub allow_seccomp: bool,
+    /// Who waits for the process to stand still, or for a call, lets it go when this is asked.
+    pub interrupt: Interrupt,
+}
+
+impl HoldOptions {
+    /// Holds a process that has a seccomp filter, too. A system call of the function, or the
+    /// `getpid` or `rt_sigreturn` at its end, may be refused by it; a filter that *kills* at such
+    /// a call kills the process.
+    #[must_use]
+    pub fn allow_seccomp(mut self, allow: bool) -> Self {
+        self.allow_seccomp = allow;
+        self
+    }
+
+    /// Lets the process go as soon as this is asked: no call is begun any more, and one under way
+    /// is left to itself ([`CallError::Interrupted`] says what that means).
+    #[must_use]
+    pub fn interrupted_by(mut self, interrupt: &Interrupt) -> Self {
+        self.interrupt = interrupt.clone();
+        self
+    }
+}
+
+/// What is asked of the tracing thread.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) function: u64,
+    pub(crate) arguments: [u64; 6],
+    pub(crate) patience: Duration,
+    pub(crate) answer: Sender<Result<u64, CallError>>,
+}
+
+/// What the tracing thread answers first: who stands still, and since when.
+pub(crate) type Holding = (Vec<HeldThread>, Instant);
+
+/// What the tracing thread leaves in writing.
+#[derive(Debug, Default)]
+pub(crate) struct HoldRecord {
+    tracer: OnceLock<i32>,
+    pub(crate) stood_still: OnceLock<Duration>,
+}
+
+impl HoldRecord {
+    /// The tracing thread's number.
+    pub(crate) fn tracer_is(&self, tid: i32) {
+        self.tracer.get_or_init(|| tid);
+    }
+
+    /// How long the process was held in all; it runs again.
+    pub(crate) fn stood_still(&self, duration: Duration) {
+        self.stood_still.get_or_init(|| duration);
+    }
+
+    /// Waits for the tracing thread's end in the kernel, which is what lets go of a thread that
+    /// doesn't stand still. A join returns a moment before.
+    pub(crate) fn wait_for_end(&self) {
+        const LOOKS: usize = 10_000;
+        let Some(tid) = self.tracer.get() else { return };
+        let path = format!("/proc/self/task/{tid}");
+        for _ in 0..LOOKS {
+            if !std::fs::exists(&path).unwrap_or(false) {
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
