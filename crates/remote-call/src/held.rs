@@ -2,8 +2,8 @@
 // Elsewhere nobody answers requests.
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 
-use std::sync::mpsc::{self, Sender};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 

@@ -1,8 +1,6 @@
 //! The raw results, as they are kept: each step with the break free and with it blocked.
 
-use super::table;
 use super::workload::{FREED, HELD, ONE, TRIMMED, Workload, WorkloadStep};
-use crate::campaign::Measurements;
 use crate::testbed::Versions;
 use heap_growth::Fallback;
 use heap_meter::experiment::{Results, Run};
@@ -169,19 +167,6 @@ impl RunFigures {
 /// The runs of an arm.
 pub fn runs<'a>(results: &'a Results, arm: &str) -> &'a [Run] {
     results.arm(arm).map_or(&[], |arm| &arm.runs)
-}
-
-impl Measurements for History {
-    const NAME: &'static str = "history";
-
-    fn table(&self) -> String {
-        table::of(&self.releases)
-    }
-
-    fn verdict(&self) -> Option<String> {
-        let faults: usize = self.releases.iter().map(|of| of.faults.len()).sum();
-        (faults > 0).then(|| format!("{faults} figures aren't what they are called: see above"))
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The table for people.
 
-use super::figures::{ArmFigures, ReleaseFigures, StepFigures};
+use crate::campaign::Measurements;
+
+use super::figures::{ArmFigures, History, ReleaseFigures, StepFigures};
 use super::workload::NAMES;
 use crate::campaign::fault_lines;
 use heap_growth::Fallback;
@@ -75,6 +77,19 @@ fn size(bytes: u64) -> String {
 
 fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or(String::new(), |value| format!("{value:.decimals$}"))
+}
+
+impl Measurements for History {
+    const NAME: &'static str = "history";
+
+    fn table(&self) -> String {
+        of(&self.releases)
+    }
+
+    fn verdict(&self) -> Option<String> {
+        let faults: usize = self.releases.iter().map(|of| of.faults.len()).sum();
+        (faults > 0).then(|| format!("{faults} figures aren't what they are called: see above"))
+    }
 }
 
 #[cfg(test)]

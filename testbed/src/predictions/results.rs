@@ -117,7 +117,7 @@ impl PlacePredictions {
         let is_released = is_released(place.name());
         let faults = programs
             .iter()
-            .flat_map(|program| verdict::on(program, is_released));
+            .flat_map(|program| program.faults(is_released));
         Self {
             name: place.name().to_owned(),
             faults: faults.collect(),
@@ -141,7 +141,7 @@ impl PlacePredictions {
                 program.name,
                 signed(worst.given_back_bytes),
                 worst.difference_bytes.map_or_else(String::new, signed),
-                verdict::word(worst, is_released),
+                verdict::word(worst.predicted_bytes, worst.given_back_bytes, is_released),
             ))
         })
     }
@@ -170,6 +170,23 @@ impl Measurements for Predictions {
 
     fn other_files(&self) -> Vec<(&'static str, String)> {
         vec![("txt", self.table()), ("csv", self.csv())]
+    }
+}
+
+impl ProgramPredictions {
+    /// What is wrong with its runs.
+    fn faults(&self, is_released: bool) -> impl Iterator<Item = String> {
+        self.runs.iter().filter_map(move |run| {
+            let Prediction {
+                predicted_bytes,
+                given_back_bytes,
+                ref unknown,
+                ..
+            } = run.prediction;
+            let what = verdict::of(predicted_bytes, given_back_bytes, is_released)?;
+            let why = unknown.as_ref().map(|why| format!(": {why}"));
+            Some(format!("{}: {what}{}", self.name, why.unwrap_or_default()))
+        })
     }
 }
 

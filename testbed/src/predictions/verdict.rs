@@ -1,7 +1,5 @@
 //! Whether predictions hold.
 
-use super::results::{Prediction, ProgramPredictions};
-
 /// A prediction may be off by so much of what was given back …
 const PERCENT: i64 = 1;
 
@@ -12,27 +10,9 @@ const BYTES: i64 = 256 << 10;
 /// nginx parses the bundle once.)
 const LEAST_BYTES: i64 = 4 << 20;
 
-/// What is wrong with the runs of a program. With a glibc that isn't released nothing has to be
-/// known, but what is said has to be right.
-pub fn on(program: &ProgramPredictions, is_released: bool) -> impl Iterator<Item = String> {
-    program.runs.iter().filter_map(move |run| {
-        let Prediction {
-            predicted_bytes,
-            given_back_bytes,
-            ref unknown,
-            ..
-        } = run.prediction;
-        let what = of(predicted_bytes, given_back_bytes, is_released)?;
-        let why = unknown.as_ref().map(|why| format!(": {why}"));
-        Some(format!(
-            "{}: {what}{}",
-            program.name,
-            why.unwrap_or_default()
-        ))
-    })
-}
-
-fn of(predicted: Option<u64>, given_back: i64, is_released: bool) -> Option<String> {
+/// What is wrong with a prediction; `None` if it holds. With a glibc that isn't released nothing has
+/// to be known, but what is said has to be right.
+pub fn of(predicted: Option<u64>, given_back: i64, is_released: bool) -> Option<String> {
     if is_released && given_back < LEAST_BYTES {
         return Some(format!(
             "only {given_back} bytes were given back: that shows nothing"
@@ -53,9 +33,8 @@ fn is_right(predicted: i64, given_back: i64) -> bool {
 }
 
 /// In a word, for the table.
-pub fn word(prediction: &Prediction, is_released: bool) -> &'static str {
-    let predicted = prediction.predicted_bytes;
-    match of(predicted, prediction.given_back_bytes, is_released) {
+pub fn word(predicted: Option<u64>, given_back: i64, is_released: bool) -> &'static str {
+    match of(predicted, given_back, is_released) {
         Some(_) => "WRONG",
         None if predicted.is_none() => "unknown",
         None => "right",
