@@ -13,7 +13,8 @@ use case::Case;
 use procmem::BreakState;
 use ptmalloc::HeapState;
 
-/// What follows from the state of a process, the most pressing first. Without malloc's state only those on the break.
+/// What follows from the state of a process, the most pressing first. Without malloc's state only
+/// those on the break.
 ///
 /// Each finding looks at the figures of one moment and speaks, or is silent. Thresholds are named
 /// and reasoned where they are used. What needs knowledge of a certain server is left to those who

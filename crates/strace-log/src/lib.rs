@@ -66,6 +66,7 @@ mod input;
 mod limit;
 mod line;
 mod lines;
+mod log_reader;
 mod merge;
 mod note;
 mod numbers;
@@ -80,130 +81,10 @@ mod wrapping;
 mod writer;
 
 pub use error::LogError;
+pub use log_reader::{ReadLog, StraceLog};
 pub use note::LogNote;
 pub use unread::{Example, Unread};
 pub use writer::Writer;
-
-use std::io::Read;
-
-use input::Input;
-use lines::Lines;
-use memory_event::{Ending, Sink};
-use teller::LogDecoder;
-use wrapping::Wrapping;
-
-/// What is read at a time.
-const BUFFER_BYTES: usize = 128 * 1024;
-
-/// Reads logs and tells their events to a sink.
-#[derive(Debug)]
-pub struct StraceLog<S> {
-    teller: LogDecoder<S>,
-    lines: u64,
-}
-
-/// What [`StraceLog::finish`] gives back.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct ReadLog<S> {
-    /// The sink, with what it remembers.
-    pub sink: S,
-    /// How the first process ended, if the log tells.
-    pub ending: Option<Ending>,
-    /// Lines that were read.
-    pub lines: u64,
-    /// Lines that could not be read.
-    pub unread: Unread,
-    /// What the log does not tell.
-    pub notes: Vec<LogNote>,
-    /// Watched calls of which the log has the end but not the beginning.
-    pub lost_events: u64,
-}
-
-impl<S: Sink> StraceLog<S> {
-    /// A reader that tells what it reads to `sink`.
-    pub fn new(sink: S) -> Self {
-        Self {
-            teller: LogDecoder::new(sink),
-            lines: 0,
-        }
-    }
-
-    /// Reads a log to its end. `name` is how errors and examples call it.
-    ///
-    /// It needs no buffer of its own: pieces of 128 KiB are read. Several logs read one after
-    /// another are told as one.
-    ///
-    /// # Errors
-    /// The input can't be read, or it is no log: see [`LogError`]. What was told until then has
-    /// been told.
-    pub fn read(&mut self, name: &str, input: impl Read) -> Result<(), LogError> {
-        let mut log = Input::new(name);
-        let mut lines = Lines::new(input, BUFFER_BYTES);
-        let mut wrapping = beginning::look(&mut log, &mut lines)?;
-        self.read_rest(&mut log, &mut lines, &mut wrapping)?;
-        self.finish_one(log, &lines, &wrapping)
-    }
-
-    /// Reads the logs of one run that strace wrote for each thread (`-ff`), by their names, which
-    /// end in the id of the thread: `log.1234`.
-    ///
-    /// They are merged by time if all have times of the day or of a date (`-t`, `-tt`, `-ttt`);
-    /// otherwise they are told one after another in the given order, and [`LogNote::NotMerged`] says
-    /// so. The first one is taken for the first process.
-    ///
-    /// # Errors
-    /// As of [`read`](Self::read), for the first log that is none.
-    pub fn read_together<R: Read>(&mut self, logs: Vec<(String, R)>) -> Result<(), LogError> {
-        merge::read(self, logs)
-    }
-
-    fn read_rest<R: Read>(
-        &mut self,
-        log: &mut Input,
-        lines: &mut Lines<R>,
-        wrapping: &mut Wrapping,
-    ) -> Result<(), LogError> {
-        while let Some(line) = lines.next_line().map_err(|source| log.failed(source))? {
-            let line = wrapping.off(line, &mut log.tid);
-            self.teller.line(log, line);
-        }
-        Ok(())
-    }
-
-    fn finish_one<R>(
-        &mut self,
-        mut log: Input,
-        lines: &Lines<R>,
-        wrapping: &Wrapping,
-    ) -> Result<(), LogError> {
-        self.teller.end_of(&mut log);
-        self.teller.notes.wrapped(wrapping);
-        self.teller.notes.long_lines += lines.cut;
-        self.lines += log.line;
-        log.finish()
-    }
-
-    /// Gives back the sink and what there is to say about the logs.
-    pub fn finish(self) -> ReadLog<S> {
-        let LogDecoder {
-            sink,
-            notes,
-            unread,
-            ending,
-            lost_events,
-            ..
-        } = self.teller;
-        ReadLog {
-            sink,
-            ending,
-            lines: self.lines,
-            unread,
-            notes: notes.into_list(),
-            lost_events,
-        }
-    }
-}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

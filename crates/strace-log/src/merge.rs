@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::Read;
 
-use super::StraceLog;
 use super::beginning;
 use super::error::LogError;
 use super::input::Input;
 use super::lines::Lines;
+use super::log_reader::StraceLog;
 use super::prefix::Prefix;
 use super::wrapping::Wrapping;
 use memory_event::Sink;
@@ -60,32 +60,39 @@ impl<R: Read> LogSource<R> {
     }
 }
 
-/// Reads logs together, merged by time where they have it.
-pub(super) fn read<S: Sink, R: Read>(
-    reader: &mut StraceLog<S>,
-    logs: Vec<(String, R)>,
-) -> Result<(), LogError> {
-    let mut sources = Vec::with_capacity(logs.len());
-    for (name, input) in logs {
-        sources.push(LogSource::new(&name, input)?);
-    }
-    if sources.iter().all(|source| source.log.clock.is_absolute()) {
-        merge(reader, &mut sources)?;
-    } else {
-        if sources.len() > 1 {
-            reader.teller.notes.not_merged = Some(sources.len());
+impl<S: Sink> StraceLog<S> {
+    /// Reads the logs of one run that strace wrote for each thread (`-ff`), by their names, which
+    /// end in the id of the thread: `log.1234`.
+    ///
+    /// They are merged by time if all have times of the day or of a date (`-t`, `-tt`, `-ttt`);
+    /// otherwise they are told one after another in the given order, and [`LogNote::NotMerged`] says
+    /// so. The first one is taken for the first process.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read), for the first log that is none.
+    pub fn read_together<R: Read>(&mut self, logs: Vec<(String, R)>) -> Result<(), LogError> {
+        let mut sources = Vec::with_capacity(logs.len());
+        for (name, input) in logs {
+            sources.push(LogSource::new(&name, input)?);
         }
-        for source in &mut sources {
-            if let Some(head) = source.head.take() {
-                reader.teller.line(&mut source.log, &head);
+        if sources.iter().all(|source| source.log.clock.is_absolute()) {
+            merge(self, &mut sources)?;
+        } else {
+            if sources.len() > 1 {
+                self.teller.notes.not_merged = Some(sources.len());
             }
-            reader.read_rest(&mut source.log, &mut source.lines, &mut source.wrapping)?;
+            for source in &mut sources {
+                if let Some(head) = source.head.take() {
+                    self.teller.line(&mut source.log, &head);
+                }
+                self.read_rest(&mut source.log, &mut source.lines, &mut source.wrapping)?;
+            }
         }
+        for source in sources {
+            self.finish_one(source.log, &source.lines, &source.wrapping)?;
+        }
+        Ok(())
     }
-    for source in sources {
-        reader.finish_one(source.log, &source.lines, &source.wrapping)?;
-    }
-    Ok(())
 }
 
 fn merge<S: Sink, R: Read>(
