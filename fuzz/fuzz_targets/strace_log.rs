@@ -2,9 +2,10 @@
 //! read again.
 #![no_main]
 
-use memory_event::{Event, What};
-use strace_log::{StraceLog, Writer};
+use fuzz_events::StraceWriter;
 use libfuzzer_sys::fuzz_target;
+use memory_event::{Event, What};
+use strace_log::StraceLog;
 
 /// Enough for every form of line, and quick.
 const LONGEST_INPUT: usize = 16 * 1024;
@@ -27,7 +28,7 @@ fuzz_target!(|log: &[u8]| {
     }
     let events = read(log);
     assert!(events.iter().all(|event| event.at >= events[0].at));
-    let mut writer = Writer::new(Vec::new());
+    let mut writer = StraceWriter::new(Vec::new());
     for event in &events {
         writer.write(event).expect("a Vec takes every byte");
     }

@@ -2,16 +2,48 @@
 
 use suite as _;
 
-#[path = "common/any_events.rs"]
-mod any_events;
-
+use fuzz_events::{Random, check_story, events_of, mutated};
+use heap_growth::Story;
+use heap_meter::report;
+use heap_meter::trace::{EventSource, Trace};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use strace_log::StraceLog;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn any_events_have_a_story(bytes in vec(any::<u8>(), 0..4000)) {
-        any_events::check(&any_events::of(&bytes));
+        let _layout = check_story(&events_of(&bytes));
+        #[cfg(feature = "chart")]
+        if let Some(layout) = &_layout {
+            let panel = report::chart::Panel { name: "", layout };
+            assert!(report::chart::address_map("", &[panel]).contains("<svg"));
+        }
+    }
+}
+
+/// As `brkhole explain` reports what it has read.
+#[test]
+fn ten_thousand_mutated_logs_have_a_report() {
+    let logs = ["annotated", "attach", "old", "seed"].map(|name| {
+        let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/strace_log");
+        std::fs::read(format!("{seeds}/{name}")).unwrap()
+    });
+    let mut random = Random(20161104);
+    for _ in 0..10_000 {
+        let mut story = Story::default();
+        story.growth.keep_layout();
+        let mut reader = StraceLog::new(story);
+        // Errors are fine, too.
+        let _ = reader.read("log.12", &mutated(&logs, &mut random)[..]);
+        let trace = Trace::of(&reader.finish().sink, EventSource::StraceLog, None);
+        for text in [
+            report::trace_table(&trace),
+            report::trace_json(&trace).unwrap(),
+            report::trace_csv(&trace).unwrap(),
+        ] {
+            assert!(!text.is_empty());
+        }
     }
 }

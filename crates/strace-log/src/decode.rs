@@ -1,7 +1,7 @@
 //! The text of a whole call, turned into numbers.
 
 use super::arguments::Arguments;
-use super::constants::{ADVICE, CLONING, MAPPING, MOVING, Names, OPENING, PROTECTION};
+use super::constants::{Names, advice, cloning, mapping, moving, opening, protection};
 use super::limit;
 use super::line::Wanted;
 use super::outcome::CallOutcome;
@@ -47,17 +47,17 @@ const fn forms(syscall: Syscall) -> &'static [Form] {
         Syscall::Mmap => &[
             Number,
             Number,
-            Bits(PROTECTION),
-            Bits(MAPPING),
+            Bits(protection),
+            Bits(mapping),
             Descriptor,
             Number,
         ],
         Syscall::Munmap => &[Number, Number],
-        Syscall::Mremap => &[Number, Number, Number, Bits(MOVING), Number],
-        Syscall::Mprotect => &[Number, Number, Bits(PROTECTION)],
-        Syscall::Madvise => &[Number, Number, Bits(ADVICE)],
-        Syscall::Open => &[Path, Bits(OPENING), Number],
-        Syscall::Openat => &[Descriptor, Path, Bits(OPENING), Number],
+        Syscall::Mremap => &[Number, Number, Number, Bits(moving), Number],
+        Syscall::Mprotect => &[Number, Number, Bits(protection)],
+        Syscall::Madvise => &[Number, Number, Bits(advice)],
+        Syscall::Open => &[Path, Bits(opening), Number],
+        Syscall::Openat => &[Descriptor, Path, Bits(opening), Number],
         Syscall::Openat2 => &[Descriptor, Path, Address, Number],
         Syscall::Creat => &[Path, Number],
         Syscall::Close => &[Descriptor],
@@ -110,7 +110,7 @@ pub(super) fn makes_thread(text: &[u8]) -> Option<bool> {
         .iter()
         .position(|byte| matches!(byte, b',' | b'}' | b' ' | b')'))
         .unwrap_or(flags.len());
-    let (Ok(bits) | Err((_, bits))) = value::bits(&flags[..end], CLONING);
+    let (Ok(bits) | Err((_, bits))) = value::bits(&flags[..end], cloning);
     Some(bits & libc::CLONE_THREAD as u64 != 0)
 }
 
@@ -167,7 +167,7 @@ fn call<'a>(
                 None if index >= least(syscall) => 0,
                 None => return None,
             },
-            Form::Bits(names) => value::bits(text, names).unwrap_or_else(|(name, others)| {
+            Form::Bits(names) => value::bits(text, *names).unwrap_or_else(|(name, others)| {
                 unknown = unknown.or(Some(name));
                 others
             }),

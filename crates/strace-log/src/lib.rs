@@ -78,13 +78,11 @@ mod unread;
 mod value;
 mod waiting;
 mod wrapping;
-mod writer;
 
 pub use error::LogError;
 pub use log_reader::{ReadLog, StraceLog};
 pub use note::LogNote;
 pub use unread::{Example, Unread};
-pub use writer::Writer;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

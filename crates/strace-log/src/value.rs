@@ -1,6 +1,6 @@
 //! One argument of a call: a number, names of bits, a descriptor, a path.
 
-use super::constants::{Names, number_of};
+use super::constants::Names;
 
 /// `AT_FDCWD` as a program hands it over: 32 bits of a register.
 const AT_FDCWD: u64 = libc::AT_FDCWD as u32 as u64;
@@ -23,7 +23,9 @@ pub(super) fn bits(text: &[u8], names: Names) -> Result<u64, (&[u8], u64)> {
     let mut sum = 0;
     let mut unknown = None;
     for part in without_comment(text).split(|byte| *byte == b'|') {
-        match number_of(names, part)
+        match str::from_utf8(part)
+            .ok()
+            .and_then(names)
             .or_else(|| number(part))
             .or_else(|| shifted(part))
         {
@@ -176,7 +178,7 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::constants::{MAPPING, PROTECTION};
+    use super::super::constants::{mapping, protection};
     use super::*;
 
     #[test]
@@ -206,17 +208,17 @@ mod tests {
 
     #[test]
     fn names_of_bits() {
-        assert_eq!(bits(b"PROT_READ|PROT_WRITE", PROTECTION), Ok(3));
+        assert_eq!(bits(b"PROT_READ|PROT_WRITE", protection), Ok(3));
         assert_eq!(
-            bits(b"MAP_PRIVATE|MAP_ANONYMOUS|0x4000000", MAPPING),
+            bits(b"MAP_PRIVATE|MAP_ANONYMOUS|0x4000000", mapping),
             Ok(0x400_0022)
         );
         assert_eq!(
-            bits(b"MAP_PRIVATE|MAP_HUGETLB|21<<MAP_HUGE_SHIFT", MAPPING),
+            bits(b"MAP_PRIVATE|MAP_HUGETLB|21<<MAP_HUGE_SHIFT", mapping),
             Ok(0x40002 | 21 << 26)
         );
         assert_eq!(
-            bits(b"MAP_PRIVATE|MAP_NEW", MAPPING),
+            bits(b"MAP_PRIVATE|MAP_NEW", mapping),
             Err((&b"MAP_NEW"[..], 2))
         );
     }

@@ -1,12 +1,12 @@
 //! One run, told by the launcher and told by a log of it, is one story.
 
+use fuzz_events::StraceWriter;
 use heap_diagnosis::trace_findings;
 use heap_growth::GrowthKind;
 use heap_growth::Story;
 use memory_event::{Event, Sink, What};
 use memtrace::Launch;
 use memtrace::{Stream, Target};
-use strace_log::Writer;
 
 use crate::read;
 
@@ -30,7 +30,7 @@ fn the_launcher_and_a_log_tell_the_same() {
     let mut launched = launch.wait().unwrap().sink;
     // How far a file was read, such a log doesn't tell.
     launched.retain(|event| !matches!(event.what, What::Read { .. }));
-    let mut writer = Writer::new(Vec::new());
+    let mut writer = StraceWriter::new(Vec::new());
     for event in &launched {
         writer.write(event).unwrap();
     }

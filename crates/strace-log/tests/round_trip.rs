@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fuzz_events::StraceWriter;
 use memory_event::{Call, Ending, Event, Memory, Stack, Syscall, What};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use strace_log::Writer;
 
 use super::read;
 
@@ -167,7 +167,7 @@ proptest! {
         steps in vec((any::<Index>(), 0..3_000_000_u32, step()), 0..60)
     ) {
         let events = run(&steps);
-        let mut writer = Writer::new(Vec::new());
+        let mut writer = StraceWriter::new(Vec::new());
         for event in &events {
             writer.write(event).unwrap();
         }
@@ -192,7 +192,7 @@ fn a_process_without_a_number_stays_without() {
                open(\"/etc/hosts\", O_RDONLY) = 3\n\
                brk(0x1100000) = 0x1100000\n";
     let events = read("log", log.as_bytes()).sink;
-    let mut writer = Writer::new(Vec::new());
+    let mut writer = StraceWriter::new(Vec::new());
     for event in &events {
         writer.write(event).unwrap();
     }
@@ -202,7 +202,7 @@ fn a_process_without_a_number_stays_without() {
 
 #[test]
 fn what_a_log_cannot_hold_is_left_out() {
-    let mut writer = Writer::new(Vec::new());
+    let mut writer = StraceWriter::new(Vec::new());
     let what = What::Memory(Memory::default());
     writer
         .write(&Event {

@@ -3,25 +3,25 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::constants::{
-    ADVICE, MAPPING, MOVING, Names, OPENING, PROTECTION, error_name, signal_name,
-};
-use super::threads::NAMELESS;
 use memory_event::{Call, Ending, Event, Syscall, What};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::mman::{MRemapFlags, MapFlags, ProtFlags};
+use nix::sys::signal::Signal;
 
-/// Writes a log as `strace -f -ttt -y -k` does: what [`StraceLog`](super::StraceLog) reads from
+/// Writes a log as `strace -f -ttt -y -k` does: what `strace_log::StraceLog` reads from
 /// it are the same events, as far as a log can hold them. It can't hold [`What::Memory`],
 /// [`What::Refused`], [`What::Read`], [`What::Limit`] and [`What::Line`], which are left out;
 /// addresses of strings and structures; and of time the part below a microsecond.
 #[derive(Debug)]
-pub struct Writer<W> {
+pub struct StraceWriter<W> {
     output: W,
 }
 
 /// Added to every time, as times of a log are of a date: 2017-03-07.
 const DATE_SECONDS: u64 = 1_488_844_800;
 
-impl<W: Write> Writer<W> {
+impl<W: Write> StraceWriter<W> {
     /// A log that goes to `output`, which should be buffered.
     pub fn new(output: W) -> Self {
         Self { output }
@@ -90,32 +90,44 @@ impl<W: Write> Writer<W> {
         let micros = event.at.subsec_micros();
         match tid {
             // Whose number no log told.
-            NAMELESS => writeln!(self.output, "{seconds}.{micros:06} {text}"),
+            0 => writeln!(self.output, "{seconds}.{micros:06} {text}"),
             tid => writeln!(self.output, "{tid} {seconds}.{micros:06} {text}"),
         }
     }
+}
+
+/// What the bits of a register say in the names of one kind of flags.
+macro_rules! bits {
+    ($flags:ty, $bits:expr, $none:literal) => {{
+        let flags = <$flags>::from_bits_retain($bits as i32).iter_names();
+        joined($bits, flags.map(|(name, flag)| (name, flag.bits())), $none)
+    }};
 }
 
 fn text_of(call: &Call) -> String {
     let [a, b, c, d, e, f] = call.args;
     let name = call.syscall.name();
     let path = || quoted(call.path.as_deref().unwrap_or_default());
-    let opening = |flags| bits(flags, OPENING, "O_RDONLY");
-    let protection = |bits_| bits(bits_, PROTECTION, "PROT_NONE");
+    let opening = |flags| bits!(OFlag, flags, "O_RDONLY");
+    let protection = |bits| bits!(ProtFlags, bits, "PROT_NONE");
     let arguments = match call.syscall {
         Syscall::Brk => format!("{a:#x}"),
         Syscall::Mmap => format!(
             "{a:#x}, {b}, {}, {}, {}, {f:#x}",
             protection(c),
-            bits(d, MAPPING, "0"),
+            bits!(MapFlags, d, "0"),
             descriptor(e)
         ),
         Syscall::Munmap => format!("{a:#x}, {b}"),
-        Syscall::Mremap => format!("{a:#x}, {b}, {c}, {}, {e:#x}", bits(d, MOVING, "0")),
+        Syscall::Mremap => {
+            let moving = bits!(MRemapFlags, d, "0");
+            format!("{a:#x}, {b}, {c}, {moving}, {e:#x}")
+        }
         Syscall::Mprotect => format!("{a:#x}, {b}, {}", protection(c)),
-        Syscall::Madvise => match ADVICE.iter().find(|(_, number)| *number == c) {
-            Some((advice, _)) => format!("{a:#x}, {b}, {advice}"),
-            None => format!("{a:#x}, {b}, {c:#x} /* MADV_??? */"),
+        Syscall::Madvise => match c {
+            4 => format!("{a:#x}, {b}, MADV_DONTNEED"),
+            8 => format!("{a:#x}, {b}, MADV_FREE"),
+            _ => format!("{a:#x}, {b}, {c:#x} /* MADV_??? */"),
         },
         Syscall::Open => format!("{}, {}, {c:#o}", path(), opening(b)).replace("0o", "0"),
         Syscall::Openat => {
@@ -134,12 +146,12 @@ fn text_of(call: &Call) -> String {
 fn result(call: &Call) -> String {
     match call.result {
         Err(number @ 512..=516) => {
-            let name = error_name(number).unwrap_or_default();
+            let name = RESTARTS[(number - 512) as usize];
             format!("? {name} (To be restarted)")
         }
-        Err(number) => match error_name(number) {
-            Some(name) => format!("-1 {name} (…)"),
-            None => format!("-1 (errno {number})"),
+        Err(number) => match Errno::from_raw(number) {
+            Errno::UnknownErrno => format!("-1 (errno {number})"),
+            known => format!("-1 {known:?} (…)"),
         },
         Ok(value) => match &call.path {
             Some(path) => match path.strip_suffix(b" (deleted)") {
@@ -151,24 +163,38 @@ fn result(call: &Call) -> String {
     }
 }
 
-/// Names of bits, what is left over as a number.
-fn bits(value: u64, names: Names, none: &str) -> String {
-    let mut left = value;
-    let mut text = String::new();
-    for (name, number) in names {
-        if *number != 0 && left & number == *number {
-            left &= !number;
-            text.push_str(name);
-            text.push('|');
-        }
+/// The kernel's own errors from 512 on, for a call that a signal interrupted.
+const RESTARTS: [&str; 5] = [
+    "ERESTARTSYS",
+    "ERESTARTNOINTR",
+    "ERESTARTNOHAND",
+    "ENOIOCTLCMD",
+    "ERESTART_RESTARTBLOCK",
+];
+
+/// As strace names a signal: the kernel's first real-time signal is 32.
+fn signal_name(number: i32) -> String {
+    match Signal::try_from(number) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) if number >= 32 => format!("SIGRT_{}", number - 32),
+        Err(_) => number.to_string(),
     }
-    match (text.is_empty(), left) {
-        (true, 0) => none.to_owned(),
-        (false, 0) => {
-            text.pop();
-            text
-        }
-        _ => text + &format!("{left:#x}"),
+}
+
+/// Names of bits, what is left over as a number.
+fn joined(bits: u64, flags: impl Iterator<Item = (&'static str, i32)>, none: &str) -> String {
+    let mut left = bits;
+    let mut words = Vec::new();
+    for (name, flag) in flags {
+        left &= !u64::from(flag.cast_unsigned());
+        words.push(name.to_owned());
+    }
+    if left != 0 {
+        words.push(format!("{left:#x}"));
+    }
+    match words.is_empty() {
+        true => none.to_owned(),
+        false => words.join("|"),
     }
 }
 
