@@ -45,8 +45,8 @@ pub enum What {
     /// A watched system call came back. A successful exec is told by [`What::Exec`] instead.
     Call(Call),
     /// What stood in the way of the refused call that this thread's last event told of, where the
-    /// source can tell. Told once for each [`Denied`] of a process, until it executes another
-    /// program.
+    /// source can tell. Told once for each [`Denied`](crate::Denied) of a process, until
+    /// it executes another program.
     Refused(Box<Refusal>),
     /// So many bytes were read through a descriptor of this process since it was opened, or since
     /// this was told of it last; where the source can tell, which may be as late as just before it

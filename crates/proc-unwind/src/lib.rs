@@ -14,8 +14,8 @@
 //! and as `0x7f…` in code that the program made itself.
 //!
 //! How many bytes were asked of malloc is known for glibc's malloc on x86-64, most of the time:
-//! see [`Stack::requested_bytes`]. Reading it costs some microseconds and changes nothing in the
-//! target. It is absent when malloc was called for the first time (what is too big for it then is
+//! see [`Stack::requested_bytes`](memory_event::Stack::requested_bytes). Reading it costs some
+//! microseconds and changes nothing in the target. It is absent when malloc was called for the first time (what is too big for it then is
 //! malloc's own first request), where the heap of a new thread begins, and for static programs
 //! without symbols.
 

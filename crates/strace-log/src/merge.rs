@@ -65,7 +65,7 @@ impl<S: Sink> StraceLog<S> {
     /// end in the id of the thread: `log.1234`.
     ///
     /// They are merged by time if all have times of the day or of a date (`-t`, `-tt`, `-ttt`);
-    /// otherwise they are told one after another in the given order, and [`LogNote::NotMerged`] says
+    /// otherwise they are told one after another in the given order, and [`LogNote::NotMerged`](crate::LogNote::NotMerged) says
     /// so. The first one is taken for the first process.
     ///
     /// # Errors

@@ -23,7 +23,8 @@ pub fn of_run(asked: &str, runs: &Runs) -> anyhow::Result<String> {
     lines(&request, runs.text(request.file)?)
 }
 
-/// Lines of a source file of the repository; those of a documentation test without their `//!`.
+/// Lines of a source file of the repository; those of a documentation test without their `//!`
+/// or `///`.
 ///
 /// # Errors
 ///
@@ -35,6 +36,7 @@ pub fn of_source(asked: &str) -> anyhow::Result<String> {
         .lines()
         .map(|line| {
             line.strip_prefix("//!")
+                .or_else(|| line.strip_prefix("///"))
                 .map_or(line, |bare| bare.strip_prefix(' ').unwrap_or(bare))
         })
         .collect();
@@ -157,10 +159,14 @@ mod tests {
 
     #[test]
     fn a_documentation_test_loses_its_comment_signs() {
-        let asked = r#"crates/brk-hole/src/lib.rs from "use brk_hole::" to "let hole""#;
-        let code = of_source(asked).unwrap();
-        assert!(code.starts_with("use brk_hole::"), "{code}");
-        assert!(!code.contains("//!"), "{code}");
+        for asked in [
+            r#"crates/brk-hole/src/lib.rs from "use brk_hole::" to "let hole""#,
+            r#"crates/procmem/src/address_space.rs from "use procmem::" to "println!""#,
+        ] {
+            let code = of_source(asked).unwrap();
+            assert!(code.starts_with("use "), "{code}");
+            assert!(!code.contains("//"), "{code}");
+        }
     }
 
     #[test]
