@@ -1,6 +1,7 @@
 //! A process's mappings, its break, and the room above it.
 
 mod break_state;
+mod break_usage;
 mod line;
 mod mapped_file;
 mod mapping;
@@ -9,8 +10,6 @@ mod one_program;
 mod program_break;
 mod query;
 mod reader;
-mod touched;
-mod tunables;
 
 use std::io::{BufRead, BufReader};
 
@@ -23,11 +22,8 @@ pub use self::one_program::of_one_program;
 pub use self::program_break::{GLIBC_GROWTH_STEP_BYTES, ProgramBreak};
 pub use self::query::MemoryRange;
 pub use self::reader::{Maps, MapsError};
-use crate::process::{Process, ProcessError, Reason};
+use crate::process::{Process, ProcessError};
 use program_break::BreakFinder;
-
-/// A process that execs while it is being read is read again so many times.
-const ATTEMPTS: usize = 5;
 
 /// All mappings of a process and the break among them.
 ///
@@ -72,25 +68,14 @@ impl AddressSpace {
     ///
     /// As for [`of`](Self::of).
     pub fn of_process(process: &Process) -> Result<Self, ProcessError> {
-        for _ in 0..ATTEMPTS {
-            let before = process.stat()?;
+        of_one_program(process, None, |_, stat| {
             let maps = BufReader::new(process.file("maps")?);
-            let space = Self::parse(maps, before.start_brk()).map_err(|error| error.of(process))?;
-            // A list of memory that is being given up just ends early, without an error.
-            let after = process.stat()?;
-            if after.image != before.image {
-                continue;
+            let space = Self::parse(maps, stat.start_brk()).map_err(|error| error.of(process))?;
+            match space.mappings.is_empty() {
+                // A list of memory that is being given up just ends early, without an error.
+                true => Err(process.explain("maps", nix::errno::Errno::ESRCH.into())),
+                false => Ok(space),
             }
-            if space.mappings.is_empty() || after.has_ended() {
-                return Err(process.explain("maps", nix::errno::Errno::ESRCH.into()));
-            }
-            return Ok(space);
-        }
-        let pid = process.pid();
-        Err(ProcessError {
-            pid,
-            file: "maps",
-            reason: Reason::KeepsChanging,
         })
     }
 

@@ -11,26 +11,20 @@
 use suite as _;
 
 mod address_space;
-mod kib_field;
 mod limits;
-mod page_size;
-mod pidfd;
 mod process;
-mod processor_time;
 mod snapshot;
+mod syscalls;
 
 pub use address_space::{
     AddressSpace, BreakState, Device, FoundBy, GLIBC_GROWTH_STEP_BYTES, MappedFile, Mapping,
     Mappings, Maps, MapsError, MemoryRange, NotOpened, Permissions, ProgramBreak, of_one_program,
     open_regular, parse_line, root_directory,
 };
-pub use kib_field::kib_field;
 pub use limits::{Counted, Limit, Limits};
-pub use page_size::page_size_bytes;
-pub use pidfd::{pidfd_kill, pidfd_open};
-pub use process::{Process, ProcessError, Reason, Stat, Status};
-pub use processor_time::thread_cpu_time;
+pub use process::{Process, ProcessError, Reason, Stat, Status, kib_field};
 pub use snapshot::{Snapshot, Weigher};
+pub use syscalls::{page_size_bytes, pidfd_kill, pidfd_open, read_memory, thread_cpu_time};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -5,7 +5,7 @@ mod soft;
 use serde::Serialize;
 
 use crate::page_size_bytes;
-use crate::process::{Process, ProcessError};
+use crate::process::{Process, ProcessError, Status};
 
 /// Both limits that a growth of the break is held against; `None` for no limit.
 ///
@@ -57,10 +57,7 @@ impl Limits {
     ///
     /// The process has ended, or has no memory of its own (a kernel thread, a zombie).
     pub fn of(process: &Process) -> Result<Self, ProcessError> {
-        let soft::Limits {
-            data,
-            address_space,
-        } = soft::Limits::of(process)?;
+        let [data, address_space] = soft::of(process)?;
         // Most processes have no limit, and nothing needs to be counted.
         let counted = match (data, address_space) {
             (None, None) => None,
@@ -121,16 +118,15 @@ impl Limit {
 impl Counted {
     /// As the kernel counts it now.
     pub fn of(process: &Process) -> Result<Self, ProcessError> {
-        // Bytes: the name of the program may be any.
-        let status = process.whole("status")?;
+        let status = Status::parse(process.whole("status")?);
         let field = |name| {
             // Without memory of its own a process has no such line.
-            crate::kib_field::kib_field(&status, name)
-                .ok_or_else(|| process.explain("status", nix::errno::Errno::ESRCH.into()))
+            let bytes = status.bytes(name);
+            bytes.ok_or_else(|| process.explain("status", nix::errno::Errno::ESRCH.into()))
         };
         Ok(Self {
-            data_bytes: field(b"VmData:")?,
-            address_space_bytes: field(b"VmSize:")?,
+            data_bytes: field("VmData")?,
+            address_space_bytes: field("VmSize")?,
         })
     }
 }

@@ -17,7 +17,7 @@ use nix::unistd::geteuid;
 
 pub use error::{ProcessError, Reason};
 pub use stat::Stat;
-pub use status::Status;
+pub use status::{Status, kib_field};
 
 /// Longer than any line of `stat`: 52 numbers of 20 digits and a name.
 const STAT_BYTES: usize = 2048;

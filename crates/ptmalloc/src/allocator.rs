@@ -1,6 +1,8 @@
-//! Whose malloc a process has.
+//! Whose malloc a process has: told by its libraries' names, and by words that only one has.
 
 use std::fmt;
+
+use super::loaded_image::LoadedImage;
 
 /// An allocator that is recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +54,95 @@ impl fmt::Display for Allocator {
             Self::Tcmalloc => f.write_str("tcmalloc"),
             Self::Mimalloc => f.write_str("mimalloc"),
             Self::Go => f.write_str("Go"),
+        }
+    }
+}
+
+/// Whether a library is glibc's.
+pub(super) fn is_glibc(name: &[u8]) -> bool {
+    let numbered = name.starts_with(b"libc-2.") && name.ends_with(b".so");
+    name == b"libc.so.6" || numbered
+}
+
+/// Which other allocator a library is, by its name.
+pub(super) fn by_name(name: &[u8]) -> Option<Allocator> {
+    let named = |prefix: &[u8]| {
+        let rest = name.strip_prefix(prefix);
+        rest.is_some_and(|rest| memchr::memmem::find(rest, b".so").is_some())
+    };
+    if named(b"libjemalloc") {
+        Some(Allocator::Jemalloc)
+    } else if named(b"libtcmalloc") {
+        Some(Allocator::Tcmalloc)
+    } else if named(b"libmimalloc") {
+        Some(Allocator::Mimalloc)
+    } else if named(b"ld-musl-") || named(b"libc.musl-") {
+        Some(Allocator::Musl)
+    } else {
+        None
+    }
+}
+
+/// Words that stand in a program that has the allocator in itself; backwards here, so that they do
+/// not stand in this one.
+const WORDS: [(&[u8], Allocator); 5] = [
+    (b":fnidliub oG \xff", Allocator::Go),
+    (b" :>collamej<", Allocator::Jemalloc),
+    (b"RETEMARAP_ELPMAS_COLLAMCT", Allocator::Tcmalloc),
+    (b" :rorre :collamim", Allocator::Mimalloc),
+    (b"( cbil lsum", Allocator::Musl),
+];
+
+/// Adds the other allocators that a piece of a file tells of, each once, in an order that doesn't
+/// depend on the pieces.
+pub(super) fn by_words(piece: &[u8], found: &mut Vec<Allocator>) {
+    for (word, allocator) in WORDS {
+        let word: Vec<u8> = word.iter().rev().copied().collect();
+        if !found.contains(&allocator) && memchr::memmem::find(piece, &word).is_some() {
+            found.push(allocator);
+        }
+    }
+    found.sort_by_key(|one| WORDS.iter().position(|(_, allocator)| allocator == one));
+}
+
+/// Other allocators among the libraries of a process, each once.
+pub(super) fn libraries(images: &[LoadedImage]) -> Vec<Allocator> {
+    let mut found = Vec::new();
+    for allocator in images.iter().filter_map(|image| by_name(image.name())) {
+        if !found.contains(&allocator) {
+            found.push(allocator);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_libraries() {
+        for name in ["libc.so.6", "libc-2.31.so", "libc-2.27.so"] {
+            assert!(is_glibc(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "libc.so",
+            "libcrypt.so.1",
+            "libc-client.so",
+            "libc.so.6.bak",
+        ] {
+            assert!(!is_glibc(name.as_bytes()), "{name}");
+        }
+        for (name, allocator) in [
+            ("libjemalloc.so.2", Some(Allocator::Jemalloc)),
+            ("libtcmalloc_minimal.so.4.5.9", Some(Allocator::Tcmalloc)),
+            ("libmimalloc.so.2.0", Some(Allocator::Mimalloc)),
+            ("libmimalloc-secure.so.2", Some(Allocator::Mimalloc)),
+            ("ld-musl-x86_64.so.1", Some(Allocator::Musl)),
+            ("libjemalloc-notes.txt", None),
+            ("libc.so.6", None),
+        ] {
+            assert_eq!(by_name(name.as_bytes()), allocator, "{name}");
         }
     }
 }

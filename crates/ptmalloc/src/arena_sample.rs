@@ -1,9 +1,17 @@
-//! How far the reading of one arena has come, and which arenas are at work.
+//! One arena's free memory, read and verified; how far that has come, and which arenas are at work.
 
+use super::cache::Cache;
+use super::chunk::{Chunk, FIRST_FAST, LinkProtection};
+use super::error::{Inconsistency, Unreadable};
+use super::heap_info::HeapInfos;
 use super::heap_state::{Arena, Free};
-use super::inconsistency::Inconsistency;
 use super::malloc_state::MallocState;
-use super::memory::{TargetMemory, Unreadable};
+use super::map::FreeMap;
+use super::memory::TargetMemory;
+use super::trim::Pages;
+use super::verify::{apart, by_address, unchanged};
+use super::walk::BinWalk;
+use super::{trim, verify};
 
 /// Reads of an arena that rests but has a flaw: it may have got memory since the mappings were read.
 const MOST_FLAWED: u32 = 3;
@@ -58,11 +66,7 @@ impl ArenaSample {
     pub(super) fn take(&mut self, result: Result<Free, Inconsistency>) -> Result<(), Unreadable> {
         self.was_read = true;
         match result {
-            Err(Inconsistency::Unreadable(
-                error @ (Unreadable::Gone | Unreadable::Denied | Unreadable::Beyond(_)),
-            )) => {
-                return Err(error);
-            }
+            Err(Inconsistency::Unreadable(error)) if error.is_final() => return Err(error),
             Ok(_) | Err(Inconsistency::Locked | Inconsistency::Changed) => {}
             Err(_) => self.flawed += 1,
         }
@@ -134,12 +138,98 @@ pub(super) fn at_work(
     Ok(count)
 }
 
+/// What one read gave.
+#[derive(Debug)]
+pub(super) struct Verified {
+    pub(super) free: Free,
+    /// Whether some of what is returnable is the main arena's top.
+    pub(super) returns_top: bool,
+    /// Where the top ends: at the break, if the arena is the main one and grows by it.
+    pub(super) top_end: u64,
+}
+
+/// What arenas of one process are read with.
+#[derive(Debug)]
+pub(super) struct ArenaReader {
+    pub(super) map: FreeMap,
+    pub(super) sizes: Pages,
+    links: &'static [LinkProtection],
+    cache: Cache,
+}
+
+impl ArenaReader {
+    pub(super) fn new(map: FreeMap, links: &'static [LinkProtection], page_bytes: u64) -> Self {
+        Self {
+            map,
+            sizes: Pages {
+                page_bytes,
+                top_step_bytes: page_bytes,
+            },
+            links,
+            cache: Cache::default(),
+        }
+    }
+
+    /// Reads an arena once: sees whether it rests, collects its free chunks, asks which pages are
+    /// resident, and reads all of it again. Nothing is said of it unless all was the same both
+    /// times, and nothing more is read once something wasn't.
+    pub(super) fn free(
+        &mut self,
+        memory: &mut impl TargetMemory,
+        header: &MallocState,
+        main: bool,
+    ) -> Result<Verified, Inconsistency> {
+        let read = self.read(memory, header, main);
+        read.map_err(|flaw| verify::explained(memory, header, flaw))
+    }
+
+    fn read(
+        &mut self,
+        memory: &mut impl TargetMemory,
+        header: &MallocState,
+        main: bool,
+    ) -> Result<Verified, Inconsistency> {
+        header.check(&self.map)?;
+        let top_size_word = verify::steady(memory, header)?;
+        let heaps = if main {
+            HeapInfos::of_main(&self.map, header, top_size_word)?
+        } else {
+            HeapInfos::of(memory, &self.map, header)?
+        };
+        let cache = &mut self.cache;
+        let walk = BinWalk::of(memory, cache, header, &heaps, top_size_word, self.links)?;
+        let order = by_address(&walk);
+        apart(&walk, &order, header)?;
+        let given = trim::pages(&walk, &order, header, main, &self.map, self.sizes);
+        let returnable_bytes = memory.resident_bytes(&given.pages)?;
+        unchanged(memory, header, &walk, &order)?;
+        let sum = |wanted: fn(Chunk) -> bool| {
+            let chunks = walk.chunks.iter().filter(|chunk| wanted(**chunk));
+            chunks.map(|chunk| chunk.size()).sum()
+        };
+        let free = Free {
+            chunks: walk.chunks.len() as u64,
+            fast_bytes: sum(Chunk::is_fast),
+            unsorted_bytes: sum(|chunk| chunk.bin() == 1),
+            small_bytes: sum(|chunk| (2..64).contains(&chunk.bin())),
+            large_bytes: sum(|chunk| (64..FIRST_FAST).contains(&chunk.bin())),
+            top_bytes: walk.top_bytes,
+            returnable_bytes,
+        };
+        Ok(Verified {
+            free,
+            returns_top: given.has_top,
+            top_end: header.top().saturating_add(walk.top_bytes),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fake::Fake;
     use crate::layout::WITH_FAST_BINS;
-    use crate::quiescent;
+    use crate::verify;
 
     const START: u64 = 0x40_0000;
     const APART: u64 = 0x1000;
@@ -185,15 +275,15 @@ mod tests {
     fn a_glance_gives_the_size_of_a_top_that_rests() {
         let (mut memory, readings) = three();
         let header = &readings[2].header;
-        assert_eq!(quiescent::steady(&mut memory, header), Ok(0x103));
+        assert_eq!(verify::steady(&mut memory, header), Ok(0x103));
         let wrong = Inconsistency::Chunk("");
-        assert_eq!(quiescent::explained(&mut memory, header, wrong), wrong);
+        assert_eq!(verify::explained(&mut memory, header, wrong), wrong);
         memory.write(header.address + TOP, START);
         assert_eq!(
-            quiescent::steady(&mut memory, header),
+            verify::steady(&mut memory, header),
             Err(Inconsistency::Changed)
         );
-        let explained = quiescent::explained(&mut memory, header, wrong);
+        let explained = verify::explained(&mut memory, header, wrong);
         assert_eq!(explained, Inconsistency::Changed);
     }
 

@@ -8,26 +8,19 @@
 
 use std::ops::Range;
 
-use super::arena::{self, Verified};
-use super::arena_sample::{self, ArenaSample};
+use procmem::{Process, page_size_bytes};
+
+use super::arena_sample::{ArenaReader, ArenaSample, Verified};
 use super::backoff::Backoff;
-use super::bins::Lists;
-use super::cache::Cache;
+use super::chunk::LinkProtection;
+use super::error::{Inconsistency, Unknown, Unreadable};
 use super::heap_state::{Arena, Free, HeapState};
-use super::inconsistency::Inconsistency;
-use super::locked::locked;
+use super::limits::Lists;
 use super::malloc_state::MallocState;
 use super::map::FreeMap;
-use super::memory::Unreadable;
-use super::parameters;
-use super::remote::Remote;
-use super::safe_linking::LinkProtection;
-use super::stopped;
-use super::trim::Pages;
-use super::trim_granularity;
-use super::unknown::Unknown;
-use procmem::Process;
-use procmem::page_size_bytes;
+use super::memory::Remote;
+use super::trim::locked;
+use super::{arena_sample, parameters, trim};
 
 /// One of so many arenas may be at work, or just one, where reading them begins: the others will
 /// hardly be found at rest, and what is read of some of them is of little use without the rest.
@@ -48,17 +41,11 @@ pub(super) fn state<'p>(
     let mut reader = ArenaSampler {
         remote,
         process,
-        map,
-        links,
-        cache: Cache::default(),
+        arenas: ArenaReader::new(map, links, page_size_bytes()),
         locked: None,
         has_break_renewed: false,
         beyond_top_bytes: 0,
         step_is_known: false,
-        sizes: Pages {
-            page_bytes: page_size_bytes(),
-            top_step_bytes: page_size_bytes(),
-        },
         patience: Backoff::new(),
     };
     let each = headers.into_iter().enumerate();
@@ -90,9 +77,7 @@ pub(super) fn state<'p>(
 struct ArenaSampler<'a, 'p> {
     remote: &'a mut Remote<'p>,
     process: &'p Process,
-    map: FreeMap,
-    links: &'static [LinkProtection],
-    cache: Cache,
+    arenas: ArenaReader,
     /// What is locked, once it was asked for.
     locked: Option<Vec<Range<u64>>>,
     /// Whether the break was looked for once more, since the top didn't end there.
@@ -101,7 +86,6 @@ struct ArenaSampler<'a, 'p> {
     beyond_top_bytes: u64,
     /// Whether it was asked by how much the top shrinks.
     step_is_known: bool,
-    sizes: Pages,
     patience: Backoff,
 }
 
@@ -120,7 +104,7 @@ impl ArenaSampler<'_, '_> {
                 return Ok(());
             }
             let may_have_grown = readings.iter().any(ArenaSample::may_have_grown);
-            let is_stopped = *is_stopped.get_or_insert_with(|| stopped::is_stopped(self.process));
+            let is_stopped = *is_stopped.get_or_insert_with(|| is_stopped_whole(self.process));
             if is_stopped && reads && !may_have_grown || !is_stopped && !self.patience.wait() {
                 break;
             }
@@ -172,13 +156,13 @@ impl ArenaSampler<'_, '_> {
     fn once(&mut self, header: &MallocState, main: bool) -> Result<Free, Inconsistency> {
         let mut found = self.read(header, main)?;
         let at_break = main && !header.non_contiguous();
-        if at_break && !self.has_break_renewed && self.map.break_end != Some(found.top_end) {
+        if at_break && !self.has_break_renewed && self.arenas.map.break_end != Some(found.top_end) {
             // It has moved since it was looked for, or another mapping has merged with its own.
             self.has_break_renewed = true;
             self.refresh();
             found = self.read(header, main)?;
         }
-        if at_break && let Some(end) = self.map.break_end {
+        if at_break && let Some(end) = self.arenas.map.break_end {
             self.beyond_top_bytes = end.saturating_sub(found.top_end);
         }
         if found.free.returnable_bytes == 0 {
@@ -188,13 +172,13 @@ impl ArenaSampler<'_, '_> {
         if self.locked.is_none() {
             let locked = locked(self.process, &self.remote.deadline())?;
             differs |= !locked.is_empty();
-            self.map.keep(&locked);
+            self.arenas.map.keep(&locked);
             self.locked = Some(locked);
         }
         if found.returns_top && !self.step_is_known {
-            let step_bytes = trim_granularity::top_bytes(self.process);
-            differs |= step_bytes != self.sizes.top_step_bytes;
-            self.sizes.top_step_bytes = step_bytes;
+            let step_bytes = trim::top_step_bytes(self.process);
+            differs |= step_bytes != self.arenas.sizes.top_step_bytes;
+            self.arenas.sizes.top_step_bytes = step_bytes;
             self.step_is_known = true;
         }
         match differs {
@@ -204,20 +188,18 @@ impl ArenaSampler<'_, '_> {
     }
 
     fn read(&mut self, header: &MallocState, main: bool) -> Result<Verified, Inconsistency> {
-        arena::free(
-            self.remote,
-            &mut self.cache,
-            &self.map,
-            header,
-            self.links,
-            main,
-            self.sizes,
-        )
+        self.arenas.free(self.remote, header, main)
     }
 
     fn refresh(&mut self) {
         let locked = self.locked.as_deref().unwrap_or_default();
         // A process that has ended shows in the next read.
-        self.map.renew(self.process, locked);
+        self.arenas.map.renew(self.process, locked);
     }
+}
+
+/// Whether its main thread was stopped, by a signal or by a debugger: then the others were, too, and
+/// to wait for them is in vain.
+fn is_stopped_whole(process: &Process) -> bool {
+    process.stat().is_ok_and(|stat| stat.is_stopped())
 }

@@ -1,10 +1,11 @@
 //! One of an arena's lists of free chunks, followed link by link.
 
-use super::chunk::{Chunk, FIRST_FAST, FLAGS, MAPPED, PREVIOUS_IN_USE, SIZE_LIMIT};
+use super::chunk::{
+    ALIGNMENT_BYTES, Chunk, FIRST_FAST, FLAGS, LinkProtection, MAPPED, PREVIOUS_IN_USE, SIZE_LIMIT,
+    SMALLEST_BYTES, bin_index, fastbin_index,
+};
+use super::error::Inconsistency;
 use super::heap_info::HeapInfos;
-use super::inconsistency::Inconsistency;
-use super::safe_linking::LinkProtection;
-use super::size_class::{self, ALIGNMENT_BYTES, SMALLEST_BYTES};
 
 /// What can differ between lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,14 +85,14 @@ impl Bin {
                 if size_word & FLAGS != PREVIOUS_IN_USE {
                     return Err(Inconsistency::Chunk("its flags are those of one in use"));
                 }
-                if self.number > 1 && size_class::bin(size) != u64::from(self.number) {
+                if self.number > 1 && bin_index(size) != u64::from(self.number) {
                     return Err(Inconsistency::Chunk("it is in a bin of another size"));
                 }
                 forward
             }
             BinKind::Chain(links) => {
                 let bin = (self.number - FIRST_FAST).into();
-                if size_word & MAPPED != 0 || size_class::fast_bin(size) != Some(bin) {
+                if size_word & MAPPED != 0 || fastbin_index(size) != Some(bin) {
                     return Err(Inconsistency::Chunk("it is in a fast bin of another size"));
                 }
                 links.across(address + 16, forward)

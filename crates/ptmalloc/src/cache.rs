@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use super::memory::{TargetMemory, Unreadable, word};
+use super::error::Unreadable;
+use super::memory::{TargetMemory, word};
 
 pub(super) const PAGE_BYTES: u64 = 4096;
 /// 1 MiB at most: what is read is used soon, while the processor has it near.

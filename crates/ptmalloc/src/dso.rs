@@ -1,16 +1,18 @@
-//! What is worth remembering of a file that processes have mapped.
+//! What is worth remembering of a file that processes have mapped, and how it is read.
 
 use std::collections::HashMap;
+use std::io;
+use std::io::Read;
 use std::ops::ControlFlow;
 
+use procmem::{NotOpened, Process};
+
+use super::allocator;
 use super::allocator::Allocator;
-use super::file::{self, Left};
+use super::error::Unreadable;
 use super::layout::Layout;
+use super::limits::{Bound, Deadline};
 use super::loaded_image::LoadedImage;
-use super::memory::Unreadable;
-use super::recognise;
-use procmem::NotOpened;
-use procmem::Process;
 
 /// Files that are remembered at most.
 const MOST_FILES: usize = 10_000;
@@ -70,12 +72,12 @@ fn read(
     left: &mut Left,
 ) -> Result<(Option<String>, Vec<Allocator>), NotOpened> {
     let (mut version, mut allocators) = (None, Vec::new());
-    let is_glibc = recognise::is_glibc(image.name());
-    file::read(process, image, left, |piece| {
+    let is_glibc = allocator::is_glibc(image.name());
+    look_through(process, image, left, |piece| {
         if is_glibc {
-            version = file::glibc_version(piece);
+            version = glibc_version(piece);
         } else {
-            recognise::by_words(piece, &mut allocators);
+            allocator::by_words(piece, &mut allocators);
         }
         match version {
             Some(_) => ControlFlow::Break(()),
@@ -83,4 +85,136 @@ fn read(
         }
     })?;
     Ok((version, allocators))
+}
+
+/// Files are read as far as this.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// So much of a file is in memory at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Each piece begins with so many bytes of the one before: more than anything that is looked for.
+const OVERLAP_BYTES: usize = 512;
+
+/// Shows the file that is mapped, piece by piece, until `look` has enough or nothing is left of the
+/// bytes that may be read, which are counted down.
+///
+/// # Errors
+/// If it can't be had, or can't be read.
+fn look_through(
+    process: &Process,
+    image: &LoadedImage,
+    left: &mut Left,
+    look: impl FnMut(&[u8]) -> ControlFlow<()>,
+) -> Result<(), NotOpened> {
+    let file = image.file().open(process)?;
+    Ok(pieces(file.take(MOST_BYTES), left, look)?)
+}
+
+/// What is left of what may be read of one process's files.
+#[derive(Debug)]
+pub(super) struct Left {
+    bytes: u64,
+    deadline: Deadline,
+}
+
+impl Left {
+    /// All that one process gets.
+    pub(super) fn all(deadline: Deadline) -> Self {
+        Self {
+            bytes: deadline.limits().file_bytes,
+            deadline,
+        }
+    }
+
+    /// Fails if nothing more may be read.
+    pub(super) fn check(&self) -> Result<(), Unreadable> {
+        match self.bytes {
+            0 => Err(Bound::DsoCache(self.deadline.limits().file_bytes).into()),
+            _ => self.deadline.check(),
+        }
+    }
+}
+
+fn pieces(
+    mut file: impl Read,
+    left: &mut Left,
+    mut look: impl FnMut(&[u8]) -> ControlFlow<()>,
+) -> io::Result<()> {
+    let mut piece = Vec::with_capacity(PIECE_BYTES + OVERLAP_BYTES);
+    loop {
+        let length = (&mut file)
+            .take(PIECE_BYTES as u64)
+            .read_to_end(&mut piece)?;
+        left.bytes = left.bytes.saturating_sub(length as u64);
+        if length == 0 || left.check().is_err() || look(&piece).is_break() {
+            return Ok(());
+        }
+        let done = piece.len().saturating_sub(OVERLAP_BYTES);
+        piece.drain(..done);
+    }
+}
+
+/// The version that glibc states of itself, such as `2.36`; none if the line isn't whole.
+fn glibc_version(bytes: &[u8]) -> Option<String> {
+    let banner = memchr::memmem::find(bytes, b"GNU C Library (")?;
+    let line = &bytes[banner..];
+    let line = &line[..memchr::memchr(b'\n', &line[..line.len().min(OVERLAP_BYTES)])?];
+    let line = std::str::from_utf8(line).ok()?;
+    let (_, after) = line.split_once(" version ")?;
+    let version: String = after
+        .chars()
+        .take_while(|letter| letter.is_ascii_digit() || *letter == '.')
+        .collect();
+    let version = version.trim_end_matches('.');
+    (!version.is_empty()).then(|| version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::ExaminationLimits;
+
+    #[test]
+    fn the_version_is_the_banners() {
+        let version = |text: &str| glibc_version(text.as_bytes());
+        assert_eq!(
+            version(
+                "..GNU C Library (Debian GLIBC 2.36-9+deb12u14) stable release version 2.36.\nC"
+            ),
+            Some("2.36".to_owned())
+        );
+        assert_eq!(
+            version("GNU C Library (GNU libc) development release version 2.43.9000.\n"),
+            Some("2.43.9000".to_owned())
+        );
+        assert_eq!(version("GNU C Library ("), None);
+        assert_eq!(version("GNU C Library (x) version 2.3"), None, "cut off");
+        assert_eq!(version("GNU C Library (x) version \n1"), None);
+    }
+
+    #[test]
+    fn every_word_is_whole_in_some_piece() {
+        let word = [b'w'; OVERLAP_BYTES];
+        for at in [
+            0,
+            PIECE_BYTES - 1,
+            PIECE_BYTES - 200,
+            PIECE_BYTES,
+            3 * PIECE_BYTES,
+        ] {
+            let mut file = vec![0; at];
+            file.extend_from_slice(&word);
+            file.extend_from_slice(&[0; 100]);
+            let (mut found, mut seen) = (false, 0);
+            let mut left = Left::all(Deadline::new(ExaminationLimits::WHOLE, None));
+            let looked = pieces(&file[..], &mut left, |piece| {
+                found |= memchr::memmem::find(piece, &word).is_some();
+                seen += 1;
+                ControlFlow::Continue(())
+            });
+            assert!(looked.is_ok() && found, "{at}");
+            assert_eq!(seen, file.len().div_ceil(PIECE_BYTES), "{at}");
+        }
+    }
 }

@@ -2,25 +2,21 @@
 
 use std::time::Instant;
 
+use procmem::{
+    BreakState, Mappings, MapsError, Process, ProcessError, Reason, Stat, of_one_program,
+};
+
 use super::allocator::Allocator;
-use super::arena_sampler;
-use super::bins::Lists;
-use super::deadline::Deadline;
-use super::dso::DsoCache;
-use super::examination::Examination;
-use super::file::Left;
-use super::given_up;
-use super::limits::{Bound, ExaminationLimits};
+use super::chunk::LinkProtection;
+use super::dso::{DsoCache, Left};
+use super::error::{Unknown, Unreadable};
+use super::heap_state::Examination;
+use super::limits::{Bound, Deadline, ExaminationLimits, Lists};
 use super::loaded_image::{LoadedImage, images};
-use super::main_arena::{self, MainArenaSearch};
+use super::main_arena::MainArenaSearch;
 use super::map::FreeMap;
-use super::memory::Unreadable;
-use super::recognise;
-use super::remote::Remote;
-use super::safe_linking::LinkProtection;
-use super::unknown::Unknown;
-use procmem::{BreakState, Mappings, MapsError, of_one_program};
-use procmem::{Process, ProcessError, Reason, Stat};
+use super::memory::Remote;
+use super::{allocator, arena_sampler, given_up, main_arena};
 
 /// Addresses that a 32-bit process can have end here.
 const THIRTY_TWO_BITS: u64 = 1 << 32;
@@ -121,15 +117,13 @@ impl Examiner {
             Ok(_) => return Examination::unknown(Unknown::ThirtyTwoBit),
             Err(error) => return mapped(error),
         }
-        match images(&mut mappings) {
-            Ok(images) => self.inside(
-                process,
-                &images,
-                FreeMap::of(mappings, stat, break_end),
-                lists,
-            ),
-            Err(error) => mapped(error),
-        }
+        let images = match images(&mut mappings) {
+            Ok(images) => images,
+            Err(error) => return mapped(error),
+        };
+        let map = FreeMap::of(mappings, stat, break_end);
+        let examination = self.inside(process, &images, map, lists);
+        examination.unwrap_or_else(|error| Examination::unknown(Unknown::of_memory(process, error)))
     }
 
     fn inside(
@@ -138,16 +132,13 @@ impl Examiner {
         images: &[LoadedImage],
         mut map: FreeMap,
         lists: Lists,
-    ) -> Examination {
-        let mut others = recognise::libraries(images);
+    ) -> Result<Examination, Unreadable> {
+        let mut others = allocator::libraries(images);
         let deadline = Deadline::new(self.limits, lists.until());
         let mut left = Left::all(deadline);
         // The program is mapped below its libraries.
         for image in images.first().into_iter().chain(musl(images)) {
-            let known = match self.files.of(process, image, &mut left) {
-                Ok(known) => known,
-                Err(error) => return Examination::unknown(Unknown::of_memory(process, error)),
-            };
+            let known = self.files.of(process, image, &mut left)?;
             for allocator in &known.allocators {
                 if !others.contains(allocator) {
                     others.push(allocator.clone());
@@ -157,60 +148,44 @@ impl Examiner {
         let mut remote = Remote::new(process, deadline);
         let glibc: Vec<&LoadedImage> = images
             .iter()
-            .filter(|image| recognise::is_glibc(image.name()))
+            .filter(|image| allocator::is_glibc(image.name()))
             .collect();
-        let (image, allocator, found) = match glibc[..] {
-            [] => {
-                let Some((image, found)) =
-                    self.find_static(&mut remote, process, images, &mut map, &others)
-                else {
-                    let state = Err(match others.first() {
-                        Some(other) => Unknown::Other(other.clone()),
-                        None => Unknown::NotFound,
-                    });
-                    return Examination::of(others, state);
-                };
-                let found = match found {
-                    Ok(found) => Ok(found),
-                    // Whether glibc is in it isn't known either.
-                    Err(error) => {
-                        return Examination::of(others, Err(Unknown::of_memory(process, error)));
-                    }
-                };
-                let version = None;
-                let is_static = true;
-                (image, Allocator::Glibc { version, is_static }, found)
-            }
+        let (image, version, is_static, found) = match glibc[..] {
+            [] => match self.find_static(&mut remote, process, images, &mut map, &others) {
+                Some((image, Ok(found))) => (image, None, true, Ok(found)),
+                // Whether glibc is in it isn't known either.
+                Some((_, Err(error))) => {
+                    let state = Err(Unknown::of_memory(process, error));
+                    return Ok(Examination::of(others, state));
+                }
+                None => {
+                    let state = Err(other_or(&others, Unknown::NotFound));
+                    return Ok(Examination::of(others, state));
+                }
+            },
             [image] => {
-                let known = match self.files.of(process, image, &mut left) {
-                    Ok(known) => known,
-                    Err(error) => return Examination::unknown(Unknown::of_memory(process, error)),
-                };
-                let version = known.version.clone();
-                let is_static = false;
+                let version = self.files.of(process, image, &mut left)?.version.clone();
                 let found = self.find(&mut remote, process, image, &mut map);
-                (image, Allocator::Glibc { version, is_static }, found)
+                (image, version, false, found)
             }
-            _ => {
-                let state = Err(Unknown::Several(glibc.len()));
-                return Examination::of(others, state);
-            }
+            _ => return Ok(Examination::of(others, Err(Unknown::Several(glibc.len())))),
         };
+        let allocator = Allocator::Glibc { version, is_static };
         let links = LinkProtection::of(allocator.glibc_version());
         let state = match found {
             // Since 2.43 it is set up before it is used.
             Ok(MainArenaSearch::Used(arenas)) if arenas.len() > 1 || !arenas[0].has_no_memory() => {
                 arena_sampler::state(&mut remote, process, arenas, map, links, lists)
             }
-            Ok(MainArenaSearch::Used(_) | MainArenaSearch::Unused) => match others.first() {
-                Some(other) => Err(Unknown::Other(other.clone())),
-                None => Err(Unknown::NotUsed),
-            },
+            Ok(MainArenaSearch::Used(_) | MainArenaSearch::Unused) => {
+                Err(other_or(&others, Unknown::NotUsed))
+            }
             Ok(MainArenaSearch::AtWork) => Err(Unknown::AtWork(allocator.clone())),
             Ok(MainArenaSearch::Nothing) => Err(Unknown::Form(allocator.clone())),
             Err(error) => Err(Unknown::of_memory(process, error)),
         };
-        Examination::glibc(allocator, others, state, image.path.clone())
+        let library = image.path.clone();
+        Ok(Examination::glibc(allocator, others, state, library))
     }
 
     /// A program without libraries may have glibc in itself.
@@ -251,6 +226,11 @@ impl Examiner {
         }
         Ok(found)
     }
+}
+
+/// That another allocator is used, if there is one.
+fn other_or(others: &[Allocator], unknown: Unknown) -> Unknown {
+    others.first().cloned().map_or(unknown, Unknown::Other)
 }
 
 /// musl's library is both loader and libc, and called by either name.

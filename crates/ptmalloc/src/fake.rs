@@ -1,8 +1,14 @@
-//! A made-up memory, for tests and for the fuzzer.
+//! A made-up memory, and the whole way through it, for tests and for the fuzzer.
 
 use std::ops::Range;
 
-use super::memory::{TargetMemory, Unreadable};
+use super::arena_sample::{ArenaReader, Verified};
+use super::chunk::LinkProtection;
+use super::error::Unreadable;
+use super::find;
+use super::heap_state::Free;
+use super::map::FreeMap;
+use super::memory::TargetMemory;
 
 /// One piece of memory at an address, all of it resident.
 #[derive(Clone, Debug)]
@@ -60,3 +66,43 @@ impl TargetMemory for Fake {
         Ok(Vec::from([all]))
     }
 }
+
+/// Where the bytes are taken to be; as in a program that isn't position-independent.
+const START: u64 = 0x40_0000;
+
+/// Takes bytes for a process's only memory, at 0x400000, and gives what is free in each arena that
+/// is found there. Whatever the bytes are, it doesn't panic and it ends.
+#[doc(hidden)]
+#[must_use]
+pub fn arenas_in(bytes: &[u8]) -> Vec<Free> {
+    let end = START + bytes.len() as u64;
+    let mut memory = Fake::of(START, bytes);
+    let map = || {
+        let mut map = FreeMap::default();
+        map.add(START..end);
+        map.break_end = Some(end);
+        map
+    };
+    let mut reader = ArenaReader::new(map(), LinkProtection::of(None), 4096);
+    let _ = find::unused(bytes, START);
+    let mut found = Vec::new();
+    let map = map();
+    for main in find::candidates(bytes, START, &map, || Ok(())).flatten() {
+        let mut arenas = Vec::new();
+        if find::ring(&mut memory, &map, main, &mut arenas).is_err() {
+            continue;
+        }
+        for (index, header) in arenas.iter().enumerate() {
+            let read = reader.free(&mut memory, header, index == 0);
+            if let Ok(Verified { free, .. }) = read {
+                assert!(free.total_bytes() <= header.system_bytes());
+                assert!(free.returnable_bytes <= free.total_bytes());
+                found.push(free);
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,19 @@
-//! Finds the main arena in the writable memory of the library that has it.
+//! Finds the arenas: the main one in the writable memory of the library that has it, from there the
+//! others, each of which knows the next one, the last one the main one again.
 //!
-//! What doesn't change while threads are at work in it tells it: the next arena is in writable
-//! memory, lock and flags are such, and each of the 254 ends of its bins is the bin itself or a place
-//! where a chunk can be. How many bins are empty doesn't matter. Which of those that seem to be one
-//! it is, is told by the rest of the header and by the ring of arenas.
+//! What doesn't change while threads are at work in it tells the main arena: the next arena is in
+//! writable memory, lock and flags are such, and each of the 254 ends of its bins is the bin itself
+//! or a place where a chunk can be. How many bins are empty doesn't matter. Which of those that seem
+//! to be one it is, is told by the rest of the header and by the ring of arenas.
 
+use std::collections::HashSet;
+
+use super::error::{Inconsistency, Unreadable};
 use super::layout::{LAYOUTS, Layout};
+use super::limits::Bound;
 use super::malloc_state::MallocState;
 use super::map::FreeMap;
-use super::memory::{Unreadable, word};
+use super::memory::{TargetMemory, word};
 
 /// What was found in a piece of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,4 +61,59 @@ pub(super) fn unused(bytes: &[u8], address: u64) -> Option<FoundArenas> {
             })
         })
     })
+}
+
+/// Reads of a header that doesn't fit together.
+const ATTEMPTS: usize = 4;
+
+/// Follows the ring from its main arena. What was read is in `arenas`, also where it fails.
+pub(super) fn ring(
+    memory: &mut impl TargetMemory,
+    map: &FreeMap,
+    main: MallocState,
+    arenas: &mut Vec<MallocState>,
+) -> Result<(), Inconsistency> {
+    let start = main.address;
+    let layout = main.layout;
+    let main = settled(memory, map, main)?;
+    let checked = main.check(map);
+    let mut seen = HashSet::from([start]);
+    let mut next = main.next();
+    arenas.push(main);
+    checked?;
+    while next != start {
+        let end = next.saturating_add(layout.length as u64);
+        let most = memory.limits().arenas;
+        if arenas.len() >= most {
+            return Err(Unreadable::from(Bound::Arenas(most)).into());
+        }
+        if !map.holds(&(next..end)) || !seen.insert(next) {
+            return Err(Inconsistency::MallocState(
+                "the ring of arenas doesn't lead back",
+            ));
+        }
+        let header = MallocState::read(memory, layout, next)?;
+        let header = settled(memory, map, header)?;
+        let checked = header.check(map);
+        next = header.next();
+        arenas.push(header);
+        checked?;
+    }
+    Ok(())
+}
+
+/// A header that fits together, if it does so in one of a few reads: in the middle of a change it is
+/// for some nanoseconds only, and to begin anew costs more than to read it again.
+fn settled(
+    memory: &mut impl TargetMemory,
+    map: &FreeMap,
+    mut header: MallocState,
+) -> Result<MallocState, Inconsistency> {
+    for _ in 1..ATTEMPTS {
+        if header.check(map).is_ok() {
+            break;
+        }
+        header = MallocState::read(memory, header.layout, header.address)?;
+    }
+    Ok(header)
 }

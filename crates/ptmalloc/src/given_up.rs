@@ -11,9 +11,11 @@
 
 use std::ops::Range;
 
-use super::chunk::PREVIOUS_IN_USE;
-use super::memory::{TargetMemory, Unreadable, word};
 use procmem::page_size_bytes;
+
+use super::chunk::PREVIOUS_IN_USE;
+use super::error::Unreadable;
+use super::memory::{TargetMemory, word};
 
 /// The size word of such a chunk: 16 bytes.
 const FENCEPOST: u64 = 16;

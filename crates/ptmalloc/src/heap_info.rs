@@ -9,12 +9,11 @@
 
 use std::ops::Range;
 
-use super::chunk::FLAGS;
-use super::inconsistency::Inconsistency;
+use super::chunk::{ALIGNMENT_BYTES, FLAGS};
+use super::error::Inconsistency;
 use super::malloc_state::MallocState;
 use super::map::FreeMap;
 use super::memory::{TargetMemory, word};
-use super::size_class::ALIGNMENT_BYTES;
 
 /// `HEAP_MAX_SIZE`, then four times each size of huge page that `glibc.malloc.hugetlb` may have
 /// chosen (on x86-64 and aarch64).

@@ -53,61 +53,41 @@
 use suite as _;
 
 mod allocator;
-mod arena;
 mod arena_sample;
 mod arena_sampler;
 mod backoff;
 mod bin;
-mod bins;
 mod cache;
 mod chunk;
-mod deadline;
 mod dso;
-mod examination;
+mod error;
 mod examiner;
 mod fake;
-mod file;
 mod find;
 mod given_up;
 mod heap_info;
 mod heap_state;
-mod image_of_bytes;
-mod inconsistency;
 mod layout;
 mod limits;
 mod loaded_image;
-mod locked;
 mod main_arena;
 mod malloc_state;
 mod map;
 mod memory;
 mod page_map;
 mod parameters;
-mod quiescent;
 mod readahead;
-mod recognise;
-mod remote;
-mod ring;
-mod safe_linking;
 mod sieve;
-mod size_class;
-mod stopped;
-#[cfg(test)]
-mod synthetic;
 mod trim;
-mod trim_granularity;
-mod unknown;
 mod verify;
 mod walk;
-mod work;
 
 pub use allocator::Allocator;
-pub use examination::Examination;
+pub use error::Unknown;
 pub use examiner::Examiner;
-pub use heap_state::{Arena, Free, HeapState, Mmapped};
-pub use image_of_bytes::arenas_in;
+pub use fake::arenas_in;
+pub use heap_state::{Arena, Examination, Free, HeapState, Mmapped};
 pub use limits::{Bound, ExaminationLimits};
-pub use unknown::Unknown;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

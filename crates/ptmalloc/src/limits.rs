@@ -1,8 +1,10 @@
-//! What looking into one process may cost, whatever the process has made big.
+//! What looking into one process may cost, whatever the process has made big, and when to give up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
+
+use super::error::Unreadable;
 
 /// What looking into one process may cost. Beyond it the answer is
 /// [`Unknown::Costly`](super::Unknown::Costly), which says what there was too much of.
@@ -73,4 +75,104 @@ pub enum Bound {
     /// Free chunks.
     #[error("an arena has more than {0} free chunks, the most that are looked at here")]
     Chunks(usize),
+}
+
+/// When what is left to read of one process stays unknown. Of the thread that made it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    limits: ExaminationLimits,
+    /// Sooner, for a process that is kept waiting.
+    until: Option<Instant>,
+    begun: Instant,
+    begun_work: Duration,
+}
+
+impl Deadline {
+    /// Of a look that begins now.
+    pub(super) fn new(limits: ExaminationLimits, until: Option<Instant>) -> Self {
+        Self {
+            limits,
+            until,
+            begun: Instant::now(),
+            begun_work: procmem::thread_cpu_time(),
+        }
+    }
+
+    pub(super) fn limits(&self) -> ExaminationLimits {
+        self.limits
+    }
+
+    /// Fails once it has come. To be asked within whatever a process can make long.
+    pub(super) fn check(&self) -> Result<(), Unreadable> {
+        let now = Instant::now();
+        if self.until.is_some_and(|until| now > until) {
+            return Err(Unreadable::Late);
+        }
+        let ExaminationLimits { time, work, .. } = self.limits;
+        let passed = now - self.begun;
+        if passed > time {
+            return Err(Bound::Time(time).into());
+        }
+        // To ask for it costs a system call; it isn't more than what has passed.
+        if passed > work && procmem::thread_cpu_time().saturating_sub(self.begun_work) > work {
+            return Err(Bound::Time(work).into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether lists of free chunks are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lists {
+    /// They are; until then, if it may not take longer.
+    Followed { until: Option<Instant> },
+    /// They aren't: arenas and locks are all that is seen.
+    Left,
+}
+
+impl Lists {
+    /// When to give up.
+    pub(super) fn until(self) -> Option<Instant> {
+        match self {
+            Self::Followed { until } => until,
+            Self::Left => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: Duration = Duration::ZERO;
+
+    fn after_some_work(
+        limits: ExaminationLimits,
+        until: Option<Instant>,
+    ) -> Result<(), Unreadable> {
+        let deadline = Deadline::new(limits, until);
+        while procmem::thread_cpu_time() == deadline.begun_work {
+            std::hint::spin_loop();
+        }
+        deadline.check()
+    }
+
+    #[test]
+    fn it_comes_by_either_clock() {
+        let whole = ExaminationLimits::WHOLE;
+        assert_eq!(after_some_work(whole, None), Ok(()));
+        let late = Some(Instant::now());
+        assert_eq!(after_some_work(whole, late), Err(Unreadable::Late));
+        let over = Err(Bound::Time(NONE).into());
+        let time = NONE;
+        assert_eq!(
+            after_some_work(ExaminationLimits { time, ..whole }, None),
+            over
+        );
+        let work = NONE;
+        assert_eq!(
+            after_some_work(ExaminationLimits { work, ..whole }, None),
+            over
+        );
+    }
 }

@@ -2,19 +2,17 @@
 
 use std::ops::Range;
 
+use procmem::{Process, Stat};
+
 use super::backoff::Backoff;
+use super::error::{Inconsistency, Unreadable};
 use super::find;
-use super::inconsistency::Inconsistency;
 use super::layout::Layout;
 use super::limits::Bound;
 use super::loaded_image::LoadedImage;
 use super::malloc_state::MallocState;
 use super::map::FreeMap;
-use super::memory::{TargetMemory, Unreadable};
-use super::remote::Remote;
-use super::ring;
-use super::work;
-use procmem::Process;
+use super::memory::{Remote, TargetMemory};
 
 /// Data of one image that is searched for an arena.
 const MOST_SEARCHED_BYTES: u64 = 32 << 20;
@@ -78,14 +76,14 @@ pub(super) fn find(
             CandidateCheck::Used(arenas) => return Ok(MainArenaSearch::Used(arenas)),
             CandidateCheck::Broken(seen) => {
                 let same = before.as_ref() == Some(&seen);
-                if same && !at_work && !work::is_possible(process) {
+                if same && !at_work && !may_be_at_work(process) {
                     break;
                 }
                 // What changed meanwhile explains itself; what didn't may have got memory since.
                 may_have_grown = same || before.is_none();
                 at_work |= seen.iter().any(MallocState::locked)
                     || before.as_ref().is_some_and(|before| *before != seen)
-                    || work::is_possible(process);
+                    || may_be_at_work(process);
                 before = Some(seen);
             }
             CandidateCheck::Nothing => may_have_grown = true,
@@ -225,17 +223,32 @@ fn ring_of(
     let mut seen = Vec::new();
     for _ in 0..RING_ATTEMPTS {
         seen.clear();
-        match ring::arenas(remote, map, header, &mut seen) {
+        match find::ring(remote, map, header, &mut seen) {
             Ok(()) => return Ok(Ok(seen)),
-            Err(Inconsistency::Unreadable(
-                error @ (Unreadable::Gone | Unreadable::Denied | Unreadable::Beyond(_)),
-            )) => {
-                return Err(error);
-            }
+            Err(Inconsistency::Unreadable(error)) if error.is_final() => return Err(error),
             // So many are no matter of a moment, but of time.
             Err(_) if seen.len() > LONG_RING => break,
             Err(_) => header = MallocState::read(remote, layout, address)?,
         }
     }
     Ok(Err(seen))
+}
+
+/// Threads that are looked at; more of them take no lock less.
+const MOST_THREADS: usize = 1024;
+
+/// Whether any thread is other than asleep: it runs, waits for a CPU or for the disk, or was
+/// stopped, and so may be in the middle of malloc. A program with one thread takes no lock, so that
+/// nothing else tells it. What can't be read counts as at work.
+///
+/// # References
+/// `proc_pid_stat(5)`
+fn may_be_at_work(process: &Process) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", process.pid())) else {
+        return true;
+    };
+    threads.flatten().take(MOST_THREADS).any(|thread| {
+        let stat = std::fs::read(thread.path().join("stat")).unwrap_or_default();
+        Stat::parse(&stat).is_none_or(|stat| stat.state != b'S')
+    })
 }

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::inconsistency::Inconsistency;
+use super::chunk::ALIGNMENT_BYTES;
+use super::error::{Inconsistency, Unreadable};
 use super::layout::{BINS, FAST_BINS, Layout};
 use super::map::FreeMap;
-use super::memory::{TargetMemory, Unreadable, word};
-use super::size_class::ALIGNMENT_BYTES;
+use super::memory::{TargetMemory, word};
 
 /// `NONCONTIGUOUS_BIT`, the only flag since 2.27.
 const NON_CONTIGUOUS: u32 = 2;

@@ -2,44 +2,11 @@
 
 use std::ops::Range;
 
-use nix::errno::Errno;
-use thiserror::Error;
+use procmem::Process;
 
-use super::limits::{Bound, ExaminationLimits};
-
-/// Why memory couldn't be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(super) enum Unreadable {
-    /// Not mapped, or not readable there.
-    #[error("memory that malloc uses is not mapped")]
-    NotMapped,
-    /// The process is gone.
-    #[error("the process ended while it was read")]
-    Gone,
-    /// This process may not.
-    #[error("no permission to read its memory")]
-    Denied,
-    /// It may not take longer.
-    #[error("reading it would have taken longer than it may")]
-    Late,
-    /// There is too much of something.
-    #[error(transparent)]
-    Beyond(#[from] Bound),
-    /// The kernel said something else.
-    #[error("its memory can't be read: {0}")]
-    Kernel(Errno),
-}
-
-impl From<Errno> for Unreadable {
-    fn from(errno: Errno) -> Self {
-        match errno {
-            Errno::EFAULT => Self::NotMapped,
-            Errno::ESRCH => Self::Gone,
-            Errno::EPERM | Errno::EACCES => Self::Denied,
-            errno => Self::Kernel(errno),
-        }
-    }
-}
+use super::error::Unreadable;
+use super::limits::{Deadline, ExaminationLimits};
+use super::page_map::PageMap;
 
 /// What can be read of a process. A trait, so that a made-up memory can be examined, too.
 pub(super) trait TargetMemory {
@@ -71,4 +38,73 @@ pub(super) fn word(bytes: &[u8], at: usize) -> u64 {
         .get(at..at + 8)
         .and_then(|eight| eight.try_into().ok())
         .map_or(0, u64::from_le_bytes)
+}
+
+/// `IOV_MAX`: places that one call takes.
+const MOST_PLACES: usize = 1024;
+
+/// The memory of a living process.
+pub(super) struct Remote<'p> {
+    process: &'p Process,
+    deadline: Deadline,
+    resident: Option<PageMap>,
+}
+
+impl<'p> Remote<'p> {
+    pub(super) fn new(process: &'p Process, deadline: Deadline) -> Self {
+        Self {
+            process,
+            deadline,
+            resident: None,
+        }
+    }
+
+    /// When to give up on it.
+    pub(super) fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// What the kernel says of its pages.
+    pub(super) fn page_map(&mut self) -> Result<&mut PageMap, Unreadable> {
+        let resident = match self.resident.take() {
+            Some(resident) => resident,
+            None => PageMap::open(self.process, self.deadline)?,
+        };
+        Ok(self.resident.insert(resident))
+    }
+}
+
+impl TargetMemory for Remote<'_> {
+    fn limits(&self) -> ExaminationLimits {
+        self.deadline.limits()
+    }
+
+    fn read(&mut self, places: &[Range<u64>], into: &mut Vec<u8>) -> Result<(), Unreadable> {
+        for some in places.chunks(MOST_PLACES) {
+            self.deadline.check()?;
+            let (before, wanted) = (into.len(), some.iter().map(|one| one.end - one.start));
+            let wanted: u64 = wanted.sum();
+            if procmem::read_memory(self.process.pid(), some, into)? as u64 != wanted {
+                into.truncate(before);
+                return Err(Unreadable::NotMapped);
+            }
+        }
+        Ok(())
+    }
+
+    fn resident_bytes(&mut self, pages: &[Range<u64>]) -> Result<u64, Unreadable> {
+        if pages.is_empty() {
+            return Ok(0);
+        }
+        self.page_map()?.bytes(pages)
+    }
+
+    fn resident(&mut self, pages: &[Range<u64>]) -> Result<Vec<Range<u64>>, Unreadable> {
+        let mut found = Vec::new();
+        if !pages.is_empty() {
+            self.page_map()?
+                .each(pages, |resident| found.push(resident))?;
+        }
+        Ok(found)
+    }
 }

@@ -19,11 +19,10 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
+use procmem::{Process, Reason, page_size_bytes};
 
-use super::deadline::Deadline;
-use super::memory::Unreadable;
-use procmem::page_size_bytes;
-use procmem::{Process, Reason};
+use super::error::Unreadable;
+use super::limits::Deadline;
 
 /// Spans with less than this between them are asked for together: two questions cost more than the
 /// pages between.

@@ -9,9 +9,10 @@ use std::ops::Range;
 
 use super::bin::Bin;
 use super::cache::{MOST_SLOTS, PAGE_BYTES};
+use super::chunk::SMALLEST_BYTES;
+use super::error::Unreadable;
 use super::heap_info::HeapInfos;
-use super::memory::{TargetMemory, Unreadable};
-use super::size_class::SMALLEST_BYTES;
+use super::memory::TargetMemory;
 
 /// Pages that are guessed at once, for all lists together.
 const MOST_PAGES: usize = MOST_SLOTS as usize / 2;
@@ -130,9 +131,9 @@ mod tests {
     use super::*;
     use crate::bin::BinKind;
     use crate::chunk::Chunk;
+    use crate::chunk::LinkProtection;
     use crate::fake::Fake;
     use crate::map::FreeMap;
-    use crate::safe_linking::LinkProtection;
 
     const START: u64 = 0x40_0000;
     const PAGES: u64 = 64;

@@ -9,15 +9,16 @@
 use std::ops::Range;
 
 use super::cache::PAGE_BYTES;
-use super::chunk::{FLAGS, PREVIOUS_IN_USE, SIZE_LIMIT};
+use super::chunk::{
+    ALIGNMENT_BYTES, FLAGS, LinkProtection, PREVIOUS_IN_USE, SIZE_LIMIT, SMALLEST_BYTES,
+    fastbin_index,
+};
+use super::error::Inconsistency;
 use super::heap_info::HeapInfos;
-use super::inconsistency::Inconsistency;
 use super::layout::FAST_BINS;
 use super::malloc_state::MallocState;
 use super::memory::{TargetMemory, word};
-use super::quiescent;
-use super::safe_linking::LinkProtection;
-use super::size_class::{self, ALIGNMENT_BYTES, SMALLEST_BYTES};
+use super::verify;
 
 /// Bits of a size that are set in no free chunk: it has a mapping of its own, and one that is none.
 const NEVER_FREE: u64 = 0b1010;
@@ -136,7 +137,7 @@ impl Sieve {
                 piece.take(part, place.start, &mesh);
                 rest = others;
             }
-            quiescent::same(header, rest)?;
+            verify::same(header, rest)?;
             start = end;
         }
         piece.range.end = start;
@@ -192,7 +193,7 @@ impl Mesh<'_> {
         let [forward, back] = [16, 24].map(|offset| word(bytes, at + offset));
         let is_held = self.is_in_ring(bytes, at, [size_word, forward, back])
             || self.fast.is_some_and(|links| {
-                size_class::fast_bin(size).is_some_and(|bin| bin < FAST_BINS as u64)
+                fastbin_index(size).is_some_and(|bin| bin < FAST_BINS as u64)
                     && self.leads_on(links.across(address + 16, forward))
             });
         is_held.then_some([size_word, forward, back])

@@ -2,13 +2,21 @@
 //!
 //! It puts the chunks of the fast bins together with their free neighbours, then returns the whole
 //! pages inside every free chunk, behind the links at its beginning; and where the main arena's top
-//! ends at the break, all of it but a rest.
+//! ends at the break, all of it but a rest, in steps of a page or a huge one. Memory that the process
+//! has locked `madvise(MADV_DONTNEED)` refuses to give back.
 //!
 //! # References
-//! glibc `malloc/malloc.c` 2.31 to 2.44: `mtrim`, `systrim`, `malloc_consolidate`
+//! glibc `malloc/malloc.c` 2.31 to 2.44: `mtrim`, `systrim`, `malloc_consolidate`; since 2.35
+//! `thp_pagesize`; `malloc/arena.c`, `ptmalloc_init`; the manual's "Memory Allocation Tunables",
+//! `glibc.malloc.hugetlb`; mlock(2), madvise(2); `proc_pid_smaps(5)`, `VmFlags`
 
+use std::io::{BufRead, BufReader};
 use std::ops::Range;
 
+use procmem::{Process, page_size_bytes, parse_line};
+
+use super::error::Unreadable;
+use super::limits::Deadline;
 use super::malloc_state::MallocState;
 use super::map::FreeMap;
 use super::walk::BinWalk;
@@ -86,4 +94,98 @@ fn inside(run: &Range<u64>, page_bytes: u64) -> Option<Range<u64>> {
     let start = (run.start + CHUNK_BYTES).next_multiple_of(page_bytes);
     let end = run.end - run.end % page_bytes;
     (start < end).then_some(start..end)
+}
+
+/// Locked mappings, in rising order. Most processes have none, which is one short file to read.
+///
+/// # Errors
+/// If the list of the others' takes too long to read.
+pub(super) fn locked(
+    process: &Process,
+    deadline: &Deadline,
+) -> Result<Vec<Range<u64>>, Unreadable> {
+    let Ok(status) = process.whole("status") else {
+        return Ok(Vec::new());
+    };
+    if procmem::kib_field(&status, b"VmLck:") == Some(0) {
+        return Ok(Vec::new());
+    }
+    let file = process.file("smaps").ok();
+    let list = file.map(|file| flagged(BufReader::new(file), deadline));
+    list.unwrap_or_else(|| Ok(Vec::new()))
+}
+
+fn flagged(mut list: impl BufRead, deadline: &Deadline) -> Result<Vec<Range<u64>>, Unreadable> {
+    let mut locked = Vec::new();
+    let mut mapping = 0..0;
+    let mut line = Vec::new();
+    while list
+        .read_until(b'\n', &mut line)
+        .is_ok_and(|length| length > 0)
+    {
+        if let Some(flags) = line.strip_prefix(b"VmFlags:") {
+            if flags
+                .split(u8::is_ascii_whitespace)
+                .any(|flag| flag == b"lo")
+            {
+                locked.push(mapping.clone());
+            }
+        } else if let Ok(found) = parse_line(&line) {
+            deadline.check()?;
+            mapping = found.start..found.end;
+        }
+        line.clear();
+    }
+    Ok(locked)
+}
+
+const MODE: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
+const SIZE: &str = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size";
+
+/// Bytes of one step of a process's main arena.
+pub(super) fn top_step_bytes(process: &Process) -> u64 {
+    huge(process).unwrap_or_else(page_size_bytes)
+}
+
+/// With that tunable the step is a huge page's size, if the kernel gives those only where they are
+/// asked for.
+fn huge(process: &Process) -> Option<u64> {
+    let mode = std::fs::read_to_string(MODE).ok()?;
+    if !mode.contains("[madvise]") {
+        return None;
+    }
+    let asked = process
+        .whole("environ")
+        .ok()?
+        .split(|byte| *byte == 0)
+        .filter_map(|variable| variable.strip_prefix(b"GLIBC_TUNABLES="))
+        .flat_map(|tunables| tunables.split(|byte| *byte == b':'))
+        .any(|tunable| tunable == b"glibc.malloc.hugetlb=1");
+    if !asked {
+        return None;
+    }
+    std::fs::read_to_string(SIZE).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::ExaminationLimits;
+
+    #[test]
+    fn locked_mappings_have_a_flag() {
+        let list = "\
+00400000-00401000 rw-p 00000000 fe:00 7    /bin/lo
+Size:                  4 kB
+VmFlags: rd wr mr mw me ac sd
+00402000-00404000 rw-p 00000000 00:00 0
+Locked:                8 kB
+VmFlags: rd wr mr mw me lo ac sd
+00404000-00405000 rw-p 00000000 00:00 0
+VmFlags: rd wr
+";
+        let deadline = Deadline::new(ExaminationLimits::WHOLE, None);
+        let locked = flagged(list.as_bytes(), &deadline).unwrap();
+        assert_eq!((locked.len(), &locked[0]), (1, &(0x40_2000..0x40_4000)));
+    }
 }

@@ -1,4 +1,5 @@
-//! Reads an arena's free chunks a second time.
+//! Reads an arena a second time: its header and its top's size, in which nearly every change shows,
+//! and its free chunks.
 //!
 //! All that the first walk saw has to be there still, so that at the moment between the two it was
 //! there at once. What else is checked here, too: that each chunk's end says the same as its
@@ -7,10 +8,9 @@
 use std::ops::Range;
 
 use super::chunk::PREVIOUS_IN_USE;
-use super::inconsistency::Inconsistency;
+use super::error::Inconsistency;
 use super::malloc_state::MallocState;
 use super::memory::{TargetMemory, word};
-use super::quiescent;
 use super::walk::BinWalk;
 
 const PAGE_BYTES: u64 = 4096;
@@ -154,7 +154,7 @@ impl Batch {
     }
 
     fn check_header(&self, header: &MallocState, walk: &BinWalk) -> Result<(), Inconsistency> {
-        quiescent::same(header, self.bytes.get(self.header..).unwrap_or_default())?;
+        same(header, self.bytes.get(self.header..).unwrap_or_default())?;
         match self.top_size.map_or(0, |at| word(&self.bytes, at)) == walk.top_size_word {
             true => Ok(()),
             false => Err(Inconsistency::Changed),
@@ -180,5 +180,50 @@ impl Batch {
         self.length += (place.end - place.start) as usize;
         self.places.push(place);
         at
+    }
+}
+
+/// Reads both where they were, and gives the top's size with its flags, as it is in memory; 0 if
+/// the arena has no memory.
+///
+/// A thread that is at work in the arena holds its lock, or has changed the header since it was
+/// read: that is found out here for the price of one system call, before anything else is read.
+pub(super) fn steady(
+    memory: &mut impl TargetMemory,
+    header: &MallocState,
+) -> Result<u64, Inconsistency> {
+    if header.locked() {
+        return Err(Inconsistency::Locked);
+    }
+    let mut places = vec![header.place()];
+    places.extend(header.top_size_place());
+    let mut bytes = Vec::with_capacity(header.layout.length + 8);
+    memory.read(&places, &mut bytes)?;
+    let (again, top) = bytes.split_at(header.layout.length.min(bytes.len()));
+    same(header, again)?;
+    Ok(word(top, 0))
+}
+
+/// Whether these bytes, read later, are still that header, and its lock is free.
+pub(super) fn same(header: &MallocState, again: &[u8]) -> Result<(), Inconsistency> {
+    match MallocState::new(header.layout, header.address, again) {
+        Some(again) if again.locked() => Err(Inconsistency::Locked),
+        Some(again) if again.same_as(header) => Ok(()),
+        _ => Err(Inconsistency::Changed),
+    }
+}
+
+/// What was found wrong, or that the arena changed meanwhile, which explains anything.
+pub(super) fn explained(
+    memory: &mut impl TargetMemory,
+    header: &MallocState,
+    flaw: Inconsistency,
+) -> Inconsistency {
+    if flaw.explains_all() || matches!(flaw, Inconsistency::TooMany(_)) {
+        return flaw;
+    }
+    match steady(memory, header) {
+        Err(change) if change.explains_all() => change,
+        _ => flaw,
     }
 }

@@ -6,18 +6,15 @@
 
 use super::bin::{Bin, BinKind};
 use super::cache::{Cache, PAGE_BYTES};
-use super::chunk::{Chunk, FIRST_FAST, FLAGS, PREVIOUS_IN_USE};
+use super::chunk::{Chunk, FIRST_FAST, FLAGS, LinkProtection, PREVIOUS_IN_USE, SMALLEST_BYTES};
+use super::error::{Inconsistency, Unreadable};
 use super::heap_info::HeapInfos;
-use super::inconsistency::Inconsistency;
 use super::layout::{BINS, FAST_BINS};
 use super::limits::{Bound, ExaminationLimits};
 use super::malloc_state::MallocState;
-use super::memory::{TargetMemory, Unreadable};
-use super::quiescent;
-use super::readahead;
-use super::safe_linking::LinkProtection;
+use super::memory::TargetMemory;
 use super::sieve::Sieve;
-use super::size_class::SMALLEST_BYTES;
+use super::{readahead, verify};
 
 /// After so many pages the header is looked at once more.
 const PAGES_BETWEEN: u64 = 16;
@@ -127,7 +124,7 @@ impl BinWalk {
                 memory,
                 &places,
                 beside,
-                |again| quiescent::same(header, again),
+                |again| verify::same(header, again),
                 |cache, index| match index.checked_sub(guessed) {
                     Some(index) => follow(open[index], cache, &sieve, heaps, &mut budget),
                     None => Ok(()),

@@ -3,11 +3,11 @@
 use nix::errno::Errno;
 use serde::{Serialize, Serializer};
 
+use super::break_usage;
 use super::mapping::Mapping;
 use super::mappings::{FoundBy, Mappings};
 use super::one_program::of_one_program;
 use super::program_break::{GLIBC_GROWTH_STEP_BYTES, ProgramBreak};
-use super::{touched, tunables};
 use crate::limits::{Limit, Limits};
 use crate::process::{Process, ProcessError, Stat};
 
@@ -111,9 +111,9 @@ impl BreakState {
             limited: limits.refused_by(GLIBC_GROWTH_STEP_BYTES).is_some(),
             blocker,
             limits,
-            used: touched::any(process, start..end),
+            used: break_usage::is_touched(process, start..end),
             tunable: match segment_bytes {
-                ..GLIBC_GROWTH_STEP_BYTES => tunables::off_the_break(process),
+                ..GLIBC_GROWTH_STEP_BYTES => break_usage::off_the_break(process),
                 _ => None,
             },
             found_by,

@@ -22,23 +22,23 @@ pub fn parse_line(line: &[u8]) -> Result<Mapping<&[u8]>, &'static str> {
     let (inode, name) = split(rest, b' ').unwrap_or((rest, b""));
     let name = name.trim_ascii_start();
 
-    let start = hexadecimal(start).ok_or("the start is no hexadecimal address")?;
-    let end = hexadecimal(end).ok_or("the end is no hexadecimal address")?;
+    let start = number(start, 16).ok_or("the start is no hexadecimal address")?;
+    let end = number(end, 16).ok_or("the end is no hexadecimal address")?;
     if start >= end {
         return Err("the range does not end above its start");
     }
-    let device = |part| hexadecimal(part).and_then(|number| u32::try_from(number).ok());
+    let device = |part| number(part, 16).and_then(|number| u32::try_from(number).ok());
     let (name, deleted) = split_deleted(name);
     Ok(Mapping {
         start,
         end,
         permissions: letters(permissions).ok_or("the permissions are not like rwxp")?,
-        offset: hexadecimal(offset).ok_or("the offset is no hexadecimal number")?,
+        offset: number(offset, 16).ok_or("the offset is no hexadecimal number")?,
         device: Device {
             major: device(major).ok_or("the device is no hexadecimal number")?,
             minor: device(minor).ok_or("the device is no hexadecimal number")?,
         },
-        inode: decimal(inode).ok_or("the inode is no number")?,
+        inode: number(inode, 10).ok_or("the inode is no number")?,
         name,
         deleted,
     })
@@ -68,14 +68,6 @@ fn letters(bytes: &[u8]) -> Option<Permissions> {
             _ => return None,
         },
     })
-}
-
-fn hexadecimal(digits: &[u8]) -> Option<u64> {
-    number(digits, 16)
-}
-
-fn decimal(digits: &[u8]) -> Option<u64> {
-    number(digits, 10)
 }
 
 /// Digits only: the standard library would also take a sign.

@@ -14,7 +14,6 @@
 #![allow(unsafe_code)]
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -45,22 +44,30 @@ pub struct MappedFile<'a> {
 }
 
 /// Why a file that a process names could not be opened.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotOpened {
     /// There is no file of that name, or a link on the way to it.
+    #[error("no file has its name any more; {AS_ROOT}")]
     Gone,
     /// Another file has its name, and the mapped one can't be had otherwise.
+    #[error("another file has its name by now; {AS_ROOT}")]
     OtherFile,
     /// A link, directory, device, FIFO or socket has its name. It was not opened.
+    #[error("what has its name is no regular file: not opened")]
     NotRegular,
     /// This user may not.
+    #[error("this user may not read it; run this as root")]
     Denied,
     /// It can't be opened without waiting: somebody holds a lease on it (`F_SETLEASE`).
+    #[error("a program holds a lease on it (fcntl(2), F_SETLEASE)")]
     Leased,
     /// Anything else.
-    Io(io::Error),
+    #[error("{0}")]
+    Io(#[source] io::Error),
 }
+
+const AS_ROOT: &str = "only root gets the mapped one, by /proc/PID/map_files";
 
 impl MappedFile<'_> {
     /// Opens the very file that is mapped, to be read: as the kernel has it, else by its path from
@@ -206,29 +213,6 @@ impl From<NotOpened> for io::Error {
         match reason {
             NotOpened::Io(error) => error,
             reason => Self::other(reason),
-        }
-    }
-}
-
-impl fmt::Display for NotOpened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const AS_ROOT: &str = "only root gets the mapped one, by /proc/PID/map_files";
-        match self {
-            Self::Gone => write!(f, "no file has its name any more; {AS_ROOT}"),
-            Self::OtherFile => write!(f, "another file has its name by now; {AS_ROOT}"),
-            Self::NotRegular => write!(f, "what has its name is no regular file: not opened"),
-            Self::Denied => write!(f, "this user may not read it; run this as root"),
-            Self::Leased => write!(f, "a program holds a lease on it (fcntl(2), F_SETLEASE)"),
-            Self::Io(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for NotOpened {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            _ => None,
         }
     }
 }

@@ -48,26 +48,21 @@ pub struct Mappings {
 impl Mappings {
     /// Those of a process.
     pub fn of(process: &Process) -> Result<Self, ProcessError> {
-        Ok(Self::new(MappingQuery::new(process.file("maps")?)))
-    }
-
-    fn new(query: MappingQuery) -> Self {
-        Self {
-            query,
-            asked: 0,
-            list: None,
-        }
+        Ok(Self::of_list(process.file("maps")?))
     }
 
     /// This process's own.
     pub fn own() -> io::Result<Self> {
-        let maps = File::open("/proc/self/maps")?;
-        Ok(Self::new(MappingQuery::new(maps)))
+        Ok(Self::of_list(File::open("/proc/self/maps")?))
     }
 
-    /// Those of a copy of `/proc/PID/maps`, for which no kernel answers queries.
+    /// Those of an open `/proc/PID/maps`, or of a copy of one, for which no kernel answers queries.
     pub fn of_list(list: File) -> Self {
-        Self::new(MappingQuery::new(list))
+        Self {
+            query: MappingQuery::new(list),
+            asked: 0,
+            list: None,
+        }
     }
 
     /// How they are learnt of by now.
@@ -122,11 +117,7 @@ impl Mappings {
         };
         let mut address = address;
         while self.list.is_none() {
-            let next = self.asked(|query| {
-                let next = query.at_or_above(address, Kind::WritableFile)?;
-                Ok(next.map(|mapping| mapping.to_owned()))
-            })?;
-            match next {
+            match self.next(address, Kind::WritableFile)? {
                 Some(Some(mapping)) if !is_data(&mapping) => address = mapping.end,
                 Some(found) => return Ok(found),
                 None => {}
@@ -145,15 +136,18 @@ impl Mappings {
 
     /// The mapping that an address lies in or, if there is none, the first above it.
     pub fn at_or_above(&mut self, address: u64) -> Result<Option<Mapping>, MapsError> {
-        let found = self.asked(|query| {
-            let found = query.at_or_above(address, Kind::Any)?;
-            Ok(found.map(|mapping| mapping.to_owned()))
-        })?;
-        if let Some(found) = found {
+        if let Some(found) = self.next(address, Kind::Any)? {
             return Ok(found);
         }
         let list = self.listed()?;
         Ok(list.get(from(list, address)).cloned())
+    }
+
+    fn next(&mut self, address: u64, kind: Kind) -> Result<Option<Option<Mapping>>, MapsError> {
+        self.asked(|query| {
+            let found = query.at_or_above(address, kind)?;
+            Ok(found.map(|mapping| mapping.to_owned()))
+        })
     }
 
     /// The memory at an address or, if there is none, the first above it.
@@ -186,7 +180,7 @@ impl Mappings {
         if self.asked <= MOST_QUERIES {
             match ask(&mut self.query) {
                 Ok(answer) => return Ok(Some(answer)),
-                Err(QueryError::Io(error)) => return Err(MapsError::Io(error)),
+                Err(QueryError::Io(error)) => return Err(error.into()),
                 Err(QueryError::UseTheList) => {}
             }
         }
@@ -216,10 +210,10 @@ fn read(maps: impl io::Read) -> Result<Vec<Mapping>, MapsError> {
     while let Some(mapping) = maps.next_mapping()? {
         let length = size_of::<Mapping>() + mapping.name.len();
         left = left.checked_sub(length).ok_or_else(|| {
-            MapsError::Io(io::Error::other(
+            io::Error::other(
                 "it has more mappings, or with longer names, than are remembered of one process \
                  (32 MiB)",
-            ))
+            )
         })?;
         list.push(mapping.to_owned());
     }

@@ -1,6 +1,5 @@
 //! A list of mappings, line by line, in constant memory.
 
-use std::fmt;
 use std::io::{self, BufRead, Read};
 
 use super::line::parse_line;
@@ -51,17 +50,13 @@ impl<R: BufRead> Maps<R> {
         self.line.clear();
         self.number += 1;
         let mut limited = (&mut self.reader).take(MAX_LINE_BYTES);
-        if limited
-            .read_until(b'\n', &mut self.line)
-            .map_err(MapsError::Io)?
-            == 0
-        {
+        if limited.read_until(b'\n', &mut self.line)? == 0 {
             return Ok(None);
         }
         let whole = self.line.ends_with(b"\n") || limited.limit() > 0;
         let line = self.number;
         if !whole {
-            self.reader.skip_until(b'\n').map_err(MapsError::Io)?;
+            self.reader.skip_until(b'\n')?;
             return Err(MapsError::Line {
                 line,
                 what: "the line is longer than any path",
@@ -74,11 +69,17 @@ impl<R: BufRead> Maps<R> {
 }
 
 /// Why a list of mappings could not be read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum MapsError {
     /// The reader failed.
-    Io(io::Error),
+    #[error("the list of mappings cannot be read: {0}")]
+    Io(#[from] io::Error),
     /// A line is not in the format of `/proc/PID/maps`.
+    #[error(
+        "line {line} is not in the format of /proc/PID/maps (`start-end rwxp offset major:minor \
+         inode name`): {what}"
+    )]
     Line {
         /// Its number, from 1.
         line: u64,
@@ -93,28 +94,6 @@ impl MapsError {
         match self {
             Self::Io(error) => process.explain("maps", error),
             Self::Line { what, .. } => process.malformed("maps", what),
-        }
-    }
-}
-
-impl fmt::Display for MapsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => write!(f, "the list of mappings cannot be read: {error}"),
-            Self::Line { line, what } => write!(
-                f,
-                "line {line} is not in the format of /proc/PID/maps (`start-end rwxp offset \
-                 major:minor inode name`): {what}"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for MapsError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            Self::Line { .. } => None,
         }
     }
 }

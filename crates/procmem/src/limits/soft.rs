@@ -13,50 +13,43 @@ use nix::errno::Errno;
 
 use crate::process::{Process, ProcessError};
 
-/// Both, in bytes; `None` for no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Limits {
-    pub(super) data: Option<u64>,
-    pub(super) address_space: Option<u64>,
+/// The limits, and what the file calls them.
+const LIMITS: [(libc::__rlimit_resource_t, &str); 2] = [
+    (libc::RLIMIT_DATA, "Max data size"),
+    (libc::RLIMIT_AS, "Max address space"),
+];
+
+/// `RLIMIT_DATA` and `RLIMIT_AS` of a process, in bytes; `None` for no limit.
+pub(super) fn of(process: &Process) -> Result<[Option<u64>; 2], ProcessError> {
+    by_call(process).or_else(|_| by_file(process))
 }
 
-impl Limits {
-    /// Those of a process.
-    pub(super) fn of(process: &Process) -> Result<Self, ProcessError> {
-        Self::by_call(process).map_or_else(|_| Self::by_file(process), Ok)
-    }
-
-    /// By number: whoever asks makes sure afterwards that the process lives still, so that the
-    /// number was its own.
-    fn by_call(process: &Process) -> Result<Self, Errno> {
-        let soft = |resource| {
-            let mut limit = libc::rlimit {
-                rlim_cur: 0,
-                rlim_max: 0,
-            };
-            let (pid, unchanged) = (process.pid(), std::ptr::null());
-            // SAFETY: `limit` is a place for one rlimit, and outlives the call.
-            let done = unsafe { libc::prlimit(pid, resource, unchanged, &raw mut limit) };
-            Errno::result(done)?;
-            Ok((limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur))
+/// By number: whoever asks makes sure afterwards that the process lives still, so that the number
+/// was its own.
+fn by_call(process: &Process) -> Result<[Option<u64>; 2], Errno> {
+    let mut found = [None; 2];
+    for (soft, (resource, _)) in found.iter_mut().zip(LIMITS) {
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
         };
-        Ok(Self {
-            data: soft(libc::RLIMIT_DATA)?,
-            address_space: soft(libc::RLIMIT_AS)?,
-        })
+        let (pid, unchanged) = (process.pid(), std::ptr::null());
+        // SAFETY: `limit` is a place for one rlimit, and outlives the call.
+        let done = unsafe { libc::prlimit(pid, resource, unchanged, &raw mut limit) };
+        Errno::result(done)?;
+        *soft = (limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur);
     }
+    Ok(found)
+}
 
-    fn by_file(process: &Process) -> Result<Self, ProcessError> {
-        let limits = process.whole("limits")?;
-        let limit = |name| {
-            soft_limit(&limits, name)
-                .ok_or_else(|| process.malformed("limits", "a limit is missing"))
-        };
-        Ok(Self {
-            data: limit("Max data size")?,
-            address_space: limit("Max address space")?,
-        })
+fn by_file(process: &Process) -> Result<[Option<u64>; 2], ProcessError> {
+    let table = process.whole("limits")?;
+    let mut found = [None; 2];
+    for (soft, (_, name)) in found.iter_mut().zip(LIMITS) {
+        let limit = soft_limit(&table, name);
+        *soft = limit.ok_or_else(|| process.malformed("limits", "a limit is missing"))?;
     }
+    Ok(found)
 }
 
 /// The soft limit of this name, `Some(None)` for `unlimited`; `None` if the table doesn't have it.
@@ -124,7 +117,6 @@ Max address space         unlimited            unlimited            bytes     \n
     #[test]
     fn the_call_and_the_file_tell_the_same() {
         let process = Process::open(std::process::id() as i32).unwrap();
-        let by_call = Limits::by_call(&process).unwrap();
-        assert_eq!(by_call, Limits::by_file(&process).unwrap());
+        assert_eq!(by_call(&process).unwrap(), by_file(&process).unwrap());
     }
 }

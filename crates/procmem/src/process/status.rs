@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// The fields of one process or thread at one moment.
 ///
 /// # References
-/// proc_pid_status(5); `fs/proc/array.c` (`proc_pid_status`)
+/// proc_pid_status(5), proc_pid_smaps(5); `fs/proc/array.c` (`proc_pid_status`)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status(Vec<u8>);
 
@@ -60,7 +60,7 @@ impl Status {
 
     /// The bytes of a field that the kernel states in kB.
     pub fn bytes(&self, name: &str) -> Option<u64> {
-        crate::kib_field::kib_field(&self.0, format!("{name}:").as_bytes())
+        kib_field(&self.0, format!("{name}:").as_bytes())
     }
 
     /// The signals of a field such as `SigCgt`: bit n−1 for signal n.
@@ -83,6 +83,23 @@ impl Status {
     pub fn tracer(&self) -> Option<i32> {
         self.number("TracerPid").filter(|&tracer| tracer != 0)
     }
+}
+
+/// The value of the line of `status`, `smaps_rollup` or `meminfo` that starts with `name` (such as `VmRSS:`, colon included), in bytes.
+///
+/// The kernel's "kB" are 1,024 bytes (`fs/proc/task_mmu.c`, `SEQ_PUT_DEC` after a shift by 10).
+/// `None` when there is no such line, its unit is another, or the value overflows.
+#[must_use]
+pub fn kib_field(content: &[u8], name: &[u8]) -> Option<u64> {
+    let line = content
+        .split(|&byte| byte == b'\n')
+        .find(|line| line.starts_with(name))?;
+    let value = line[name.len()..].trim_ascii().strip_suffix(b" kB")?;
+    std::str::from_utf8(value)
+        .ok()?
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1024)
 }
 
 #[cfg(test)]
@@ -115,5 +132,25 @@ mod tests {
         assert!(Status::of_thread(pid, pid).is_ok());
         assert!(Status::of(i32::MAX).is_err());
         assert_eq!(Status::parse("").state(), '?');
+    }
+
+    const ROLLUP: &[u8] = b"55d-7ff ---p 00000000 00:00 0    [rollup]\n\
+        Rss:                1716 kB\nPss:                 471 kB\nPss_Dirty:           112 kB\n\
+        Private_Clean:        68 kB\nLong: 18014398509481984 kB\nOdd: 3\nLast:\t5 kB";
+
+    #[test]
+    fn kb_become_bytes() {
+        assert_eq!(kib_field(ROLLUP, b"Rss:"), Some(1716 * 1024));
+        assert_eq!(kib_field(ROLLUP, b"Pss:"), Some(471 * 1024));
+        assert_eq!(kib_field(ROLLUP, b"Last:"), Some(5 * 1024));
+    }
+
+    #[test]
+    fn what_is_not_there_is_none() {
+        for name in ["Swap:", "Odd:", "Long:", "ss:"] {
+            assert_eq!(kib_field(ROLLUP, name.as_bytes()), None, "{name}");
+        }
+        assert_eq!(kib_field(b"", b"Rss:"), None);
+        assert_eq!(kib_field(b"Rss: -1 kB", b"Rss:"), None);
     }
 }

@@ -4,9 +4,7 @@ use std::fs::File;
 
 use super::Snapshot;
 use crate::address_space::Mappings;
-use crate::kib_field::kib_field;
-use crate::process::ProcessError;
-use crate::process::{Process, Reason, Stat, reread};
+use crate::process::{Process, ProcessError, Reason, Stat, kib_field, reread};
 
 /// A process that may exec while it is being read is read again so many times.
 const ATTEMPTS: usize = 5;

@@ -1,14 +1,9 @@
 //! A made-up heap with known free chunks, to be read, to be damaged, and to seed the fuzzer.
 
-use super::fake::Fake;
-use super::heap_state::Free;
-use super::image_of_bytes::arenas_in;
-use super::layout::{BINS, LAYOUTS, Layout, WITH_FAST_BINS, WITHOUT_FAST_BINS};
-use super::memory::TargetMemory;
-use super::safe_linking::LinkProtection;
-use super::size_class;
+use super::*;
+use crate::chunk::bin_index;
+use crate::layout::{BINS, LAYOUTS, Layout, WITH_FAST_BINS, WITHOUT_FAST_BINS};
 
-const START: u64 = 0x40_0000;
 /// The arena is here, the heap from the next page on.
 const ARENA: u64 = START + 0x100;
 const HEAP: u64 = START + 0x2000;
@@ -74,7 +69,7 @@ impl Heap {
             let bin = if index % 5 == 0 {
                 1
             } else {
-                size_class::bin(*size) as usize
+                bin_index(*size) as usize
             };
             bins[bin].push(chunk);
             heap.write(address, *size);
