@@ -2,6 +2,9 @@
 
 use suite as _;
 
+#[path = "experiment/commands.rs"]
+mod commands;
+
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{
     Arm, Checkpoints, Experiment, ExperimentError, Metric, Results, RunError, StopFlag, Unit,
@@ -10,6 +13,8 @@ use heap_meter::experiment::{
 use memtrace::{Stream, Target};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+suite::compiling!();
 
 const ROLE: &str = "HEAP_METER_TEST_ROLE";
 

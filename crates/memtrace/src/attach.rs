@@ -3,9 +3,7 @@
 mod by_ptrace;
 mod by_tracepoints;
 mod emitter;
-mod ending;
 mod error;
-mod limits;
 mod note;
 mod opened;
 mod perf;
@@ -23,14 +21,13 @@ pub use error::AttachError;
 pub use note::AttachNote;
 pub use stopper::Stopper;
 
-use std::convert::Infallible;
-use std::sync::mpsc::{self, SyncSender};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::launch::{architecture, signals};
+use crate::launch::{NATIVE_ARCHITECTURE, block_signals};
+use crate::watcher::WatcherThread;
 use by_ptrace::ByPtrace;
 use by_tracepoints::ByTracepoints;
 use emitter::Emitter;
@@ -111,10 +108,7 @@ pub enum ViaUsed {
 pub struct Attach<S> {
     used: ViaUsed,
     stopper: Stopper,
-    /// `None` once it was waited for.
-    watcher: Option<JoinHandle<Outcome<S>>>,
-    /// Hangs up once the watcher has come to its end.
-    end: mpsc::Receiver<Infallible>,
+    watcher: WatcherThread<Outcome<S>>,
 }
 
 /// What [`Attach::wait`] gives back.
@@ -183,35 +177,24 @@ impl<S: Sink + Send + 'static> Attach<S> {
 
     fn begin(pid: i32, via: Via, ring_bytes: Option<usize>, sink: S) -> Result<Self, AttachError> {
         process_status::check(pid)?;
-        if architecture::NATIVE.is_none() {
+        if NATIVE_ARCHITECTURE.is_none() {
             return Err(AttachError::Architecture);
         }
         let failed = |step| move |source| AttachError::Setup { step, source };
         let stopper = Stopper::new().map_err(failed("make a pipe"))?;
-        let (ready, started) = mpsc::sync_channel(1);
-        let (watching, end) = mpsc::channel();
-        let watcher = thread::Builder::new()
-            .name("attach watcher".into())
-            .spawn({
-                let stopper = stopper.clone();
-                move || {
-                    let _watching = watching;
-                    run(pid, via, ring_bytes, sink, &stopper, &ready)
-                }
-            })
-            .map_err(failed("start the watcher's thread"))?;
-        match started.recv() {
-            Ok(used) => Ok(Self {
+        let watcher = WatcherThread::start("attach watcher", {
+            let stopper = stopper.clone();
+            move |ready| run(pid, via, ring_bytes, sink, &stopper, &ready)
+        });
+        match watcher.map_err(failed("start the watcher's thread"))? {
+            Ok((watcher, used)) => Ok(Self {
                 used,
                 stopper,
-                watcher: Some(watcher),
-                end,
+                watcher,
             }),
             // It ended before it began; why, it tells at its end.
-            Err(mpsc::RecvError) => match join(watcher) {
-                Err(error) => Err(error),
-                Ok(_) => unreachable!("the watcher says that it is ready before it can succeed"),
-            },
+            Err(Err(error)) => Err(error),
+            Err(Ok(_)) => unreachable!("the watcher says that it is ready before it can succeed"),
         }
     }
 }
@@ -235,13 +218,13 @@ impl<S> Attach<S> {
     /// Whether the process and all that were followed have ended, or the watching has: whether
     /// [`wait`](Self::wait) would return at once.
     pub fn is_finished(&self) -> bool {
-        self.watcher.as_ref().is_none_or(JoinHandle::is_finished)
+        self.watcher.is_finished()
     }
 
     /// Waits until the process and all that were followed have ended, or the watching has, but no
     /// longer than this; whether they have.
     pub fn ends_within(&self, time: Duration) -> bool {
-        self.end.recv_timeout(time) != Err(mpsc::RecvTimeoutError::Timeout)
+        self.watcher.ends_within(time)
     }
 
     /// Waits until the process and all that were followed have ended, or the watching was
@@ -253,20 +236,13 @@ impl<S> Attach<S> {
     /// # Panics
     /// If the sink panicked, the process was let go and the panic goes on here.
     pub fn wait(mut self) -> Result<Attached<S>, AttachError> {
-        match self.watcher.take() {
-            Some(watcher) => join(watcher),
-            None => unreachable!("only `wait` and `drop` take the thread, and both end `self`"),
-        }
+        self.watcher.wait()
     }
 }
 
 impl<S> Drop for Attach<S> {
     fn drop(&mut self) {
-        if let Some(watcher) = self.watcher.take() {
-            self.stop();
-            // A panic of the sink is of no interest to somebody who gives up the result.
-            drop(watcher.join());
-        }
+        self.watcher.abandon(|| self.stopper.stop());
     }
 }
 
@@ -280,7 +256,7 @@ fn run<S: Sink>(
     ready: &SyncSender<ViaUsed>,
 ) -> Outcome<S> {
     // The host's handlers belong on the host's threads.
-    signals::block_signals();
+    block_signals();
     let mut teller = Emitter::new(pid, sink);
     let tracepoints = match via {
         Via::Ptrace => None,
@@ -323,10 +299,4 @@ fn run<S: Sink>(
         lost_events: teller.lost_events,
         processes: teller.processes,
     })
-}
-
-fn join<S>(watcher: JoinHandle<Outcome<S>>) -> Outcome<S> {
-    watcher
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

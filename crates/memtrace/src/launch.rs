@@ -1,35 +1,38 @@
 //! A child that is watched from its first instruction on.
 
-pub(crate) mod architecture;
-mod cost;
 mod error;
 mod exec_image;
 mod filter;
 mod forked_child;
 mod note;
 mod options;
-mod pidfd_set;
 pub(crate) mod positions;
 mod prepared;
-pub(crate) mod signals;
+mod signals;
 pub(crate) mod syscall_reader;
 pub(crate) mod tracees;
 mod tracer;
 
-pub use cost::ObserverCost;
 pub use error::LaunchError;
+#[cfg(feature = "attach")]
+pub(crate) use exec_image::ToldRefusals;
 pub use note::LaunchNote;
 pub use options::{LaunchOptions, Stopped, Watch};
+#[cfg(feature = "attach")]
+pub(crate) use signals::block_signals;
+pub(crate) use signals::kill_unreaped;
+pub(crate) use syscall_reader::NATIVE_ARCHITECTURE;
 
-use std::convert::Infallible;
-use std::sync::{Arc, mpsc};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::target::Target;
+use crate::watcher::WatcherThread;
 use memory_event::{Ending, Sink};
-use pidfd_set::PidfdSet;
 use prepared::Prepared;
+use signals::PidfdSet;
 use tracer::Outcome;
 
 /// A launched program, still running or just ended.
@@ -80,10 +83,7 @@ use tracer::Outcome;
 pub struct Launch<S> {
     pid: i32,
     roster: Arc<PidfdSet>,
-    /// `None` once it was waited for.
-    tracer: Option<JoinHandle<Outcome<S>>>,
-    /// Hangs up once the tracer has come to its end.
-    end: mpsc::Receiver<Infallible>,
+    tracer: WatcherThread<Outcome<S>>,
 }
 
 /// What [`Launch::wait`] gives back.
@@ -101,6 +101,19 @@ pub struct Launched<S> {
     /// Calls whose outcome could not be read, because the caller was killed in that very moment.
     /// `strace -c` leaves them out, too.
     pub lost_events: u64,
+}
+
+/// The observer's own effort in one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct ObserverCost {
+    /// How often a process was stopped and set going again; two for each watched call.
+    pub stops: u64,
+    /// Processor time of the tracing thread, the sink's part included.
+    pub tracer_cpu_seconds: f64,
+    /// Time from the program's exec to its end, with the stops and hooks in it.
+    pub wall_seconds: f64,
+    /// The part of it during which a hook was called, for whichever process of the tree.
+    pub hook_seconds: f64,
 }
 
 impl<S: Sink + Send + 'static> Launch<S> {
@@ -123,35 +136,23 @@ impl<S: Sink + Send + 'static> Launch<S> {
     fn start_with(target: &Target, sink: S, options: LaunchOptions) -> Result<Self, LaunchError> {
         let prepared = Prepared::new(target, options.watch)?;
         let roster = Arc::new(PidfdSet::default());
-        let (ready, started) = mpsc::sync_channel(1);
-        let (tracing, end) = mpsc::channel();
-        let tracer = thread::Builder::new()
-            .name("launch tracer".into())
-            .spawn({
-                let roster = Arc::clone(&roster);
-                move || {
-                    let _tracing = tracing;
-                    tracer::run(&prepared, sink, options, roster, ready)
-                }
-            })
-            .map_err(|source| LaunchError::Setup {
-                step: "start the tracer's thread",
-                source,
-            })?;
-        match started.recv() {
-            Ok(pid) => Ok(Self {
+        let tracer = WatcherThread::start("launch tracer", {
+            let roster = Arc::clone(&roster);
+            move |ready| tracer::run(&prepared, sink, options, roster, ready)
+        });
+        let tracer = tracer.map_err(|source| LaunchError::Setup {
+            step: "start the tracer's thread",
+            source,
+        })?;
+        match tracer {
+            Ok((tracer, pid)) => Ok(Self {
                 pid,
                 roster,
-                tracer: Some(tracer),
-                end,
+                tracer,
             }),
             // The tracer ended without a running program; why, it tells at its end.
-            Err(mpsc::RecvError) => match join(tracer) {
-                Err(error) => Err(error),
-                Ok(finished) => Err(LaunchError::EndedEarly {
-                    ending: finished.ending,
-                }),
-            },
+            Err(Err(error)) => Err(error),
+            Err(Ok(Launched { ending, .. })) => Err(LaunchError::EndedEarly { ending }),
         }
     }
 }
@@ -179,13 +180,13 @@ impl<S> Launch<S> {
 
     /// Whether [`wait`](Self::wait) would return at once.
     pub fn is_finished(&self) -> bool {
-        self.tracer.as_ref().is_none_or(JoinHandle::is_finished)
+        self.tracer.is_finished()
     }
 
     /// Waits until the program and everything it started have ended, but no longer than this;
     /// whether they have.
     pub fn ends_within(&self, time: Duration) -> bool {
-        self.end.recv_timeout(time) != Err(mpsc::RecvTimeoutError::Timeout)
+        self.tracer.ends_within(time)
     }
 
     /// Waits until the program and everything it started have ended.
@@ -197,20 +198,13 @@ impl<S> Launch<S> {
     /// If the sink panicked, everything that was traced has been killed and the panic goes on
     /// here.
     pub fn wait(mut self) -> Result<Launched<S>, LaunchError> {
-        match self.tracer.take() {
-            Some(tracer) => join(tracer),
-            None => unreachable!("only `wait` and `drop` take the thread, and both end `self`"),
-        }
+        self.tracer.wait()
     }
 }
 
 impl<S> Drop for Launch<S> {
     fn drop(&mut self) {
-        if let Some(tracer) = self.tracer.take() {
-            self.kill();
-            // A panic of the sink is of no interest to somebody who gives up the result.
-            drop(tracer.join());
-        }
+        self.tracer.abandon(|| self.roster.kill_all());
     }
 }
 
@@ -225,12 +219,6 @@ impl Killer {
     pub fn kill(&self) {
         self.roster.kill_all();
     }
-}
-
-fn join<S>(tracer: JoinHandle<Outcome<S>>) -> Outcome<S> {
-    tracer
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use suite as _;
 #[cfg(feature = "attach")]
 mod attach;
 mod launch;
-mod refusal;
 mod target;
+mod watcher;
 
 #[cfg(feature = "attach")]
 pub use attach::{Attach, AttachError, AttachNote, Attached, Stopper, Via, ViaUsed, WatchingCost};

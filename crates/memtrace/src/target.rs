@@ -2,7 +2,7 @@
 
 mod wiring;
 
-pub(crate) use wiring::{Step, Wiring, empty_signal_set};
+pub(crate) use wiring::{Step, Wiring};
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

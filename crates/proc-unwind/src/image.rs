@@ -125,3 +125,6 @@ impl UnwindImage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,19 +25,13 @@
 use suite as _;
 
 mod chain;
-#[cfg(test)]
-mod damaged;
-mod demangle;
 mod elf;
-#[cfg(target_arch = "x86_64")]
-mod expression;
 mod image;
 mod images;
 mod memory;
 mod names;
 #[cfg(target_arch = "x86_64")]
 mod recover;
-mod registers;
 #[cfg(target_arch = "x86_64")]
 mod request;
 mod separate;

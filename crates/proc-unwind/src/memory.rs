@@ -1,12 +1,10 @@
-//! A stopped process's memory, read in large pieces.
-//!
-//! # Safety
-//! `process_vm_readv` writes to this process's memory only within the buffer that the local
-//! `iovec` describes, and tells how much of it. Whatever address the other process's registers
-//! hold is safe to ask for: what isn't mapped there is not read.
-#![allow(unsafe_code)]
+//! A stopped process's memory, read in large pieces, and the registers of its threads, as the
+//! unwinder wants them.
 
 use std::borrow::Cow;
+use std::ops::Range;
+
+pub(super) use tracee::Registers;
 
 /// Bytes to a piece; a multiple of the page size.
 const PIECE_BYTES: u64 = 32 * 1024;
@@ -56,75 +54,51 @@ impl StackMemory {
 
 /// Reads up to `length_bytes` from the start of a page; ends early at the first page that can't be
 /// read. `None` if that is the first one.
-///
-/// # References
-/// process_vm_readv(2)
 pub(super) fn read(pid: i32, start: u64, length_bytes: u64) -> Option<Vec<u8>> {
-    let mut buffer = Vec::<u8>::with_capacity(length_bytes as usize);
-    let local = libc::iovec {
-        iov_base: buffer.as_mut_ptr().cast(),
-        iov_len: length_bytes as usize,
-    };
-    let mut pages = Vec::new();
-    let mut address = start;
-    while address < start.checked_add(length_bytes)? {
-        pages.push(libc::iovec {
-            iov_base: address as *mut libc::c_void,
-            iov_len: PAGE_BYTES.min(start + length_bytes - address) as usize,
-        });
-        address += PAGE_BYTES;
-    }
-    // SAFETY: `local` describes the buffer's own capacity, `pages` is as long as it says.
-    let read = unsafe {
-        libc::process_vm_readv(
-            pid,
-            &raw const local,
-            1,
-            pages.as_ptr(),
-            pages.len() as libc::c_ulong,
-            0,
-        )
-    };
-    let read = usize::try_from(read).ok().filter(|read| *read > 0)?;
-    // SAFETY: the kernel has written the first `read` bytes, which are within the capacity.
-    unsafe { buffer.set_len(read) };
-    Some(buffer)
+    let end = start.checked_add(length_bytes)?;
+    let pages = (start..end).step_by(PAGE_BYTES as usize);
+    let pages: Vec<Range<u64>> = pages
+        .map(|page| page..end.min(page.saturating_add(PAGE_BYTES)))
+        .collect();
+    let mut bytes = Vec::new();
+    let read = procmem::read_memory(pid, &pages, &mut bytes).ok()?;
+    (read > 0).then_some(bytes)
 }
 
 /// Whether a process's memory holds these bytes at these addresses.
-///
-/// # References
-/// process_vm_readv(2)
 pub(super) fn holds(pid: i32, expected: &[(u64, Cow<'_, [u8]>)]) -> bool {
-    let sum = expected.iter().map(|(_, bytes)| bytes.len()).sum();
-    let mut buffer = vec![0_u8; sum];
-    let local = libc::iovec {
-        iov_base: buffer.as_mut_ptr().cast(),
-        iov_len: sum,
-    };
-    let places: Vec<_> = expected
-        .iter()
-        .map(|(address, bytes)| libc::iovec {
-            iov_base: *address as *mut libc::c_void,
-            iov_len: bytes.len(),
-        })
-        .collect();
-    // SAFETY: `local` describes the buffer, `places` is as long as it says.
-    let read = unsafe {
-        libc::process_vm_readv(
-            pid,
-            &raw const local,
-            1,
-            places.as_ptr(),
-            places.len() as libc::c_ulong,
-            0,
-        )
-    };
-    let mut rest = &buffer[..];
-    usize::try_from(read) == Ok(sum)
-        && expected.iter().all(|(_, bytes)| {
-            let (now, after) = rest.split_at(bytes.len());
-            rest = after;
-            now == &**bytes
-        })
+    let places = expected.iter();
+    let places = places.map(|(address, bytes)| *address..*address + bytes.len() as u64);
+    let mut found = Vec::new();
+    let read = procmem::read_memory(pid, &places.collect::<Vec<_>>(), &mut found);
+    let expected = expected.iter().flat_map(|(_, bytes)| bytes.iter());
+    read.is_ok() && found.iter().eq(expected)
+}
+
+/// Address of the next instruction.
+pub(super) fn instruction(registers: &Registers) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    let address = registers.rip;
+    #[cfg(target_arch = "aarch64")]
+    let address = registers.pc;
+    address
+}
+
+/// The registers that framehop starts from. `highest` is the highest known code address: bits
+/// above it are no part of a return address where those are signed.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn for_unwinding(registers: &Registers, _highest: u64) -> framehop::UnwindRegsNative {
+    framehop::UnwindRegsNative::new(registers.rip, registers.rsp, registers.rbp)
+}
+
+/// The registers that framehop starts from. `highest` is the highest known code address: bits
+/// above it are no part of a return address where those are signed.
+#[cfg(target_arch = "aarch64")]
+pub(super) fn for_unwinding(registers: &Registers, highest: u64) -> framehop::UnwindRegsNative {
+    framehop::UnwindRegsNative::new_with_ptr_auth_mask(
+        framehop::aarch64::PtrAuthMask::from_max_known_address(highest),
+        registers.regs[30],
+        registers.sp,
+        registers.regs[29],
+    )
 }

@@ -5,14 +5,13 @@
 //! at the moment of its call, and the unwind tables say where each was put.
 
 use gimli::{
-    BaseAddresses, CfaRule, CieOrFde, EhFrame, EhFrameHdr, EhFrameOffset, EndianSlice,
-    FrameDescriptionEntry, LittleEndian, Register, RegisterRule, UnwindContext, UnwindSection,
+    BaseAddresses, CfaRule, CieOrFde, EhFrame, EhFrameHdr, EhFrameOffset, Encoding, EndianSlice,
+    EvaluationResult, Expression, FrameDescriptionEntry, LittleEndian, Location, Register,
+    RegisterRule, UnwindContext, UnwindSection, Value,
 };
 
-use super::expression;
 use super::image::UnwindImage;
-use super::memory::StackMemory;
-use super::registers::Registers;
+use super::memory::{Registers, StackMemory};
 use super::space::{CodeSpace, Module};
 
 /// Numbers of the registers in unwind tables.
@@ -74,7 +73,7 @@ pub(super) fn innermost(
     memory: &mut StackMemory,
     addresses: &[u64],
 ) -> Vec<CallerFrame> {
-    let mut values = start(registers);
+    let mut values = tracee::unwind_registers(registers).map(Some);
     let mut context = UnwindContext::new();
     let mut frames = Vec::new();
     for (depth, &address) in addresses.iter().enumerate() {
@@ -94,15 +93,6 @@ pub(super) fn innermost(
         values = step.above;
     }
     frames
-}
-
-fn start(registers: &Registers) -> [Option<u64>; 17] {
-    let r = registers;
-    [
-        r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11, r.r12,
-        r.r13, r.r14, r.r15, r.rip,
-    ]
-    .map(Some)
 }
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
@@ -153,7 +143,7 @@ pub(super) fn step(
         }
         CfaRule::Expression(expression) => {
             let expression = expression.get(&table).ok()?;
-            expression::value(expression, encoding, None, values, memory)?
+            expression_value(expression, encoding, None, values, memory)?
         }
     };
     let mut above = [None; 17];
@@ -172,7 +162,7 @@ pub(super) fn step(
             Some(RegisterRule::ValOffset(offset)) => Some(cfa.wrapping_add_signed(offset)),
             Some(RegisterRule::Expression(expression)) => {
                 let place = expression.get(&table).ok().and_then(|expression| {
-                    expression::value(expression, encoding, Some(cfa), values, memory)
+                    expression_value(expression, encoding, Some(cfa), values, memory)
                 });
                 place.and_then(|place| memory.word(place))
             }
@@ -241,4 +231,51 @@ fn functions(table: &EhFrame<Slice<'_>>, bases: &BaseAddresses) -> Vec<(u64, usi
     }
     found.sort_unstable();
     found
+}
+
+/// So many operations are enough for any such program.
+const MOST_STEPS: u32 = 256;
+
+/// What the small program computes that a table states for a value: where a signal has put registers,
+/// and how far a call through a procedure linkage table has come. It begins with `first` on its stack, if there is one; `None` if it asks
+/// for what isn't known.
+///
+/// # References
+/// DWARF 5, section 2.5
+fn expression_value(
+    expression: Expression<Slice<'_>>,
+    encoding: Encoding,
+    first: Option<u64>,
+    registers: &[Option<u64>; 17],
+    memory: &mut StackMemory,
+) -> Option<u64> {
+    let mut evaluation = expression.evaluation(encoding);
+    evaluation.set_max_iterations(MOST_STEPS);
+    if let Some(first) = first {
+        evaluation.set_initial_value(first);
+    }
+    let mut asked = evaluation.evaluate().ok()?;
+    loop {
+        asked = match asked {
+            EvaluationResult::Complete => break,
+            EvaluationResult::RequiresMemory { address, size, .. } => {
+                let word = memory.word(address).filter(|_| size == 8)?;
+                evaluation.resume_with_memory(Value::Generic(word)).ok()?
+            }
+            EvaluationResult::RequiresRegister { register, .. } => {
+                let value = (*registers.get(usize::from(register.0))?)?;
+                evaluation
+                    .resume_with_register(Value::Generic(value))
+                    .ok()?
+            }
+            _ => return None,
+        };
+    }
+    match evaluation.as_result() {
+        [piece] => match piece.location {
+            Location::Address { address } => Some(address),
+            _ => None,
+        },
+        _ => None,
+    }
 }

@@ -8,9 +8,8 @@ use framehop::{FrameAddress, Unwinder};
 
 use super::chain::Chain;
 use super::images::UnwindImages;
-use super::memory::StackMemory;
+use super::memory::{self, Registers, StackMemory};
 use super::names::{FunctionNames, NamedFunction};
-use super::registers::Registers;
 use super::space::CodeSpace;
 use memory_event::Stack;
 
@@ -196,7 +195,7 @@ impl Stacks {
                 marks.extend(mark.map(|(at, bytes)| (at.wrapping_add(module.bias), bytes)));
             }
         }
-        super::memory::holds(pid, &marks)
+        memory::holds(pid, &marks)
     }
 
     fn walk(
@@ -206,9 +205,8 @@ impl Stacks {
         memory: &mut StackMemory,
     ) -> Option<StackWalk> {
         let space = self.spaces.get(&pid)?;
-        let start =
-            super::registers::for_unwinding(registers, space.unwinder.max_known_code_address());
-        let instruction = super::registers::instruction(registers);
+        let start = memory::for_unwinding(registers, space.unwinder.max_known_code_address());
+        let instruction = memory::instruction(registers);
         let mut read = |address| memory.word(address).ok_or(());
         let mut frames = space
             .unwinder

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use thiserror::Error as ThisError;
+use tracee::Permission;
 
 /// Why [`Held::hold`](crate::Held::hold) let a process go on. It runs as before then.
 #[derive(Debug, ThisError)]
@@ -70,12 +71,12 @@ pub enum Error {
         pid: i32,
     },
     /// The kernel refused.
-    #[error("not permitted to trace process {pid} ({source}): {remedy}")]
+    #[error("not permitted to trace process {pid} ({source}): {permission}")]
     NotPermitted {
         /// The process.
         pid: i32,
         /// What in the machine's present settings refuses it, and what to type.
-        remedy: String,
+        permission: Permission,
         /// The kernel's answer.
         source: io::Error,
     },

@@ -99,15 +99,13 @@ use suite as _;
 
 mod error;
 mod held;
-mod interrupt;
 mod request;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
 pub use error::{CallError, Error, Unfit};
 pub use held::Held;
-pub use interrupt::Interrupt;
-pub use request::{HeldThread, HoldOptions};
+pub use request::{HeldThread, HoldOptions, Interrupt};
 
 #[cfg(all(doctest, target_arch = "x86_64"))]
 #[doc = include_str!("../README.md")]

@@ -1,10 +1,12 @@
-//! What passes between a held process's value and the thread that traces it.
+//! What passes between a held process's value and the thread that traces it, and how it is asked
+//! from elsewhere that the process be let go.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::{CallError, Interrupt};
+use crate::CallError;
 
 /// A thread of a held process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +52,26 @@ impl HoldOptions {
     pub fn interrupted_by(mut self, interrupt: &Interrupt) -> Self {
         self.interrupt = interrupt.clone();
         self
+    }
+}
+
+/// Asks, from another thread or a signal's handler, that whoever waits for a process let it go at
+/// once. It is asked once and for all; copies are one.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Asks. What a hold or a call under way gives then is
+    /// [`Error::Interrupted`](crate::Error::Interrupted) or
+    /// [`CallError::Interrupted`](crate::CallError::Interrupted).
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it was asked.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }
 

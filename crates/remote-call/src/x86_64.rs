@@ -9,7 +9,6 @@ mod choose;
 mod completion_signal;
 mod frame;
 mod maps;
-mod registers;
 mod seize;
 mod sigreturn;
 mod stack;
@@ -137,7 +136,7 @@ fn hold(
             instruction_pointer: registers.rip,
             stack_pointer: registers.rsp,
             system_call: (system_call >= 0).then_some(system_call),
-            registers: registers::by_unwind_number(&registers),
+            registers: tracee::unwind_registers(&registers),
         });
     }
     let Some(tid) = threads.first().map(|thread| thread.tid) else {

@@ -104,19 +104,28 @@ pub fn event_message(tid: i32) -> io::Result<i32> {
 /// `ESRCH`, and what ptrace(2) says otherwise.
 pub fn registers(tid: i32) -> io::Result<Option<Registers>> {
     let mut registers = MaybeUninit::<Registers>::zeroed();
-    let mut window = libc::iovec {
-        iov_base: registers.as_mut_ptr().cast(),
-        iov_len: size_of::<Registers>(),
-    };
-    // SAFETY: GETREGSET writes at most `iov_len` bytes to `iov_base`, which is that large, and the
-    // number of bytes written to `iov_len`.
-    let result = unsafe { libc::ptrace(libc::PTRACE_GETREGSET, tid, NT_PRSTATUS, &raw mut window) };
-    check(result)?;
-    if window.iov_len != size_of::<Registers>() {
+    let (start, length) = (registers.as_mut_ptr().cast(), size_of::<Registers>());
+    // SAFETY: `registers` has so many bytes.
+    let written = unsafe { register_set(libc::PTRACE_GETREGSET, tid, NT_PRSTATUS, start, length) };
+    if written? != length {
         return Ok(None);
     }
     // SAFETY: made of integers, zeroed and then written by the kernel.
     Ok(Some(unsafe { registers.assume_init() }))
+}
+
+/// General registers by their numbers in unwind tables: rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8
+/// to r15, rip.
+///
+/// # References
+/// System V ABI for AMD64, figure 3.36, “DWARF Register Number Mapping”
+#[cfg(target_arch = "x86_64")]
+pub fn unwind_registers(registers: &Registers) -> [u64; 17] {
+    let r = registers;
+    [
+        r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11, r.r12,
+        r.r13, r.r14, r.r15, r.rip,
+    ]
 }
 
 /// Gives a stopped thread these registers.
@@ -124,13 +133,31 @@ pub fn registers(tid: i32) -> io::Result<Option<Registers>> {
 /// # Errors
 /// `ESRCH`, and what ptrace(2) says otherwise.
 pub fn set_registers(tid: i32, registers: &Registers) -> io::Result<()> {
+    let start = std::ptr::from_ref(registers).cast_mut().cast();
+    let length = size_of::<Registers>();
+    // SAFETY: `registers` has so many bytes, which are only read.
+    unsafe { register_set(libc::PTRACE_SETREGSET, tid, NT_PRSTATUS, start, length) }.map(drop)
+}
+
+/// Reads or writes a register set; gives how many bytes that were.
+///
+/// # Safety
+/// There are `length` bytes at `start`, to be written to unless the request is `SETREGSET`.
+unsafe fn register_set(
+    request: libc::c_uint,
+    tid: i32,
+    set: usize,
+    start: *mut libc::c_void,
+    length: usize,
+) -> io::Result<usize> {
     let mut window = libc::iovec {
-        // The kernel only reads; the type is shared with requests that write.
-        iov_base: std::ptr::from_ref(registers).cast_mut().cast(),
-        iov_len: size_of::<Registers>(),
+        iov_base: start,
+        iov_len: length,
     };
-    // SAFETY: SETREGSET reads `iov_len` bytes from `iov_base`, which has them.
-    check(unsafe { libc::ptrace(libc::PTRACE_SETREGSET, tid, NT_PRSTATUS, &raw mut window) })
+    // SAFETY: at most `iov_len` bytes at `iov_base` are read or written, by this function's own
+    // condition, and the number of bytes goes to `iov_len`.
+    check(unsafe { libc::ptrace(request as _, tid, set, &raw mut window) })?;
+    Ok(window.iov_len)
 }
 
 /// Floating point and vector registers of a stopped thread: its whole XSAVE area, in the standard
@@ -141,16 +168,11 @@ pub fn set_registers(tid: i32, registers: &Registers) -> io::Result<()> {
 #[cfg(target_arch = "x86_64")]
 pub fn xstate(tid: i32) -> io::Result<Vec<u8>> {
     let mut area = vec![0_u8; XSAVE_MAXIMUM_BYTES];
-    let mut window = libc::iovec {
-        iov_base: area.as_mut_ptr().cast(),
-        iov_len: area.len(),
-    };
-    // SAFETY: GETREGSET writes at most `iov_len` bytes to `iov_base`, which is that large, and the
-    // number of bytes written to `iov_len`.
-    let result =
-        unsafe { libc::ptrace(libc::PTRACE_GETREGSET, tid, NT_X86_XSTATE, &raw mut window) };
-    check(result)?;
-    area.truncate(window.iov_len);
+    let (start, length) = (area.as_mut_ptr().cast(), area.len());
+    // SAFETY: `area` has so many bytes.
+    let written =
+        unsafe { register_set(libc::PTRACE_GETREGSET, tid, NT_X86_XSTATE, start, length) };
+    area.truncate(written?);
     Ok(area)
 }
 
@@ -160,13 +182,9 @@ pub fn xstate(tid: i32) -> io::Result<Vec<u8>> {
 /// `ESRCH`, and what ptrace(2) says otherwise.
 #[cfg(target_arch = "x86_64")]
 pub fn set_xstate(tid: i32, area: &[u8]) -> io::Result<()> {
-    let mut window = libc::iovec {
-        // The kernel only reads; the type is shared with requests that write.
-        iov_base: area.as_ptr().cast_mut().cast(),
-        iov_len: area.len(),
-    };
-    // SAFETY: SETREGSET reads `iov_len` bytes from `iov_base`, which has them.
-    check(unsafe { libc::ptrace(libc::PTRACE_SETREGSET, tid, NT_X86_XSTATE, &raw mut window) })
+    let (start, length) = (area.as_ptr().cast_mut().cast(), area.len());
+    // SAFETY: `area` has so many bytes, which are only read.
+    unsafe { register_set(libc::PTRACE_SETREGSET, tid, NT_X86_XSTATE, start, length) }.map(drop)
 }
 
 /// The signals that a stopped thread blocks; within a call such as ppoll(2), which has a mask of
@@ -287,5 +305,16 @@ fn check(result: libc::c_long) -> io::Result<()> {
     match result {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
+    }
+}
+
+/// What a system call returned, as the register has it: the 4,095 highest values are error numbers.
+///
+/// # Errors
+/// The error number (positive).
+pub fn syscall_result(returned: u64) -> Result<u64, i32> {
+    match returned as i64 {
+        error @ -4095..0 => Err(-error as i32),
+        _ => Ok(returned),
     }
 }

@@ -1,7 +1,8 @@
-//! Threads of a process, and who traces them, as `/proc` has it.
+//! Threads of a process, who traces them, and code in its memory, as `/proc` has it.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use procmem::Status;
 
@@ -31,6 +32,34 @@ pub fn is_traced_here(tid: i32) -> bool {
     // The tracer's thread is named there, not its process.
     let tracer = Status::of(tid).ok().and_then(|status| status.tracer());
     tracer.is_some_and(|tracer| fs::exists(format!("/proc/self/task/{tracer}")).unwrap_or(false))
+}
+
+/// What `parse` makes of the first `length` bytes of which it makes something, in this range of an
+/// open `/proc/TID/mem`; it is given their address and them. `None` also for memory that can't be
+/// read, such as the old vsyscall page.
+pub fn find_in_memory<T>(
+    memory: &File,
+    range: &Range<u64>,
+    length: usize,
+    mut parse: impl FnMut(u64, &[u8]) -> Option<T>,
+) -> Option<T> {
+    /// How much is read at once.
+    const PIECE_BYTES: u64 = 256 << 10;
+    let mut piece = vec![0; PIECE_BYTES as usize];
+    let mut start = range.start;
+    while start + length as u64 <= range.end {
+        let read = PIECE_BYTES.min(range.end - start);
+        let piece = &mut piece[..read as usize];
+        memory.read_exact_at(piece, start).ok()?;
+        let mut places = (start..).zip(piece.windows(length));
+        let found = places.find_map(|(address, bytes)| parse(address, bytes));
+        if found.is_some() {
+            return found;
+        }
+        // Some bytes again, as it may lie on both sides of the border.
+        start += read - (length as u64 - 1);
+    }
+    None
 }
 
 #[cfg(test)]

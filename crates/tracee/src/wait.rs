@@ -12,6 +12,8 @@
 use std::io;
 use std::mem::MaybeUninit;
 
+use crate::Stop;
+
 /// Waits for the next report: thread and wait status. `None`: there is nobody left to wait for.
 ///
 /// # Errors
@@ -74,4 +76,28 @@ pub fn report(tid: i32, options: i32) -> io::Result<Option<(i32, i32)>> {
     // SAFETY: the same.
     let status = unsafe { info.si_status() };
     Ok((pid != 0).then_some((info.si_code, status)))
+}
+
+/// Takes the stop that a thread has come to; `None`: to none, with `WNOHANG`, or SIGKILL has ended
+/// it meanwhile. A thread that has ended or is about to is told as [`Stop::Ended`]; that report is
+/// left to whoever else waits for it.
+///
+/// # Errors
+/// What waitid(2) says but `EINTR` and `ECHILD`.
+pub fn take_stop(tid: i32, options: i32) -> io::Result<Option<Stop>> {
+    const ENDED: Option<Stop> = Some(Stop::Ended(0));
+    let peek = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | options;
+    let status = match report(tid, peek) {
+        Ok(Some((libc::CLD_TRAPPED | libc::CLD_STOPPED, status))) => status,
+        Ok(None) => return Ok(None),
+        Ok(Some(_)) => return Ok(ENDED),
+        // Another thread executed a program, so that this one is no more.
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(ENDED),
+        Err(error) => return Err(error),
+    };
+    if Stop::of_waitid(status) == Stop::Exit {
+        return Ok(ENDED);
+    }
+    let taken = report(tid, libc::WSTOPPED | libc::WNOHANG)?;
+    Ok(taken.map(|(_, status)| Stop::of_waitid(status)))
 }

@@ -48,21 +48,20 @@ impl Caller {
         registers.rax = number as u64;
         // No call is under way, so there is none for the kernel to begin anew.
         registers.orig_rax = u64::MAX;
-        [
-            registers.rdi,
-            registers.rsi,
-            registers.rdx,
-            registers.r10,
-            registers.r8,
-            registers.r9,
-        ] = args;
+        let r = &mut registers;
+        [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9] = args;
         tracee::set_registers(tid, &registers).map_err(step("set the registers"))?;
         let mut before = false;
         loop {
             // What signal it was about to get, it doesn't get.
             tracee::syscall(tid, 0).map_err(step("go on to the call"))?;
-            let stop = next_stop(tid).map_err(step("wait for the call"))?;
-            let stop = stop.ok_or(RemoteError::Gone { tid })?;
+            let stop = loop {
+                match tracee::take_stop(tid, 0).map_err(step("wait for the call"))? {
+                    Some(Stop::Ended(_)) => return Err(RemoteError::Gone { tid }),
+                    Some(stop) => break stop,
+                    None => {}
+                }
+            };
             let info = tracee::syscall_info(tid).map_err(step("read the place"))?;
             match info.op {
                 SyscallInfo::ENTRY | SyscallInfo::SECCOMP => before = true,
@@ -91,24 +90,6 @@ impl Caller {
             stop_again(tid);
         }
         Ok(())
-    }
-}
-
-/// Waits until a thread stops. `None` if it ended or is about to: that report is left for whoever
-/// traces it.
-fn next_stop(tid: i32) -> io::Result<Option<Stop>> {
-    loop {
-        let peek = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
-        let Some((libc::CLD_TRAPPED, status)) = tracee::report(tid, peek)? else {
-            return Ok(None);
-        };
-        if Stop::of_waitid(status) == Stop::Exit {
-            return Ok(None);
-        }
-        // SIGKILL may have ended the stop meanwhile, so don't wait for another one.
-        if let Some((_, status)) = tracee::report(tid, libc::WSTOPPED | libc::WNOHANG)? {
-            return Ok(Some(Stop::of_waitid(status)));
-        }
     }
 }
 
@@ -141,10 +122,4 @@ fn is_ending(tid: i32) -> bool {
     let own = own.file_name().and_then(|tid| tid.to_str()?.parse().ok());
     let is_ours = status.tracer().is_some_and(|tracer| Some(tracer) == own);
     is_ours || status.has_ended()
-}
-
-/// The error number in what a call returned: the kernel's 4,095 highest values.
-pub(super) fn error_number(returned: u64) -> Option<i32> {
-    let value = returned as i64;
-    (-4095..0).contains(&value).then_some(-value as i32)
 }

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 use procmem::{Mapping, Mappings};
 
@@ -11,9 +10,6 @@ use super::RemoteError;
 
 /// `syscall` on x86-64.
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
-
-/// How much is read at once.
-const PIECE_BYTES: u64 = 64 * 1024;
 
 /// All mappings of a thread's process, lowest first.
 ///
@@ -47,22 +43,9 @@ pub(super) fn syscall_instruction(tid: i32, mappings: &[Mapping]) -> Result<u64,
         .ok_or(RemoteError::NoInstruction { tid })
 }
 
-/// `None` also for memory that can't be read, such as the old vsyscall page.
 fn find_in(memory: &File, range: &Range<u64>) -> Option<u64> {
-    let mut piece = vec![0; PIECE_BYTES as usize];
-    let mut start = range.start;
-    while start < range.end {
-        let length = PIECE_BYTES.min(range.end - start);
-        let piece = &mut piece[..length as usize];
-        memory.read_exact_at(piece, start).ok()?;
-        let found = piece.windows(2).position(|two| two == SYSCALL);
-        if let Some(offset) = found {
-            return Some(start + offset as u64);
-        }
-        // One byte again, as the two may lie on both sides of the border.
-        start += (length - 1).max(1);
-    }
-    None
+    let found = |address, bytes: &[u8]| (bytes == SYSCALL).then_some(address);
+    tracee::find_in_memory(memory, range, SYSCALL.len(), found)
 }
 
 #[cfg(test)]
@@ -72,6 +55,8 @@ mod tests {
     #[test]
     fn the_instruction_is_found_across_a_border_and_in_the_last_bytes() {
         use std::io::Write;
+        // What is read at once.
+        const PIECE_BYTES: u64 = 256 << 10;
         for offset in [0, 5, PIECE_BYTES - 1, PIECE_BYTES, 2 * PIECE_BYTES - 2] {
             let mut bytes = vec![0x90; 2 * PIECE_BYTES as usize];
             bytes[offset as usize..][..2].copy_from_slice(&SYSCALL);

@@ -1,6 +1,6 @@
 //! Has a stopped thread map the page, and looks whether it did.
 
-use super::call::{Caller, error_number};
+use super::call::Caller;
 use procmem::Mapping;
 
 use super::memory;
@@ -52,18 +52,18 @@ fn map(caller: &Caller) -> Result<RemoteHole, RemoteError> {
             0,
         ],
     )?;
-    match error_number(mapped) {
-        None if mapped == start => Ok(RemoteHole {
+    match tracee::syscall_result(mapped) {
+        Ok(_) if mapped == start => Ok(RemoteHole {
             program_break,
             range,
         }),
-        None => {
+        Ok(_) => {
             // Taken for a hint: whatever this answers, there is nothing else to be tried.
             caller.call(libc::SYS_munmap, [mapped, page, 0, 0, 0, 0])?;
             Err(RemoteError::Kernel)
         }
-        Some(libc::EEXIST) => Err(RemoteError::Taken { range }),
-        Some(errno) => Err(RemoteError::Refused {
+        Err(libc::EEXIST) => Err(RemoteError::Taken { range }),
+        Err(errno) => Err(RemoteError::Refused {
             range,
             source: std::io::Error::from_raw_os_error(errno),
         }),

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
-use super::emitter::{Emitter, TaskAt, result};
+use super::emitter::{Emitter, TaskAt};
 use super::{AttachError, Stopper, process_status, seize};
-use crate::launch::architecture;
+use crate::launch::NATIVE_ARCHITECTURE;
 use crate::launch::positions::Positions;
 use crate::launch::syscall_reader::{self, SyscallEntry};
 use crate::launch::tracees::{NewTask, Tracees};
@@ -154,13 +154,13 @@ impl<'a> ByPtrace<'a> {
         let Some(asked) = asked.filter(|_| info.op == SyscallInfo::EXIT) else {
             return;
         };
-        if Some(info.architecture) != architecture::NATIVE {
+        if Some(info.architecture) != NATIVE_ARCHITECTURE {
             return;
         }
         let Some(syscall) = Syscall::from_number(asked.number) else {
             return;
         };
-        let result = result(info.data[0] as i64);
+        let result = tracee::syscall_result(info.data[0]);
         if result.is_ok() && matches!(syscall, Syscall::Execve | Syscall::Execveat) {
             // Told at its own stop.
             return;

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use super::emitter::{Emitter, TaskAt, result};
+use super::emitter::{Emitter, TaskAt};
 use super::perf::{self, PerfEvent};
 use super::points::{Points, TracepointKind};
 use super::process_table::ProcessTable;
 use super::rings::{Order, Rings};
 use super::sample_record::{SampleData, SampleRecord};
 use super::tracefs::Tracefs;
-use super::{AttachError, Stopper, ending, opened, process_status, threads};
+use super::{AttachError, Stopper, opened, process_status, threads};
 use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
 
 /// Longest time between two looks at the rings, in milliseconds.
@@ -251,7 +251,7 @@ impl ByTracepoints {
         let call = Call {
             syscall,
             args,
-            result: result(value),
+            result: tracee::syscall_result(value as u64),
             path,
             stack: None,
         };
@@ -273,7 +273,7 @@ impl ByTracepoints {
             }
         }
         let handle = self.handle.as_ref().filter(|_| who.pid == self.target);
-        let ending = code.or_else(|| ending::of(who.pid, handle));
+        let ending = code.or_else(|| process_status::ending_of(who.pid, handle));
         teller.ended(who, ending);
     }
 
@@ -313,7 +313,7 @@ fn look(
     wants_refusal: impl Fn(i32, &Call) -> bool,
 ) -> Beside {
     let pid = record.pid;
-    match (kind, result(value)) {
+    match (kind, tracee::syscall_result(value as u64)) {
         (TracepointKind::Attached(call), Ok(fd)) if call.is_open() => {
             Beside::Path(opened::path(pid, call, &args, fd))
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::note::AttachNotes;
-use crate::refusal;
+use crate::launch::ToldRefusals;
 use memory_event::{Call, Ending, Event, Memory, Refusal, Sink, Syscall, What};
 
 /// The sink and what is remembered beside it.
@@ -18,7 +18,7 @@ pub(super) struct Emitter<S> {
     pub(super) ending: Option<Ending>,
     target: i32,
     /// Of which refusals the surroundings were told.
-    refusals: refusal::ToldRefusals,
+    refusals: ToldRefusals,
 }
 
 /// Who, and when after the beginning.
@@ -38,7 +38,7 @@ impl<S: Sink> Emitter<S> {
             lost_events: 0,
             ending: None,
             target,
-            refusals: refusal::ToldRefusals::default(),
+            refusals: ToldRefusals::default(),
         }
     }
 
@@ -108,14 +108,5 @@ impl<S: Sink> Emitter<S> {
             Some(ending) => self.tell(who, What::Exited(ending)),
             None => self.notes.unknown_endings += u64::from(process),
         }
-    }
-}
-
-/// The kernel's convention: the 4,095 highest values are errors.
-pub(super) fn result(value: i64) -> Result<u64, i32> {
-    if (-4095..0).contains(&value) {
-        Err(-value as i32)
-    } else {
-        Ok(value as u64)
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use tracee::Permission;
+
 /// Why [`Attach`](super::Attach) failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -66,11 +68,7 @@ pub enum AttachError {
         tracer_name: String,
     },
     /// The system forbids tracing this process.
-    #[error(
-        "not permitted to watch process {pid}: {what} was refused ({source}); it belongs to uid \
-         {owner_uid}, this is uid {our_uid}; {}",
-        advice(*.owner_uid, *.our_uid, .yama.as_deref())
-    )]
+    #[error("not permitted to watch process {pid}: {what} was refused ({source}); {permission}")]
     Denied {
         /// The process.
         pid: i32,
@@ -78,12 +76,8 @@ pub enum AttachError {
         what: &'static str,
         /// The kernel's answer.
         source: io::Error,
-        /// Who owns the process (root for one that isn't dumpable).
-        owner_uid: u32,
-        /// Who asked.
-        our_uid: u32,
-        /// Present value of `/proc/sys/kernel/yama/ptrace_scope`; `None` if there is no such file.
-        yama: Option<String>,
+        /// What stands in the way, and what helps.
+        permission: Permission,
     },
     /// The kernel's tracepoints can't be used by this user.
     #[error(
@@ -162,20 +156,13 @@ pub enum AttachError {
 impl AttachError {
     /// Wraps the kernel's answer to an attempt to trace `pid`.
     pub(super) fn refused(pid: i32, what: &'static str, source: io::Error) -> Self {
-        use std::os::unix::fs::MetadataExt;
         match source.raw_os_error() {
-            Some(libc::EPERM | libc::EACCES) => {
-                let yama = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok();
-                let owner = std::fs::metadata(format!("/proc/{pid}"));
-                Self::Denied {
-                    pid,
-                    what,
-                    source,
-                    owner_uid: owner.map_or(0, |owner| owner.uid()),
-                    our_uid: nix::unistd::geteuid().as_raw(),
-                    yama: yama.map(|text| text.trim().to_owned()),
-                }
-            }
+            Some(libc::EPERM | libc::EACCES) => Self::Denied {
+                pid,
+                what,
+                source,
+                permission: Permission::of_process(pid),
+            },
             Some(libc::ESRCH) => Self::NoSuchProcess { pid },
             _ => Self::Setup { step: what, source },
         }
@@ -200,65 +187,14 @@ impl AttachError {
     }
 }
 
-/// What stands in the way of tracing another process, and what helps.
-///
-/// # References
-/// ptrace(2), “Ptrace access mode checking”; `Documentation/admin-guide/LSM/Yama.rst`
-fn advice(owner: u32, ours: u32, yama: Option<&str>) -> String {
-    const CONTAINER: &str = "in a container, allow it: docker run --cap-add=SYS_PTRACE";
-    if owner != ours && ours != 0 {
-        return format!("run as root (`sudo`), with CAP_SYS_PTRACE, or as uid {owner}");
-    }
-    match yama {
-        Some("3") => "/proc/sys/kernel/yama/ptrace_scope is 3, which forbids all tracing until \
-            the next boot: boot with another value"
-            .into(),
-        Some(scope @ ("1" | "2")) if ours != 0 => format!(
-            "/proc/sys/kernel/yama/ptrace_scope is {scope}, which forbids it to ordinary users: \
-             `sudo sysctl kernel.yama.ptrace_scope=0`, or run as root or with CAP_SYS_PTRACE"
-        ),
-        Some(scope) => format!(
-            "/proc/sys/kernel/yama/ptrace_scope is {scope}, so the refusal comes from elsewhere \
-             (a process that isn't dumpable, missing CAP_SYS_PTRACE): run as root; {CONTAINER}"
-        ),
-        None => format!(
-            "there is no /proc/sys/kernel/yama/ptrace_scope here, so the refusal comes from \
-             elsewhere (a process that isn't dumpable, missing CAP_SYS_PTRACE): run as root; \
-             {CONTAINER}"
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_names_the_setting_and_the_way_out() {
-        for (owner_uid, our_uid, yama, wanted) in [
-            (0, 1000, Some("0"), "or as uid 0"),
-            (
-                1000,
-                1000,
-                Some("1"),
-                "ptrace_scope is 1, which forbids it to ordinary users: `sudo sysctl kernel.yama.ptrace_scope=0`",
-            ),
-            (1000, 1000, Some("2"), "run as root or with CAP_SYS_PTRACE"),
-            (1000, 1000, Some("3"), "next boot"),
-            (1000, 1000, Some("0"), "isn't dumpable"),
-            (0, 0, None, "--cap-add=SYS_PTRACE"),
-        ] {
-            let message = AttachError::Denied {
-                pid: 7,
-                what: "PTRACE_SEIZE",
-                source: io::Error::from_raw_os_error(libc::EPERM),
-                owner_uid,
-                our_uid,
-                yama: yama.map(str::to_owned),
-            }
-            .to_string();
-            assert!(message.contains("process 7: PTRACE_SEIZE was refused"));
-            assert!(message.contains(wanted), "{message}");
-        }
+    fn a_refusal_names_process_and_request() {
+        let refused = io::Error::from_raw_os_error(libc::EPERM);
+        let message = AttachError::refused(7, "PTRACE_SEIZE", refused).to_string();
+        assert!(message.contains("process 7: PTRACE_SEIZE was refused"));
     }
 }

@@ -5,11 +5,6 @@
 //! believed only if the name in the process's memory leads to the same file, or if that name can't
 //! be read any more. If the descriptor is closed, the name is all there is: what stands in its
 //! place by then may be something else, so it is believed only if there is such a file.
-//!
-//! # Safety
-//! process_vm_readv writes to a buffer of this side whose length it is told; addresses of the
-//! other side may be anything, a wrong one is an error.
-#![allow(unsafe_code)]
 
 use std::ffi::OsStr;
 use std::fs;
@@ -88,35 +83,22 @@ fn inside(pid: i32, name: &Path) -> PathBuf {
 fn string(pid: i32, address: u64) -> Option<Vec<u8>> {
     const PATH_MAX: usize = 4096;
     const SMALLEST_PAGE: u64 = 4096;
-    let mut text = Vec::with_capacity(256);
+    const PIECE_BYTES: u64 = 256;
+    let mut text = Vec::with_capacity(PIECE_BYTES as usize);
     while text.len() < PATH_MAX {
         let at = address.checked_add(text.len() as u64)?;
         // Never across a page's end: what follows may not be there.
-        let mut piece = [0_u8; 256];
-        let length = (SMALLEST_PAGE - at % SMALLEST_PAGE).min(piece.len() as u64) as usize;
-        let read = read_memory(pid, at, &mut piece[..length])?;
-        let read = &piece[..read];
-        if let Some(end) = memchr::memchr(0, read) {
-            text.extend_from_slice(&read[..end]);
+        let length = (SMALLEST_PAGE - at % SMALLEST_PAGE).min(PIECE_BYTES);
+        let before = text.len();
+        let place = at..at + length;
+        let read = procmem::read_memory(pid, std::slice::from_ref(&place), &mut text);
+        read.ok().filter(|&read| read > 0)?;
+        if let Some(end) = memchr::memchr(0, &text[before..]) {
+            text.truncate(before + end);
             return Some(text).filter(|text| !text.is_empty());
         }
-        text.extend_from_slice(read);
     }
     None
-}
-
-fn read_memory(pid: i32, address: u64, into: &mut [u8]) -> Option<usize> {
-    let ours = libc::iovec {
-        iov_base: into.as_mut_ptr().cast(),
-        iov_len: into.len(),
-    };
-    let theirs = libc::iovec {
-        iov_base: address as *mut _,
-        iov_len: into.len(),
-    };
-    // SAFETY: writes at most `iov_len` bytes to `into`; reads one window description each.
-    let read = unsafe { libc::process_vm_readv(pid, &ours, 1, &theirs, 1, 0) };
-    usize::try_from(read).ok().filter(|&read| read > 0)
 }
 
 #[cfg(test)]

@@ -1,74 +1,25 @@
 //! perf_event_open and what belongs to it: events, their rings, the clock of their records.
 //!
 //! # Safety
-//! Each event is an owned descriptor, each ring a mapping that lives as long as its [`Ring`]. The
-//! kernel writes the ring's data area and `data_head`, this side only `data_tail`; the bytes
+//! The kernel writes a ring's data area and `data_head`, this side only `data_tail`; the bytes
 //! between tail and head are not touched by the kernel until the tail passes them, which is the
 //! one moment at which [`Ring::drain`] gives them up. All other calls take integers or point to
 //! values on the stack, as said at each.
 #![allow(unsafe_code)]
 
-use std::ffi::{c_int, c_ulong};
 use std::io;
+use std::mem::offset_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-/// `struct perf_event_attr` as of `PERF_ATTR_SIZE_VER7` (Linux 5.13); an older kernel takes it as
-/// long as the fields it doesn't know are zero.
-///
-/// # References
-/// perf_event_open(2); `include/uapi/linux/perf_event.h`
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Attr {
-    pub(super) kind: u32,
-    size: u32,
-    pub(super) config: u64,
-    pub(super) sample_period: u64,
-    pub(super) sample_type: u64,
-    pub(super) read_format: u64,
-    pub(super) flags: u64,
-    /// Bytes with [`Attr::WATERMARK`], otherwise samples.
-    pub(super) wakeup: u32,
-    breakpoint_type: u32,
-    config1: u64,
-    config2: u64,
-    branch_sample_type: u64,
-    pub(super) sample_regs_user: u64,
-    sample_stack_user: u32,
-    pub(super) clock_id: i32,
-    sample_regs_intr: u64,
-    aux_watermark: u32,
-    sample_max_stack: u16,
-    reserved_2: u16,
-    aux_sample_size: u32,
-    reserved_3: u32,
-    signal_data: u64,
-}
+use memmap2::{MmapOptions, MmapRaw};
+use nix::errno::Errno;
+use nix::time::{ClockId, clock_gettime};
+use perf_event_open_sys::bindings::{PERF_FLAG_FD_CLOEXEC, perf_event_mmap_page};
+use procmem::page_size_bytes;
 
-impl Attr {
-    pub(super) const SOFTWARE: u32 = 1;
-    pub(super) const TRACEPOINT: u32 = 2;
-    /// A software event that never happens, for its side records.
-    pub(super) const DUMMY: u64 = 9;
-
-    pub(super) const INHERIT: u64 = 1 << 1;
-    pub(super) const COMM: u64 = 1 << 9;
-    pub(super) const TASK: u64 = 1 << 13;
-    pub(super) const WATERMARK: u64 = 1 << 14;
-    pub(super) const SAMPLE_ID_ALL: u64 = 1 << 18;
-    pub(super) const COMM_EXEC: u64 = 1 << 24;
-    pub(super) const USE_CLOCK_ID: u64 = 1 << 25;
-
-    pub(super) const SAMPLE_TID: u64 = 1 << 1;
-    pub(super) const SAMPLE_TIME: u64 = 1 << 2;
-    pub(super) const SAMPLE_RAW: u64 = 1 << 10;
-    pub(super) const SAMPLE_REGS_USER: u64 = 1 << 12;
-
-    /// How many records of the event found no room (Linux 6.0).
-    pub(super) const FORMAT_LOST: u64 = 1 << 4;
-}
+pub(super) use perf_event_open_sys::bindings::perf_event_attr as Attr;
 
 /// One event on one thread (and those it makes, if inherited) and one CPU.
 #[derive(Debug)]
@@ -77,51 +28,36 @@ pub(super) struct PerfEvent(OwnedFd);
 impl PerfEvent {
     /// Opens an event; `tid` 0 is the calling thread.
     pub(super) fn open(mut attr: Attr, tid: i32, cpu: i32) -> io::Result<Self> {
-        const CLOSE_ON_EXEC: c_ulong = 8;
-        const NO_GROUP: c_int = -1;
+        const NO_GROUP: i32 = -1;
+        // An older kernel takes it as long as the fields it doesn't know are zero.
         attr.size = size_of::<Attr>() as u32;
+        let flags = PERF_FLAG_FD_CLOEXEC.into();
         // SAFETY: reads `size` bytes of `attr`, and returns a new descriptor or −1.
         let fd = unsafe {
-            libc::syscall(
-                libc::SYS_perf_event_open,
-                &raw const attr,
-                tid,
-                cpu,
-                NO_GROUP,
-                CLOSE_ON_EXEC,
-            )
+            perf_event_open_sys::perf_event_open(&raw mut attr, tid, cpu, NO_GROUP, flags)
         };
-        if fd == -1 {
-            return Err(io::Error::last_os_error());
-        }
+        let fd = Errno::result(fd)?;
         // SAFETY: just opened, and owned by nobody else.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd as c_int) }))
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
     /// Has its records written to another event's ring.
     pub(super) fn write_to(&self, ring: &Ring) -> io::Result<()> {
-        const SET_OUTPUT: c_ulong = 0x2405;
-        let to = ring.event.0.as_raw_fd();
+        let (fd, to) = (self.0.as_raw_fd(), ring.event.0.as_raw_fd());
         // SAFETY: SET_OUTPUT takes a descriptor by value.
-        match unsafe { libc::ioctl(self.0.as_raw_fd(), SET_OUTPUT as _, to) } {
-            -1 => Err(io::Error::last_os_error()),
-            _ => Ok(()),
-        }
+        Errno::result(unsafe { perf_event_open_sys::ioctls::SET_OUTPUT(fd, to) })?;
+        Ok(())
     }
 
     /// How many of its records found no room in the ring; its format must be
-    /// [`Attr::FORMAT_LOST`] alone.
+    /// `PERF_FORMAT_LOST` alone.
     pub(super) fn lost(&self) -> Option<u64> {
-        let mut values = [0_u64; 2];
-        // SAFETY: reads at most the size of `values` into it.
-        let read = unsafe {
-            libc::read(
-                self.0.as_raw_fd(),
-                values.as_mut_ptr().cast(),
-                size_of_val(&values),
-            )
+        let mut values = [0_u8; 16];
+        let read = nix::unistd::read(&self.0, &mut values);
+        let [_, lost] = values.as_chunks().0 else {
+            return None;
         };
-        (read == 16).then_some(values[1])
+        (read == Ok(values.len())).then_some(u64::from_ne_bytes(*lost))
     }
 }
 
@@ -130,9 +66,8 @@ impl PerfEvent {
 pub(super) struct Ring {
     /// It happens never, and lasts as long as this thread: so waiting for it never ends early.
     event: PerfEvent,
-    page: NonNull<u8>,
-    mapped_bytes: usize,
-    data_offset: usize,
+    /// `struct perf_event_mmap_page` in its first page, the data area in the others.
+    pages: MmapRaw,
     data_bytes: usize,
 }
 
@@ -140,29 +75,15 @@ impl Ring {
     /// A ring for the events of one CPU. `data_bytes` is a power of two and at least a page.
     pub(super) fn new(attr: Attr, cpu: i32, data_bytes: usize) -> io::Result<Self> {
         let event = PerfEvent::open(attr, 0, cpu)?;
-        let data_offset = page_bytes();
-        let mapped_bytes = data_offset + data_bytes;
-        // SAFETY: a fresh mapping, at an address that the kernel chooses.
-        let address = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                mapped_bytes,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED,
-                event.0.as_raw_fd(),
-                0,
-            )
-        };
-        match NonNull::new(address.cast::<u8>()) {
-            Some(page) if address != libc::MAP_FAILED => Ok(Self {
-                event,
-                page,
-                mapped_bytes,
-                data_offset,
-                data_bytes,
-            }),
-            _ => Err(io::Error::last_os_error()),
-        }
+        let mapped_bytes = page_size_bytes() as usize + data_bytes;
+        let pages = MmapOptions::new()
+            .len(mapped_bytes)
+            .map_raw(event.0.as_raw_fd())?;
+        Ok(Self {
+            event,
+            pages,
+            data_bytes,
+        })
     }
 
     /// What to wait for (poll): readable when a quarter is full or an open came back.
@@ -174,15 +95,18 @@ impl Ring {
     pub(super) fn drain(&self, scratch: &mut Vec<u8>, mut take: impl FnMut(&[u8])) {
         const HEADER_BYTES: usize = 8;
         // Read once: what comes meanwhile, the next round takes.
-        let head = self.position(Self::DATA_HEAD).load(Ordering::Acquire);
-        let tail = self.position(Self::DATA_TAIL);
+        let head = self
+            .position(offset_of!(perf_event_mmap_page, data_head))
+            .load(Ordering::Acquire);
+        let tail = self.position(offset_of!(perf_event_mmap_page, data_tail));
         let mut at = tail.load(Ordering::Relaxed);
+        let data_start = page_size_bytes() as usize;
         scratch.clear();
         while at < head {
             let offset = (at as usize) & (self.data_bytes - 1);
             let length = ((head - at) as usize).min(self.data_bytes - offset);
             // SAFETY: `offset + length` lies within the data area.
-            let from = unsafe { self.page.as_ptr().add(self.data_offset + offset) };
+            let from = unsafe { self.pages.as_ptr().add(data_start + offset) };
             // SAFETY: the kernel has written these bytes, and won't before the tail passes them.
             scratch.extend_from_slice(unsafe { std::slice::from_raw_parts(from, length) });
             at += length as u64;
@@ -199,45 +123,22 @@ impl Ring {
         }
     }
 
-    /// Offsets in `struct perf_event_mmap_page`.
-    const DATA_HEAD: usize = 1024;
-    const DATA_TAIL: usize = 1032;
-
     fn position(&self, offset: usize) -> &AtomicU64 {
         // SAFETY: within the first page, which is mapped as long as `self` lives.
-        let address = unsafe { self.page.as_ptr().add(offset) };
+        let address = unsafe { self.pages.as_mut_ptr().add(offset) };
         // SAFETY: aligned, as the page is and both offsets are; shared with the kernel, which
         // reads and writes it in one piece.
         unsafe { AtomicU64::from_ptr(address.cast()) }
     }
 }
 
-impl Drop for Ring {
-    fn drop(&mut self) {
-        // SAFETY: mapped by `new`, and no slice of it outlives `drain`.
-        unsafe { libc::munmap(self.page.as_ptr().cast(), self.mapped_bytes) };
-    }
-}
-
-/// Nanoseconds on the clock that stamps the records.
-pub(super) fn now_ns() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: writes one timespec; cannot fail for this clock.
-    unsafe { libc::clock_gettime(CLOCK, &mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
 /// The clock that stamps the records: readable here, and the same on every CPU.
-pub(super) const CLOCK: i32 = libc::CLOCK_MONOTONIC;
+pub(super) const CLOCK: ClockId = ClockId::CLOCK_MONOTONIC;
 
-/// Bytes of a page of memory.
-pub(super) fn page_bytes() -> usize {
-    // SAFETY: takes an integer.
-    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(bytes).unwrap_or(4096)
+/// Nanoseconds on that clock.
+pub(super) fn now_ns() -> u64 {
+    // It can't fail for this clock.
+    clock_gettime(CLOCK).map_or(0, |now| Duration::from(now).as_nanos() as u64)
 }
 
 /// Makes calls that fail without doing anything, to see whether the tracepoints tell of them.

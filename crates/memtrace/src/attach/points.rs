@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::io;
 
+use perf_event_open_sys::bindings;
+
 use super::perf::{Attr, CLOCK, PerfEvent};
 use super::tracefs::Tracefs;
 use memory_event::Syscall;
@@ -66,10 +68,11 @@ impl Points {
             TracepointKind::ExitGroup,
         ];
         let mut counting = common();
-        counting.read_format = Attr::FORMAT_LOST;
+        // How many records of an event found no room (Linux 6.0).
+        counting.read_format = bindings::PERF_FORMAT_LOST.into();
         let mut points = Self::default();
         if PerfEvent::open(counting, 0, -1).is_ok() {
-            points.read_format = Attr::FORMAT_LOST;
+            points.read_format = counting.read_format;
         }
         for (kind, is_entry) in returned.chain(entered.map(|kind| (kind, true))) {
             let side = if is_entry { "enter" } else { "exit" };
@@ -112,14 +115,14 @@ impl Points {
     pub(super) fn attrs(&self) -> impl Iterator<Item = Attr> {
         self.by_id.iter().map(|(&id, &(kind, entered))| {
             let mut attr = common();
-            attr.kind = Attr::TRACEPOINT;
+            attr.type_ = bindings::PERF_TYPE_TRACEPOINT;
             attr.config = id.into();
             attr.sample_period = 1;
-            attr.sample_type |= Attr::SAMPLE_RAW;
-            attr.flags |= Attr::INHERIT;
+            attr.sample_type |= u64::from(bindings::PERF_SAMPLE_RAW);
+            attr.set_inherit(1);
             attr.read_format = self.read_format;
             if !entered {
-                attr.sample_type |= Attr::SAMPLE_REGS_USER;
+                attr.sample_type |= u64::from(bindings::PERF_SAMPLE_REGS_USER);
                 attr.sample_regs_user = ARGUMENT_REGISTERS;
             }
             let urgent = match kind {
@@ -130,10 +133,10 @@ impl Points {
                 TracepointKind::Exit | TracepointKind::ExitGroup => false,
             };
             if urgent {
-                attr.wakeup = 1;
+                attr.wakeup_events = 1;
             } else {
-                attr.flags |= Attr::WATERMARK;
-                attr.wakeup = u32::MAX;
+                attr.set_watermark(1);
+                attr.wakeup_watermark = u32::MAX;
             }
             attr
         })
@@ -143,25 +146,32 @@ impl Points {
     pub(super) fn life(&self) -> Attr {
         let mut attr = common();
         attr.read_format = self.read_format;
-        attr.flags |= Attr::INHERIT | Attr::TASK | Attr::COMM | Attr::COMM_EXEC;
+        attr.set_inherit(1);
+        attr.set_task(1);
+        attr.set_comm(1);
+        attr.set_comm_exec(1);
         attr
     }
 
     /// How the event is opened that owns a ring; it wakes when a quarter of the ring is full.
     pub(super) fn ring(data_bytes: usize) -> Attr {
         let mut attr = common();
-        attr.flags |= Attr::WATERMARK;
-        attr.wakeup = (data_bytes / 4) as u32;
+        attr.set_watermark(1);
+        attr.wakeup_watermark = (data_bytes / 4) as u32;
         attr
     }
 }
 
+/// A software event that never happens, for its side records.
 fn common() -> Attr {
-    let mut attr = Attr::default();
-    attr.kind = Attr::SOFTWARE;
-    attr.config = Attr::DUMMY;
-    attr.sample_type = Attr::SAMPLE_TID | Attr::SAMPLE_TIME;
-    attr.flags = Attr::SAMPLE_ID_ALL | Attr::USE_CLOCK_ID;
-    attr.clock_id = CLOCK;
+    let mut attr = Attr {
+        type_: bindings::PERF_TYPE_SOFTWARE,
+        config: bindings::PERF_COUNT_SW_DUMMY.into(),
+        sample_type: (bindings::PERF_SAMPLE_TID | bindings::PERF_SAMPLE_TIME).into(),
+        clockid: CLOCK.as_raw(),
+        ..Attr::default()
+    };
+    attr.set_sample_id_all(1);
+    attr.set_use_clockid(1);
     attr
 }

@@ -1,10 +1,16 @@
-//! The process that is to be watched: whether it can be, and what threads it has.
+//! The process that is to be watched: whether it can be, whether it lives, and how it ended.
+//!
+//! # Safety
+//! The one ioctl is told by its number how large the structure is that it reads and writes.
+#![allow(unsafe_code)]
 
 use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use procmem::{Stat, Status};
 
 use super::AttachError;
+use memory_event::Ending;
 
 /// What `/proc/PID` says of a process.
 #[derive(Clone, Debug)]
@@ -84,6 +90,38 @@ pub(super) fn is_foreign(pid: i32) -> bool {
         183
     };
     read.is_ok() && (head[4] != 2 || u16::from_le_bytes([head[18], head[19]]) != MACHINE)
+}
+
+/// The ending of a process that did not end itself, as long as anything tells of it: until its
+/// parent reaps it `/proc`, and afterwards its handle (pidfd), if one was opened before.
+///
+/// # References
+/// `PIDFD_GET_INFO` in `include/uapi/linux/pidfd.h` (exit status since Linux 6.15)
+pub(super) fn ending_of(pid: i32, handle: Option<&OwnedFd>) -> Option<Ending> {
+    let status = zombie_status(pid).or_else(|| reaped(handle?));
+    status.and_then(Ending::from_wait_status)
+}
+
+/// `struct pidfd_info` in its first form.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    mask: u64,
+    cgroup: u64,
+    ids: [u32; 11],
+    exit_code: i32,
+}
+
+fn reaped(handle: &OwnedFd) -> Option<i32> {
+    const GET_INFO: u32 = 0xC040_FF0B;
+    const EXIT: u64 = 1 << 3;
+    let mut info = Info {
+        mask: EXIT,
+        ..Info::default()
+    };
+    // SAFETY: reads and writes the 64 bytes of `info`.
+    let result = unsafe { libc::ioctl(handle.as_raw_fd(), GET_INFO as _, &raw mut info) };
+    (result == 0 && info.mask & EXIT != 0).then_some(info.exit_code)
 }
 
 fn standing(pid: i32) -> Option<ProcessStatus> {

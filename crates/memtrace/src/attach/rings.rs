@@ -8,7 +8,7 @@ use std::os::fd::BorrowedFd;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::AttachError;
-use super::perf::{self, PerfEvent, Ring};
+use super::perf::{Attr, PerfEvent, Ring};
 use super::points::Points;
 use super::sample_record::{SampleRecord, parse};
 
@@ -32,10 +32,11 @@ impl Rings {
             step: "read which CPUs there are from /sys/devices/system/cpu/online",
             source,
         })?;
+        let page_bytes = procmem::page_size_bytes() as usize;
         let share = ALL_RINGS_BYTES / cpus.len().max(1);
         let largest = share.clamp(SMALLEST_BYTES, LARGEST_BYTES);
         let mut bytes = match ring_bytes {
-            Some(bytes) => bytes.max(perf::page_bytes()).next_power_of_two(),
+            Some(bytes) => bytes.max(page_bytes).next_power_of_two(),
             None => 1 << largest.ilog2(),
         };
         let mut rings = Vec::with_capacity(cpus.len());
@@ -45,7 +46,7 @@ impl Rings {
                     Err(error)
                         if error.raw_os_error() == Some(libc::EPERM)
                             && ring_bytes.is_none()
-                            && bytes > perf::page_bytes() =>
+                            && bytes > page_bytes =>
                     {
                         bytes /= 2;
                     }
@@ -70,12 +71,7 @@ impl Rings {
     }
 
     /// Opens an event of a thread on every CPU.
-    pub(super) fn open(
-        &self,
-        attr: perf::Attr,
-        tid: i32,
-        into: &mut Vec<PerfEvent>,
-    ) -> io::Result<()> {
+    pub(super) fn open(&self, attr: Attr, tid: i32, into: &mut Vec<PerfEvent>) -> io::Result<()> {
         for (cpu, ring) in &self.rings {
             let event = PerfEvent::open(attr, tid, *cpu)?;
             event.write_to(ring)?;

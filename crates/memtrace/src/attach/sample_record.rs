@@ -2,7 +2,9 @@
 //!
 //! The events are opened so that every record begins as `perf_event_open(2)` says under “The ring
 //! buffer” for these `sample_type`s: thread, time, raw data, and for calls that came back the
-//! registers of the caller.
+//! registers of the caller. By hand, as which of these a record has is told by the tracepoint's
+//! number within it, while `linux-perf-event-reader` wants to know it before (by
+//! `PERF_SAMPLE_IDENTIFIER`, eight bytes more for each record).
 
 use super::points::{Points, TracepointKind};
 
@@ -42,35 +44,31 @@ pub(super) enum SampleData {
 
 /// Reads one record; `None` for those of no interest.
 pub(super) fn parse(record: &[u8], points: &Points) -> Option<SampleRecord> {
-    const LOST: u32 = 2;
-    const COMM: u32 = 3;
-    const EXIT: u32 = 4;
-    const FORK: u32 = 7;
-    const SAMPLE: u32 = 9;
-    const COMM_BY_EXEC: u16 = 1 << 13;
+    use perf_event_open_sys::bindings as perf;
+    const COMM_BY_EXEC: u16 = perf::PERF_RECORD_MISC_COMM_EXEC as u16;
     let misc = u16::from_ne_bytes(*record.get(4..)?.first_chunk()?);
     let body = record.get(8..)?;
     match u32_at(record, 0)? {
-        SAMPLE => sample(body, points),
-        kind @ (FORK | EXIT) => Some(SampleRecord {
+        perf::PERF_RECORD_SAMPLE => sample(body, points),
+        kind @ (perf::PERF_RECORD_FORK | perf::PERF_RECORD_EXIT) => Some(SampleRecord {
             at_ns: u64_at(body, 16)?,
             pid: i32_at(body, 0)?,
             tid: i32_at(body, 8)?,
             what: match kind {
-                EXIT => SampleData::Exited,
+                perf::PERF_RECORD_EXIT => SampleData::Exited,
                 _ => SampleData::Forked {
                     parent_pid: i32_at(body, 4)?,
                     parent_tid: i32_at(body, 12)?,
                 },
             },
         }),
-        COMM if misc & COMM_BY_EXEC != 0 => Some(SampleRecord {
+        perf::PERF_RECORD_COMM if misc & COMM_BY_EXEC != 0 => Some(SampleRecord {
             at_ns: u64_at(body, body.len().checked_sub(8)?)?,
             pid: i32_at(body, 0)?,
             tid: i32_at(body, 4)?,
             what: SampleData::Executed,
         }),
-        LOST => Some(SampleRecord {
+        perf::PERF_RECORD_LOST => Some(SampleRecord {
             at_ns: u64_at(body, body.len().checked_sub(8)?)?,
             pid: 0,
             tid: 0,

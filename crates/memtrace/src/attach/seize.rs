@@ -9,8 +9,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+use nix::unistd::{getppid, pause};
+
 use super::{AttachError, process_status};
-use crate::launch::signals;
+use crate::launch::kill_unreaped;
 use procmem::Stat;
 use tracee::{Options, Stop};
 
@@ -152,7 +155,7 @@ pub(super) fn sentinel() -> io::Result<(i32, OwnedFd)> {
             match procmem::pidfd_open(pid) {
                 Ok(handle) => Ok((pid, handle)),
                 Err(error) => {
-                    signals::kill_unreaped(pid);
+                    kill_unreaped(pid);
                     Err(error)
                 }
             }
@@ -161,10 +164,8 @@ pub(super) fn sentinel() -> io::Result<(i32, OwnedFd)> {
 }
 
 fn watch_over(parent: i32) -> ! {
-    // SAFETY: takes integers.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as usize, 0, 0, 0) };
-    // SAFETY: takes nothing.
-    if unsafe { libc::getppid() } != parent {
+    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+    if getppid().as_raw() != parent {
         // SAFETY: ends this child at once.
         unsafe { libc::_exit(0) };
     }
@@ -172,8 +173,7 @@ fn watch_over(parent: i32) -> ! {
     // SAFETY: in this child nobody uses a descriptor.
     unsafe { libc::syscall(libc::SYS_close_range, 0_usize, u32::MAX as usize, 0_usize) };
     loop {
-        // SAFETY: takes nothing.
-        unsafe { libc::pause() };
+        pause();
     }
 }
 

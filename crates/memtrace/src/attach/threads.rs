@@ -10,11 +10,13 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use super::perf::{PerfEvent, now_ns};
 use super::points::Points;
 use super::rings::Rings;
 use super::sample_record::{SampleData, SampleRecord};
-use super::{AttachError, limits, process_status, seize};
+use super::{AttachError, process_status, seize};
 
 /// Attempts while the process runs.
 const ATTEMPTS: usize = 4;
@@ -218,15 +220,16 @@ impl<'a> OpenAttempt<'a> {
 
     /// Raises this process's limit of descriptors if it has to be and may be.
     fn room_for(&self, threads: usize) -> Result<(), AttachError> {
-        let (soft, hard) = limits::descriptors();
+        let (soft, hard) = descriptors();
         let wanted = self.wanted(threads);
         if wanted > hard {
             return Err(self.too_many(threads));
         }
         if wanted > soft {
-            limits::raise_descriptors(hard).map_err(|source| AttachError::Setup {
+            let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+            raised.map_err(|errno| AttachError::Setup {
                 step: "raise the limit of descriptors",
-                source,
+                source: errno.into(),
             })?;
         }
         Ok(())
@@ -241,7 +244,7 @@ impl<'a> OpenAttempt<'a> {
     }
 
     fn too_many(&self, threads: usize) -> AttachError {
-        let limit = limits::descriptors().1;
+        let limit = descriptors().1;
         AttachError::Descriptors {
             threads,
             cpus: self.rings.cpus(),
@@ -249,6 +252,12 @@ impl<'a> OpenAttempt<'a> {
             limit,
         }
     }
+}
+
+/// How many descriptors this process may have: the soft and the hard limit.
+fn descriptors() -> (u64, u64) {
+    // It can't fail for this resource.
+    getrlimit(Resource::RLIMIT_NOFILE).unwrap_or_default()
 }
 
 /// Proves on this thread that the tracepoints tell what is made, before they are trusted.

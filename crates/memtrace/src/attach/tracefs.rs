@@ -1,16 +1,12 @@
 //! The kernel's list of tracepoints: found where it is mounted, else looked at without mounting
 //! it anywhere.
-//!
-//! # Safety
-//! The three calls of the new mount interface take integers and C strings that outlive them, and
-//! return descriptors that are owned at once.
-#![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_int, c_long};
+use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::ptr::null;
+
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
 /// A tracefs that can be read.
 #[derive(Debug)]
@@ -69,36 +65,10 @@ fn mounted(mounts: &str) -> Option<PathBuf> {
 }
 
 fn detached_mount(kind: &CStr) -> io::Result<OwnedFd> {
-    const CLOSE_ON_EXEC: c_int = 1;
-    const COMMAND_CREATE: c_int = 6;
-    // SAFETY: takes a C string.
-    let context = owned(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), CLOSE_ON_EXEC) })?;
-    let context_fd = context.as_raw_fd();
-    let nothing = null::<u8>();
-    // SAFETY: this command takes neither key nor value.
-    let created = unsafe {
-        libc::syscall(
-            libc::SYS_fsconfig,
-            context_fd,
-            COMMAND_CREATE,
-            nothing,
-            nothing,
-            0,
-        )
-    };
-    if created == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: takes integers.
-    owned(unsafe { libc::syscall(libc::SYS_fsmount, context_fd, CLOSE_ON_EXEC, 0) })
-}
-
-fn owned(fd: c_long) -> io::Result<OwnedFd> {
-    if fd == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: just opened by the caller's call, and owned by nobody else.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as c_int) })
+    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(&context)?;
+    let (flags, attributes) = (FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty());
+    Ok(fsmount(&context, flags, attributes)?)
 }
 
 /// A tracepoint's number and fields.

@@ -7,9 +7,8 @@
 //! The one unsafe call hands the kernel a program by pointer; see there.
 #![allow(unsafe_code)]
 
-use std::ffi::c_int;
-
 use libc::sock_filter;
+use nix::errno::Errno;
 
 use memory_event::Syscall;
 
@@ -72,84 +71,57 @@ pub(super) enum Installed {
 ///
 /// # References
 /// seccomp(2); PR_SET_NO_NEW_PRIVS(2const)
-pub(super) fn install(program: &[sock_filter]) -> Result<Installed, c_int> {
+pub(super) fn install(program: &[sock_filter]) -> Result<Installed, Errno> {
     match set(program) {
         Ok(()) => Ok(Installed::Plainly),
-        Err(libc::EACCES) => {
-            // SAFETY: takes integers, changes a flag of this thread.
-            let result = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-            if result == -1 {
-                return Err(errno());
-            }
+        Err(Errno::EACCES) => {
+            nix::sys::prctl::set_no_new_privs()?;
             set(program).map(|()| Installed::WithNoNewPrivileges)
         }
         Err(errno) => Err(errno),
     }
 }
 
-fn set(program: &[sock_filter]) -> Result<(), c_int> {
+fn set(program: &[sock_filter]) -> Result<(), Errno> {
     // Before Linux 5.16 a filter switches on a mitigation (SSBD) that slows the whole program
     // down, unless told that there's no need. Kernels before 4.17 don't know the flag.
     match set_with(program, libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW) {
-        Err(libc::EINVAL) => set_with(program, 0),
+        Err(Errno::EINVAL) => set_with(program, 0),
         result => result,
     }
 }
 
-fn set_with(program: &[sock_filter], flags: libc::c_ulong) -> Result<(), c_int> {
+fn set_with(program: &[sock_filter], flags: libc::c_ulong) -> Result<(), Errno> {
     let program = libc::sock_fprog {
         len: program.len() as u16,
         // The kernel only reads; the type is shared with calls that write.
         filter: program.as_ptr().cast_mut(),
     };
+    let (call, mode) = (libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER);
     // SAFETY: `filter` points to `len` instructions that outlive the call; the kernel copies and
     // verifies them.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            flags,
-            &raw const program,
-        )
-    };
-    if result == -1 { Err(errno()) } else { Ok(()) }
-}
-
-fn errno() -> c_int {
-    std::io::Error::last_os_error()
-        .raw_os_error()
-        .unwrap_or(libc::EIO)
+    Errno::result(unsafe { libc::syscall(call, mode, flags, &raw const program) }).map(drop)
 }
 
 /// Loads the 32-bit word at this offset of `struct seccomp_data`.
 const fn load(offset: u32) -> sock_filter {
-    sock_filter {
-        code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16,
-        jt: 0,
-        jf: 0,
-        k: offset,
-    }
+    instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset)
 }
 
 /// Skips `then` instructions if the loaded word is `value`, `otherwise` if it isn't.
 const fn jump_if_equal(value: u32, then: u8, otherwise: u8) -> sock_filter {
-    let code = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    sock_filter {
-        code,
-        jt: then,
-        jf: otherwise,
-        k: value,
-    }
+    let code = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    instruction(code, then, otherwise, value)
 }
 
 /// Ends with this verdict.
 const fn give(verdict: u32) -> sock_filter {
-    sock_filter {
-        code: (libc::BPF_RET | libc::BPF_K) as u16,
-        jt: 0,
-        jf: 0,
-        k: verdict,
-    }
+    instruction(libc::BPF_RET | libc::BPF_K, 0, 0, verdict)
+}
+
+const fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
+    let code = code as u16;
+    sock_filter { code, jt, jf, k }
 }
 
 #[cfg(test)]

@@ -11,11 +11,15 @@
 #![allow(unsafe_code)]
 
 use std::convert::Infallible;
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{CString, c_char};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::ptr::null;
+
+use nix::errno::Errno;
+use nix::sys::signal::SigSet;
+use nix::unistd::{ForkResult, chdir};
 
 use super::LaunchError;
 use super::filter::{self, Installed};
@@ -32,7 +36,7 @@ pub(super) struct ForkedChild {
 #[derive(Debug, Default)]
 pub(super) struct Words {
     pub(super) no_new_privileges: bool,
-    pub(super) failure: Option<(Step, c_int)>,
+    pub(super) failure: Option<(Step, i32)>,
 }
 
 /// First half of a message that isn't a [`Step`].
@@ -40,7 +44,7 @@ const NO_NEW_PRIVILEGES: i32 = 0;
 
 /// Forks the child. It gets the given signal mask before its exec, and exits if this process ends
 /// before it was told to go on.
-pub(super) fn fork(prepared: &Prepared, mask: &libc::sigset_t) -> Result<ForkedChild, LaunchError> {
+pub(super) fn fork(prepared: &Prepared, mask: SigSet) -> Result<ForkedChild, LaunchError> {
     let failed = |step| move |source| LaunchError::Setup { step, source };
     let (ours, its) = UnixStream::pair().map_err(failed("make a socket for the child"))?;
     ours.set_nonblocking(true)
@@ -50,15 +54,18 @@ pub(super) fn fork(prepared: &Prepared, mask: &libc::sigset_t) -> Result<ForkedC
         argv: pointers([c"".as_ptr(), c"".as_ptr()], &prepared.argv),
         environment: pointers([], &prepared.environment),
         mask,
-        ours: ours.as_raw_fd(),
-        its: its.as_raw_fd(),
+        ours,
+        its,
     };
     // SAFETY: the child only calls `run`, which keeps to this module's rule and never returns.
-    match unsafe { libc::fork() } {
-        -1 => Err(failed("fork")(io::Error::last_os_error())),
+    match unsafe { nix::unistd::fork() } {
+        Err(errno) => Err(failed("fork")(errno.into())),
         // SAFETY: this is the forked child.
-        0 => unsafe { run(plan) },
-        pid => Ok(ForkedChild { pid, socket: ours }),
+        Ok(ForkResult::Child) => unsafe { run(plan) },
+        Ok(ForkResult::Parent { child }) => Ok(ForkedChild {
+            pid: child.as_raw(),
+            socket: plan.ours,
+        }),
     }
 }
 
@@ -92,9 +99,9 @@ struct Plan<'a> {
     prepared: &'a Prepared,
     argv: Vec<*const c_char>,
     environment: Vec<*const c_char>,
-    mask: &'a libc::sigset_t,
-    ours: c_int,
-    its: c_int,
+    mask: SigSet,
+    ours: UnixStream,
+    its: UnixStream,
 }
 
 /// The child's whole life before its program.
@@ -105,36 +112,29 @@ struct Plan<'a> {
 unsafe fn run(mut plan: Plan<'_>) -> ! {
     // As long as this copy of the parent's end is open, the child would not see the parent's end.
     // SAFETY: in this process nobody else uses that descriptor.
-    unsafe { libc::close(plan.ours) };
-    if wait_for_go(plan.its) {
-        // SAFETY: passed on to the caller.
-        let Err((step, errno)) = unsafe { prepare_and_exec(&mut plan) };
-        say(plan.its, step as i32, errno);
+    unsafe { libc::close(plan.ours.as_raw_fd()) };
+    if wait_for_go(&plan.its) {
+        let Err((step, errno)) = prepare_and_exec(&mut plan);
+        say(&plan.its, step as i32, errno);
     }
     // SAFETY: ends the process at once, without running anything of the parent's at its exit.
     unsafe { libc::_exit(127) }
 }
 
-/// # Safety
-/// As [`run`].
-unsafe fn prepare_and_exec(plan: &mut Plan<'_>) -> Result<Infallible, (Step, c_int)> {
+fn prepare_and_exec(plan: &mut Plan<'_>) -> Result<Infallible, (Step, i32)> {
     let prepared = plan.prepared;
     default_handlers();
-    // SAFETY: `mask` is an initialised set; the old one isn't asked for.
-    unsafe { libc::sigprocmask(libc::SIG_SETMASK, plan.mask, std::ptr::null_mut()) };
-    // SAFETY: this is a child before exec, by this function's own condition.
-    unsafe { prepared.wiring.apply() }?;
+    let _ = plan.mask.thread_set_mask();
+    prepared.wiring.apply()?;
     if let Some((_, directory)) = &prepared.directory {
-        // SAFETY: a C string; changes this process alone.
-        if unsafe { libc::chdir(directory.as_ptr()) } == -1 {
-            return Err((Step::Directory, errno()));
-        }
+        chdir(&**directory).map_err(|errno| (Step::Directory, errno as i32))?;
     }
     if let Some(filter) = &prepared.filter {
-        match filter::install(filter) {
-            Ok(Installed::Plainly) => {}
-            Ok(Installed::WithNoNewPrivileges) => say(plan.its, NO_NEW_PRIVILEGES, 0),
-            Err(errno) => return Err((Step::Filter, errno)),
+        let installed = filter::install(filter);
+        if installed.map_err(|errno| (Step::Filter, errno as i32))?
+            == Installed::WithNoNewPrivileges
+        {
+            say(&plan.its, NO_NEW_PRIVILEGES, 0);
         }
     }
     Err((Step::Exec, exec(plan)))
@@ -145,7 +145,7 @@ unsafe fn prepare_and_exec(plan: &mut Plan<'_>) -> Result<Infallible, (Step, c_i
 ///
 /// # References
 /// execvp(3)
-fn exec(plan: &mut Plan<'_>) -> c_int {
+fn exec(plan: &mut Plan<'_>) -> i32 {
     let (mut outcome, mut denied) = (libc::ENOENT, false);
     for file in &plan.prepared.candidates {
         outcome = execve(file.as_ptr(), &plan.argv[2..], &plan.environment);
@@ -166,11 +166,11 @@ fn exec(plan: &mut Plan<'_>) -> c_int {
 }
 
 /// Returns only if it fails.
-fn execve(file: *const c_char, argv: &[*const c_char], environment: &[*const c_char]) -> c_int {
+fn execve(file: *const c_char, argv: &[*const c_char], environment: &[*const c_char]) -> i32 {
     // SAFETY: all three point to C strings, or to lists of such that end in null (`pointers`),
     // which live as long as the plan.
     unsafe { libc::execve(file, argv.as_ptr(), environment.as_ptr()) };
-    errno()
+    Errno::last_raw()
 }
 
 /// The parent's handlers must not run in the child: those that aren't ignored get the default
@@ -195,28 +195,21 @@ fn default_handlers() {
 }
 
 /// False if the parent is gone.
-fn wait_for_go(socket: c_int) -> bool {
-    let mut byte = 0_u8;
+fn wait_for_go(socket: &UnixStream) -> bool {
     loop {
-        // SAFETY: reads at most one byte, into `byte`.
-        let result = unsafe { libc::read(socket, (&raw mut byte).cast(), 1) };
-        if result != -1 || errno() != libc::EINTR {
-            return result == 1;
+        match nix::unistd::read(socket, &mut [0]) {
+            Err(Errno::EINTR) => {}
+            read => return read == Ok(1),
         }
     }
 }
 
 /// Sends a message of two numbers; if the parent is gone, nobody needs it.
-fn say(socket: c_int, first: i32, second: i32) {
-    let message = [first, second];
-    // SAFETY: reads as many bytes as `message` has.
-    unsafe { libc::write(socket, message.as_ptr().cast(), size_of_val(&message)) };
-}
-
-fn errno() -> c_int {
-    io::Error::last_os_error()
-        .raw_os_error()
-        .unwrap_or(libc::EIO)
+fn say(socket: &UnixStream, first: i32, second: i32) {
+    let mut message = [0; 8];
+    message[..4].copy_from_slice(&first.to_ne_bytes());
+    message[4..].copy_from_slice(&second.to_ne_bytes());
+    let _ = nix::unistd::write(socket, &message);
 }
 
 /// A list as exec wants it: the given first pointers, one to each string, and a null.

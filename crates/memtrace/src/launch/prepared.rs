@@ -1,11 +1,11 @@
 //! What a child will need, put together while there is still time to allocate.
 
-use std::ffi::{CString, OsStr, OsString, c_int};
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-use super::{LaunchError, Watch, architecture, filter};
+use super::{LaunchError, NATIVE_ARCHITECTURE, Watch, filter};
 use crate::target::{Step, Target, Wiring};
 
 /// All that the child needs, made before the fork.
@@ -24,7 +24,7 @@ pub(super) struct Prepared {
 
 impl Prepared {
     pub(super) fn new(target: &Target, watch: Watch) -> Result<Self, LaunchError> {
-        let architecture = architecture::NATIVE.ok_or(LaunchError::Architecture)?;
+        let architecture = NATIVE_ARCHITECTURE.ok_or(LaunchError::Architecture)?;
         let environment = target.environment();
         let path = environment.get(OsStr::new("PATH"));
         let candidates = candidates(target.program(), path.map(OsString::as_os_str));
@@ -49,7 +49,7 @@ impl Prepared {
     }
 
     /// The error for what the child said.
-    pub(super) fn error(&self, step: Step, errno: c_int) -> LaunchError {
+    pub(super) fn error(&self, step: Step, errno: i32) -> LaunchError {
         let source = io::Error::from_raw_os_error(errno);
         let step = match (step, &self.directory) {
             (Step::Exec, _) => {

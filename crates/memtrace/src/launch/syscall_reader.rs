@@ -2,9 +2,26 @@
 
 use std::io;
 
-use super::architecture;
 use memory_event::Syscall;
 use tracee::SyscallInfo;
+
+/// The kernel's name (`AUDIT_ARCH_*`) for the native calls of this architecture; `None` where the
+/// launcher was never made to work.
+///
+/// # References
+/// `include/uapi/linux/audit.h`
+pub(crate) const NATIVE_ARCHITECTURE: Option<u32> =
+    if cfg!(all(target_arch = "x86_64", target_pointer_width = "64")) {
+        Some(0xC000_003E)
+    } else if cfg!(all(
+        target_arch = "aarch64",
+        target_endian = "little",
+        target_pointer_width = "64"
+    )) {
+        Some(0xC000_00B7)
+    } else {
+        None
+    };
 
 /// A call as the kernel numbers it, with arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,29 +93,26 @@ impl SyscallReader {
             #[cfg(target_arch = "x86_64")]
             Self::Registers => {
                 let registers = tracee::registers(tid)?.ok_or_else(unreadable)?;
-                Ok((asked(&registers), result(registers.rax as i64)))
+                Ok((asked(&registers), tracee::syscall_result(registers.rax)))
             }
             Self::SyscallInfo => {
                 let info = tracee::syscall_info(tid)?;
                 let asked = before.filter(|_| info.op == SyscallInfo::EXIT);
-                Ok((asked.ok_or_else(unreadable)?, result(info.data[0] as i64)))
+                Ok((
+                    asked.ok_or_else(unreadable)?,
+                    tracee::syscall_result(info.data[0]),
+                ))
             }
         }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
-fn asked(registers: &libc::user_regs_struct) -> SyscallEntry {
+fn asked(registers: &tracee::Registers) -> SyscallEntry {
+    let r = registers;
     SyscallEntry {
-        number: registers.orig_rax as i64,
-        args: [
-            registers.rdi,
-            registers.rsi,
-            registers.rdx,
-            registers.r10,
-            registers.r8,
-            registers.r9,
-        ],
+        number: r.orig_rax as i64,
+        args: [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9],
     }
 }
 
@@ -113,14 +127,5 @@ pub(crate) fn exec_call(before: Option<SyscallEntry>) -> Syscall {
 
 /// Whether a stopped thread runs code of another architecture.
 pub(crate) fn is_foreign(tid: i32) -> bool {
-    tracee::syscall_info(tid).is_ok_and(|info| Some(info.architecture) != architecture::NATIVE)
-}
-
-/// The kernel's convention: the 4,095 highest values are errors.
-fn result(value: i64) -> Result<u64, i32> {
-    if (-4095..0).contains(&value) {
-        Err(-value as i32)
-    } else {
-        Ok(value as u64)
-    }
+    tracee::syscall_info(tid).is_ok_and(|info| Some(info.architecture) != NATIVE_ARCHITECTURE)
 }

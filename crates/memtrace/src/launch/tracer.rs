@@ -9,18 +9,16 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use super::exec_image::ExecImages;
+use super::exec_image::{ExecImages, ToldRefusals};
 use super::forked_child::{self, ForkedChild};
 use super::note::LaunchNotes;
 use super::options::{Hooks, LaunchOptions};
-use super::pidfd_set::PidfdSet;
 use super::positions::Positions;
 use super::prepared::Prepared;
-use super::signals;
+use super::signals::{PidfdSet, block_signals, kill_unreaped};
 use super::syscall_reader::SyscallReader;
 use super::tracees::Tracees;
 use super::{LaunchError, Launched, ObserverCost, Watch};
-use crate::refusal;
 use memory_event::{Ending, Event, Sink, What};
 use tracee::Stop;
 
@@ -36,12 +34,12 @@ pub(super) fn run<S: Sink>(
     ready: SyncSender<i32>,
 ) -> Outcome<S> {
     // The host's handlers belong on the host's threads.
-    let mask = signals::block_signals();
-    let mut child = forked_child::fork(prepared, &mask)?;
+    let mask = block_signals();
+    let mut child = forked_child::fork(prepared, mask)?;
     let mut tracees = Tracees::default();
     tracees.insert_first(child.pid);
     if let Err(error) = take_hold(&mut child, &roster, options.hooks.exit.is_some()) {
-        signals::kill_unreaped(child.pid);
+        kill_unreaped(child.pid);
         end_all(&roster, &tracees);
         return Err(error);
     }
@@ -56,7 +54,7 @@ pub(super) fn run<S: Sink>(
         tracees,
         images: ExecImages::default(),
         positions: Positions::default(),
-        refusals: refusal::ToldRefusals::default(),
+        refusals: ToldRefusals::default(),
         notes: LaunchNotes::default(),
         stage: Stage::BeforeExec {
             // Without a filter there is nothing to prove.
@@ -117,7 +115,7 @@ fn end_all(roster: &PidfdSet, tracees: &Tracees) {
     tracees.tids().for_each(go_on);
     while let Ok(Some((tid, status))) = tracee::wait_any() {
         if !matches!(Stop::of_wait_status(status), Stop::Ended(_)) {
-            signals::kill_unreaped(tid);
+            kill_unreaped(tid);
             go_on(tid);
         }
     }
@@ -153,7 +151,7 @@ struct Tracer<S> {
     images: ExecImages,
     positions: Positions,
     /// Of which refusals the surroundings were told.
-    refusals: refusal::ToldRefusals,
+    refusals: ToldRefusals,
     notes: LaunchNotes,
     stage: Stage,
     /// Of the launched process.
@@ -196,7 +194,7 @@ impl<S: Sink> Tracer<S> {
                 self.born(birth);
             }
             if self.roster.given_up() {
-                signals::kill_unreaped(tid);
+                kill_unreaped(tid);
             }
             match Stop::of_wait_status(status) {
                 Stop::Seccomp => self.before_call(tid),

@@ -7,12 +7,19 @@
 //! allocate nothing, lock nothing and cannot panic.
 #![allow(unsafe_code)]
 
-use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::{Pid, getppid};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::FdFlags;
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr};
 
 use super::Stream;
 
@@ -45,16 +52,9 @@ pub(crate) enum Step {
 impl Step {
     /// The step of this number, as a child sent it.
     pub(crate) fn from_number(number: i32) -> Option<Self> {
-        [
-            Self::Stream,
-            Self::Inherit,
-            Self::Signals,
-            Self::Directory,
-            Self::Filter,
-            Self::Exec,
-        ]
-        .into_iter()
-        .find(|step| *step as i32 == number)
+        use Step::{Directory, Exec, Filter, Inherit, Signals, Stream};
+        let all = [Stream, Inherit, Signals, Directory, Filter, Exec];
+        all.into_iter().find(|step| *step as i32 == number)
     }
 }
 
@@ -71,44 +71,34 @@ impl Wiring {
         }
     }
 
-    /// Sets everything up in the calling process.
-    ///
-    /// # Safety
-    /// To be called in a forked child before exec. It replaces the standard streams of the
-    /// process, whoever else uses them.
-    pub(crate) unsafe fn apply(&self) -> Result<(), (Step, c_int)> {
+    /// Sets everything up in the calling process, a forked child before exec: the standard streams
+    /// are replaced, whoever else uses them.
+    pub(crate) fn apply(&self) -> Result<(), (Step, i32)> {
         // Standard error first: the others may refer to it.
         for number in [2, 0, 1] {
-            let stream = &self.streams[number as usize];
-            // SAFETY: the caller promises that this process is a child before exec, whose streams
-            // nobody else uses.
-            unsafe { redirect(stream, number) }.map_err(|errno| (Step::Stream, errno))?;
+            let redirected = redirect(&self.streams[number as usize], number);
+            redirected.map_err(|errno| (Step::Stream, errno.raw_os_error()))?;
         }
         for fd in &self.inherited {
-            // SAFETY: F_SETFD takes an integer and changes one flag of a descriptor that `fd`
-            // keeps open.
-            let result = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) };
-            check(result).map_err(|errno| (Step::Inherit, errno))?;
+            let cleared = rustix::io::fcntl_setfd(fd, FdFlags::empty());
+            cleared.map_err(|errno| (Step::Inherit, errno.raw_os_error()))?;
         }
         if self.unblock_signals {
-            let mask = empty_signal_set();
-            // SAFETY: `mask` is an initialised set; the old mask isn't asked for.
-            let result =
-                unsafe { libc::sigprocmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut()) };
-            check(result).map_err(|errno| (Step::Signals, errno))?;
+            let unblocked = SigSet::empty().thread_set_mask();
+            unblocked.map_err(|errno| (Step::Signals, errno as i32))?;
         }
         Ok(())
     }
 
     /// Has `command` set everything up in its child.
     pub(super) fn attach(self, command: &mut Command, die_with_parent: bool) {
-        let parent = std::process::id() as libc::pid_t;
+        let parent = nix::unistd::getpid();
         let set_up = move || {
             if die_with_parent {
                 die_with(parent)?;
             }
-            // SAFETY: `Command` calls this in its child before exec.
-            unsafe { self.apply() }.map_err(|(_, errno)| io::Error::from_raw_os_error(errno))
+            let applied = self.apply();
+            applied.map_err(|(_, errno)| io::Error::from_raw_os_error(errno))
         };
         // SAFETY: the closure keeps to this module's rule: prctl, getppid, dup2, open, fcntl and
         // sigprocmask are async-signal-safe, `self` was built before the fork, and an
@@ -117,71 +107,42 @@ impl Wiring {
     }
 }
 
-/// A signal set without signals.
-pub(crate) fn empty_signal_set() -> libc::sigset_t {
-    let mut set = std::mem::MaybeUninit::uninit();
-    // SAFETY: sigemptyset writes the whole set and fails for no valid pointer.
-    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
-    // SAFETY: just written.
-    unsafe { set.assume_init() }
-}
-
-/// Makes `number` refer to what `stream` says.
-///
-/// # Safety
-/// Whatever `number` referred to is closed, whoever uses it.
-unsafe fn redirect(stream: &Stream, number: c_int) -> Result<(), c_int> {
+/// Makes `number`, a standard stream, refer to what `stream` says; whatever it referred to is
+/// closed, whoever uses it.
+fn redirect(stream: &Stream, number: i32) -> rustix::io::Result<()> {
     match stream {
         Stream::Inherit => Ok(()),
-        // SAFETY: passed on to the caller.
-        Stream::Stderr => unsafe { duplicate(2, number) },
-        // SAFETY: passed on to the caller.
-        Stream::Fd(fd) => unsafe { duplicate(fd.as_raw_fd(), number) },
+        Stream::Stderr => duplicate(stderr(), number),
+        Stream::Fd(fd) => duplicate(fd.as_fd(), number),
         Stream::Null => {
-            let flags = libc::O_RDWR | libc::O_CLOEXEC;
-            // SAFETY: the path is a C string, and a new descriptor harms nobody.
-            let fd = unsafe { libc::open(c"/dev/null".as_ptr(), flags) };
-            check(fd)?;
-            // SAFETY: passed on to the caller.
-            unsafe { duplicate(fd, number) }
-            // `fd` itself closes on exec.
+            let flags = OFlags::RDWR | OFlags::CLOEXEC;
+            let null = rustix::fs::openat(CWD, c"/dev/null", flags, Mode::empty())?;
+            duplicate(null.as_fd(), number)?;
+            if null.as_raw_fd() == number {
+                // It is that stream now, and stays.
+                std::mem::forget(null);
+            }
+            Ok(())
         }
     }
 }
 
 /// dup2, and a cleared close-on-exec flag even if both numbers are the same.
-///
-/// # Safety
-/// Whatever `to` referred to is closed, whoever uses it.
-unsafe fn duplicate(from: c_int, to: c_int) -> Result<(), c_int> {
-    if from == to {
-        // SAFETY: F_SETFD takes an integer and changes one flag.
-        return check(unsafe { libc::fcntl(to, libc::F_SETFD, 0) });
+fn duplicate(from: BorrowedFd<'_>, to: i32) -> rustix::io::Result<()> {
+    match to {
+        _ if from.as_raw_fd() == to => rustix::io::fcntl_setfd(from, FdFlags::empty()),
+        0 => dup2_stdin(from),
+        1 => dup2_stdout(from),
+        _ => dup2_stderr(from),
     }
-    // SAFETY: passed on to the caller.
-    check(unsafe { libc::dup2(from, to) })
 }
 
 /// Asks the kernel for SIGKILL when the parent's thread ends.
-fn die_with(parent: libc::pid_t) -> io::Result<()> {
-    // SAFETY: PR_SET_PDEATHSIG takes a signal number and changes this process alone.
-    let result = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-    check(result).map_err(io::Error::from_raw_os_error)?;
+fn die_with(parent: Pid) -> io::Result<()> {
+    set_pdeathsig(Signal::SIGKILL)?;
     // The parent may have ended before the wish was made; then nobody will ever send the signal.
-    // SAFETY: takes nothing, changes nothing.
-    if unsafe { libc::getppid() } != parent {
-        return Err(io::Error::from_raw_os_error(libc::ECHILD));
-    }
-    Ok(())
-}
-
-/// The error number of a call that returned −1.
-fn check(result: c_int) -> Result<(), c_int> {
-    if result == -1 {
-        Err(io::Error::last_os_error()
-            .raw_os_error()
-            .unwrap_or(libc::EIO))
-    } else {
-        Ok(())
+    match getppid() == parent {
+        true => Ok(()),
+        false => Err(Errno::ECHILD.into()),
     }
 }

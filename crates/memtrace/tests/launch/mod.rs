@@ -1,6 +1,5 @@
 //! The `launch` source on real programs, held against strace where it is installed.
 
-mod commands;
 mod counts;
 mod endings;
 mod events;

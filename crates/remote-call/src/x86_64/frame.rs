@@ -147,14 +147,8 @@ impl SignalFrame {
         registers.orig_rax = u64::MAX;
         // Of no arguments in vector registers, in case there is an ellipsis.
         registers.rax = 0;
-        [
-            registers.rdi,
-            registers.rsi,
-            registers.rdx,
-            registers.rcx,
-            registers.r8,
-            registers.r9,
-        ] = *arguments;
+        let r = &mut registers;
+        [r.rdi, r.rsi, r.rdx, r.rcx, r.r8, r.r9] = *arguments;
         way_back.store.aim(&mut registers, value);
         Self {
             start,
@@ -175,25 +169,10 @@ fn context(registers: &Registers, signal_mask: u64, vectors_at: u64) -> [u8; FRA
     };
     put(offset::FLAGS, &FLAGS.to_le_bytes());
     put(offset::STACK_FLAGS, &NO_STACK_FLAGS.to_le_bytes());
+    let r = registers;
     let general = [
-        registers.r8,
-        registers.r9,
-        registers.r10,
-        registers.r11,
-        registers.r12,
-        registers.r13,
-        registers.r14,
-        registers.r15,
-        registers.rdi,
-        registers.rsi,
-        registers.rbp,
-        registers.rbx,
-        registers.rdx,
-        registers.rax,
-        registers.rcx,
-        registers.rsp,
-        registers.rip,
-        registers.eflags,
+        r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rdi, r.rsi, r.rbp, r.rbx, r.rdx,
+        r.rax, r.rcx, r.rsp, r.rip, r.eflags,
     ];
     for (index, register) in general.iter().enumerate() {
         put(offset::REGISTERS + 8 * index, &register.to_le_bytes());

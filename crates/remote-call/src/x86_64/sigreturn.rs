@@ -23,8 +23,6 @@ const RESTORES: [&[u8]; 2] = [
     &[0xb8, 15, 0, 0, 0, 0x0f, 0x05],
 ];
 
-/// How much is read at once.
-const PIECE_BYTES: u64 = 256 << 10;
 /// More than either piece of code has.
 const CODE_BYTES: usize = 32;
 
@@ -87,15 +85,9 @@ impl WayBack {
     pub(super) fn find(memory: &File, mappings: &[Mapping]) -> Result<Self, &'static str> {
         let mut code: Vec<_> = mappings.iter().filter(|map| is_program(map)).collect();
         code.sort_by_key(|map| !is_c_library(map));
-        let find_in_all = |kind| {
-            let mut code = code.iter();
-            code.find_map(|map| find(memory, map, kind))
-        };
-        let restore =
-            find_in_all(CodeKind::RestoreCode).and_then(|(address, code)| restore(address, &code));
+        let restore = find_in_all(memory, &code, restore);
         let restore = restore.ok_or("a return from a signal handler (rt_sigreturn)")?;
-        let store =
-            find_in_all(CodeKind::StoreCode).and_then(|(address, code)| store(address, &code));
+        let store = find_in_all(memory, &code, store);
         let store = store.ok_or("code that stores a function's value and returns")?;
         Ok(Self { store, restore })
     }
@@ -115,32 +107,15 @@ impl WayBack {
     }
 }
 
-#[derive(Clone, Copy)]
-enum CodeKind {
-    RestoreCode,
-    StoreCode,
-}
-
-/// The first such piece of code in a mapping, and its bytes.
-fn find(memory: &File, mapping: &Mapping, kind: CodeKind) -> Option<(u64, [u8; CODE_BYTES])> {
-    let mut piece = vec![0; PIECE_BYTES as usize];
-    let mut start = mapping.start;
-    while start + CODE_BYTES as u64 <= mapping.end {
-        let length = PIECE_BYTES.min(mapping.end - start);
-        let piece = &mut piece[..length as usize];
-        memory.read_exact_at(piece, start).ok()?;
-        let found = piece.windows(CODE_BYTES).position(|code| match kind {
-            CodeKind::RestoreCode => restore(0, code).is_some(),
-            CodeKind::StoreCode => store(0, code).is_some(),
-        });
-        if let Some(offset) = found {
-            let code = piece[offset..][..CODE_BYTES].try_into().ok()?;
-            return Some((start + offset as u64, code));
-        }
-        // Some bytes again, as it may lie on both sides of the border.
-        start += length - (CODE_BYTES as u64 - 1);
-    }
-    None
+/// The first piece of code in these mappings of which `parse` makes something.
+fn find_in_all<T>(
+    memory: &File,
+    code: &[&Mapping],
+    parse: fn(u64, &[u8]) -> Option<T>,
+) -> Option<T> {
+    let find =
+        |map: &&Mapping| tracee::find_in_memory(memory, &(map.start..map.end), CODE_BYTES, parse);
+    code.iter().find_map(find)
 }
 
 fn restore(address: u64, code: &[u8]) -> Option<RestoreCode> {
@@ -249,6 +224,8 @@ mod tests {
     #[test]
     fn found_wherever_it_lies() {
         use std::io::{Seek, Write};
+        // What is read at once.
+        const PIECE_BYTES: u64 = 256 << 10;
         let line = format!("0-{:x} r-xp 0 00:00 1 /a", 2 * PIECE_BYTES);
         let mapping = procmem::parse_line(line.as_bytes()).unwrap().to_owned();
         let last = 2 * PIECE_BYTES - CODE_BYTES as u64;
@@ -258,8 +235,8 @@ mod tests {
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(&bytes).unwrap();
             file.rewind().unwrap();
-            let found = find(&file, &mapping, CodeKind::RestoreCode);
-            assert_eq!(found.map(|(address, _)| address), Some(offset));
+            let found = find_in_all(&file, &[&mapping], restore);
+            assert_eq!(found.map(|restore| restore.address), Some(offset));
         }
     }
 }

@@ -74,19 +74,9 @@ pub(super) fn refused(pid: i32, tid: i32, source: io::Error) -> Error {
     if let Some(tracer) = tracer {
         return traced(pid, tracer);
     }
-    let setting = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
-    let remedy = match setting.as_deref().map(str::trim) {
-        Ok("3") => "kernel.yama.ptrace_scope is 3, so nobody can, until the next boot".into(),
-        Ok(level @ ("1" | "2")) => {
-            format!("kernel.yama.ptrace_scope is {level}; run this with sudo")
-        }
-        _ => "it belongs to another user or has privileges; run this with sudo (in a container, \
-              the capability SYS_PTRACE is needed)"
-            .into(),
-    };
     Error::NotPermitted {
         pid,
-        remedy,
+        permission: tracee::Permission::of_process(pid),
         source,
     }
 }

@@ -13,7 +13,7 @@ const LOOKS: usize = 200;
 const NAP: Duration = Duration::from_micros(50);
 
 /// Waits for a thread's next stop. `None`: it came to none before `deadline`, or before somebody
-/// asked that it be let go.
+/// asked that it be let go. A thread that has ended or is about to is told as [`Stop::Ended`].
 ///
 /// A thread stops within microseconds as a rule, and there is no wait with a limit that would not
 /// need signals, which belong to the caller's program. So it is looked again and again.
@@ -24,7 +24,7 @@ pub(super) fn next_stop(
 ) -> io::Result<Option<Stop>> {
     let mut looks = 0_usize;
     loop {
-        if let Some(stop) = look(tid)? {
+        if let Some(stop) = tracee::take_stop(tid, libc::WNOHANG)? {
             return Ok(Some(stop));
         }
         looks += 1;
@@ -38,27 +38,5 @@ pub(super) fn next_stop(
         } else {
             return Ok(None);
         }
-    }
-}
-
-/// A thread that has ended or is about to is told as [`Stop::Ended`]; that report is left to whoever
-/// else waits for it.
-fn look(tid: i32) -> io::Result<Option<Stop>> {
-    const ENDED: Stop = Stop::Ended(0);
-    let peek = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::WNOHANG;
-    let seen = match tracee::report(tid, peek) {
-        Ok(seen) => seen,
-        // Another thread executed a program, so that this one is no more.
-        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(Some(ENDED)),
-        Err(error) => return Err(error),
-    };
-    match seen {
-        None => Ok(None),
-        Some((libc::CLD_TRAPPED | libc::CLD_STOPPED, _)) => {
-            // SIGKILL may have ended the stop meanwhile; then there is nothing to be taken.
-            let taken = tracee::report(tid, libc::WSTOPPED | libc::WNOHANG);
-            Ok(taken?.map(|(_, status)| Stop::of_waitid(status)))
-        }
-        Some(_) => Ok(Some(ENDED)),
     }
 }

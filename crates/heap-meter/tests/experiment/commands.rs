@@ -9,15 +9,32 @@ use heap_meter::environment::Environment;
 use heap_meter::experiment::{
     Arm, Condition, Experiment, ExperimentError, Results, Run, StopFlag, metrics,
 };
-use memtrace::Stopped;
-use memtrace::Target;
-
-use super::harness::{compiled, is_root, target};
+use memtrace::{Stopped, Stream, Target};
 
 const HELD_BYTES: u64 = 64 << 20;
 
+/// A program that holds as many bytes, and ends as it is told.
+fn held() -> std::path::PathBuf {
+    let source = "../../memtrace/tests/programs/held.c";
+    crate::compiled(source, "experiment-held", &["-O1"])
+}
+
+/// A target whose behaviour depends on nothing around it.
+fn target(program: impl Into<std::ffi::OsString>) -> Target {
+    let target = Target::new(program).env("LC_ALL", "C");
+    let variables = [
+        "GLIBC_TUNABLES",
+        "MALLOC_ARENA_MAX",
+        "MALLOC_MMAP_THRESHOLD_",
+        "LD_PRELOAD",
+        "LD_LIBRARY_PATH",
+    ];
+    let target = variables.into_iter().fold(target, Target::env_remove);
+    target.stdin(Stream::Null).stdout(Stream::Null)
+}
+
 fn shell(script: &str) -> Target {
-    target("sh").args(["-c", script]).arg(compiled("held"))
+    target("sh").args(["-c", script]).arg(held())
 }
 
 /// Two arms, the second with a condition.
@@ -49,7 +66,7 @@ fn run(
 fn notes(results: &Results) -> Vec<&str> {
     let notes = results.notes.iter().map(String::as_str);
     notes
-        .filter(|note| is_root() || !note.contains("no_new_privs"))
+        .filter(|note| nix::unistd::geteuid().is_root() || !note.contains("no_new_privs"))
         .collect()
 }
 
@@ -60,7 +77,7 @@ fn run_of<'a>(results: &'a Results, arm: &str) -> &'a Run {
 #[test]
 fn a_command_is_weighed_as_it_ends_and_its_calls_are_counted() {
     static CALLS: AtomicU32 = AtomicU32::new(0);
-    let held = target(compiled("held")).arg("returns");
+    let held = target(held()).arg("returns");
     let results = run(&experiment(held.clone(), held, 3), |_| {
         CALLS.fetch_add(1, Ordering::Relaxed);
         Ok(())

@@ -1,14 +1,12 @@
 //! Files in which anything may stand: read within bounds, whatever they state.
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::sync::Arc;
 
-use super::image::{Content, UnwindImage};
-use super::images::UnwindImages;
+use super::*;
+use crate::images::UnwindImages;
 #[cfg(target_arch = "x86_64")]
-use super::{memory::StackMemory, recover, space::Module};
-use crate::elf::SymbolTable;
+use crate::{memory::StackMemory, recover, space::Module};
 
 /// A small program that every machine has.
 const PROGRAM: &str = "/bin/true";
