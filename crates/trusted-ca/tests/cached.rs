@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::common::cases;
-use crate::common::damaged::{self, BUNDLES, assert_neither_all_nor_none};
 use crate::common::{by_openssl, cached, count, data, data_path};
+use fuzz_bundles::cases;
+use fuzz_bundles::damaged::{self, BUNDLES, assert_neither_all_nor_none};
 use tempfile::TempDir;
 use trusted_ca::{BundleCache, Loaded, Nginx, PassedOn, Sharing, SslContext};
 

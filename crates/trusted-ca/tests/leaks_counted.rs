@@ -14,8 +14,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
-use common::cases;
 use common::{by_cache, by_cycle, by_load, by_mapping, data_path};
+use fuzz_bundles::cases;
 use trusted_ca::{BundleInfo, Cycle, Nginx, SslContext};
 
 /// Bytes that OpenSSL holds.

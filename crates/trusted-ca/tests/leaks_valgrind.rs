@@ -4,7 +4,8 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use crate::common::{cases, skip};
+use crate::common::skip;
+use fuzz_bundles::cases;
 use trusted_ca::SslContext;
 
 /// What valgrind exits with when it has something to report.

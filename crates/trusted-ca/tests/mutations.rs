@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::common::assert_readers_agree;
-use crate::common::damaged::{self, BUNDLES, assert_neither_all_nor_none};
+use fuzz_bundles::damaged::{self, BUNDLES, assert_neither_all_nor_none};
 
 #[test]
 fn damaged_bundles_are_judged_alike() {

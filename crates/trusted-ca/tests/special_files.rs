@@ -114,7 +114,7 @@ fn a_pipe_is_read_once_and_gets_the_same_verdict() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let good = [data("alpha.pem"), data("beta.pem"), data("gamma.pem")].concat();
     let cut = good[..good.len() - 100].to_vec();
-    let junk = crate::common::dice::Dice(7).bytes(200_000);
+    let junk = fuzz_bundles::Dice(7).bytes(200_000);
     let with_nul = [data("alpha.pem"), b"\0\n".to_vec(), data("beta.pem")].concat();
     for (name, bytes) in [
         ("good", good),

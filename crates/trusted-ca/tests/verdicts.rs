@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use crate::common::cases::{self, Expect};
 use crate::common::{Outcome, by_cycle, by_openssl, count, data_path, mapped, skip};
+use fuzz_bundles::cases::{self, Expect};
 use trusted_ca::{Nginx, ReadMethod, SslContext};
 
 /// Holds an outcome against what was worked out by hand.

@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use super::cases::with_der;
 use super::{Dice, data};
 use crate::common::{Authority, skipped};
+use fuzz_bundles::cases::with_der;
 
 /// The machine's own bundle.
 const MACHINE: &str = "/etc/ssl/certs/ca-certificates.crt";

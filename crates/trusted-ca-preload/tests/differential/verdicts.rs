@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::files::Files;
 use super::generated::Blocks;
-use super::{Dice, cases, damaged, data, data_path};
+use super::{Dice, data, data_path};
 use crate::common::{MODES, Preload};
+use fuzz_bundles::{cases, damaged};
 
 /// What the program is linked with.
 pub const LIBRARIES: [&str; 3] = ["-Wl,--no-as-needed", "-lssl", "-lcrypto"];

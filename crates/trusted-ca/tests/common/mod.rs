@@ -1,17 +1,14 @@
 //! What the integration tests share: each way of loading a file, run from a clean slate, and
 //! OpenSSL's own verdict to hold it against.
 
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
-pub mod cases;
-pub mod damaged;
-pub mod dice;
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of this")]
 
 use std::ffi::CString;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+pub use fuzz_bundles::{data, data_path};
 use trusted_ca::{
     BundleCache, Cycle, ErrorQueue, LoadError, Loaded, Nginx, ReadMethod, Sharing, SslContext,
     StoreItem,
@@ -146,19 +143,6 @@ pub fn count(contents: &[StoreItem]) -> (usize, usize) {
         .filter(|item| matches!(item, StoreItem::Certificate(_)))
         .count();
     (certificates, contents.len() - certificates)
-}
-
-/// A committed test file.
-pub fn data(name: &str) -> Vec<u8> {
-    let path = data_path(name);
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// Where a committed test file is.
-pub fn data_path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data")
-        .join(name)
 }
 
 /// Says why a test did not test: on the real stderr, which the test harness doesn't capture.

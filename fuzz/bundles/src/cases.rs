@@ -1,7 +1,6 @@
 //! The files that bundles turn out to be, good and bad, with the verdict worked out by hand.
 
-use super::data;
-use super::dice::Dice;
+use crate::{Dice, data};
 
 /// A verdict that follows from reading the PEM rules, not from running the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +14,7 @@ pub enum Expect {
 }
 
 /// One file.
+#[derive(Debug)]
 pub struct Case {
     /// What is special about it.
     pub name: &'static str,

@@ -1,9 +1,8 @@
 //! Damaged bundles, the same in every run.
 
-use super::data;
-use super::dice::Dice;
+use crate::{Dice, data};
 
-/// How many a test looks at.
+/// How many of them a test looks at.
 pub const BUNDLES: usize = 400;
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -23,9 +22,12 @@ const PIECES: [&[u8]; 12] = [
     b"Proc-Type: 4,ENCRYPTED\n",
 ];
 
-/// A bundle and what to call it.
+/// A bundle.
+#[derive(Debug)]
 pub struct Bundle {
+    /// What to call it.
     pub name: String,
+    /// Its content.
     pub bytes: Vec<u8>,
 }
 

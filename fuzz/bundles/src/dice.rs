@@ -1,6 +1,7 @@
 //! Numbers that look random, and are the same in every run.
 
-/// splitmix64.
+/// splitmix64, from this seed on.
+#[derive(Debug)]
 pub struct Dice(pub u64);
 
 impl Dice {
