@@ -1,17 +1,12 @@
 //! What the state of a process's break and of its malloc means, and what to do about it.
 
-mod abandoned;
-mod beyond;
-mod blocked;
-mod case;
-mod limited;
-mod near_wall;
-mod returnable;
+mod malloc;
+mod room;
 
 use crate::finding::Finding;
-use case::Case;
+use human_text::Bytes;
 use procmem::BreakState;
-use ptmalloc::HeapState;
+use ptmalloc::{Arena, HeapState};
 
 /// What follows from the state of a process, the most pressing first. Without malloc's state only
 /// those on the break.
@@ -46,12 +41,12 @@ use ptmalloc::HeapState;
 pub fn process_findings(state: &BreakState, malloc: Option<&HeapState>) -> Vec<Finding> {
     let case = Case { state, malloc };
     let mut findings: Vec<_> = [
-        limited::find(&case),
-        blocked::find(&case),
-        beyond::find(&case),
-        abandoned::find(&case),
-        near_wall::find(&case),
-        returnable::find(&case),
+        room::limited(&case),
+        room::blocked(&case),
+        malloc::beyond(&case),
+        malloc::abandoned(&case),
+        room::near_wall(&case),
+        malloc::returnable(&case),
     ]
     .into_iter()
     .flatten()
@@ -59,6 +54,62 @@ pub fn process_findings(state: &BreakState, malloc: Option<&HeapState>) -> Vec<F
     // Stable, so that equals stay in the order above.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
+}
+
+/// A heap of this size is worth being told of.
+const LARGE_BYTES: u64 = 64 << 20;
+
+/// What is known of the process that a finding is about.
+struct Case<'a> {
+    state: &'a BreakState,
+    /// `None` if it isn't known, or the malloc is not glibc's.
+    malloc: Option<&'a HeapState>,
+}
+
+impl Case<'_> {
+    fn main_arena(&self) -> Option<&Arena> {
+        self.malloc?.arenas.iter().find(|arena| arena.main)
+    }
+
+    /// Whether glibc's malloc has taken memory elsewhere after the break was refused to it.
+    fn has_given_up(&self) -> Option<bool> {
+        self.malloc.map(|malloc| malloc.non_contiguous)
+    }
+
+    /// What the main arena has that doesn't lie at the break, as far as sizes tell.
+    fn elsewhere_bytes(&self) -> Option<u64> {
+        let arena = self.main_arena()?;
+        Some(arena.system_bytes.saturating_sub(self.state.segment_bytes))
+    }
+
+    /// Whether anything in the process uses the break, or will: glibc's malloc does, and so does
+    /// whoever has touched memory there.
+    fn break_matters(&self) -> bool {
+        self.malloc.is_some() || self.state.used != Some(false)
+    }
+
+    /// The figures that every finding on the break stands on.
+    fn with_break(&self, finding: Finding) -> Finding {
+        let finding = finding
+            .evidence("break", format!("{:#x}", self.state.end))
+            .evidence("segment_bytes", self.state.segment_bytes)
+            .evidence("room_bytes", self.state.room_bytes)
+            .evidence("growable_bytes", self.state.growable_bytes);
+        match self.malloc {
+            Some(malloc) => finding
+                .evidence("non_contiguous", malloc.non_contiguous)
+                .evidence("elsewhere_bytes", self.elsewhere_bytes()),
+            None => finding,
+        }
+    }
+
+    /// How much glibc took elsewhere, for a sentence that says that it did.
+    fn so_far(&self) -> String {
+        match self.elsewhere_bytes() {
+            Some(bytes) if bytes > 0 => format!(" ({} so far)", Bytes(bytes)),
+            _ => String::new(),
+        }
+    }
 }
 
 #[cfg(test)]

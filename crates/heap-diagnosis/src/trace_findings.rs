@@ -1,15 +1,12 @@
 //! What follows from the stories.
 
-mod grown_otherwise;
-mod kept;
+mod grown;
 mod refused_break;
 mod refused_memory;
-mod repeated_file;
-mod repeated_reading;
+mod repeated;
 
 use crate::finding::{Finding, Severity};
-use heap_growth::FileGrowth;
-use heap_growth::Story;
+use heap_growth::{FileGrowth, Story};
 use memory_event::Syscall;
 
 /// Growth below this is not worth a finding: a C library's start alone takes a part of it.
@@ -29,19 +26,19 @@ pub fn trace_findings(story: &Story) -> Vec<Finding> {
         .into_iter()
         .partition(|finding| finding.severity == Severity::Critical);
     findings.extend(fatal);
-    findings.extend(repeated_file::find(story));
+    findings.extend(repeated::files(story));
     findings.extend(survived);
     findings.extend(refused_break::find(story));
-    findings.extend(repeated_reading::find(story));
-    findings.extend(kept::find(story));
-    findings.extend(grown_otherwise::find(story));
+    findings.extend(repeated::readings(story));
+    findings.extend(grown::kept(story));
+    findings.extend(grown::grown_otherwise(story));
     findings
 }
 
 /// What the finding `repeated-reading` says of a file, whether or not its time alone is worth
 /// telling: for whoever knows what reading this one costs.
 pub fn repeated_reading(story: &Story, file: &FileGrowth) -> Finding {
-    repeated_reading::finding(story, file)
+    repeated::reading_finding(story, file)
 }
 
 /// What was read of a file in all, as far as it is known.

@@ -1,13 +1,78 @@
-//! The same file is read again and again, which costs time but no memory.
+//! The same file is read again and again: at the cost of memory, or of time alone.
 
 use std::time::Duration;
 
-use super::{OPENS, repeated_file};
+use super::{OPENS, WORTH_TELLING_BYTES, closings_are_seen, read_bytes, seconds};
 use crate::finding::{Finding, Severity};
-use heap_growth::FileGrowth;
-use heap_growth::Story;
+use heap_growth::{FileGrowth, Story};
 use human_text::{Bytes, Seconds, thousands};
 use memory_event::Syscall;
+
+/// A file that takes less than this share of all that was asked for is not what to look at.
+const SHARE_OF_GROWTH: f64 = 0.05;
+
+/// So many files are told of.
+const MOST: usize = 3;
+
+/// The same file is read again and again while the heap grows.
+pub(super) fn files(story: &Story) -> Vec<Finding> {
+    let asked_bytes = story.growth.asked_bytes();
+    let files = story.growth.by_file().into_iter();
+    files
+        .filter(|file| made_grow(story, file))
+        .take(MOST)
+        .map(|file| file_finding(file, asked_bytes))
+        .collect()
+}
+
+fn made_grow(story: &Story, file: &FileGrowth) -> bool {
+    let asked_bytes = story.growth.asked_bytes();
+    closings_are_seen(story)
+        && file.most_opens_by_one >= OPENS
+        && file.openings.most_grew_of(file.opens)
+        && file.bytes() >= WORTH_TELLING_BYTES
+        && file.bytes() as f64 >= SHARE_OF_GROWTH * asked_bytes as f64
+}
+
+fn file_finding(file: &FileGrowth, asked_bytes: u64) -> Finding {
+    let path = String::from_utf8_lossy(&file.path).into_owned();
+    let openings = &file.openings;
+    let each = openings.median_bytes();
+    let times = match openings.grown == file.opens {
+        true => "each time".to_owned(),
+        false => format!("as a rule, at {} of them", thousands(openings.grown)),
+    };
+    let message = match openings.mean_read_bytes() {
+        Some(read) => format!(
+            "{path} was read {} times, {} each time, and while it was being read memory grew by \
+             {}, {} {times}: what is made of it is made anew every time.",
+            thousands(file.opens),
+            Bytes(read),
+            Bytes(file.bytes()),
+            Bytes(each),
+        ),
+        None => format!(
+            "{path} was opened {} times, and while it was open memory grew by {}, {} {times}. If that \
+             is what the program makes of it, it is made anew every time.",
+            thousands(file.opens),
+            Bytes(file.bytes()),
+            Bytes(each),
+        ),
+    };
+    Finding::new("repeated-file", Severity::Warning, message)
+        .evidence("path", path)
+        .evidence("opens", file.opens)
+        .evidence("openings_grown", openings.grown)
+        .evidence("bytes", file.bytes())
+        .evidence("median_bytes", each)
+        .evidence("read_bytes", read_bytes(file))
+        .evidence("asked_bytes", file.asked_bytes)
+        .evidence(
+            "share_of_all_asked",
+            file.asked_bytes as f64 / asked_bytes as f64,
+        )
+        .remedy("Have the program read it once and share the result.")
+}
 
 /// Less time than this in all is not worth a word.
 const LEAST: Duration = Duration::from_millis(100);
@@ -30,27 +95,22 @@ const OFTEN: u64 = 50;
 const LEAST_BYTES_EACH: u64 = 16 * 1024;
 const LEAST_BYTES: u64 = 4 << 20;
 
-/// So many files are told of.
-const MOST: usize = 3;
-
-pub(super) fn find(story: &Story) -> Vec<Finding> {
+/// The same file is read again and again, which costs time but no memory.
+pub(super) fn readings(story: &Story) -> Vec<Finding> {
     let mut files = story.growth.by_file();
-    files.retain(|file| is_telling(story, file));
+    files.retain(|file| took_time(story, file));
     files.sort_by_key(|file| std::cmp::Reverse(file.openings.time));
     let told = files.into_iter().take(MOST);
-    told.map(|file| finding(story, file)).collect()
+    told.map(|file| reading_finding(story, file)).collect()
 }
 
-fn is_telling(story: &Story, file: &FileGrowth) -> bool {
+fn took_time(story: &Story, file: &FileGrowth) -> bool {
     let openings = &file.openings;
-    if file.most_opens_by_one < OPENS
-        || is_the_kernels(&file.path)
-        || repeated_file::is_telling(story, file)
-    {
+    if file.most_opens_by_one < OPENS || is_the_kernels(&file.path) || made_grow(story, file) {
         return false;
     }
     let clock = story.growth.last_event();
-    match clock.filter(|_| super::closings_are_seen(story)) {
+    match clock.filter(|_| closings_are_seen(story)) {
         Some(run) => {
             let share_of = |whole: Duration| openings.time.as_secs_f64() / whole.as_secs_f64();
             openings.time >= LEAST
@@ -78,10 +138,10 @@ fn clamped(number: u64) -> u32 {
 }
 
 /// Tells of a file whether or not it is worth it.
-pub(super) fn finding(story: &Story, file: &FileGrowth) -> Finding {
+pub(super) fn reading_finding(story: &Story, file: &FileGrowth) -> Finding {
     let path = String::from_utf8_lossy(&file.path).into_owned();
     let openings = &file.openings;
-    let seconds = super::seconds(story, file);
+    let seconds = seconds(story, file);
     let verb = match openings.read_known {
         0 => "opened",
         _ => "read",
@@ -100,7 +160,7 @@ pub(super) fn finding(story: &Story, file: &FileGrowth) -> Finding {
     // A log need not have the calls by which memory comes.
     let seen = |syscall| story.tally.get(syscall).calls > 0;
     let memory_seen = seen(Syscall::Brk) || seen(Syscall::Mmap) || seen(Syscall::Mremap);
-    let closed = super::closings_are_seen(story);
+    let closed = closings_are_seen(story);
     message += match (openings.grown, memory_seen, seconds) {
         (_, true, _) if !closed => {
             ". No close was seen, so its cost isn't known, in memory or in time."
@@ -119,7 +179,7 @@ pub(super) fn finding(story: &Story, file: &FileGrowth) -> Finding {
         .evidence("path", path)
         .evidence("openings", file.opens)
         .evidence("openings_grown", closed.then_some(openings.grown))
-        .evidence("bytes", super::read_bytes(file))
+        .evidence("bytes", read_bytes(file))
         .evidence("seconds", seconds)
         .remedy("Have the program read it once and keep what it makes of it.")
 }

@@ -1,0 +1,147 @@
+//! What malloc's own books say: that it gave up on the break, what isn't its own, what it keeps.
+
+use super::Case;
+use crate::finding::{Finding, Severity};
+use crate::remedies;
+use human_text::Bytes;
+use procmem::page_size_bytes;
+use ptmalloc::HeapState;
+
+/// Memory in `[heap]` that isn't malloc's, above malloc's.
+///
+/// From outside two things look like this: a mapping at the break that the kernel has merged into
+/// `[heap]`, so that brk is refused from now on, and a break that the program has moved by itself.
+/// Once malloc has been refused, its own books tell one from the other.
+pub(super) fn beyond(case: &Case) -> Option<Finding> {
+    let state = case.state;
+    let beyond = case.malloc?.beyond_top_bytes;
+    if state.blocked || beyond < page_size_bytes() || case.has_given_up() != Some(false) {
+        return None;
+    }
+    let end = state.end.saturating_sub(beyond);
+    let message = format!(
+        "malloc's heap ends at {end:#x}, {} before [heap] does: there lies a mapping at the break, \
+         merged into [heap] by the kernel (as a LuaJIT's first memory may be), or memory that the \
+         program took by sbrk itself. If it is a mapping, the next brk is refused, though \
+         /proc/PID/maps shows room above.",
+        Bytes(beyond),
+    );
+    let finding = Finding::new("heap-beyond-malloc", Severity::Warning, message)
+        .evidence("beyond_bytes", beyond)
+        .evidence("malloc_end", format!("{end:#x}"))
+        .remedy(format!(
+            "Ask the process: gdb -p {} -batch -ex 'print (void *) sbrk(0)' prints {end:#x} if a \
+             mapping lies there. `brkhole trace --pid {}` names it when the heap has to grow.",
+            state.pid, state.pid
+        ));
+    Some(case.with_break(finding))
+}
+
+/// A break that glibc gave up on though nothing blocks it now.
+pub(super) fn abandoned(case: &Case) -> Option<Finding> {
+    let state = case.state;
+    if state.blocked || case.has_given_up() != Some(true) {
+        return None;
+    }
+    let so_far = case.so_far();
+    let (severity, cause, why, remedy) = if let Some(tunable) = &state.tunable {
+        (
+            Severity::Info,
+            Some("tunable"),
+            format!(
+                "the tunable {tunable} was set when it started, with which malloc takes all of its \
+                 memory by mmap"
+            ),
+            format!(
+                "If huge pages aren't wanted, start it without {tunable} in GLIBC_TUNABLES. {}",
+                remedies::trim(state.pid)
+            ),
+        )
+    } else if let Some((name, _)) = state.refusing_limit() {
+        (
+            Severity::Warning,
+            Some("limit"),
+            format!("{name} refuses it"),
+            remedies::trim(state.pid),
+        )
+    } else {
+        (
+            Severity::Warning,
+            None,
+            "whatever refused it is not to be seen any more (a mapping that has gone, a limit that \
+             was raised, memory that was short)"
+                .to_owned(),
+            format!(
+                "What malloc has by mmap stays the program's until it calls malloc_trim(0). {} To \
+                 learn what refuses the break, start it under `brkhole trace`.",
+                remedies::trim(state.pid)
+            ),
+        )
+    };
+    let message = format!(
+        "glibc's malloc gave up on the break and took memory by mmap{so_far}, from where free \
+         gives none back by itself: {why}."
+    );
+    let finding = Finding::new("break-abandoned", severity, message)
+        .evidence("cause", cause)
+        .evidence("tunable", state.tunable.clone());
+    Some(case.with_break(finding).remedy(remedy))
+}
+
+/// What malloc holds back by design once a block of 8 MiB has been freed: it then leaves a free top
+/// of twice that (`mp_.trim_threshold` in `__libc_free`). And a hundred processes that keep less
+/// keep no more than 2 GiB together.
+const WORTH_RETURNING_BYTES: u64 = 16 << 20;
+
+/// Of a big heap that is in use, so small a part is soon taken again; then giving it back would cost
+/// page faults and spare nothing.
+const WORTH_RETURNING_SHARE: f64 = 0.1;
+
+/// From so many arenas on, fewer of them are worth a word.
+const MANY_ARENAS: usize = 4;
+
+/// Freed memory that malloc keeps and could give back.
+pub(super) fn returnable(case: &Case) -> Option<Finding> {
+    let malloc = case.malloc?;
+    let returnable = malloc.returnable_bytes?;
+    let share = returnable as f64 / malloc.system_bytes.max(1) as f64;
+    if returnable < WORTH_RETURNING_BYTES || share < WORTH_RETURNING_SHARE {
+        return None;
+    }
+    let message = format!(
+        "malloc keeps {} that are free and that malloc_trim(0) would give back: {:.0} % of the {} \
+         that it has from the kernel.",
+        Bytes(returnable),
+        (share * 100.0).min(100.0),
+        Bytes(malloc.system_bytes),
+    );
+    let finding = Finding::new("memory-returnable", Severity::Warning, message)
+        .evidence("returnable_bytes", returnable)
+        .evidence("free_bytes", malloc.free_bytes)
+        .evidence("system_bytes", malloc.system_bytes)
+        .evidence("arenas", malloc.arenas.len())
+        .evidence("non_contiguous", malloc.non_contiguous)
+        .remedy(remedy_of_free(malloc, returnable, case.state.pid));
+    Some(finding)
+}
+
+fn remedy_of_free(malloc: &HeapState, returnable: u64, pid: i32) -> String {
+    let in_threads: u64 = malloc
+        .arenas
+        .iter()
+        .filter(|arena| !arena.main)
+        .filter_map(|arena| arena.free.map(|free| free.returnable_bytes))
+        .sum();
+    // Each thread's arena keeps its own.
+    let fewer = match malloc.arenas.len() >= MANY_ARENAS && in_threads > returnable / 2 {
+        true => {
+            " Most of it is in the arenas of other threads: M_ARENA_MAX (mallopt), or \
+             MALLOC_ARENA_MAX=2 in the environment of one that can't be changed, makes them fewer."
+        }
+        false => "",
+    };
+    format!(
+        "Have the program call malloc_trim(0) after it has freed much. {}{fewer}",
+        remedies::trim(pid)
+    )
+}
