@@ -114,3 +114,6 @@ pub fn bundle_size(bundle: &[u8]) -> Value {
     let certificates = text.matches("-----BEGIN CERTIFICATE-----").count();
     json!({ "bytes": bundle.len(), "certificates": certificates })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,6 @@
 //! It is built in the oldest release's root, and then preloaded into every release's own nginx,
 //! Python, curl and openssl. What they do must not depend on it; what they take must.
 
-mod check;
 mod library;
 mod nginx;
 mod preload;
@@ -48,19 +47,12 @@ pub fn run(options: &ReleaseOptions) -> anyhow::Result<()> {
         eprintln!("{release}: nginx");
         let arms = nginx::measured(&site, options.locations, options.repeats)?;
         checks.extend(nginx::checked(&arms, options.locations, bundle.len()));
-        let known = [
-            "glibc",
-            "openssl",
-            "nginx",
-            "lua_nginx_module",
-            "python",
-            "curl",
-        ];
+        let known = "glibc openssl nginx lua_nginx_module python curl";
         distributions.releases.push(ReleaseChecks {
             name: release.name().to_owned(),
             arms,
             checks,
-            versions: site.place.versions(&known)?,
+            versions: site.place.versions(known)?,
         });
         recorder.keep(&distributions)?;
     }

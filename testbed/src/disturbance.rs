@@ -22,10 +22,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// The program's threads.
 const THREADS: u32 = 8;
 
-/// What is asked for.
 #[derive(Debug, Args)]
 pub struct DisturbanceOptions {
     /// Processor time of a run, all threads together.

@@ -5,8 +5,6 @@
 //! in each with that release's own programs. What differs between the releases is theirs.
 
 mod figures;
-#[cfg(test)]
-mod samples;
 mod table;
 mod verdict;
 mod workload;
@@ -22,7 +20,6 @@ use serde_json::json;
 use std::process::Stdio;
 use workload::Workload;
 
-/// The command's name inside.
 const COMMAND: &str = "/command/brkhole";
 
 /// How the figures are made of the runs.
@@ -92,7 +89,7 @@ fn measured(
     options: &ReleaseOptions,
     bundle_bytes: usize,
 ) -> anyhow::Result<ReleaseFigures> {
-    let versions = place.versions(&["glibc", "openssl", "lua_nginx_module", "curl"])?;
+    let versions = place.versions("glibc openssl lua_nginx_module curl")?;
     let mut release = ReleaseFigures::new(place.name(), versions);
     for workload in Workload::all(options.locations) {
         eprintln!("{}: {}", place.name(), workload.name);
@@ -126,3 +123,6 @@ fn compared(place: &Testbed, words: &[String], repeats: u32) -> anyhow::Result<R
     anyhow::ensure!(output.status.success(), "{}: {}", what(), output.status);
     serde_json::from_slice(&output.stdout).with_context(what)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,6 @@
 use suite as _;
 
 mod campaign;
-#[cfg(test)]
-mod committed;
 mod debian;
 mod distributions;
 mod disturbance;

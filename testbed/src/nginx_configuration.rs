@@ -4,10 +4,8 @@
 
 use crate::testbed::Testbed;
 
-/// Where Debian has nginx's modules.
 const MODULES: &str = "/usr/lib/nginx/modules";
 
-/// Its file's name.
 pub fn name(has_line: bool, locations: u32) -> String {
     let line = if has_line { "with" } else { "without" };
     format!("nginx-{line}-{locations}.conf")

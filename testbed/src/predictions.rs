@@ -7,7 +7,6 @@
 mod program;
 mod results;
 mod started;
-mod verdict;
 
 use crate::campaign::{Recorder, ReleaseOptions, bundle_size, judge};
 use crate::debian::{Release, Root};
@@ -23,7 +22,6 @@ use serde_json::json;
 use started::Started;
 use std::time::Instant;
 
-/// Where the programs' sources are.
 const SOURCES: &str = "testbed/programs";
 
 /// What the figures are.
@@ -89,11 +87,10 @@ fn measured(place: &Testbed, options: &ReleaseOptions) -> anyhow::Result<PlacePr
         let runs = runs.with_context(|| place.name())?;
         programs.push(ProgramPredictions::of(program.name, runs));
     }
-    let versions = place.versions(&["glibc", "nginx", "python", "perl"])?;
+    let versions = place.versions("glibc nginx python perl")?;
     Ok(PlacePredictions::of(place, versions, programs))
 }
 
-/// Runs the program once.
 fn trimmed(place: &Testbed, program: &TrimmedProgram) -> anyhow::Result<TrimRun> {
     let mut started = Started::still(program, place)?;
     let process = Process::open(started.pid)?;

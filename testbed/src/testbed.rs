@@ -57,7 +57,6 @@ impl<'a> Testbed<'a> {
         })
     }
 
-    /// Its name in reports.
     pub fn name(&self) -> &'static str {
         self.root.map_or("this machine", |root| root.release.name())
     }
@@ -120,9 +119,10 @@ impl<'a> Testbed<'a> {
         Ok(())
     }
 
-    /// The versions of these programs and libraries.
-    pub fn versions(&self, names: &[&str]) -> anyhow::Result<Versions> {
-        let asked = QUESTIONS.iter().filter(|(name, _)| names.contains(name));
+    /// The versions of these programs and libraries, which are named with spaces between them.
+    pub fn versions(&self, names: &str) -> anyhow::Result<Versions> {
+        let is_asked = |name| names.split(' ').any(|asked| asked == name);
+        let asked = QUESTIONS.iter().filter(|(name, _)| is_asked(*name));
         asked
             .map(|(name, question)| {
                 let said = self.command("sh")?.args(["-c", question]).output()?;

@@ -12,14 +12,12 @@ pub const FILE_NAME: &str = "libtrusted_ca_preload.so";
 /// Its directory inside a root.
 pub const INSIDE: &str = "/library";
 
-/// One build.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PreloadLibrary {
     /// In which release's root it was built.
     pub name: String,
     /// The newest version of glibc's symbols that it asks for, such as `2.28`.
     pub needs_glibc: String,
-    /// Where it is.
     #[serde(skip)]
     pub directory: PathBuf,
 }
@@ -62,7 +60,6 @@ fn newest_glibc(symbols: &str) -> Option<String> {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// The program's name.
     pub program: String,
     /// Times that it loaded a bundle.
     pub loads: u64,

@@ -6,7 +6,6 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// The bundle's name inside.
 pub const BUNDLE: &str = "/files/bundle.pem";
 
 /// Where the scripts are inside.
@@ -37,7 +36,6 @@ impl PreloadMode {
     /// All in which the library is there.
     pub const WITH: [Self; 3] = [Self::Off, Self::Private, Self::SharedStore];
 
-    /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Without => "without",
@@ -75,7 +73,6 @@ pub struct PreloadSite<'a> {
 /// What a program said, and what the library logged of it.
 #[derive(Debug)]
 pub struct ProgramOutput {
-    /// Standard output.
     pub out: String,
     /// A line for each process that loaded something.
     pub log: Vec<LogLine>,

@@ -9,7 +9,6 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// What looking came to.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Inspections {
     /// All looks.

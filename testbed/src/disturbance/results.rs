@@ -17,7 +17,6 @@ const HEADING: &str = "\
 malloc and free, 8 threads              alone   inspected   ratio    95 %
 ";
 
-/// The whole campaign.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Disturbance {
     pub parameters: Value,
@@ -77,7 +76,6 @@ impl ChurnArm {
 }
 
 impl Disturbance {
-    /// With ratios, and what doesn't hold.
     pub fn of(parameters: Value, alone: Vec<ChurnRun>, inspected: Vec<ChurnRun>) -> Self {
         let alone = ChurnArm::of("alone", alone);
         let inspected = ChurnArm::of("inspected", inspected);
@@ -108,13 +106,13 @@ impl Disturbance {
             )),
             None => faults.push("it did nothing alone".to_owned()),
         }
-        let count: u64 = self.inspections().map(|of| of.count).sum();
+        let count = self.sum(|of| of.count);
         if count < INSPECTIONS {
             faults.push(format!(
                 "only {count} inspections of {INSPECTIONS}: give it more --cpu-seconds or --repeats"
             ));
         }
-        let impossible: u64 = self.inspections().map(|of| of.impossible).sum();
+        let impossible = self.sum(|of| of.impossible);
         if impossible > 0 {
             faults.push(format!("{impossible} impossible figures"));
         }
@@ -124,6 +122,10 @@ impl Disturbance {
     fn inspections(&self) -> impl Iterator<Item = &Inspections> {
         let runs = self.arms[1].runs.iter();
         runs.filter_map(|run| run.inspections.as_ref())
+    }
+
+    fn sum(&self, of: fn(&Inspections) -> u64) -> u64 {
+        self.inspections().map(of).sum()
     }
 
     fn row(
@@ -154,8 +156,8 @@ impl Measurements for Disturbance {
             .inspections()
             .flat_map(|of| of.seconds.iter().copied())
             .collect();
-        let count: u64 = self.inspections().map(|of| of.count).sum();
-        let known: u64 = self.inspections().map(|of| of.known).sum();
+        let count = self.sum(|of| of.count);
+        let known = self.sum(|of| of.known);
         let mut text = HEADING.to_owned();
         text += &self.row(
             "in a second of processor time",

@@ -15,7 +15,6 @@ pub const CONTROL: &str = "control";
 /// The break is blocked.
 pub const HOLE: &str = "hole";
 
-/// The whole campaign.
 #[derive(Debug, Serialize)]
 pub struct History {
     pub method: BTreeMap<String, String>,
@@ -82,7 +81,6 @@ pub struct RunFigures {
 }
 
 impl ReleaseFigures {
-    /// Without any yet.
     pub fn new(name: &str, versions: Versions) -> Self {
         Self {
             name: name.to_owned(),
@@ -164,38 +162,6 @@ impl RunFigures {
     }
 }
 
-/// The runs of an arm.
 pub fn runs<'a>(results: &'a Results, arm: &str) -> &'a [Run] {
     results.arm(arm).map_or(&[], |arm| &arm.runs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::samples::{figures, measured};
-    use super::*;
-
-    #[test]
-    fn a_context_costs_what_the_first_did_not() {
-        let bundle = figures("bundle", &[]);
-        let cost = |arm: &ArmFigures| arm.rss_bytes_per_context.unwrap();
-        assert_eq!(cost(&bundle.control), f64::from(1 << 20));
-        assert_eq!(cost(&bundle.hole), f64::from(2 << 20));
-        assert_eq!(bundle.hole.seconds_per_context, Some(0.1));
-        assert_eq!(figures("burst", &[]).hole.seconds_per_context, None);
-    }
-
-    #[test]
-    fn a_step_that_a_workload_has_not_has_no_figure() {
-        let nginx = figures("nginx", &[]);
-        assert!(nginx.hole.held.unwrap().rss_bytes.is_some());
-        assert!(nginx.hole.freed.is_none());
-    }
-
-    #[test]
-    fn without_runs_there_is_no_figure() {
-        let (workload, mut results) = measured("burst", &[]);
-        results[0].arms[1].runs.clear();
-        let held = WorkloadFigures::of(&workload, &results).hole.held.unwrap();
-        assert_eq!((held.rss_bytes, held.fallback), (None, None));
-    }
 }

@@ -1,10 +1,8 @@
 //! The table for people.
 
-use crate::campaign::Measurements;
-
 use super::figures::{ArmFigures, History, ReleaseFigures, StepFigures};
 use super::workload::NAMES;
-use crate::campaign::fault_lines;
+use crate::campaign::{Measurements, fault_lines};
 use heap_growth::Fallback;
 use human_text::thousands;
 
@@ -14,23 +12,32 @@ const HEADING: [&str; 2] = [
     "work    release   glibc  OpenSSL  break      held   freed trimmed     ms     KiB   fallbacks",
 ];
 
-/// Two lines for each workload and release, and what is wrong.
-pub fn of(releases: &[ReleaseFigures]) -> String {
-    let mut text = HEADING.join("\n") + "\n";
-    for name in NAMES {
-        text.push('\n');
-        for release in releases {
-            if let Some(workload) = release.workloads.get(name) {
-                text += &row(name, release, &workload.control, "free");
-                text += &row(name, release, &workload.hole, "blocked");
+impl Measurements for History {
+    const NAME: &'static str = "history";
+
+    /// Two lines for each workload and release, and what is wrong.
+    fn table(&self) -> String {
+        let mut text = HEADING.join("\n") + "\n";
+        for name in NAMES {
+            text.push('\n');
+            for release in &self.releases {
+                if let Some(workload) = release.workloads.get(name) {
+                    text += &row(name, release, &workload.control, "free");
+                    text += &row(name, release, &workload.hole, "blocked");
+                }
             }
         }
+        let faults = self.releases.iter().flat_map(|release| {
+            let faults = release.faults.iter();
+            faults.map(|fault| (release.name.as_str(), fault.clone()))
+        });
+        text + &fault_lines("FAILED", faults)
     }
-    let faults = releases.iter().flat_map(|release| {
-        let faults = release.faults.iter();
-        faults.map(|fault| (release.name.as_str(), fault.clone()))
-    });
-    text + &fault_lines("FAILED", faults)
+
+    fn verdict(&self) -> Option<String> {
+        let faults: usize = self.releases.iter().map(|of| of.faults.len()).sum();
+        (faults > 0).then(|| format!("{faults} figures aren't what they are called: see above"))
+    }
 }
 
 fn row(name: &str, release: &ReleaseFigures, arm: &ArmFigures, title: &str) -> String {
@@ -77,61 +84,4 @@ fn size(bytes: u64) -> String {
 
 fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or(String::new(), |value| format!("{value:.decimals$}"))
-}
-
-impl Measurements for History {
-    const NAME: &'static str = "history";
-
-    fn table(&self) -> String {
-        of(&self.releases)
-    }
-
-    fn verdict(&self) -> Option<String> {
-        let faults: usize = self.releases.iter().map(|of| of.faults.len()).sum();
-        (faults > 0).then(|| format!("{faults} figures aren't what they are called: see above"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::samples::figures;
-    use super::*;
-
-    #[test]
-    fn workloads_stand_together_and_what_is_not_there_is_blank() {
-        let release = |name, glibc: &str, sizes: &[(u64, u64)]| {
-            let versions = [("glibc", glibc), ("openssl", "3")];
-            let versions = versions.map(|(name, version)| (name.into(), version.into()));
-            let mut release = ReleaseFigures::new(name, versions.into());
-            for name in ["burst", "nginx"] {
-                let figures = figures(name, sizes);
-                release.workloads.insert(name.to_owned(), figures);
-            }
-            release
-        };
-        let whole = [(1 << 20, 1815)];
-        let first = [(1 << 20, 1), (151_552, 1814)];
-        let mut releases = [
-            release("bullseye", "2.31", &whole),
-            release("bookworm", "2.36", &first),
-            release("trixie", "2.41", &first),
-        ];
-        releases[2].faults.push("burst, held: wrong".to_owned());
-        let text = of(&releases);
-        let rows: Vec<&str> = text.lines().filter(|line| line.contains("free ")).collect();
-        let name = |row: &&str| row.split_whitespace().next().map(str::to_owned);
-        let names: Vec<String> = rows.iter().filter_map(name).collect();
-        assert_eq!(
-            names,
-            ["burst", "burst", "burst", "nginx", "nginx", "nginx"]
-        );
-        let row = |of: &str| text.lines().find(|line| line.starts_with(of)).unwrap();
-        let words = |row: &str| row.split_whitespace().collect::<Vec<_>>().join(" ");
-        let burst = words(row("burst   bookworm  2.36            blocked"));
-        let end = "28.0 28.0 12.0 1 × 1 MiB, 1,814 × 151,552 B";
-        assert_eq!(burst, format!("burst bookworm 2.36 blocked {end}"));
-        let nginx = words(row("nginx   bullseye  2.31   3        free"));
-        assert_eq!(nginx, "nginx bullseye 2.31 3 free 18.0 100.0 1024 none");
-        assert!(text.ends_with("\n\nFAILED trixie: burst, held: wrong\n"));
-    }
 }

@@ -4,7 +4,6 @@
 use crate::nginx_configuration;
 use crate::testbed::FILES;
 
-/// The bundle's name inside.
 const BUNDLE: &str = "/files/bundle.pem";
 
 /// Their names, in the order in which they are run.
@@ -13,7 +12,6 @@ pub const NAMES: [&str; 4] = ["burst", "bundle", "python", "nginx"];
 /// How many blocks the burst takes at once.
 pub const BLOCKS: u32 = 16_384;
 
-/// Bytes of a block.
 pub const BLOCK_BYTES: u32 = 16 << 10;
 
 /// One SSL context, which is held: what the first costs, and the program.
@@ -22,7 +20,6 @@ pub const ONE: &str = "one";
 /// Everything is taken.
 pub const HELD: &str = "held";
 
-/// Everything is freed.
 pub const FREED: &str = "freed";
 
 /// malloc was told to give back what it can.
@@ -31,7 +28,6 @@ pub const TRIMMED: &str = "trimmed";
 /// Something that a release's own programs do.
 #[derive(Debug)]
 pub struct Workload {
-    /// Its name in reports.
     pub name: &'static str,
     /// SSL contexts; none for the burst.
     pub contexts: Option<u32>,
@@ -42,14 +38,11 @@ pub struct Workload {
 /// A command, and the moment at which it ends.
 #[derive(Debug)]
 pub struct WorkloadStep {
-    /// Its name in reports.
     pub name: &'static str,
-    /// Program and arguments.
     pub words: Vec<String>,
 }
 
 impl Workload {
-    /// All of them, with so many contexts.
     pub fn all(contexts: u32) -> [Self; 4] {
         [burst(), bundle(contexts), python(contexts), nginx(contexts)]
     }

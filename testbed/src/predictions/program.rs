@@ -7,7 +7,6 @@ use crate::testbed::Testbed;
 /// A program, and how it comes to call malloc_trim.
 #[derive(Debug)]
 pub struct TrimmedProgram {
-    /// Its name in reports.
     pub name: &'static str,
     /// What `env` is to run.
     pub words: Vec<String>,
@@ -35,7 +34,6 @@ const THREADS: &str = "8";
 const BLOCKS_OF_A_THREAD: &str = "4000";
 
 impl TrimmedProgram {
-    /// All of them, for this place.
     pub fn all(place: &Testbed, locations: u32) -> [Self; 6] {
         let asked = |name, words: &[&str]| Self {
             name,

@@ -1,6 +1,5 @@
 //! The raw results, as they are kept, and the table.
 
-use super::verdict;
 use crate::campaign::{Measurements, fault_lines};
 use crate::debian::Release;
 use crate::testbed::{Testbed, Versions};
@@ -17,7 +16,6 @@ const HEADING: &str = "\
 release       glibc  program                  predicted  given back  difference
 ";
 
-/// The whole campaign.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Predictions {
     pub method: BTreeMap<String, String>,
@@ -46,14 +44,12 @@ pub struct ProgramPredictions {
     pub runs: Vec<TrimRun>,
 }
 
-/// One run.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TrimRun {
     #[serde(flatten)]
     pub prediction: Prediction,
     /// Whose malloc it was found to be.
     pub allocator: Option<String>,
-    /// How long the look took.
     pub examined_seconds: f64,
     /// Just before the look, and after malloc_trim.
     pub before: Snapshot,
@@ -96,7 +92,6 @@ impl Prediction {
 }
 
 impl ProgramPredictions {
-    /// With the worst of its runs.
     pub fn of(name: &str, runs: Vec<TrimRun>) -> Self {
         let predictions = runs.iter().map(|run| &run.prediction);
         let worst = predictions.max_by_key(|prediction| {
@@ -112,7 +107,6 @@ impl ProgramPredictions {
 }
 
 impl PlacePredictions {
-    /// With what is wrong.
     pub fn of(place: &Testbed, versions: Versions, programs: Vec<ProgramPredictions>) -> Self {
         let is_released = is_released(place.name());
         let faults = programs
@@ -141,7 +135,7 @@ impl PlacePredictions {
                 program.name,
                 signed(worst.given_back_bytes),
                 worst.difference_bytes.map_or_else(String::new, signed),
-                verdict::word(worst.predicted_bytes, worst.given_back_bytes, is_released),
+                word(worst.predicted_bytes, worst.given_back_bytes, is_released),
             ))
         })
     }
@@ -174,7 +168,6 @@ impl Measurements for Predictions {
 }
 
 impl ProgramPredictions {
-    /// What is wrong with its runs.
     fn faults(&self, is_released: bool) -> impl Iterator<Item = String> {
         self.runs.iter().filter_map(move |run| {
             let Prediction {
@@ -183,7 +176,7 @@ impl ProgramPredictions {
                 ref unknown,
                 ..
             } = run.prediction;
-            let what = verdict::of(predicted_bytes, given_back_bytes, is_released)?;
+            let what = fault(predicted_bytes, given_back_bytes, is_released)?;
             let why = unknown.as_ref().map(|why| format!(": {why}"));
             Some(format!("{}: {what}{}", self.name, why.unwrap_or_default()))
         })
@@ -191,7 +184,6 @@ impl ProgramPredictions {
 }
 
 impl Predictions {
-    /// A row for each run.
     fn csv(&self) -> String {
         let mut text =
             "place,glibc,program,run,predicted_bytes,given_back_bytes,difference_bytes\n"
@@ -228,4 +220,77 @@ fn is_released(place: &str) -> bool {
 fn signed(bytes: i64) -> String {
     let sign = if bytes < 0 { "−" } else { "" };
     format!("{sign}{}", Bytes(bytes.unsigned_abs()))
+}
+
+/// A prediction may be off by so much of what was given back …
+const ALLOWED_PERCENT: i64 = 1;
+
+/// … or by so much.
+const ALLOWED_BYTES: i64 = 256 << 10;
+
+/// Less than this given back and nothing is shown by it: by the released programs more is. (Newer
+/// nginx parses the bundle once.)
+const LEAST_BYTES: i64 = 4 << 20;
+
+/// What is wrong with a prediction; `None` if it holds. With a glibc that isn't released nothing has
+/// to be known, but what is said has to be right.
+fn fault(predicted: Option<u64>, given_back: i64, is_released: bool) -> Option<String> {
+    if is_released && given_back < LEAST_BYTES {
+        return Some(format!(
+            "only {given_back} bytes were given back: that shows nothing"
+        ));
+    }
+    match predicted {
+        None if is_released => Some("it isn't known what malloc_trim would give back".to_owned()),
+        None => None,
+        Some(predicted) if is_right(predicted.cast_signed(), given_back) => None,
+        Some(predicted) => Some(format!(
+            "{predicted} bytes predicted, {given_back} given back"
+        )),
+    }
+}
+
+fn is_right(predicted: i64, given_back: i64) -> bool {
+    (predicted - given_back).abs() <= ALLOWED_BYTES.max(given_back * ALLOWED_PERCENT / 100)
+}
+
+/// In a word, for the table.
+fn word(predicted: Option<u64>, given_back: i64, is_released: bool) -> &'static str {
+    match fault(predicted, given_back, is_released) {
+        Some(_) => "WRONG",
+        None if predicted.is_none() => "unknown",
+        None => "right",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALLOWED_BYTES, LEAST_BYTES, fault};
+
+    const BACK: i64 = 200 << 20;
+
+    #[test]
+    fn a_percent_or_256_kib_is_near_enough() {
+        let predicted = |off: i64, given_back: i64| {
+            fault(Some((given_back + off).cast_unsigned()), given_back, true).is_none()
+        };
+        assert!(predicted(BACK / 100, BACK));
+        assert!(predicted(-BACK / 100, BACK));
+        assert!(!predicted(BACK / 100 + 1, BACK));
+        assert!(predicted(ALLOWED_BYTES, LEAST_BYTES));
+        assert!(!predicted(-ALLOWED_BYTES - 1, LEAST_BYTES));
+    }
+
+    #[test]
+    fn only_an_unreleased_glibc_may_be_unknown() {
+        assert!(fault(None, BACK, true).is_some());
+        assert!(fault(None, BACK, false).is_none());
+        assert!(fault(Some(0), BACK, false).is_some());
+    }
+
+    #[test]
+    fn nothing_given_back_shows_nothing() {
+        assert!(fault(Some(0), 0, true).is_some());
+        assert!(fault(Some(0), 0, false).is_none());
+    }
 }

@@ -26,6 +26,9 @@ use std::collections::BTreeMap;
 /// Where charts live.
 const IMAGES: &str = "book/src/images";
 
+/// What `cargo testbed` measures.
+const CAMPAIGNS: [&str; 4] = ["distributions", "history", "predictions", "disturbance"];
+
 /// The charts that the documents show, by file.
 #[derive(Debug, Default)]
 pub struct Charts(BTreeMap<String, String>);
@@ -175,9 +178,20 @@ fn machine(run: &Value) -> anyhow::Result<String> {
         })
         .collect();
     Ok(format!(
-        "*`{command}`, {date}: {}.*\n",
+        "*`{}`, {date}: {}.*\n",
+        as_of_today(&command),
         environment.join(" · ")
     ))
+}
+
+/// A recorded command by the name that it has now, so that whoever types it runs it: the campaigns
+/// were chores of xtask once.
+fn as_of_today(command: &str) -> String {
+    let moved = CAMPAIGNS.iter().find_map(|name| {
+        let rest = command.strip_prefix("cargo xtask ")?.strip_prefix(name)?;
+        Some(format!("cargo testbed {name}{rest}"))
+    });
+    moved.unwrap_or_else(|| command.to_owned())
 }
 
 #[cfg(test)]
@@ -245,5 +259,13 @@ mod tests {
         let line = machine(&run).unwrap();
         assert_eq!(line, "*`cargo run`, 2026-01-31: Some CPU · Linux 6.18.*\n");
         assert!(machine(&json!({})).is_err());
+    }
+
+    #[test]
+    fn a_command_that_moved_is_told_by_its_present_name() {
+        let told = as_of_today("cargo xtask history --out runs/history");
+        assert_eq!(told, "cargo testbed history --out runs/history");
+        let same = "cargo xtask reference-runs gdb";
+        assert_eq!(as_of_today(same), same);
     }
 }

@@ -1,7 +1,11 @@
 //! What the integration tests share: each way of loading a file, run from a clean slate, and
 //! OpenSSL's own verdict to hold it against.
 
-#![allow(dead_code, unused_imports, reason = "each test binary uses a part of this")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses a part of this"
+)]
 
 use std::ffi::CString;
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! The committed runs are read back: what is measured is kept in the form that they have, and the
 //! tables that stand beside them come from it.
 
-use crate::campaign::Measurements;
+use super::Measurements;
 use crate::distributions::Distributions;
 use crate::disturbance::Disturbance;
 use crate::history::{History, ReleaseFigures};
