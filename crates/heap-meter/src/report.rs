@@ -1,6 +1,5 @@
 //! Results for people and for programs: a table, JSON, CSV, a chart.
 
-#[cfg(feature = "chart")]
 pub mod chart;
 mod csv;
 mod figure;

@@ -15,7 +15,6 @@ proptest! {
     #[test]
     fn any_events_have_a_story(bytes in vec(any::<u8>(), 0..4000)) {
         let _layout = check_story(&events_of(&bytes));
-        #[cfg(feature = "chart")]
         if let Some(layout) = &_layout {
             let panel = report::chart::Panel { name: "", layout };
             assert!(report::chart::address_map("", &[panel]).contains("<svg"));

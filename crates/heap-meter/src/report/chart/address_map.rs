@@ -7,20 +7,15 @@ mod told;
 
 use std::ops::Range;
 
+use super::axes::{self, LEFT, RIGHT, TEXT, WIDTH};
 use super::colours;
-use super::svg::{Anchor, Picture, lines, width_of};
+use super::svg::{Anchor, Picture, width_of};
 use heap_growth::{GrowthKind, LOW_END, MemoryLayout};
 use human_text::Bytes;
 use scale::Stretch;
 
-const WIDTH: f64 = 900.0;
-const LEFT: f64 = 30.0;
-const RIGHT: f64 = WIDTH - LEFT;
-
-const TITLE: f64 = 15.0;
-const HEADING: f64 = 13.0;
-const TEXT: f64 = 11.0;
-const SMALL: f64 = 9.5;
+const HEADING: f64 = 15.0;
+const SMALL: f64 = 12.0;
 
 /// Height of the strip of all addresses, and of the enlarged one.
 const WHOLE: f64 = 34.0;
@@ -39,7 +34,7 @@ pub struct Panel<'a> {
 }
 
 /// Draws where memory lies, one process above the other: all addresses that are used, to scale in
-/// pieces, and below it the low 2 GiB enlarged, to scale. A column of pixels is as high as it is
+/// pieces, and below it the low 2 GiB enlarged, to scale, if anything of them is used. A column of pixels is as high as it is
 /// full. The break is marked, and what it can't pass.
 ///
 /// Only private writable memory is drawn: no program text, no stack, nothing shared. A page in
@@ -47,17 +42,13 @@ pub struct Panel<'a> {
 /// The state is that of a [`MemoryLayout`]: the process's greatest growth, within 1/64 of it.
 pub fn address_map(title: &str, panels: &[Panel<'_>]) -> String {
     let mut picture = Picture::default();
-    let mut y = 8.0;
-    for line in lines(title, TITLE, RIGHT - LEFT) {
-        y += TITLE + 4.0;
-        picture.text(LEFT, y, TITLE, Anchor::Start, &line);
-    }
+    let mut y = axes::title(&mut picture, title);
     let mut told = Vec::new();
     for panel in panels {
         y = draw(&mut picture, y + 12.0, panel, &mut told);
     }
     y += 8.0;
-    picture.text(LEFT, y, SMALL, Anchor::Start, told::KEY);
+    y = axes::paragraph(&mut picture, y, SMALL, told::KEY);
     told.push(told::KEY.to_owned());
     let told = told.join(" ");
     picture.document(WIDTH, y + 10.0, title, &told)
@@ -68,12 +59,8 @@ fn draw(picture: &mut Picture, mut y: f64, panel: &Panel<'_>, told: &mut Vec<Str
     let layout = panel.layout;
     let heading = told::heading(panel.name, layout);
     let facts = told::facts(layout);
-    y += HEADING;
-    picture.text(LEFT, y, HEADING, Anchor::Start, &heading);
-    for line in lines(&facts, TEXT, RIGHT - LEFT) {
-        y += TEXT + 4.0;
-        picture.text(LEFT, y, TEXT, Anchor::Start, &line);
-    }
+    y = axes::paragraph(picture, y, HEADING, &heading);
+    y = axes::paragraph(picture, y, TEXT, &facts);
     told.extend([heading + ".", facts]);
 
     let used = used(layout);
@@ -85,33 +72,42 @@ fn draw(picture: &mut Picture, mut y: f64, panel: &Panel<'_>, told: &mut Vec<Str
     }
     marks::draw(picture, &above, &whole, y);
     let below = y + WHOLE;
+    let mut has_low = false;
     for (number, stretch) in whole.iter().enumerate() {
-        addresses(picture, below, stretch, number == 0);
+        let is_low = stretch.addresses == (0..LOW_END);
+        has_low |= is_low;
+        addresses(picture, below, stretch, is_low);
         if let Some(next) = whole.get(number + 1) {
             torn(picture, (stretch.right + next.left) / 2.0, y + WHOLE / 2.0);
         }
     }
 
-    // The first stretch is what the strip below enlarges.
+    y = below + 3.0 * (SMALL + 2.0) + 8.0;
+    if has_low {
+        y = enlarged(picture, y, layout, &whole);
+    }
+    y = legend(picture, y + 8.0, layout, told);
+    y + 8.0
+}
+
+/// Draws the low 2 GiB once more, below the stretch that has them, and says where that ends.
+fn enlarged(picture: &mut Picture, y: f64, layout: &MemoryLayout, whole: &[Stretch]) -> f64 {
     let low = scale::low(LEFT, RIGHT);
-    let beam_end = below + 4.0 * SMALL + 14.0;
+    let beam_end = y + SMALL;
     let within = marks::of(layout, |address| address < LOW_END);
-    y = marks::below(&within, beam_end);
-    if whole.len() > 1 {
-        let (left, right) = (whole[0].left, whole[0].right);
+    let top = marks::below(&within, beam_end);
+    if let [first, _, ..] = whole {
         let beam = [
-            (left, below + 3.0 * SMALL + 10.0),
-            (right, below + 3.0 * SMALL + 10.0),
+            (first.left, y - 4.0),
+            (first.right, y - 4.0),
             (RIGHT, beam_end),
             (LEFT, beam_end),
         ];
         picture.polygon(&beam, BEAM);
     }
-    strip(picture, layout, &low, y, LOW);
-    marks::draw(picture, &within, std::slice::from_ref(&low), y);
-    y = ticks(picture, y + LOW, &low);
-    y = legend(picture, y + 8.0, layout, told);
-    y + 8.0
+    strip(picture, layout, &low, top, LOW);
+    marks::draw(picture, &within, std::slice::from_ref(&low), top);
+    ticks(picture, top + LOW, &low)
 }
 
 /// All that has to have a place, in rising order.
@@ -164,9 +160,9 @@ fn addresses(picture: &mut Picture, y: f64, stretch: &Stretch, is_low: bool) {
     picture.text(stretch.left, y + 3.0 * row, SMALL, Anchor::Start, &length);
 }
 
-/// A tick each 256 MiB.
+/// A tick each 512 MiB.
 fn ticks(picture: &mut Picture, y: f64, low: &Stretch) -> f64 {
-    const EACH: u64 = 256 << 20;
+    const EACH: u64 = 512 << 20;
     for number in 0..=LOW_END / EACH {
         let share = number as f64 * EACH as f64 / LOW_END as f64;
         let x = low.left + share * (low.right - low.left);
@@ -179,22 +175,19 @@ fn ticks(picture: &mut Picture, y: f64, low: &Stretch) -> f64 {
     y + 8.0 + SMALL
 }
 
-/// The kinds that there are, with their bytes, in rows of two.
+/// The kinds that there are, with their bytes.
 fn legend(picture: &mut Picture, y: f64, layout: &MemoryLayout, told: &mut Vec<String>) -> f64 {
-    const COLUMNS: usize = 2;
-    let row = TEXT + 6.0;
-    let entries = GrowthKind::ALL.into_iter();
-    let entries = entries.filter_map(|kind| Some((kind, told::entry(layout, kind)?)));
-    let mut rows = 0;
-    for (number, (kind, entry)) in entries.enumerate() {
-        rows = number / COLUMNS + 1;
-        let x = LEFT + (number % COLUMNS) as f64 * (RIGHT - LEFT) / COLUMNS as f64;
-        let base = y + row * rows as f64;
-        picture.rect(x, base - TEXT + 1.0, TEXT, TEXT, colours::of_kind(kind));
-        picture.text(x + TEXT + 6.0, base, TEXT, Anchor::Start, &entry);
-        told.push(entry + ".");
-    }
-    y + row * rows as f64
+    let entries: Vec<_> = GrowthKind::ALL
+        .into_iter()
+        .filter_map(|kind| Some((colours::of_kind(kind), told::entry(layout, kind)?)))
+        .collect();
+    told.extend(entries.iter().map(|(_, entry)| format!("{entry}.")));
+    let entries = entries.iter();
+    axes::legend(
+        picture,
+        y,
+        entries.map(|(colour, entry)| (*colour, entry.as_str())),
+    )
 }
 
 #[cfg(test)]

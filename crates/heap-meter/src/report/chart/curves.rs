@@ -1,13 +1,9 @@
 //! Curves over a quantity that was varied, with every measurement beside them.
 
-use super::{COLOURS, accessible};
+use super::axes::{self, Axes, LEFT, LINE, TEXT};
+use super::colours::COLOURS;
+use super::svg::{Anchor, Picture};
 use crate::statistics::median;
-use kuva::backend::svg::SvgBackend;
-use kuva::plot::legend::{LegendEntry, LegendShape};
-use kuva::plot::{LinePlot, ScatterPlot};
-use kuva::render::figure::Figure;
-use kuva::render::layout::Layout;
-use kuva::render::plots::Plot;
 
 /// A part of the chart, with its own axes.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,14 +23,10 @@ pub struct Curve {
     pub points: Vec<(f64, Vec<f64>)>,
 }
 
-/// A panel's size in pixels, in a row of two.
-const PANEL: (f64, f64) = (460.0, 340.0);
+const PANEL_HEIGHT: f64 = 260.0;
 
-/// Alone it is wider, so that the title finds room above it.
-const LONE_PANEL: (f64, f64) = (680.0, 420.0);
-
-/// Curves through the medians, each measurement as a dot; one panel beside the other, two in a row.
-/// Both axes begin at 0 and are the same in all panels.
+/// Curves through the medians, each measurement as a dot; one panel below the other. Both axes
+/// begin at 0 and are the same in all panels.
 ///
 /// `None` when nothing was measured.
 pub fn curves(panels: &[CurvePanel], title: &str, x_label: &str, y_label: &str) -> Option<String> {
@@ -49,76 +41,47 @@ pub fn curves(panels: &[CurvePanel], title: &str, x_label: &str, y_label: &str) 
         .flat_map(|(_, measured)| measured)
         .copied()
         .max_by(f64::total_cmp)?;
-    // Axes without length can't be drawn.
-    let (greatest_x, greatest_y) = (greatest_x.max(1.0), greatest_y.max(1.0));
-    let columns = panels.len().min(2);
-    let (width, height) = match columns {
-        1 => LONE_PANEL,
-        _ => PANEL,
-    };
-    let mut plots = Vec::new();
-    let mut layouts = Vec::new();
+
+    let mut picture = Picture::default();
+    let mut y = axes::title(&mut picture, title);
+    y = axes::legend(&mut picture, y, legend(panels));
     for panel in panels {
-        layouts.push(
-            Layout::new((0.0, greatest_x), (0.0, greatest_y))
-                .with_title(&panel.title)
-                .with_x_label(x_label)
-                .with_y_label(y_label),
-        );
-        plots.push(
-            panel
-                .curves
-                .iter()
-                .zip(COLOURS.iter().cycle())
-                .flat_map(drawn)
-                .collect(),
-        );
+        y += LINE + 10.0;
+        picture.text(LEFT, y, TEXT, Anchor::Start, &panel.title);
+        let axes = Axes::new(y + 4.0, PANEL_HEIGHT, (greatest_x, greatest_y));
+        y = axes.draw(&mut picture, x_label, y_label);
+        for (curve, colour) in panel.curves.iter().zip(COLOURS.iter().cycle()) {
+            draw(&mut picture, &axes, curve, colour);
+        }
     }
-    let figure = Figure::new(panels.len().div_ceil(columns), columns)
-        .with_title(title)
-        .with_cell_size(width, height)
-        .with_plots(plots)
-        .with_layouts(layouts)
-        .with_shared_legend_bottom()
-        .with_shared_legend_entries(legend(panels));
-    Some(accessible(
-        &SvgBackend::default().render_scene(&figure.render()),
+    Some(picture.document(
+        axes::WIDTH,
+        y + LEFT,
         title,
+        &format!("{y_label} over {x_label}."),
     ))
 }
 
-fn drawn((curve, colour): (&Curve, &&str)) -> [Plot; 2] {
-    let medians = curve
-        .points
-        .iter()
-        .filter_map(|(x, measured)| Some((*x, median(measured)?)));
-    let dots = curve
-        .points
-        .iter()
-        .flat_map(|(x, measured)| measured.iter().map(|y| (*x, *y)));
-    [
-        Plot::Line(LinePlot::new().with_data(medians).with_color(*colour)),
-        Plot::Scatter(
-            ScatterPlot::new()
-                .with_data(dots)
-                .with_color(*colour)
-                .with_size(3.5),
-        ),
-    ]
+fn draw(picture: &mut Picture, axes: &Axes, curve: &Curve, colour: &str) {
+    let medians = curve.points.iter();
+    let medians: Vec<_> = medians
+        .filter_map(|(x, measured)| Some((axes.x(*x), axes.y(median(measured)?))))
+        .collect();
+    picture.polyline(&medians, colour);
+    for (x, measured) in &curve.points {
+        for y in measured {
+            picture.dot(axes.x(*x), axes.y(*y), colour);
+        }
+    }
 }
 
-/// Each name once.
-fn legend(panels: &[CurvePanel]) -> Vec<LegendEntry> {
-    let mut entries: Vec<LegendEntry> = Vec::new();
+/// Each name once, with its colour.
+fn legend(panels: &[CurvePanel]) -> Vec<(&'static str, &str)> {
+    let mut entries: Vec<(&str, &str)> = Vec::new();
     for panel in panels {
         for (curve, colour) in panel.curves.iter().zip(COLOURS.iter().cycle()) {
-            if entries.iter().all(|entry| entry.label != curve.name) {
-                entries.push(LegendEntry {
-                    label: curve.name.clone(),
-                    color: (*colour).to_owned(),
-                    shape: LegendShape::Line,
-                    dasharray: None,
-                });
+            if entries.iter().all(|(_, name)| *name != curve.name) {
+                entries.push((colour, &curve.name));
             }
         }
     }

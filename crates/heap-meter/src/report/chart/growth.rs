@@ -1,15 +1,12 @@
 //! Growth over time by kind, with the files that were being read.
 
-use super::{accessible, colours};
+use super::axes::{self, Axes, LEFT, LINE};
+use super::colours;
+use super::svg::Picture;
 use heap_growth::{Growth, GrowthKind};
 use human_text::printable;
-use kuva::backend::svg::SvgBackend;
-use kuva::plot::StackedAreaPlot;
-use kuva::plot::legend::{LegendEntry, LegendPosition, LegendShape};
-use kuva::render::annotations::ShadedRegion;
-use kuva::render::layout::Layout;
-use kuva::render::plots::Plot;
-use kuva::render::render::render_multiple;
+
+const HEIGHT: f64 = 320.0;
 
 /// So many files have a colour of their own; the others aren't marked.
 const FILES: usize = colours::FILES.len();
@@ -30,7 +27,7 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
     let (last, _) = *points.last()?;
     let seconds = |at: std::time::Duration| at.as_secs_f64();
 
-    // Steps: between two points memory stays as it was.
+    // Steps: between two points memory stays as it was. An area a kind, in MiB.
     let mut x = vec![0.0];
     let mut steps = vec![None];
     for (number, (at, point)) in points.iter().enumerate() {
@@ -40,35 +37,27 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
         x.extend([seconds(*at), seconds(*at)]);
         steps.extend([before, Some(&point.by_kind)]);
     }
-    let mut areas = StackedAreaPlot::new().with_x(x);
-    let mut legend = Vec::new();
+    let in_mib = |bytes: i64| bytes.max(0) as f64 / f64::from(1 << 20);
+    let mut top = vec![0.0; x.len()];
+    let mut areas = Vec::new();
     for kind in GrowthKind::ALL {
-        let colour = colours::of_kind(kind);
-        let in_mib = |bytes: i64| bytes.max(0) as f64 / f64::from(1 << 20);
-        let series: Vec<f64> = steps
-            .iter()
-            .map(|held| held.map_or(0.0, |held| in_mib(held[kind])))
-            .collect();
-        if series.iter().any(|mib| *mib > 0.0) {
-            areas = areas.with_series(series).with_color(colour);
-            legend.push(entry(kind.title(), colour));
+        let bottom = top.clone();
+        for (top, held) in top.iter_mut().zip(&steps) {
+            *top += held.map_or(0.0, |held| in_mib(held[kind]));
+        }
+        if top != bottom {
+            areas.push((kind, bottom, top.clone()));
         }
     }
-    let marked = files(growth);
-    for ((_, path), colour) in marked.iter().zip(colours::FILES) {
-        legend.push(entry(&format!("reading {}", short(path)), colour));
-    }
+    let greatest = top.iter().copied().max_by(f64::total_cmp)?;
 
-    let plots = vec![Plot::StackedArea(areas)];
-    let mut layout = Layout::auto_from_plots(&plots)
-        .with_title(title)
-        .with_x_label("time (s)")
-        .with_y_label("memory that was asked for (MiB)")
-        .with_x_axis_max(seconds(last).max(f64::MIN_POSITIVE))
-        .with_legend_position(LegendPosition::OutsideBottomColumns)
-        .with_legend_entries(legend);
+    let mut picture = Picture::default();
+    let y = axes::title(&mut picture, title);
+    let axes = Axes::new(y, HEIGHT, (seconds(last), greatest));
+    let marked = files(growth);
     // Wide enough to be seen, though memory grew in a moment.
     let width = seconds(timeline.width()).max(seconds(last) * NARROWEST);
+    let (upper, lower) = axes.vertical();
     let mut previous_end = 0.0_f64;
     for (at, point) in &points {
         let end = seconds(*at);
@@ -77,22 +66,35 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
         let file = point.file.map(|(file, _)| file);
         let mark = marked.iter().position(|(marked, _)| Some(*marked) == file);
         if let Some(number) = mark {
-            let region = ShadedRegion::vertical(begin, end);
-            layout = layout
-                .with_shaded_region(region.with_color(colours::FILES[number]).with_opacity(0.35));
+            let left = axes.x(begin);
+            let size = (axes.x(end) - left, lower - upper);
+            picture.shade((left, upper), size, colours::FILES[number]);
         }
     }
-    let svg = SvgBackend::default().render_scene(&render_multiple(plots, layout));
-    Some(accessible(&svg, title))
-}
-
-fn entry(label: &str, colour: &str) -> LegendEntry {
-    LegendEntry {
-        label: label.to_owned(),
-        color: colour.to_owned(),
-        shape: LegendShape::Rect,
-        dasharray: None,
+    let y = axes.draw(&mut picture, "time (s)", "memory that was asked for (MiB)");
+    for (kind, bottom, top) in &areas {
+        let place = |(x, mib): (&f64, &f64)| (axes.x(*x), axes.y(*mib));
+        let outline: Vec<_> = x
+            .iter()
+            .zip(top)
+            .map(place)
+            .chain(x.iter().zip(bottom).rev().map(place))
+            .collect();
+        picture.polygon(&outline, colours::of_kind(*kind));
     }
+    let names: Vec<String> = marked
+        .iter()
+        .map(|(_, path)| format!("reading {}", short(path)))
+        .collect();
+    let kinds = areas
+        .iter()
+        .map(|(kind, ..)| (colours::of_kind(*kind), kind.title()));
+    let reading = colours::FILES
+        .into_iter()
+        .zip(names.iter().map(String::as_str));
+    let y = axes::legend(&mut picture, y + LINE / 2.0, kinds.chain(reading));
+    let told = format!("{greatest:.1} MiB at most, after {:.3} s.", seconds(last));
+    Some(picture.document(axes::WIDTH, y + LEFT, title, &told))
 }
 
 /// The files that most was asked for, by number, with their paths.

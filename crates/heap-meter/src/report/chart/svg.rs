@@ -1,4 +1,4 @@
-//! Pieces of SVG, for pictures that are no charts of axes.
+//! The pieces of SVG that pictures are made of, and the document around them.
 
 use std::fmt::Write;
 
@@ -42,6 +42,24 @@ pub(super) fn lines(text: &str, font_size: f64, width: f64) -> Vec<String> {
     lines
 }
 
+/// What the dark theme has in place of ink, grounds and the darkest colours.
+const DARK: &str = concat!(
+    "@media (prefers-color-scheme: dark) {",
+    "svg { fill: #E6E6E6 } line { stroke: #D0D0D0 } ",
+    "[fill=white] { fill: #16181C } ",
+    r##"[fill="#F3F3F3"] { fill: #23262B } [fill="#E9E9E9"], [fill="#E0E0E0"] { fill: #34383F } "##,
+    r##"[fill="#4D4D4D"] { fill: #B0B0B0 } [fill="#661100"], [fill="#882255"] { fill: #C2687F } "##,
+    "}"
+);
+
+fn list(points: &[(f64, f64)]) -> String {
+    let points: Vec<String> = points
+        .iter()
+        .map(|(x, y)| format!("{x:.1},{y:.1}"))
+        .collect();
+    points.join(" ")
+}
+
 /// Where a text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Anchor {
@@ -70,14 +88,34 @@ impl Picture {
     }
 
     pub(super) fn polygon(&mut self, points: &[(f64, f64)], fill: &str) {
-        let points: Vec<String> = points
-            .iter()
-            .map(|(x, y)| format!("{x:.1},{y:.1}"))
-            .collect();
         let _ = writeln!(
             self.0,
             r#"<polygon points="{}" fill="{fill}"/>"#,
-            points.join(" ")
+            list(points)
+        );
+    }
+
+    /// A rectangle that lets through what lies behind it.
+    pub(super) fn shade(&mut self, at: (f64, f64), size: (f64, f64), fill: &str) {
+        let ((x, y), (width, height)) = (at, size);
+        let _ = writeln!(
+            self.0,
+            r#"<rect x="{x:.2}" y="{y:.1}" width="{width:.2}" height="{height:.1}" fill="{fill}" fill-opacity="0.35"/>"#
+        );
+    }
+
+    pub(super) fn polyline(&mut self, points: &[(f64, f64)], stroke: &str) {
+        let _ = writeln!(
+            self.0,
+            r#"<polyline points="{}" fill="none" stroke="{stroke}" stroke-width="2"/>"#,
+            list(points)
+        );
+    }
+
+    pub(super) fn dot(&mut self, x: f64, y: f64, fill: &str) {
+        let _ = writeln!(
+            self.0,
+            r#"<circle cx="{x:.1}" cy="{y:.1}" r="3.5" fill="{fill}"/>"#
         );
     }
 
@@ -106,17 +144,19 @@ impl Picture {
         );
     }
 
-    /// The document: a white ground, as that of the charts, so that it can be read on any page.
+    /// The document, on a ground of its own, so that it can be read on any page: white, or dark for
+    /// those who prefer that.
     pub(super) fn document(&self, width: f64, height: f64, title: &str, told: &str) -> String {
         format!(
             concat!(
                 r#"<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" "#,
                 r#"viewBox="0 0 {w} {h}" role="img" fill="black" "#,
                 r#"font-family="DejaVu Sans, Verdana, Liberation Sans, Arial, sans-serif">"#,
-                "<title>{title}</title><desc>{told}</desc>\n",
+                "<title>{title}</title><desc>{told}</desc>\n<style>{dark}</style>\n",
                 r#"<rect width="100%" height="100%" fill="white"/>"#,
                 "\n{body}</svg>\n"
             ),
+            dark = DARK,
             w = width,
             h = height.ceil(),
             title = escaped(title),

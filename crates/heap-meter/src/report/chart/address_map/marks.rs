@@ -1,7 +1,8 @@
 //! The break and what it can't pass: lines that point at a strip, with labels in rows above it.
 
 use super::scale::Stretch;
-use super::{TEXT, WIDTH, told};
+use super::told;
+use crate::report::chart::axes::{TEXT, WIDTH};
 use crate::report::chart::svg::{Anchor, Picture, width_of};
 use heap_growth::MemoryLayout;
 

@@ -11,7 +11,7 @@ const GAP: f64 = 22.0;
 const NEAR_BYTES: u64 = 16 << 30;
 
 /// So many stretches at most: each has its addresses written below it.
-const STRETCHES: usize = 5;
+const STRETCHES: usize = 4;
 
 /// The ends of a stretch are round.
 const ROUND_BYTES: u64 = 1 << 20;
@@ -48,7 +48,8 @@ pub(super) fn low(left: f64, right: f64) -> Stretch {
     }
 }
 
-/// All that is used, in rising order and of equal widths: the low 2 GiB first, used or not.
+/// All that is used, in rising order and of equal widths: the low 2 GiB first and whole, if
+/// anything of it is used or nothing is used at all.
 /// `used` is in rising order.
 pub(super) fn whole(
     used: impl Iterator<Item = Range<u64>> + Clone,
@@ -77,9 +78,17 @@ pub(super) fn whole(
     placed.collect()
 }
 
-fn clustered(used: impl Iterator<Item = Range<u64>>, near_bytes: u64) -> Vec<Range<u64>> {
+fn clustered(used: impl Iterator<Item = Range<u64>> + Clone, near_bytes: u64) -> Vec<Range<u64>> {
     let low = 0..LOW_END;
-    let mut clusters = vec![low];
+    let mut clusters = Vec::new();
+    // In rising order: if the first isn't there, none is.
+    if used
+        .clone()
+        .next()
+        .is_none_or(|first| low.contains(&first.start))
+    {
+        clusters.push(low);
+    }
     for range in used {
         let start = range.start.max(LOW_END) / ROUND_BYTES * ROUND_BYTES;
         let end = range.end.checked_next_multiple_of(ROUND_BYTES);
@@ -87,10 +96,9 @@ fn clustered(used: impl Iterator<Item = Range<u64>>, near_bytes: u64) -> Vec<Ran
         if range.end <= LOW_END {
             continue;
         }
-        // The first is of a fixed size: it is what the enlarged strip shows.
-        let joinable = clusters.len() > 1;
         match clusters.last_mut() {
-            Some(last) if joinable && start.saturating_sub(last.end) <= near_bytes => {
+            // The low 2 GiB are of a fixed size: the enlarged strip shows them.
+            Some(last) if last.start >= LOW_END && start.saturating_sub(last.end) <= near_bytes => {
                 last.end = last.end.max(end);
             }
             _ => clusters.push(start..end),
