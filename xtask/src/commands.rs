@@ -1,11 +1,11 @@
 //! The commands that README and book show are run, so that they work.
 //!
-//! Blocks of the language `console` hold them:
+//! Blocks of the language `sh` hold them, without prompts, so that a reader can copy them:
 //!
 //! ````text
 //! <!-- needs: strace -->
-//! ```console
-//! $ BRKHOLE_ARM=hole strace -c target/release/locations 5 \
+//! ```sh
+//! BRKHOLE_ARM=hole strace -c target/release/locations 5 \
 //!     /etc/ssl/certs/ca-certificates.crt
 //! ```
 //! ````
@@ -16,13 +16,13 @@
 //! `/tmp/brkhole` in a command is replaced by a fresh directory. A block shows no output: what a
 //! command prints belongs into a block that is filled from a run (see [`figures`](crate::figures)).
 
-mod console;
+mod shell_block;
 
 use crate::documents;
 use crate::fault::fail_on;
 use crate::programs::{command, is_installed};
 use anyhow::Context;
-use console::{Console, Fate};
+use shell_block::{Fate, ShellBlock};
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -52,7 +52,7 @@ pub fn run(strict: bool, files: &[String]) -> anyhow::Result<()> {
         if !files.is_empty() && !files.contains(&document.name) {
             continue;
         }
-        blocks.extend(console::blocks(&document, &mut faults));
+        blocks.extend(shell_block::blocks(&document, &mut faults));
     }
     fail_on(&faults, "")?;
     let built = built(&blocks)?;
@@ -65,9 +65,9 @@ pub fn run(strict: bool, files: &[String]) -> anyhow::Result<()> {
 }
 
 /// Builds the command, if a block that is run has it; where it then is.
-fn built(blocks: &[Console]) -> anyhow::Result<PathBuf> {
-    let is_run = |block: &&Console| matches!(block.fate, Fate::Run { .. });
-    let names_it = |block: &Console| block.script.split_whitespace().any(|word| word == OURS);
+fn built(blocks: &[ShellBlock]) -> anyhow::Result<PathBuf> {
+    let is_run = |block: &&ShellBlock| matches!(block.fate, Fate::Run { .. });
+    let names_it = |block: &ShellBlock| block.script.split_whitespace().any(|word| word == OURS);
     if blocks.iter().filter(is_run).any(names_it) {
         let arguments = ["build", "--release", "--quiet", "--package", OURS];
         let status = command("cargo").args(arguments).status();
@@ -79,7 +79,7 @@ fn built(blocks: &[Console]) -> anyhow::Result<PathBuf> {
 }
 
 /// Runs or skips one block, and says so. Whether all is well.
-fn settled(block: &Console, strict: bool, built: &Path) -> anyhow::Result<bool> {
+fn settled(block: &ShellBlock, strict: bool, built: &Path) -> anyhow::Result<bool> {
     let place = format!("{}:{}", block.file, block.line);
     let first = block.script.lines().next().unwrap_or_default();
     let needs = match &block.fate {

@@ -1,8 +1,14 @@
-//! The texts that are kept true: the README and the book.
+//! The texts that are kept true: the README's template and the book.
 
 use anyhow::Context;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// The first page of the repository, as people read it.
+pub const README: &str = "README.md";
+
+/// What it is made from: the text that is written, with the commands' and figures' markers.
+pub const TEMPLATE: &str = "README.in.md";
 
 /// A text of the repository.
 #[derive(Debug)]
@@ -19,25 +25,45 @@ pub fn root() -> PathBuf {
     here.parent().unwrap_or(here).to_owned()
 }
 
-/// README and all pages of the book, in the order of their names.
+/// The README's template and all pages of the book, in the order of their names.
 ///
 /// # Errors
 ///
 /// When one can't be read.
 pub fn all() -> anyhow::Result<Vec<Document>> {
-    let mut names = vec!["README.md".to_owned()];
+    let mut names = vec![TEMPLATE.to_owned()];
     for name in files_in("book/src")? {
         if name.ends_with(".md") {
             names.push(name);
         }
     }
-    names
-        .into_iter()
-        .map(|name| {
-            let text = fs::read_to_string(root().join(&name)).with_context(|| name.clone())?;
-            Ok(Document { name, text })
-        })
-        .collect()
+    names.into_iter().map(read).collect()
+}
+
+/// All these, and whatever else people read: the pages beside the README, and the README of each
+/// directory.
+///
+/// # Errors
+///
+/// When one can't be read.
+pub fn with_links() -> anyhow::Result<Vec<Document>> {
+    let mut documents = all()?;
+    let pages = ["CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
+    let mut names: Vec<String> = pages.map(str::to_owned).into();
+    for directory in ["crates", "runs", "benches", "testbed"] {
+        let mut files = files_in(directory)?;
+        files.retain(|name| name.ends_with("/README.md"));
+        names.extend(files);
+    }
+    for name in names {
+        documents.push(read(name)?);
+    }
+    Ok(documents)
+}
+
+fn read(name: String) -> anyhow::Result<Document> {
+    let text = fs::read_to_string(root().join(&name)).with_context(|| name.clone())?;
+    Ok(Document { name, text })
 }
 
 /// The files of a directory and those below it, sorted, named from the root; none if it isn't there.

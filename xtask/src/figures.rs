@@ -16,19 +16,25 @@
 //! ```
 //! <!-- /block -->
 //! ````
+//!
+//! README.md has no markers at all: it is made from a [`template`].
 
 mod block;
 mod excerpt;
 mod expression;
 mod format;
+mod image;
 mod marker;
 mod path;
 mod runs;
+mod template;
+mod terminal;
 
-use crate::documents::{self, Document};
+use crate::documents::{self, Document, README, TEMPLATE};
 use crate::fault::{Fault, fail_on};
 use anyhow::Context;
-use block::Charts;
+use image::Charts;
+use marker::Marker;
 use runs::Runs;
 use std::fs;
 
@@ -91,10 +97,15 @@ fn render() -> anyhow::Result<Filled> {
     let mut faults = Vec::new();
     let mut filled = Vec::new();
     for document in documents::all()? {
-        let text = marker::fill(&document, &mut faults, &mut |marker| {
-            block::content(marker, &document.name, &runs, &mut charts)
-        });
-        filled.push((document, text));
+        let mut content =
+            |marker: Marker<'_>| block::content(marker, &document.name, &runs, &mut charts);
+        if document.name == TEMPLATE {
+            let text = template::render(&document, &mut faults, &mut content);
+            filled.push((readme(), text));
+        } else {
+            let text = marker::fill(&document, &mut faults, &mut content);
+            filled.push((document, text));
+        }
     }
     faults.extend(runs.unused());
     faults.extend(charts.strangers()?);
@@ -103,6 +114,14 @@ fn render() -> anyhow::Result<Filled> {
         charts,
         faults,
     })
+}
+
+/// The README as it stands; empty if there is none yet.
+fn readme() -> Document {
+    Document {
+        name: README.to_owned(),
+        text: fs::read_to_string(documents::root().join(README)).unwrap_or_default(),
+    }
 }
 
 fn write_if_different(name: &str, text: &str) -> anyhow::Result<()> {

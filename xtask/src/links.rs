@@ -1,7 +1,7 @@
-//! Relative links and anchors of README and book lead somewhere, and every page is in the summary.
+//! Relative links and anchors of READMEs and book lead somewhere, and every page is in the summary.
 //!
 //! Links to other sites aren't followed: whether those answer today says nothing about the text.
-//! (mdbook-linkcheck2 would check the book, but neither the README nor that no link leaves the book.)
+//! (mdbook-linkcheck2 would check the book, but neither the READMEs nor that no link leaves the book.)
 
 use crate::documents::{self, Document, Fence};
 use crate::fault::{Fault, fail_on};
@@ -17,7 +17,7 @@ const SUMMARY: &str = "book/src/SUMMARY.md";
 ///
 /// When a link leads nowhere or a page is in no table of contents.
 pub fn check() -> anyhow::Result<()> {
-    let documents = documents::all()?;
+    let documents = documents::with_links()?;
     let anchors: BTreeMap<&str, Vec<String>> = documents
         .iter()
         .map(|document| (document.name.as_str(), anchors(&document.text)))

@@ -32,7 +32,7 @@ enum Chore {
         /// Only those of these documents.
         files: Vec<String>,
     },
-    /// Check the relative links and anchors of README and book.
+    /// Check the relative links and anchors of READMEs and book.
     Links,
     /// Make runs/ anew on this machine, then fill the figures.
     ReferenceRuns {

@@ -9,48 +9,23 @@
 //!                                           of a text that they read
 //! block picture x/trace.svg "What it shows" an SVG of the runs, copied into book/src/images; with
 //!                                           `live` behind it, one that answers the mouse
+//! block terminal "What it shows" "COMMAND" x/trace.txt from "A" to "B" + …
+//!                                           the same of a terminal: the command, and excerpts of
+//!                                           what it printed, with … between them
 //! ```
 
 use super::excerpt;
 use super::expression;
+use super::image::{self, Charts};
 use super::marker::Marker;
 use super::runs::Runs;
-use crate::documents::files_in;
-use crate::fault::Fault;
 use anyhow::Context;
 use heap_meter::experiment::Results;
-use heap_meter::report::{chart, experiment_table};
+use heap_meter::report::experiment_table;
 use serde_json::Value;
-use std::collections::BTreeMap;
-
-/// Where charts live.
-const IMAGES: &str = "book/src/images";
 
 /// What `cargo testbed` measures.
 const CAMPAIGNS: [&str; 4] = ["distributions", "history", "predictions", "disturbance"];
-
-/// The charts that the documents show, by file.
-#[derive(Debug, Default)]
-pub struct Charts(BTreeMap<String, String>);
-
-impl Charts {
-    /// File and SVG.
-    pub fn drawn(&self) -> impl Iterator<Item = (&str, &String)> {
-        self.0.iter().map(|(name, svg)| (name.as_str(), svg))
-    }
-
-    /// Images that no marker draws.
-    ///
-    /// # Errors
-    ///
-    /// When the directory can't be read.
-    pub fn strangers(&self) -> anyhow::Result<Vec<Fault>> {
-        let mut files = files_in(IMAGES)?;
-        files.retain(|name| !self.0.contains_key(name));
-        let fault = |file| Fault::new(file, 0, "no marker draws this chart");
-        Ok(files.into_iter().map(fault).collect())
-    }
-}
 
 /// What belongs between the two halves of a marker in `document`.
 ///
@@ -70,12 +45,15 @@ pub fn content(
     let (kind, what) = asked.split_once(' ').context("which run?")?;
     match kind {
         "table" => Ok(fenced("text", &experiment_table(&results(runs, what)?))),
-        "chart" => draw(&results(runs, what)?, document, charts),
+        "chart" => image::chart(&results(runs, what)?, document, charts),
         "machine" => machine(&runs.json(what)?),
         "excerpt" => Ok(fenced("text", &excerpt::of_run(what, runs)?)),
         "code" => Ok(fenced(language(what), &excerpt::of_source(what)?)),
-        "picture" => picture(what, document, runs, charts),
-        _ => anyhow::bail!("`{kind}`: expected table, chart, machine, excerpt, code or picture"),
+        "picture" => image::picture(what, document, runs, charts),
+        "terminal" => image::terminal(what, document, runs, charts),
+        _ => anyhow::bail!(
+            "`{kind}`: expected table, chart, machine, excerpt, code, picture or terminal"
+        ),
     }
 }
 
@@ -93,51 +71,6 @@ fn language(excerpt: &str) -> &'static str {
         Some(file) if file.ends_with(".rs") => "rust,ignore",
         _ => "text",
     }
-}
-
-/// A picture that a run drew itself.
-fn picture(
-    asked: &str,
-    document: &str,
-    runs: &Runs,
-    charts: &mut Charts,
-) -> anyhow::Result<String> {
-    let parts: Vec<&str> = asked.split('"').collect();
-    let [run, shows, live] = parts[..] else {
-        anyhow::bail!("expected picture FILE.svg \"WHAT IT SHOWS\" [live]");
-    };
-    let run = run.trim();
-    let name = run.replace('/', "-");
-    let file = format!("{IMAGES}/{name}");
-    charts.0.insert(file.clone(), runs.text(run)?.to_owned());
-    let link = match document.strip_prefix("book/src/") {
-        Some(_) => format!("images/{name}"),
-        None => file,
-    };
-    match live.trim() {
-        "" => Ok(format!("![{shows}]({link})\n")),
-        // An image in Markdown is dead: no script, no search, no names under the mouse.
-        "live" => Ok(format!(
-            "<object type=\"image/svg+xml\" data=\"{link}\" width=\"100%\">{shows}</object>\n"
-        )),
-        word => anyhow::bail!("`{word}`: expected live or nothing"),
-    }
-}
-
-fn draw(results: &Results, document: &str, charts: &mut Charts) -> anyhow::Result<String> {
-    let name = &results.experiment;
-    let svg = chart::memory_over_checkpoints(results).context("the run has no checkpoint")?;
-    let file = format!("{IMAGES}/{name}.svg");
-    let link = match document.strip_prefix("book/src/") {
-        Some(_) => format!("images/{name}.svg"),
-        None => file.clone(),
-    };
-    charts.0.insert(file, svg);
-    let arms: Vec<&str> = results.arms.iter().map(|arm| arm.name.as_str()).collect();
-    Ok(format!(
-        "![Bar chart of {name}: resident memory at each checkpoint, {}]({link})\n",
-        arms.join(" and ")
-    ))
 }
 
 /// A line that says where the run's figures come from.
@@ -189,7 +122,7 @@ mod tests {
         let asked = |text| {
             content(
                 Marker::Block(text),
-                "README.md",
+                "README.in.md",
                 &runs,
                 &mut Charts::default(),
             )
@@ -206,26 +139,6 @@ mod tests {
                 .to_string()
                 .contains("no runs/b.json")
         );
-    }
-
-    #[test]
-    fn a_picture_is_copied_and_shown() {
-        let runs = Runs::of([("a/b.svg", "<svg/>".to_owned())]);
-        let mut charts = Charts::default();
-        let mut shown = |asked, document| {
-            content(Marker::Block(asked), document, &runs, &mut charts).map_err(|e| e.to_string())
-        };
-        let page = "book/src/x.md";
-        assert_eq!(
-            shown(r#"picture a/b.svg "Memory""#, page).unwrap(),
-            "![Memory](images/a-b.svg)\n"
-        );
-        let live = shown(r#"picture a/b.svg "Memory" live"#, page).unwrap();
-        assert!(live.contains(r#"data="images/a-b.svg""#), "{live}");
-        assert!(shown(r#"picture a/c.svg "Memory""#, page).is_err());
-        assert!(shown("picture a/b.svg", page).is_err());
-        let drawn: Vec<_> = charts.drawn().collect();
-        assert_eq!(drawn, [("book/src/images/a-b.svg", &"<svg/>".to_owned())]);
     }
 
     #[test]

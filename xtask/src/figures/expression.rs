@@ -153,8 +153,8 @@ mod tests {
     #[test]
     fn terms_are_joined_from_left_to_right() {
         for (expression, expected) in [
-            ("run peak bytes", "2.00 KiB"),
-            ("run arms.hole.runs.*.s median seconds", "2.00 s"),
+            ("run peak bytes", "2.00\u{a0}KiB"),
+            ("run arms.hole.runs.*.s median seconds", "2.00\u{a0}s"),
             ("run arms.hole.runs.*.s sum times 2 count", "24"),
             ("run peak over start ratio", "2.00"),
             ("run peak minus start over 2 count", "512"),
@@ -164,7 +164,7 @@ mod tests {
             ),
             ("run kernel text", "6.18"),
             (r#"log.txt lines "brk(" count"#, "2"),
-            (r#"log.txt number "asked for: " bytes"#, "48 B"),
+            (r#"log.txt number "asked for: " bytes"#, "48\u{a0}B"),
         ] {
             assert_eq!(asked(expression).unwrap(), expected, "{expression}");
         }

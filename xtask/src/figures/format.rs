@@ -2,6 +2,8 @@
 
 use human_text::{Bytes, Seconds, thousands};
 
+const NO_BREAK_SPACE: &str = "\u{a0}";
+
 /// The value in this format.
 ///
 /// | format | 0.0044 | 860160 |
@@ -14,6 +16,8 @@ use human_text::{Bytes, Seconds, thousands};
 /// | `percent` | 0.4 % | |
 /// | `change` (from 1) | −99.6 % | |
 ///
+/// A line never ends between a figure and its unit.
+///
 /// # Errors
 ///
 /// When there is no such format, or the value doesn't fit it.
@@ -22,7 +26,7 @@ pub fn written(value: f64, format: &str) -> anyhow::Result<String> {
         anyhow::ensure!(value >= 0.0, "{value} can't be written as {format}");
         Ok(value.round() as u64)
     };
-    Ok(match format {
+    let figure = match format {
         "bytes" => Bytes(whole()?).to_string(),
         "count" => {
             let number = whole()?;
@@ -37,7 +41,8 @@ pub fn written(value: f64, format: &str) -> anyhow::Result<String> {
         _ => anyhow::bail!(
             "`{format}`: expected bytes, seconds, count, rounded, ratio, percent, change or text"
         ),
-    })
+    };
+    Ok(figure.replace(' ', NO_BREAK_SPACE))
 }
 
 /// With as many digits as say something, as in the tables.
@@ -61,15 +66,15 @@ mod tests {
     #[test]
     fn figures_are_written_as_in_the_tables() {
         for (value, format, expected) in [
-            (860_160.0, "bytes", "840 KiB"),
-            (0.004_41, "seconds", "4.41 ms"),
+            (860_160.0, "bytes", "840\u{a0}KiB"),
+            (0.004_41, "seconds", "4.41\u{a0}ms"),
             (219_597.0, "count", "219,597"),
             (1_500.6, "rounded", "1,501"),
             (158.7, "ratio", "159"),
             (12.34, "ratio", "12.3"),
-            (0.0123, "percent", "1.2 %"),
-            (1.003, "change", "+0.3 %"),
-            (0.5, "change", "−50.0 %"),
+            (0.0123, "percent", "1.2\u{a0}%"),
+            (1.003, "change", "+0.3\u{a0}%"),
+            (0.5, "change", "−50.0\u{a0}%"),
         ] {
             assert_eq!(written(value, format).unwrap(), expected);
         }

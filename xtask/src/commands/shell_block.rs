@@ -1,16 +1,16 @@
-//! Finds the console blocks of a text.
+//! Finds the blocks of commands in a text.
 
 use crate::documents::{Document, fence};
 use crate::fault::Fault;
 
 /// A block of commands.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Console {
+pub struct ShellBlock {
     /// The document.
     pub file: String,
     /// Line of the first command.
     pub line: usize,
-    /// The commands, without their prompts.
+    /// The commands.
     pub script: String,
     /// Whether it is run.
     pub fate: Fate,
@@ -28,11 +28,21 @@ pub enum Fate {
     NotRun(String),
 }
 
-/// Languages in which commands would escape being run.
-const SHELLS: [&str; 6] = ["sh", "bash", "shell", "zsh", "shell-session", "terminal"];
+/// The language of commands: without a prompt, so that a reader can copy them.
+const LANGUAGE: &str = "sh";
 
-/// The console blocks of a document; what is wrong with one is noted as a fault.
-pub fn blocks(document: &Document, faults: &mut Vec<Fault>) -> Vec<Console> {
+/// Languages in which commands would escape being run.
+const OTHERS: [&str; 6] = [
+    "bash",
+    "console",
+    "shell",
+    "zsh",
+    "shell-session",
+    "terminal",
+];
+
+/// The blocks of commands in a document; what is wrong with one is noted as a fault.
+pub fn blocks(document: &Document, faults: &mut Vec<Fault>) -> Vec<ShellBlock> {
     let mut blocks = Vec::new();
     let mut before = "";
     let mut lines = document.text.lines().enumerate();
@@ -50,14 +60,14 @@ pub fn blocks(document: &Document, faults: &mut Vec<Fault>) -> Vec<Console> {
             .collect();
         let mut fault =
             |message: String| faults.push(Fault::new(&document.name, index + 1, message));
-        if SHELLS.contains(&language) {
+        if OTHERS.contains(&language) {
             fault(format!(
-                "commands stand in a block of the language console, not {language}"
+                "commands stand in a block of the language {LANGUAGE}, not {language}"
             ));
         }
-        if language == "console" {
+        if language == LANGUAGE {
             match script(&content) {
-                Ok(script) => blocks.push(Console {
+                Ok(script) => blocks.push(ShellBlock {
                     file: document.name.clone(),
                     line: index + 2,
                     script,
@@ -86,22 +96,14 @@ fn fate(comment: &str) -> Fate {
     }
 }
 
-/// The commands behind their `$ `; a line that ends with a backslash goes on in the next.
+/// The commands as they stand.
 fn script(lines: &[&str]) -> Result<String, String> {
-    let mut script = String::new();
-    let mut goes_on = false;
-    for line in lines {
-        let command = match line.strip_prefix("$ ") {
-            Some(command) => command,
-            None if goes_on => line,
-            None => return Err(format!("a console block holds commands only, not {line:?}")),
-        };
-        script.push_str(command);
-        script.push('\n');
-        goes_on = command.ends_with('\\');
+    if let Some(line) = lines.iter().find(|line| line.starts_with("$ ")) {
+        return Err(format!("no prompt, so that it can be copied: {line:?}"));
     }
-    if script.is_empty() {
-        return Err("the console block is empty".to_owned());
+    let script: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    if script.trim().is_empty() {
+        return Err("the block of commands is empty".to_owned());
     }
     Ok(script)
 }
@@ -110,7 +112,7 @@ fn script(lines: &[&str]) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    fn found(text: &str) -> (Vec<Console>, Vec<String>) {
+    fn found(text: &str) -> (Vec<ShellBlock>, Vec<String>) {
         let document = Document {
             name: "page.md".to_owned(),
             text: text.to_owned(),
@@ -121,9 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn commands_lose_their_prompts_and_keep_their_lines() {
-        let (blocks, faults) =
-            found("text\n\n```console\n$ a \\\n    b\n$ c\n```\n\n```text\n$ d\n```\n");
+    fn commands_keep_their_lines() {
+        let (blocks, faults) = found("text\n\n```sh\na \\\n    b\nc\n```\n\n```text\n$ d\n```\n");
         assert!(faults.is_empty(), "{faults:?}");
         assert_eq!(blocks.len(), 1);
         assert_eq!(
@@ -135,7 +136,7 @@ mod tests {
     #[test]
     fn a_comment_before_it_decides_a_blocks_fate() {
         let fate = |comment: &str| {
-            let (mut blocks, _) = found(&format!("{comment}\n```console\n$ a\n```\n"));
+            let (mut blocks, _) = found(&format!("{comment}\n```sh\na\n```\n"));
             blocks.remove(0).fate
         };
         assert_eq!(
@@ -148,13 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn output_and_other_shells_are_refused() {
-        let (_, faults) = found("```console\n$ a\noutput\n```\n```sh\nb\n```\n");
+    fn prompts_and_other_languages_are_refused() {
+        let (_, faults) = found("```sh\n$ a\n```\n```console\n$ b\n```\n```sh\n```\n");
         assert_eq!(
             faults,
             [
-                "page.md:1: a console block holds commands only, not \"output\"",
-                "page.md:5: commands stand in a block of the language console, not sh",
+                "page.md:1: no prompt, so that it can be copied: \"$ a\"",
+                "page.md:4: commands stand in a block of the language sh, not console",
+                "page.md:7: the block of commands is empty",
             ]
         );
     }
