@@ -30,14 +30,14 @@ pub(crate) struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  brkhole trace -- nginx -t                    what made nginx's heap grow
-  brkhole trace --pid 1234 --duration 30       a running process and its children
+  brkhole trace nginx -t                       what made nginx's heap grow
+  brkhole trace -p 1234 --duration 30          a running process and its children
   strace -f -o log nginx -t; brkhole explain log
-  brkhole compare -- python3 script.py         with the break free, and with it blocked
+  brkhole compare python3 script.py            with the break free, and with it blocked
   brkhole inspect --all                        who keeps memory that could be given back
   brkhole trim 1234                            have a process give it back
 
-Exit status: 0 done, 1 failed, 2 bad usage; `trace -- COMMAND` ends with COMMAND's own status
+Exit status: 0 done, 1 failed, 2 bad usage; `trace COMMAND` ends with COMMAND's own status
 (128 + n if signal n killed it).";
 
 #[derive(Debug, Subcommand)]
@@ -104,6 +104,38 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    /// As with strace and heaptrack: what stands behind the command's name is the command's.
+    #[test]
+    fn options_behind_the_command_are_its_own() {
+        for words in [
+            "--hole nginx -t --pid 3 --hole -- x",
+            "--hole -- nginx -t --pid 3 --hole -- x",
+        ] {
+            let words = format!("brkhole trace {words}");
+            let Command::Trace(trace) = Cli::parse_from(words.split(' ')).command else {
+                panic!("{words}");
+            };
+            assert_eq!((trace.hole, trace.pid), (true, None));
+            assert_eq!(
+                trace.command.join(" ".as_ref()),
+                *"nginx -t --pid 3 --hole -- x"
+            );
+        }
+        let words = "brkhole compare --repeats 3 nginx --repeats 4";
+        let Command::Compare(compare) = Cli::parse_from(words.split(' ')).command else {
+            panic!("{words}");
+        };
+        assert_eq!((compare.repeats, compare.command.len()), (3, 3));
+        let misspelt = Cli::try_parse_from(["brkhole", "trace", "--hol", "nginx"]);
+        assert!(misspelt.is_err(), "{misspelt:?}");
+    }
+
+    #[test]
+    fn a_process_may_be_named_in_short() {
+        let cli = Cli::parse_from(["brkhole", "trace", "-p", "7"]);
+        assert!(matches!(cli.command, Command::Trace(trace) if trace.pid == Some(7)));
     }
 
     #[test]

@@ -30,16 +30,16 @@ pub(crate) struct CompareArguments {
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 
-    /// The command and its arguments; its own output is thrown away
-    #[arg(last = true, required = true)]
+    /// The command and its arguments, all options behind it are its own; its output is thrown away
+    #[arg(trailing_var_arg = true, required = true)]
     pub(crate) command: Vec<OsString>,
 }
 
 const COMPARE_EXAMPLES: &str = "\
 Examples:
-  brkhole compare -- nginx -t
-  brkhole compare --repeats 10 --format json -- python3 script.py
-  brkhole compare --map where.svg -- luajit script.lua
+  brkhole compare nginx -t
+  brkhole compare --repeats 10 --format json python3 script.py
+  brkhole compare --map where.svg luajit script.lua
 
 Each run is a fresh process. Time and memory are taken in runs without stops, system calls are
 counted in others. In the arm `hole` a page is mapped at the break of every program that is

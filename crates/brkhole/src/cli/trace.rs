@@ -37,7 +37,7 @@ pub(crate) struct TraceArguments {
     pub(crate) map: Option<PathBuf>,
 
     /// Watch this process, its threads, and the children that it makes from now on
-    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pub(crate) pid: Option<i32>,
 
     /// Stop watching after so many seconds (Ctrl-C does too); the process goes on
@@ -51,22 +51,26 @@ pub(crate) struct TraceArguments {
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 
-    /// The command and its arguments
-    #[arg(last = true, required_unless_present = "pid", conflicts_with = "pid")]
+    /// The command and its arguments: from here on, all options are its own
+    #[arg(
+        trailing_var_arg = true,
+        required_unless_present = "pid",
+        conflicts_with = "pid"
+    )]
     pub(crate) command: Vec<OsString>,
 }
 
-const TRACE_USAGE: &str = "brkhole trace [OPTIONS] -- <COMMAND>...
+const TRACE_USAGE: &str = "brkhole trace [OPTIONS] [--] <COMMAND>...
        brkhole trace [OPTIONS] --pid <PID>";
 
 const TRACE_EXAMPLES: &str = "\
 Examples:
-  brkhole trace -- nginx -t -c /etc/nginx/nginx.conf
-  brkhole trace --stacks --flamegraph who.svg -- python3 script.py
-  brkhole trace --hole -- nginx -t            what malloc does when the break is blocked
-  brkhole trace --format json -o run.json -- make
-  brkhole trace --pid $(pidof -s nginx) --duration 30 --chart reload.svg
-  brkhole trace --map where.svg -- luajit script.lua   where Lua's memory lies, and where C's
+  brkhole trace nginx -t -c /etc/nginx/nginx.conf
+  brkhole trace --stacks --flamegraph who.svg python3 script.py
+  brkhole trace --hole nginx -t               what malloc does when the break is blocked
+  brkhole trace --format json -o run.json make
+  brkhole trace -p $(pidof -s nginx) --duration 30 --chart reload.svg
+  brkhole trace --map where.svg luajit script.lua      where Lua's memory lies, and where C's
 
 What is watched: brk, mmap, munmap, mremap, mprotect, madvise, open*, creat, close, exec*. The
 command's own output stays where it is; -o keeps the report apart from it. A launched command ends
