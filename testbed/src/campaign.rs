@@ -1,10 +1,10 @@
 //! What all campaigns share: their flags, and a frame for raw results, faults and table.
 
-use crate::repository::{self, output};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use heap_meter::environment::Environment;
 use heap_meter::experiment::Store;
+use roots::repository::{self, output};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write;

@@ -10,11 +10,11 @@ mod probes;
 mod results;
 
 use crate::campaign::{Recorder, ReleaseOptions, bundle_size, judge};
-use crate::debian::{BindMount, Root};
 use crate::testbed::Testbed;
 use library::PreloadLibrary;
 use preload::PreloadSite;
 pub use results::{Distributions, ReleaseChecks};
+use roots::{BindMount, Root};
 use serde_json::json;
 
 /// Makes the roots, builds the library, checks and measures; prints the table. Fails when a root can't

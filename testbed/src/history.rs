@@ -10,12 +10,12 @@ mod verdict;
 mod workload;
 
 use crate::campaign::{Recorder, ReleaseOptions, bundle_size, judge};
-use crate::debian::{BindMount, Root};
 use crate::nginx_configuration;
 use crate::testbed::Testbed;
 use anyhow::Context;
 pub use figures::{History, ReleaseFigures, WorkloadFigures};
 use heap_meter::experiment::Results;
+use roots::{BindMount, Root};
 use serde_json::json;
 use std::process::Stdio;
 use workload::Workload;

@@ -4,13 +4,11 @@
 use suite as _;
 
 mod campaign;
-mod debian;
 mod distributions;
 mod disturbance;
 mod history;
 mod nginx_configuration;
 mod predictions;
-mod repository;
 mod testbed;
 
 use campaign::ReleaseOptions;
@@ -34,7 +32,7 @@ enum Campaign {
     /// Make a release's root and say where it is, or run a program in it.
     Root {
         /// Debian's name for it.
-        release: debian::Release,
+        release: roots::Release,
         /// Program and arguments; it sees the repository as /repository.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         program: Vec<String>,
@@ -47,7 +45,7 @@ fn main() -> ExitCode {
         Campaign::History(options) => history::run(&options),
         Campaign::Predictions(options) => predictions::run(&options),
         Campaign::Disturbance(options) => disturbance::run(&options),
-        Campaign::Root { release, program } => debian::run(release, &program),
+        Campaign::Root { release, program } => roots::run(release, &program),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,7 +9,6 @@ mod results;
 mod started;
 
 use crate::campaign::{Recorder, ReleaseOptions, bundle_size, judge};
-use crate::debian::{Release, Root};
 use crate::nginx_configuration;
 use crate::testbed::Testbed;
 use anyhow::Context;
@@ -18,6 +17,7 @@ use procmem::Snapshot;
 use program::TrimmedProgram;
 use ptmalloc::Examiner;
 pub use results::{PlacePredictions, Prediction, Predictions, ProgramPredictions, TrimRun};
+use roots::{Release, Root};
 use serde_json::json;
 use started::Started;
 use std::time::Instant;

@@ -6,7 +6,7 @@ use crate::distributions::Distributions;
 use crate::disturbance::Disturbance;
 use crate::history::{History, ReleaseFigures};
 use crate::predictions::{Predictions, ProgramPredictions};
-use crate::repository;
+use roots::repository;
 use serde_json::Value;
 use std::fs;
 

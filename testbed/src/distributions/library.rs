@@ -1,7 +1,7 @@
 //! The preload library: as a root's linker makes it, and what it logs.
 
-use crate::debian::{BindMount, Root};
 use anyhow::Context;
+use roots::{BindMount, Root, newest_glibc};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -39,18 +39,6 @@ impl PreloadLibrary {
             directory,
         })
     }
-}
-
-/// The newest version of glibc among the symbols that `objdump -T` lists.
-fn newest_glibc(symbols: &str) -> Option<String> {
-    let versions = symbols.split("GLIBC_").skip(1).filter_map(|rest| {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.');
-        let version = &rest[..end.unwrap_or(rest.len())];
-        let numbers: Option<Vec<u32>> = version.split('.').map(|part| part.parse().ok()).collect();
-        Some((numbers?, version))
-    });
-    let (_, version) = versions.max()?;
-    Some(version.to_owned())
 }
 
 /// The line that the library writes when a process ends: what that did with its bundles.
@@ -101,7 +89,7 @@ impl LogLine {
 
 #[cfg(test)]
 mod tests {
-    use super::{LogLine, newest_glibc};
+    use super::LogLine;
 
     const LINE: &str = "trusted-ca: pid 4711 (nginx): loads 1001, parses 1, shared 1000, \
                         bytes spared 219817000, passed on 0";
@@ -124,18 +112,5 @@ mod tests {
     fn a_missing_count_is_an_error() {
         assert!(LogLine::parse(&LINE.replace("parses 1, ", "")).is_err());
         assert!(LogLine::parse("trusted-ca: no OpenSSL here").is_err());
-    }
-
-    #[test]
-    fn versions_are_compared_as_numbers() {
-        let symbols = "
-0000000000000000      DF *UND*\t0000000000000000 (GLIBC_2.9)  memcpy
-0000000000000000      DF *UND*\t0000000000000000 (GLIBC_2.2.5) free
-0000000000000000      DF *UND*\t0000000000000000 (GLIBC_2.28) statx
-0000000000000000  w   D  *UND*\t0000000000000000 (GLIBC_PRIVATE) __x
-0000000000000000      DF *UND*\t0000000000000000  GCC_4.2.0   _Unwind_Backtrace
-";
-        assert_eq!(newest_glibc(symbols).as_deref(), Some("2.28"));
-        assert_eq!(newest_glibc("no dynamic symbols"), None);
     }
 }

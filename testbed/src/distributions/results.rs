@@ -3,9 +3,9 @@
 use super::library::PreloadLibrary;
 use super::nginx::{LocationCost, NginxArm};
 use crate::campaign::{Measurements, fault_lines};
-use crate::repository::output;
 use crate::testbed::Versions;
 use heap_meter::environment::Environment;
+use roots::repository::output;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

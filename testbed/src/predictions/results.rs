@@ -1,11 +1,11 @@
 //! The raw results, as they are kept, and the table.
 
 use crate::campaign::{Measurements, fault_lines};
-use crate::debian::Release;
 use crate::testbed::{Testbed, Versions};
 use human_text::Bytes;
 use procmem::Snapshot;
 use ptmalloc::HeapState;
+use roots::Release;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;

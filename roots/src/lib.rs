@@ -3,12 +3,18 @@
 //! A root is a directory, `target/roots/RELEASE`, that holds a small Debian: a machine's files
 //! without the machine. The kernel stays this one's. It is made once and then reused.
 
-mod bootstrap;
-mod namespaces;
+#[cfg(test)]
+use suite as _;
 
+mod bootstrap;
+mod glibc;
+mod namespaces;
+pub mod repository;
+
+pub use glibc::newest_glibc;
 pub use namespaces::on_this_machine;
 
-use crate::repository::{self, output};
+use crate::repository::output;
 use anyhow::Context;
 use std::fmt;
 use std::fs;
@@ -49,6 +55,15 @@ impl fmt::Display for Release {
     }
 }
 
+/// What is installed in a root, besides a minimal Debian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Furniture {
+    /// Compiler, programs and tools: to build and to measure.
+    Testbed,
+    /// What a web server has: nginx with Lua, and the bundle of CA certificates.
+    Server,
+}
+
 /// A directory of this machine that a program in a root sees, too.
 #[derive(Debug, Clone)]
 pub struct BindMount {
@@ -85,20 +100,44 @@ pub struct Root {
 }
 
 impl Root {
-    /// The root of a release: the one that is there if it was finished, or else a new one. Fails when
-    /// the user isn't root, debootstrap isn't installed, or a package can't be had.
+    /// The root of a release with a compiler: see [`furnished`](Self::furnished).
+    ///
+    /// # Errors
+    ///
+    /// As there.
     pub fn make(release: Release) -> anyhow::Result<Self> {
-        let directory = target().join("roots").join(release.name());
-        bootstrap::make(release, &directory)?;
+        Self::furnished(release, Furniture::Testbed)
+    }
+
+    /// The root of a release: the one that is there if it was finished, or else a new one.
+    ///
+    /// # Errors
+    ///
+    /// When the user isn't root, debootstrap isn't installed, or a package can't be had.
+    pub fn furnished(release: Release, furniture: Furniture) -> anyhow::Result<Self> {
+        let name = match furniture {
+            Furniture::Testbed => release.name().to_owned(),
+            Furniture::Server => format!("{release}-server"),
+        };
+        let directory = target().join("roots").join(name);
+        bootstrap::make(release, furniture, &directory)?;
         Ok(Self { release, directory })
     }
 
     /// Those of all that are released, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When one of them can't be made.
     pub fn all() -> anyhow::Result<Vec<Self>> {
         Release::ALL.into_iter().map(Self::make).collect()
     }
 
     /// The release's bundle of CA certificates.
+    ///
+    /// # Errors
+    ///
+    /// When it isn't there.
     pub fn bundle(&self) -> anyhow::Result<Vec<u8>> {
         let bundle = self.directory.join("etc/ssl/certs/ca-certificates.crt");
         fs::read(bundle).context("the root has no bundle")
@@ -108,8 +147,21 @@ impl Root {
     /// directories. Arguments can be added; variables, too, but `env` inside has to set those that
     /// concern the loader. All that it started ends with it, and with this process; no mount
     /// outlives it.
+    ///
+    /// # Errors
+    ///
+    /// When a directory can't be made to mount at.
     pub fn command(&self, program: &str, mounts: &[BindMount]) -> anyhow::Result<Command> {
-        namespaces::command(&self.directory, program, mounts)
+        namespaces::command(&self.directory, false, program, mounts)
+    }
+
+    /// The same in a layer above the root: what the program changes is in memory, and gone with it.
+    ///
+    /// # Errors
+    ///
+    /// When a directory can't be made to mount at.
+    pub fn command_in_layer(&self, program: &str, mounts: &[BindMount]) -> anyhow::Result<Command> {
+        namespaces::command(&self.directory, true, program, mounts)
     }
 
     /// Builds a package of this workspace with `--release`, as far as it isn't built yet, and says in
@@ -118,6 +170,10 @@ impl Root {
     /// Something linked against a newer glibc asks for that glibc's symbol versions, and an older one
     /// refuses to load it: what is built in the oldest root runs in all. Rust's compiler itself runs
     /// with any of them, so this machine's is used.
+    ///
+    /// # Errors
+    ///
+    /// When a dependency can't be had, or it doesn't compile.
     pub fn build(&self, package: &str) -> anyhow::Result<PathBuf> {
         // Inside there is no network, and Cargo's directory can't be written.
         let mut fetch = Command::new("cargo");
@@ -151,6 +207,10 @@ impl Root {
 
 /// Makes the root of this release and says where it is; or runs a program in it, which sees the
 /// repository as `/repository`.
+///
+/// # Errors
+///
+/// When the root can't be made or the program fails.
 pub fn run(release: Release, words: &[String]) -> anyhow::Result<()> {
     let root = Root::make(release)?;
     let [program, arguments @ ..] = words else {
@@ -164,7 +224,7 @@ pub fn run(release: Release, words: &[String]) -> anyhow::Result<()> {
 }
 
 /// Cargo's directory for what it builds.
-fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     repository::root().join(target)
 }

@@ -8,7 +8,7 @@
 //!
 //! unshare(1) `--kill-child`, setpriv(1) `--pdeathsig`, mount_namespaces(7), pid_namespaces(7).
 
-use super::BindMount;
+use crate::BindMount;
 use anyhow::Context;
 use std::fs;
 use std::path::Path;
@@ -23,6 +23,14 @@ const ENTER: &str = r#"
 set -eu
 root=$1
 shift
+if [ "$1" = layer ]; then
+    mount -t tmpfs none "$root/mnt"
+    mkdir "$root/mnt/upper" "$root/mnt/work" "$root/mnt/root"
+    layers=lowerdir=$root,upperdir=$root/mnt/upper,workdir=$root/mnt/work
+    mount -t overlay -o "$layers" none "$root/mnt/root"
+    root=$root/mnt/root
+fi
+shift
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
 while [ "$1" != -- ]; do
@@ -34,10 +42,16 @@ shift
 chroot "$root" "$@" || exit $?
 "#;
 
-/// A program to be run with the root's directory as `/`. See [`Root::command`](super::Root::command).
-pub fn command(root: &Path, program: &str, mounts: &[BindMount]) -> anyhow::Result<Command> {
+/// A program to be run with the root's directory as `/`, or a layer in memory above it. See [`Root::command`](crate::Root::command).
+pub fn command(
+    root: &Path,
+    is_in_layer: bool,
+    program: &str,
+    mounts: &[BindMount],
+) -> anyhow::Result<Command> {
     let mut command = apart();
     command.args(["sh", "-c", ENTER, "sh"]).arg(root);
+    command.arg(if is_in_layer { "layer" } else { "itself" });
     for mount in mounts {
         let place = root.join(mount.inside.trim_start_matches('/'));
         fs::create_dir_all(&place).with_context(|| format!("can't make {}", place.display()))?;

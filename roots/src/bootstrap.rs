@@ -1,8 +1,9 @@
 //! How a root is made: debootstrap's minimal Debian, then the packages, then the marker that says
 //! that it is finished. What an interrupted run left has no marker, and is made anew.
 
-use super::{Release, namespaces};
+use crate::{Furniture, Release, namespaces};
 use anyhow::Context;
+use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -11,9 +12,18 @@ use std::process::{Command, Stdio};
 /// In a finished root: what was installed.
 const MARKER: &str = "etc/brkhole-root";
 
-/// What is installed in every root, besides a minimal Debian.
-const PACKAGES: &str = "binutils ca-certificates curl gcc libc6-dev libnginx-mod-http-lua \
-                        libssl-dev nginx-light openssl python3 strace time";
+impl Furniture {
+    /// The packages.
+    fn packages(self) -> &'static str {
+        match self {
+            Self::Testbed => {
+                "binutils ca-certificates curl gcc libc6-dev libnginx-mod-http-lua libssl-dev \
+                 nginx-light openssl python3 strace time"
+            }
+            Self::Server => "ca-certificates libnginx-mod-http-lua nginx-light",
+        }
+    }
+}
 
 /// The mirror if apt knows none.
 const MIRROR: &str = "http://deb.debian.org/debian";
@@ -30,24 +40,24 @@ const NEEDED: [(&str, &str); 4] = [
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Makes the root, unless it is finished.
-pub fn make(release: Release, directory: &Path) -> anyhow::Result<()> {
+pub fn make(release: Release, furniture: Furniture, directory: &Path) -> anyhow::Result<()> {
     permitted()?;
-    let packages = PACKAGES.to_owned() + "\n";
+    let packages = furniture.packages();
     let marker = directory.join(MARKER);
     let roots = directory.parent().context("a root is in a directory")?;
     fs::create_dir_all(roots)?;
-    let lock = File::create(roots.join(format!("{release}.lock")))?;
-    lock.lock().context("can't lock the root")?;
-    if fs::read_to_string(&marker).is_ok_and(|installed| installed == packages) {
+    let lock = File::create(directory.with_extension("lock"))?;
+    flock(&lock, FlockOperation::LockExclusive).context("can't lock the root")?;
+    if fs::read_to_string(&marker).is_ok_and(|installed| installed.trim_end() == packages) {
         return Ok(());
     }
-    let log = roots.join(format!("{release}.log"));
+    let log = directory.with_extension("log");
     let log = Log(File::create(&log)?, log.display().to_string());
     eprintln!("a root of {release} is made; log: {}", log.1);
     let remove = ["-rf", "--one-file-system", "--"];
     log.run(Command::new("rm").args(remove).arg(directory))?;
     bootstrap(release, directory, &log)?;
-    install(directory, &log)?;
+    install(directory, packages, &log)?;
     fs::write(&marker, packages)?;
     Ok(())
 }
@@ -89,7 +99,7 @@ fn bootstrap(release: Release, directory: &Path, log: &Log) -> anyhow::Result<()
     log.run(&mut debootstrap)
 }
 
-fn install(directory: &Path, log: &Log) -> anyhow::Result<()> {
+fn install(directory: &Path, packages: &str, log: &Log) -> anyhow::Result<()> {
     // The lists of a release that gets no more updates have expired long ago.
     let settings = "Acquire::Check-Valid-Until \"false\";\nAPT::Install-Recommends \"false\";\n";
     fs::write(directory.join("etc/apt/apt.conf.d/99brkhole"), settings)?;
@@ -98,7 +108,7 @@ fn install(directory: &Path, log: &Log) -> anyhow::Result<()> {
     fs::write(&policy, "#!/bin/sh\nexit 101\n")?;
     fs::set_permissions(&policy, fs::Permissions::from_mode(0o755))?;
     let apt_get = || -> anyhow::Result<Command> {
-        let mut apt_get = namespaces::command(directory, "apt-get", &[])?;
+        let mut apt_get = namespaces::command(directory, false, "apt-get", &[])?;
         apt_get.env("DEBIAN_FRONTEND", "noninteractive");
         Ok(apt_get)
     };
@@ -106,7 +116,7 @@ fn install(directory: &Path, log: &Log) -> anyhow::Result<()> {
     log.run(
         apt_get()?
             .args(["install", "--yes"])
-            .args(PACKAGES.split(' ')),
+            .args(packages.split_whitespace()),
     )?;
     log.run(apt_get()?.arg("clean"))
 }
