@@ -4,6 +4,7 @@
 use suite as _;
 
 mod commands;
+mod dist;
 mod documents;
 mod fault;
 mod figures;
@@ -34,6 +35,10 @@ enum Chore {
     },
     /// Check the relative links and anchors of READMEs and book.
     Links,
+    /// Make packages and tarballs in target/dist.
+    Dist(dist::DistOptions),
+    /// Check that the licences of all crates that are used are allowed.
+    Licences,
     /// Make runs/ anew on this machine, then fill the figures.
     ReferenceRuns {
         /// Only these.
@@ -48,6 +53,8 @@ fn main() -> ExitCode {
         Chore::Figures { check: true } => figures::check(),
         Chore::Commands { strict, files } => commands::run(strict, &files),
         Chore::Links => links::check(),
+        Chore::Dist(options) => dist::make(&options),
+        Chore::Licences => dist::check_licences(),
         Chore::ReferenceRuns { names } => reference_runs::make(&names),
     };
     match done {

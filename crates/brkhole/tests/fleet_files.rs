@@ -182,7 +182,7 @@ fn the_units_are_well_formed() {
     for name in ["brkhole-inspect.service", "brkhole-inspect.timer"] {
         let unit = std::fs::read_to_string(fleet().join(name)).unwrap();
         // Where it is installed there; what is verified is also that it is there.
-        let unit = unit.replace("/usr/local/bin/brkhole", env!("CARGO_BIN_EXE_brkhole"));
+        let unit = unit.replace("/usr/bin/brkhole", env!("CARGO_BIN_EXE_brkhole"));
         let file = directory.path().join(name);
         std::fs::write(&file, unit).unwrap();
         arguments.push(file.to_str().unwrap().to_owned());

@@ -1,0 +1,168 @@
+//! What is handed to people without a compiler: packages for Debian, tarballs, checksums, and what
+//! is in them.
+//!
+//! Programs are linked against the libc of the oldest Debian that they are to run on, whose files
+//! are fetched for it ([`sysroot`]); Cargo compiles the last crate anew and nothing below it.
+//! `--check` installs the packages in fresh roots and has the story's nginx found and cured there.
+
+mod archive;
+mod build;
+mod check;
+mod contents;
+mod control;
+mod licences;
+mod linked;
+mod sbom;
+mod sysroot;
+mod transcript;
+
+use crate::documents::root;
+use crate::programs::command;
+use anyhow::Context;
+use archive::Epoch;
+use roots::Release;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use licences::check as check_licences;
+
+/// What is made, and whether it is tried.
+#[derive(Debug, clap::Args)]
+pub struct DistOptions {
+    /// Then install the packages in fresh roots and try them there: as root, with debootstrap.
+    #[arg(long)]
+    check: bool,
+    /// The roots' releases.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "bullseye,bookworm,trixie",
+        requires = "check"
+    )]
+    releases: Vec<Release>,
+    /// Keep what was typed and seen there, instead of comparing it with what is kept.
+    #[arg(long, requires = "check")]
+    record: bool,
+}
+
+/// One product: a package and a tarball.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Product {
+    /// The command.
+    Command,
+    /// The library that is preloaded.
+    Library,
+}
+
+impl Product {
+    const BOTH: [Self; 2] = [Self::Command, Self::Library];
+
+    /// The package of this workspace that it is made of.
+    fn member(self) -> &'static str {
+        match self {
+            Self::Command => "brkhole",
+            Self::Library => "trusted-ca-preload",
+        }
+    }
+
+    /// What Debian calls it.
+    fn package(self) -> &'static str {
+        match self {
+            Self::Command => "brkhole",
+            Self::Library => "libtrusted-ca-preload",
+        }
+    }
+
+    /// What Cargo calls the file.
+    fn file(self) -> &'static str {
+        match self {
+            Self::Command => "brkhole",
+            Self::Library => "libtrusted_ca_preload.so",
+        }
+    }
+}
+
+/// Makes everything in `target/dist`, and tries it if that is asked for.
+///
+/// # Errors
+///
+/// When something can't be built, asks for a newer glibc than was promised, has a licence that
+/// `deny.toml` doesn't allow, or doesn't work where it was installed.
+pub fn make(options: &DistOptions) -> anyhow::Result<()> {
+    let place = roots::target().join("dist");
+    if place.exists() {
+        fs::remove_dir_all(&place).with_context(|| place.display().to_string())?;
+    }
+    fs::create_dir_all(&place)?;
+    check_licences()?;
+    let epoch = Epoch::of_this_commit()?;
+    let libc = sysroot::fetched()?;
+    for product in Product::BOTH {
+        let built = build::built(product, &libc, &place)?;
+        let linked = linked::crates(product.member())?;
+        let notices = licences::notices(product, &linked)?;
+        let files = contents::files(product, &built, &notices)?;
+        archive::deb(product, &built, &files, &epoch, &place)?;
+        archive::tarball(product, &files, &epoch, &place)?;
+        sbom::write(product, &linked, &epoch, &place)?;
+    }
+    checksums(&place)?;
+    tell(&place)?;
+    match options.check {
+        true => check::run(&options.releases, &place, options.record),
+        false => Ok(()),
+    }
+}
+
+/// The version that all crates have.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Debian's name for this machine's architecture.
+///
+/// # Errors
+///
+/// When it isn't one of those that the products know.
+fn architecture() -> anyhow::Result<&'static str> {
+    match std::env::consts::ARCH {
+        "x86_64" => Ok("amd64"),
+        "aarch64" => Ok("arm64"),
+        other => anyhow::bail!("packages are made on x86_64 and aarch64, not on {other}"),
+    }
+}
+
+/// The files that are handed out, in the order of their names.
+fn products(place: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(place)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn checksums(place: &Path) -> anyhow::Result<()> {
+    let files = products(place)?;
+    let names = files.iter().filter_map(|file| file.file_name());
+    let sums = command("sha256sum").args(names).current_dir(place).output();
+    let sums = sums.context("can't run sha256sum")?;
+    anyhow::ensure!(sums.status.success(), "sha256sum: {}", sums.status);
+    fs::write(place.join("SHA256SUMS"), sums.stdout)?;
+    Ok(())
+}
+
+/// Prints each file with its size.
+fn tell(place: &Path) -> anyhow::Result<()> {
+    for file in products(place)? {
+        let bytes = fs::metadata(&file)?.len();
+        let name = file.strip_prefix(root()).unwrap_or(&file);
+        println!(
+            "{:>10}  {}",
+            human_text::Bytes(bytes).to_string(),
+            name.display()
+        );
+    }
+    Ok(())
+}

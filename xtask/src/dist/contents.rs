@@ -1,0 +1,145 @@
+//! Which files a product has, and where they lie in its package and its tarball.
+
+use super::build::Built;
+use super::{Product, licences};
+use crate::documents::root;
+use crate::programs::{output, run};
+use anyhow::Context;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// One file.
+#[derive(Debug)]
+pub struct Item {
+    pub content: Vec<u8>,
+    /// Its place below `/`; compressed where that ends with `.gz`.
+    pub in_package: Option<String>,
+    /// Its place in the tarball's directory.
+    pub in_tarball: Option<String>,
+    pub is_executable: bool,
+}
+
+/// The files of a product. What the command writes about itself it is asked for: manual pages and completions.
+///
+/// # Errors
+///
+/// When a file can't be read, or the command fails.
+pub fn files(product: Product, built: &Built, notices: &str) -> anyhow::Result<Vec<Item>> {
+    let mut files = Files {
+        doc: format!("usr/share/doc/{}", product.package()),
+        items: Vec::new(),
+    };
+    match product {
+        Product::Command => files.of_the_command(&built.file)?,
+        Product::Library => files.of_the_library(&built.file)?,
+    }
+    let doc = files.doc.clone();
+    let readme = format!("crates/{}/README.md", product.member());
+    files.copy(&readme, &format!("{doc}/README.md"), "README.md")?;
+    let changes = format!("{doc}/changelog.gz");
+    files.copy("CHANGELOG.md", &changes, "CHANGELOG.md")?;
+    files.add(notices.into(), &format!("{doc}/copyright"), "COPYRIGHT");
+    let standard = fs::read(licences::of_the_standard_library()?)?;
+    let name = "rust-standard-library.html";
+    files.add(standard, &format!("{doc}/{name}.gz"), name);
+    for name in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        files.items.push(Item {
+            content: fs::read(root().join(name))?,
+            in_package: None,
+            in_tarball: Some(name.to_owned()),
+            is_executable: false,
+        });
+    }
+    Ok(files.items)
+}
+
+struct Files {
+    /// The package's directory for documents.
+    doc: String,
+    items: Vec<Item>,
+}
+
+impl Files {
+    fn of_the_command(&mut self, program: &Path) -> anyhow::Result<()> {
+        self.add_program(program, "usr/bin/brkhole", "brkhole")?;
+        let pages = tempfile::tempdir().context("can't make a directory for manual pages")?;
+        run(Command::new(program).arg("man").arg(pages.path()))?;
+        for entry in fs::read_dir(pages.path())? {
+            let page = entry?;
+            let name = page.file_name().to_string_lossy().into_owned();
+            let in_package = format!("usr/share/man/man1/{name}.gz");
+            self.add(fs::read(page.path())?, &in_package, &format!("man/{name}"));
+        }
+        for (shell, directory, name) in [
+            ("bash", "bash-completion/completions", "brkhole"),
+            ("zsh", "zsh/vendor-completions", "_brkhole"),
+            ("fish", "fish/vendor_completions.d", "brkhole.fish"),
+        ] {
+            let program = program.to_str().context("a path that isn't UTF-8")?;
+            let script = output(program, ["completions", shell])?;
+            let in_tarball = match shell {
+                "bash" => "completions/brkhole.bash".to_owned(),
+                _ => format!("completions/{name}"),
+            };
+            let in_package = format!("usr/share/{directory}/{name}");
+            self.add(script.into(), &in_package, &in_tarball);
+        }
+        for name in ["brkhole-inspect.service", "brkhole-inspect.timer"] {
+            let in_package = format!("usr/lib/systemd/system/{name}");
+            let fleet = format!("fleet/{name}");
+            self.copy(&format!("crates/brkhole/{fleet}"), &in_package, &fleet)?;
+        }
+        for name in [
+            "README.md",
+            "brkhole.rules.yml",
+            "brkhole.rules.test.yml",
+            "brkhole.dashboard.json",
+        ] {
+            let fleet = format!("fleet/{name}");
+            let in_package = format!("{}/{fleet}", self.doc);
+            self.copy(&format!("crates/brkhole/{fleet}"), &in_package, &fleet)?;
+        }
+        Ok(())
+    }
+
+    fn of_the_library(&mut self, library: &Path) -> anyhow::Result<()> {
+        let name = "libtrusted_ca_preload.so";
+        self.add(fs::read(library)?, &format!("usr/lib/{name}"), name);
+        let packaging = root().join("crates/trusted-ca-preload/packaging");
+        let name = "trusted-ca-preload";
+        self.add_program(&packaging.join(name), &format!("usr/sbin/{name}"), name)?;
+        let page = fs::read(packaging.join("trusted-ca-preload.8"))?;
+        let in_package = "usr/share/man/man8/trusted-ca-preload.8.gz";
+        self.add(page, in_package, "man/trusted-ca-preload.8");
+        let name = "nginx-trusted-ca.conf";
+        let in_package = format!("{}/examples/{name}", self.doc);
+        self.add(fs::read(packaging.join(name))?, &in_package, name);
+        Ok(())
+    }
+
+    fn add(&mut self, content: Vec<u8>, in_package: &str, in_tarball: &str) {
+        self.items.push(Item {
+            content,
+            in_package: Some(in_package.to_owned()),
+            in_tarball: Some(in_tarball.to_owned()),
+            is_executable: false,
+        });
+    }
+
+    fn add_program(&mut self, file: &Path, package: &str, tarball: &str) -> anyhow::Result<()> {
+        let program = fs::read(file).with_context(|| file.display().to_string())?;
+        self.add(program, package, tarball);
+        if let Some(item) = self.items.last_mut() {
+            item.is_executable = true;
+        }
+        Ok(())
+    }
+
+    /// A file of the repository.
+    fn copy(&mut self, name: &str, package: &str, tarball: &str) -> anyhow::Result<()> {
+        let content = fs::read(root().join(name)).with_context(|| name.to_owned())?;
+        self.add(content, package, tarball);
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! Licences of what is linked in: whether they are allowed, and the texts that have to be handed on.
+//!
+//! `deny.toml` is cargo-deny's, so that `cargo deny check` can be run as well; that takes minutes to
+//! compile, and this reads the same lists.
+
+use super::linked::{self, Crate};
+use super::{Product, VERSION};
+use crate::documents::root;
+use crate::programs::output;
+use anyhow::Context;
+use spdx::{Expression, ParseMode};
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+
+/// How the names of files begin that hold a licence or what it wants handed on.
+const FILES: [&str; 6] = [
+    "LICENSE",
+    "LICENCE",
+    "COPYING",
+    "COPYRIGHT",
+    "NOTICE",
+    "UNLICENSE",
+];
+
+/// Whether each crate of the graph, whatever it is for, may be used under a licence that `deny.toml` allows.
+///
+/// # Errors
+///
+/// When one may not; all such are named.
+pub fn check() -> anyhow::Result<()> {
+    let allowed = Allowed::read(&fs::read_to_string(root().join("deny.toml"))?)?;
+    let crates = linked::all()?;
+    let mut refused = Vec::new();
+    for one in &crates {
+        if !allowed.allows(&one.name, &one.licence)? {
+            refused.push(format!("{} {}: {}", one.name, one.version, one.licence));
+        }
+    }
+    anyhow::ensure!(
+        refused.is_empty(),
+        "deny.toml doesn't allow the licence of\n  {}",
+        refused.join("\n  ")
+    );
+    println!(
+        "{} crates have licences that deny.toml allows",
+        crates.len()
+    );
+    Ok(())
+}
+
+/// What `deny.toml` allows.
+#[derive(Debug)]
+struct Allowed {
+    everywhere: Vec<String>,
+    /// Crate and licence.
+    in_one: Vec<(String, String)>,
+}
+
+impl Allowed {
+    fn read(text: &str) -> anyhow::Result<Self> {
+        let table: toml::Table = text.parse().context("deny.toml")?;
+        let licences = table.get("licenses").context("deny.toml: no [licenses]")?;
+        let list = |value: &toml::Value| -> Vec<String> {
+            let words = value.get("allow").and_then(toml::Value::as_array);
+            let words = words.into_iter().flatten();
+            words
+                .filter_map(|word| word.as_str().map(Into::into))
+                .collect()
+        };
+        let mut in_one = Vec::new();
+        let exceptions = licences.get("exceptions").and_then(toml::Value::as_array);
+        for exception in exceptions.into_iter().flatten() {
+            let name = exception.get("crate").and_then(toml::Value::as_str);
+            let name = name.context("deny.toml: an exception names its crate")?;
+            in_one.extend(list(exception).into_iter().map(|of| (name.to_owned(), of)));
+        }
+        Ok(Self {
+            everywhere: list(licences),
+            in_one,
+        })
+    }
+
+    fn allows(&self, name: &str, licence: &str) -> anyhow::Result<bool> {
+        let parsed = Expression::parse_mode(licence, ParseMode::LAX)
+            .with_context(|| format!("{name}: {licence:?} is no SPDX expression"))?;
+        Ok(parsed.evaluate(|wanted| {
+            let wanted = wanted.to_string();
+            self.everywhere.contains(&wanted)
+                || (self.in_one.iter()).any(|(of, licence)| of == name && *licence == wanted)
+        }))
+    }
+}
+
+/// The text that goes with a product: its own licence, then each crate's with its place, then
+/// the texts, each once.
+///
+/// # Errors
+///
+/// When a crate brings no text, or a file can't be read.
+pub fn notices(product: Product, linked: &[Crate]) -> anyhow::Result<String> {
+    let mut texts: Vec<(String, String)> = Vec::new();
+    let mut list = String::new();
+    for one in linked.iter().filter(|one| !one.is_own) {
+        let (name, version) = (&one.name, &one.version);
+        let mut numbers = Vec::new();
+        for text in licence_texts(one)? {
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let known = texts.iter().position(|(known, _)| *known == words);
+            let number = known.unwrap_or(texts.len());
+            if known.is_none() {
+                texts.push((words, text));
+            }
+            numbers.push(format!("[{}]", number + 1));
+        }
+        anyhow::ensure!(
+            !numbers.is_empty(),
+            "{name} {version}, {}: no text in {}",
+            one.licence,
+            one.directory.display()
+        );
+        writeln!(
+            list,
+            "{name} {version}: {} {}",
+            one.licence,
+            numbers.join(" ")
+        )?;
+        writeln!(list, "    https://crates.io/crates/{name}/{version}")?;
+        if !one.authors.is_empty() {
+            writeln!(list, "    {}", one.authors.join(", "))?;
+        }
+    }
+    let own = |name: &str| fs::read_to_string(root().join(name)).context(name.to_owned());
+    let mut all = format!(
+        "{} {VERSION} is licensed under MIT or Apache-2.0, at your choice; Apache-2.0 is\n\
+         /usr/share/common-licenses/Apache-2.0 on Debian, LICENSE-APACHE in the tarball.\n\n\
+         {}\n\
+         It holds Rust's standard library (rust-standard-library.html) and these crates, each under its own licence;\n\
+         the numbers are those of the texts below. Their sources are where their address leads.\n\n",
+        product.member(),
+        own("LICENSE-MIT")?
+    );
+    all.push_str(&list);
+    for (number, (_, text)) in texts.iter().enumerate() {
+        write!(all, "\n{:-<78}\n[{}]\n\n{}\n", "", number + 1, text.trim())?;
+    }
+    Ok(all)
+}
+
+/// What a crate brings of licences. Where Apache's is one of several to choose from, the others are
+/// taken: who hands it on chooses.
+fn licence_texts(one: &Crate) -> anyhow::Result<Vec<String>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&one.directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().to_uppercase();
+        if FILES.iter().any(|known| name.starts_with(known)) && entry.path().is_file() {
+            files.push((name, entry.path()));
+        }
+    }
+    files.sort();
+    let is_apache = |name: &str| name.contains("APACHE");
+    if one.licence.contains(" OR ") && files.iter().any(|(name, _)| !is_apache(name)) {
+        files.retain(|(name, _)| !is_apache(name));
+    }
+    files
+        .into_iter()
+        .map(|(_, path)| fs::read_to_string(&path).with_context(|| path.display().to_string()))
+        .collect()
+}
+
+/// The standard library's own notices, as the toolchain brings them.
+///
+/// # Errors
+///
+/// When it brings none.
+pub fn of_the_standard_library() -> anyhow::Result<PathBuf> {
+    let toolchain = output("rustc", ["--print", "sysroot"])?;
+    let file = PathBuf::from(toolchain.trim()).join("share/doc/rust/COPYRIGHT-library.html");
+    anyhow::ensure!(file.exists(), "{} isn't there", file.display());
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Allowed;
+
+    const LISTS: &str = "
+[licenses]
+allow = [\"MIT\", \"Unicode-3.0\"]
+exceptions = [{ crate = \"inferno\", allow = [\"CDDL-1.0\"] }]
+";
+
+    #[test]
+    fn a_choice_takes_one_licence_and_a_sum_all() {
+        let allowed = Allowed::read(LISTS).unwrap();
+        let allows = |name: &str, licence: &str| allowed.allows(name, licence).unwrap();
+        assert!(allows("a", "MIT OR GPL-3.0-only"));
+        assert!(allows("a", "(MIT OR Apache-2.0) AND Unicode-3.0"));
+        assert!(!allows("a", "MIT AND GPL-3.0-only"));
+        assert!(!allows("a", "GPL-3.0-only"));
+        assert!(allows("inferno", "CDDL-1.0"));
+        assert!(!allows("a", "CDDL-1.0"));
+        assert!(allowed.allows("a", "what?").is_err());
+        assert!(allowed.allows("a", "").is_err());
+    }
+}
