@@ -67,9 +67,11 @@ pub enum Furniture {
 /// A directory of this machine that a program in a root sees, too.
 #[derive(Debug, Clone)]
 pub struct BindMount {
+    /// Its name here.
     pub here: PathBuf,
     /// Its absolute name inside.
     pub inside: &'static str,
+    /// Whether it can be written inside.
     pub is_writable: bool,
 }
 
@@ -95,7 +97,9 @@ impl BindMount {
 /// A finished root.
 #[derive(Debug)]
 pub struct Root {
+    /// Which release it is of.
     pub release: Release,
+    /// Where it lies.
     pub directory: PathBuf,
 }
 

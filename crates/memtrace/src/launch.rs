@@ -19,8 +19,7 @@ pub(crate) use exec_image::ToldRefusals;
 pub use note::LaunchNote;
 pub use options::{LaunchOptions, Stopped, Watch};
 #[cfg(feature = "attach")]
-pub(crate) use signals::block_signals;
-pub(crate) use signals::kill_unreaped;
+pub(crate) use signals::{block_signals, kill_unreaped};
 pub(crate) use syscall_reader::NATIVE_ARCHITECTURE;
 
 use std::sync::Arc;
