@@ -34,7 +34,7 @@
 //! # Threads and forks
 //!
 //! Threads that want the same file wait for the one that parses it; no lock is held meanwhile, and
-//! nobody waits longer than a second for anything. A fork may happen at any moment. See [`lock`].
+//! nobody waits longer than a second for anything. A fork may happen at any moment. See [`lock()`].
 #![deny(unsafe_code)]
 
 #[cfg(test)]
@@ -43,13 +43,14 @@ use suite as _;
 mod bundle;
 mod cache;
 mod file;
-pub mod lock;
+mod lock;
 mod lru;
 mod openssl;
 mod parsed;
 
 pub use bundle::Bundle;
 pub use cache::{BundleCache, PassedOn};
+pub use lock::{Guard, lock};
 pub use openssl::{
     Bio, OpenSsl, PasswordCallback, X509, X509Crl, X509Info, X509InfoStack, X509Lookup,
     X509LookupMethod, X509Store,

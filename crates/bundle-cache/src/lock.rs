@@ -1,16 +1,5 @@
 //! One lock for the process, for what lasts no longer than a look into a list.
 //!
-//! A library that lives in somebody else's process can't know who forks, nor how. So:
-//!
-//! - pthread_atfork(3) has fork(2) wait until nobody holds the lock, and the child start with a
-//!   free one;
-//! - what forks without telling (`_Fork`, clone(2), fork in a signal handler that interrupted the
-//!   holder) may copy a lock that is held by a thread which doesn't exist in the copy. Nobody waits
-//!   longer than a second, therefore, and whoever finds such a lock works without what it guards.
-//!
-//! It is a pthread mutex rather than Rust's, for what checks threads (helgrind, ThreadSanitizer)
-//! knows those.
-//!
 //! # Safety
 //!
 //! A [`Guard`] exists only while this thread holds the mutex, and there is one mutex: whoever has
@@ -51,30 +40,41 @@ pub struct Guard(PhantomData<*const ()>);
 
 /// Something that only the holder of the lock gets at.
 #[derive(Debug)]
-pub struct Guarded<T>(UnsafeCell<T>);
+pub(crate) struct Guarded<T>(UnsafeCell<T>);
 
 // SAFETY: `get` needs the guard, of which there is one at a time.
 unsafe impl<T: Send> Sync for Guarded<T> {}
 
 impl<T> Guarded<T> {
     /// Puts it under the lock.
-    pub const fn new(value: T) -> Self {
+    pub(crate) const fn new(value: T) -> Self {
         Self(UnsafeCell::new(value))
     }
 
     /// What is there, for whoever is alone with it anyway.
-    pub fn get_mut(&mut self) -> &mut T {
+    pub(crate) fn get_mut(&mut self) -> &mut T {
         self.0.get_mut()
     }
 
     /// What is under the lock, for as long as the guard isn't used otherwise.
-    pub fn get<'a>(&'a self, _guard: &'a mut Guard) -> &'a mut T {
+    pub(crate) fn get<'a>(&'a self, _guard: &'a mut Guard) -> &'a mut T {
         // SAFETY: the only guard is borrowed for as long as the result lives.
         unsafe { &mut *self.0.get() }
     }
 }
 
 /// Takes the lock; `None` if it can't be had within a second.
+///
+/// A library that lives in somebody else's process can't know who forks, nor how. So:
+///
+/// - pthread_atfork(3) has fork(2) wait until nobody holds the lock, and the child start with a
+///   free one;
+/// - what forks without telling (`_Fork`, clone(2), fork in a signal handler that interrupted the
+///   holder) may copy a lock that is held by a thread which doesn't exist in the copy. Nobody waits
+///   longer than a second, therefore, and whoever finds such a lock works without what it guards.
+///
+/// It is a pthread mutex rather than Rust's, for what checks threads (helgrind, ThreadSanitizer)
+/// knows those.
 pub fn lock() -> Option<Guard> {
     if STUCK.load(Relaxed) {
         return None;

@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use bundle_cache::lock::lock;
+use bundle_cache::lock;
 
 /// A child that takes longer than so many seconds hangs.
 const PATIENCE_SECONDS: u32 = 30;

@@ -29,9 +29,9 @@ pub(crate) unsafe fn share(ssl: &Ssl, ctx: *mut Context, file: *const c_char) ->
         return None;
     }
     let crypto = ssl.crypto?;
-    let set = ssl.set_cert_store?;
+    let set = ssl.own.set_cert_store?;
     // SAFETY: a live context.
-    let own = unsafe { ssl.get_cert_store?(ctx) };
+    let own = unsafe { ssl.own.get_cert_store?(ctx) };
     // SAFETY: a C string.
     let file = unsafe { CStr::from_ptr(file) };
     // SAFETY: a live store of a live context.
@@ -66,7 +66,7 @@ pub(crate) unsafe fn unshare(ssl: &Ssl, ctx: *mut Context) {
         return;
     }
     let Some(crypto) = ssl.crypto else { return };
-    let Some(get) = ssl.get_cert_store else {
+    let Some(get) = ssl.own.get_cert_store else {
         return;
     };
     // SAFETY: a live context.
@@ -102,7 +102,7 @@ unsafe fn replace(
     shared: *mut X509Store,
     bundle: &Bundle,
 ) {
-    let Some((get, set)) = ssl.get_cert_store.zip(ssl.set_cert_store) else {
+    let Some((get, set)) = ssl.own.get_cert_store.zip(ssl.own.set_cert_store) else {
         return;
     };
     let Ok(copy) = bundle.private_store() else {
@@ -118,7 +118,7 @@ unsafe fn replace(
         unsafe { bundle.give_back(copy) };
         return;
     }
-    let guard = bundle_cache::lock::lock();
+    let guard = bundle_cache::lock();
     // SAFETY: a live context.
     let first = unsafe { get(ctx) } == shared;
     if first {

@@ -8,14 +8,12 @@
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
-use std::mem::transmute;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
-use bundle_cache::lock::lock;
-use bundle_cache::{BundleCache, OpenSsl, X509Lookup, X509LookupMethod, X509Store};
+use bundle_cache::{BundleCache, OpenSsl, X509Lookup, X509LookupMethod, X509Store, lock};
 
-use crate::library::{Library, LibraryList, within};
+use crate::library::{Library, LibraryList, functions, within};
 use crate::loaded::{self, Definer};
 use crate::owner;
 
@@ -27,69 +25,45 @@ const OLDEST: c_ulong = 0x1010_1000;
 /// What every LibreSSL says that it is.
 const LIBRESSL: c_ulong = 0x2000_0000;
 
-pub(crate) type LoadFile = unsafe extern "C" fn(*mut X509Store, *const c_char) -> c_int;
-pub(crate) type LoadFileEx =
-    unsafe extern "C" fn(*mut X509Store, *const c_char, *mut c_void, *const c_char) -> c_int;
-pub(crate) type LoadLocations =
-    unsafe extern "C" fn(*mut X509Store, *const c_char, *const c_char) -> c_int;
-pub(crate) type LoadLocationsEx = unsafe extern "C" fn(
-    *mut X509Store,
-    *const c_char,
-    *const c_char,
-    *mut c_void,
-    *const c_char,
-) -> c_int;
-pub(crate) type LookupControl =
-    unsafe extern "C" fn(*mut X509Lookup, c_int, *const c_char, c_long, *mut *mut c_char) -> c_int;
-pub(crate) type LookupControlEx = unsafe extern "C" fn(
-    *mut X509Lookup,
-    c_int,
-    *const c_char,
-    c_long,
-    *mut *mut c_char,
-    *mut c_void,
-    *const c_char,
-) -> c_int;
-type StoreOfLookup = unsafe extern "C" fn(*const X509Lookup) -> *mut X509Store;
-type AddLookup = unsafe extern "C" fn(*mut X509Store, *mut X509LookupMethod) -> *mut X509Lookup;
-type FileMethod = unsafe extern "C" fn() -> *mut X509LookupMethod;
-type Name = unsafe extern "C" fn() -> *const c_char;
-type DefaultContext = unsafe extern "C" fn() -> *mut c_void;
-type SetDefaultContext = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
 pub(crate) type FreeMark =
     unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void, c_int, c_long, *mut c_void);
-type NewIndex = unsafe extern "C" fn(
-    c_int,
-    c_long,
-    *mut c_void,
-    *mut c_void,
-    *mut c_void,
-    Option<FreeMark>,
-) -> c_int;
-type SetExData = unsafe extern "C" fn(*mut X509Store, c_int, *mut c_void) -> c_int;
-type GetExData = unsafe extern "C" fn(*mut X509Store, c_int) -> *mut c_void;
-type FreeStore = unsafe extern "C" fn(*mut X509Store);
 
-/// One libcrypto. Functions that its version doesn't have are `None`.
+functions! {
+    /// A libcrypto's own functions.
+    CryptoFunctions {
+        load_file = c"X509_STORE_load_file": fn(*mut X509Store, *const c_char) -> c_int;
+        load_file_ex = c"X509_STORE_load_file_ex":
+            fn(*mut X509Store, *const c_char, *mut c_void, *const c_char) -> c_int;
+        load_locations = c"X509_STORE_load_locations":
+            fn(*mut X509Store, *const c_char, *const c_char) -> c_int;
+        load_locations_ex = c"X509_STORE_load_locations_ex":
+            fn(*mut X509Store, *const c_char, *const c_char, *mut c_void, *const c_char) -> c_int;
+        lookup_control = c"X509_LOOKUP_ctrl":
+            fn(*mut X509Lookup, c_int, *const c_char, c_long, *mut *mut c_char) -> c_int;
+        lookup_control_ex = c"X509_LOOKUP_ctrl_ex":
+            fn(*mut X509Lookup, c_int, *const c_char, c_long, *mut *mut c_char, *mut c_void,
+               *const c_char) -> c_int;
+        store_of_lookup = c"X509_LOOKUP_get_store": fn(*const X509Lookup) -> *mut X509Store;
+        add_lookup = c"X509_STORE_add_lookup":
+            fn(*mut X509Store, *mut X509LookupMethod) -> *mut X509Lookup;
+        file_method = c"X509_LOOKUP_file": fn() -> *mut X509LookupMethod;
+        default_file = c"X509_get_default_cert_file": fn() -> *const c_char;
+        default_file_variable = c"X509_get_default_cert_file_env": fn() -> *const c_char;
+        new_index = c"CRYPTO_get_ex_new_index":
+            fn(c_int, c_long, *mut c_void, *mut c_void, *mut c_void, Option<FreeMark>) -> c_int;
+        set_ex_data = c"X509_STORE_set_ex_data": fn(*mut X509Store, c_int, *mut c_void) -> c_int;
+        get_ex_data = c"X509_STORE_get_ex_data": fn(*mut X509Store, c_int) -> *mut c_void;
+        store_free = c"X509_STORE_free": fn(*mut X509Store);
+        global_context = c"OSSL_LIB_CTX_get0_global_default": fn() -> *mut c_void;
+        set_context = c"OSSL_LIB_CTX_set0_default": fn(*mut c_void) -> *mut c_void;
+        version_number = c"OpenSSL_version_num": fn() -> c_ulong;
+    }
+}
+
+/// One libcrypto.
 #[derive(Debug)]
 pub(crate) struct Crypto {
-    pub(crate) load_file: Option<LoadFile>,
-    pub(crate) load_file_ex: Option<LoadFileEx>,
-    pub(crate) load_locations: Option<LoadLocations>,
-    pub(crate) load_locations_ex: Option<LoadLocationsEx>,
-    pub(crate) lookup_control: Option<LookupControl>,
-    pub(crate) lookup_control_ex: Option<LookupControlEx>,
-    pub(crate) store_of_lookup: Option<StoreOfLookup>,
-    pub(crate) add_lookup: Option<AddLookup>,
-    pub(crate) file_method: Option<FileMethod>,
-    pub(crate) default_file: Option<Name>,
-    pub(crate) default_file_variable: Option<Name>,
-    new_index: Option<NewIndex>,
-    pub(crate) set_ex_data: Option<SetExData>,
-    pub(crate) get_ex_data: Option<GetExData>,
-    pub(crate) store_free: Option<FreeStore>,
-    global_context: Option<DefaultContext>,
-    set_context: Option<SetDefaultContext>,
+    pub(crate) own: CryptoFunctions,
     version: c_ulong,
     /// Of the slot in which its stores have their marks.
     mark_index: AtomicI32,
@@ -111,17 +85,6 @@ const STORES: c_int = 4;
 /// Slots are counted from 0; what isn't asked for yet, or was refused, is below.
 const NOT_YET: c_int = -1;
 
-/// A function of an object; the type is what OpenSSL declares.
-macro_rules! function {
-    ($handle:expr, $name:literal) => {{
-        let address = loaded::symbol($handle, $name);
-        // SAFETY: null becomes None; else it is the function of this name, whose type OpenSSL has
-        // not changed since it came.
-        unsafe { transmute::<*const c_void, Option<_>>(address) }
-    }};
-}
-pub(crate) use function;
-
 impl Library for Crypto {
     const MARK: &'static CStr = c"X509_STORE_load_locations";
 
@@ -134,30 +97,16 @@ impl Library for Crypto {
     }
 
     fn open(Definer { handle, .. }: Definer) -> Self {
-        let version = version(handle);
+        let own = CryptoFunctions::of(handle);
+        // SAFETY: no precondition.
+        let version = own.version_number.map_or(0, |number| unsafe { number() });
         // SAFETY: symbols of one object that stays loaded, and an OpenSSL that has them.
         let openssl = is_openssl(handle, version)
             .then(|| unsafe { OpenSsl::resolve(|name| loaded::symbol(handle, name)) })
             .flatten();
         let cache = openssl.map(|openssl| BundleCache::new(Box::leak(Box::new(openssl)), BUNDLES));
         Self {
-            load_file: function!(handle, c"X509_STORE_load_file"),
-            load_file_ex: function!(handle, c"X509_STORE_load_file_ex"),
-            load_locations: function!(handle, c"X509_STORE_load_locations"),
-            load_locations_ex: function!(handle, c"X509_STORE_load_locations_ex"),
-            lookup_control: function!(handle, c"X509_LOOKUP_ctrl"),
-            lookup_control_ex: function!(handle, c"X509_LOOKUP_ctrl_ex"),
-            store_of_lookup: function!(handle, c"X509_LOOKUP_get_store"),
-            add_lookup: function!(handle, c"X509_STORE_add_lookup"),
-            file_method: function!(handle, c"X509_LOOKUP_file"),
-            default_file: function!(handle, c"X509_get_default_cert_file"),
-            default_file_variable: function!(handle, c"X509_get_default_cert_file_env"),
-            new_index: function!(handle, c"CRYPTO_get_ex_new_index"),
-            set_ex_data: function!(handle, c"X509_STORE_set_ex_data"),
-            get_ex_data: function!(handle, c"X509_STORE_get_ex_data"),
-            store_free: function!(handle, c"X509_STORE_free"),
-            global_context: function!(handle, c"OSSL_LIB_CTX_get0_global_default"),
-            set_context: function!(handle, c"OSSL_LIB_CTX_set0_default"),
+            own,
             version,
             mark_index: AtomicI32::new(NOT_YET),
             cache,
@@ -211,7 +160,7 @@ impl Crypto {
         let this = ptr::from_ref(self).cast_mut().cast();
         let none = ptr::null_mut();
         // SAFETY: the callback has the declared type, and its argument lives for ever.
-        let index = unsafe { self.new_index?(STORES, 0, this, none, none, Some(free)) };
+        let index = unsafe { self.own.new_index?(STORES, 0, this, none, none, Some(free)) };
         if index < 0 {
             return None;
         }
@@ -222,7 +171,7 @@ impl Crypto {
     /// Whether objects that are parsed now belong to the library context that everybody uses who
     /// doesn't ask for another: `libctx` isn't given, and this thread's default is the global one.
     pub(crate) fn is_default_context(&self, libctx: *mut c_void) -> bool {
-        let (Some(global), Some(set)) = (self.global_context, self.set_context) else {
+        let (Some(global), Some(set)) = (self.own.global_context, self.own.set_context) else {
             // Before 3.0 there are no contexts.
             return libctx.is_null();
         };
@@ -246,13 +195,6 @@ pub(crate) fn within_ssl<T>(crypto: Option<&'static Crypto>, run: impl FnOnce() 
 fn major(version: c_ulong) -> u64 {
     let first = version >> 28;
     if first < 3 { version >> 20 } else { first }
-}
-
-fn version(handle: *mut c_void) -> c_ulong {
-    let number: Option<unsafe extern "C" fn() -> c_ulong> =
-        function!(handle, c"OpenSSL_version_num");
-    // SAFETY: no precondition.
-    number.map_or(0, |number| unsafe { number() })
 }
 
 fn is_openssl(handle: *mut c_void, version: c_ulong) -> bool {

@@ -72,7 +72,7 @@ entry!(SSL_CTX_set1_cert_store, 2 => set1_cert_store);
 /// The library that a call is about; where there is none, the call fails.
 macro_rules! library {
     ($found:expr, $failed:expr) => {
-        // SAFETY: the caller's store or context.
+        // SAFETY: the caller's store, context or lookup.
         match unsafe { $found } {
             Some(library) => library,
             None => return $failed,
@@ -84,12 +84,14 @@ macro_rules! library {
 macro_rules! own {
     ($library:ident.$name:ident($($argument:expr),*), $failed:expr) => {
         $library.run(|| {
-            let own = $library.$name;
+            let own = $library.own.$name;
             // SAFETY: the caller's arguments, to the function that it called.
             own.map_or($failed, |own| unsafe { own($($argument),*) })
         })
     };
 }
+
+pub(crate) use {library, own};
 
 unsafe extern "C" fn load_file(
     store: *mut X509Store,
@@ -102,7 +104,7 @@ unsafe extern "C" fn load_file(
     if unsafe { store::load(crypto, store, file, none, ptr::null()) }.is_some() {
         return 1;
     }
-    if crypto.load_file.is_none() {
+    if crypto.own.load_file.is_none() {
         // SAFETY: the caller's arguments.
         return unsafe { load_locations(store, file, ptr::null(), caller) };
     }
@@ -121,7 +123,7 @@ unsafe extern "C" fn load_file_ex(
     if unsafe { store::load(crypto, store, file, libctx, properties) }.is_some() {
         return 1;
     }
-    if crypto.load_file_ex.is_none() {
+    if crypto.own.load_file_ex.is_none() {
         // SAFETY: the caller's arguments.
         return unsafe { load_file(store, file, caller) };
     }
@@ -160,7 +162,7 @@ unsafe extern "C" fn load_locations_ex(
         Some(()) => ptr::null(),
         None => file,
     };
-    if crypto.load_locations_ex.is_none() {
+    if crypto.own.load_locations_ex.is_none() {
         // SAFETY: the caller's arguments.
         return unsafe { load_locations(store, file, directory, caller) };
     }
@@ -179,9 +181,10 @@ unsafe extern "C" fn new_ex(
     let Some(ssl) = Ssl::of_method(method, caller) else {
         return ptr::null_mut();
     };
-    if ssl.new_ex.is_none() {
+    if ssl.own.new_ex.is_none() {
         // SAFETY: the caller's method.
         return ssl
+            .own
             .new
             .map_or(ptr::null_mut(), |new| unsafe { new(method) });
     }
@@ -220,7 +223,7 @@ unsafe extern "C" fn load_verify_file(
     if unsafe { context::share(ssl, ctx, file) }.is_some() {
         return 1;
     }
-    if ssl.load_verify_file.is_none() {
+    if ssl.own.load_verify_file.is_none() {
         // SAFETY: the caller's arguments.
         return unsafe { load_verify_locations(ctx, file, ptr::null(), caller) };
     }
@@ -235,7 +238,7 @@ unsafe extern "C" fn load_verify_dir(
     caller: Caller,
 ) -> c_int {
     let ssl = library!(Ssl::of_context(ctx, caller), 0);
-    if ssl.load_verify_dir.is_none() {
+    if ssl.own.load_verify_dir.is_none() {
         // SAFETY: the caller's arguments.
         return unsafe { load_verify_locations(ctx, ptr::null(), directory, caller) };
     }

@@ -12,7 +12,7 @@
 //! | `hooks`, `lookup` | which of OpenSSL's functions was called, and from where? |
 //! | `library`, `loaded`, `owner` | which OpenSSL is meant? (`crypto`: a libcrypto, `ssl`: a libssl) |
 //! | `settings` | what was asked for? |
-//! | `store`, `query` | the private way: can the file be put into this store out of the cache? |
+//! | `store` | the private way: can the file be put into this store out of the cache? |
 //! | `context`, `mark` | the shared-store way: can this context have the store that others have? |
 //! | `log` | what has been shared? |
 //!
@@ -36,7 +36,6 @@ mod log;
 mod lookup;
 mod mark;
 mod owner;
-mod query;
 mod settings;
 mod ssl;
 mod store;

@@ -11,9 +11,36 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::thread::LocalKey;
 
-use bundle_cache::lock::lock;
+use bundle_cache::lock;
 
 use crate::loaded::{self, Definer};
+
+/// A table of one library's functions. Those that its version doesn't have are `None`.
+macro_rules! functions {
+    ($(#[$doc:meta])* $table:ident {
+        $($name:ident = $symbol:literal: fn($($argument:ty),*) $(-> $answer:ty)?;)*
+    }) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) struct $table {
+            $(pub(crate) $name: Option<unsafe extern "C" fn($($argument),*) $(-> $answer)?>,)*
+        }
+
+        impl $table {
+            fn of(handle: *mut c_void) -> Self {
+                Self {
+                    $($name: {
+                        let address = loaded::symbol(handle, $symbol);
+                        // SAFETY: null becomes None; else it is the function of this name, whose
+                        // type OpenSSL has not changed since it came.
+                        unsafe { std::mem::transmute::<*const c_void, Option<_>>(address) }
+                    },)*
+                }
+            }
+        }
+    };
+}
+pub(crate) use functions;
 
 /// A library that this thread is in.
 ///

@@ -12,6 +12,7 @@ use std::ptr;
 use bundle_cache::{X509Lookup, X509Store};
 
 use crate::crypto::Crypto;
+use crate::hooks::{library, own};
 use crate::library::Library;
 use crate::{settings, store};
 
@@ -35,11 +36,7 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl(
     number: c_long,
     answer: *mut *mut c_char,
 ) -> c_int {
-    // SAFETY: the caller's lookup.
-    let Some(crypto) = (unsafe { Crypto::of_lookup(lookup) }) else {
-        return 0;
-    };
-    let none = ptr::null_mut();
+    let crypto = library!(Crypto::of_lookup(lookup), 0);
     let asked = LookupCommand {
         lookup,
         command,
@@ -47,14 +44,13 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl(
         number,
     };
     // SAFETY: the caller's arguments.
-    if unsafe { asked.load(crypto, none, ptr::null()) }.is_some() {
+    if unsafe { asked.load(crypto, ptr::null_mut(), ptr::null()) }.is_some() {
         return 1;
     }
-    let Some(own) = crypto.lookup_control else {
-        return 0;
-    };
-    // SAFETY: the caller's arguments, to the function that it called.
-    crypto.run(|| unsafe { own(lookup, command, text, number, answer) })
+    own!(
+        crypto.lookup_control(lookup, command, text, number, answer),
+        0
+    )
 }
 
 /// OpenSSL's function of this name.
@@ -72,10 +68,7 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl_ex(
     libctx: *mut c_void,
     properties: *const c_char,
 ) -> c_int {
-    // SAFETY: the caller's lookup.
-    let Some(crypto) = (unsafe { Crypto::of_lookup(lookup) }) else {
-        return 0;
-    };
+    let crypto = library!(Crypto::of_lookup(lookup), 0);
     let asked = LookupCommand {
         lookup,
         command,
@@ -86,11 +79,10 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl_ex(
     if unsafe { asked.load(crypto, libctx, properties) }.is_some() {
         return 1;
     }
-    let Some(own) = crypto.lookup_control_ex else {
-        return 0;
-    };
-    // SAFETY: the caller's arguments, to the function that it called.
-    crypto.run(|| unsafe { own(lookup, command, text, number, answer, libctx, properties) })
+    own!(
+        crypto.lookup_control_ex(lookup, command, text, number, answer, libctx, properties),
+        0
+    )
 }
 
 /// What a lookup is told.
@@ -132,14 +124,14 @@ impl LookupCommand {
     /// command is its own affair.
     unsafe fn store_of_files(&self, crypto: &Crypto) -> Option<*mut X509Store> {
         // SAFETY: a live lookup.
-        let store = unsafe { crypto.store_of_lookup?(self.lookup) };
+        let store = unsafe { crypto.own.store_of_lookup?(self.lookup) };
         if store.is_null() {
             return None;
         }
         // SAFETY: takes nothing and returns a static table.
-        let method = unsafe { crypto.file_method?() };
+        let method = unsafe { crypto.own.file_method?() };
         // SAFETY: a live store and a static method. A store has one lookup of each method.
-        let of_files = unsafe { crypto.add_lookup?(store, method) };
+        let of_files = unsafe { crypto.own.add_lookup?(store, method) };
         (of_files == self.lookup).then_some(store)
     }
 }
@@ -149,12 +141,12 @@ impl LookupCommand {
 /// OpenSSL `crypto/x509/by_file.c` (`by_file_ctrl_ex`), 1.1.1 to 4.0.
 fn default_file(crypto: &Crypto) -> Option<CString> {
     // SAFETY: takes nothing and returns a static string.
-    let variable = unsafe { crypto.default_file_variable?() };
+    let variable = unsafe { crypto.own.default_file_variable?() };
     // SAFETY: a static string.
     let named = settings::variable(unsafe { CStr::from_ptr(variable) });
     named.or_else(|| {
         // SAFETY: takes nothing and returns a static string.
-        let built_in = unsafe { crypto.default_file?() };
+        let built_in = unsafe { crypto.own.default_file?() };
         // SAFETY: a static string.
         Some(unsafe { CStr::from_ptr(built_in) }.to_owned())
     })

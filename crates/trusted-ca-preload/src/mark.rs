@@ -54,7 +54,7 @@ pub(crate) unsafe fn is_untouched(crypto: &'static Crypto, store: *mut X509Store
 ///
 /// `store` is a live store of this libcrypto.
 pub(crate) unsafe fn set(crypto: &'static Crypto, store: *mut X509Store, mark: StoreMark) -> bool {
-    let Some((index, set)) = crypto.mark_index(free_mark).zip(crypto.set_ex_data) else {
+    let Some((index, set)) = crypto.mark_index(free_mark).zip(crypto.own.set_ex_data) else {
         return false;
     };
     let mark = Box::into_raw(Box::new(mark));
@@ -70,7 +70,7 @@ pub(crate) unsafe fn set(crypto: &'static Crypto, store: *mut X509Store, mark: S
 unsafe fn mark(crypto: &'static Crypto, store: *mut X509Store) -> Option<&'static StoreMark> {
     let index = crypto.mark_index(free_mark)?;
     // SAFETY: a live store, and a slot for stores.
-    let mark = unsafe { crypto.get_ex_data?(store, index) };
+    let mark = unsafe { crypto.own.get_ex_data?(store, index) };
     // SAFETY: null, or a mark that was set above; it lives as long as the store, which outlives
     // the use that is made of it here.
     unsafe { mark.cast::<StoreMark>().as_ref() }
@@ -94,7 +94,7 @@ unsafe extern "C" fn free_mark(
     };
     // SAFETY: what was handed over when the slot was asked for.
     let crypto = unsafe { &*crypto.cast::<Crypto>() };
-    if let Some(free) = crypto.store_free.filter(|_| !instead_of.is_null()) {
+    if let Some(free) = crypto.own.store_free.filter(|_| !instead_of.is_null()) {
         // SAFETY: the mark's own reference.
         unsafe { free(instead_of) };
     }

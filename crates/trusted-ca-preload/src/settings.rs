@@ -9,7 +9,7 @@ use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use bundle_cache::lock::lock;
+use bundle_cache::lock;
 
 unsafe extern "C" {
     /// getenv(3), but null in programs that run with more rights than their user has: those

@@ -7,45 +7,41 @@
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::mem::transmute;
 
 use bundle_cache::X509Store;
 
-use crate::crypto::{Crypto, function, within_ssl};
-use crate::library::{Library, LibraryList, within};
+use crate::crypto::{Crypto, within_ssl};
+use crate::library::{Library, LibraryList, functions, within};
 use crate::loaded::{self, Definer};
 
 /// `SSL_CTX`.
 pub(crate) enum Context {}
 
-pub(crate) type New = unsafe extern "C" fn(*const c_void) -> *mut Context;
-pub(crate) type NewEx =
-    unsafe extern "C" fn(*mut c_void, *const c_char, *const c_void) -> *mut Context;
-pub(crate) type GetMethod = unsafe extern "C" fn(*const Context) -> *const c_void;
-pub(crate) type LoadLocations =
-    unsafe extern "C" fn(*mut Context, *const c_char, *const c_char) -> c_int;
-pub(crate) type Load = unsafe extern "C" fn(*mut Context, *const c_char) -> c_int;
-pub(crate) type LoadDefault = unsafe extern "C" fn(*mut Context) -> c_int;
-pub(crate) type GetStore = unsafe extern "C" fn(*const Context) -> *mut X509Store;
-pub(crate) type SetStore = unsafe extern "C" fn(*mut Context, *mut X509Store);
+functions! {
+    /// A libssl's own functions.
+    SslFunctions {
+        new = c"SSL_CTX_new": fn(*const c_void) -> *mut Context;
+        new_ex = c"SSL_CTX_new_ex": fn(*mut c_void, *const c_char, *const c_void) -> *mut Context;
+        get_ssl_method = c"SSL_CTX_get_ssl_method": fn(*const Context) -> *const c_void;
+        load_verify_locations = c"SSL_CTX_load_verify_locations":
+            fn(*mut Context, *const c_char, *const c_char) -> c_int;
+        load_verify_file = c"SSL_CTX_load_verify_file": fn(*mut Context, *const c_char) -> c_int;
+        load_verify_dir = c"SSL_CTX_load_verify_dir": fn(*mut Context, *const c_char) -> c_int;
+        load_verify_store = c"SSL_CTX_load_verify_store": fn(*mut Context, *const c_char) -> c_int;
+        set_default_verify_paths = c"SSL_CTX_set_default_verify_paths": fn(*mut Context) -> c_int;
+        set_default_verify_file = c"SSL_CTX_set_default_verify_file": fn(*mut Context) -> c_int;
+        set_default_verify_dir = c"SSL_CTX_set_default_verify_dir": fn(*mut Context) -> c_int;
+        set_default_verify_store = c"SSL_CTX_set_default_verify_store": fn(*mut Context) -> c_int;
+        get_cert_store = c"SSL_CTX_get_cert_store": fn(*const Context) -> *mut X509Store;
+        set_cert_store = c"SSL_CTX_set_cert_store": fn(*mut Context, *mut X509Store);
+        set1_cert_store = c"SSL_CTX_set1_cert_store": fn(*mut Context, *mut X509Store);
+    }
+}
 
-/// One libssl. Functions that its version doesn't have are `None`.
+/// One libssl.
 #[derive(Debug)]
 pub(crate) struct Ssl {
-    pub(crate) new: Option<New>,
-    pub(crate) new_ex: Option<NewEx>,
-    pub(crate) get_ssl_method: Option<GetMethod>,
-    pub(crate) load_verify_locations: Option<LoadLocations>,
-    pub(crate) load_verify_file: Option<Load>,
-    pub(crate) load_verify_dir: Option<Load>,
-    pub(crate) load_verify_store: Option<Load>,
-    pub(crate) set_default_verify_paths: Option<LoadDefault>,
-    pub(crate) set_default_verify_file: Option<LoadDefault>,
-    pub(crate) set_default_verify_dir: Option<LoadDefault>,
-    pub(crate) set_default_verify_store: Option<LoadDefault>,
-    pub(crate) get_cert_store: Option<GetStore>,
-    pub(crate) set_cert_store: Option<SetStore>,
-    pub(crate) set1_cert_store: Option<SetStore>,
+    pub(crate) own: SslFunctions,
     /// The libcrypto that it works with.
     pub(crate) crypto: Option<&'static Crypto>,
 }
@@ -61,7 +57,7 @@ impl Ssl {
         address: *const c_void,
     ) -> Option<&'static Self> {
         let belongs = |ssl: &Self, base| {
-            let Some(get) = ssl.get_ssl_method.filter(|_| !ctx.is_null()) else {
+            let Some(get) = ssl.own.get_ssl_method.filter(|_| !ctx.is_null()) else {
                 return false;
             };
             // SAFETY: reads a word of the context. If this isn't its library it is a wrong one,
@@ -105,28 +101,12 @@ impl Library for Ssl {
     }
 
     fn open(Definer { handle, .. }: Definer) -> Self {
-        let get_cert_store: Option<GetStore> = function!(handle, c"SSL_CTX_get_cert_store");
-        let crypto = get_cert_store.and_then(|function| {
+        let own = SslFunctions::of(handle);
+        let crypto = own.get_cert_store.and_then(|function| {
             let address: *const c_void = function as *const c_void;
             Crypto::meant(address, |_, _| false)
         });
-        Self {
-            new: function!(handle, c"SSL_CTX_new"),
-            new_ex: function!(handle, c"SSL_CTX_new_ex"),
-            get_ssl_method: function!(handle, c"SSL_CTX_get_ssl_method"),
-            load_verify_locations: function!(handle, c"SSL_CTX_load_verify_locations"),
-            load_verify_file: function!(handle, c"SSL_CTX_load_verify_file"),
-            load_verify_dir: function!(handle, c"SSL_CTX_load_verify_dir"),
-            load_verify_store: function!(handle, c"SSL_CTX_load_verify_store"),
-            set_default_verify_paths: function!(handle, c"SSL_CTX_set_default_verify_paths"),
-            set_default_verify_file: function!(handle, c"SSL_CTX_set_default_verify_file"),
-            set_default_verify_dir: function!(handle, c"SSL_CTX_set_default_verify_dir"),
-            set_default_verify_store: function!(handle, c"SSL_CTX_set_default_verify_store"),
-            get_cert_store,
-            set_cert_store: function!(handle, c"SSL_CTX_set_cert_store"),
-            set1_cert_store: function!(handle, c"SSL_CTX_set1_cert_store"),
-            crypto,
-        }
+        Self { own, crypto }
     }
 
     fn major_version(&self) -> u64 {
