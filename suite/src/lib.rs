@@ -26,14 +26,12 @@ pub mod place;
 pub mod waiting;
 
 mod compiled;
+mod extent;
 mod keeper;
-mod rounds;
-mod skipped;
 mod surroundings;
 
 pub use compiled::compiled;
-pub use rounds::rounds;
-pub use skipped::{installed, skipped};
+pub use extent::{installed, rounds, skipped};
 
 /// Names the keeper to the tests, and to whatever they start.
 const KEEPER: &str = "SUITE_KEEPER";

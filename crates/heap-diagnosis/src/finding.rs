@@ -7,6 +7,7 @@ use std::fmt;
 
 /// What was found, on what evidence, why it matters and what to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Finding {
     /// A fixed name for programs: `break-blocked`, `memory-kept`, ….
     pub kind: String,
@@ -23,6 +24,7 @@ pub struct Finding {
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Severity {
     /// Good to know.
     Info,

@@ -17,6 +17,7 @@ use rustc_hash::FxBuildHasher;
 /// same memory may differ much in how often they gave a page back and took it again, so that the
 /// number of calls alone says little about what was needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct BreakMoves {
     /// Calls that asked for a higher break, granted or refused.
     pub to_grow: u64,

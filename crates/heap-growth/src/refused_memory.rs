@@ -43,7 +43,7 @@ pub struct RefusedMemory {
 }
 
 /// A program that was refused memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RefusedProgram {
     /// The process.
@@ -176,8 +176,8 @@ impl RefusedMemory {
     fn called(&mut self, event: &Event, call: &Call, growth: &Growth) {
         let thread = (event.pid, event.tid);
         if let Some(denied) = call.denied() {
-            let program = self.programs.entry(event.pid);
-            let program = program.or_insert_with(|| RefusedProgram::new(event.pid));
+            let program = self.programs.entry(event.pid).or_default();
+            program.pid = event.pid;
             program.last_at = event.at;
             program.since_bytes = 0;
             let waiting = self.waiting.entry(thread).or_default();
@@ -249,18 +249,6 @@ impl RefusedMemory {
 }
 
 impl RefusedProgram {
-    fn new(pid: i32) -> Self {
-        Self {
-            pid,
-            calls: BTreeMap::new(),
-            first: Vec::new(),
-            ended: None,
-            needed: false,
-            last_at: Duration::ZERO,
-            since_bytes: 0,
-        }
-    }
-
     /// How often it was refused memory.
     pub fn count(&self) -> u64 {
         self.calls.values().sum()

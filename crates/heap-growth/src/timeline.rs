@@ -14,6 +14,7 @@ const FIRST_WIDTH: Duration = Duration::from_micros(100);
 
 /// One stretch of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Point {
     /// What all processes had at its end.
     pub by_kind: ByKind,

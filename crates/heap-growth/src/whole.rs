@@ -11,6 +11,7 @@ use rustc_hash::FxBuildHasher;
 
 /// Everything that is told of a watched run.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Story {
     /// Calls and failures.
     pub tally: Tally,

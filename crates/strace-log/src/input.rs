@@ -5,8 +5,8 @@ use std::io;
 use super::clock::Clock;
 use super::error::LogError;
 use super::line::{Line, Wanted};
+use super::note::shown;
 use super::prefix::{self, Prefix};
-use super::unread::shown;
 
 /// What is remembered of one log.
 #[derive(Debug, Default)]

@@ -74,15 +74,13 @@ mod outcome;
 mod prefix;
 mod teller;
 mod threads;
-mod unread;
 mod value;
 mod waiting;
 mod wrapping;
 
 pub use error::LogError;
 pub use log_reader::{ReadLog, StraceLog};
-pub use note::LogNote;
-pub use unread::{Example, Unread};
+pub use note::{Example, LogNote, Unread};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -3,8 +3,7 @@
 use std::io::Read;
 
 use crate::error::LogError;
-use crate::note::LogNote;
-use crate::unread::Unread;
+use crate::note::{LogNote, Unread};
 
 use crate::input::Input;
 use crate::lines::Lines;

@@ -11,10 +11,9 @@ use super::decode::{Decoded, decode, makes_thread};
 use super::frames::Frames;
 use super::input::{Broken, Input};
 use super::line::{Line, Wanted};
-use super::note::LogNotes;
+use super::note::{LogNotes, Unread};
 use super::prefix::{Prefix, Prefixes};
 use super::threads::{LogThreads, Pending};
-use super::unread::Unread;
 use super::waiting::WaitingEvents;
 use memory_event::{Ending, Event, Sink, Stack, Syscall, What};
 

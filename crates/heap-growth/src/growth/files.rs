@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::libraries::Libraries;
 use super::openings::{self, Openings};
 use super::reading::{FileId, Opening};
 
@@ -13,7 +12,8 @@ use super::reading::{FileId, Opening};
 const MOST_FILES: usize = 8192;
 
 /// What happened while one file was being read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FileGrowth {
     /// As the kernel names it, or as the log has it; any bytes.
     pub path: Vec<u8>,
@@ -43,21 +43,6 @@ impl FileGrowth {
         self.asked_bytes.saturating_sub(self.returned_bytes)
     }
 
-    fn new(path: &[u8], at: Duration) -> Self {
-        Self {
-            path: path.to_vec(),
-            opens: 0,
-            most_opens_by_one: 0,
-            asked_bytes: 0,
-            returned_bytes: 0,
-            openings: Openings::default(),
-            libraries: Libraries::default(),
-            kept_open_bytes: 0,
-            first_opened: at,
-            open_now: 0,
-        }
-    }
-
     fn ended(&mut self, opening: &Opening, at: Duration) {
         self.asked_bytes = self.asked_bytes.saturating_add(opening.asked_bytes);
         self.returned_bytes = self.returned_bytes.saturating_add(opening.returned_bytes);
@@ -65,6 +50,36 @@ impl FileGrowth {
         let span = at.saturating_sub(self.first_opened);
         self.openings.span = self.openings.span.max(span);
     }
+}
+
+/// So many of one program are remembered.
+const MOST_LIBRARIES: usize = 1024;
+
+/// Paths of shared libraries that one program opened, or had mapped when it was first seen; shared
+/// with the processes that it forks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Libraries(Arc<Vec<Arc<[u8]>>>);
+
+impl Libraries {
+    /// The program opened a file, or has it mapped.
+    pub(super) fn opened(&mut self, path: &[u8]) {
+        let is_new = |known: &[Arc<[u8]>]| known.iter().all(|known| **known != *path);
+        if is_a_library(path) && self.0.len() < MOST_LIBRARIES && is_new(&self.0) {
+            Arc::make_mut(&mut self.0).push(path.into());
+        }
+    }
+
+    /// Their paths, in the order in which they came.
+    pub fn paths(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(|path| &**path)
+    }
+}
+
+/// `libssl.so.3`, `_ssl.cpython-311-x86_64-linux-gnu.so`.
+fn is_a_library(path: &[u8]) -> bool {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    let at = memchr::memmem::rfind(name, b".so");
+    at.is_some_and(|at| matches!(&name[at + 3..], [] | [b'.', b'0'..=b'9', ..]))
 }
 
 /// A bounded table of files.
@@ -95,7 +110,11 @@ impl FileTable {
         if self.ids.len() == MOST_FILES {
             self.make_room();
         }
-        let file = FileGrowth::new(path, at);
+        let file = FileGrowth {
+            path: path.to_vec(),
+            first_opened: at,
+            ..FileGrowth::default()
+        };
         let id = match self.free.pop() {
             Some(id) => {
                 self.files[id] = file;
@@ -244,5 +263,28 @@ mod tests {
         }
         assert_eq!(files.iter().count(), MOST_FILES);
         assert_eq!(files.left_out, 5);
+    }
+
+    #[test]
+    fn libraries_by_their_names() {
+        for (path, wanted) in [
+            ("/usr/lib/x86_64-linux-gnu/libssl.so.3", true),
+            ("/lib/libc.so", true),
+            ("libfoo-1.2.so.1.0.0", true),
+            ("/etc/ld.so.cache", false),
+            ("/usr/share/sounds.sol", false),
+            ("/opt/x.so/readme", false),
+            ("", false),
+        ] {
+            assert_eq!(is_a_library(path.as_bytes()), wanted, "{path}");
+        }
+        let mut libraries = Libraries::default();
+        let before = libraries.clone();
+        for path in ["libssl.so.3", "libc.so.6", "libssl.so.3", "libssl.a"] {
+            libraries.opened(path.as_bytes());
+        }
+        let paths: Vec<_> = libraries.paths().collect();
+        assert_eq!(paths, [b"libssl.so.3".as_slice(), b"libc.so.6"]);
+        assert_eq!(before.paths().count(), 0);
     }
 }

@@ -30,15 +30,8 @@ struct GreatestLayout {
 impl Greatest {
     /// Memory of the process may be about to go back.
     pub(super) fn before_less(&mut self, pid: i32, process: &ProcessGrowth) {
-        let growth = process.held.total();
-        let enough = match &self.kept {
-            Some(kept) => {
-                let so_far = kept.layout.growth_bytes;
-                growth - so_far > so_far / WORTH_KEEPING
-            }
-            None => growth > 0,
-        };
-        if self.wanted && enough {
+        let so_far = self.kept_growth_bytes();
+        if self.wanted && process.held.total() - so_far > so_far / WORTH_KEEPING {
             self.kept = Some(GreatestLayout::of(pid, process));
         }
     }
@@ -48,7 +41,7 @@ impl Greatest {
         if !self.wanted {
             return;
         }
-        if self.is_surpassed_by(process) {
+        if process.held.total() > self.kept_growth_bytes() {
             self.kept = Some(GreatestLayout::of(pid, process));
         }
         if let Some(kept) = &mut self.kept
@@ -59,19 +52,11 @@ impl Greatest {
         }
     }
 
-    #[cfg(test)]
+    /// By how much the process of the state that is kept had grown; 0 if none is.
     pub(super) fn kept_growth_bytes(&self) -> i64 {
         self.kept
             .as_ref()
             .map_or(0, |kept| kept.layout.growth_bytes)
-    }
-
-    fn is_surpassed_by(&self, process: &ProcessGrowth) -> bool {
-        let growth = process.held.total();
-        match &self.kept {
-            Some(kept) => growth > kept.layout.growth_bytes,
-            None => growth > 0,
-        }
     }
 
     /// The state to show; some process of these may have grown more by now.
@@ -103,15 +88,11 @@ impl GreatestLayout {
     fn of(pid: i32, process: &ProcessGrowth) -> Self {
         let memory = process.memory.clone();
         let mut layout = MemoryLayout {
-            pid,
             at: process.changed_at,
             growth_bytes: process.held.total(),
-            greatest_growth_bytes: 0,
-            parts: Vec::new(),
             program_break: memory.program_break(),
-            refused_brks: 0,
-            blocker: None,
             knows_earlier: memory.knows_earlier(),
+            ..MemoryLayout::of(pid, Vec::new())
         };
         follow(&mut layout, process);
         Self {

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 /// A way in which private writable memory came to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum GrowthKind {
     /// The break moved up.
     Break,

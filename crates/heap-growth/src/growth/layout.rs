@@ -13,7 +13,8 @@ use procmem::Mapping;
 /// It is that moment to within 1/64 of the growth: a state is kept, just before memory goes back,
 /// only if it exceeds the one that was kept before by so much.
 /// [`greatest_growth_bytes`](Self::greatest_growth_bytes) is exact.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MemoryLayout {
     /// The process: the one that grew most.
     pub pid: i32,
@@ -77,6 +78,15 @@ impl Blocker {
 }
 
 impl MemoryLayout {
+    /// One of which nothing but these parts is known.
+    pub fn of(pid: i32, parts: Vec<LayoutPart>) -> Self {
+        Self {
+            pid,
+            parts,
+            ..Self::default()
+        }
+    }
+
     /// Bytes of each kind. What was there before counts here, as it lies there.
     pub fn bytes(&self) -> ByKind {
         self.bytes_below(u64::MAX)
@@ -143,17 +153,7 @@ mod tests {
             range: start..start + bytes,
             kind,
         };
-        MemoryLayout {
-            pid: 1,
-            at: Duration::ZERO,
-            growth_bytes: 0,
-            greatest_growth_bytes: 0,
-            parts: parts.into_iter().map(part).collect(),
-            program_break: None,
-            refused_brks: 0,
-            blocker: None,
-            knows_earlier: true,
-        }
+        MemoryLayout::of(1, parts.into_iter().map(part).collect())
     }
 
     #[test]

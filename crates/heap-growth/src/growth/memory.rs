@@ -6,8 +6,7 @@ use std::sync::Arc;
 use super::kind::{ByKind, GrowthKind};
 use super::layout::LayoutPart;
 use super::low;
-use super::overtaken::Overtaken;
-use super::ranges::{Ranges, Tag};
+use super::ranges::{Overtaken, Ranges, Tag};
 use memory_event::{Call, Syscall};
 use procmem::page_size_bytes;
 
@@ -104,14 +103,7 @@ impl TrackedMemory {
         for range in ranges {
             let range = within_addresses(range);
             found.cut(range.clone(), |_, _| {});
-            found.put(
-                range,
-                Tag {
-                    kind: GrowthKind::Earlier,
-                    writable: true,
-                    shared: false,
-                },
-            );
+            found.put(range, Tag::writable(GrowthKind::Earlier));
         }
         Self {
             ranges: Arc::new(found),
@@ -123,11 +115,8 @@ impl TrackedMemory {
 
     /// The memory of a process that was forked from this one: all of it was there before.
     pub(super) fn inherited(&self) -> Self {
-        if self
-            .ranges
-            .iter()
-            .all(|(_, tag)| tag.kind == GrowthKind::Earlier)
-        {
+        let mut kinds = self.ranges.iter().map(|(_, tag)| tag.kind);
+        if kinds.all(|kind| kind == GrowthKind::Earlier) {
             return self.clone();
         }
         let mut ranges = Ranges::default();
@@ -151,10 +140,12 @@ impl TrackedMemory {
         let range = within_addresses(&range);
         let ranges = Arc::make_mut(&mut self.ranges);
         ranges.cut(range.clone(), |_, _| {});
+        let (writable, shared) = (false, true);
+        let kind = GrowthKind::Other;
         let tag = Tag {
-            kind: GrowthKind::Other,
-            writable: false,
-            shared: true,
+            kind,
+            writable,
+            shared,
         };
         ranges.put(range, tag);
     }
@@ -247,12 +238,7 @@ impl TrackedMemory {
             self.unseen_heap_shrank(to, change);
             self.unmapped(to..from, change);
         } else {
-            let tag = Tag {
-                kind: GrowthKind::Break,
-                writable: true,
-                shared: false,
-            };
-            self.replaced(from..to, tag, change);
+            self.replaced(from..to, Tag::writable(GrowthKind::Break), change);
         }
     }
 
@@ -339,15 +325,9 @@ impl TrackedMemory {
             // From now on both are a stack's, and apart from what is reserved directly below.
             let whole = guard.start..range.end;
             ranges.cut(whole.clone(), |_, _| {});
-            let kind = GrowthKind::Stack;
-            ranges.put(
-                whole,
-                Tag {
-                    kind,
-                    writable: false,
-                    shared: false,
-                },
-            );
+            let writable = false;
+            let stack = Tag::writable(GrowthKind::Stack);
+            ranges.put(whole, Tag { writable, ..stack });
         }
         ranges.cut(range, |piece, tag| pieces.push((piece, tag)));
         for (piece, tag) in pieces {

@@ -13,6 +13,7 @@ const MOST_MADE_OF_A_BYTE: u64 = 128;
 
 /// Openings that have ended, in constant memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Openings {
     /// How many have ended by a close.
     pub ended: u64,

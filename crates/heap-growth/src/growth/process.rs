@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::files::Libraries;
 use super::kind::ByKind;
 use super::layout::Blocker;
-use super::libraries::Libraries;
 use super::memory::TrackedMemory;
 use super::near_break::NearBreak;
 use super::reading::FilesBeingRead;
@@ -53,12 +53,9 @@ impl ProcessGrowth {
         self.refused_brks += 1;
         let program_break = call.result.ok().or_else(|| self.memory.program_break());
         let asked_bytes = call.asked_bytes();
-        let circumstances = self.circumstances(program_break, asked_bytes);
-        let cause = Circumstances {
-            errno: call.result.err(),
-            ..circumstances
-        }
-        .cause();
+        let mut circumstances = self.circumstances(program_break, asked_bytes);
+        circumstances.errno = call.result.err();
+        let cause = circumstances.cause();
         self.refusals.add(Refused {
             pid,
             program_break,

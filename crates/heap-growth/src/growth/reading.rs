@@ -13,7 +13,7 @@ use rustc_hash::FxBuildHasher;
 pub(super) type FileId = usize;
 
 /// One opening of a file, from its open on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Opening {
     pub(super) file: FileId,
     fd: i32,
@@ -81,11 +81,7 @@ impl FilesBeingRead {
         thread.open.push(Opening {
             file,
             fd,
-            asked_bytes: 0,
-            returned_bytes: 0,
-            read_bytes: None,
-            is_mapped: false,
-            time: Duration::ZERO,
+            ..Opening::default()
         });
         replaced
     }

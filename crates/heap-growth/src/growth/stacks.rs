@@ -13,6 +13,7 @@ const MOST_SIZES: usize = 32;
 
 /// What one chain of callers asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StackGrowth {
     /// Innermost first.
     pub frames: Vec<Arc<str>>,

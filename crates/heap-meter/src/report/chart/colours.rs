@@ -17,7 +17,7 @@ pub(super) const fn of_kind(kind: GrowthKind) -> &'static str {
         GrowthKind::Arena => COLOURS[3],
         GrowthKind::LowMemory => "#E69F00",
         GrowthKind::Stack => "#661100",
-        GrowthKind::Other => "#999999",
         GrowthKind::Earlier => "#4D4D4D",
+        _ => "#999999",
     }
 }

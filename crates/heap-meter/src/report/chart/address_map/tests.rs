@@ -67,21 +67,18 @@ fn layout(
         let space = AddressSpace::parse(line.as_bytes(), None).unwrap();
         space.mappings()[0].clone()
     });
-    MemoryLayout {
-        pid: 4_194_304,
-        at: Duration::from_millis(1234),
-        growth_bytes: 1_234_567_890,
-        greatest_growth_bytes: 1_250_000_000,
-        parts: parts.collect(),
-        program_break: Some(program_break),
-        refused_brks: 1_234_567,
-        blocker: mapping.map(|mapping| {
-            let mut blocker = Blocker::at(mapping.start..mapping.end);
-            blocker.mapping = Some(mapping);
-            blocker
-        }),
-        knows_earlier: false,
-    }
+    let mut layout = MemoryLayout::of(4_194_304, parts.collect());
+    layout.at = Duration::from_millis(1234);
+    layout.growth_bytes = 1_234_567_890;
+    layout.greatest_growth_bytes = 1_250_000_000;
+    layout.program_break = Some(program_break);
+    layout.refused_brks = 1_234_567;
+    layout.blocker = mapping.map(|mapping| {
+        let mut blocker = Blocker::at(mapping.start..mapping.end);
+        blocker.mapping = Some(mapping);
+        blocker
+    });
+    layout
 }
 
 const MIB: u64 = 1 << 20;
@@ -117,10 +114,8 @@ fn every_label_can_be_read() {
                 layout: &layout,
             };
             readable(&address_map("a title", &[panel, panel]));
-            let few = MemoryLayout {
-                parts: layout.parts[..1].to_vec(),
-                ..layout
-            };
+            let mut few = layout.clone();
+            few.parts.truncate(1);
             let panel = Panel {
                 name: "",
                 layout: &few,

@@ -1,4 +1,4 @@
-//! Says why a test did nothing, for want of a program, say.
+//! How much a test does here: nothing, for want of a program, say, or more rounds than usual.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -19,4 +19,13 @@ pub fn installed(program: &str) -> bool {
         skipped(format_args!("{program} is not installed"));
     }
     found
+}
+
+/// How often a test tries what goes wrong by chance only: `usual`, or `long` where `BRKHOLE_LONG=1` stands
+/// in the environment, as `.ci/run` has it.
+pub fn rounds(usual: u64, long: u64) -> u64 {
+    match std::env::var_os("BRKHOLE_LONG") {
+        Some(one) if one == "1" => long,
+        _ => usual,
+    }
 }
