@@ -6,7 +6,8 @@
 //!
 //! From the first (or nth) line that holds the one text up to the next that holds the other, both
 //! included. With `collapse`, of three or more neighbouring lines that begin with the same call
-//! only the first is kept, with a line that counts the others.
+//! only the first is kept, with a line that counts the others. With `clip N`, what a line has beyond
+//! N columns becomes `…`.
 
 use super::runs::Runs;
 use crate::documents::root;
@@ -61,6 +62,10 @@ fn lines(request: &ExcerptRequest<'_>, text: &str) -> anyhow::Result<String> {
             } else {
                 own(&taken)
             };
+            let lines: Vec<String> = lines
+                .iter()
+                .map(|line| clipped(line, request.columns))
+                .collect();
             return Ok(lines.join("\n"));
         }
     }
@@ -79,11 +84,12 @@ struct ExcerptRequest<'a> {
     to: &'a str,
     nth: usize,
     collapse: bool,
+    columns: usize,
 }
 
 impl<'a> ExcerptRequest<'a> {
     fn parse(asked: &'a str) -> anyhow::Result<Self> {
-        let form = "excerpt FILE from \"TEXT\" to \"TEXT\" [nth N] [collapse]";
+        let form = "excerpt FILE from \"TEXT\" to \"TEXT\" [nth N] [collapse] [clip N]";
         let parts: Vec<&str> = asked.split('"').collect();
         let [head, from, middle, to, tail] = parts[..] else {
             anyhow::bail!("expected {form}");
@@ -96,11 +102,13 @@ impl<'a> ExcerptRequest<'a> {
             to,
             nth: 1,
             collapse: false,
+            columns: usize::MAX,
         };
         let mut words = tail.split_whitespace();
         while let Some(word) = words.next() {
             match word {
                 "collapse" => request.collapse = true,
+                "clip" => request.columns = words.next().context("clip where?")?.parse()?,
                 "nth" => request.nth = words.next().context("nth what?")?.parse()?,
                 _ => anyhow::bail!("`{word}`: expected {form}"),
             }
@@ -129,6 +137,15 @@ fn collapsed(lines: &[&str]) -> Vec<String> {
     kept
 }
 
+/// The line, no longer than so many columns.
+fn clipped(line: &str, columns: usize) -> String {
+    if line.chars().count() <= columns {
+        return line.to_owned();
+    }
+    let kept: String = line.chars().take(columns.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
 /// The name of the call on a line of strace.
 fn call(line: &str) -> Option<&str> {
     let (name, _) = line.split_once('(')?;
@@ -154,6 +171,18 @@ mod tests {
         assert_eq!(
             taken(r#"log.txt from "open" to "close" nth 2"#).unwrap(),
             "open(b)\nclose(b)"
+        );
+    }
+
+    #[test]
+    fn long_lines_are_clipped() {
+        assert_eq!(
+            taken(r#"log.txt from "open" to "read" clip 5"#).unwrap(),
+            "open…\nread…"
+        );
+        assert_eq!(
+            taken(r#"log.txt from "open" to "read" clip 7"#).unwrap(),
+            "open(a)\nread(1)"
         );
     }
 
