@@ -106,9 +106,9 @@ fn arms_are_what_they_say() {
     for (arm, state) in ARMS {
         let checked = forked::timed(|| {
             prepared(state, || {
-                let before = program_break::current();
+                let before = program_break();
                 let blocks = take(written);
-                let grown = program_break::current() - before;
+                let grown = program_break() - before;
                 drop(blocks);
                 match state {
                     Break::Free => assert!(grown >= BLOCKS * BLOCK_BYTES, "{grown} bytes"),

@@ -15,7 +15,7 @@ pub const SHARED: &str = "shared";
 /// Whether this process is to play the trick: the condition of the constructor that runs before
 /// `main`. It doesn't touch the heap.
 pub fn wants_hole() -> bool {
-    brk_hole::before_main::env_is(c"BRKHOLE_ARM", c"hole")
+    brk_hole::env_is(c"BRKHOLE_ARM", c"hole")
 }
 
 /// Whether this process is to parse the bundle once.

@@ -6,7 +6,7 @@ use crate::judge;
 use crate::malloc::MallocBlocks;
 use crate::malloc::malloc_trim;
 use anyhow::Context;
-use brk_hole::luajit::Vm;
+use brk_hole::Vm;
 use heap_diagnosis::Finding;
 use heap_meter::experiment::{Metric, Results, Unit, metrics};
 use std::collections::BTreeMap;

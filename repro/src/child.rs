@@ -7,7 +7,7 @@
 //! break of a non-PIE program anywhere below, growing towards it. That they are in each other's way
 //! is what the trick was made for.
 
-use brk_hole::before_main::BeforeMain;
+use brk_hole::BeforeMain;
 use brk_hole::{Room, TrickOutcome};
 use heap_meter::experiment::Checkpoints;
 use std::io;

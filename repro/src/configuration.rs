@@ -1,7 +1,7 @@
 //! What an nginx master keeps of a configuration: its locations' contexts, and the Lua state.
 
 use anyhow::Context;
-use brk_hole::luajit::Vm;
+use brk_hole::Vm;
 use trusted_ca::SslContext;
 
 /// A configuration, made and freed in nginx's order.

@@ -6,7 +6,7 @@ use crate::chapter::{ChapterCli, ReportFormat};
 use crate::child::Child;
 use crate::surroundings;
 use anyhow::Context;
-use brk_hole::before_main::BeforeMain;
+use brk_hole::BeforeMain;
 use heap_meter::experiment::{
     Arm, Experiment, ExperimentError, Progress, Results, RunError, StopFlag, Store,
 };

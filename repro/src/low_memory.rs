@@ -18,7 +18,7 @@ mod work;
 use crate::child::Child;
 use crate::drive::{Output, exit_code};
 use crate::{arm, surroundings};
-use brk_hole::before_main::BeforeMain;
+use brk_hole::BeforeMain;
 use clap::Parser;
 use flags::{LowMemoryFlags, NAME};
 use std::ffi::OsString;

@@ -22,7 +22,7 @@ pub use reserve::Reserve;
 use crate::drive::{Output, exit_code};
 use crate::memory_limit::guard;
 use crate::{arm, surroundings};
-use brk_hole::before_main::BeforeMain;
+use brk_hole::BeforeMain;
 use clap::Parser;
 use flags::{NAME, OomFlags};
 use std::process::ExitCode;

@@ -9,7 +9,7 @@ use crate::judge;
 use crate::locations::{load, room_for};
 use crate::malloc::malloc_trim;
 use anyhow::Context;
-use brk_hole::luajit::Vm;
+use brk_hole::Vm;
 use heap_diagnosis::Finding;
 use heap_meter::experiment::{Metric, Results, Unit, metrics};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! What a report says of the machine, the libraries and the bundle.
 
 use anyhow::Context;
-use brk_hole::luajit::Vm;
+use brk_hole::Vm;
 use heap_meter::environment::Environment;
 use std::path::{Path, PathBuf};
 use trusted_ca::BundleInfo;

@@ -50,11 +50,11 @@ pub fn env_is(name: &CStr, value: &CStr) -> bool {
     found == value
 }
 
-/// Plays [the trick](crate::trick::limit_data_segment) before `main`, in a binary that opts in.
+/// Plays [the trick](crate::limit_data_segment) before `main`, in a binary that opts in.
 ///
 /// ```
 /// fn wanted() -> bool {
-///     brk_hole::before_main::env_is(c"WITH_HOLE", c"1")
+///     brk_hole::env_is(c"WITH_HOLE", c"1")
 /// }
 ///
 /// // SAFETY: this binary starts no thread before `main`.
@@ -78,14 +78,14 @@ macro_rules! punch_before_main {
         $crate::punch_before_main!($visibility unsafe static $name, if || true);
     };
     ($visibility:vis unsafe static $name:ident, if $wanted:expr) => {
-        $visibility static $name: $crate::before_main::BeforeMain =
-            $crate::before_main::BeforeMain::new();
+        $visibility static $name: $crate::BeforeMain =
+            $crate::BeforeMain::new();
         const _: () = {
             extern "C" fn constructor() {
                 let wanted: fn() -> bool = $wanted;
                 if wanted() {
                     // SAFETY: promised by who invoked the macro: there is one thread.
-                    $name.set(unsafe { $crate::trick::limit_data_segment() });
+                    $name.set(unsafe { $crate::limit_data_segment() });
                 }
             }
             #[used]

@@ -6,7 +6,7 @@
 //! only what this module mapped is unmapped.
 #![allow(unsafe_code)]
 
-use crate::program_break::{page_aligned, page_size};
+use crate::program_break::{page_aligned_break, page_size};
 use std::io;
 use std::ops::Range;
 use std::ptr;
@@ -110,7 +110,7 @@ impl HoleOptions {
             return Err(HoleError::BeyondAddressSpace);
         };
         for _ in 0..ATTEMPTS {
-            let floor = page_aligned();
+            let floor = page_aligned_break();
             let start = floor.checked_add(offset);
             let Some(range) = start.and_then(|start| Some(start..start.checked_add(length)?))
             else {
@@ -119,14 +119,14 @@ impl HoleOptions {
             let hole = match map_unless_taken(&range) {
                 Ok(()) => Hole { range },
                 Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
-                    if page_aligned() == floor {
+                    if page_aligned_break() == floor {
                         return Err(HoleError::Taken { range });
                     }
                     continue;
                 }
                 Err(error) => return Err(HoleError::Map { range, error }),
             };
-            if page_aligned() == floor {
+            if page_aligned_break() == floor {
                 return Ok(hole);
             }
         }
@@ -162,58 +162,30 @@ fn unmap(range: &Range<usize>) {
 }
 
 /// Why no hole was made. Nothing is mapped then.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each sentence names its fields")]
 pub enum HoleError {
     /// Zero pages were asked for; at least 1 is needed to stop anything.
+    #[error("a hole of 0 pages stops nothing: ask for at least 1")]
     NoPages,
     /// Offset and size reach past the end of the address space.
+    #[error("the hole would reach past the end of the address space")]
     BeyondAddressSpace,
     /// Something else is mapped there: the break is blocked already.
-    Taken {
-        /// The addresses that were wanted.
-        range: Range<usize>,
-    },
+    #[error("{range:#x?} above the break is mapped already: see /proc/self/maps")]
+    Taken { range: Range<usize> },
     /// The break moved at every attempt: another thread allocates or frees without pause.
-    BreakMoves {
-        /// How often it was tried.
-        attempts: u32,
-    },
+    #[error(
+        "other threads moved the break at each of {attempts} attempts: punch the hole before they \
+         start"
+    )]
+    BreakMoves { attempts: u32 },
     /// mmap(2) failed.
+    #[error("can't map {range:#x?}: {error}")]
     Map {
-        /// The addresses that were wanted.
         range: Range<usize>,
-        /// Why.
+        #[source]
         error: io::Error,
     },
-}
-
-impl std::fmt::Display for HoleError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NoPages => write!(f, "a hole of 0 pages stops nothing: ask for at least 1"),
-            Self::BeyondAddressSpace => {
-                write!(f, "the hole would reach past the end of the address space")
-            }
-            Self::Taken { range } => write!(
-                f,
-                "{range:#x?} above the break is mapped already: see /proc/self/maps"
-            ),
-            Self::BreakMoves { attempts } => write!(
-                f,
-                "other threads moved the break at each of {attempts} attempts: \
-                 punch the hole before they start"
-            ),
-            Self::Map { range, error } => write!(f, "can't map {range:#x?}: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for HoleError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Map { error, .. } => Some(error),
-            _ => None,
-        }
-    }
 }

@@ -6,19 +6,19 @@
 //! and malloc takes every further piece with `mmap(2)` instead: the *fallback*.
 //!
 //! lua-nginx-module 0.10.3–0.10.7 mapped such a page on purpose, before `main`, to keep the lowest
-//! 2 GiB for LuaJIT. This crate has that trick to the letter ([`trick`]), the same thing done safely
-//! ([`Hole`]), the proof that it works ([`growth`]), and the LuaJIT set-up that it was made for
-//! (`luajit`, behind the feature of that name).
+//! 2 GiB for LuaJIT. This crate has that trick to the letter ([`limit_data_segment`]), the same thing done
+//! safely ([`Hole`]), also in another process ([`RemoteHole`]), the proof that it works
+//! ([`BreakGrowth`]), and the LuaJIT set-up that it was made for (`Vm`, behind the feature `luajit`).
 //!
 //! ```
-//! use brk_hole::{BreakGrowth, Hole, growth, program_break};
+//! use brk_hole::{BreakGrowth, Hole, page_aligned_break};
 //!
 //! let hole = Hole::punch()?;
-//! assert_eq!(hole.range().start, program_break::page_aligned());
-//! assert_eq!(growth::probe(1 << 20)?, BreakGrowth::Refused);
+//! assert_eq!(hole.range().start, page_aligned_break());
+//! assert_eq!(BreakGrowth::probe(1 << 20)?, BreakGrowth::Refused);
 //!
 //! drop(hole);
-//! assert_eq!(growth::probe(1 << 20)?, BreakGrowth::Granted);
+//! assert_eq!(BreakGrowth::probe(1 << 20)?, BreakGrowth::Granted);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -36,21 +36,24 @@ use suite as _;
 #[cfg(not(target_os = "linux"))]
 compile_error!("brk-hole is about Linux's brk(2): build it for a Linux target");
 
-pub mod before_main;
-pub mod growth;
+mod before_main;
 mod hole;
 #[cfg(feature = "luajit")]
-pub mod luajit;
+mod luajit;
 mod own_maps;
-pub mod program_break;
-pub mod remote;
-pub mod room;
-pub mod trick;
+mod program_break;
+mod remote;
+mod room;
+mod trick;
 
-pub use growth::BreakGrowth;
+pub use before_main::{BeforeMain, env_is};
 pub use hole::{Hole, HoleError, HoleOptions};
+#[cfg(feature = "luajit")]
+pub use luajit::{Vm, is_out_of_memory};
+pub use program_break::{BreakGrowth, page_aligned_break, program_break};
+pub use remote::{RemoteError, RemoteHole};
 pub use room::{BreakBlocker, Room};
-pub use trick::TrickOutcome;
+pub use trick::{TRICK_GUARD, TrickOutcome, limit_data_segment};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -10,9 +10,9 @@
 //! ```no_run
 //! # let tid = 1;
 //! // The calling thread traces `tid`, which is stopped behind an exec.
-//! let hole = brk_hole::remote::punch(tid)?;
+//! let hole = brk_hole::RemoteHole::punch(tid)?;
 //! println!("the break {:#x} ends at {:#x}", hole.program_break, hole.range.start);
-//! # Ok::<(), brk_hole::remote::RemoteError>(())
+//! # Ok::<(), brk_hole::RemoteError>(())
 //! ```
 //!
 //! # What the process notices
@@ -47,29 +47,31 @@ pub struct RemoteHole {
     pub range: Range<u64>,
 }
 
-/// Maps one page at the break of a process: readable, private, as lua-nginx-module's trick did,
-/// but never over anything that is there already.
-///
-/// `tid` is a thread that stands still at an instruction of its program (in a ptrace stop, not
-/// within a system call) and has the calling *thread* as its tracer, with the option
-/// `PTRACE_O_TRACESYSGOOD`. If the process has other threads, they have to stand still, too.
-/// Afterwards the thread stands where it stood, with the same registers, and can be restarted.
-///
-/// # Errors
-///
-/// See [`RemoteError`]. With [`RemoteError::Gone`] the thread is no longer there to be restarted;
-/// with any other error it stands where it stood.
-///
-/// # References
-///
-/// mmap(2), `MAP_FIXED_NOREPLACE` (Linux 4.17); brk(2), “C library/kernel differences”; ptrace(2),
-/// `PTRACE_SETSIGMASK` (3.11), `PTRACE_GET_SYSCALL_INFO` (5.3)
-pub fn punch(tid: i32) -> Result<RemoteHole, RemoteError> {
-    #[cfg(target_arch = "x86_64")]
-    return page::punch(tid);
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        let _ = tid;
-        Err(RemoteError::Architecture)
+impl RemoteHole {
+    /// Maps one page at the break of a process: readable, private, as lua-nginx-module's trick did,
+    /// but never over anything that is there already.
+    ///
+    /// `tid` is a thread that stands still at an instruction of its program (in a ptrace stop, not
+    /// within a system call) and has the calling *thread* as its tracer, with the option
+    /// `PTRACE_O_TRACESYSGOOD`. If the process has other threads, they have to stand still, too.
+    /// Afterwards the thread stands where it stood, with the same registers, and can be restarted.
+    ///
+    /// # Errors
+    ///
+    /// See [`RemoteError`]. With [`RemoteError::Gone`] the thread is no longer there to be restarted;
+    /// with any other error it stands where it stood.
+    ///
+    /// # References
+    ///
+    /// mmap(2), `MAP_FIXED_NOREPLACE` (Linux 4.17); brk(2), “C library/kernel differences”; ptrace(2),
+    /// `PTRACE_SETSIGMASK` (3.11), `PTRACE_GET_SYSCALL_INFO` (5.3)
+    pub fn punch(tid: i32) -> Result<Self, RemoteError> {
+        #[cfg(target_arch = "x86_64")]
+        return page::punch(tid);
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = tid;
+            Err(RemoteError::Architecture)
+        }
     }
 }

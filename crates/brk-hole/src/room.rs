@@ -1,6 +1,7 @@
 //! How far the break could still grow, and what would stop it.
 
-use crate::{own_maps, program_break};
+use crate::own_maps;
+use crate::program_break::{page_size, program_break};
 use std::io;
 use std::ops::Range;
 
@@ -47,8 +48,8 @@ impl Room {
     ///
     /// proc_pid_maps(5).
     pub fn now() -> io::Result<Self> {
-        let program_break = program_break::current();
-        let floor = program_break.next_multiple_of(program_break::page_size());
+        let program_break = program_break();
+        let floor = program_break.next_multiple_of(page_size());
         let blocker = own_maps::find(|line| {
             (line.end > floor).then(|| BreakBlocker {
                 range: line.start..line.end,

@@ -19,7 +19,7 @@ use std::ptr;
 /// Only the break of a binary that is not position independent lies there; a PIE's is near
 /// 0x55…. Since Linux 6.9, and in Debian's 6.1.176, a non-PIE's break is randomised over 1 GiB on
 /// x86-64, so that even there the guard is false now and then.
-pub const GUARD: usize = 0x4000_0000;
+pub const TRICK_GUARD: usize = 0x4000_0000;
 
 /// What came of the trick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum TrickOutcome {
     },
     /// The guard was false, so nothing was mapped: the break is at `program_break`.
     NotMade {
-        /// The break, at or above [`GUARD`].
+        /// The break, at or above [`TRICK_GUARD`].
         program_break: usize,
     },
     /// The page couldn't be mapped.
@@ -57,7 +57,7 @@ impl fmt::Display for TrickOutcome {
             Self::NotMade { program_break } => write!(
                 f,
                 "no hole made: the break is at {program_break:#x}, and the trick is played only \
-                 below {GUARD:#x}"
+                 below {TRICK_GUARD:#x}"
             ),
             Self::Failed { address, errno } => write!(
                 f,
@@ -68,7 +68,7 @@ impl fmt::Display for TrickOutcome {
     }
 }
 
-/// Plays the trick: if the break is below [`GUARD`], one byte (so one page) is mapped at the break
+/// Plays the trick: if the break is below [`TRICK_GUARD`], one byte (so one page) is mapped at the break
 /// rounded up to a page, `PROT_READ`, `MAP_FIXED|MAP_PRIVATE|MAP_ANON`, and stays.
 ///
 /// [`Hole::punch`](crate::Hole::punch) does the same without the danger.
@@ -85,7 +85,7 @@ impl fmt::Display for TrickOutcome {
 /// mmap(2), `MAP_FIXED`.
 pub unsafe fn limit_data_segment() -> TrickOutcome {
     let program_break = libc_break();
-    if program_break >= GUARD {
+    if program_break >= TRICK_GUARD {
         return TrickOutcome::NotMade { program_break };
     }
     let address = program_break.next_multiple_of(page_size());
@@ -107,7 +107,7 @@ fn libc_break() -> usize {
     // SAFETY: an increment of 0 moves nothing.
     let asked = unsafe { libc::sbrk(0) } as isize;
     if asked == -1 {
-        return crate::program_break::current();
+        return crate::program_break();
     }
     asked as usize
 }

@@ -2,7 +2,7 @@
 
 use suite as _;
 
-use brk_hole::{BreakGrowth, Hole, HoleError, HoleOptions, Room, growth, program_break};
+use brk_hole::{BreakGrowth, Hole, HoleError, HoleOptions, Room, program_break};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,29 +18,29 @@ fn alone() -> std::sync::MutexGuard<'static, ()> {
 #[test]
 fn growth_is_refused_while_the_hole_is_there_and_granted_again_afterwards() {
     let _alone = alone();
-    assert_eq!(growth::probe(1 << 20).unwrap(), BreakGrowth::Granted);
+    assert_eq!(BreakGrowth::probe(1 << 20).unwrap(), BreakGrowth::Granted);
     let hole = Hole::punch().unwrap();
-    assert_eq!(growth::probe(1 << 20).unwrap(), BreakGrowth::Refused);
+    assert_eq!(BreakGrowth::probe(1 << 20).unwrap(), BreakGrowth::Refused);
     assert_eq!(
-        growth::probe(program_break::page_size()).unwrap(),
+        BreakGrowth::probe(procmem::page_size_bytes() as usize).unwrap(),
         BreakGrowth::Refused
     );
     drop(hole);
-    assert_eq!(growth::probe(1 << 20).unwrap(), BreakGrowth::Granted);
+    assert_eq!(BreakGrowth::probe(1 << 20).unwrap(), BreakGrowth::Granted);
 }
 
 #[test]
 fn probing_leaves_the_break_where_it_is() {
     let _alone = alone();
-    let before = program_break::current();
-    assert_eq!(growth::probe(64 << 20).unwrap(), BreakGrowth::Granted);
-    assert_eq!(program_break::current(), before);
+    let before = program_break();
+    assert_eq!(BreakGrowth::probe(64 << 20).unwrap(), BreakGrowth::Granted);
+    assert_eq!(program_break(), before);
 }
 
 #[test]
 fn room_ends_at_the_hole_and_its_last_page_can_not_be_used() {
     let _alone = alone();
-    let page = program_break::page_size();
+    let page = procmem::page_size_bytes() as usize;
     let hole = HoleOptions::new().pages(3).offset_pages(4).punch().unwrap();
     assert_eq!(hole.range().len(), 3 * page);
 
@@ -50,16 +50,16 @@ fn room_ends_at_the_hole_and_its_last_page_can_not_be_used() {
     assert_eq!(blocker.range, hole.range());
     assert_eq!(blocker.permissions, "---p");
 
-    assert_eq!(growth::probe(3 * page).unwrap(), BreakGrowth::Granted);
-    assert_eq!(growth::probe(4 * page).unwrap(), BreakGrowth::Refused);
+    assert_eq!(BreakGrowth::probe(3 * page).unwrap(), BreakGrowth::Granted);
+    assert_eq!(BreakGrowth::probe(4 * page).unwrap(), BreakGrowth::Refused);
 }
 
 /// As LuaJIT's memory may come to lie where a heap has grown past 1 GiB.
 #[test]
 fn a_mapping_that_the_kernel_joins_to_the_heap_ends_the_room_too() {
     let _alone = alone();
-    let page = program_break::page_size();
-    let end = program_break::current().next_multiple_of(page);
+    let page = procmem::page_size_bytes() as usize;
+    let end = program_break().next_multiple_of(page);
     // SAFETY: NOREPLACE maps over nothing; the break is nobody's but this test's.
     let mapped = unsafe {
         libc::mmap(
@@ -74,7 +74,7 @@ fn a_mapping_that_the_kernel_joins_to_the_heap_ends_the_room_too() {
     assert_eq!(mapped.addr(), end);
 
     let room = Room::now();
-    let growth = growth::probe(page);
+    let growth = BreakGrowth::probe(page);
     // SAFETY: the two pages from above, which nobody uses.
     assert_eq!(unsafe { libc::munmap(mapped, 2 * page) }, 0);
 
@@ -92,7 +92,7 @@ fn a_second_hole_says_that_the_break_is_blocked_already() {
         Err(HoleError::Taken { range }) => assert_eq!(range, first.range()),
         other => panic!("expected Taken, got {other:?}"),
     }
-    assert_eq!(growth::probe(1 << 20).unwrap(), BreakGrowth::Refused);
+    assert_eq!(BreakGrowth::probe(1 << 20).unwrap(), BreakGrowth::Refused);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn sizes_that_make_no_sense_are_refused() {
     for options in [
         HoleOptions::new().pages(usize::MAX),
         HoleOptions::new().offset_pages(usize::MAX),
-        HoleOptions::new().pages(usize::MAX / program_break::page_size()),
+        HoleOptions::new().pages(usize::MAX / procmem::page_size_bytes() as usize),
     ] {
         let beyond = options.punch();
         assert!(

@@ -6,7 +6,7 @@
 
 use suite as _;
 
-use brk_hole::luajit::Vm;
+use brk_hole::Vm;
 use std::process::{Command, ExitCode};
 
 const LOW: usize = 1 << 31;
@@ -15,7 +15,7 @@ const LOW: usize = 1 << 31;
 const ATTEMPTS: u32 = 3;
 
 fn with_hole() -> bool {
-    brk_hole::before_main::env_is(c"BRK_HOLE_ARM", c"hole")
+    brk_hole::env_is(c"BRK_HOLE_ARM", c"hole")
 }
 
 // SAFETY: no constructor of this binary starts a thread.

@@ -1,6 +1,6 @@
 //! The Lua state: set up as the module does, run, closed.
 
-use brk_hole::luajit::Vm;
+use brk_hole::Vm;
 
 #[test]
 fn the_version_names_the_width_of_gc_pointers() {

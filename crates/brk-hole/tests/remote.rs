@@ -4,7 +4,7 @@ mod tracee;
 use std::io::Write;
 use std::process::Command;
 
-use brk_hole::remote::{RemoteError, punch};
+use brk_hole::{RemoteError, RemoteHole};
 use tracee::{Tracee, command, compiled};
 
 const PIE: (&str, &[&str]) = ("pie", &["-fPIE", "-pie"]);
@@ -36,7 +36,8 @@ fn the_break_is_refused_and_all_else_is_as_without() {
 
         let tracee = Tracee::start(command(&program));
         let (state, maps) = (tracee.state(), tracee.maps());
-        let hole = punch(tracee.pid()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let hole =
+            RemoteHole::punch(tracee.pid()).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(tracee.state() == state, "{name}: registers and signal mask");
         let mut after = tracee.maps();
         let page = format!("{:08x}-{:08x} r--p", hole.range.start, hole.range.end);
@@ -57,9 +58,9 @@ fn the_break_is_refused_and_all_else_is_as_without() {
 #[test]
 fn a_break_that_is_blocked_already_is_left_alone() {
     let tracee = Tracee::start(command(&compiled("twice", PIE.1)));
-    let hole = punch(tracee.pid()).unwrap();
+    let hole = RemoteHole::punch(tracee.pid()).unwrap();
     let (state, maps) = (tracee.state(), tracee.maps());
-    match punch(tracee.pid()) {
+    match RemoteHole::punch(tracee.pid()) {
         Err(RemoteError::Taken { range }) => assert_eq!(range, hole.range),
         other => panic!("{other:?}"),
     }
@@ -75,7 +76,7 @@ fn signals_wait_until_the_hole_is_made() {
     let program = compiled("signals", PIE.1);
     let tracee = Tracee::start(command(&program));
     tracee.send(libc::SIGTERM);
-    punch(tracee.pid()).unwrap();
+    RemoteHole::punch(tracee.pid()).unwrap();
     tracee.go_on();
     assert_eq!(tracee.wait(), libc::SIGTERM << 8 | 0x7f, "about to get it");
     tracee.go_on();
@@ -84,7 +85,7 @@ fn signals_wait_until_the_hole_is_made() {
     // SIGSTOP can't be blocked and is sent anew.
     let tracee = Tracee::start(command(&program));
     tracee.send(libc::SIGSTOP);
-    punch(tracee.pid()).unwrap();
+    RemoteHole::punch(tracee.pid()).unwrap();
     tracee.go_on();
     assert_eq!(tracee.wait(), libc::SIGSTOP << 8 | 0x7f);
     tracee.go_on();
@@ -95,7 +96,7 @@ fn signals_wait_until_the_hole_is_made() {
 fn a_process_that_is_killed_is_gone_and_its_end_is_left_to_its_tracer() {
     let tracee = Tracee::start(command(&compiled("killed", PIE.1)));
     tracee.send(libc::SIGKILL);
-    let error = punch(tracee.pid()).unwrap_err();
+    let error = RemoteHole::punch(tracee.pid()).unwrap_err();
     assert!(matches!(error, RemoteError::Gone { .. }), "{error}");
     assert_eq!(tracee.wait(), libc::SIGKILL);
 }
@@ -103,7 +104,7 @@ fn a_process_that_is_killed_is_gone_and_its_end_is_left_to_its_tracer() {
 #[test]
 fn a_process_that_is_not_traced_is_named() {
     let own = std::process::id() as i32;
-    let text = punch(own).unwrap_err().to_string();
+    let text = RemoteHole::punch(own).unwrap_err().to_string();
     assert!(text.contains(&own.to_string()), "{text}");
     assert!(text.contains("traced by the calling thread"), "{text}");
 }
@@ -156,7 +157,7 @@ fn a_32_bit_program_is_refused_and_runs_on() {
         return;
     }
     let tracee = Tracee::start(Command::new(&program));
-    let error = punch(tracee.pid()).unwrap_err();
+    let error = RemoteHole::punch(tracee.pid()).unwrap_err();
     assert!(matches!(error, RemoteError::Foreign { .. }), "{error}");
     tracee.go_on();
     assert_eq!(output(tracee).0, Some(7));

@@ -3,14 +3,14 @@
 //! The test runner has threads, so each case runs in a fresh process: this binary again, told by
 //! the environment what to do.
 
-use brk_hole::{BreakGrowth, TrickOutcome, growth, program_break, trick};
+use brk_hole::{BreakGrowth, TRICK_GUARD, TrickOutcome, limit_data_segment, program_break};
 use std::io::Write;
 use std::process::Command;
 
 const ROLE: &str = "BRK_HOLE_TEST_ROLE";
 
 fn wanted() -> bool {
-    brk_hole::before_main::env_is(c"BRK_HOLE_TEST_ROLE", c"constructor")
+    brk_hole::env_is(c"BRK_HOLE_TEST_ROLE", c"constructor")
 }
 
 // SAFETY: no constructor of this binary starts a thread.
@@ -57,11 +57,11 @@ fn the_constructor_runs_before_main_and_only_when_wanted() {
         Some(_) => {
             match TRICK.outcome().expect("the condition was true") {
                 TrickOutcome::Made { address } => {
-                    assert!(address < trick::GUARD + program_break::page_size());
-                    assert_eq!(growth::probe(1 << 20).unwrap(), BreakGrowth::Refused);
+                    assert!(address < TRICK_GUARD + procmem::page_size_bytes() as usize);
+                    assert_eq!(BreakGrowth::probe(1 << 20).unwrap(), BreakGrowth::Refused);
                 }
                 // Linux 6.9 and newer may randomise the break to where the guard is false.
-                TrickOutcome::NotMade { program_break } => assert!(program_break >= trick::GUARD),
+                TrickOutcome::NotMade { program_break } => assert!(program_break >= TRICK_GUARD),
                 failed @ TrickOutcome::Failed { .. } => panic!("{failed}"),
             }
             println!("constructor ran");
@@ -76,14 +76,14 @@ fn the_page_is_readable_and_stays() {
         return;
     }
     // SAFETY: the process runs this one test; its other thread waits for it and doesn't allocate.
-    match unsafe { trick::limit_data_segment() } {
+    match unsafe { limit_data_segment() } {
         TrickOutcome::Made { address } => {
             let page = std::ptr::with_exposed_provenance::<u8>(address);
             // SAFETY: the page has just been mapped PROT_READ, and fresh pages hold zeros.
             assert_eq!(unsafe { page.read_volatile() }, 0);
-            assert_eq!(growth::probe(1 << 20).unwrap(), BreakGrowth::Refused);
+            assert_eq!(BreakGrowth::probe(1 << 20).unwrap(), BreakGrowth::Refused);
         }
-        TrickOutcome::NotMade { program_break } => assert!(program_break >= trick::GUARD),
+        TrickOutcome::NotMade { program_break } => assert!(program_break >= TRICK_GUARD),
         failed @ TrickOutcome::Failed { .. } => panic!("{failed}"),
     }
 }
@@ -107,11 +107,11 @@ fn above_the_guard_no_hole_is_made() {
         assert!(said.contains("no hole made"), "{said}");
         return;
     }
-    assert!(program_break::current() >= trick::GUARD);
+    assert!(program_break() >= TRICK_GUARD);
     // SAFETY: the process runs this one test; its other thread waits for it and doesn't allocate.
-    let outcome = unsafe { trick::limit_data_segment() };
+    let outcome = unsafe { limit_data_segment() };
     assert!(!outcome.is_made());
-    assert_eq!(growth::probe(1 << 20).unwrap(), BreakGrowth::Granted);
+    assert_eq!(BreakGrowth::probe(1 << 20).unwrap(), BreakGrowth::Granted);
     println!("{outcome}");
 }
 

@@ -123,7 +123,7 @@ fn experiment(arguments: &CompareArguments) -> anyhow::Result<Experiment> {
 /// A hole at the break of every program of the arm.
 fn punched() -> Condition {
     Arc::new(
-        |stopped: Stopped| match brk_hole::remote::punch(stopped.tid) {
+        |stopped: Stopped| match brk_hole::RemoteHole::punch(stopped.tid) {
             Ok(_) => Ok(()),
             Err(error) => Err(error.to_string()),
         },

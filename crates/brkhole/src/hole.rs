@@ -26,7 +26,7 @@ impl Holes {
     pub(crate) fn punched_by(&self, options: LaunchOptions) -> LaunchOptions {
         let seen = Arc::clone(&self.seen);
         options.at_exec(move |stopped| {
-            let outcome = brk_hole::remote::punch(stopped.tid);
+            let outcome = brk_hole::RemoteHole::punch(stopped.tid);
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             match outcome {
                 Ok(hole) => {

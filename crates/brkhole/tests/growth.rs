@@ -25,7 +25,7 @@ fn watched(words: &[String], with_hole: bool) -> (Story, Weights) {
         .at_exec(move |stopped| {
             at_start.lock().unwrap().start_bytes = private_writable_bytes(stopped.tid);
             if with_hole {
-                brk_hole::remote::punch(stopped.tid).expect("a hole at the break");
+                brk_hole::RemoteHole::punch(stopped.tid).expect("a hole at the break");
             }
         })
         .at_exit(move |stopped| {

@@ -72,10 +72,8 @@ fn the_list_gives_the_same_answer() {
     for ((scene, by_query), by_list) in scenes.iter().zip(by_query).zip(by_list) {
         assert_eq!(by_list.0.found_by, FoundBy::Maps);
         same_answer(&by_list.0, &AddressSpace::of(by_list.0.pid).unwrap());
-        let heap = BreakState {
-            found_by: by_query.0.found_by,
-            ..by_list.0
-        };
+        let mut heap = by_list.0;
+        heap.found_by = by_query.0.found_by;
         assert_eq!(by_query.0, heap);
         assert_eq!(by_query.0, scene.state());
         assert_eq!(by_query.1, by_list.1);

@@ -72,22 +72,11 @@ mod tests {
 
     fn event(pid: i32, what: What) -> Event {
         let at = Duration::ZERO;
-        Event {
-            pid,
-            tid: pid,
-            at,
-            what,
-        }
+        Event::new(pid, pid, at, what)
     }
 
     fn brk(pid: i32, asked: u64, now: u64) -> Event {
-        let call = Call {
-            syscall: Syscall::Brk,
-            args: [asked, 0, 0, 0, 0, 0],
-            result: Ok(now),
-            path: None,
-            stack: None,
-        };
+        let call = Call::new(Syscall::Brk, [asked, 0, 0, 0, 0, 0], Ok(now));
         event(pid, What::Call(call))
     }
 

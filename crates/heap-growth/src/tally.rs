@@ -79,19 +79,8 @@ mod tests {
     use std::time::Duration;
 
     fn call(syscall: Syscall, asked: u64, result: Result<u64, i32>) -> Event {
-        let call = Call {
-            syscall,
-            args: [asked, 0, 0, 0, 0, 0],
-            result,
-            path: None,
-            stack: None,
-        };
-        Event {
-            pid: 1,
-            tid: 1,
-            at: Duration::ZERO,
-            what: What::Call(call),
-        }
+        let call = Call::new(syscall, [asked, 0, 0, 0, 0, 0], result);
+        Event::new(1, 1, Duration::ZERO, What::Call(call))
     }
 
     #[test]

@@ -1,8 +1,6 @@
-//! A watched system call and what came of it.
+//! A watched system call, what came of it, and who made it.
 
 use std::sync::Arc;
-
-use super::Stack;
 
 /// The system calls that sources watch: those that change a process's memory, and those that tell
 /// which file is being read and which program runs.
@@ -39,39 +37,19 @@ pub enum Syscall {
 
 impl Syscall {
     /// All of them; the most frequent first.
-    pub const ALL: [Self; 13] = [
-        Self::Brk,
-        Self::Mmap,
-        Self::Munmap,
-        Self::Mremap,
-        Self::Mprotect,
-        Self::Madvise,
-        Self::Open,
-        Self::Openat,
-        Self::Openat2,
-        Self::Creat,
-        Self::Close,
-        Self::Execve,
-        Self::Execveat,
-    ];
+    pub const ALL: [Self; 13] = {
+        let mut all = [Self::Brk; TABLE.len()];
+        let mut index = 0;
+        while index < all.len() {
+            all[index] = TABLE[index].0;
+            index += 1;
+        }
+        all
+    };
 
     /// The name that the kernel, strace and the manual use.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Brk => "brk",
-            Self::Mmap => "mmap",
-            Self::Munmap => "munmap",
-            Self::Mremap => "mremap",
-            Self::Mprotect => "mprotect",
-            Self::Madvise => "madvise",
-            Self::Open => "open",
-            Self::Openat => "openat",
-            Self::Openat2 => "openat2",
-            Self::Creat => "creat",
-            Self::Close => "close",
-            Self::Execve => "execve",
-            Self::Execveat => "execveat",
-        }
+        TABLE[self as usize].1
     }
 
     /// The call of this name, if it is a watched one.
@@ -81,26 +59,10 @@ impl Syscall {
 
     /// Its number on this machine's architecture; `None` if the architecture lacks the call.
     pub const fn number(self) -> Option<i64> {
-        let number = match self {
-            Self::Brk => libc::SYS_brk,
-            Self::Mmap => libc::SYS_mmap,
-            Self::Munmap => libc::SYS_munmap,
-            Self::Mremap => libc::SYS_mremap,
-            Self::Mprotect => libc::SYS_mprotect,
-            Self::Madvise => libc::SYS_madvise,
-            #[cfg(target_arch = "x86_64")]
-            Self::Open => libc::SYS_open,
-            #[cfg(target_arch = "x86_64")]
-            Self::Creat => libc::SYS_creat,
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Open | Self::Creat => return None,
-            Self::Openat => libc::SYS_openat,
-            Self::Openat2 => libc::SYS_openat2,
-            Self::Close => libc::SYS_close,
-            Self::Execve => libc::SYS_execve,
-            Self::Execveat => libc::SYS_execveat,
-        };
-        Some(number)
+        match TABLE[self as usize].2 {
+            LACKING => None,
+            number => Some(number),
+        }
     }
 
     /// The watched call of this number on this machine's architecture.
@@ -124,8 +86,34 @@ impl Syscall {
     }
 }
 
+/// Each with its name and its number, at the place that it has among them.
+const TABLE: [(Syscall, &str, i64); 13] = [
+    (Syscall::Brk, "brk", libc::SYS_brk),
+    (Syscall::Mmap, "mmap", libc::SYS_mmap),
+    (Syscall::Munmap, "munmap", libc::SYS_munmap),
+    (Syscall::Mremap, "mremap", libc::SYS_mremap),
+    (Syscall::Mprotect, "mprotect", libc::SYS_mprotect),
+    (Syscall::Madvise, "madvise", libc::SYS_madvise),
+    (Syscall::Open, "open", OPEN_AND_CREAT[0]),
+    (Syscall::Openat, "openat", libc::SYS_openat),
+    (Syscall::Openat2, "openat2", libc::SYS_openat2),
+    (Syscall::Creat, "creat", OPEN_AND_CREAT[1]),
+    (Syscall::Close, "close", libc::SYS_close),
+    (Syscall::Execve, "execve", libc::SYS_execve),
+    (Syscall::Execveat, "execveat", libc::SYS_execveat),
+];
+
+#[cfg(target_arch = "x86_64")]
+const OPEN_AND_CREAT: [i64; 2] = [libc::SYS_open, libc::SYS_creat];
+#[cfg(not(target_arch = "x86_64"))]
+const OPEN_AND_CREAT: [i64; 2] = [LACKING; 2];
+
+/// In place of the number of a call that the architecture lacks.
+const LACKING: i64 = -1;
+
 /// A call that came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Call {
     /// Which call.
     pub syscall: Syscall,
@@ -143,6 +131,31 @@ pub struct Call {
 }
 
 impl Call {
+    /// A call of which neither path nor stack is known.
+    pub fn new(syscall: Syscall, args: [u64; 6], result: Result<u64, i32>) -> Self {
+        Self {
+            syscall,
+            args,
+            result,
+            path: None,
+            stack: None,
+        }
+    }
+
+    /// The same with the [`path`](Self::path) of the file that it opened.
+    #[must_use]
+    pub fn with_path(mut self, path: Option<Vec<u8>>) -> Self {
+        self.path = path;
+        self
+    }
+
+    /// The same with who made it.
+    #[must_use]
+    pub fn with_stack(mut self, stack: Option<Arc<Stack>>) -> Self {
+        self.stack = stack;
+        self
+    }
+
     /// Whether the kernel did not do what was asked.
     ///
     /// `brk` never returns an error: asked for a break that it won't give, it returns the present
@@ -196,19 +209,39 @@ fn is_a_file(path: &[u8]) -> bool {
     !path.starts_with(b"/dev/") && !path.is_empty()
 }
 
+/// The functions that led to a call, and what had been asked of malloc.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stack {
+    /// Innermost first. A frame that has no name is its address in hex, `0x7f…`; one in a library
+    /// whose symbols are gone is `library.so+0x1234`. Shared, so that a frame costs a pointer.
+    pub frames: Vec<Arc<str>>,
+    /// The walk ended before the thread's first function: nothing told where the caller's frame
+    /// is, or there were too many.
+    pub truncated: bool,
+    /// Bytes that the program asked of `malloc` or one of its relatives when this made the heap
+    /// grow; `None` where that can't be known for certain.
+    pub requested_bytes: Option<u64>,
+}
+
+impl Stack {
+    /// Of these frames.
+    pub fn new(frames: Vec<Arc<str>>, truncated: bool, requested_bytes: Option<u64>) -> Self {
+        Self {
+            frames,
+            truncated,
+            requested_bytes,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn brk(asked: u64, returned: u64) -> Call {
         let args = [asked, 0, 0, 0, 0, 0];
-        Call {
-            syscall: Syscall::Brk,
-            args,
-            result: Ok(returned),
-            path: None,
-            stack: None,
-        }
+        Call::new(Syscall::Brk, args, Ok(returned))
     }
 
     #[test]
@@ -234,16 +267,12 @@ mod tests {
     #[test]
     fn only_files_are_read() {
         let reads = |syscall, flags: i32, path: Option<&str>| {
-            let call = Call {
-                syscall,
-                args: match syscall {
-                    Syscall::Open => [0, flags as u64, 0, 0, 0, 0],
-                    _ => [0, 0, flags as u64, 0, 0, 0],
-                },
-                result: Ok(3),
-                path: path.map(|path| path.as_bytes().to_vec()),
-                stack: None,
+            let args = match syscall {
+                Syscall::Open => [0, flags as u64, 0, 0, 0, 0],
+                _ => [0, 0, flags as u64, 0, 0, 0],
             };
+            let path = path.map(|path| path.as_bytes().to_vec());
+            let call = Call::new(syscall, args, Ok(3)).with_path(path);
             call.opened_for_reading().is_some()
         };
         assert!(reads(Syscall::Open, libc::O_RDONLY, Some("/etc/hosts")));

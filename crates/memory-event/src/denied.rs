@@ -120,13 +120,7 @@ mod tests {
 
     fn told(syscall: Syscall, args: [u64; 4], result: Result<u64, i32>) -> Option<Denied> {
         let [a, b, c, d] = args;
-        let call = Call {
-            syscall,
-            args: [a, b, c, d, 0, 0],
-            result,
-            path: None,
-            stack: None,
-        };
+        let call = Call::new(syscall, [a, b, c, d, 0, 0], result);
         call.denied()
     }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{Call, Memory, Refusal, SoftLimit, Syscall};
+use crate::{Call, Memory, Refusal, Syscall};
 
 /// One thing that a watched thread did, or that was done to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Event {
     /// Process id (the kernel's thread group id).
     pub pid: i32,
@@ -15,6 +16,13 @@ pub struct Event {
     pub at: Duration,
     /// What it was.
     pub what: What,
+}
+
+impl Event {
+    /// One thing that a thread of a process did at this time.
+    pub fn new(pid: i32, tid: i32, at: Duration, what: What) -> Self {
+        Self { pid, tid, at, what }
+    }
 }
 
 /// What an [`Event`] tells.
@@ -66,6 +74,42 @@ pub enum What {
     /// This thread ended. When `tid` is `pid`, so did the process: a first thread that returns
     /// early is reported when the last of its fellows has ended.
     Exited(Ending),
+}
+
+/// A soft limit, the one that holds, as a call set it or was told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SoftLimit {
+    /// On what.
+    pub resource: Resource,
+    /// How much; `None` for no limit.
+    pub bytes: Option<u64>,
+}
+
+/// What a limit is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Resource {
+    /// `RLIMIT_DATA`: the break and, since Linux 4.7, all private writable memory but stacks.
+    Data,
+    /// `RLIMIT_AS`: all mappings.
+    AddressSpace,
+}
+
+impl Resource {
+    /// The name in setrlimit(2).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Data => "RLIMIT_DATA",
+            Self::AddressSpace => "RLIMIT_AS",
+        }
+    }
+
+    /// The resource of this name, if it is one of memory.
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        [Self::Data, Self::AddressSpace]
+            .into_iter()
+            .find(|resource| resource.name().as_bytes() == name)
+    }
 }
 
 /// How a process or thread ended.
@@ -159,29 +203,21 @@ impl Sink for Vec<Event> {
     }
 }
 
-impl<A: Sink, B: Sink> Sink for (A, B) {
-    fn take(&mut self, event: &Event) {
-        self.0.take(event);
-        self.1.take(event);
-    }
+macro_rules! sinks_side_by_side {
+    ($($sink:ident),*) => {
+        impl<$($sink: Sink),*> Sink for ($($sink),*) {
+            fn take(&mut self, event: &Event) {
+                #[allow(non_snake_case, reason = "each is called as its type is")]
+                let ($($sink),*) = self;
+                $($sink.take(event);)*
+            }
+        }
+    };
 }
 
-impl<A: Sink, B: Sink, C: Sink> Sink for (A, B, C) {
-    fn take(&mut self, event: &Event) {
-        self.0.take(event);
-        self.1.take(event);
-        self.2.take(event);
-    }
-}
-
-impl<A: Sink, B: Sink, C: Sink, D: Sink> Sink for (A, B, C, D) {
-    fn take(&mut self, event: &Event) {
-        self.0.take(event);
-        self.1.take(event);
-        self.2.take(event);
-        self.3.take(event);
-    }
-}
+sinks_side_by_side!(A, B);
+sinks_side_by_side!(A, B, C);
+sinks_side_by_side!(A, B, C, D);
 
 #[cfg(test)]
 mod tests {
@@ -220,12 +256,7 @@ mod tests {
     #[test]
     fn sinks_side_by_side() {
         let mut count = 0;
-        let event = Event {
-            pid: 1,
-            tid: 1,
-            at: Duration::ZERO,
-            what: What::Started,
-        };
+        let event = Event::new(1, 1, Duration::ZERO, What::Started);
         let mut sink = (Vec::new(), |_: &Event| count += 1, ());
         sink.take(&event);
         sink.take(&event);

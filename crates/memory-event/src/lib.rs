@@ -13,16 +13,12 @@ mod denied;
 mod event;
 mod memory;
 mod refusal;
-mod soft_limit;
-mod stack;
 
-pub use call::{Call, Syscall};
+pub use call::{Call, Stack, Syscall};
 pub use denied::{ABSURD_BYTES, Denied};
-pub use event::{Ending, Event, Sink, What};
+pub use event::{Ending, Event, Resource, Sink, SoftLimit, What};
 pub use memory::Memory;
 pub use refusal::{Crowd, Promises, Refusal};
-pub use soft_limit::{Resource, SoftLimit};
-pub use stack::Stack;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -6,6 +6,7 @@ use procmem::{AddressSpace, Mapping, ProgramBreak};
 
 /// The private writable memory of a process at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Memory {
     /// By address, in rising order, neighbours as one; without the main thread's stack, which
     /// grows by itself.

@@ -35,6 +35,7 @@ use memory_event::{Ending, Sink};
 
 /// How to watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Via {
     /// By tracepoints if they are permitted and prove right, otherwise by ptrace, with a note.
     #[default]
@@ -131,6 +132,7 @@ pub struct Attached<S> {
 
 /// The observer's own effort.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct WatchingCost {
     /// By ptrace: how often a thread was stopped and set going again. By tracepoints: how many
     /// records were read.
@@ -246,7 +248,6 @@ impl<S> Drop for Attach<S> {
     }
 }
 
-/// The body of the watching thread.
 fn run<S: Sink>(
     pid: i32,
     via: Via,

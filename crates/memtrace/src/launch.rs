@@ -104,6 +104,7 @@ pub struct Launched<S> {
 
 /// The observer's own effort in one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ObserverCost {
     /// How often a process was stopped and set going again; two for each watched call.
     pub stops: u64,

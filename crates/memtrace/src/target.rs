@@ -35,6 +35,7 @@ pub struct Target {
 
 /// Where a standard stream of the target leads.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub enum Stream {
     /// Where the caller's own leads.
     #[default]

@@ -13,7 +13,8 @@ use super::{memory::StackMemory, recover, recover::number, space::CodeSpace};
 const MOST_CALLS: usize = 1024;
 
 /// The calls that a thread is in, as far as unwind tables lead.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Chain {
     /// Innermost first.
     pub calls: Vec<CallSite>,
@@ -26,6 +27,7 @@ pub struct Chain {
 
 /// One of the calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CallSite {
     /// An address within its code: of the next instruction in the innermost call and in one that a
     /// signal interrupted, of the last byte of the call that it makes in others.
@@ -34,16 +36,22 @@ pub struct CallSite {
     pub stack_pointer: u64,
 }
 
+impl CallSite {
+    /// A call at this address, with this stack pointer.
+    pub fn new(address: u64, stack_pointer: u64) -> Self {
+        Self {
+            address,
+            stack_pointer,
+        }
+    }
+}
+
 /// Follows the tables from a thread's registers, by number.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn of(registers: &[u64; 17], space: &CodeSpace, memory: &mut StackMemory) -> Chain {
     let mut values = registers.map(Some);
     let mut context = gimli::UnwindContext::new();
-    let mut chain = Chain {
-        calls: Vec::new(),
-        complete: false,
-        outdated: false,
-    };
+    let mut chain = Chain::default();
     // Of a caller, the return address may already be another function's.
     let mut back = 0;
     while let (Some(next), Some(stack_pointer)) = (values[number::RA], values[number::RSP]) {
@@ -53,10 +61,7 @@ pub(super) fn of(registers: &[u64; 17], space: &CodeSpace, memory: &mut StackMem
             break;
         }
         let address = next.wrapping_sub(back);
-        chain.calls.push(CallSite {
-            address,
-            stack_pointer,
-        });
+        chain.calls.push(CallSite::new(address, stack_pointer));
         if chain.calls.len() == MOST_CALLS {
             break;
         }

@@ -39,13 +39,11 @@ pub(super) enum AllocatorKind {
     Realloc,
 }
 
-/// Finds names and remembers them.
 pub(super) struct FunctionNames {
     debug_directories: Option<Vec<PathBuf>>,
     /// By image and address in the file.
     known: HashMap<(u64, u64), NamedFunction>,
     texts: HashSet<Arc<str>>,
-    /// The functions of each image.
     files: HashMap<u64, Symbols>,
     table_bytes: usize,
     unreadable: HashSet<Box<str>>,

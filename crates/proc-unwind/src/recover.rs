@@ -30,7 +30,6 @@ pub(super) mod number {
 
 /// A function in the midst of a call (or at its system call).
 pub(super) struct CallerFrame {
-    /// The file that its code is in.
     pub(super) module: Module,
     /// The address in the file where the function starts.
     pub(super) function: u64,

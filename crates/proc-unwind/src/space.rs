@@ -19,20 +19,17 @@ use procmem::{MappedFile, Mapping, Maps, NotOpened};
 /// The kernel's own library is smaller, on every architecture.
 const MOST_VDSO_BYTES: u64 = 64 * 1024;
 
-/// The executable mappings of one process.
 pub(super) struct CodeSpace {
     pub(super) unwinder: UnwinderNative<Arc<[u8]>, framehop::MayAllocateDuringUnwind>,
     /// By first address.
     parts: BTreeMap<u64, CodeRange>,
 }
 
-/// One executable mapping.
 pub(super) struct CodeRange {
     range: Range<u64>,
     pub(super) holds: Holds,
 }
 
-/// What an executable mapping holds.
 pub(super) enum Holds {
     /// Code of a file, or of the kernel's library.
     UnwindImage(Module),
@@ -151,7 +148,6 @@ impl CodeRange {
     }
 }
 
-/// The file's own name, without directories.
 fn name(mapping: &Mapping<&[u8]>) -> String {
     let name = mapping.name;
     let start = name.iter().rposition(|&byte| byte == b'/');

@@ -161,11 +161,8 @@ impl Stacks {
             .map(|&address| Some(self.names.of(space.part(address)?, address)))
             .collect::<Option<_>>()?;
         let requested_bytes = requested(&registers, space, &mut memory, &walk.addresses, &named);
-        Some(Stack {
-            frames: named.into_iter().map(|named| named.text).collect(),
-            truncated: walk.truncated,
-            requested_bytes,
-        })
+        let frames = named.into_iter().map(|named| named.text).collect();
+        Some(Stack::new(frames, walk.truncated, requested_bytes))
     }
 
     fn read_space(&mut self, pid: i32) -> Option<()> {
@@ -261,6 +258,7 @@ impl std::fmt::Debug for Stacks {
 
 /// A file whose code a process has mapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MappedFile {
     /// By which this program opens the very file that is mapped, for as long as the [`Stacks`] that
     /// gave it lives.

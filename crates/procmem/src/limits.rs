@@ -20,7 +20,8 @@ use crate::process::{Process, ProcessError, Status};
 /// `check_data_rlimit` in `include/linux/mm.h` (heap and program data against `RLIMIT_DATA`),
 /// `may_expand_vm` in `mm/mmap.c` (`total_vm`, shown as `VmSize`, and `data_vm`, shown as `VmData`),
 /// `is_data_mapping`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Limits {
     /// `RLIMIT_DATA` (`ulimit -d`, `LimitDATA=`).
     pub data: Option<Limit>,
@@ -30,6 +31,7 @@ pub struct Limits {
 
 /// A limit and what counts towards it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Limit {
     /// The soft limit, the one that holds.
     pub limit_bytes: u64,
@@ -43,6 +45,7 @@ pub struct Limit {
 
 /// What counts towards the limits of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counted {
     /// `VmData`.
     pub data_bytes: u64,
@@ -104,8 +107,8 @@ impl Limits {
 }
 
 impl Limit {
-    /// The kernel counts whole pages.
-    fn new(limit_bytes: u64, used_bytes: u64) -> Self {
+    /// A limit of which so much is used. What is left counts in whole pages, as the kernel does.
+    pub fn new(limit_bytes: u64, used_bytes: u64) -> Self {
         let page = page_size_bytes();
         Self {
             limit_bytes,

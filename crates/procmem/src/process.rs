@@ -51,11 +51,7 @@ impl Process {
     /// `/proc` is not mounted; [`Reason::Io`] for anything else, such as too many open files.
     pub fn open(pid: i32) -> Result<Self, ProcessError> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let failed = |reason| ProcessError {
-            pid,
-            file: "",
-            reason,
-        };
+        let failed = |reason| ProcessError::new(pid, "", reason);
         if pid <= 0 {
             return Err(failed(Reason::NoSuchProcess));
         }
@@ -155,11 +151,7 @@ impl Process {
 
     /// The error for a file of this process whose content is not what its format promises.
     pub fn malformed(&self, file: &'static str, what: &'static str) -> ProcessError {
-        ProcessError {
-            pid: self.pid,
-            file,
-            reason: Reason::Malformed(what),
-        }
+        ProcessError::new(self.pid, file, Reason::Malformed(what))
     }
 
     /// Turns what the kernel said about one of this process's files into a reason that a person
@@ -174,11 +166,7 @@ impl Process {
             Some(errno @ (Errno::ESRCH | Errno::ENOENT)) => self.why_absent(errno, error),
             _ => Reason::Io(error),
         };
-        ProcessError {
-            pid: self.pid,
-            file,
-            reason,
-        }
+        ProcessError::new(self.pid, file, reason)
     }
 
     fn why_absent(&self, errno: Errno, error: io::Error) -> Reason {

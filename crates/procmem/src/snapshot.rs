@@ -41,6 +41,7 @@ pub use weigher::Weigher;
 /// # Ok::<(), procmem::ProcessError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// Resident pages, shared ones counted in full. Huge pages from hugetlbfs are not in it.
     pub rss_bytes: u64,

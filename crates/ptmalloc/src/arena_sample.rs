@@ -18,7 +18,6 @@ const MOST_FLAWED: u32 = 3;
 /// Headers that are read together.
 const BATCH: usize = 64;
 
-/// How far one arena has come.
 #[derive(Debug)]
 pub(super) struct ArenaSample {
     pub(super) header: MallocState,
@@ -138,7 +137,6 @@ pub(super) fn at_work(
     Ok(count)
 }
 
-/// What one read gave.
 #[derive(Debug)]
 pub(super) struct Verified {
     pub(super) free: Free,

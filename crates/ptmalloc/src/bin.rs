@@ -20,10 +20,8 @@ pub(super) enum BinKind {
 #[derive(Debug)]
 pub(super) struct Bin {
     kind: BinKind,
-    /// The bin's number.
     number: u8,
     before: u64,
-    /// The chunk that comes next.
     pub(super) next: u64,
     pub(super) chunks: Vec<Chunk>,
 }
@@ -112,7 +110,6 @@ impl Bin {
     }
 }
 
-/// Whether a chunk may begin here.
 pub(super) fn may_be_chunk(address: u64, heaps: &HeapInfos<'_>) -> bool {
     let end = address.checked_add(SMALLEST_BYTES);
     address.is_multiple_of(ALIGNMENT_BYTES) && end.is_some_and(|end| heaps.hold(&(address..end)))

@@ -57,14 +57,12 @@ impl Chunk {
     }
 }
 
-/// The smallest chunk.
 pub(super) const SMALLEST_BYTES: u64 = 32;
 /// Chunks and their sizes are multiples of it.
 pub(super) const ALIGNMENT_BYTES: u64 = 16;
 /// From this size on a chunk is a large one.
 pub(super) const LARGE_BYTES: u64 = 1024;
 
-/// The bin of chunks of this size.
 pub(super) fn bin_index(size_bytes: u64) -> u64 {
     if size_bytes < LARGE_BYTES {
         return size_bytes >> 4;

@@ -14,10 +14,8 @@ use super::layout::Layout;
 use super::limits::{Bound, Deadline};
 use super::loaded_image::LoadedImage;
 
-/// Files that are remembered at most.
 const MOST_FILES: usize = 10_000;
 
-/// What is remembered of each file.
 #[derive(Debug, Default)]
 pub(super) struct DsoCache(HashMap<(u32, u32, u64), DsoInfo>);
 

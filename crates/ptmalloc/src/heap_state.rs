@@ -8,7 +8,8 @@ use super::allocator::Allocator;
 use super::error::Unknown;
 
 /// glibc's malloc in one process. Every figure is verified; what couldn't be is `None`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct HeapState {
     /// Whether the main arena takes its memory elsewhere than at the break: glibc gave up on it.
     pub non_contiguous: bool,
@@ -68,7 +69,8 @@ impl Mmapped {
 }
 
 /// One arena.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Arena {
     /// Where its `malloc_state` is.
     pub address: u64,
@@ -86,6 +88,7 @@ pub struct Arena {
 
 /// Free memory of an arena, by where malloc keeps it. Chunks in threads' caches count as in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Free {
     /// Chunks in the bins and fast bins, the top not included.
     pub chunks: u64,
@@ -113,6 +116,7 @@ impl Free {
 
 /// What was found in one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Examination {
     /// Whose malloc it is; `None` if nothing known was recognised. It is glibc's if that is in use,
     /// also beside another.

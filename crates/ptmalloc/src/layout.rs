@@ -15,13 +15,10 @@ pub(super) const FAST_BINS: usize = 10;
 pub(super) struct Layout {
     /// The fast bins; none since 2.43.
     pub(super) fast: Option<usize>,
-    /// The top chunk.
     pub(super) top: usize,
-    /// The bins' links.
     pub(super) bins: usize,
     /// One bit a bin that may have chunks.
     pub(super) binmap: usize,
-    /// The next arena of the ring.
     pub(super) next: usize,
     /// Bytes from the kernel now.
     pub(super) system: usize,
@@ -36,7 +33,6 @@ pub(super) static WITH_FAST_BINS: Layout = Layout::after(16, Some(16));
 /// From 2.43 on.
 pub(super) static WITHOUT_FAST_BINS: Layout = Layout::after(8, None);
 
-/// All that are tried.
 pub(super) static LAYOUTS: [&Layout; 2] = [&WITH_FAST_BINS, &WITHOUT_FAST_BINS];
 
 impl Layout {

@@ -131,7 +131,6 @@ pub(super) enum Lists {
 }
 
 impl Lists {
-    /// When to give up.
     pub(super) fn until(self) -> Option<Instant> {
         match self {
             Self::Followed { until } => until,

@@ -45,7 +45,6 @@ impl LoadedImage {
         self.data[0].start
     }
 
-    /// The file, to be opened.
     pub(super) fn file(&self) -> MappedFile<'_> {
         MappedFile {
             addresses: &self.data[0],

@@ -28,7 +28,6 @@ const LONG_RING: usize = 1024;
 /// Looks for arenas that can't be followed, each at what is mapped then.
 const ATTEMPTS: usize = 4;
 
-/// What was found of glibc's malloc.
 pub(super) enum MainArenaSearch {
     Used(Vec<MallocState>),
     Unused,
@@ -37,7 +36,6 @@ pub(super) enum MainArenaSearch {
     Nothing,
 }
 
-/// What one look found.
 enum CandidateCheck {
     Used(Vec<MallocState>),
     Unused,

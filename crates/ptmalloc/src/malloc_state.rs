@@ -13,7 +13,6 @@ const NON_CONTIGUOUS: u32 = 2;
 /// States of a lock: free, held, held and waited for.
 const LOCK_STATES: Range<u32> = 0..3;
 
-/// The bytes of one `malloc_state`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MallocState {
     pub(super) layout: &'static Layout,
@@ -32,7 +31,6 @@ impl MallocState {
         })
     }
 
-    /// Reads one.
     pub(super) fn read(
         memory: &mut impl TargetMemory,
         layout: &'static Layout,
@@ -50,7 +48,6 @@ impl MallocState {
         })
     }
 
-    /// Where it is.
     pub(super) fn place(&self) -> Range<u64> {
         self.address..self.address.saturating_add(self.layout.length as u64)
     }
@@ -109,7 +106,6 @@ impl MallocState {
             .wrapping_sub(16)
     }
 
-    /// First and last chunk of a bin.
     pub(super) fn bin(&self, bin: usize) -> (u64, u64) {
         let at = self.layout.bin(bin);
         (word(&self.bytes, at), word(&self.bytes, at + 8))

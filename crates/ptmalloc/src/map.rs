@@ -63,7 +63,6 @@ impl FreeMap {
         true
     }
 
-    /// Adds private writable memory.
     pub(super) fn add(&mut self, range: Range<u64>) {
         self.most_bytes = self.most_bytes.saturating_add(range.end - range.start);
         let is_private_data = true;
@@ -115,7 +114,6 @@ impl FreeMap {
         heap.is_some_and(|(start, end)| (start..=end).contains(&address))
     }
 
-    /// What is at an address.
     fn piece(&self, address: u64) -> Option<(u64, MapPiece)> {
         let known = {
             let pieces = self.pieces.borrow();
@@ -162,7 +160,6 @@ impl FreeMap {
         Some((start, piece))
     }
 
-    /// Adds what is locked.
     pub(super) fn keep(&mut self, locked: &[Range<u64>]) {
         let locked = locked.iter().map(|range| (range.start, range.end));
         self.kept.get_mut().extend(locked);

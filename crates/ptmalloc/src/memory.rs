@@ -43,7 +43,6 @@ pub(super) fn word(bytes: &[u8], at: usize) -> u64 {
 /// `IOV_MAX`: places that one call takes.
 const MOST_PLACES: usize = 1024;
 
-/// The memory of a living process.
 pub(super) struct Remote<'p> {
     process: &'p Process,
     deadline: Deadline,
@@ -59,7 +58,6 @@ impl<'p> Remote<'p> {
         }
     }
 
-    /// When to give up on it.
     pub(super) fn deadline(&self) -> Deadline {
         self.deadline
     }

@@ -33,14 +33,12 @@ const REGIONS: usize = 1024;
 const ENTRIES: u64 = 16 * 1024;
 const PRESENT: u64 = 1 << 63;
 
-/// How a kernel is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PageMapMethod {
     Scan,
     Read,
 }
 
-/// A process's page map.
 #[derive(Debug)]
 pub(super) struct PageMap {
     pagemap: File,

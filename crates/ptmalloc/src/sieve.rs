@@ -29,7 +29,6 @@ const BEYOND_BYTES: u64 = SMALLEST_BYTES - ALIGNMENT_BYTES;
 /// Reads of single places that are spent in any case.
 const LEAST_READS: u64 = 64;
 
-/// What was sifted out.
 #[derive(Debug, Default)]
 pub(super) struct Sieve {
     pieces: Vec<Piece>,
@@ -47,7 +46,6 @@ struct Piece {
     kept: Vec<SievedPiece>,
 }
 
-/// A chunk's words.
 #[derive(Clone, Copy, Debug)]
 struct SievedPiece {
     /// Which sixteen bytes of its page it begins with, below its size with the flags.
@@ -174,7 +172,6 @@ impl Piece {
     }
 }
 
-/// What a free chunk looks like.
 struct Mesh<'a> {
     heaps: &'a HeapInfos<'a>,
     /// How links are kept in fast bins, if there are chunks in any.

@@ -35,7 +35,6 @@ pub(super) struct Pages {
     pub(super) top_step_bytes: u64,
 }
 
-/// What would be given back.
 #[derive(Debug)]
 pub(super) struct Given {
     /// Pages that would be if they are resident, in rising order.

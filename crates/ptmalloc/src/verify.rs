@@ -115,7 +115,6 @@ fn is_as_before(
     Ok(true)
 }
 
-/// Places that are read together.
 #[derive(Default)]
 struct Batch {
     places: Vec<Range<u64>>,

@@ -171,7 +171,6 @@ fn top_bytes(
     Ok(size)
 }
 
-/// What may still be found.
 struct Budget {
     chunks: u64,
     bytes: u64,

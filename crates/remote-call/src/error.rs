@@ -9,6 +9,7 @@ use tracee::Permission;
 /// Why [`Held::hold`](crate::Held::hold) let a process go on. It runs as before then.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each sentence names its fields")]
 pub enum Error {
     /// This isn't x86-64.
     #[error(
@@ -18,47 +19,28 @@ pub enum Error {
     Architecture,
     /// Nothing has that number.
     #[error("there is no process {pid}: `ps -e` lists those that are there")]
-    NoSuchProcess {
-        /// What was given.
-        pid: i32,
-    },
+    NoSuchProcess { pid: i32 },
     /// The number is that of a thread, not of a process.
     #[error("{tid} is a thread of process {pid}: give {pid}")]
-    IsThread {
-        /// What was given.
-        tid: i32,
-        /// Its process.
-        pid: i32,
-    },
+    IsThread { tid: i32, pid: i32 },
     /// The process is this one.
     #[error("process {pid} is this one; a process can't hold itself")]
-    Own {
-        /// The process.
-        pid: i32,
-    },
+    Own { pid: i32 },
     /// It ended and waits for its parent to notice.
     #[error("process {pid} has ended; its parent hasn't noticed yet (it is a zombie)")]
-    Zombie {
-        /// The process.
-        pid: i32,
-    },
+    Zombie { pid: i32 },
     /// It is a part of the kernel.
     #[error("process {pid} is a thread of the kernel: it has no program and no functions to call")]
-    KernelThread {
-        /// The process.
-        pid: i32,
-    },
+    KernelThread { pid: i32 },
     /// A debugger or a tracer has it.
     #[error(
         "process {pid} is traced by process {tracer} ({name}) already, and only one can trace it: \
          end that one or have it let go"
     )]
     Traced {
-        /// The process.
         pid: i32,
         /// Who traces it; 0 if that isn't visible from here.
         tracer: i32,
-        /// The name of his program.
         name: String,
     },
     /// SIGSTOP, Ctrl-Z or the like has stopped it.
@@ -66,49 +48,30 @@ pub enum Error {
         "process {pid} is stopped by a signal (Ctrl-Z or SIGSTOP) and left so: \
          `kill -CONT {pid}` has it run on"
     )]
-    Stopped {
-        /// The process.
-        pid: i32,
-    },
+    Stopped { pid: i32 },
     /// The kernel refused.
     #[error("not permitted to trace process {pid} ({source}): {permission}")]
     NotPermitted {
-        /// The process.
         pid: i32,
-        /// What in the machine's present settings refuses it, and what to type.
         permission: Permission,
-        /// The kernel's answer.
         source: io::Error,
     },
     /// It runs 32-bit code.
     #[error("thread {tid} of process {pid} runs 32-bit code; only 64-bit programs can be held")]
-    Foreign {
-        /// The process.
-        pid: i32,
-        /// The thread.
-        tid: i32,
-    },
+    Foreign { pid: i32, tid: i32 },
     /// The processor checks its return addresses.
     #[error(
         "thread {tid} of process {pid} has a shadow stack (x86_Thread_features: shstk), so that \
          the processor refuses a call that the program didn't make"
     )]
-    ShadowStack {
-        /// The process.
-        pid: i32,
-        /// The thread.
-        tid: i32,
-    },
+    ShadowStack { pid: i32, tid: i32 },
     /// Its system calls are filtered.
     #[error(
         "process {pid} has a seccomp filter, which may refuse a system call of the function or \
          kill the process for it: allow that with `Options::allow_seccomp` if the function's \
          system calls are known to be permitted"
     )]
-    Seccomp {
-        /// The process.
-        pid: i32,
-    },
+    Seccomp { pid: i32 },
     /// A thread didn't stop in time.
     #[error(
         "thread {tid} of process {pid} did not stop within {waited:?} (its state is {state}; D is \
@@ -116,72 +79,48 @@ pub enum Error {
          all was let go, try again later or with more patience"
     )]
     Restless {
-        /// The process.
         pid: i32,
-        /// The thread.
         tid: i32,
         /// As `/proc/PID/task/TID/stat` has it.
         state: char,
-        /// How long was waited.
         waited: Duration,
     },
     /// Somebody asked that it be let go before all of its threads stood still.
     #[error("process {pid} was let go again before it stood still, as was asked for")]
-    Interrupted {
-        /// The process.
-        pid: i32,
-    },
+    Interrupted { pid: i32 },
     /// It ended while it was being stopped.
     #[error("process {pid} ended before it stood still")]
-    Gone {
-        /// The process.
-        pid: i32,
-    },
+    Gone { pid: i32 },
     /// A step failed that ought not to.
     #[error("cannot {step} of thread {tid}: {source}")]
     Step {
-        /// The thread.
         tid: i32,
-        /// What was to be done.
         step: &'static str,
-        /// Why it failed.
         source: io::Error,
     },
     /// This process has no room for another thread.
     #[error("cannot start the thread that traces: {source}")]
-    HeldThread {
-        /// Why.
-        source: io::Error,
-    },
+    HeldThread { source: io::Error },
 }
 
 /// Why [`Held::call`](crate::Held::call) gave no value.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each sentence names its fields")]
 pub enum CallError {
     /// More arguments than registers carry.
     #[error("{given} arguments were given; at most 6 can be passed in registers")]
-    Arguments {
-        /// How many.
-        given: usize,
-    },
+    Arguments { given: usize },
     /// The address isn't one of code.
     #[error("nothing that the process may execute is mapped at {address:#x}: see /proc/{pid}/maps")]
-    NotCode {
-        /// The process.
-        pid: i32,
-        /// What was given.
-        address: u64,
-    },
+    NotCode { pid: i32, address: u64 },
     /// No thread is in a state in which it could make the call.
     #[error(
         "none of the {} threads of process {pid} can make the call now; {}",
         .reasons.len(), listed(.reasons)
     )]
     NoThread {
-        /// The process.
         pid: i32,
-        /// Why each can't.
         reasons: Vec<(i32, Unfit)>,
     },
     /// The process has no code that a call could safely return to.
@@ -189,12 +128,7 @@ pub enum CallError {
         "no library of process {pid} has {missing}, which the call has to return to; glibc and \
          musl have it"
     )]
-    NoWayBack {
-        /// The process.
-        pid: i32,
-        /// What is missing.
-        missing: &'static str,
-    },
+    NoWayBack { pid: i32, missing: &'static str },
     /// The function ran into an error. The thread stands where it stood before the call.
     #[error(
         "the function crashed in thread {tid} with signal {signal} at {instruction_pointer:#x}. \
@@ -202,11 +136,8 @@ pub enum CallError {
          changed stays changed and what it had locked stays locked"
     )]
     Crashed {
-        /// The thread that called.
         tid: i32,
-        /// The signal that would have ended the process.
         signal: i32,
-        /// Where.
         instruction_pointer: u64,
     },
     /// The function didn't return in time. The process was let go and still is within the call.
@@ -215,12 +146,7 @@ pub enum CallError {
          when it returns, that thread goes on where it was interrupted, and until then it blocks \
          its signals"
     )]
-    TimedOut {
-        /// The thread that called.
-        tid: i32,
-        /// How long was waited.
-        waited: Duration,
-    },
+    TimedOut { tid: i32, waited: Duration },
     /// Somebody asked that the process be let go before the function had returned. It runs, within
     /// the call still: what the function has begun nobody else can end, and what it had locked
     /// another thread may wait for. So the call isn't torn out of the thread but left to it.
@@ -229,38 +155,21 @@ pub enum CallError {
          for; when it returns, that thread goes on where it was interrupted, and until then it \
          blocks its signals"
     )]
-    Interrupted {
-        /// The thread that called.
-        tid: i32,
-    },
+    Interrupted { tid: i32 },
     /// Somebody had asked that the process be let go before the call began.
     #[error("process {pid} is to be let go, so no call was begun")]
-    NotBegun {
-        /// The process.
-        pid: i32,
-    },
+    NotBegun { pid: i32 },
     /// The thread ended in the middle; mostly because the process was killed.
     #[error("thread {tid} ended during the call (was process {pid} killed?)")]
-    Gone {
-        /// The process.
-        pid: i32,
-        /// The thread.
-        tid: i32,
-    },
+    Gone { pid: i32, tid: i32 },
     /// An earlier call didn't return, so that the process is no longer held.
     #[error("process {pid} is no longer held")]
-    Released {
-        /// The process.
-        pid: i32,
-    },
+    Released { pid: i32 },
     /// A step failed that ought not to.
     #[error("cannot {step} of thread {tid}: {source}")]
     Step {
-        /// The thread.
         tid: i32,
-        /// What was to be done.
         step: &'static str,
-        /// Why it failed.
         source: io::Error,
     },
 }

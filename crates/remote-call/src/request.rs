@@ -75,7 +75,6 @@ impl Interrupt {
     }
 }
 
-/// What is asked of the tracing thread.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) function: u64,
@@ -95,7 +94,6 @@ pub(crate) struct HoldRecord {
 }
 
 impl HoldRecord {
-    /// The tracing thread's number.
     pub(crate) fn tracer_is(&self, tid: i32) {
         self.tracer.get_or_init(|| tid);
     }

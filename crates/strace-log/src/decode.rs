@@ -187,13 +187,7 @@ fn call<'a>(
             Some(path)
         })
     });
-    let call = Call {
-        syscall,
-        args,
-        result,
-        path,
-        stack: None,
-    };
+    let call = Call::new(syscall, args, result).with_path(path);
     Some(Decoded::Call {
         call,
         unknown,

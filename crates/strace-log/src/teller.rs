@@ -299,7 +299,7 @@ impl<S: Sink> LogDecoder<S> {
             self.begins_in_the_middle();
         }
         let at = self.at;
-        Event { pid, tid, at, what }
+        Event::new(pid, tid, at, what)
     }
 
     fn tell(&mut self, pid: i32, tid: i32, what: What) {
@@ -327,11 +327,11 @@ impl<S: Sink> LogDecoder<S> {
             return;
         };
         if let (What::Call(call), false) = (&mut event.what, self.stack.is_empty()) {
-            call.stack = Some(Arc::new(Stack {
-                frames: std::mem::take(&mut self.stack),
-                truncated: false,
-                requested_bytes: None,
-            }));
+            call.stack = Some(Arc::new(Stack::new(
+                std::mem::take(&mut self.stack),
+                false,
+                None,
+            )));
         }
         let (pid, tid) = (event.pid, event.tid);
         self.send(event);

@@ -32,15 +32,15 @@ impl WaitingEvents {
     /// A new one has spoken: wait for who made it.
     pub(super) fn open(&mut self, child: i32, at: std::time::Duration) {
         self.open.push(child);
-        self.events.push_back(Event {
-            pid: child,
-            tid: child,
+        self.events.push_back(Event::new(
+            child,
+            child,
             at,
-            what: What::Forked {
+            What::Forked {
                 child,
                 thread: false,
             },
-        });
+        ));
     }
 
     /// Whether it is waited for this one's maker.

@@ -80,19 +80,13 @@ fn call() -> impl Strategy<Value = Call> {
     (syscall, args, result, path, frames).prop_map(|(syscall, args, result, path, frames)| {
         let executes = matches!(syscall, Syscall::Execve | Syscall::Execveat);
         let grows = matches!(syscall, Syscall::Brk | Syscall::Mmap | Syscall::Mremap);
-        let stack = Stack {
-            frames: frames.iter().map(|frame| frame.as_str().into()).collect(),
-            ..Stack::default()
-        };
+        let frames = frames.iter().map(|frame| frame.as_str().into());
+        let stack = Stack::new(frames.collect(), false, None);
         // An exec that succeeds is told otherwise.
         let result = if executes { result.and(Err(2)) } else { result };
-        Call {
-            syscall,
-            args: arguments(syscall, args),
-            path: path.filter(|_| syscall.is_open() && result.is_ok()),
-            result,
-            stack: (grows && !stack.frames.is_empty()).then(|| Arc::new(stack)),
-        }
+        Call::new(syscall, arguments(syscall, args), result)
+            .with_path(path.filter(|_| syscall.is_open() && result.is_ok()))
+            .with_stack((grows && !stack.frames.is_empty()).then(|| Arc::new(stack)))
     })
 }
 
@@ -111,12 +105,7 @@ fn run(steps: &[(Index, u32, Step)]) -> Vec<Event> {
     let mut alive = vec![(700, 700)];
     let mut at = Duration::ZERO;
     let mut next = 701;
-    let mut events = vec![Event {
-        pid: 700,
-        tid: 700,
-        at,
-        what: What::Started,
-    }];
+    let mut events = vec![Event::new(700, 700, at, What::Started)];
     for (who, microseconds, step) in steps {
         if alive.is_empty() {
             break;
@@ -156,7 +145,7 @@ fn run(steps: &[(Index, u32, Step)]) -> Vec<Event> {
             }
             Step::Call(call) => (tid, What::Call(call.clone())),
         };
-        events.push(Event { pid, tid, at, what });
+        events.push(Event::new(pid, tid, at, what));
     }
     events
 }
@@ -205,12 +194,7 @@ fn what_a_log_cannot_hold_is_left_out() {
     let mut writer = StraceWriter::new(Vec::new());
     let what = What::Memory(Memory::default());
     writer
-        .write(&Event {
-            pid: 1,
-            tid: 1,
-            at: Duration::ZERO,
-            what,
-        })
+        .write(&Event::new(1, 1, Duration::ZERO, what))
         .unwrap();
     assert_eq!(writer.into_inner(), b"");
 }

@@ -96,19 +96,15 @@ impl Bytes<'_> {
             1 => Ok(args[0]),
             _ => Ok(self.number()),
         };
-        Call {
-            syscall,
-            args,
-            result,
-            path: self.some(|bytes| PATHS[usize::from(bytes.byte()) % PATHS.len()].into()),
-            stack: self.some(|bytes| {
-                Arc::new(Stack {
-                    frames: vec![bytes.id().to_string().into(), "main".into()],
-                    truncated: false,
-                    requested_bytes: bytes.some(Self::number),
-                })
-            }),
-        }
+        Call::new(syscall, args, result)
+            .with_path(self.some(|bytes| PATHS[usize::from(bytes.byte()) % PATHS.len()].into()))
+            .with_stack(self.some(|bytes| {
+                Arc::new(Stack::new(
+                    vec![bytes.id().to_string().into(), "main".into()],
+                    false,
+                    bytes.some(Self::number),
+                ))
+            }))
     }
 
     fn refusal(&mut self) -> Refusal {
@@ -141,11 +137,10 @@ impl Bytes<'_> {
             5 => What::Refused(Box::new(self.refusal())),
             6 => {
                 let ranges = [(); 3].map(|()| self.range());
-                What::Memory(Memory {
-                    ranges: ranges.to_vec(),
-                    program_break: self.some(Self::number),
-                    executed_files: vec![PATHS[1].into()],
-                })
+                let mut memory = Memory::default();
+                (memory.ranges, memory.program_break) = (ranges.to_vec(), self.some(Self::number));
+                memory.executed_files = vec![PATHS[1].into()];
+                What::Memory(memory)
             }
             7 => What::Line(self.number()),
             8 => What::Limit(SoftLimit {
@@ -172,7 +167,7 @@ pub fn events_of(bytes: &[u8]) -> Vec<Event> {
             short => Duration::from_millis(u64::from(short) * events.len() as u64),
         };
         let what = bytes.what();
-        events.push(Event { pid, tid, at, what });
+        events.push(Event::new(pid, tid, at, what));
     }
     events
 }

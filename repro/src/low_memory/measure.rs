@@ -6,7 +6,7 @@ use super::results::{LowMemoryResults, LuaRun, compared};
 use super::{judge, memory};
 use crate::arm::{CONTROL, HOLE};
 use crate::drive::child_of;
-use brk_hole::luajit::Vm;
+use brk_hole::Vm;
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{
     ArmResults, ExperimentError, RunError, StopFlag, observe_untraced, order, until_valid,

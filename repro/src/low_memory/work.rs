@@ -4,7 +4,7 @@ use super::case::{LuaCase, VmMade};
 use crate::child::{Child, first_victim};
 use crate::malloc::MallocBlocks;
 use anyhow::Context;
-use brk_hole::luajit::{self, Vm};
+use brk_hole::{Vm, is_out_of_memory};
 use heap_meter::environment::Environment;
 use heap_meter::experiment::Checkpoints;
 use std::ffi::OsString;
@@ -108,7 +108,7 @@ pub(super) fn run(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
 fn vm_or_no_memory() -> anyhow::Result<Option<Vm>> {
     match Vm::new() {
         Ok(vm) => Ok(Some(vm)),
-        Err(error) if luajit::is_out_of_memory(&error) => Ok(None),
+        Err(error) if is_out_of_memory(&error) => Ok(None),
         Err(error) => Err(error).context("can't make the Lua state"),
     }
 }

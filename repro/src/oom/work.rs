@@ -7,8 +7,8 @@ use crate::arm;
 use crate::child::{Child, first_victim};
 use crate::locations::{load, load_shared, room_for};
 use anyhow::Context;
-use brk_hole::before_main::BeforeMain;
-use brk_hole::luajit::Vm;
+use brk_hole::BeforeMain;
+use brk_hole::Vm;
 use brk_hole::program_break;
 use heap_meter::experiment::Checkpoints;
 use memmap2::MmapMut;
@@ -86,7 +86,7 @@ fn work(task: &Task, child: &Child, checkpoints: Checkpoints) -> anyhow::Result<
         task,
         checkpoints,
         loaded: 0,
-        first_break: program_break::current(),
+        first_break: program_break(),
         // A reload is weighed at its ends alone.
         weighed_at_half: task.reloads,
     };
@@ -141,7 +141,7 @@ impl Filling<'_> {
 
     /// How far it is; without the heap, which is measured.
     fn tell(&self) -> io::Result<()> {
-        let grown = program_break::current().saturating_sub(self.first_break);
+        let grown = program_break().saturating_sub(self.first_break);
         self.checkpoints
             .tell(told::BREAK_GROWN, format_args!("{grown}"))?;
         self.checkpoints.progress(self.loaded, self.task.contexts())

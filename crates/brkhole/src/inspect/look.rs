@@ -62,8 +62,7 @@ impl Looker {
         } = examination;
         // One that has ended in the middle is not there any more, whatever was read of it.
         if matches!(state, Err(Unknown::Process(_))) && !process.is_alive() {
-            let (file, reason) = ("mem", Reason::Ended);
-            return Err(ProcessError { pid, file, reason });
+            return Err(ProcessError::new(pid, "mem", Reason::Ended));
         }
         let malloc_unknown_class = state.as_ref().err().cloned();
         let (malloc, malloc_unknown) = match state {

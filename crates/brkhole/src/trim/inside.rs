@@ -150,15 +150,10 @@ mod tests {
     }
 
     fn chain(addresses: &[u64], complete: bool) -> Chain {
-        let call = |&address| CallSite {
-            address,
-            stack_pointer: 0,
-        };
-        Chain {
-            calls: addresses.iter().map(call).collect(),
-            complete,
-            outdated: false,
-        }
+        let mut chain = Chain::default();
+        let calls = addresses.iter().map(|&address| CallSite::new(address, 0));
+        (chain.calls, chain.complete) = (calls.collect(), complete);
+        chain
     }
 
     #[test]

@@ -10,24 +10,9 @@ const MIB: u64 = 1 << 20;
 fn state(maps: &str) -> BreakState {
     let space = AddressSpace::parse(maps.as_bytes(), None).unwrap();
     let found = space.program_break().unwrap().clone();
-    BreakState {
-        pid: 42,
-        start: found.start,
-        end: found.end,
-        segment_bytes: found.end - found.start,
-        room_bytes: found.room_bytes,
-        growable_bytes: found.growable_bytes,
-        blocked: found.blocked,
-        limited: false,
-        blocker: found.blocker,
-        limits: Limits {
-            data: None,
-            address_space: None,
-        },
-        used: Some(true),
-        tunable: None,
-        found_by: FoundBy::Maps,
-    }
+    let mut state = BreakState::new(42, found, Limits::default(), FoundBy::Maps);
+    state.used = Some(true);
+    state
 }
 
 fn roomy() -> BreakState {
@@ -46,41 +31,30 @@ fn holed() -> BreakState {
 
 fn with_data_limit(limit_bytes: u64, left_bytes: u64) -> BreakState {
     let mut state = roomy();
-    state.limits.data = Some(Limit {
-        limit_bytes,
-        used_bytes: limit_bytes.saturating_sub(left_bytes),
-        left_bytes,
-    });
+    let mut limit = Limit::new(limit_bytes, limit_bytes.saturating_sub(left_bytes));
+    limit.left_bytes = left_bytes;
+    state.limits.data = Some(limit);
     state.limited = state.refusing_limit().is_some();
     state
 }
 
 /// A main arena of this size, of which so much could be returned.
 fn malloc(non_contiguous: bool, system_bytes: u64, returnable_bytes: u64) -> HeapState {
-    HeapState {
-        non_contiguous,
-        system_bytes,
-        mmapped: None,
-        mmapped_unknown: None,
-        free_bytes: Some(returnable_bytes),
-        returnable_bytes: Some(returnable_bytes),
-        beyond_top_bytes: 0,
-        arenas: vec![arena(true, system_bytes, returnable_bytes)],
-    }
+    let mut state = HeapState::default();
+    (state.non_contiguous, state.system_bytes) = (non_contiguous, system_bytes);
+    state.free_bytes = Some(returnable_bytes);
+    state.returnable_bytes = Some(returnable_bytes);
+    state.arenas = vec![arena(true, system_bytes, returnable_bytes)];
+    state
 }
 
 fn arena(main: bool, system_bytes: u64, returnable_bytes: u64) -> Arena {
-    Arena {
-        address: 0x7f00_0000_0000,
-        main,
-        locked: false,
-        system_bytes,
-        free: Some(Free {
-            returnable_bytes,
-            ..Free::default()
-        }),
-        unknown: None,
-    }
+    let mut free = Free::default();
+    free.returnable_bytes = returnable_bytes;
+    let mut arena = Arena::default();
+    (arena.address, arena.main) = (0x7f00_0000_0000, main);
+    (arena.system_bytes, arena.free) = (system_bytes, Some(free));
+    arena
 }
 
 /// Kinds and severities.

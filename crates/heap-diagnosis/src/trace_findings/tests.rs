@@ -32,25 +32,17 @@ impl Told {
     }
 
     fn what(&mut self, what: What) -> &mut Self {
-        self.story.take(&Event {
-            pid: 7,
-            tid: 7,
-            at: self.at,
-            what,
-        });
+        self.story.take(&Event::new(7, 7, self.at, what));
         self
     }
 
     fn call(&mut self, syscall: Syscall, args: &[u64], result: u64, path: Option<&str>) {
         let mut all = [0; 6];
         all[..args.len()].copy_from_slice(args);
-        self.what(What::Call(Call {
-            syscall,
-            args: all,
-            result: Ok(result),
-            path: path.map(|path| path.as_bytes().to_vec()),
-            stack: None,
-        }));
+        self.what(What::Call(
+            Call::new(syscall, all, Ok(result))
+                .with_path(path.map(|path| path.as_bytes().to_vec())),
+        ));
     }
 
     fn grow(&mut self, bytes: u64) -> &mut Self {
@@ -84,13 +76,7 @@ impl Told {
     fn denied(&mut self, syscall: Syscall, args: &[u64], errno: i32) -> &mut Self {
         let mut all = [0; 6];
         all[..args.len()].copy_from_slice(args);
-        self.what(What::Call(Call {
-            syscall,
-            args: all,
-            result: Err(errno),
-            path: None,
-            stack: None,
-        }))
+        self.what(What::Call(Call::new(syscall, all, Err(errno))))
     }
 
     fn exits(&mut self, code: i32) -> &mut Self {

@@ -7,25 +7,11 @@ const ANONYMOUS: u64 = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
 const MIB: u64 = 1 << 20;
 
 fn event(tid: i32, what: What) -> Event {
-    Event {
-        pid: 1,
-        tid,
-        at: Duration::ZERO,
-        what,
-    }
+    Event::new(1, tid, Duration::ZERO, what)
 }
 
 fn call(tid: i32, syscall: Syscall, args: [u64; 6], result: Result<u64, i32>) -> Event {
-    event(
-        tid,
-        What::Call(Call {
-            syscall,
-            args,
-            result,
-            path: None,
-            stack: None,
-        }),
-    )
+    event(tid, What::Call(Call::new(syscall, args, result)))
 }
 
 fn refused(tid: i32) -> Event {

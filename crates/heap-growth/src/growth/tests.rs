@@ -21,7 +21,7 @@ struct Told(Growth);
 impl Told {
     fn event(&mut self, pid: i32, tid: i32, what: What) -> &mut Self {
         let at = Duration::ZERO;
-        self.0.take(&Event { pid, tid, at, what });
+        self.0.take(&Event::new(pid, tid, at, what));
         self
     }
 
@@ -40,23 +40,15 @@ impl Told {
     ) -> &mut Self {
         let mut all = [0; 6];
         all[..args.len()].copy_from_slice(args);
-        let call = Call {
-            syscall,
-            args: all,
-            result,
-            path: path.map(|path| path.as_bytes().to_vec()),
-            stack: None,
-        };
+        let call =
+            Call::new(syscall, all, result).with_path(path.map(|path| path.as_bytes().to_vec()));
         self.event(pid, tid, What::Call(call))
     }
 
     fn found(&mut self, ranges: &[(u64, u64)], program_break: Option<u64>) -> &mut Self {
         let ranges = ranges.iter().map(|(at, bytes)| *at..at + bytes).collect();
-        let found = memory_event::Memory {
-            ranges,
-            program_break,
-            executed_files: Vec::new(),
-        };
+        let mut found = memory_event::Memory::default();
+        (found.ranges, found.program_break) = (ranges, program_break);
         self.event(1, 1, What::Memory(found))
     }
 
@@ -305,20 +297,16 @@ fn another_threads_growth_is_not_the_files() {
 #[test]
 fn growth_by_stack() {
     let mut told = Told::default();
-    let stack = |requested_bytes| Stack {
-        frames: vec!["malloc".into(), "main".into()],
-        truncated: false,
-        requested_bytes,
-    };
+    let stack =
+        |requested_bytes| Stack::new(vec!["malloc".into(), "main".into()], false, requested_bytes);
     for (number, requested) in [Some(40), Some(40), None].into_iter().enumerate() {
         let at = AREA + number as u64 * MIB;
-        let call = Call {
-            syscall: Syscall::Mmap,
-            args: [0, MIB, RW as u64, ANONYMOUS as u64, u64::MAX, 0],
-            result: Ok(at),
-            path: None,
-            stack: Some(stack(requested).into()),
-        };
+        let call = Call::new(
+            Syscall::Mmap,
+            [0, MIB, RW as u64, ANONYMOUS as u64, u64::MAX, 0],
+            Ok(at),
+        )
+        .with_stack(Some(stack(requested).into()));
         told.event(1, 1, What::Call(call));
     }
     told.mmap(AREA + 8 * MIB, 4096, RW, ANONYMOUS);

@@ -20,7 +20,7 @@ struct Told {
 impl Told {
     fn what(&mut self, what: What) -> &mut Self {
         let (pid, tid, at) = (1, 1, self.at);
-        let event = Event { pid, tid, at, what };
+        let event = Event::new(pid, tid, at, what);
         self.growth.take(&event);
         self.memory.take(&event, &self.growth);
         self
@@ -28,13 +28,11 @@ impl Told {
 
     fn call(&mut self, syscall: Syscall, args: [u64; 4], result: Result<u64, i32>) -> &mut Self {
         let [a, b, c, d] = args;
-        self.what(What::Call(Call {
+        self.what(What::Call(Call::new(
             syscall,
-            args: [a, b, c, d, u64::MAX, 0],
+            [a, b, c, d, u64::MAX, 0],
             result,
-            path: None,
-            stack: None,
-        }))
+        )))
     }
 
     fn map(&mut self, bytes: u64, protection: u64, flags: u64, at: u64) -> &mut Self {

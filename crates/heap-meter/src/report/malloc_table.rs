@@ -89,24 +89,15 @@ mod tests {
     }
 
     fn state() -> HeapState {
-        let arena = Arena {
-            address: 0x7000,
-            main: true,
-            locked: false,
-            system_bytes: 3 << 20,
-            free: Some(Free::default()),
-            unknown: None,
-        };
-        HeapState {
-            non_contiguous: true,
-            system_bytes: 3 << 20,
-            mmapped: Some(Mmapped::new(2, 1 << 20)),
-            mmapped_unknown: None,
-            free_bytes: Some(2 << 20),
-            returnable_bytes: Some(1 << 20),
-            beyond_top_bytes: 0,
-            arenas: vec![arena],
-        }
+        let mut arena = Arena::default();
+        (arena.address, arena.main) = (0x7000, true);
+        (arena.system_bytes, arena.free) = (3 << 20, Some(Free::default()));
+        let mut state = HeapState::default();
+        (state.non_contiguous, state.system_bytes) = (true, 3 << 20);
+        state.mmapped = Some(Mmapped::new(2, 1 << 20));
+        (state.free_bytes, state.returnable_bytes) = (Some(2 << 20), Some(1 << 20));
+        state.arenas = vec![arena];
+        state
     }
 
     #[test]

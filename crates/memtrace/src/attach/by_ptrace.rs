@@ -8,7 +8,7 @@ use super::emitter::{Emitter, TaskAt};
 use super::{AttachError, Stopper, process_status, seize};
 use crate::launch::NATIVE_ARCHITECTURE;
 use crate::launch::positions::Positions;
-use crate::launch::syscall_reader::{self, SyscallEntry};
+use crate::launch::syscall_reader::{self, SyscallEntry, opened_file};
 use crate::launch::tracees::{NewTask, Tracees};
 use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
 use tracee::{Stop, SyscallInfo};
@@ -29,7 +29,6 @@ pub(super) struct ByPtrace<'a> {
 }
 
 impl<'a> ByPtrace<'a> {
-    /// Takes hold of every thread of `pid`.
     pub(super) fn seize(pid: i32, stopper: &'a Stopper) -> Result<Self, AttachError> {
         process_status::check_untraced(pid)?;
         let (sentinel, handle) = seize::sentinel().map_err(|source| AttachError::Setup {
@@ -166,16 +165,10 @@ impl<'a> ByPtrace<'a> {
             return;
         }
         let path = match result {
-            Ok(fd) if syscall.is_open() => link(tid, fd),
+            Ok(fd) if syscall.is_open() => opened_file(tid, fd),
             _ => None,
         };
-        let call = Call {
-            syscall,
-            args: asked.args,
-            result,
-            path,
-            stack: None,
-        };
+        let call = Call::new(syscall, asked.args, result).with_path(path);
         self.positions.after(pid, &call);
         let wanted = teller.wants_refusal(pid, &call);
         let refusal = wanted.then(|| Refusal::of(pid)).flatten();
@@ -253,10 +246,4 @@ impl<'a> ByPtrace<'a> {
             at: self.since.elapsed(),
         }
     }
-}
-
-fn link(tid: i32, fd: u64) -> Option<Vec<u8>> {
-    use std::os::unix::ffi::OsStringExt;
-    let link = std::fs::read_link(format!("/proc/{tid}/fd/{fd}")).ok()?;
-    Some(link.into_os_string().into_vec())
 }

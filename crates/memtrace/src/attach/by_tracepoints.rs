@@ -248,13 +248,7 @@ impl ByTracepoints {
             Beside::Refusal(refusal) => (None, refusal),
             Beside::Nothing | Beside::Memory(_) => (None, None),
         };
-        let call = Call {
-            syscall,
-            args,
-            result: tracee::syscall_result(value as u64),
-            path,
-            stack: None,
-        };
+        let call = Call::new(syscall, args, tracee::syscall_result(value as u64)).with_path(path);
         teller.returned(who, call, refusal);
     }
 
@@ -322,13 +316,7 @@ fn look(
             Beside::Memory(memory.map(|memory| (memory, perf::now_ns())))
         }
         (TracepointKind::Attached(syscall), result) if syscall.is_memory() => {
-            let call = Call {
-                syscall,
-                args,
-                result,
-                path: None,
-                stack: None,
-            };
+            let call = Call::new(syscall, args, result);
             match wants_refusal(pid, &call) {
                 true => Beside::Refusal(Refusal::of(pid)),
                 false => Beside::Nothing,

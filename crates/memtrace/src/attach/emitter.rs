@@ -14,7 +14,6 @@ pub(super) struct Emitter<S> {
     /// How many processes were seen.
     pub(super) processes: u64,
     pub(super) lost_events: u64,
-    /// How the watched process ended.
     pub(super) ending: Option<Ending>,
     target: i32,
     /// Of which refusals the surroundings were told.
@@ -44,10 +43,9 @@ impl<S: Sink> Emitter<S> {
 
     pub(super) fn tell(&mut self, who: TaskAt, what: What) {
         let TaskAt { pid, tid, at } = who;
-        self.sink.take(&Event { pid, tid, at, what });
+        self.sink.take(&Event::new(pid, tid, at, what));
     }
 
-    /// The watching begins.
     pub(super) fn started(&mut self, memory: Option<Memory>) {
         let who = TaskAt {
             pid: self.target,

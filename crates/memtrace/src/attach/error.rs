@@ -7,76 +7,48 @@ use tracee::Permission;
 /// Why [`Attach`](super::Attach) failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each sentence names its fields")]
 pub enum AttachError {
     /// Nothing that this process may see has that number.
     #[error("there is no process {pid}: `ps -e` lists those that there are")]
-    NoSuchProcess {
-        /// The number.
-        pid: i32,
-    },
+    NoSuchProcess { pid: i32 },
     /// The number is that of a thread.
     #[error("{pid} is a thread of process {process}, not a process: give {process}")]
-    NotAProcess {
-        /// The number.
-        pid: i32,
-        /// The process that the thread belongs to.
-        process: i32,
-    },
+    NotAProcess { pid: i32, process: i32 },
     /// A thread of the kernel's own.
     #[error("process {pid} is a kernel thread: it has no memory of its own and makes no calls")]
-    KernelThread {
-        /// The process.
-        pid: i32,
-    },
+    KernelThread { pid: i32 },
     /// It has ended already.
     #[error(
         "process {pid} has ended and waits to be reaped by its parent, process {parent}: there is \
          nothing left to watch"
     )]
-    Zombie {
-        /// The process.
-        pid: i32,
-        /// Its parent.
-        parent: i32,
-    },
+    Zombie { pid: i32, parent: i32 },
     /// The watching process itself, or one of its threads.
     #[error("process {pid} is the watcher itself, which can't watch itself: give another's number")]
-    Itself {
-        /// The number that was given.
-        pid: i32,
-    },
+    Itself { pid: i32 },
     /// The watcher is the process's parent and would trace it, too.
     #[error(
         "process {pid} is a child of the watcher, which can't be its parent and its tracer at the \
          same time, as each would take the other's reports: start it with `Launch`, or watch it \
          by tracepoints"
     )]
-    OwnChild {
-        /// The process.
-        pid: i32,
-    },
+    OwnChild { pid: i32 },
     /// A process has one tracer at most.
     #[error(
         "process {pid} is already traced, by process {tracer} ({tracer_name}): end that one first"
     )]
     AlreadyTraced {
-        /// The process.
         pid: i32,
-        /// Who traces it.
         tracer: i32,
-        /// The tracer's name.
         tracer_name: String,
     },
     /// The system forbids tracing this process.
     #[error("not permitted to watch process {pid}: {what} was refused ({source}); {permission}")]
     Denied {
-        /// The process.
         pid: i32,
-        /// What was refused.
         what: &'static str,
-        /// The kernel's answer.
         source: io::Error,
-        /// What stands in the way, and what helps.
         permission: Permission,
     },
     /// The kernel's tracepoints can't be used by this user.
@@ -86,9 +58,7 @@ pub enum AttachError {
          rights: `sudo setcap cap_perfmon,cap_sys_ptrace,cap_sys_admin+ep PROGRAM`"
     )]
     TracepointsDenied {
-        /// What was refused.
         what: &'static str,
-        /// The kernel's answer.
         source: io::Error,
         /// Present value of the setting, or why it can't be read.
         paranoid: String,
@@ -99,30 +69,21 @@ pub enum AttachError {
          mount -t tracefs tracefs /sys/kernel/tracing`"
     )]
     NoTracepoints {
-        /// What was tried.
         what: &'static str,
-        /// Why it failed.
         source: io::Error,
     },
     /// Calls that this process made itself did not appear as they were made.
     #[error("tracepoints can't be trusted here: {observed}; use ptrace instead")]
-    Unproven {
-        /// What was seen.
-        observed: String,
-    },
+    Unproven { observed: String },
     /// Tracepoints on this many threads and CPUs take more descriptors than this process may have.
     #[error(
         "tracepoints on {threads} threads and {cpus} CPUs take {wanted} descriptors, and this \
          process may have {limit}: raise the limit (`ulimit -n {wanted}` as root), or use ptrace"
     )]
     Descriptors {
-        /// Threads of the process.
         threads: usize,
-        /// CPUs of the machine.
         cpus: usize,
-        /// How many descriptors would be needed.
         wanted: u64,
-        /// The limit (`RLIMIT_NOFILE`, hard).
         limit: u64,
     },
     /// It made threads so fast that there was no moment at which all were known.
@@ -130,18 +91,11 @@ pub enum AttachError {
         "process {pid} makes threads faster than they can be taken hold of, and can't be stopped \
          for a moment: {reason}"
     )]
-    Restless {
-        /// The process.
-        pid: i32,
-        /// Why it can't be stopped.
-        reason: String,
-    },
+    Restless { pid: i32, reason: String },
     /// A step that should always succeed did not.
     #[error("cannot {step}: {source}")]
     Setup {
-        /// What was to be done.
         step: &'static str,
-        /// Why it failed.
         source: io::Error,
     },
     /// Neither x86-64 nor, with ptrace, aarch64.

@@ -5,6 +5,7 @@ use std::fmt;
 /// A remark on a watching. There is at most one of each kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each sentence names its fields")]
 pub enum AttachNote {
     /// ptrace was used, which stops the process at every call.
     Slow {
@@ -14,40 +15,18 @@ pub enum AttachNote {
     /// Threads were made so fast that the process had to be stopped for a moment at the beginning.
     HeldForAMoment,
     /// Files were opened whose path was gone before it could be read.
-    UnknownPaths {
-        /// How many opens.
-        opens: u64,
-    },
+    UnknownPaths { opens: u64 },
     /// Processes ended, and how is not known.
-    UnknownEndings {
-        /// How many.
-        processes: u64,
-    },
+    UnknownEndings { processes: u64 },
     /// What memory a program had when it began could not be read before it changed.
-    UnknownMemory {
-        /// How many programs.
-        programs: u64,
-    },
+    UnknownMemory { programs: u64 },
     /// A set-uid program was executed, for which the kernel ends the use of tracepoints.
-    SetUidProgram {
-        /// The first process that did.
-        first_pid: i32,
-        /// How many.
-        processes: u64,
-    },
+    SetUidProgram { first_pid: i32, processes: u64 },
     /// Programs for another architecture (32-bit) ran; their calls are not counted.
-    ForeignArchitecture {
-        /// The first process that ran one.
-        first_pid: i32,
-        /// How many such programs were seen.
-        programs: u64,
-    },
+    ForeignArchitecture { first_pid: i32, programs: u64 },
     /// Threads could not be let go one by one (they wait for a child made by vfork); the kernel
     /// let them go when the tracer's thread ended.
-    LetGoByKernel {
-        /// How many.
-        threads: u64,
-    },
+    LetGoByKernel { threads: u64 },
 }
 
 impl fmt::Display for AttachNote {

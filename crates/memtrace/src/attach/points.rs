@@ -25,9 +25,7 @@ pub(super) const ARGUMENT_REGISTERS: u64 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 16 | 
 pub(super) enum TracepointKind {
     /// A watched call.
     Attached(Syscall),
-    /// A thread ends itself.
     Exit,
-    /// A process ends itself.
     ExitGroup,
 }
 

@@ -20,13 +20,10 @@ pub(super) struct ProcessTable {
 #[derive(Debug, Default)]
 struct ProcessEntry {
     threads: HashSet<i32>,
-    /// What it was about to exit with.
     code: Option<u8>,
-    /// Its first thread has ended.
     first_ended: bool,
 }
 
-/// The end of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct End {
     pub(super) tid: i32,

@@ -145,7 +145,6 @@ impl<T> Order<T> {
         std::mem::replace(&mut self.held, younger)
     }
 
-    /// All the rest.
     pub(super) fn rest(&mut self) -> BTreeMap<(u64, u64), T> {
         std::mem::take(&mut self.held)
     }

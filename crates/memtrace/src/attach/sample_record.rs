@@ -8,7 +8,6 @@
 
 use super::points::{Points, TracepointKind};
 
-/// A record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SampleRecord {
     /// When, in nanoseconds of [`CLOCK`](super::perf::CLOCK).
@@ -18,7 +17,6 @@ pub(super) struct SampleRecord {
     pub(super) what: SampleData,
 }
 
-/// What a record tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SampleData {
     /// A call came back.
@@ -33,10 +31,11 @@ pub(super) enum SampleData {
         first_arg: u64,
     },
     /// The thread `tid` of `pid` was made by `parent_tid`.
-    Forked { parent_pid: i32, parent_tid: i32 },
-    /// The thread ended.
+    Forked {
+        parent_pid: i32,
+        parent_tid: i32,
+    },
     Exited,
-    /// It executed another program.
     Executed,
     /// So many records found no room before this one.
     Lost(u64),

@@ -37,7 +37,6 @@ pub(super) struct OpenedEvents {
     pub(super) held: bool,
 }
 
-/// Opens all events on all threads.
 pub(super) fn open_all(
     pid: i32,
     rings: &mut Rings,

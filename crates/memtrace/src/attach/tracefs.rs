@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
-/// A tracefs that can be read.
 #[derive(Debug)]
 pub(super) struct Tracefs {
     root: PathBuf,
@@ -71,7 +70,6 @@ fn detached_mount(kind: &CStr) -> io::Result<OwnedFd> {
     Ok(fsmount(&context, flags, attributes)?)
 }
 
-/// A tracepoint's number and fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TracepointFormat {
     pub(super) id: u16,

@@ -10,45 +10,34 @@ use tracee::Permission;
 /// Why [`Launch`](super::Launch) failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each sentence names its fields")]
 pub enum LaunchError {
     /// The program can't be executed: not found, not executable, no format the kernel knows.
     #[error("cannot run {program:?}: {source}")]
     Exec {
-        /// The program as it was given.
         program: OsString,
-        /// The error of the last file that was tried.
         source: io::Error,
     },
     /// The directory to run in can't be entered.
     #[error("cannot enter the directory {directory:?} to run the program there: {source}")]
     Directory {
-        /// The directory.
         directory: PathBuf,
-        /// Why not.
         source: io::Error,
     },
     /// A name, argument or variable holds a NUL byte, which no program could be given.
     #[error("{text:?} holds a NUL byte: programs, arguments, variables and directories can't")]
-    Nul {
-        /// The text.
-        text: OsString,
-    },
+    Nul { text: OsString },
     /// A step that should always succeed did not.
     #[error("cannot {step}: {source}")]
     Setup {
-        /// What was to be done.
         step: &'static str,
-        /// Why it failed.
         source: io::Error,
     },
     /// The system forbids watching.
     #[error("not permitted to watch the program: {what} was refused ({source}); {permission}")]
     Refused {
-        /// What was refused.
         what: &'static str,
-        /// The kernel's answer.
         source: io::Error,
-        /// What stands in the way, and what helps.
         permission: Permission,
     },
     /// The kernel let the program run without the stops that watching rests on.
@@ -56,16 +45,10 @@ pub enum LaunchError {
         "this kernel does not stop a filtered call as Linux does since 4.8 ({observed}), so \
          calls can't be counted here; run on a plain Linux kernel, or read an strace log instead"
     )]
-    Unproven {
-        /// What happened instead.
-        observed: &'static str,
-    },
+    Unproven { observed: &'static str },
     /// The child ended before its program began.
     #[error("the program ended before it began: {ending:?}")]
-    EndedEarly {
-        /// How.
-        ending: Ending,
-    },
+    EndedEarly { ending: Ending },
     /// Neither x86-64 nor aarch64.
     #[error(
         "programs can be watched on x86-64 and aarch64 only, this is {}",

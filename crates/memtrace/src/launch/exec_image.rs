@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use memory_event::{Call, Denied, Syscall};
 
-/// Of each process, by number.
 #[derive(Debug, Default)]
 pub(super) struct ExecImages {
     by_process: HashMap<i32, ExecImage>,
@@ -95,13 +94,7 @@ mod tests {
 
     fn call(syscall: Syscall, args: [u64; 4], result: Result<u64, i32>) -> Call {
         let [a, b, c, d] = args;
-        Call {
-            syscall,
-            args: [a, b, c, d, 0, 0],
-            result,
-            path: None,
-            stack: None,
-        }
+        Call::new(syscall, [a, b, c, d, 0, 0], result)
     }
 
     #[test]

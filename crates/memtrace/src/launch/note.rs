@@ -5,24 +5,15 @@ use std::fmt;
 /// A remark on a run. There is at most one of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each sentence names its fields")]
 pub enum LaunchNote {
     /// The filter could only be installed with `PR_SET_NO_NEW_PRIVS`: set-uid programs in the
     /// run did not gain rights. (Traced by an ordinary user they would not have anyway.)
     NoNewPrivileges,
     /// Programs for another architecture (32-bit) ran; their calls are not counted.
-    ForeignArchitecture {
-        /// The first process that ran one.
-        first_pid: i32,
-        /// How many such programs were executed.
-        programs: u64,
-    },
+    ForeignArchitecture { first_pid: i32, programs: u64 },
     /// Processes installed a seccomp filter of their own; calls that it refuses are not counted.
-    OwnFilter {
-        /// The first process that did.
-        first_pid: i32,
-        /// How many filters were installed.
-        filters: u64,
-    },
+    OwnFilter { first_pid: i32, filters: u64 },
 }
 
 impl fmt::Display for LaunchNote {

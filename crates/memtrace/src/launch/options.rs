@@ -10,6 +10,7 @@ use memory_event::{Call, Sink, Stack};
 
 /// How closely a program is watched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Watch {
     /// Every watched system call, and the life of processes and threads.
     #[default]
@@ -36,7 +37,6 @@ pub struct Stopped {
 type StopHook = Box<dyn FnMut(Stopped) + Send>;
 type GrowthHook = Box<dyn FnMut(Stopped, &Call) -> Option<Arc<Stack>> + Send>;
 
-/// The hooks of a run.
 #[derive(Default)]
 pub(super) struct Hooks {
     pub(super) exec: Option<StopHook>,

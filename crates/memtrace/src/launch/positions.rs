@@ -97,13 +97,7 @@ mod tests {
     use std::os::fd::AsRawFd;
 
     fn call(syscall: Syscall, first: u64, path: Option<&str>) -> Call {
-        Call {
-            syscall,
-            args: [first, 0, 0, 0, 0, 0],
-            result: Ok(first),
-            path: path.map(Into::into),
-            stack: None,
-        }
+        Call::new(syscall, [first, 0, 0, 0, 0, 0], Ok(first)).with_path(path.map(Into::into))
     }
 
     #[test]

@@ -129,3 +129,10 @@ pub(crate) fn exec_call(before: Option<SyscallEntry>) -> Syscall {
 pub(crate) fn is_foreign(tid: i32) -> bool {
     tracee::syscall_info(tid).is_ok_and(|info| Some(info.architecture) != NATIVE_ARCHITECTURE)
 }
+
+/// The file behind a descriptor that was opened just now, as the kernel names it.
+pub(crate) fn opened_file(tid: i32, fd: u64) -> Option<Vec<u8>> {
+    use std::os::unix::ffi::OsStringExt;
+    let link = std::fs::read_link(format!("/proc/{tid}/fd/{fd}")).ok()?;
+    Some(link.into_os_string().into_vec())
+}

@@ -10,7 +10,6 @@ use procmem::Status;
 /// What is remembered of a traced thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tracee {
-    /// Its process.
     pub(crate) pid: i32,
     /// It was let into a watched call that hasn't come back.
     pub(crate) in_call: bool,
@@ -54,7 +53,6 @@ impl Tracees {
         self.threads.get_mut(&tid)
     }
 
-    /// The first one.
     pub(crate) fn insert_first(&mut self, pid: i32) {
         self.threads.insert(
             pid,
@@ -128,7 +126,6 @@ impl Tracees {
         fellows.all(|tracee| tracee.leaving).then_some(pid)
     }
 
-    /// Every thread.
     pub(crate) fn tids(&self) -> impl Iterator<Item = i32> + '_ {
         self.threads.keys().copied()
     }

@@ -154,7 +154,6 @@ struct Tracer<S> {
     refusals: ToldRefusals,
     notes: LaunchNotes,
     stage: Stage,
-    /// Of the launched process.
     ending: Option<Ending>,
     stops: u64,
     lost_events: u64,
@@ -237,12 +236,7 @@ impl<S: Sink> Tracer<S> {
 
     fn tell(&mut self, pid: i32, tid: i32, what: What) {
         if let Stage::Running { since } = self.stage {
-            self.sink.take(&Event {
-                pid,
-                tid,
-                at: since.elapsed(),
-                what,
-            });
+            self.sink.take(&Event::new(pid, tid, since.elapsed(), what));
         }
     }
 

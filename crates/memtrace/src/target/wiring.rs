@@ -35,17 +35,12 @@ pub(crate) struct Wiring {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub(crate) enum Step {
-    /// Redirecting a standard stream.
     Stream = 1,
     /// Clearing close-on-exec.
     Inherit,
-    /// Setting the signal mask.
     Signals,
-    /// Changing the directory.
     Directory,
-    /// Installing the filter.
     Filter,
-    /// Executing the program.
     Exec,
 }
 

@@ -80,10 +80,7 @@ fn calls_that_made_memory_grow_carry_what_the_hook_gave() {
         .at_growth(move |stopped, call| {
             sender.send((stopped.tid, call.args)).unwrap();
             let requested_bytes = Some(call.args[1]);
-            Some(Arc::new(Stack {
-                requested_bytes,
-                ..Stack::default()
-            }))
+            Some(Arc::new(Stack::new(Vec::new(), false, requested_bytes)))
         })
         .start(&target(compiled("fallback")).arg("free"), Vec::new())
         .unwrap();

@@ -14,7 +14,6 @@ const MOST_NAME_BYTES: u64 = 256 << 10;
 
 pub(super) type Section = elf::SectionHeader64<Endianness>;
 
-/// The sections of a file.
 pub(super) struct Sections<'data, R: ReadRef<'data>> {
     endian: Endianness,
     data: R,

@@ -16,6 +16,7 @@ use crate::process::{Process, ProcessError, Stat};
 /// As JSON, addresses are text in hexadecimal: not every reader keeps all digits of a number that
 /// big.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct BreakState {
     /// The process.
     #[serde(skip)]
@@ -92,32 +93,31 @@ impl BreakState {
     ) -> Result<Self, ProcessError> {
         let segment_bytes = found.end - found.start;
         let limits = Limits::of(process)?.at_break(segment_bytes, stat.program_data_bytes);
-        let ProgramBreak {
-            start,
-            end,
-            room_bytes,
-            growable_bytes,
-            blocked,
-            blocker,
-        } = found;
-        Ok(Self {
-            pid: process.pid(),
-            start,
-            end,
-            segment_bytes,
-            room_bytes,
-            growable_bytes,
-            blocked,
+        let mut state = Self::new(process.pid(), found, limits, found_by);
+        state.used = break_usage::is_touched(process, state.start..state.end);
+        if segment_bytes < GLIBC_GROWTH_STEP_BYTES {
+            state.tunable = break_usage::off_the_break(process);
+        }
+        Ok(state)
+    }
+
+    /// A break that was found so, within these limits. Whether it is used isn't known.
+    pub fn new(pid: i32, found: ProgramBreak, limits: Limits, found_by: FoundBy) -> Self {
+        Self {
+            pid,
+            start: found.start,
+            end: found.end,
+            segment_bytes: found.end - found.start,
+            room_bytes: found.room_bytes,
+            growable_bytes: found.growable_bytes,
+            blocked: found.blocked,
             limited: limits.refused_by(GLIBC_GROWTH_STEP_BYTES).is_some(),
-            blocker,
+            blocker: found.blocker,
             limits,
-            used: break_usage::is_touched(process, start..end),
-            tunable: match segment_bytes {
-                ..GLIBC_GROWTH_STEP_BYTES => break_usage::off_the_break(process),
-                _ => None,
-            },
+            used: None,
+            tunable: None,
             found_by,
-        })
+        }
     }
 
     /// The break is here, as malloc's own books tell: what `[heap]` has above it is a mapping that

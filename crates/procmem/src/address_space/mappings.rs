@@ -27,6 +27,7 @@ const HUGE: &[u8] = b"/anon_hugepage";
 /// How mappings were learnt of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum FoundBy {
     /// By `PROCMAP_QUERY`, which Linux has since 6.11.
     ProcmapQuery,

@@ -53,9 +53,6 @@ pub fn of_one_program<T>(
         }
         return Ok(found);
     }
-    Err(ProcessError {
-        pid: process.pid(),
-        file: "maps",
-        reason: Reason::KeepsChanging,
-    })
+    let keeps_changing = Reason::KeepsChanging;
+    Err(ProcessError::new(process.pid(), "maps", keeps_changing))
 }

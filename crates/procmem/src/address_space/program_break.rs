@@ -23,6 +23,7 @@ const USER_END: u64 = 1 << 63;
 
 /// Where the heap is and how far it can grow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ProgramBreak {
     /// Where the heap starts.
     pub start: u64,

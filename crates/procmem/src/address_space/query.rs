@@ -55,7 +55,6 @@ struct Request {
     build_id_address: u64,
 }
 
-/// Which mappings are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Any,
@@ -66,6 +65,7 @@ pub(super) enum Kind {
 
 /// Memory at some address.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MemoryRange {
     /// Its addresses.
     pub range: Range<u64>,
@@ -75,7 +75,6 @@ pub struct MemoryRange {
     pub is_huge: bool,
 }
 
-/// Why a query had no answer.
 #[derive(Debug)]
 pub(super) enum QueryError {
     /// The kernel doesn't offer it, or not here.
@@ -93,7 +92,6 @@ pub(super) struct MappingQuery {
 }
 
 impl MappingQuery {
-    /// Asks through an open `/proc/PID/maps`.
     pub(super) fn new(maps: File) -> Self {
         Self {
             maps,

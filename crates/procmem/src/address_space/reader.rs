@@ -71,6 +71,7 @@ impl<R: BufRead> Maps<R> {
 /// Why a list of mappings could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "each sentence names its fields")]
 pub enum MapsError {
     /// The reader failed.
     #[error("the list of mappings cannot be read: {0}")]
@@ -80,12 +81,7 @@ pub enum MapsError {
         "line {line} is not in the format of /proc/PID/maps (`start-end rwxp offset major:minor \
          inode name`): {what}"
     )]
-    Line {
-        /// Its number, from 1.
-        line: u64,
-        /// What is wrong with it.
-        what: &'static str,
-    },
+    Line { line: u64, what: &'static str },
 }
 
 impl MapsError {

@@ -5,6 +5,7 @@ use std::io;
 
 /// A file of a process could not be read: which process, which file, why.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ProcessError {
     /// The process that was asked for.
     pub pid: i32,
@@ -12,6 +13,13 @@ pub struct ProcessError {
     pub file: &'static str,
     /// What stood in the way.
     pub reason: Reason,
+}
+
+impl ProcessError {
+    /// Why a file of a process could not be read.
+    pub fn new(pid: i32, file: &'static str, reason: Reason) -> Self {
+        Self { pid, file, reason }
+    }
 }
 
 /// What stood in the way of reading a process's file.

@@ -11,6 +11,7 @@ const EXITING: u64 = 0x4;
 
 /// A process at one moment, as its `stat` tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stat {
     /// The command name, at most 15 bytes for a program; any bytes but a zero may be in it.
     pub comm: Vec<u8>,
@@ -18,7 +19,6 @@ pub struct Stat {
     pub state: u8,
     /// The parent's number; 0 for one without, or with one outside this pid namespace.
     pub parent: i32,
-    /// Field 9.
     flags: u64,
     /// Field 10: page faults served without reading from a disk, all threads.
     pub minor_faults: u64,

@@ -77,11 +77,7 @@ impl Weigher {
             }
         }
         let (pid, file) = (self.process.pid(), "smaps_rollup");
-        Err(ProcessError {
-            pid,
-            file,
-            reason: Reason::KeepsChanging,
-        })
+        Err(ProcessError::new(pid, file, Reason::KeepsChanging))
     }
 
     fn weigh_once(&mut self) -> Result<(Snapshot, Stat), ProcessError> {

@@ -35,7 +35,6 @@ pub(super) fn signal(pid: i32, tid: i32, state: &ThreadState) -> Option<i32> {
     QUIET.into_iter().find(|signal| used & bit(*signal) == 0)
 }
 
-/// Sends a thread this signal.
 pub(super) fn raise(pid: i32, tid: i32, signal: i32) -> io::Result<()> {
     // SAFETY: takes no pointers.
     let result = unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, signal) };

@@ -26,14 +26,12 @@ const RESTORES: [&[u8]; 2] = [
 /// More than either piece of code has.
 const CODE_BYTES: usize = 32;
 
-/// The code that a call returns through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WayBack {
     pub(super) store: StoreCode,
     pub(super) restore: RestoreCode,
 }
 
-/// Code that stores `rax` and returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StoreCode {
     pub(super) address: u64,

@@ -12,7 +12,6 @@ const ERESTART_RESTARTBLOCK: i64 = -516;
 #[derive(Debug)]
 pub(super) struct ThreadState {
     pub(super) registers: Registers,
-    /// The XSAVE area.
     pub(super) vectors: Vec<u8>,
     pub(super) signal_mask: u64,
 }

@@ -17,6 +17,11 @@ fn own_break() -> BreakState {
 }
 
 fn process(comm: &str, returnable_bytes: Option<u64>) -> Inspected {
+    let mut malloc = HeapState::default();
+    malloc.system_bytes = 8 * MIB;
+    malloc.mmapped = Some(Mmapped::new(2, MIB));
+    malloc.free_bytes = returnable_bytes.map(|bytes| bytes + 1);
+    malloc.returnable_bytes = returnable_bytes;
     Inspected {
         pid: 1,
         comm: comm.to_owned(),
@@ -34,16 +39,7 @@ fn process(comm: &str, returnable_bytes: Option<u64>) -> Inspected {
             address_space_bytes: None,
             threads: 1,
         },
-        malloc: Some(HeapState {
-            non_contiguous: false,
-            system_bytes: 8 * MIB,
-            mmapped: Some(Mmapped::new(2, MIB)),
-            mmapped_unknown: None,
-            free_bytes: returnable_bytes.map(|bytes| bytes + 1),
-            returnable_bytes,
-            beyond_top_bytes: 0,
-            arenas: Vec::new(),
-        }),
+        malloc: Some(malloc),
         malloc_unknown: None,
         malloc_unknown_class: None,
         findings: Vec::new(),

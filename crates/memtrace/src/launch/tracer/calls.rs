@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Stage, Tracer};
 use super::{Until, restart};
 use crate::launch::Stopped;
-use crate::launch::syscall_reader::SyscallEntry;
+use crate::launch::syscall_reader::{SyscallEntry, opened_file};
 use memory_event::{Call, Refusal, Sink, Syscall, What};
 
 impl<S: Sink> Tracer<S> {
@@ -54,13 +54,7 @@ impl<S: Sink> Tracer<S> {
                 Ok(fd) if syscall.is_open() => opened_file(tid, fd),
                 _ => None,
             };
-            let mut call = Call {
-                syscall,
-                args: asked.args,
-                result,
-                path,
-                stack: None,
-            };
+            let mut call = Call::new(syscall, asked.args, result).with_path(path);
             self.positions.after(pid, &call);
             if self.images.grew(pid, &call)
                 && let Some(hook) = &mut self.hooks.growth
@@ -81,13 +75,6 @@ impl<S: Sink> Tracer<S> {
             self.notes.own_filter(pid);
         }
     }
-}
-
-/// The file behind a descriptor that was opened just now, as the kernel names it.
-fn opened_file(tid: i32, fd: u64) -> Option<Vec<u8>> {
-    use std::os::unix::ffi::OsStringExt;
-    let link = std::fs::read_link(format!("/proc/{tid}/fd/{fd}")).ok()?;
-    Some(link.into_os_string().into_vec())
 }
 
 /// Whether a call that isn't a watched one puts a seccomp filter (or the strict mode) in place.
