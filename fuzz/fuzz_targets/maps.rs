@@ -2,8 +2,11 @@
 //! and read again.
 #![no_main]
 
-use procmem::AddressSpace;
+#[path = "../../crates/procmem/tests/written/mod.rs"]
+mod written;
+
 use libfuzzer_sys::fuzz_target;
+use procmem::AddressSpace;
 
 /// Printing pads a line, which must not take it over the longest that is read.
 const LONGEST_INPUT: usize = 16 * 1024;
@@ -18,9 +21,7 @@ fuzz_target!(|list: &[u8]| {
         };
         let mut printed = Vec::new();
         for mapping in space.mappings() {
-            mapping
-                .write_line(&mut printed)
-                .expect("a Vec takes every byte");
+            written::write_line(mapping, &mut printed).expect("a Vec takes every byte");
             let _ = (mapping.path(), mapping.length_bytes(), mapping.to_string());
         }
         let again = AddressSpace::parse(&*printed, start_brk).expect("what was printed is read");

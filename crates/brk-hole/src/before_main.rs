@@ -5,7 +5,6 @@
 //! one into the binary that asks for it.
 //!
 //! # Safety
-//!
 //! `unsafe` is needed for getenv(3), called while there is one thread.
 #![allow(unsafe_code)]
 
@@ -69,7 +68,6 @@ pub fn env_is(name: &CStr, value: &CStr) -> bool {
 /// the heap is set up before the page is there.
 ///
 /// # Safety
-///
 /// `unsafe` is part of what is written: whoever writes it promises that no constructor that runs
 /// earlier has started a thread. Use it in the binary itself; a linker may leave it out of a library.
 #[macro_export]

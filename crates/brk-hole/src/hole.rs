@@ -1,15 +1,13 @@
 //! A hole that overwrites nothing and can be mended again.
 //!
 //! # Safety
-//!
 //! `unsafe` is needed to map and unmap pages. `MAP_FIXED_NOREPLACE` maps only where nothing is, and
 //! only what this module mapped is unmapped.
 #![allow(unsafe_code)]
 
 use crate::program_break::{page_aligned_break, page_size};
-use std::io;
 use std::ops::Range;
-use std::ptr;
+use std::{io, ptr};
 
 /// How often a hole is tried when other threads move the break meanwhile.
 const ATTEMPTS: u32 = 64;
@@ -27,7 +25,6 @@ impl Hole {
     /// Maps one page at the break: [`HoleOptions::new`] and [`punch`](HoleOptions::punch).
     ///
     /// # Errors
-    ///
     /// See [`HoleError`].
     pub fn punch() -> Result<Self, HoleError> {
         HoleOptions::new().punch()
@@ -93,11 +90,9 @@ impl HoleOptions {
     /// unmapped and it is tried anew, a bounded number of times.
     ///
     /// # Errors
-    ///
     /// See [`HoleError`].
     ///
     /// # References
-    ///
     /// mmap(2), `MAP_FIXED_NOREPLACE` (since Linux 4.17; older kernels take it for a hint, which
     /// shows in the address they answer).
     pub fn punch(self) -> Result<Hole, HoleError> {

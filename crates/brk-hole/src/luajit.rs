@@ -1,7 +1,6 @@
 //! The Lua virtual machine for which the hole was made.
 //!
 //! # Safety
-//!
 //! `unsafe` is needed to make a Lua state with the C API and to close it: `Lua::new()` can't be
 //! used, because it passes an allocator of its own, which LuaJIT with 32-bit GC pointers refuses.
 #![allow(unsafe_code)]
@@ -38,7 +37,6 @@ impl Vm {
     /// Makes the state, and in it the module's tables.
     ///
     /// # Errors
-    ///
     /// When LuaJIT finds no memory where it needs it (below 2 GiB with 32-bit GC pointers), or a
     /// table can't be made.
     pub fn new() -> mlua::Result<Self> {
@@ -65,7 +63,6 @@ impl Vm {
     /// Runs Lua code with `arguments` as its `...`, and gives what it returns.
     ///
     /// # Errors
-    ///
     /// What Lua raised: a syntax error, a runtime error, "not enough memory".
     pub fn run<R: FromLuaMulti>(
         &self,
@@ -78,7 +75,6 @@ impl Vm {
     /// The state as mlua knows it, for what [`run`](Self::run) can't do.
     ///
     /// # Safety
-    ///
     /// No clone of the `Lua` may be used after this `Vm` was dropped: the state is closed then,
     /// which a clone doesn't notice.
     pub unsafe fn lua(&self) -> &Lua {
@@ -89,7 +85,6 @@ impl Vm {
     /// `ffi.C.malloc(1)`. The block is freed again.
     ///
     /// # Errors
-    ///
     /// When Lua fails, for instance for want of memory.
     pub fn malloc_address(&self, bytes: u32) -> mlua::Result<usize> {
         let address: String = self.run(
@@ -113,7 +108,6 @@ impl Vm {
     /// What LuaJIT this is, for reports: its version, architecture and the width of its GC pointers.
     ///
     /// # Errors
-    ///
     /// When Lua fails, for instance for want of memory.
     pub fn version(&self) -> mlua::Result<String> {
         let code = "local jit = require 'jit'; return jit.version .. ' ' .. jit.arch";
@@ -129,11 +123,9 @@ impl Vm {
     /// Whether GC pointers have 64 bits, so that Lua's objects may lie anywhere.
     ///
     /// # Errors
-    ///
     /// When Lua fails, for instance for want of memory.
     ///
     /// # References
-    ///
     /// LuaJIT 2.1, `src/lj_alloc.c`, `LJ_ALLOC_MBITS`: with 32 bits all objects lie below 2 GiB on
     /// x86-64, "due to limitations in the x64 non-GC64 VM".
     pub fn has_64_bit_gc_pointers(&self) -> mlua::Result<bool> {

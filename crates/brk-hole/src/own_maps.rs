@@ -4,7 +4,6 @@
 //! buffer on the stack.
 //!
 //! # References
-//!
 //! proc_pid_maps(5): `start-end perms offset major:minor inode   path`, addresses in hex, sorted.
 
 use std::fs::File;

@@ -1,7 +1,6 @@
 //! Where the program break of this process is, and whether the kernel would let it grow.
 //!
 //! # Safety
-//!
 //! `unsafe` is needed to ask for the break, which changes nothing. Moving it behind malloc's back
 //! corrupts malloc, so that question is put in a forked copy of the process, which makes three
 //! system calls and ends.
@@ -17,7 +16,6 @@ use std::io;
 /// musl's fails.
 ///
 /// # References
-///
 /// brk(2), "C library/kernel differences"; Linux `mm/mmap.c`, `SYSCALL_DEFINE1(brk)`: a request
 /// below the segment's start changes nothing and returns the present break.
 pub fn program_break() -> usize {
@@ -54,11 +52,9 @@ impl BreakGrowth {
     /// Any thread may call it at any time. It costs a fork, so it isn't for hot paths.
     ///
     /// # Errors
-    ///
     /// When the process can't be forked (clone(2)'s reasons) or the copy was killed.
     ///
     /// # References
-    ///
     /// brk(2): the system call returns the new break on success, the present one on failure.
     pub fn probe(bytes: usize) -> io::Result<Self> {
         // No exit signal: a handler or an ignored SIGCHLD of the caller neither sees nor reaps the copy.

@@ -57,12 +57,10 @@ impl RemoteHole {
     /// Afterwards the thread stands where it stood, with the same registers, and can be restarted.
     ///
     /// # Errors
-    ///
     /// See [`RemoteError`]. With [`RemoteError::Gone`] the thread is no longer there to be restarted;
     /// with any other error it stands where it stood.
     ///
     /// # References
-    ///
     /// mmap(2), `MAP_FIXED_NOREPLACE` (Linux 4.17); brk(2), “C library/kernel differences”; ptrace(2),
     /// `PTRACE_SETSIGMASK` (3.11), `PTRACE_GET_SYSCALL_INFO` (5.3)
     pub fn punch(tid: i32) -> Result<Self, RemoteError> {

@@ -41,11 +41,9 @@ impl Room {
     /// Reads it from `/proc/self/maps`, without touching the heap until the answer is known.
     ///
     /// # Errors
-    ///
     /// When `/proc` is not mounted or can't be read.
     ///
     /// # References
-    ///
     /// proc_pid_maps(5).
     pub fn now() -> io::Result<Self> {
         let program_break = program_break();

@@ -5,14 +5,11 @@
 //! growing into the lowest 2 GiB, which a LuaJIT with 32-bit GC pointers needs for its own objects.
 //!
 //! # Safety
-//!
 //! `MAP_FIXED` replaces what is mapped there; see [`limit_data_segment`].
 #![allow(unsafe_code)]
 
 use crate::program_break::page_size;
-use std::fmt;
-use std::io;
-use std::ptr;
+use std::{fmt, io, ptr};
 
 /// The break has to be below this address for the trick to be played: 1 GiB.
 ///
@@ -74,13 +71,11 @@ impl fmt::Display for TrickOutcome {
 /// [`Hole::punch`](crate::Hole::punch) does the same without the danger.
 ///
 /// # Safety
-///
 /// No other thread may move the break during the call. If one does, the page replaces memory that
 /// malloc has just handed out, and what was in it is gone without a word. Before `main`, where the
 /// module did it, there is no other thread.
 ///
 /// # References
-///
 /// lua-nginx-module v0.10.7, `src/ngx_http_lua_module.c`, `ngx_http_lua_limit_data_segment`;
 /// mmap(2), `MAP_FIXED`.
 pub unsafe fn limit_data_segment() -> TrickOutcome {

@@ -1,8 +1,6 @@
 //! What stood in the way when memory was refused.
 
-use procmem::Process;
-use procmem::{AddressSpace, Mapping, ProgramBreak};
-use procmem::{Counted, Limit, Limits};
+use procmem::{AddressSpace, Counted, Limit, Limits, Mapping, Process, ProgramBreak};
 
 /// From where the kernel serves `MAP_32BIT`.
 ///

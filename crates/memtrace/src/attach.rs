@@ -182,7 +182,7 @@ impl<S: Sink + Send + 'static> Attach<S> {
         if NATIVE_ARCHITECTURE.is_none() {
             return Err(AttachError::Architecture);
         }
-        let failed = |step| move |source| AttachError::Setup { step, source };
+        let failed = AttachError::setup;
         let stopper = Stopper::new().map_err(failed("make a pipe"))?;
         let watcher = WatcherThread::start("attach watcher", {
             let stopper = stopper.clone();
@@ -265,7 +265,9 @@ fn run<S: Sink>(
         Via::Auto => match ByTracepoints::open(pid, ring_bytes) {
             Ok(open) => Some(open),
             Err(reason) => {
-                teller.notes.slow = Some(Some(reason.to_string()));
+                teller.notes.add(AttachNote::Slow {
+                    instead_of_tracepoints: Some(reason.to_string()),
+                });
                 None
             }
         },
@@ -281,7 +283,9 @@ fn run<S: Sink>(
             (open.follow(&mut teller, stopper)?, since)
         }
         None => {
-            teller.notes.slow.get_or_insert_default();
+            teller.notes.add(AttachNote::Slow {
+                instead_of_tracepoints: None,
+            });
             let held = ByPtrace::seize(pid, stopper)?;
             say(ViaUsed::Ptrace);
             let since = Instant::now();

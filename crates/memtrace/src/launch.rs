@@ -140,10 +140,7 @@ impl<S: Sink + Send + 'static> Launch<S> {
             let roster = Arc::clone(&roster);
             move |ready| tracer::run(&prepared, sink, options, roster, ready)
         });
-        let tracer = tracer.map_err(|source| LaunchError::Setup {
-            step: "start the tracer's thread",
-            source,
-        })?;
+        let tracer = tracer.map_err(LaunchError::setup("start the tracer's thread"))?;
         match tracer {
             Ok((tracer, pid)) => Ok(Self {
                 pid,

@@ -21,6 +21,7 @@ use std::sync::Arc;
 /// start once; [`Launch`](crate::launch::Launch) and [`Target::to_command`] both follow it
 /// to the letter, through the same code in the child.
 #[derive(Clone, Debug)]
+#[must_use = "each of its functions gives a changed one"]
 pub struct Target {
     program: OsString,
     args: Vec<OsString>,
@@ -66,56 +67,48 @@ impl Target {
     }
 
     /// Appends an argument.
-    #[must_use]
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
         self
     }
 
     /// Appends arguments.
-    #[must_use]
     pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
     /// Sets an environment variable.
-    #[must_use]
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.variables.insert(name.into(), Some(value.into()));
         self
     }
 
     /// Removes an environment variable.
-    #[must_use]
     pub fn env_remove(mut self, name: impl Into<OsString>) -> Self {
         self.variables.insert(name.into(), None);
         self
     }
 
     /// Runs it in this directory. A relative program name with a slash counts from there.
-    #[must_use]
     pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.current_dir = Some(directory.into());
         self
     }
 
     /// Standard input. [`Stream::Stderr`] makes no sense here but is obeyed.
-    #[must_use]
     pub fn stdin(mut self, stream: Stream) -> Self {
         self.streams[0] = stream;
         self
     }
 
     /// Standard output.
-    #[must_use]
     pub fn stdout(mut self, stream: Stream) -> Self {
         self.streams[1] = stream;
         self
     }
 
     /// Standard error. Here [`Stream::Stderr`] means the same as [`Stream::Inherit`].
-    #[must_use]
     pub fn stderr(mut self, stream: Stream) -> Self {
         self.streams[2] = stream;
         self
@@ -123,7 +116,6 @@ impl Target {
 
     /// Hands the target this descriptor under the same number. Its close-on-exec flag is cleared
     /// in the child only, so that no other child of this process gets it too.
-    #[must_use]
     pub fn inherit(mut self, fd: Arc<OwnedFd>) -> Self {
         self.inherited.push(fd);
         self
@@ -131,7 +123,6 @@ impl Target {
 
     /// Starts it with no signal blocked, whatever the calling thread blocks: for a host that
     /// blocks signals in order to read them from a signalfd.
-    #[must_use]
     pub fn unblock_signals(mut self, unblock: bool) -> Self {
         self.unblock_signals = unblock;
         self
@@ -143,7 +134,6 @@ impl Target {
     ///
     /// # References
     /// PR_SET_PDEATHSIG(2const)
-    #[must_use]
     pub fn die_with_parent(mut self, die: bool) -> Self {
         self.die_with_parent = die;
         self

@@ -55,7 +55,6 @@ impl AddressSpace {
     /// exec in between is noticed and the list is read again.
     ///
     /// # Errors
-    ///
     /// The error names process, file, reason and what helps: no permission, a kernel thread, a
     /// zombie, or a process that has ended.
     pub fn of(pid: i32) -> Result<Self, ProcessError> {
@@ -65,7 +64,6 @@ impl AddressSpace {
     /// As [`of`](Self::of), for a process that is already held.
     ///
     /// # Errors
-    ///
     /// As for [`of`](Self::of).
     pub fn of_process(process: &Process) -> Result<Self, ProcessError> {
         of_one_program(process, None, |_, stat| {
@@ -73,7 +71,7 @@ impl AddressSpace {
             let space = Self::parse(maps, stat.start_brk()).map_err(|error| error.of(process))?;
             match space.mappings.is_empty() {
                 // A list of memory that is being given up just ends early, without an error.
-                true => Err(process.explain("maps", nix::errno::Errno::ESRCH.into())),
+                true => Err(process.without_memory("maps")),
                 false => Ok(space),
             }
         })
@@ -85,7 +83,6 @@ impl AddressSpace {
     /// can be found only if the list has a `[heap]`.
     ///
     /// # Errors
-    ///
     /// When reading fails or a line is not in that format; the error names the line.
     pub fn parse(list: impl BufRead, start_brk: Option<u64>) -> Result<Self, MapsError> {
         let mut maps = Maps::new(list);
@@ -105,7 +102,6 @@ impl AddressSpace {
     /// Linux 6.11), so that it costs the same however many others there are.
     ///
     /// # Errors
-    ///
     /// As for [`of`](Self::of).
     pub fn mapping_at(process: &Process, address: u64) -> Result<Option<Mapping>, ProcessError> {
         let found = Mappings::of(process)?.at(address);
@@ -113,14 +109,12 @@ impl AddressSpace {
     }
 
     /// The mappings in the kernel's order, lowest first.
-    #[must_use]
     pub fn mappings(&self) -> &[Mapping] {
         &self.mappings
     }
 
     /// The break, its room and what ends it; `None` when a list has no `[heap]` and nothing told
     /// where one would start.
-    #[must_use]
     pub fn program_break(&self) -> Option<&ProgramBreak> {
         self.program_break.as_ref()
     }

@@ -57,7 +57,6 @@ impl Limits {
     /// The limits of a process.
     ///
     /// # Errors
-    ///
     /// The process has ended, or has no memory of its own (a kernel thread, a zombie).
     pub fn of(process: &Process) -> Result<Self, ProcessError> {
         let [data, address_space] = soft::of(process)?;
@@ -87,14 +86,12 @@ impl Limits {
 
     /// The limit that would refuse a growth by so many bytes, with its name; the tighter one if
     /// both would.
-    #[must_use]
     pub fn refused_by(&self, growth_bytes: u64) -> Option<(&'static str, Limit)> {
         self.tightest()
             .filter(|(_, limit)| limit.left_bytes < growth_bytes)
     }
 
     /// The limit that leaves least, with its name; `None` if there is no limit.
-    #[must_use]
     pub fn tightest(&self) -> Option<(&'static str, Limit)> {
         [
             ("RLIMIT_DATA", self.data),
@@ -125,7 +122,7 @@ impl Counted {
         let field = |name| {
             // Without memory of its own a process has no such line.
             let bytes = status.bytes(name);
-            bytes.ok_or_else(|| process.explain("status", nix::errno::Errno::ESRCH.into()))
+            bytes.ok_or_else(|| process.without_memory("status"))
         };
         Ok(Self {
             data_bytes: field("VmData")?,

@@ -46,7 +46,6 @@ impl Process {
     /// number stays taken until the wait.
     ///
     /// # Errors
-    ///
     /// [`Reason::NoSuchProcess`] when nothing visible has that number; [`Reason::NoProc`] when
     /// `/proc` is not mounted; [`Reason::Io`] for anything else, such as too many open files.
     pub fn open(pid: i32) -> Result<Self, ProcessError> {
@@ -70,13 +69,11 @@ impl Process {
     }
 
     /// The process's number, as this process's pid namespace sees it.
-    #[must_use]
     pub fn pid(&self) -> i32 {
         self.pid
     }
 
     /// Whether the process still runs: neither gone nor a zombie that waits to be reaped.
-    #[must_use]
     pub fn is_alive(&self) -> bool {
         self.stat().is_ok_and(|stat| !stat.has_ended())
     }
@@ -84,7 +81,6 @@ impl Process {
     /// The user that runs it, also where its program is set-uid and where it hides its files.
     ///
     /// # Errors
-    ///
     /// The process has ended, or its `status` is hidden (`hidepid`).
     ///
     /// # References
@@ -117,7 +113,6 @@ impl Process {
     /// What the kernel tells of it in `stat` now.
     ///
     /// # Errors
-    ///
     /// The process has ended and was waited for, or its `stat` is hidden (`hidepid`).
     pub fn stat(&self) -> Result<Stat, ProcessError> {
         let file = match self.stat.get() {
@@ -152,6 +147,11 @@ impl Process {
     /// The error for a file of this process whose content is not what its format promises.
     pub fn malformed(&self, file: &'static str, what: &'static str) -> ProcessError {
         ProcessError::new(self.pid, file, Reason::Malformed(what))
+    }
+
+    /// The error for a file of a process that seems to have no memory any more.
+    pub fn without_memory(&self, file: &'static str) -> ProcessError {
+        self.explain(file, Errno::ESRCH.into())
     }
 
     /// Turns what the kernel said about one of this process's files into a reason that a person

@@ -85,7 +85,6 @@ impl Snapshot {
     /// [`Weigher`].
     ///
     /// # Errors
-    ///
     /// When any of the figures cannot be had: see [`Weigher::weigh`]. None is ever replaced by 0.
     pub fn of(pid: i32) -> Result<Self, ProcessError> {
         Weigher::open(pid)?.weigh()

@@ -80,9 +80,7 @@ pub fn thread_cpu_time() -> Duration {
 /// Size of a page in bytes.
 ///
 /// # Panics
-///
 /// Never in practice: POSIX requires the C library to know it.
-#[must_use]
 pub fn page_size_bytes() -> u64 {
     // Asked for at every memory call that is told.
     static BYTES: LazyLock<u64> = LazyLock::new(|| {

@@ -9,6 +9,7 @@ use procmem::page_size_bytes;
 use procmem::{AddressSpace, GLIBC_GROWTH_STEP_BYTES, ProgramBreak};
 
 use super::child::Child;
+use super::written::write_line;
 
 fn program_break(child: &Child) -> ProgramBreak {
     let space = AddressSpace::of(child.pid()).unwrap();
@@ -25,7 +26,7 @@ fn the_list_is_the_kernels_byte_for_byte() {
     let space = AddressSpace::of(child.pid()).unwrap();
     let mut printed = Vec::new();
     for mapping in space.mappings() {
-        mapping.write_line(&mut printed).unwrap();
+        write_line(mapping, &mut printed).unwrap();
     }
     let original = fs::read(format!("/proc/{}/maps", child.pid())).unwrap();
     let lines = |list: &[u8]| {

@@ -8,5 +8,6 @@ mod maps_parser;
 mod peak;
 mod snapshot;
 mod unavailable;
+mod written;
 
 suite::compiling!();

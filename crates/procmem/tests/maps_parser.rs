@@ -4,6 +4,8 @@ use std::io::BufReader;
 
 use procmem::{AddressSpace, Device, Mapping, Maps, MapsError, Permissions, parse_line};
 
+use super::written::write_line;
+
 /// xorshift64*: the same bytes in every run, so that a failure can be repeated.
 struct Random(u64);
 
@@ -77,7 +79,7 @@ impl Random {
 fn print(mappings: &[Mapping]) -> Vec<u8> {
     let mut list = Vec::new();
     for mapping in mappings {
-        mapping.write_line(&mut list).unwrap();
+        write_line(mapping, &mut list).unwrap();
     }
     list
 }

@@ -31,7 +31,6 @@ pub struct Examiner {
 
 impl Examiner {
     /// One that remembers nothing yet.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -74,7 +73,6 @@ impl Examiner {
     /// is what [`Process::stat`] told a moment ago.
     ///
     /// # Errors
-    ///
     /// Those of [`BreakState::of`].
     pub fn look(
         &mut self,

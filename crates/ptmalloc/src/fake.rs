@@ -73,7 +73,6 @@ const START: u64 = 0x40_0000;
 /// Takes bytes for a process's only memory, at 0x400000, and gives what is free in each arena that
 /// is found there. Whatever the bytes are, it doesn't panic and it ends.
 #[doc(hidden)]
-#[must_use]
 pub fn arenas_in(bytes: &[u8]) -> Vec<Free> {
     let end = START + bytes.len() as u64;
     let mut memory = Fake::of(START, bytes);

@@ -39,7 +39,6 @@ pub struct HeapState {
 impl HeapState {
     /// All that malloc has from the kernel: its arenas, and blocks with a mapping of their own.
     /// `None` if those aren't known.
-    #[must_use]
     pub fn total_bytes(&self) -> Option<u64> {
         let mmapped = self.mmapped?;
         Some(self.system_bytes.saturating_add(mmapped.bytes))
@@ -62,7 +61,6 @@ pub struct Mmapped {
 
 impl Mmapped {
     /// So many, of so many bytes together.
-    #[must_use]
     pub fn new(count: u64, bytes: u64) -> Self {
         Self { count, bytes }
     }
@@ -108,7 +106,6 @@ pub struct Free {
 
 impl Free {
     /// All of it: what `mallinfo2(3)` calls `fordblks`.
-    #[must_use]
     pub fn total_bytes(&self) -> u64 {
         self.fast_bytes + self.unsorted_bytes + self.small_bytes + self.large_bytes + self.top_bytes
     }

@@ -31,7 +31,6 @@ impl Held {
     /// `patience` is how long is waited for them to stand still; most do so at once.
     ///
     /// # Errors
-    ///
     /// See [`Error`]; the process runs on, or is stopped, as before.
     pub fn hold(pid: i32, patience: Duration) -> Result<Self, Error> {
         Self::hold_with(pid, patience, HoldOptions::default())
@@ -40,7 +39,6 @@ impl Held {
     /// As [`hold`](Self::hold), with options.
     ///
     /// # Errors
-    ///
     /// See [`Error`].
     pub fn hold_with(pid: i32, patience: Duration, options: HoldOptions) -> Result<Self, Error> {
         let (requests, asked) = mpsc::channel();
@@ -71,20 +69,17 @@ impl Held {
     }
 
     /// The process's number.
-    #[must_use]
     pub fn pid(&self) -> i32 {
         self.pid
     }
 
     /// The threads, and where they stood when they were stopped.
-    #[must_use]
     pub fn threads(&self) -> &[HeldThread] {
         &self.threads
     }
 
     /// How long the process has stood still: from when the first thread was asked to stop until
     /// now, or until all were let go.
-    #[must_use]
     pub fn stood_still(&self) -> Duration {
         let ended = self.record.stood_still.get().copied();
         ended.unwrap_or_else(|| self.since.elapsed())
@@ -94,7 +89,6 @@ impl Held {
     /// the value means nothing). The others stand still meanwhile.
     ///
     /// # Errors
-    ///
     /// See [`CallError`].
     pub fn call(
         &self,

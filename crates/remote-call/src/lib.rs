@@ -85,7 +85,6 @@
 //! harmless as `kill -9`; who wants to end in words has a handler ask an [`Interrupt`].
 //!
 //! # References
-//!
 //! Checked on Linux 6.18: ptrace(2); sigreturn(2); signal(7); `arch/x86/kernel/signal_64.c`
 //! (`x64_setup_rt_frame`, `rt_sigreturn`), `arch/x86/kernel/fpu/signal.c` (`fpu__restore_sig`),
 //! `arch/x86/kernel/signal.c` (`arch_do_signal_or_restart`), `kernel/signal.c` (`ptrace_stop`,

@@ -234,7 +234,6 @@ pub fn signal_origin(tid: i32) -> io::Result<SignalOrigin> {
 /// The address of a stopped thread's `struct rseq`; `None` if it has registered none.
 ///
 /// # Errors
-///
 /// `EIO` before Linux 5.13, which doesn't tell.
 pub fn rseq_address(tid: i32) -> io::Result<Option<u64>> {
     // Pointer, size, signature, flags, padding: `struct ptrace_rseq_configuration`.

@@ -3,10 +3,8 @@
 use std::cell::Cell;
 use std::io;
 
-use super::RemoteError;
-use super::memory;
-use procmem::Mapping;
-use procmem::Status;
+use super::{RemoteError, memory};
+use procmem::{Mapping, Status};
 use tracee::{Registers, Stop, SyscallInfo};
 
 /// A stopped thread, ready to make system calls.

@@ -14,7 +14,6 @@ const SYSCALL: [u8; 2] = [0x0f, 0x05];
 /// All mappings of a thread's process, lowest first.
 ///
 /// # References
-///
 /// proc_pid_maps(5)
 pub(super) fn mappings(tid: i32) -> Result<Vec<Mapping>, RemoteError> {
     let failed = |source| RemoteError::of(tid, "read the mappings", source);

@@ -3,8 +3,7 @@
 use super::call::Caller;
 use procmem::Mapping;
 
-use super::memory;
-use super::{RemoteError, RemoteHole};
+use super::{RemoteError, RemoteHole, memory};
 use crate::program_break::page_size;
 
 pub(super) fn punch(tid: i32) -> Result<RemoteHole, RemoteError> {

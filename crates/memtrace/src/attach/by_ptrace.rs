@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use super::emitter::{Emitter, TaskAt};
-use super::{AttachError, Stopper, process_status, seize};
+use super::{AttachError, AttachNote, Stopper, process_status, seize};
 use crate::launch::NATIVE_ARCHITECTURE;
 use crate::launch::positions::Positions;
 use crate::launch::syscall_reader::{self, SyscallEntry, opened_file};
@@ -31,10 +31,8 @@ pub(super) struct ByPtrace<'a> {
 impl<'a> ByPtrace<'a> {
     pub(super) fn seize(pid: i32, stopper: &'a Stopper) -> Result<Self, AttachError> {
         process_status::check_untraced(pid)?;
-        let (sentinel, handle) = seize::sentinel().map_err(|source| AttachError::Setup {
-            step: "make a child that ends the watching",
-            source,
-        })?;
+        let (sentinel, handle) =
+            seize::sentinel().map_err(AttachError::setup("make a child that ends the watching"))?;
         stopper.kills(handle);
         let mut tracees = Tracees::default();
         let expected = seize::seize_all(pid).inspect_err(|_| stopper.dismiss_sentinel())?;
@@ -71,10 +69,8 @@ impl<'a> ByPtrace<'a> {
 
     fn trace<S: Sink>(&mut self, teller: &mut Emitter<S>) -> Result<(), AttachError> {
         while !self.expected.is_empty() && !self.stopper.asked() {
-            let report = tracee::wait_any().map_err(|source| AttachError::Setup {
-                step: "wait for the watched process",
-                source,
-            })?;
+            let report =
+                tracee::wait_any().map_err(AttachError::setup("wait for the watched process"))?;
             let Some((tid, status)) = report else { break };
             if tid == self.sentinel {
                 // Nothing else of it is reported than its end.
@@ -187,7 +183,12 @@ impl<'a> ByPtrace<'a> {
         teller.executed(who, by, former_tid);
         teller.memory(who, Memory::of(pid));
         if syscall_reader::is_foreign(pid) {
-            teller.notes.foreign(pid);
+            let (first_pid, programs) = (pid, 1);
+            let note = AttachNote::ForeignArchitecture {
+                first_pid,
+                programs,
+            };
+            teller.notes.add(note);
         }
     }
 
@@ -236,7 +237,10 @@ impl<'a> ByPtrace<'a> {
             }
             seize::let_go(tid, stop);
         }
-        teller.notes.let_go_by_kernel = self.expected.len() as u64;
+        let threads = self.expected.len() as u64;
+        if threads > 0 {
+            teller.notes.add(AttachNote::LetGoByKernel { threads });
+        }
     }
 
     fn who(&self, pid: i32, tid: i32) -> TaskAt {

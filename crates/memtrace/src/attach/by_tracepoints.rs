@@ -12,7 +12,7 @@ use super::process_table::ProcessTable;
 use super::rings::{Order, Rings};
 use super::sample_record::{SampleData, SampleRecord};
 use super::tracefs::Tracefs;
-use super::{AttachError, Stopper, opened, process_status, threads};
+use super::{AttachError, AttachNote, Stopper, opened, process_status, threads};
 use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
 
 /// Longest time between two looks at the rings, in milliseconds.
@@ -110,7 +110,9 @@ impl ByTracepoints {
         teller: &mut Emitter<S>,
         stopper: &Stopper,
     ) -> Result<u64, AttachError> {
-        teller.notes.held = self.held;
+        if self.held {
+            teller.notes.add(AttachNote::HeldForAMoment);
+        }
         teller.started(self.memory.take());
         let mut roll_call = Instant::now();
         while !self.life.is_empty() && !stopper.asked() {
@@ -190,7 +192,12 @@ impl ByTracepoints {
                 {
                     teller.executed(who, by, former_tid);
                     if process_status::is_foreign(pid) {
-                        teller.notes.foreign(pid);
+                        let (first_pid, programs) = (pid, 1);
+                        let note = AttachNote::ForeignArchitecture {
+                            first_pid,
+                            programs,
+                        };
+                        teller.notes.add(note);
                     }
                 }
             }
@@ -262,7 +269,12 @@ impl ByTracepoints {
         if who.pid == who.tid {
             self.fresh.remove(&who.pid);
             if executing && process_status::is_alive(who.pid) {
-                teller.notes.set_uid(who.pid);
+                let (first_pid, processes) = (who.pid, 1);
+                let note = AttachNote::SetUidProgram {
+                    first_pid,
+                    processes,
+                };
+                teller.notes.add(note);
                 return;
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::note::AttachNotes;
+use super::note::{AttachNote, AttachNotes};
 use crate::launch::ToldRefusals;
 use memory_event::{Call, Ending, Event, Memory, Refusal, Sink, Syscall, What};
 
@@ -59,7 +59,7 @@ impl<S: Sink> Emitter<S> {
     pub(super) fn memory(&mut self, who: TaskAt, memory: Option<Memory>) {
         match memory {
             Some(memory) => self.tell(who, What::Memory(memory)),
-            None => self.notes.unknown_memory += 1,
+            None => self.notes.add(AttachNote::UnknownMemory { programs: 1 }),
         }
     }
 
@@ -77,7 +77,9 @@ impl<S: Sink> Emitter<S> {
     /// to this program.
     pub(super) fn returned(&mut self, who: TaskAt, call: Call, refusal: Option<Refusal>) {
         let unknown = call.syscall.is_open() && call.result.is_ok() && call.path.is_none();
-        self.notes.unknown_paths += u64::from(unknown);
+        if unknown {
+            self.notes.add(AttachNote::UnknownPaths { opens: 1 });
+        }
         let refusal = refusal.filter(|_| self.wants_refusal(who.pid, &call));
         if refusal.is_some() {
             self.refusals.of(who.pid, &call);
@@ -104,7 +106,8 @@ impl<S: Sink> Emitter<S> {
         }
         match ending {
             Some(ending) => self.tell(who, What::Exited(ending)),
-            None => self.notes.unknown_endings += u64::from(process),
+            None if process => self.notes.add(AttachNote::UnknownEndings { processes: 1 }),
+            None => {}
         }
     }
 }

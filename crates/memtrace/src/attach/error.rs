@@ -108,6 +108,11 @@ pub enum AttachError {
 }
 
 impl AttachError {
+    /// The error for a step that failed.
+    pub(super) fn setup(step: &'static str) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Setup { step, source }
+    }
+
     /// Wraps the kernel's answer to an attempt to trace `pid`.
     pub(super) fn refused(pid: i32, what: &'static str, source: io::Error) -> Self {
         match source.raw_os_error() {

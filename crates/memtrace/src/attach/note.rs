@@ -1,9 +1,10 @@
 //! What a watching did not do, said instead of passed over.
 
 use std::fmt;
+use std::mem::discriminant;
 
 /// A remark on a watching. There is at most one of each kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each sentence names its fields")]
 pub enum AttachNote {
@@ -86,55 +87,33 @@ impl fmt::Display for AttachNote {
 
 /// The notes of a watching in the making.
 #[derive(Debug, Default)]
-pub(super) struct AttachNotes {
-    pub(super) slow: Option<Option<String>>,
-    pub(super) held: bool,
-    pub(super) unknown_paths: u64,
-    pub(super) unknown_endings: u64,
-    pub(super) unknown_memory: u64,
-    pub(super) let_go_by_kernel: u64,
-    set_uid: Option<(i32, u64)>,
-    foreign: Option<(i32, u64)>,
-}
+pub(super) struct AttachNotes(Vec<AttachNote>);
 
 impl AttachNotes {
-    pub(super) fn set_uid(&mut self, pid: i32) {
-        self.set_uid.get_or_insert((pid, 0)).1 += 1;
+    /// Adds a note, or counts it if there is one of its kind.
+    pub(super) fn add(&mut self, note: AttachNote) {
+        let mut known = self.0.iter_mut();
+        match known.find(|known| discriminant(*known) == discriminant(&note)) {
+            None => self.0.push(note),
+            Some(AttachNote::Slow { .. } | AttachNote::HeldForAMoment) => {}
+            Some(
+                AttachNote::UnknownPaths { opens: count }
+                | AttachNote::UnknownEndings { processes: count }
+                | AttachNote::UnknownMemory { programs: count }
+                | AttachNote::SetUidProgram {
+                    processes: count, ..
+                }
+                | AttachNote::ForeignArchitecture {
+                    programs: count, ..
+                }
+                | AttachNote::LetGoByKernel { threads: count },
+            ) => *count += 1,
+        }
     }
 
-    pub(super) fn foreign(&mut self, pid: i32) {
-        self.foreign.get_or_insert((pid, 0)).1 += 1;
-    }
-
-    pub(super) fn into_list(self) -> Vec<AttachNote> {
-        let some = |count: u64| (count > 0).then_some(count);
-        let slow = self.slow.map(|instead_of_tracepoints| AttachNote::Slow {
-            instead_of_tracepoints,
-        });
-        let set_uid = self
-            .set_uid
-            .map(|(first_pid, processes)| AttachNote::SetUidProgram {
-                first_pid,
-                processes,
-            });
-        let foreign = self
-            .foreign
-            .map(|(first_pid, programs)| AttachNote::ForeignArchitecture {
-                first_pid,
-                programs,
-            });
-        [
-            slow,
-            self.held.then_some(AttachNote::HeldForAMoment),
-            some(self.unknown_paths).map(|opens| AttachNote::UnknownPaths { opens }),
-            some(self.unknown_endings).map(|processes| AttachNote::UnknownEndings { processes }),
-            some(self.unknown_memory).map(|programs| AttachNote::UnknownMemory { programs }),
-            set_uid,
-            foreign,
-            some(self.let_go_by_kernel).map(|threads| AttachNote::LetGoByKernel { threads }),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+    /// Those that there are, in the order of their kinds.
+    pub(super) fn into_list(mut self) -> Vec<AttachNote> {
+        self.0.sort();
+        self.0
     }
 }

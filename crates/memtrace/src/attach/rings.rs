@@ -1,9 +1,8 @@
 //! One ring for every CPU, and the order of what comes out of them.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::os::fd::BorrowedFd;
+use std::{fs, io};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -28,10 +27,9 @@ impl Rings {
     /// Makes them. `ring_bytes`: how large each, a power of two of at least a page; `None` for a
     /// size that suits the machine, halved where the user may not lock that much memory.
     pub(super) fn new(ring_bytes: Option<usize>) -> Result<Self, AttachError> {
-        let cpus = online_cpus().map_err(|source| AttachError::Setup {
-            step: "read which CPUs there are from /sys/devices/system/cpu/online",
-            source,
-        })?;
+        let cpus = online_cpus().map_err(AttachError::setup(
+            "read which CPUs there are from /sys/devices/system/cpu/online",
+        ))?;
         let page_bytes = procmem::page_size_bytes() as usize;
         let share = ALL_RINGS_BYTES / cpus.len().max(1);
         let largest = share.clamp(SMALLEST_BYTES, LARGEST_BYTES);

@@ -58,6 +58,11 @@ pub enum LaunchError {
 }
 
 impl LaunchError {
+    /// The error for a step that failed.
+    pub(super) fn setup(step: &'static str) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Setup { step, source }
+    }
+
     /// Wraps the kernel's answer to an attempt to trace or filter.
     pub(super) fn refused(what: &'static str, source: io::Error) -> Self {
         match source.raw_os_error() {

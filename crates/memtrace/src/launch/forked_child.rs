@@ -45,7 +45,7 @@ const NO_NEW_PRIVILEGES: i32 = 0;
 /// Forks the child. It gets the given signal mask before its exec, and exits if this process ends
 /// before it was told to go on.
 pub(super) fn fork(prepared: &Prepared, mask: SigSet) -> Result<ForkedChild, LaunchError> {
-    let failed = |step| move |source| LaunchError::Setup { step, source };
+    let failed = LaunchError::setup;
     let (ours, its) = UnixStream::pair().map_err(failed("make a socket for the child"))?;
     ours.set_nonblocking(true)
         .map_err(failed("make a socket for the child"))?;

@@ -1,9 +1,10 @@
 //! What a run did not do, said instead of passed over.
 
 use std::fmt;
+use std::mem::discriminant;
 
 /// A remark on a run. There is at most one of each kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each sentence names its fields")]
 pub enum LaunchNote {
@@ -42,41 +43,27 @@ impl fmt::Display for LaunchNote {
 
 /// The notes of a run in the making.
 #[derive(Debug, Default)]
-pub(super) struct LaunchNotes {
-    no_new_privileges: bool,
-    foreign: Option<(i32, u64)>,
-    own_filter: Option<(i32, u64)>,
-}
+pub(super) struct LaunchNotes(Vec<LaunchNote>);
 
 impl LaunchNotes {
-    pub(super) fn no_new_privileges(&mut self) {
-        self.no_new_privileges = true;
+    /// Adds a note, or counts it if there is one of its kind.
+    pub(super) fn add(&mut self, note: LaunchNote) {
+        let mut known = self.0.iter_mut();
+        match known.find(|known| discriminant(*known) == discriminant(&note)) {
+            None => self.0.push(note),
+            Some(LaunchNote::NoNewPrivileges) => {}
+            Some(
+                LaunchNote::ForeignArchitecture {
+                    programs: count, ..
+                }
+                | LaunchNote::OwnFilter { filters: count, .. },
+            ) => *count += 1,
+        }
     }
 
-    pub(super) fn foreign_architecture(&mut self, pid: i32) {
-        self.foreign.get_or_insert((pid, 0)).1 += 1;
-    }
-
-    pub(super) fn own_filter(&mut self, pid: i32) {
-        self.own_filter.get_or_insert((pid, 0)).1 += 1;
-    }
-
-    pub(super) fn into_list(self) -> Vec<LaunchNote> {
-        let no_new_privileges = self
-            .no_new_privileges
-            .then_some(LaunchNote::NoNewPrivileges);
-        let foreign = self
-            .foreign
-            .map(|(first_pid, programs)| LaunchNote::ForeignArchitecture {
-                first_pid,
-                programs,
-            });
-        let own_filter = self
-            .own_filter
-            .map(|(first_pid, filters)| LaunchNote::OwnFilter { first_pid, filters });
-        [no_new_privileges, foreign, own_filter]
-            .into_iter()
-            .flatten()
-            .collect()
+    /// Those that there are, in the order of their kinds.
+    pub(super) fn into_list(mut self) -> Vec<LaunchNote> {
+        self.0.sort();
+        self.0
     }
 }

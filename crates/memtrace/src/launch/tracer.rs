@@ -101,10 +101,9 @@ fn take_hold(child: &mut ForkedChild, roster: &PidfdSet, exits: bool) -> Result<
     roster
         .enter(child.pid)
         .map_err(|source| LaunchError::refused("pidfd_open", source))?;
-    child.go().map_err(|source| LaunchError::Setup {
-        step: "tell the child to go on",
-        source,
-    })
+    child
+        .go()
+        .map_err(LaunchError::setup("tell the child to go on"))
 }
 
 /// Kills everything that this thread traces and waits until it has ended.
@@ -179,11 +178,8 @@ enum Stage {
 
 impl<S: Sink> Tracer<S> {
     fn follow(&mut self) -> Result<(), LaunchError> {
-        let failed = |source| LaunchError::Setup {
-            step: "wait for the program",
-            source,
-        };
-        while let Some((tid, status)) = tracee::wait_any().map_err(failed)? {
+        let failed = LaunchError::setup("wait for the program");
+        while let Some((tid, status)) = tracee::wait_any().map_err(&failed)? {
             if let Some(ending) = Ending::from_wait_status(status) {
                 self.ended(tid, ending);
                 continue;
@@ -242,10 +238,8 @@ impl<S: Sink> Tracer<S> {
 
     fn finish(mut self, prepared: &Prepared) -> Outcome<S> {
         let lost = || io::Error::from_raw_os_error(libc::ECHILD);
-        let ending = self.ending.ok_or_else(|| LaunchError::Setup {
-            step: "wait for the program",
-            source: lost(),
-        })?;
+        let failed = LaunchError::setup("wait for the program");
+        let ending = self.ending.ok_or_else(|| failed(lost()))?;
         if let Stage::BeforeExec { .. } = self.stage {
             return Err(match self.child.words().failure {
                 Some((step, errno)) => prepared.error(step, errno),

@@ -1,6 +1,5 @@
 //! The break of a living process: where it can grow to, what would stop it, and whether it is used.
 
-use nix::errno::Errno;
 use serde::{Serialize, Serializer};
 
 use super::break_usage;
@@ -62,7 +61,6 @@ impl BreakState {
     /// is noticed, and the new program is looked at.
     ///
     /// # Errors
-    ///
     /// The error names process, file, reason and what helps: no permission, a kernel thread, a
     /// zombie, or a process that has ended.
     pub fn of(process: &Process) -> Result<Self, ProcessError> {
@@ -81,7 +79,7 @@ impl BreakState {
             .program_break(stat.start_brk())
             .map_err(|error| error.of(process))?
             // Memory that is being given up has no mappings, without an error.
-            .ok_or_else(|| process.explain("maps", Errno::ESRCH.into()))?;
+            .ok_or_else(|| process.without_memory("maps"))?;
         Self::around(process, found, mappings.found_by(), stat)
     }
 
@@ -136,7 +134,6 @@ impl BreakState {
     }
 
     /// Whether the blocker is one that `/proc/PID/maps` shows as a part of `[heap]`.
-    #[must_use]
     pub fn is_merged(&self) -> bool {
         // An older kernel calls what lies at the break so too, but not if it could be written to.
         let blocker = self.blocker.as_ref();
@@ -144,7 +141,6 @@ impl BreakState {
     }
 
     /// The limit that would refuse one step of glibc's malloc, with its name.
-    #[must_use]
     pub fn refusing_limit(&self) -> Option<(&'static str, Limit)> {
         self.limits.refused_by(GLIBC_GROWTH_STEP_BYTES)
     }

@@ -8,7 +8,6 @@ use super::mapping::{Device, Mapping, Permissions, split_deleted};
 /// the bytes.
 ///
 /// # Errors
-///
 /// The field that is not as the kernel writes it.
 pub fn parse_line(line: &[u8]) -> Result<Mapping<&[u8]>, &'static str> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);

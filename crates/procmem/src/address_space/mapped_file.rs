@@ -15,11 +15,10 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Component, Path};
-use std::ptr;
+use std::{io, ptr};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -11,11 +10,6 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use human_text::Bytes;
-
-/// Column at which the kernel puts the name, counted from 0: it fills up to
-/// `25 + sizeof(void *) * 6 - 1` and adds one space (`seq_setwidth` in `fs/proc/task_mmu.c`,
-/// `seq_pad` in `fs/seq_file.c`).
-const NAME_COLUMN: usize = 73;
 
 /// The suffix of a file that has been unlinked (`fs/d_path.c`).
 const DELETED: &[u8] = b" (deleted)";
@@ -56,19 +50,16 @@ pub struct Mapping<N: AsRef<[u8]> = Box<[u8]>> {
 
 impl<N: AsRef<[u8]>> Mapping<N> {
     /// Its length in bytes.
-    #[must_use]
     pub fn length_bytes(&self) -> u64 {
         self.end.saturating_sub(self.start)
     }
 
     /// Whether the kernel calls it `[heap]`.
-    #[must_use]
     pub fn is_heap(&self) -> bool {
         self.name.as_ref() == b"[heap]"
     }
 
     /// Whether it is the main thread's stack, which grows downwards.
-    #[must_use]
     pub fn is_stack(&self) -> bool {
         self.name.as_ref() == b"[stack]"
     }
@@ -78,7 +69,6 @@ impl<N: AsRef<[u8]>> Mapping<N> {
     /// `\012` becomes the newline that it stands for. The kernel does not escape the backslash
     /// itself (`seq_file_path` with `"\n"`), so a name that holds those four characters literally
     /// is changed too.
-    #[must_use]
     pub fn path(&self) -> Option<Cow<'_, Path>> {
         const ESCAPED: &[u8] = b"\\012";
         let mut rest = self.name.as_ref();
@@ -128,7 +118,6 @@ impl<N: AsRef<[u8]>> Mapping<N> {
     }
 
     /// The same mapping with a name of its own.
-    #[must_use]
     pub fn to_owned(&self) -> Mapping {
         Mapping {
             start: self.start,
@@ -140,31 +129,6 @@ impl<N: AsRef<[u8]>> Mapping<N> {
             name: self.name.as_ref().into(),
             deleted: self.deleted,
         }
-    }
-
-    /// Writes the line as the kernel would, newline included; [`parse_line`](super::parse_line)
-    /// reads it back. A newline in the name is escaped.
-    ///
-    /// # Errors
-    ///
-    /// When `out` cannot be written to.
-    pub fn write_line(&self, out: &mut impl Write) -> io::Result<()> {
-        let head = self.head();
-        out.write_all(head.as_bytes())?;
-        let name = self.name.as_ref();
-        if !name.is_empty() {
-            write!(out, "{:1$}", "", NAME_COLUMN.saturating_sub(head.len()))?;
-            for (index, part) in name.split(|&byte| byte == b'\n').enumerate() {
-                if index > 0 {
-                    out.write_all(b"\\012")?;
-                }
-                out.write_all(part)?;
-            }
-            if self.deleted {
-                out.write_all(DELETED)?;
-            }
-        }
-        out.write_all(b"\n")
     }
 
     fn head(&self) -> String {

@@ -3,8 +3,6 @@
 use std::thread;
 use std::time::Duration;
 
-use nix::errno::Errno;
-
 use super::mappings::Mappings;
 use crate::process::{Process, ProcessError, Reason, Stat};
 
@@ -18,7 +16,6 @@ const EXEC_TAKES: Duration = Duration::from_millis(1);
 /// told a moment ago, `look` gets that of its own moment.
 ///
 /// # Errors
-///
 /// That of `look`; or the process has no memory of its own, has ended, or keeps executing programs.
 pub fn of_one_program<T>(
     process: &Process,
@@ -41,7 +38,7 @@ pub fn of_one_program<T>(
         let found = mappings.and_then(|mappings| match before.start_brk() {
             Some(_) => look(mappings, &before),
             // Whoever has memory has a start of the heap; the error says what this is instead.
-            None => Err(process.explain("maps", Errno::ESRCH.into())),
+            None => Err(process.without_memory("maps")),
         });
         let after = process.stat()?;
         if after.image != before.image {
@@ -49,7 +46,7 @@ pub fn of_one_program<T>(
         }
         let found = found?;
         if after.has_ended() {
-            return Err(process.explain("maps", Errno::ESRCH.into()));
+            return Err(process.without_memory("maps"));
         }
         return Ok(found);
     }

@@ -43,7 +43,6 @@ impl<R: BufRead> Maps<R> {
     /// The next mapping, or `None` at the end.
     ///
     /// # Errors
-    ///
     /// When reading fails, or for a line that the kernel would not write; after the latter the
     /// next call goes on with the next line.
     pub fn next_mapping(&mut self) -> Result<Option<Mapping<&[u8]>>, MapsError> {

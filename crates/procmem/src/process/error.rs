@@ -1,7 +1,6 @@
 //! Why a figure of a process could not be had, and what helps.
 
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
 /// A file of a process could not be read: which process, which file, why.
 #[derive(Debug)]

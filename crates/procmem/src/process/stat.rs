@@ -96,7 +96,6 @@ impl Stat {
     }
 
     /// The command name as text; what isn't UTF-8 is replaced.
-    #[must_use]
     pub fn name(&self) -> String {
         String::from_utf8_lossy(&self.comm).into_owned()
     }
@@ -112,7 +111,6 @@ impl Stat {
     }
 
     /// Whether this is a thread of the kernel's own.
-    #[must_use]
     pub fn is_kernel_thread(&self) -> bool {
         self.flags & KERNEL_THREAD != 0
     }

@@ -1,8 +1,7 @@
 //! `/proc/PID/status`: what the kernel tells of a process or a thread, a field a line.
 
-use std::fs;
-use std::io;
 use std::str::FromStr;
+use std::{fs, io};
 
 /// The fields of one process or thread at one moment.
 ///
@@ -89,7 +88,6 @@ impl Status {
 ///
 /// The kernel's "kB" are 1,024 bytes (`fs/proc/task_mmu.c`, `SEQ_PUT_DEC` after a shift by 10).
 /// `None` when there is no such line, its unit is another, or the value overflows.
-#[must_use]
 pub fn kib_field(content: &[u8], name: &[u8]) -> Option<u64> {
     let line = content
         .split(|&byte| byte == b'\n')

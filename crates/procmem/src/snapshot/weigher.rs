@@ -30,7 +30,6 @@ impl Weigher {
     /// Takes hold of the process that has the number `pid` now.
     ///
     /// # Errors
-    ///
     /// When there is no such process or its files cannot be opened.
     pub fn open(pid: i32) -> Result<Self, ProcessError> {
         Self::new(Process::open(pid)?)
@@ -39,7 +38,6 @@ impl Weigher {
     /// As [`open`](Self::open), for a process that is already held.
     ///
     /// # Errors
-    ///
     /// When the process has ended or its files cannot be opened.
     pub fn new(process: Process) -> Result<Self, ProcessError> {
         Ok(Self {
@@ -50,7 +48,6 @@ impl Weigher {
     }
 
     /// The process that is weighed.
-    #[must_use]
     pub fn process(&self) -> &Process {
         &self.process
     }
@@ -61,7 +58,6 @@ impl Weigher {
     /// `smaps_rollup`; the process itself is not stopped, only its mapping calls may wait.
     ///
     /// # Errors
-    ///
     /// The error names process, file, reason and what helps: no permission, no such file in this
     /// kernel, a kernel thread, a zombie, or a process that has ended.
     pub fn weigh(&mut self) -> Result<Snapshot, ProcessError> {
@@ -102,8 +98,7 @@ impl Weigher {
         reread(status, buffer).map_err(|error| process.explain("status", error))?;
         let field = |name: &'static str| {
             // A process without memory has no such lines: it ended after the rollup was read.
-            kib_field(buffer, name.as_bytes())
-                .ok_or_else(|| process.explain("status", nix::errno::Errno::ESRCH.into()))
+            kib_field(buffer, name.as_bytes()).ok_or_else(|| process.without_memory("status"))
         };
         let peak_rss_bytes = field("VmHWM:")?.max(rss_bytes);
         let address_space_bytes = field("VmSize:")?;

@@ -18,8 +18,7 @@ use super::wait::next_stop;
 use crate::request::Request;
 use crate::{CallError, Interrupt};
 use procmem::Status;
-use tracee::Registers;
-use tracee::Stop;
+use tracee::{Registers, Stop};
 
 /// `CallError`, and whether the process can be held on to.
 #[derive(Debug)]

@@ -4,7 +4,6 @@
 //! thread everything back from this frame.
 //!
 //! # References
-//!
 //! Linux 6.18: `arch/x86/kernel/signal_64.c` (`x64_setup_rt_frame`, `restore_sigcontext`),
 //! `arch/x86/kernel/fpu/signal.c` (`check_xstate_in_sigframe`), `arch/x86/kernel/signal.c`
 //! (`arch_do_signal_or_restart`), `arch/x86/include/uapi/asm/{sigcontext,ucontext}.h`;

@@ -19,7 +19,6 @@ use crate::{Error, Interrupt};
 /// when the calling thread ends.
 ///
 /// # References
-///
 /// ptrace(2), `PTRACE_SEIZE`, `PTRACE_INTERRUPT`, “Group-stop”
 pub(super) fn all(
     pid: i32,

@@ -5,7 +5,6 @@
 //! return address. Both are found by their bytes, since nothing has to be where its name says.
 //!
 //! # References
-//!
 //! glibc 2.36 `sysdeps/unix/sysv/linux/x86_64/libc_sigaction.c` (`__restore_rt`); musl
 //! `src/signal/x86_64/restore.s`; System V ABI for AMD64, 3.2.1 (preserved registers)
 
@@ -78,7 +77,6 @@ impl WayBack {
     /// Looks through all code that came from files.
     ///
     /// # Errors
-    ///
     /// What is missing.
     pub(super) fn find(memory: &File, mappings: &[Mapping]) -> Result<Self, &'static str> {
         let mut code: Vec<_> = mappings.iter().filter(|map| is_program(map)).collect();

@@ -94,7 +94,6 @@ impl StackSpace<'_> {
     /// may then have to begin something anew that it does per processor.
     ///
     /// # References
-    ///
     /// `linux/rseq.h`; `kernel/rseq.c` (`rseq_signal_deliver`)
     pub(super) fn is_in_sequence(&self, tid: i32, instruction: u64) -> bool {
         // Linux before 5.13 doesn't tell.

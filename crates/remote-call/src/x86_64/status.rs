@@ -1,7 +1,6 @@
 //! What `/proc` says of a process and its threads, and what forbids to hold it.
 
-use std::fs;
-use std::io;
+use std::{fs, io};
 
 use procmem::{Stat, Status};
 
@@ -10,7 +9,6 @@ use crate::{Error, HoldOptions};
 /// Whether it has a shadow stack.
 ///
 /// # References
-///
 /// `x86_Thread_features`: Linux 6.6, `arch/x86/kernel/cpu/proc.c`
 pub(super) fn has_shadow_stack(status: &Status) -> bool {
     let features = status.field("x86_Thread_features").unwrap_or_default();

@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use super::{Stage, Tracer};
-use super::{Until, restart};
-use crate::launch::Stopped;
+use super::{Stage, Tracer, Until, restart};
 use crate::launch::syscall_reader::{SyscallEntry, opened_file};
+use crate::launch::{LaunchNote, Stopped};
 use memory_event::{Call, Refusal, Sink, Syscall, What};
 
 impl<S: Sink> Tracer<S> {
@@ -72,7 +71,8 @@ impl<S: Sink> Tracer<S> {
                 self.tell(pid, tid, What::Refused(Box::new(refusal)));
             }
         } else if result.is_ok() && installs_filter(asked) {
-            self.notes.own_filter(pid);
+            let (first_pid, filters) = (pid, 1);
+            self.notes.add(LaunchNote::OwnFilter { first_pid, filters });
         }
     }
 }

@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use super::{Stage, Tracer};
-use super::{Until, restart};
+use super::{Stage, Tracer, Until, restart};
 use crate::launch::tracees::NewTask;
-use crate::launch::{LaunchError, Stopped, syscall_reader};
+use crate::launch::{LaunchError, LaunchNote, Stopped, syscall_reader};
 use memory_event::{Ending, Memory, Sink, What};
 
 impl<S: Sink> Tracer<S> {
@@ -24,7 +23,12 @@ impl<S: Sink> Tracer<S> {
         self.positions.forget(pid);
         self.refusals.forget(pid);
         if syscall_reader::is_foreign(pid) {
-            self.notes.foreign_architecture(pid);
+            let (first_pid, programs) = (pid, 1);
+            let note = LaunchNote::ForeignArchitecture {
+                first_pid,
+                programs,
+            };
+            self.notes.add(note);
         }
         match self.stage {
             Stage::Running { .. } => {
@@ -51,7 +55,7 @@ impl<S: Sink> Tracer<S> {
                     since: Instant::now(),
                 };
                 if self.child.words().no_new_privileges {
-                    self.notes.no_new_privileges();
+                    self.notes.add(LaunchNote::NoNewPrivileges);
                 }
                 // Fails if nobody waits for it any more; then the run ends by `kill`.
                 let _ = self.ready.send(pid);
