@@ -2,17 +2,13 @@
 #![no_main]
 
 use fuzz_events::{check_story, events_of};
-use heap_meter::report::chart::{Panel, address_map};
 use libfuzzer_sys::fuzz_target;
 
 /// Some hundred events.
 const LONGEST_INPUT: usize = 16 * 1024;
 
 fuzz_target!(|bytes: &[u8]| {
-    if bytes.len() <= LONGEST_INPUT
-        && let Some(layout) = &check_story(&events_of(bytes))
-    {
-        let panel = Panel { name: "", layout };
-        assert!(address_map("", &[panel]).contains("<svg"));
+    if bytes.len() <= LONGEST_INPUT {
+        check_story(&events_of(bytes));
     }
 });

@@ -1,8 +1,7 @@
 //! The testbed: where programs are run. This machine, or a release's root, with a directory for files.
 
 use anyhow::Context;
-use roots::repository;
-use roots::{BindMount, Root, on_this_machine};
+use roots::{BindMount, Root, on_this_machine, repository};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;

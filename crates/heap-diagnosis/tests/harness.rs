@@ -4,10 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use heap_diagnosis::Finding;
-use heap_diagnosis::process_findings;
-use procmem::Process;
-use procmem::{AddressSpace, BreakState, FoundBy};
+use heap_diagnosis::{Finding, process_findings};
+use procmem::{AddressSpace, BreakState, FoundBy, Process};
 use ptmalloc::{Examiner, HeapState};
 
 use crate::compiled;

@@ -2,8 +2,7 @@
 
 use std::process::Command;
 
-use heap_diagnosis::process_findings;
-use heap_diagnosis::{Finding, Severity};
+use heap_diagnosis::{Finding, Severity, process_findings};
 use procmem::GLIBC_GROWTH_STEP_BYTES;
 
 use super::harness::{MIB, Scene, scene_program};

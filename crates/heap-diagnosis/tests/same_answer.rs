@@ -3,9 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use procmem::page_size_bytes;
-use procmem::{AddressSpace, BreakState, FoundBy};
-use procmem::{Process, Reason};
+use procmem::{AddressSpace, BreakState, FoundBy, Process, Reason, page_size_bytes};
 
 use super::harness::{MIB, Running, Scene, has_queries, same_answer, scene_program};
 use suite::skipped;

@@ -1,7 +1,5 @@
 //! Any events in any order: nothing panics and the sums agree. Fuzzing goes on where this ends.
 
-use suite as _;
-
 use fuzz_events::{Random, check_story, events_of, mutated};
 use heap_growth::Story;
 use heap_meter::report;
@@ -14,23 +12,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn any_events_have_a_story(bytes in vec(any::<u8>(), 0..4000)) {
-        let _layout = check_story(&events_of(&bytes));
-        if let Some(layout) = &_layout {
-            let panel = report::chart::Panel { name: "", layout };
-            assert!(report::chart::address_map("", &[panel]).contains("<svg"));
-        }
+        check_story(&events_of(&bytes));
     }
 }
 
 /// As `brkhole explain` reports what it has read.
 #[test]
-fn ten_thousand_mutated_logs_have_a_report() {
+fn thousands_of_mutated_logs_have_a_report() {
     let logs = ["annotated", "attach", "old", "seed"].map(|name| {
         let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/strace_log");
         std::fs::read(format!("{seeds}/{name}")).unwrap()
     });
     let mut random = Random(20161104);
-    for _ in 0..10_000 {
+    for _ in 0..suite::rounds(2_000, 10_000) {
         let mut story = Story::default();
         story.growth.keep_layout();
         let mut reader = StraceLog::new(story);

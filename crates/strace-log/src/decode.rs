@@ -2,10 +2,9 @@
 
 use super::arguments::Arguments;
 use super::constants::{Names, advice, cloning, mapping, moving, opening, protection};
-use super::limit;
 use super::line::Wanted;
 use super::outcome::CallOutcome;
-use super::value;
+use super::{limit, value};
 use memory_event::{Call, SoftLimit, Syscall};
 
 /// What a line with a call says.

@@ -5,10 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::dates;
 use super::input::is_straces;
-use super::numbers;
-use super::prefix;
+use super::{dates, numbers, prefix};
 
 /// What is taken off every line of a log.
 #[derive(Debug, Default)]

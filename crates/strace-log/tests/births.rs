@@ -1,8 +1,7 @@
 //! New threads and processes that speak before the call that made them comes back: up to strace 5
 //! `clone` tells what it makes when it has returned.
 
-use heap_growth::GrowthKind;
-use heap_growth::Story;
+use heap_growth::{GrowthKind, Story};
 use memory_event::{Event, Syscall, What};
 use strace_log::{LogNote, ReadLog, StraceLog};
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use heap_growth::Fallback;
-use heap_growth::Tally;
+use heap_growth::{Fallback, Tally};
 use memory_event::{Call, Ending, Event, Sink, Syscall, What};
 use strace_log::{LogNote, ReadLog};
 

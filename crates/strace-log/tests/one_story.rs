@@ -2,11 +2,9 @@
 
 use fuzz_events::StraceWriter;
 use heap_diagnosis::trace_findings;
-use heap_growth::GrowthKind;
-use heap_growth::Story;
+use heap_growth::{GrowthKind, Story};
 use memory_event::{Event, Sink, What};
-use memtrace::Launch;
-use memtrace::{Stream, Target};
+use memtrace::{Launch, Stream, Target};
 
 use crate::read;
 

@@ -7,8 +7,7 @@ use std::process::{Command, Stdio};
 
 use heap_growth::{Counts, Tally};
 use memory_event::{Ending, Event, Syscall, What};
-use memtrace::Launch;
-use memtrace::{Stream, Target};
+use memtrace::{Launch, Stream, Target};
 use strace_log::{ReadLog, StraceLog};
 use tempfile::TempDir;
 

@@ -13,11 +13,10 @@ use std::ptr;
 use bundle_cache::{Bundle, X509Store};
 
 use crate::crypto::Crypto;
-use crate::log;
 use crate::mark::{self, StoreMark};
 use crate::settings::{SharingMode, settings};
 use crate::ssl::{Context, Ssl};
-use crate::store;
+use crate::{log, store};
 
 /// Gives a context the store that all have who load this file; `None` if it has to load by itself.
 ///

@@ -2,10 +2,9 @@
 //! library as it ends without.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
+use std::{fs, thread};
 
 use crate::common::{MODES, Preload, Ran, installed, skipped};
 

@@ -32,15 +32,15 @@ fn find<'a>(
     from_environment: Option<OsString>,
     places: impl IntoIterator<Item = &'a Path>,
 ) -> Result<PathBuf, NoBundle> {
+    let refused = |tried, from_environment| NoBundle {
+        tried,
+        from_environment,
+    };
     if let Some(named) = from_environment.filter(|named| !named.is_empty()) {
         let named = PathBuf::from(named);
-        return if named.is_file() {
-            Ok(named)
-        } else {
-            Err(NoBundle {
-                tried: vec![named],
-                from_environment: true,
-            })
+        return match named.is_file() {
+            true => Ok(named),
+            false => Err(refused(vec![named], true)),
         };
     }
     let mut tried = Vec::new();
@@ -50,10 +50,7 @@ fn find<'a>(
         }
         tried.push(place.to_owned());
     }
-    Err(NoBundle {
-        tried,
-        from_environment: false,
-    })
+    Err(refused(tried, false))
 }
 
 /// No bundle of CA certificates was found.

@@ -5,8 +5,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::ErrorQueue;
-use crate::ffi;
+use crate::{ErrorQueue, ffi};
 
 /// A file of certificates (or CRLs) was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -119,6 +118,11 @@ impl LoadError {
             _ => LoadStage::Parse,
         };
         Self::at(path, stage, queue)
+    }
+
+    /// For a refusal at a known stage, with what OpenSSL says now.
+    pub(crate) fn now(path: &Path, stage: LoadStage) -> Self {
+        Self::at(path, stage, ErrorQueue::drain())
     }
 
     /// For a refusal at a known stage; looks at the file once more to say *why* nothing was found.

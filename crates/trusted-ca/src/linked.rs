@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! Each name stands beside the function of that name; all are linked from one OpenSSL, which stays
+//! Each name is made of the function's own; all are linked from one OpenSSL, which stays
 //! for as long as the process.
 #![allow(unsafe_code)]
 
@@ -24,31 +24,27 @@ pub(crate) fn openssl() -> &'static OpenSsl {
     })
 }
 
+/// The address of the function of this name, if it is one of these.
+macro_rules! address {
+    ($name:expr; $($library:ident::$function:ident)*) => {
+        match $name.to_bytes() {
+            $(name if name == stringify!($function).as_bytes() => {
+                $library::$function as *const c_void
+            })*
+            _ => ptr::null(),
+        }
+    };
+}
+
 fn address(name: &CStr) -> *const c_void {
-    match name.to_bytes() {
-        b"BIO_new_fp" => openssl_sys::BIO_new_fp as *const c_void,
-        b"BIO_new_mem_buf" => openssl_sys::BIO_new_mem_buf as *const c_void,
-        b"BIO_free" => ffi::BIO_free as *const c_void,
-        b"ERR_peek_error" => ffi::ERR_peek_error as *const c_void,
-        b"ERR_clear_error" => openssl_sys::ERR_clear_error as *const c_void,
-        b"PEM_X509_INFO_read_bio" => ffi::PEM_X509_INFO_read_bio as *const c_void,
-        b"X509_INFO_free" => ffi::X509_INFO_free as *const c_void,
-        b"OPENSSL_sk_num" => openssl_sys::OPENSSL_sk_num as *const c_void,
-        b"OPENSSL_sk_value" => openssl_sys::OPENSSL_sk_value as *const c_void,
-        b"OPENSSL_sk_pop_free" => openssl_sys::OPENSSL_sk_pop_free as *const c_void,
-        b"X509_up_ref" => openssl_sys::X509_up_ref as *const c_void,
-        b"X509_free" => openssl_sys::X509_free as *const c_void,
-        b"X509_get_extension_flags" => openssl_sys::X509_get_extension_flags as *const c_void,
-        b"X509_CRL_up_ref" => openssl_sys::X509_CRL_up_ref as *const c_void,
-        b"X509_CRL_free" => openssl_sys::X509_CRL_free as *const c_void,
-        b"X509_STORE_new" => openssl_sys::X509_STORE_new as *const c_void,
-        b"X509_STORE_up_ref" => ffi::X509_STORE_up_ref as *const c_void,
-        b"X509_STORE_free" => openssl_sys::X509_STORE_free as *const c_void,
-        b"X509_STORE_add_cert" => openssl_sys::X509_STORE_add_cert as *const c_void,
-        b"X509_STORE_add_crl" => ffi::X509_STORE_add_crl as *const c_void,
-        b"X509_STORE_add_lookup" => openssl_sys::X509_STORE_add_lookup as *const c_void,
-        b"X509_LOOKUP_file" => openssl_sys::X509_LOOKUP_file as *const c_void,
-        _ => ptr::null(),
+    address! { name;
+        openssl_sys::BIO_new_fp openssl_sys::BIO_new_mem_buf ffi::BIO_free ffi::ERR_peek_error
+        openssl_sys::ERR_clear_error ffi::PEM_X509_INFO_read_bio ffi::X509_INFO_free
+        openssl_sys::OPENSSL_sk_num openssl_sys::OPENSSL_sk_value openssl_sys::OPENSSL_sk_pop_free
+        openssl_sys::X509_up_ref openssl_sys::X509_free openssl_sys::X509_get_extension_flags
+        openssl_sys::X509_CRL_up_ref openssl_sys::X509_CRL_free openssl_sys::X509_STORE_new
+        ffi::X509_STORE_up_ref openssl_sys::X509_STORE_free openssl_sys::X509_STORE_add_cert
+        ffi::X509_STORE_add_crl openssl_sys::X509_STORE_add_lookup openssl_sys::X509_LOOKUP_file
     }
 }
 

@@ -7,7 +7,6 @@
 #![allow(unsafe_code)]
 
 use std::fs::File;
-use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::path::Path;
@@ -75,7 +74,7 @@ impl SslContext {
         let c_path = c_path(path)?;
         self.set_verification();
         self.add_file_lookup()
-            .ok_or_else(|| LoadError::at(path, LoadStage::Store, ErrorQueue::drain()))?;
+            .ok_or_else(|| LoadError::now(path, LoadStage::Store))?;
         let Some(opened) = error_queue::forgetting_failure(|| FileBio::open(&c_path)) else {
             // Let OpenSSL's loader fail by itself: its last word differs between versions.
             return self
@@ -87,7 +86,7 @@ impl SslContext {
         match mapping {
             Some(mapping) => {
                 let bytes = FileBio::over(&mapping)
-                    .ok_or_else(|| LoadError::at(path, LoadStage::Store, ErrorQueue::drain()))?;
+                    .ok_or_else(|| LoadError::now(path, LoadStage::Store))?;
                 self.add_pem(path, &bytes)?;
             }
             None => self.add_pem(path, &opened)?,
@@ -111,7 +110,11 @@ impl SslContext {
             queue.push_as_file_loader(ffi::ERR_R_PEM_LIB);
             return Err(LoadError::at(path, LoadStage::Parse, queue));
         };
-        let mut added = 0_usize;
+        let stored = |result| match result {
+            0 => Err(LoadError::now(path, LoadStage::Store)),
+            _ => Ok(()),
+        };
+        let mut is_empty = true;
         for info in found.iter() {
             // SAFETY: a live element of the stack; nobody changes it while it is borrowed here.
             let X509_INFO {
@@ -121,29 +124,20 @@ impl SslContext {
             } = *unsafe { &*info };
             if !certificate.is_null() {
                 // SAFETY: store and certificate are alive; the store takes its own reference.
-                let result =
-                    unsafe { openssl_sys::X509_STORE_add_cert(self.own_store(), certificate) };
-                self.count(path, result, &mut added)?;
+                stored(unsafe { openssl_sys::X509_STORE_add_cert(self.own_store(), certificate) })?;
+                is_empty = false;
             }
             if !crl.is_null() {
                 // SAFETY: store and CRL are alive; the store takes its own reference.
-                let result = unsafe { ffi::X509_STORE_add_crl(self.own_store(), crl) };
-                self.count(path, result, &mut added)?;
+                stored(unsafe { ffi::X509_STORE_add_crl(self.own_store(), crl) })?;
+                is_empty = false;
             }
         }
-        if added == 0 {
+        if is_empty {
             let mut queue = ErrorQueue::drain();
             queue.push_as_file_loader(ffi::X509_R_NO_CERTIFICATE_OR_CRL_FOUND);
             return Err(LoadError::at(path, LoadStage::NothingFound, queue));
         }
-        Ok(())
-    }
-
-    fn count(&self, path: &Path, result: i32, added: &mut usize) -> Result<(), LoadError> {
-        if result == 0 {
-            return Err(LoadError::at(path, LoadStage::Store, ErrorQueue::drain()));
-        }
-        *added += 1;
         Ok(())
     }
 }
@@ -172,12 +166,9 @@ unsafe fn map(opened: &FileBio<'static>) -> (Option<Mmap>, ReadMethod) {
             let bytes = mapping.len() as u64;
             (Some(mapping), ReadMethod::Mapped { bytes })
         }
-        Err(error) => (None, refused(&error)),
-    }
-}
-
-fn refused(error: &io::Error) -> ReadMethod {
-    ReadMethod::MapRefused {
-        errno: error.raw_os_error().unwrap_or(0),
+        Err(error) => {
+            let errno = error.raw_os_error().unwrap_or(0);
+            (None, ReadMethod::MapRefused { errno })
+        }
     }
 }

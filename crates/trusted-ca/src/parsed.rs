@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::stack::{Certificate, Crl, OpenSslStack};
-use crate::{ErrorQueue, LoadError, LoadStage, SslContext, ffi, pem_list};
+use crate::{LoadError, LoadStage, SslContext, ffi, pem_list};
 
 /// The certificates of a bundle, parsed once, ready for any number of contexts.
 ///
@@ -104,7 +104,7 @@ impl SslContext {
     ///
     /// When memory is short.
     pub fn add_parsed(&mut self, bundle: &ParsedBundle) -> Result<(), LoadError> {
-        let failed = || LoadError::at(&bundle.path, LoadStage::Store, ErrorQueue::drain());
+        let failed = || LoadError::now(&bundle.path, LoadStage::Store);
         // SAFETY: the stack is alive and holds X509 objects.
         let chain = unsafe { ffi::X509_chain_up_ref(bundle.certificates.as_ptr().cast()) };
         // SAFETY: a new list of X509 objects with a reference each, ours alone.
@@ -128,11 +128,7 @@ impl SslContext {
         for crl in parsed.crls.iter() {
             // SAFETY: store and CRL are alive; the store takes its own reference.
             if unsafe { ffi::X509_STORE_add_crl(self.own_store(), crl) } != 1 {
-                return Err(LoadError::at(
-                    &parsed.path,
-                    LoadStage::Store,
-                    ErrorQueue::drain(),
-                ));
+                return Err(LoadError::now(&parsed.path, LoadStage::Store));
             }
         }
         self.check_crls();

@@ -15,7 +15,7 @@ use openssl_sys::{BIO, X509, X509_CRL, pem_password_cb};
 use crate::bio::FileBio;
 use crate::error::c_path;
 use crate::stack::{Certificate, Crl, Element, OpenSslStack};
-use crate::{ErrorQueue, LoadError, LoadStage, error_queue, ffi};
+use crate::{LoadError, LoadStage, error_queue, ffi};
 
 /// One of OpenSSL's `PEM_read_bio_` functions.
 type Reader<T> =
@@ -44,7 +44,7 @@ impl FromPem for Crl {
 /// When the file cannot be opened, one block is damaged, or none is there.
 pub(crate) fn read<T: FromPem>(file: &Path) -> Result<OpenSslStack<T>, LoadError> {
     let c_path = c_path(file)?;
-    let failed = |stage| LoadError::at(file, stage, ErrorQueue::drain());
+    let failed = |stage| LoadError::now(file, stage);
     let mut list = OpenSslStack::<T>::new().ok_or_else(|| failed(LoadStage::Store))?;
     let bio = FileBio::open(&c_path).ok_or_else(|| failed(LoadStage::Open))?;
     while let Some(object) = next::<T>(&bio) {

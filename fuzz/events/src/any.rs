@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use heap_growth::MemoryLayout;
 use heap_growth::Story;
 use heap_meter::report;
 use heap_meter::trace::{EventSource, Trace};
@@ -172,12 +171,11 @@ pub fn events_of(bytes: &[u8]) -> Vec<Event> {
     events
 }
 
-/// Tells a story of them, with all reports, and looks at the sums. Where memory lay is left for a
-/// chart.
+/// Tells a story of them, with all reports, and looks at the sums.
 ///
 /// # Panics
 /// If one of them isn't right.
-pub fn check_story(events: &[Event]) -> Option<MemoryLayout> {
+pub fn check_story(events: &[Event]) {
     let mut story = Story::default();
     story.growth.keep_layout();
     for event in events {
@@ -203,8 +201,7 @@ pub fn check_story(events: &[Event]) -> Option<MemoryLayout> {
         assert!(openings.grown <= openings.ended && openings.ended <= file.opens);
         let _ = heap_diagnosis::repeated_reading(&story, file).to_string();
     }
-    let layout = story.growth.layout();
-    if let Some(layout) = &layout {
+    if let Some(layout) = &story.growth.layout() {
         assert!(layout.parts.iter().all(|part| !part.range.is_empty()));
         assert!(
             layout
@@ -213,10 +210,11 @@ pub fn check_story(events: &[Event]) -> Option<MemoryLayout> {
         );
         let merged: u64 = layout.merged(10).iter().map(|(_, bytes)| bytes).sum();
         assert_eq!(merged as i64, layout.bytes().total());
+        let panel = report::chart::Panel { name: "", layout };
+        assert!(report::chart::address_map("", &[panel]).contains("<svg"));
     }
     assert!(!report::trace_table(&trace).is_empty());
     assert!(report::trace_csv(&trace).is_ok());
     let json = report::trace_json(&trace).expect("it can be written");
     serde_json::from_str::<serde_json::Value>(&json).expect("and read");
-    layout
 }

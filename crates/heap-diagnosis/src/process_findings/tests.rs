@@ -1,7 +1,6 @@
 use super::*;
 use crate::finding::Severity;
-use procmem::{AddressSpace, FoundBy};
-use procmem::{Limit, Limits};
+use procmem::{AddressSpace, FoundBy, Limit, Limits};
 use ptmalloc::{Arena, Free};
 
 const MIB: u64 = 1 << 20;

@@ -2,9 +2,7 @@
 
 use crate::finding::{Finding, Severity};
 use crate::remedies;
-use heap_growth::Story;
-use heap_growth::{Blocker, GrowthKind};
-use heap_growth::{BrkFailure, Limited, Refused};
+use heap_growth::{Blocker, BrkFailure, GrowthKind, Limited, Refused, Story};
 use human_text::{Bytes, Seconds, thousands};
 
 /// One finding for each cause that was seen.

@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 
 use crate::finding::{Finding, Severity};
 use crate::remedies;
-use heap_growth::Limited;
-use heap_growth::Story;
-use heap_growth::{RefusedBy, RefusedProgram, RefusedRequest};
+use heap_growth::{Limited, RefusedBy, RefusedProgram, RefusedRequest, Story};
 use human_text::{Bytes, thousands};
 use memory_event::{Ending, Promises};
 

@@ -48,29 +48,24 @@ impl GrowthKind {
 
     /// Its name in JSON and CSV.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Break => "break",
-            Self::Fallback => "fallback",
-            Self::LargeBlock => "large_block",
-            Self::Arena => "arena",
-            Self::LowMemory => "low_memory",
-            Self::Stack => "stack",
-            Self::Other => "other",
-            Self::Earlier => "earlier",
-        }
+        self.names().0
     }
 
     /// Its name for people.
     pub const fn title(self) -> &'static str {
+        self.names().1
+    }
+
+    const fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::Break => "break",
-            Self::Fallback => "fallback",
-            Self::LargeBlock => "large mappings",
-            Self::Arena => "thread arenas",
-            Self::LowMemory => "low 2 GiB",
-            Self::Stack => "thread stacks",
-            Self::Other => "other",
-            Self::Earlier => "there before",
+            Self::Break => ("break", "break"),
+            Self::Fallback => ("fallback", "fallback"),
+            Self::LargeBlock => ("large_block", "large mappings"),
+            Self::Arena => ("arena", "thread arenas"),
+            Self::LowMemory => ("low_memory", "low 2 GiB"),
+            Self::Stack => ("stack", "thread stacks"),
+            Self::Other => ("other", "other"),
+            Self::Earlier => ("earlier", "there before"),
         }
     }
 }
