@@ -70,7 +70,10 @@ impl Stacks {
     /// If its list of mappings can't be read: it has ended, or may not be looked at.
     pub fn learn(&mut self, pid: i32) -> std::io::Result<()> {
         let space = CodeSpace::read(pid, &mut self.images)?;
-        self.insert(pid, space);
+        if self.spaces.len() >= MOST_PROCESSES {
+            self.spaces.clear();
+        }
+        self.spaces.insert(pid, space);
         Ok(())
     }
 
@@ -95,7 +98,7 @@ impl Stacks {
     #[cfg(target_arch = "x86_64")]
     fn follow(&mut self, pid: i32, registers: &[u64; 17]) -> Option<Chain> {
         if !self.spaces.contains_key(&pid) {
-            self.read_space(pid)?;
+            self.learn(pid).ok()?;
         }
         let mut memory = StackMemory::of(pid);
         let mut chain = super::chain::of(registers, self.spaces.get(&pid)?, &mut memory);
@@ -146,12 +149,12 @@ impl Stacks {
         let mut memory = StackMemory::of(pid);
         let mut fresh = false;
         if !self.spaces.contains_key(&pid) {
-            self.read_space(pid)?;
+            self.learn(pid).ok()?;
             fresh = true;
         }
         let mut walk = self.walk(pid, &registers, &mut memory)?;
         if !fresh && (walk.unknown || !self.is_up_to_date(pid, &walk.addresses)) {
-            self.read_space(pid)?;
+            self.learn(pid).ok()?;
             walk = self.walk(pid, &registers, &mut memory)?;
         }
         let space = self.spaces.get(&pid)?;
@@ -163,17 +166,6 @@ impl Stacks {
         let requested_bytes = requested(&registers, space, &mut memory, &walk.addresses, &named);
         let frames = named.into_iter().map(|named| named.text).collect();
         Some(Stack::new(frames, walk.truncated, requested_bytes))
-    }
-
-    fn read_space(&mut self, pid: i32) -> Option<()> {
-        self.learn(pid).ok()
-    }
-
-    fn insert(&mut self, pid: i32, space: CodeSpace) {
-        if self.spaces.len() >= MOST_PROCESSES {
-            self.spaces.clear();
-        }
-        self.spaces.insert(pid, space);
     }
 
     /// Whether the files that a stack leads through are still those that are mapped there.

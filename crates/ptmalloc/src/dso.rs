@@ -128,7 +128,7 @@ impl Left {
     /// Fails if nothing more may be read.
     pub(super) fn check(&self) -> Result<(), Unreadable> {
         match self.bytes {
-            0 => Err(Bound::DsoCache(self.deadline.limits().file_bytes).into()),
+            0 => Err(Bound::FileBytes(self.deadline.limits().file_bytes).into()),
             _ => self.deadline.check(),
         }
     }

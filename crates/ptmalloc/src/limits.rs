@@ -60,7 +60,7 @@ pub enum Bound {
     Time(Duration),
     /// Files.
     #[error("its program and libraries have more than {0} bytes to be searched for an allocator")]
-    DsoCache(u64),
+    FileBytes(u64),
     /// Variables, none of which is the main arena as far as they were searched.
     #[error(
         "its C library or program has more than {0} bytes of variables to be searched for malloc's main arena"

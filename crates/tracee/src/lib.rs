@@ -1,4 +1,4 @@
-//! Threads under ptrace: requests, stops, registers, waits.
+//! Threads under ptrace: requests, stops, registers, waits, and why a tracer is refused.
 //!
 //! nix and libc have most requests, with two gaps that matter to whoever traces somebody else's
 //! program. A real-time signal is no `Signal` of nix, so that it can't be passed on; here signals
