@@ -15,9 +15,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use benches::processors::OneProcessor;
 use benches::waiting::Waiting;
-use benches::{Bench, Contest, Mode, RatioLimits, program};
+use benches::{Bench, Contest, RatioLimits, program};
 use heap_growth::Story;
 use memory_event::Syscall;
 use memtrace::{Attach, AttachError, Via};
@@ -27,23 +26,13 @@ const WATCHED: &str = "watched";
 const BESIDE: &str = "beside a watched one";
 
 fn main() -> ExitCode {
-    bench().unwrap_or_else(|error| {
-        eprintln!("attach: {error:#}");
-        ExitCode::FAILURE
-    })
+    benches::main("attach", env!("CARGO_TARGET_TMPDIR"), bench)
 }
 
-fn bench() -> anyhow::Result<ExitCode> {
-    let mut bench = Bench::start("attach", env!("CARGO_TARGET_TMPDIR"));
-    let (rounds, share) = match bench.mode() {
-        Mode::Full => (31, 1),
-        Mode::Quick => (5, 1),
-        Mode::Test => (1, 100),
-    };
-    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/reads_on_go.c");
+fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
+    let (rounds, share) = bench.by_mode((31, 1), (5, 1), (1, 100));
     let load = Load {
-        program: program::compile(&source, place.path())?,
+        program: program::compile("programs/reads_on_go.c", place)?,
         reads: 200_000 / share,
         heap_calls: 3000 / share,
     };
@@ -55,12 +44,8 @@ fn bench() -> anyhow::Result<ExitCode> {
             bench.skip(name, format!("no tracepoints: {reason}"));
             continue;
         }
-        let _processor = match one_processor.then(OneProcessor::keep_to).transpose() {
-            Ok(kept) => kept,
-            Err(reason) => {
-                bench.skip(name, format!("can't keep to one processor: {reason}"));
-                continue;
-            }
+        let Some(_processors) = bench.processors(name, one_processor) else {
+            continue;
         };
         let mut lost = 0;
         let contest = load.contest(name, one_processor, &mut lost);
@@ -69,7 +54,7 @@ fn bench() -> anyhow::Result<ExitCode> {
             bench.note(format!("{name}: {lost} events were lost in all runs"));
         }
     }
-    Ok(bench.finish())
+    Ok(())
 }
 
 /// The program, and how much it does.

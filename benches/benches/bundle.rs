@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use benches::bundles::{self, Bundle};
+use benches::inputs::{self, Bundle};
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use trusted_ca::{BundleCache, Cycle, Loaded, Nginx, ParsedBundle, Sharing, SslContext};
@@ -32,7 +32,8 @@ fn main() {
         }
     };
     let place = tempfile::tempdir().expect("a directory for the bundles");
-    let sizes = bundles::cut(&machines, place.path()).expect("the machine's bundle can be cut");
+    let sizes =
+        inputs::cut_bundles(&machines, place.path()).expect("the machine's bundle can be cut");
     // A file is parsed only once when it is old enough for its times to tell another change.
     std::thread::sleep(SETTLED);
     println!("{}", trusted_ca::openssl_version());

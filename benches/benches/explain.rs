@@ -13,8 +13,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::Context;
-use benches::log::{self, Contents};
-use benches::{Bench, Contest, Mode, RatioLimits, role};
+use benches::inputs::{self, Contents};
+use benches::{Bench, Contest, Mode, RatioLimits, program};
 use heap_growth::Story;
 use heap_meter::report;
 use heap_meter::trace::{EventSource, Trace};
@@ -28,33 +28,20 @@ const GREP: &str = "grep -c 'brk('";
 const EXPLAIN: &str = "explain";
 
 fn main() -> ExitCode {
-    let done = match role::taken() {
-        Some((_, arguments)) => explain(&arguments),
-        None => bench(),
-    };
-    done.unwrap_or_else(|error| {
-        eprintln!("explain: {error:#}");
-        ExitCode::FAILURE
-    })
+    benches::main_with_roles("explain", env!("CARGO_TARGET_TMPDIR"), explain, bench)
 }
 
-fn bench() -> anyhow::Result<ExitCode> {
-    let mut bench = Bench::start("explain", env!("CARGO_TARGET_TMPDIR"));
-    let (rounds, bytes) = match bench.mode() {
-        Mode::Full => (15, 500_000_000),
-        Mode::Quick => (9, 50_000_000),
-        Mode::Test => (1, 500_000),
-    };
+fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
     if !bench.wants(NAME) {
-        return Ok(bench.finish());
+        return Ok(());
     }
+    let (rounds, bytes) = bench.by_mode((15, 500_000_000), (9, 50_000_000), (1, 500_000));
     if bench.mode() == Mode::Quick {
         bench.note("with a log of 50 MB instead of 500 MB, as this is --quick");
     }
-    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let path = place.path().join("strace.txt");
+    let path = place.join("strace.txt");
     let file = File::create(&path).with_context(|| format!("can't write {}", path.display()))?;
-    let contents = log::write(bytes, &mut BufWriter::with_capacity(1 << 20, file))
+    let contents = inputs::write_log(bytes, &mut BufWriter::with_capacity(1 << 20, file))
         .with_context(|| format!("can't write {}", path.display()))?;
     check(&path, contents)?;
     let contest = Contest::new(NAME)
@@ -63,10 +50,9 @@ fn bench() -> anyhow::Result<ExitCode> {
         .parameter("brk_lines", contents.brks)
         .per("line", contents.lines as f64, None)
         .arm(GREP, || seconds(&mut grep(&path)))
-        .arm(EXPLAIN, || seconds(role::command(EXPLAIN)?.arg(&path)))
+        .arm(EXPLAIN, || seconds(program::in_role(EXPLAIN)?.arg(&path)))
         .require(GREP, EXPLAIN, RatioLimits::at_most(2.5));
-    bench.run(contest, rounds)?;
-    Ok(bench.finish())
+    bench.run(contest, rounds)
 }
 
 /// Both have to find what the log holds.
@@ -78,7 +64,7 @@ fn check(path: &Path, contents: Contents) -> anyhow::Result<()> {
         "grep found {count} lines with brk of {}",
         contents.brks
     );
-    let said = said(role::command(EXPLAIN)?.arg(path))?;
+    let said = said(program::in_role(EXPLAIN)?.arg(path))?;
     let last = said.lines().last().unwrap_or_default();
     let found: Value = serde_json::from_str(last).context("explain's counts")?;
     let expected = json!({
@@ -117,7 +103,7 @@ fn said(command: &mut Command) -> anyhow::Result<String> {
 }
 
 /// In the fresh process: what `brkhole explain` does, then the counts.
-fn explain(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+fn explain(_role: &str, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let [path] = arguments else {
         anyhow::bail!("expected a log");
     };

@@ -10,29 +10,22 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::Context;
 use benches::figure::Figure;
+use benches::kernel::Processors;
 use benches::launched::{self, LAUNCH, STACKS};
-use benches::processors::OneProcessor;
-use benches::{Bench, Mode, program, role};
+use benches::{Bench, Mode, program};
 use human_text::thousands;
 use serde_json::Value;
 
 const MOST_BYTES: u64 = 48 << 20;
 
 fn main() -> ExitCode {
-    launched::main("footprint", bench)
+    launched::main("footprint", env!("CARGO_TARGET_TMPDIR"), bench)
 }
 
-fn bench() -> anyhow::Result<ExitCode> {
-    let mut bench = Bench::start("footprint", env!("CARGO_TARGET_TMPDIR"));
-    let calls = match bench.mode() {
-        Mode::Full => 1_000_000,
-        Mode::Quick => 50_000,
-        Mode::Test => 500,
-    };
-    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/mixed.c");
-    let program = program::compile(&source, place.path())?;
-    let _processor = OneProcessor::keep_to().inspect_err(|reason| {
+fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
+    let calls = bench.by_mode(1_000_000, 50_000, 500);
+    let program = program::compile("programs/mixed.c", place)?;
+    let _processors = Processors::keep_to(true).inspect_err(|reason| {
         bench.note(format!("can't keep to one processor: {reason}"));
     });
     if bench.mode() == Mode::Quick {
@@ -57,10 +50,9 @@ fn bench() -> anyhow::Result<ExitCode> {
         }
         bench.figure(figure)?;
     }
-    Ok(bench.finish())
+    Ok(())
 }
 
-/// What a traced run told.
 struct Run {
     calls: u64,
     peak_rss_bytes: u64,
@@ -68,7 +60,7 @@ struct Run {
 
 impl Run {
     fn new(role: &str, program: &PathBuf, calls: u64) -> anyhow::Result<Self> {
-        let output = role::command(role)?
+        let output = program::in_role(role)?
             .arg(program)
             .arg(calls.to_string())
             .stdin(Stdio::null())

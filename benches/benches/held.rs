@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use benches::waiting::Waiting;
-use benches::{Bench, Contest, Mode, RatioLimits, program};
+use benches::{Bench, Contest, RatioLimits, program};
 use remote_call::Held;
 use serde_json::Value;
 
@@ -34,31 +34,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FREE_BYTES: u64 = 64 << 20;
 
 fn main() -> ExitCode {
-    bench().unwrap_or_else(|error| {
-        eprintln!("held: {error:#}");
-        ExitCode::FAILURE
-    })
+    benches::main("held", env!("CARGO_TARGET_TMPDIR"), bench)
 }
 
-fn bench() -> anyhow::Result<ExitCode> {
-    let mut bench = Bench::start("held", env!("CARGO_TARGET_TMPDIR"));
-    let (rounds, share) = match bench.mode() {
-        Mode::Full => (31, 1),
-        Mode::Quick => (7, 1),
-        Mode::Test => (1, 16),
-    };
+fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
+    let (rounds, share) = bench.by_mode((31, 1), (7, 1), (1, 16));
     if !cfg!(all(target_arch = "x86_64", target_env = "gnu")) {
         bench.skip("held", "only glibc's malloc on x86-64 can be trimmed");
-        return Ok(bench.finish());
+        return Ok(());
     }
-    let brkhole = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("release/brkhole");
-    if !brkhole.exists() {
-        bench.skip("held", "no command (cargo build --release -p brkhole)");
-        return Ok(bench.finish());
-    }
-    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/keeps_free.c");
-    let program = program::compile(&source, place.path())?;
+    let Some(brkhole) = bench.brkhole("held") else {
+        return Ok(());
+    };
+    let program = program::compile("programs/keeps_free.c", place)?;
     for (name, free_bytes, threads) in [
         ("held/small", 0, 1),
         ("held/free", FREE_BYTES / share, 1),
@@ -94,7 +82,7 @@ fn bench() -> anyhow::Result<ExitCode> {
         };
         bench.run(heap.allowed(name), rounds)?;
     }
-    Ok(bench.finish())
+    Ok(())
 }
 
 /// A process that keeps memory free, and who has it give that back.

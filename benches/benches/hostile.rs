@@ -5,7 +5,7 @@
 //! They are started once, as it takes long, so that the two don't take turns: those without them
 //! come first. As root they are another user's, as each user has a share of a survey.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -14,7 +14,7 @@ use std::time::Instant;
 use anyhow::Context;
 use benches::figure::Figure;
 use benches::waiting::Waiting;
-use benches::{Bench, Mode, program, rusage};
+use benches::{Bench, Mode, kernel, program};
 use serde_json::Value;
 
 /// MemoryMax of the fleet's unit.
@@ -32,39 +32,28 @@ const KINDS: [(&str, u64); 7] = [
 ];
 
 fn main() -> ExitCode {
-    bench().unwrap_or_else(|error| {
-        eprintln!("hostile: {error:#}");
-        ExitCode::FAILURE
-    })
+    benches::main("hostile", env!("CARGO_TARGET_TMPDIR"), bench)
 }
 
-fn bench() -> anyhow::Result<ExitCode> {
-    let mut bench = Bench::start("hostile", env!("CARGO_TARGET_TMPDIR"));
-    let (many, others) = match bench.mode() {
-        Mode::Full => (500, 50),
-        Mode::Quick => (35, 20),
-        Mode::Test => (7, 3),
-    };
+fn bench(bench: &mut Bench, _place: &Path) -> anyhow::Result<()> {
+    let (many, others) = bench.by_mode((500, 50), (35, 20), (7, 3));
     let name = "hostile/all";
     if !bench.wants(name) {
-        return Ok(bench.finish());
+        return Ok(());
     }
-    let brkhole = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("release/brkhole");
-    if !brkhole.exists() {
-        bench.skip(name, "no command (cargo build --release -p brkhole)");
-        return Ok(bench.finish());
-    }
+    let Some(brkhole) = bench.brkhole(name) else {
+        return Ok(());
+    };
     if bench.mode() == Mode::Quick {
         bench.note(format!("beside {many} instead of 500, as this is --quick"));
     }
     // Whoever they are run by has to reach it.
     let place = tempfile::tempdir()?;
     std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755))?;
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let source = source.join("../crates/brkhole/tests/programs/hostile.c");
-    let hostile = program::compile(&source, place.path())?;
+    let source = "../crates/brkhole/tests/programs/hostile.c";
+    let hostile = program::compile(source, place.path())?;
     let others: Vec<Waiting> = (0..others)
-        .map(|_| Waiting::of(Command::new("sh").args(["-c", "echo ready; read -r line"])))
+        .map(|_| Waiting::sleeping())
         .collect::<anyhow::Result<_>>()?;
     let alone = Survey::of(&brkhole, &others)?;
     let _hostile = (0..many)
@@ -92,7 +81,7 @@ fn bench() -> anyhow::Result<ExitCode> {
         alone.told,
         beside.told
     );
-    Ok(bench.finish())
+    Ok(())
 }
 
 /// One that has made something big, in a directory of its own.
@@ -105,14 +94,10 @@ fn start(program: &Path, place: &Path, number: usize) -> anyhow::Result<Waiting>
     command
         .args([kind, &count.to_string()])
         .current_dir(directory);
-    if is_root() {
+    if nix::unistd::geteuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
     Waiting::of(&mut command)
-}
-
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 /// What looking at everybody took, and gave.
@@ -135,7 +120,7 @@ impl Survey {
             .stderr(Stdio::null())
             .spawn()
             .context("can't start brkhole")?;
-        let (status, peak_rss_bytes) = rusage::ended(child)?;
+        let (status, peak_rss_bytes) = kernel::ended(child)?;
         let seconds = began.elapsed().as_secs_f64();
         anyhow::ensure!(status.success(), "brkhole inspect --all: {status}");
         let report: Value = serde_json::from_slice(&std::fs::read(report.path())?)?;

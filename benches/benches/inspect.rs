@@ -9,14 +9,14 @@
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Read;
-use std::process::{Command, ExitCode};
+use std::path::Path;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
 use benches::waiting::Waiting;
-use benches::{Bench, Contest, Mode, role};
-use procmem::BreakState;
-use procmem::Process;
+use benches::{Bench, Contest, Mode, program};
+use procmem::{BreakState, Process};
 use ptmalloc::{Examination, Examiner};
 
 const ROLE: &str = "keep";
@@ -30,30 +30,18 @@ const ROLLUP: &str = "smaps_rollup";
 const LOOK: &str = "look";
 
 fn main() -> ExitCode {
-    let done = match role::taken() {
-        Some(_) => keep(),
-        None => bench(),
-    };
-    done.unwrap_or_else(|error| {
-        eprintln!("inspect: {error:#}");
-        ExitCode::FAILURE
-    })
+    benches::main_with_roles("inspect", env!("CARGO_TARGET_TMPDIR"), |_, _| keep(), bench)
 }
 
-fn bench() -> anyhow::Result<ExitCode> {
-    let mut bench = Bench::start("inspect", env!("CARGO_TARGET_TMPDIR"));
-    let (rounds, many, share) = match bench.mode() {
-        Mode::Full => (51, 200, 1),
-        Mode::Quick => (9, 50, 4),
-        Mode::Test => (1, 3, 20),
-    };
+fn bench(bench: &mut Bench, _place: &Path) -> anyhow::Result<()> {
+    let (rounds, many, share) = bench.by_mode((51, 200, 1), (9, 50, 4), (1, 3, 20));
     if bench.wants("inspect/small") {
-        let small = Looked::at(vec![sleeping()?], 0)?;
+        let small = Looked::at(vec![Waiting::sleeping()?], 0)?;
         let contest = small.contest("inspect/small", 200 / share);
         bench.run(contest.compare(ROLLUP, LOOK), rounds)?;
     }
     if bench.wants("inspect/64_MiB_free") {
-        let large = Looked::at(vec![Waiting::of(&mut role::command(ROLE)?)?], FREE_BYTES)?;
+        let large = Looked::at(vec![Waiting::of(&mut program::in_role(ROLE)?)?], FREE_BYTES)?;
         let contest = large.contest("inspect/64_MiB_free", 20 / share);
         bench.run(contest.compare(ROLLUP, LOOK), rounds)?;
     }
@@ -61,12 +49,12 @@ fn bench() -> anyhow::Result<ExitCode> {
         if bench.mode() == Mode::Quick {
             bench.note(format!("all of {many} instead of 200, as this is --quick"));
         }
-        let sleeping = (0..many).map(|_| sleeping());
+        let sleeping = (0..many).map(|_| Waiting::sleeping());
         let all = Looked::at(sleeping.collect::<anyhow::Result<_>>()?, 0)?;
         let contest = all.contest("inspect/all", 1);
         bench.run(contest.compare(ROLLUP, LOOK), rounds)?;
     }
-    Ok(bench.finish())
+    Ok(())
 }
 
 /// What looking into a process is.
@@ -142,11 +130,6 @@ fn rollup(pid: i32, text: &mut Vec<u8>) -> anyhow::Result<()> {
     file.read_to_end(text)?;
     anyhow::ensure!(!text.is_empty(), "{name} is empty");
     Ok(())
-}
-
-/// A process that waits for its input, like most that a machine has.
-fn sleeping() -> anyhow::Result<Waiting> {
-    Waiting::of(Command::new("sh").args(["-c", "echo ready; read -r line"]))
 }
 
 /// In the process that is looked at: frees every second block, and waits.

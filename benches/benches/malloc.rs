@@ -7,7 +7,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use benches::forked;
+use benches::kernel;
 use brk_hole::{Hole, program_break};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
@@ -54,7 +54,7 @@ fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, work: fn() -> Dur
     for (arm, state) in ARMS {
         group.bench_function(BenchmarkId::new(name, arm), |bencher| {
             bencher.iter_custom(|forks| {
-                let sample = |_| forked::timed(|| prepared(state, work)).expect("a fork");
+                let sample = |_| kernel::timed(|| prepared(state, work)).expect("a fork");
                 (0..forks).map(sample).sum()
             });
         });
@@ -104,7 +104,7 @@ fn growth<T>(make: fn() -> T) -> Duration {
 /// The blocks come from the break in one arm, and none of them in the other.
 fn arms_are_what_they_say() {
     for (arm, state) in ARMS {
-        let checked = forked::timed(|| {
+        let checked = kernel::timed(|| {
             prepared(state, || {
                 let before = program_break();
                 let blocks = take(written);

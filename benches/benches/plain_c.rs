@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::Context;
-use benches::{Bench, Contest, Mode, RatioLimits, role};
+use benches::{Bench, Contest, RatioLimits, program};
 use trusted_ca::{BundleInfo, Nginx, SslContext};
 
 /// The program and how it is compiled are those of the reproducer's own test.
@@ -25,38 +25,25 @@ const SOURCE: &str = concat!(
 const ROLE: &str = "locations";
 
 fn main() -> ExitCode {
-    let done = match role::taken() {
-        Some((_, arguments)) => load(&arguments).map(|()| ExitCode::SUCCESS),
-        None => bench(),
-    };
-    done.unwrap_or_else(|error| {
-        eprintln!("plain_c: {error:#}");
-        ExitCode::FAILURE
-    })
+    benches::main_with_roles("plain_c", env!("CARGO_TARGET_TMPDIR"), load, bench)
 }
 
-fn bench() -> anyhow::Result<ExitCode> {
-    let mut bench = Bench::start("plain_c", env!("CARGO_TARGET_TMPDIR"));
-    let (rounds, locations) = match bench.mode() {
-        Mode::Full => (121, 10),
-        Mode::Quick => (31, 10),
-        Mode::Test => (1, 2),
-    };
+fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
+    let (rounds, locations) = bench.by_mode((121, 10), (31, 10), (1, 2));
     let name = "plain_c/locations";
     if !bench.wants(name) {
-        return Ok(bench.finish());
+        return Ok(());
     }
     let bundle = match trusted_ca::default_bundle() {
         Ok(path) => path,
         Err(reason) => {
             bench.skip(name, reason);
-            return Ok(bench.finish());
+            return Ok(());
         }
     };
     bench.environment("bundle", described(&bundle)?);
 
-    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let program = plain_c::compile(Path::new(SOURCE), place.path());
+    let program = plain_c::compile(Path::new(SOURCE), place);
     let theirs = plain_c::run(&program, 1, &bundle);
     anyhow::ensure!(
         theirs.text("openssl") == trusted_ca::openssl_version(),
@@ -73,8 +60,7 @@ fn bench() -> anyhow::Result<ExitCode> {
         })
         .arm("trusted-ca", || ours(locations, &bundle))
         .require("plain C", "trusted-ca", RatioLimits::within(0.03));
-    bench.run(contest, rounds)?;
-    Ok(bench.finish())
+    bench.run(contest, rounds)
 }
 
 fn described(bundle: &Path) -> anyhow::Result<serde_json::Value> {
@@ -88,7 +74,7 @@ fn described(bundle: &Path) -> anyhow::Result<serde_json::Value> {
 
 /// Seconds that a fresh process of ours says it took.
 fn ours(locations: u64, bundle: &Path) -> anyhow::Result<f64> {
-    let mut command: Command = role::command(ROLE)?;
+    let mut command: Command = program::in_role(ROLE)?;
     command.arg(locations.to_string()).arg(bundle);
     let output = command.stderr(Stdio::inherit()).output()?;
     anyhow::ensure!(output.status.success(), "our loader: {}", output.status);
@@ -99,7 +85,7 @@ fn ours(locations: u64, bundle: &Path) -> anyhow::Result<f64> {
 }
 
 /// In the fresh process: what `locations` does, and `plain.c`, and how long it takes.
-fn load(arguments: &[OsString]) -> anyhow::Result<()> {
+fn load(_role: &str, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let [locations, bundle] = arguments else {
         anyhow::bail!("expected the number of locations and the bundle");
     };
@@ -115,5 +101,5 @@ fn load(arguments: &[OsString]) -> anyhow::Result<()> {
         contexts.push(context);
     }
     println!("{:.9}", began.elapsed().as_secs_f64());
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

@@ -2,15 +2,14 @@
 //! one with many mappings. The kernel walks the page tables for it, so it depends on both.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdin, Stdio};
+use std::io::Read;
 use std::time::Duration;
 
-use benches::role;
+use benches::program;
+use benches::waiting::Waiting;
 use criterion::{BenchmarkId, Criterion};
 use memmap2::MmapMut;
-use procmem::AddressSpace;
-use procmem::{Snapshot, Weigher};
+use procmem::{AddressSpace, Snapshot, Weigher};
 
 /// What the weighed processes hold: a name, bytes of memory, mappings beside those of any program.
 const HELD: [(&str, usize, usize); 3] = [
@@ -23,7 +22,7 @@ const ROLE: &str = "hold";
 const BLOCK_BYTES: usize = 16 << 10;
 
 fn main() {
-    if let Some((_, arguments)) = role::taken() {
+    if let Some((_, arguments)) = program::role() {
         return hold(&arguments);
     }
     let mut criterion = Criterion::default()
@@ -31,7 +30,9 @@ fn main() {
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(3));
     for (name, bytes, mappings) in HELD {
-        let holder = Holder::start(bytes, mappings);
+        let mut holder = program::in_role(ROLE).expect("this program can be run again");
+        holder.args([bytes.to_string(), mappings.to_string()]);
+        let holder = Waiting::of(&mut holder).expect("it holds all");
         bench(&mut criterion, name, holder.pid());
     }
     criterion.final_summary();
@@ -52,50 +53,6 @@ fn bench(criterion: &mut Criterion, name: &str, pid: i32) {
     group.finish();
 }
 
-/// A process that holds so much until it is dropped.
-struct Holder {
-    process: Child,
-    /// Its end is the sign to go, so the process goes even when this one is killed.
-    _held: Option<ChildStdin>,
-}
-
-impl Holder {
-    fn start(bytes: usize, mappings: usize) -> Self {
-        let mut process = role::command(ROLE)
-            .expect("this program can be run again")
-            .args([bytes.to_string(), mappings.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("started");
-        let held = process.stdin.take();
-        let mut ready = String::new();
-        let answers = process.stdout.take().expect("piped");
-        BufReader::new(answers).read_line(&mut ready).expect("read");
-        assert_eq!(
-            ready, "ready\n",
-            "the weighed process says that it holds all"
-        );
-        Self {
-            process,
-            _held: held,
-        }
-    }
-
-    fn pid(&self) -> i32 {
-        self.process.id().cast_signed()
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        // It may have ended already, which is as good.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// The weighed process.
 fn hold(arguments: &[OsString]) {
     let number = |index: usize| {
         let text = arguments[index].to_str().expect("a number");

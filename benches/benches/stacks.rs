@@ -7,39 +7,27 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use benches::launched::{self, LAUNCH, STACKS};
-use benches::processors::OneProcessor;
-use benches::{Bench, Contest, Mode, program, role};
+use benches::{Bench, Contest, program};
 
 const UNTRACED: &str = "untraced";
 
 fn main() -> ExitCode {
-    launched::main("stacks", bench)
+    launched::main("stacks", env!("CARGO_TARGET_TMPDIR"), bench)
 }
 
-fn bench() -> anyhow::Result<ExitCode> {
-    let mut bench = Bench::start("stacks", env!("CARGO_TARGET_TMPDIR"));
-    let (rounds, growths) = match bench.mode() {
-        Mode::Full => (31, 3000),
-        Mode::Quick => (7, 3000),
-        Mode::Test => (1, 30),
-    };
-    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/growths.c");
-    let program = program::compile(&source, place.path())?;
+fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
+    let (rounds, growths) = bench.by_mode((31, 3000), (7, 3000), (1, 30));
+    let program = program::compile("programs/growths.c", place)?;
     for (name, depth) in [("stacks/shallow", 3), ("stacks/deep", 30)] {
         if !bench.wants(name) {
             continue;
         }
-        let _processor = match OneProcessor::keep_to() {
-            Ok(kept) => kept,
-            Err(reason) => {
-                bench.skip(name, format!("can't keep to one processor: {reason}"));
-                continue;
-            }
+        let Some(_processors) = bench.processors(name, true) else {
+            continue;
         };
         let arguments = [growths, depth].map(|number: u32| number.to_string());
         let traced = |role| {
-            let mut command = role::command(role)?;
+            let mut command = program::in_role(role)?;
             command.arg(&program).args(&arguments);
             program::seconds(&mut command)
         };
@@ -57,5 +45,5 @@ fn bench() -> anyhow::Result<ExitCode> {
             .compare(LAUNCH, STACKS);
         bench.run(contest, rounds)?;
     }
-    Ok(bench.finish())
+    Ok(())
 }

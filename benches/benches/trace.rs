@@ -10,11 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use benches::launched::{self, LAUNCH};
-use benches::processors::OneProcessor;
-use benches::{Bench, Contest, Mode, RatioLimits, program, role};
+use benches::{Bench, Contest, RatioLimits, program};
 use heap_growth::Tally;
-use memtrace::Launch;
-use memtrace::{Stream, Target};
+use memtrace::{Launch, Stream, Target};
 
 /// The calls that launch watches, in strace's words.
 #[cfg(target_arch = "x86_64")]
@@ -27,7 +25,7 @@ const UNTRACED: &str = "untraced";
 const STRACE: &str = "strace";
 
 fn main() -> ExitCode {
-    launched::main("trace", bench)
+    launched::main("trace", env!("CARGO_TARGET_TMPDIR"), bench)
 }
 
 /// A program to be traced.
@@ -43,14 +41,9 @@ struct Load {
 
 /// Each program with its tracer on one processor, where the tracers' own work shows, and wherever
 /// the scheduler puts the two, where waking a processor that fell idle may cost more than all else.
-fn loads(mode: Mode, place: &Path) -> anyhow::Result<Vec<Load>> {
-    let share = if mode == Mode::Test { 100 } else { 1 };
-    let compiled = |path: &str| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-        program::compile(&source, place)
-    };
-    let reads = compiled("../crates/memtrace/tests/programs/reads.c")?;
-    let heap = compiled("programs/heap.c")?;
+fn loads(share: u32, place: &Path) -> anyhow::Result<Vec<Load>> {
+    let reads = program::compile("../crates/memtrace/tests/programs/reads.c", place)?;
+    let heap = program::compile("programs/heap.c", place)?;
     let load = |name, program: &PathBuf, arguments: &[u32], one_processor| Load {
         name,
         program: program.clone(),
@@ -73,14 +66,8 @@ fn loads(mode: Mode, place: &Path) -> anyhow::Result<Vec<Load>> {
     ])
 }
 
-fn bench() -> anyhow::Result<ExitCode> {
-    let mut bench = Bench::start("trace", env!("CARGO_TARGET_TMPDIR"));
-    let rounds = match bench.mode() {
-        Mode::Full => 51,
-        Mode::Quick => 9,
-        Mode::Test => 1,
-    };
-    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
+    let rounds = bench.by_mode(51, 9, 1);
     let strace = match program::seconds(&mut straced(Path::new("true"), &[])) {
         Ok(_) => true,
         Err(reason) => {
@@ -89,17 +76,13 @@ fn bench() -> anyhow::Result<ExitCode> {
             false
         }
     };
-    for load in loads(bench.mode(), place.path())? {
+    for load in loads(bench.by_mode(1, 1, 100), place)? {
         if !bench.wants(load.name) {
             continue;
         }
         let calls = watched_calls(&load)?;
-        let _processor = match load.one_processor.then(OneProcessor::keep_to).transpose() {
-            Ok(kept) => kept,
-            Err(reason) => {
-                bench.skip(load.name, format!("can't keep to one processor: {reason}"));
-                continue;
-            }
+        let Some(_processors) = bench.processors(load.name, load.one_processor) else {
+            continue;
         };
         let mut contest = Contest::new(load.name)
             .parameter("arguments", load.arguments.join(" "))
@@ -117,7 +100,7 @@ fn bench() -> anyhow::Result<ExitCode> {
                 .compare(UNTRACED, STRACE);
         }
         contest = contest.arm(LAUNCH, || {
-            let mut command = role::command(LAUNCH)?;
+            let mut command = program::in_role(LAUNCH)?;
             command.arg(&load.program).args(&load.arguments);
             program::seconds(&mut command)
         });
@@ -130,7 +113,7 @@ fn bench() -> anyhow::Result<ExitCode> {
         }
         bench.run(contest, rounds)?;
     }
-    Ok(bench.finish())
+    Ok(())
 }
 
 fn straced(program: &Path, arguments: &[String]) -> Command {

@@ -9,11 +9,11 @@ use anyhow::Context;
 use heap_growth::Story;
 use heap_meter::report;
 use heap_meter::trace::{EventSource, Observer, Trace};
-use memtrace::LaunchOptions;
-use memtrace::Target;
+use memtrace::{LaunchOptions, Target};
 use proc_unwind::Stacks;
 
-use crate::role;
+use crate::program;
+use crate::report::{Work, main_with_roles};
 
 /// Runs a command line, tells the whole story of it as JSON on standard error, and ends as the
 /// command did.
@@ -21,15 +21,15 @@ use crate::role;
 /// # Errors
 ///
 /// When the command can't be launched, or not followed to its end.
-pub fn tell(command: &[OsString], options: LaunchOptions) -> anyhow::Result<ExitCode> {
+fn tell(command: &[OsString], options: LaunchOptions) -> anyhow::Result<ExitCode> {
     let (program, arguments) = command.split_first().context("expected a command")?;
-    let target = role::not_inherited(Target::new(program).args(arguments));
+    let target = program::without_role(Target::new(program).args(arguments));
     let finished = options.start(&target, Story::default())?.wait()?;
     let mut trace = Trace::of(&finished.sink, EventSource::Launch, Some(command));
     trace.exit = Some(finished.ending);
     trace.lost_events = finished.lost_events;
     trace.observer = Some(Observer::launched(&finished.cost));
-    eprintln!("{}", report::trace_json(&trace)?);
+    eprintln!("{}", report::json(&trace)?);
     Ok(ExitCode::from(finished.ending.shell_status() as u8))
 }
 
@@ -38,21 +38,17 @@ pub const LAUNCH: &str = "launch";
 /// The role of launching it with a stack at every growth.
 pub const STACKS: &str = "launch, with stacks";
 
-/// A bench's `main`: the bench itself, or the role that it gave to a fresh process.
-pub fn main(name: &str, bench: fn() -> anyhow::Result<ExitCode>) -> ExitCode {
-    let done = match role::taken() {
-        Some((role, command)) if role == STACKS => tell(&command, with_stacks()),
-        Some((_, command)) => tell(&command, LaunchOptions::new()),
-        None => bench(),
+/// A bench's `main`, which knows these roles.
+pub fn main(name: &str, target_tmp: &str, bench: Work) -> ExitCode {
+    let role = |role: &str, command: &[OsString]| match role {
+        STACKS => tell(command, with_stacks()),
+        _ => tell(command, LaunchOptions::new()),
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("{name}: {error:#}");
-        ExitCode::FAILURE
-    })
+    main_with_roles(name, target_tmp, role, bench)
 }
 
 /// Options that have the stack told at every growth, as `--stacks` does.
-pub fn with_stacks() -> LaunchOptions {
+fn with_stacks() -> LaunchOptions {
     // The hooks are all called on the tracing thread, so nobody ever waits.
     let stacks = Arc::new(Mutex::new(Stacks::new()));
     let forgetting = Arc::clone(&stacks);

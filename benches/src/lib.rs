@@ -5,7 +5,7 @@
 //! - *How long does this call take?* [Criterion](https://docs.rs/criterion) answers that, in this process, from
 //!   thousands of calls: `bundle`, `malloc`, `snapshot`. Where a call leaves its process changed (a
 //!   malloc that met a blocked break never grows the break again), each is made in a fork of its
-//!   own: [`forked`].
+//!   own: [`kernel::timed`].
 //! - *Which of these programs is faster?* [`side_by_side`] answers that: fresh processes, taking
 //!   turns in one run, so that a machine that is busy or warm is so for all of them; medians, and
 //!   ratios with a bootstrap interval: `plain_c`, `trace`, `attach`, `stacks`, `explain`. A ratio
@@ -23,21 +23,16 @@
 #[cfg(test)]
 use suite as _;
 
-pub mod bundles;
 pub mod figure;
-pub mod forked;
+pub mod inputs;
+pub mod kernel;
 pub mod launched;
-pub mod log;
 pub mod options;
-pub mod processors;
 pub mod program;
 pub mod report;
-pub mod role;
-pub mod rusage;
 pub mod side_by_side;
-pub mod surroundings;
 pub mod waiting;
 
 pub use options::{Mode, Options};
-pub use report::Bench;
+pub use report::{Bench, main, main_with_roles};
 pub use side_by_side::{Contest, RatioLimits};

@@ -1,5 +1,6 @@
 //! A bench of side-by-side contests, from its command line to its exit status.
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,22 +8,54 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use comfy_table::{Cell, CellAlignment, Table};
 use heap_meter::environment::Environment;
+use heap_meter::report::{Column, NONE, json, rows_table};
 use heap_meter::statistics::quantile;
 use human_text::Seconds;
 use serde::Serialize;
 
 use crate::figure::Figure;
+use crate::kernel::Processors;
 use crate::side_by_side::{Contest, PairOutcome, Times};
-use crate::surroundings;
-use crate::{Mode, Options};
+use crate::{Mode, Options, program};
+
+/// What a bench does: it gets a directory of its own that is removed afterwards.
+pub type Work = fn(&mut Bench, &Path) -> anyhow::Result<()>;
+
+/// A bench's `main`: reads the command line, runs it, tells what went wrong. `target_tmp` is cargo's
+/// `CARGO_TARGET_TMPDIR`, beside which results are kept.
+pub fn main(name: &str, target_tmp: &str, bench: Work) -> ExitCode {
+    main_with_roles(name, target_tmp, |_, _| Ok(ExitCode::FAILURE), bench)
+}
+
+/// The same of a bench that runs itself again, in the roles that `role` knows.
+pub fn main_with_roles(
+    name: &str,
+    target_tmp: &str,
+    role: fn(&str, &[OsString]) -> anyhow::Result<ExitCode>,
+    bench: Work,
+) -> ExitCode {
+    let done = match program::role() {
+        Some((taken, arguments)) => role(&taken, &arguments),
+        None => tempfile::tempdir_in(target_tmp)
+            .context("can't make a directory")
+            .and_then(|place| {
+                let mut running = Bench::start(name, target_tmp);
+                bench(&mut running, place.path())?;
+                Ok(running.finish())
+            }),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("{name}: {error:#}");
+        ExitCode::FAILURE
+    })
+}
 
 /// A bench that is running.
 #[derive(Debug)]
 pub struct Bench {
     options: Options,
-    file: PathBuf,
+    target: PathBuf,
     report: Report,
     skipped: bool,
 }
@@ -40,22 +73,14 @@ struct Report {
 }
 
 impl Bench {
-    /// Reads the command line. `target_tmp` is cargo's `CARGO_TARGET_TMPDIR`, beside which results
-    /// are kept.
-    ///
-    /// # Panics
-    ///
-    /// When `target_tmp` has no parent, as `/` would have none.
-    pub fn start(name: &str, target_tmp: &str) -> Self {
+    fn start(name: &str, target_tmp: &str) -> Self {
         let options = Options::parse();
-        let target = Path::new(target_tmp).parent();
-        let target = target.expect("cargo's directory for temporary files is below its target");
         let mut bench = Self {
-            file: target.join("bench").join(format!("{name}.json")),
+            target: Path::new(target_tmp).join(".."),
             report: Report {
                 bench: name.to_owned(),
                 mode: options.mode(),
-                environment: surroundings::environment(),
+                environment: program::environment(),
                 contests: Vec::new(),
                 figures: Vec::new(),
                 notes: Vec::new(),
@@ -70,6 +95,15 @@ impl Bench {
     /// How thoroughly to measure.
     pub fn mode(&self) -> Mode {
         self.report.mode
+    }
+
+    /// How much to do: fully, for CI, or only to see that it works.
+    pub fn by_mode<T>(&self, full: T, quick: T, test: T) -> T {
+        match self.mode() {
+            Mode::Full => full,
+            Mode::Quick => quick,
+            Mode::Test => test,
+        }
     }
 
     /// Whether a contest of this name is wanted.
@@ -88,6 +122,27 @@ impl Bench {
     pub fn skip(&mut self, what: &str, why: impl Display) {
         self.skipped = true;
         self.note(format!("skipped {what}: {why}"));
+    }
+
+    /// The command, as it was built for release; without it `what` is skipped.
+    pub fn brkhole(&mut self, what: &str) -> Option<PathBuf> {
+        let command = self.target.join("release/brkhole");
+        if !command.exists() {
+            self.skip(what, "no command (cargo build --release -p brkhole)");
+            return None;
+        }
+        Some(command)
+    }
+
+    /// Keeps to one processor if that is wanted; where it can't be, `what` is skipped.
+    pub fn processors(&mut self, what: &str, one: bool) -> Option<Processors> {
+        match Processors::keep_to(one) {
+            Ok(kept) => Some(kept),
+            Err(reason) => {
+                self.skip(what, format!("can't keep to one processor: {reason}"));
+                None
+            }
+        }
     }
 
     /// Adds what is known of the surroundings to the report.
@@ -129,7 +184,7 @@ impl Bench {
     }
 
     /// The exit status: with `--strict`, 1 when a requirement wasn't met or couldn't be checked.
-    pub fn finish(self) -> ExitCode {
+    fn finish(self) -> ExitCode {
         let nothing = self.report.contests.is_empty() && self.report.figures.is_empty();
         // A bench that was skipped as a whole leaves its reason; one that wasn't asked for doesn't.
         let wanted = self.options.filter.is_none() && self.mode() != Mode::Test;
@@ -154,17 +209,17 @@ impl Bench {
     }
 
     fn keep(&self) -> anyhow::Result<()> {
-        let mut json = serde_json::to_string_pretty(&self.report)?;
-        json.push('\n');
-        let directory = self.file.parent().unwrap_or(Path::new("."));
+        let directory = self.target.join("bench");
+        let file = directory.join(format!("{}.json", self.report.bench));
+        let json = json(&self.report)?;
         fs::create_dir_all(directory)
-            .and_then(|()| fs::write(&self.file, json))
-            .with_context(|| format!("can't write {}", self.file.display()))
+            .and_then(|()| fs::write(&file, json))
+            .with_context(|| format!("can't write {}", file.display()))
     }
 
     fn say_if_busy(&mut self) {
         let cores = self.report.environment.logical_cpus.unwrap_or(1) as f64;
-        let Some(load) = surroundings::load_average() else {
+        let Some(load) = program::load_average() else {
             return;
         };
         // The benches before this one make a load of 1 themselves.
@@ -179,35 +234,31 @@ impl Bench {
 
 /// A contest as people read it.
 fn text(outcome: &PairOutcome) -> String {
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
     let per = outcome.per.as_ref();
     let unit = per.map(|per| format!("per {}", per.unit));
-    let titles = [
-        Some(outcome.name.clone()),
-        Some("median".into()),
-        Some("range of runs".into()),
-        unit,
+    let mut columns = vec![
+        Column::Left(&outcome.name),
+        Column::Right("median"),
+        Column::Right("range of runs"),
     ];
-    table.set_header(titles.into_iter().flatten());
-    for arm in &outcome.arms {
-        let mut cells = vec![
-            Cell::new(&arm.name),
-            right(Seconds(arm.median_seconds)),
-            right(range(arm)),
-        ];
-        if per.is_some() {
-            cells.push(match arm.seconds_per_unit {
-                Some(seconds) => right(Seconds(seconds)),
-                None => right("–"),
-            });
-        }
-        table.add_row(cells);
-    }
-    let mut text: String = table
-        .lines()
-        .map(|line| format!("{}\n", line.trim_end()))
+    columns.extend(unit.as_deref().map(Column::Right));
+    let rows: Vec<_> = outcome
+        .arms
+        .iter()
+        .map(|arm| {
+            let mut cells = vec![
+                arm.name.clone(),
+                Seconds(arm.median_seconds).to_string(),
+                range(arm),
+            ];
+            cells.extend(per.map(|_| match arm.seconds_per_unit {
+                Some(seconds) => Seconds(seconds).to_string(),
+                None => NONE.to_owned(),
+            }));
+            cells
+        })
         .collect();
+    let mut text = rows_table(&columns, &rows);
     for versus in &outcome.comparisons {
         text.push_str(&format!("{versus}\n"));
     }
@@ -217,10 +268,6 @@ fn text(outcome: &PairOutcome) -> String {
 fn range(arm: &Times) -> String {
     match (quantile(&arm.seconds, 0.0), quantile(&arm.seconds, 1.0)) {
         (Some(least), Some(most)) => format!("{} – {}", Seconds(least), Seconds(most)),
-        _ => String::from("–"),
+        _ => NONE.to_owned(),
     }
-}
-
-fn right(content: impl ToString) -> Cell {
-    Cell::new(content).set_alignment(CellAlignment::Right)
 }

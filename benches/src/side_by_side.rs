@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use heap_meter::experiment::order;
 use heap_meter::statistics::{Interval, RatioOfMedians, median};
 use serde::Serialize;
 use serde_json::Value;
@@ -26,11 +27,8 @@ pub struct Contest<'a> {
     pairs: Vec<Pair>,
 }
 
-struct Pair {
-    control: &'static str,
-    other: &'static str,
-    required: Option<RatioLimits>,
-}
+/// Control, other, and what their ratio has to be.
+type Pair = (&'static str, &'static str, Option<RatioLimits>);
 
 /// Between what a ratio has to lie.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -145,28 +143,23 @@ impl<'a> Contest<'a> {
 
     /// Has the ratio `other` / `control` told.
     #[must_use]
-    pub fn compare(mut self, control: &'static str, other: &'static str) -> Self {
-        self.pairs.push(Pair {
-            control,
-            other,
-            required: None,
-        });
-        self
+    pub fn compare(self, control: &'static str, other: &'static str) -> Self {
+        self.pair(control, other, None)
     }
 
     /// As [`compare`](Self::compare), and the ratio has to lie within limits.
     #[must_use]
-    pub fn require(
+    pub fn require(self, control: &'static str, other: &'static str, limits: RatioLimits) -> Self {
+        self.pair(control, other, Some(limits))
+    }
+
+    fn pair(
         mut self,
         control: &'static str,
         other: &'static str,
-        required: RatioLimits,
+        required: Option<RatioLimits>,
     ) -> Self {
-        self.pairs.push(Pair {
-            control,
-            other,
-            required: Some(required),
-        });
+        self.pairs.push((control, other, required));
         self
     }
 
@@ -180,12 +173,8 @@ impl<'a> Contest<'a> {
             run()?;
         }
         let mut seconds = vec![Vec::with_capacity(rounds); self.arms.len()];
-        for round in 0..rounds {
-            let mut order: Vec<usize> = (0..self.arms.len()).collect();
-            if round % 2 == 1 {
-                order.reverse();
-            }
-            for index in order {
+        for round in (0..).take(rounds) {
+            for index in order(self.arms.len(), round) {
                 let (_, run) = &mut self.arms[index];
                 seconds[index].push(run()?);
             }
@@ -207,17 +196,17 @@ impl<'a> Contest<'a> {
                 None => Some(middle(name) / per.count),
             }),
         };
-        let versus = |pair: &Pair| {
-            let found = paired(&runs[pair.control], &runs[pair.other]);
+        let versus = |&(control, other, required): &Pair| {
+            let found = paired(&runs[control], &runs[other]);
+            let is_within =
+                |limits: RatioLimits| found.ratio.is_some_and(|ratio| limits.hold(ratio));
             Versus {
-                control: pair.control.to_owned(),
-                other: pair.other.to_owned(),
+                control: control.to_owned(),
+                other: other.to_owned(),
                 ratio: found.ratio,
                 ratio_ci95: found.interval,
-                required: pair.required,
-                met: pair
-                    .required
-                    .map(|limits| found.ratio.is_some_and(|ratio| limits.hold(ratio))),
+                required,
+                met: required.map(is_within),
             }
         };
         PairOutcome {

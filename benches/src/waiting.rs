@@ -25,6 +25,15 @@ impl Waiting {
         Self::of(Command::new(program).args(arguments))
     }
 
+    /// A process that waits for its input, like most that a machine has.
+    ///
+    /// # Errors
+    ///
+    /// As for [`start`](Self::start).
+    pub fn sleeping() -> anyhow::Result<Self> {
+        Self::of(Command::new("sh").args(["-c", "echo ready; read -r line"]))
+    }
+
     /// The same, of a command.
     ///
     /// # Errors

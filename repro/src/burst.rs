@@ -1,10 +1,9 @@
 //! Chapter `burst`: many 16 KiB blocks taken and freed, as request pools are in a burst of traffic.
 
 use crate::chapter::Chapter;
-use crate::child::Child;
+use crate::child::{Child, number};
 use crate::judge;
-use crate::malloc::MallocBlocks;
-use crate::malloc::malloc_trim;
+use crate::process::{MallocBlocks, malloc_trim};
 use anyhow::Context;
 use brk_hole::Vm;
 use heap_diagnosis::Finding;
@@ -65,9 +64,8 @@ impl Chapter for Burst {
         let [blocks, block_bytes] = arguments else {
             anyhow::bail!("expected the number of blocks and their size");
         };
-        let number = |text: &OsString| text.to_str().and_then(|text| text.parse::<u64>().ok());
-        let blocks = number(blocks).context("expected a number of blocks")?;
-        let block_bytes = number(block_bytes).context("expected a size in bytes")?;
+        let blocks = number(blocks, "a number of blocks")?;
+        let block_bytes = number(block_bytes, "a size in bytes")?;
         let vm = Vm::new().context("can't make the Lua state")?;
         work(blocks, usize::try_from(block_bytes)?, child)?;
         drop(vm);

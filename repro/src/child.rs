@@ -7,9 +7,11 @@
 //! break of a non-PIE program anywhere below, growing towards it. That they are in each other's way
 //! is what the trick was made for.
 
+use anyhow::Context;
 use brk_hole::BeforeMain;
 use brk_hole::{Room, TrickOutcome};
 use heap_meter::experiment::Checkpoints;
+use std::ffi::OsStr;
 use std::io;
 
 /// More free room than this isn't insisted on: of the 1 GiB below Lua's memory half is found every
@@ -29,6 +31,13 @@ const STEP_BYTES: usize = 136 << 10;
 /// proc_pid_oom_score_adj(5)
 pub(crate) fn first_victim() {
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+}
+
+/// A number on a child's command line; the error says what it should be.
+pub(crate) fn number(argument: &OsStr, what: &str) -> anyhow::Result<u64> {
+    let text = argument.to_string_lossy();
+    let number = text.parse();
+    number.with_context(|| format!("{text}: expected {what}"))
 }
 
 /// What a child's work tells its parent through.

@@ -1,10 +1,8 @@
 //! Both sides of a chapter: the parent that measures, the child that works.
 
-use crate::arm;
-use crate::chapter::Chapter;
-use crate::chapter::{ChapterCli, ReportFormat};
+use crate::chapter::{Chapter, ChapterCli, ReportFormat};
 use crate::child::Child;
-use crate::surroundings;
+use crate::{arm, chapter};
 use anyhow::Context;
 use brk_hole::BeforeMain;
 use heap_meter::experiment::{
@@ -49,7 +47,7 @@ fn parent<C: Chapter>(cli: &ChapterCli<C>) -> anyhow::Result<ExitCode> {
         out: cli.out.as_deref(),
     };
     output.of(|stop, bar, after_run| {
-        let bundle = cli.chapter.bundle().map(surroundings::bundle).transpose()?;
+        let bundle = cli.chapter.bundle().map(chapter::bundle).transpose()?;
         let experiment = experiment(cli, bundle.as_deref())?;
         experiment.run(stop, &mut |progress| show(bar, progress), &mut |results| {
             let mut results = results.clone();
@@ -105,7 +103,10 @@ impl Output<'_> {
     ) -> anyhow::Result<ExitCode> {
         let store = self.out.map(Store::open).transpose()?;
         let stop = stop_on_signals()?;
-        let bar = progress_bar();
+        // On stderr; indicatif hides it when that is no terminal.
+        let style = ProgressStyle::with_template("{bar:30} {pos:>3} % {elapsed} {msg}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(100).with_style(style);
         // The first failure to write is kept: the runs go on, so that nothing measured is lost.
         let mut unwritten: Option<anyhow::Error> = None;
         let mut latest: Option<R> = None;
@@ -149,7 +150,7 @@ impl Output<'_> {
     fn print(&self, results: &impl Report) -> anyhow::Result<()> {
         let text = match self.format {
             ReportFormat::Table => results.table(),
-            ReportFormat::Json => serde_json::to_string_pretty(results)? + "\n",
+            ReportFormat::Json => report::json(results)?,
             ReportFormat::Csv => results.csv()?,
         };
         match std::io::stdout().write_all(text.as_bytes()) {
@@ -178,10 +179,9 @@ impl Output<'_> {
 }
 
 fn is_interruption(error: &anyhow::Error) -> bool {
-    matches!(
-        error.downcast_ref(),
-        Some(ExperimentError::Interrupted { .. })
-    ) || matches!(error.downcast_ref(), Some(RunError::Interrupted))
+    let interrupted = |error| matches!(error, &ExperimentError::Interrupted { .. });
+    error.downcast_ref().is_some_and(interrupted)
+        || matches!(error.downcast_ref(), Some(RunError::Interrupted))
 }
 
 /// This program again, as a child of this arm.
@@ -198,22 +198,23 @@ fn experiment<C: Chapter>(
     cli: &ChapterCli<C>,
     bundle: Option<&Path>,
 ) -> anyhow::Result<Experiment> {
-    let arms = C::ARMS.iter().map(|name| {
-        anyhow::Ok(Arm {
-            name: (*name).to_owned(),
-            target: child_of(name, cli.chapter.child_arguments(bundle))?,
+    let arms = C::ARMS
+        .iter()
+        .map(|name| {
+            Ok(Arm::new(
+                *name,
+                child_of(name, cli.chapter.child_arguments(bundle))?,
+            ))
         })
-    });
-    let mut parameters = cli.chapter.parameters();
-    parameters.insert("repeats".to_owned(), cli.repeats.into());
-    Ok(Experiment {
-        name: C::NAME.to_owned(),
-        arms: arms.collect::<anyhow::Result<_>>()?,
-        repeats: cli.repeats,
-        metrics: cli.chapter.metrics(),
-        environment: surroundings::describe(bundle)?,
-        parameters,
-    })
+        .collect::<anyhow::Result<_>>()?;
+    let mut experiment = Experiment::new(C::NAME, arms, chapter::describe(bundle)?);
+    experiment.repeats = cli.repeats;
+    experiment.metrics = cli.chapter.metrics();
+    experiment.parameters = cli.chapter.parameters();
+    experiment
+        .parameters
+        .insert("repeats".to_owned(), cli.repeats.into());
+    Ok(experiment)
 }
 
 fn stop_on_signals() -> anyhow::Result<StopFlag> {
@@ -225,13 +226,6 @@ fn stop_on_signals() -> anyhow::Result<StopFlag> {
     Ok(stop)
 }
 
-/// A bar on stderr; indicatif hides it when that is no terminal.
-fn progress_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos:>3} % {elapsed} {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(100).with_style(style)
-}
-
 fn show(bar: &ProgressBar, progress: Progress<'_>) {
     let within = match progress.total {
         0 => 0.0,
@@ -239,10 +233,9 @@ fn show(bar: &ProgressBar, progress: Progress<'_>) {
     };
     let share = (progress.processes_done as f64 + within) / progress.processes as f64;
     bar.set_position((100.0 * share) as u64);
-    let how = if progress.traced {
-        "counting system calls"
-    } else {
-        "weighing"
+    let how = match progress.traced {
+        true => "counting system calls",
+        false => "weighing",
     };
     bar.set_message(format!("{}: {how}", progress.arm));
 }

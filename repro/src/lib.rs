@@ -23,17 +23,14 @@ pub mod arm;
 pub mod burst;
 mod chapter;
 mod child;
-mod configuration;
-mod daemon;
 mod drive;
 mod judge;
 pub mod locations;
 pub mod low_memory;
-mod malloc;
 mod memory_limit;
 pub mod oom;
+mod process;
 pub mod reload;
-mod surroundings;
 
 pub use chapter::Chapter;
 pub use child::Child;

@@ -1,12 +1,11 @@
 //! Chapter `locations`: N SSL contexts that each load the bundle, as N nginx locations do.
 
-use crate::arm;
 use crate::chapter::Chapter;
-use crate::child::Child;
-use crate::configuration::Configuration;
-use crate::judge;
-use crate::malloc::malloc_trim;
+use crate::child::{Child, number};
+use crate::process::malloc_trim;
+use crate::{arm, judge};
 use anyhow::Context;
+use brk_hole::Vm;
 use heap_diagnosis::Finding;
 use heap_meter::experiment::{Metric, Results, Run, Unit, metrics};
 use std::collections::BTreeMap;
@@ -65,10 +64,7 @@ impl Chapter for Locations {
         let [locations, bundle] = arguments else {
             anyhow::bail!("expected the number of locations and the bundle");
         };
-        let locations: u64 = locations
-            .to_str()
-            .and_then(|text| text.parse().ok())
-            .context("expected a number of locations")?;
+        let locations = number(locations, "a number of locations")?;
         work(locations, Path::new(bundle), child)
     }
 
@@ -134,6 +130,52 @@ fn work(locations: u64, bundle: &Path, child: &Child) -> anyhow::Result<()> {
     malloc_trim();
     child.reach(TRIMMED)?;
     Ok(())
+}
+
+/// A configuration, made and freed in nginx's order.
+///
+/// The contexts come while the configuration is read, the Lua state when all of it has been read. On
+/// dropping they go backwards: the state first, then the contexts, the newest first. nginx gives
+/// each of them a handler in the cycle's pool, and puts a new handler before the earlier ones.
+///
+/// # References
+///
+/// lua-nginx-module `src/ngx_http_lua_module.c` (`ngx_http_lua_set_ssl` merges a location's settings,
+/// `ngx_http_lua_init` is the module's postconfiguration); nginx `src/core/ngx_palloc.c`
+/// (`ngx_pool_cleanup_add`, `ngx_destroy_pool`).
+pub(crate) struct Configuration {
+    contexts: Vec<SslContext>,
+    vm: Option<Vm>,
+}
+
+impl Configuration {
+    /// One in which nothing is read yet. So many locations take no memory for book-keeping later.
+    pub(crate) fn new(locations: u64) -> anyhow::Result<Self> {
+        Ok(Self {
+            contexts: Vec::with_capacity(usize::try_from(locations)?),
+            vm: None,
+        })
+    }
+
+    /// A location was read.
+    pub(crate) fn add(&mut self, context: SslContext) {
+        self.contexts.push(context);
+    }
+
+    /// All was read: Lua begins.
+    pub(crate) fn complete(&mut self) -> anyhow::Result<()> {
+        self.vm = Some(Vm::new().context("can't make the Lua state")?);
+        Ok(())
+    }
+}
+
+impl Drop for Configuration {
+    fn drop(&mut self) {
+        self.vm = None;
+        while let Some(context) = self.contexts.pop() {
+            drop(context);
+        }
+    }
 }
 
 /// How far the break has to grow for so many contexts, generously: a certificate takes about four

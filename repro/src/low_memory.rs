@@ -8,19 +8,26 @@
 mod case;
 mod flags;
 mod judge;
-mod measure;
-mod memory;
-mod randomisation;
+mod machine;
 mod report;
 mod results;
 mod work;
 
+use crate::arm::{CONTROL, HOLE};
 use crate::child::Child;
-use crate::drive::{Output, exit_code};
-use crate::{arm, surroundings};
+use crate::drive::{Output, child_of, exit_code};
+use crate::{arm, chapter};
 use brk_hole::BeforeMain;
+use brk_hole::Vm;
+use case::LuaCase;
 use clap::Parser;
 use flags::{LowMemoryFlags, NAME};
+use heap_meter::environment::Environment;
+use heap_meter::experiment::{
+    ArmResults, ExperimentError, RunError, StopFlag, observe_untraced, order, until_valid,
+};
+use indicatif::ProgressBar;
+use results::{LowMemoryResults, LuaRun, compared};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -44,8 +51,71 @@ fn parent(flags: &LowMemoryFlags) -> anyhow::Result<ExitCode> {
     };
     output.of(|stop, bar, after_run| {
         // Before the environment is described: that has it as the children will find it.
-        let note = randomisation::note(flags.aslr);
-        let environment = surroundings::describe(None)?;
-        measure::run(flags, environment, note, stop, bar, after_run)
+        let note = machine::randomisation_note(flags.aslr);
+        let environment = chapter::describe(None)?;
+        run(flags, environment, note, stop, bar, after_run)
     })
+}
+
+/// Runs it all. After every run `after_run` gets the results so far.
+fn run(
+    flags: &LowMemoryFlags,
+    environment: Environment,
+    note: String,
+    stop: &StopFlag,
+    bar: &ProgressBar,
+    after_run: &mut dyn FnMut(LowMemoryResults),
+) -> anyhow::Result<()> {
+    let gc64 = Vm::new().and_then(|vm| vm.has_64_bit_gc_pointers())?;
+    let needed = |case: &LuaCase| machine::needed_bytes(case.fill_bytes, flags.most, gc64);
+    let cases = flags.cases();
+    for case in &cases {
+        machine::ensure_memory(needed(case))?;
+    }
+    let arms = [CONTROL, HOLE].map(ArmResults::new).into();
+    let mut results = LowMemoryResults::new(NAME, environment, flags.parameters(), arms);
+    results.note(note);
+    let wanted = u64::from(flags.repeats) * cases.len() as u64 * 2;
+    let mut done = 0;
+    for repeat in 0..flags.repeats {
+        for (number, case) in (0..).zip(&cases) {
+            for index in order(2, repeat + number) {
+                let arm = &mut results.arms[index];
+                bar.set_position(100 * done / wanted);
+                bar.set_message(format!("{}: {case}", arm.name));
+                let target = child_of(&arm.name, case.arguments(flags.most))?;
+                let name = format!("{}, {case}", arm.name);
+                let run = until_valid(&name, Some(false), &mut arm.void_runs, || {
+                    machine::ensure_memory(needed(case))?;
+                    let weighed = match observe_untraced(&target, stop, &mut |_, _| {}) {
+                        Err(RunError::Interrupted) => {
+                            return Err(ExperimentError::Interrupted { done, wanted }.into());
+                        }
+                        Err(error) => return Err(failed(&error, &name)),
+                        Ok(weighed) => weighed,
+                    };
+                    match weighed.void {
+                        Some(reason) => Ok(Err(reason)),
+                        None => LuaRun::new(*case, weighed).map(Ok),
+                    }
+                })?;
+                arm.runs.push(run);
+                done += 1;
+                results.comparison = compared(&results.arms, &cases);
+                results.findings = judge::findings(&results);
+                after_run(results.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn failed(error: &RunError, name: &str) -> anyhow::Error {
+    let hint = match error {
+        RunError::Failed { ending, .. } if ending.to_string().contains("signal 9") => {
+            "; most likely the OOM killer did it: take less with --most or --fill"
+        }
+        _ => "",
+    };
+    anyhow::anyhow!("{name}: {error}{hint}")
 }

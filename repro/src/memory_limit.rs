@@ -16,7 +16,6 @@ pub(crate) mod guard;
 mod headroom;
 mod hierarchy;
 pub(crate) mod kernel_log;
-mod kill;
 mod maker;
 mod place;
 mod refused;

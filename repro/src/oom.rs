@@ -13,7 +13,6 @@ mod report;
 mod reserve;
 mod results;
 mod run;
-mod search;
 mod task;
 mod work;
 
@@ -21,7 +20,7 @@ pub use reserve::Reserve;
 
 use crate::drive::{Output, exit_code};
 use crate::memory_limit::guard;
-use crate::{arm, surroundings};
+use crate::{arm, chapter};
 use brk_hole::BeforeMain;
 use clap::Parser;
 use flags::{NAME, OomFlags};
@@ -48,8 +47,8 @@ fn parent(flags: &OomFlags) -> anyhow::Result<ExitCode> {
         out: flags.out.as_deref(),
     };
     output.of(|stop, bar, after_run| {
-        let bundle = surroundings::bundle(flags.bundle.as_deref())?;
-        let environment = surroundings::describe(Some(&bundle))?;
+        let bundle = chapter::bundle(flags.bundle.as_deref())?;
+        let environment = chapter::describe(Some(&bundle))?;
         experiment::run(flags, &bundle, environment, stop, bar, after_run)
     })
 }

@@ -2,12 +2,10 @@
 //! is still there, then the old one is freed.
 
 use crate::chapter::Chapter;
-use crate::child::Child;
-use crate::configuration::Configuration;
-use crate::daemon::become_daemon;
+use crate::child::{Child, number};
 use crate::judge;
-use crate::locations::{load, room_for};
-use crate::malloc::malloc_trim;
+use crate::locations::{Configuration, load, room_for};
+use crate::process::{become_daemon, malloc_trim};
 use anyhow::Context;
 use brk_hole::Vm;
 use heap_diagnosis::Finding;
@@ -87,10 +85,9 @@ impl Chapter for Reload {
         let [locations, cycles, bundle] = arguments else {
             anyhow::bail!("expected the number of locations, that of cycles, and the bundle");
         };
-        let number = |text: &OsString| text.to_str().and_then(|text| text.parse().ok());
-        let locations: u64 = number(locations).context("expected a number of locations")?;
-        let cycles = number(cycles).context("expected a number of cycles")?;
-        work(locations, u32::try_from(cycles)?, Path::new(bundle), child)
+        let locations = number(locations, "a number of locations")?;
+        let cycles = number(cycles, "a number of cycles")?.try_into()?;
+        work(locations, cycles, Path::new(bundle), child)
     }
 
     fn metrics(&self) -> Vec<Metric> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use benches::{RatioLimits, surroundings};
+use benches::{RatioLimits, program};
 use clap::Parser;
 use human_text::{Bytes, Seconds};
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ fn gather(cli: &Cli) -> anyhow::Result<()> {
     results.sort_by_key(|result| result["name"].as_str().map(str::to_owned));
     let criterion = json!({
         "date": cli.date,
-        "environment": surroundings::environment(),
+        "environment": program::environment(),
         "benches": results,
     });
     write(&cli.directory.join("criterion.json"), &pretty(&criterion)?)?;

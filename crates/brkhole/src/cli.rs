@@ -1,20 +1,19 @@
 //! The command line. Help, manual pages and completions are derived from it.
 
-mod compare;
-mod explain;
 mod inspect;
-mod trace;
+mod run;
 mod trim;
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use anyhow::Context;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-pub(crate) use compare::CompareArguments;
-pub(crate) use explain::ExplainArguments;
 pub(crate) use inspect::{InspectArguments, InspectFormat};
-pub(crate) use trace::{TraceArguments, ViaArgument};
+pub(crate) use run::{CompareArguments, ExplainArguments, TraceArguments, ViaArgument};
 pub(crate) use trim::TrimArguments;
 
 /// Why did this process's heap blow up?
@@ -64,7 +63,18 @@ pub(crate) enum Command {
     },
 }
 
-/// How and where results are written.
+pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
+    clap_complete::generate(shell, &mut Cli::command(), "brkhole", &mut io::stdout());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes one manual page for the command and one for each subcommand.
+pub(crate) fn man(directory: &Path) -> anyhow::Result<ExitCode> {
+    clap_mangen::generate_to(Cli::command(), directory)
+        .with_context(|| format!("can't write manual pages to {}", directory.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct OutputArguments {
     /// How results are written
@@ -76,7 +86,6 @@ pub(crate) struct OutputArguments {
     pub(crate) file: Option<PathBuf>,
 }
 
-/// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people
@@ -99,7 +108,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed() {

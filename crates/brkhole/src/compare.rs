@@ -15,9 +15,8 @@ use heap_meter::experiment::{
     metrics,
 };
 use heap_meter::report::{self, chart};
-use indicatif::{ProgressBar, ProgressStyle};
-use memtrace::Stopped;
-use memtrace::{Stream, Target};
+use indicatif::ProgressBar;
+use memtrace::{Stopped, Stream, Target};
 
 use crate::cli::{CompareArguments, Format};
 use crate::{output, signals};
@@ -30,7 +29,6 @@ const HOLE: &str = "hole";
 /// Status of a comparison that a signal ended: 128 + SIGINT, as a shell has it.
 const INTERRUPTED: u8 = 130;
 
-/// Runs both arms and reports.
 pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     output::check_writable([
         arguments.chart.as_ref(),
@@ -43,7 +41,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     let flag = stop.flag();
     signals::Ends::listen()?.each(move |_| flag.store(true, std::sync::atomic::Ordering::Relaxed));
 
-    let bar = progress_bar();
+    let bar = output::bar("{bar:30} {pos}/{len} {elapsed} {msg}", 0);
     // The first failure to write is kept: the runs go on, so that nothing measured is lost.
     let mut unwritten: Option<StoreError> = None;
     let mut latest: Option<Results> = None;
@@ -103,31 +101,24 @@ fn experiment(arguments: &CompareArguments) -> anyhow::Result<Experiment> {
         .stdin(Stream::Null)
         .stdout(Stream::Null)
         .stderr(Stream::Null);
-    let arms = [CONTROL, HOLE].map(|name| Arm {
-        name: name.to_owned(),
-        target: target.clone(),
-    });
-    Ok(Experiment {
-        name: "compare".to_owned(),
-        arms: arms.into(),
-        repeats: arguments.repeats,
-        metrics: metrics::of_commands(),
-        environment: Environment::here(),
-        parameters: BTreeMap::from([
-            ("command".to_owned(), command_line(arguments).into()),
-            ("repeats".to_owned(), arguments.repeats.into()),
-        ]),
-    })
+    let arms = [CONTROL, HOLE].map(|name| Arm::new(name, target.clone()));
+    let mut experiment = Experiment::new("compare", arms.into(), Environment::here());
+    experiment.repeats = arguments.repeats;
+    experiment.metrics = metrics::of_commands();
+    let command = output::command_line(&arguments.command);
+    experiment.parameters = BTreeMap::from([
+        ("command".to_owned(), command.into()),
+        ("repeats".to_owned(), arguments.repeats.into()),
+    ]);
+    Ok(experiment)
 }
 
 /// A hole at the break of every program of the arm.
 fn punched() -> Condition {
-    Arc::new(
-        |stopped: Stopped| match brk_hole::RemoteHole::punch(stopped.tid) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        },
-    )
+    Arc::new(|stopped: Stopped| {
+        let punched = brk_hole::RemoteHole::punch(stopped.tid);
+        punched.map(drop).map_err(|error| error.to_string())
+    })
 }
 
 fn write(
@@ -137,8 +128,8 @@ fn write(
 ) -> anyhow::Result<()> {
     let text = match (arguments.output.format, maps) {
         (Format::Table, _) => report::experiment_table(results),
-        (Format::Json, Some(maps)) => report::experiment_json_with_maps(results, maps)?,
-        (Format::Json, None) => report::experiment_json(results)?,
+        (Format::Json, Some(maps)) => report::json_with_maps(results, maps)?,
+        (Format::Json, None) => report::json(results)?,
         (Format::Csv, _) => report::experiment_csv(results)?,
     };
     output::write(&text, &arguments.output)?;
@@ -151,24 +142,10 @@ fn write(
     if let (Some(path), Some(maps)) = (&arguments.map, maps) {
         match maps {
             [] => eprintln!("brkhole: no map was drawn: no process grew"),
-            maps => crate::map::of_arms(path, maps, &command_line(arguments))?,
+            maps => output::map_of_arms(path, maps, &output::command_line(&arguments.command))?,
         }
     }
     Ok(())
-}
-
-/// The command as one line.
-fn command_line(arguments: &CompareArguments) -> String {
-    let words = arguments.command.iter();
-    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
-    words.join(" ")
-}
-
-/// A bar on stderr; indicatif hides it when that is no terminal.
-fn progress_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style)
 }
 
 fn show(bar: &ProgressBar, progress: Progress<'_>) {

@@ -8,13 +8,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use flate2::bufread::MultiGzDecoder;
 use heap_growth::Story;
-use heap_meter::report::chart;
 use heap_meter::trace::{EventSource, Trace};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use strace_log::{ReadLog, StraceLog};
 
 use crate::cli::ExplainArguments;
-use crate::{map, output, remedy};
+use crate::{output, remedy};
 
 /// How a compressed log begins.
 ///
@@ -26,14 +25,13 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// the reader of logs asks for more at once, and gets it directly.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// Reads the logs to their end and reports.
 pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     output::check_writable([
         arguments.chart.as_ref(),
         arguments.map.as_ref(),
         arguments.output.file.as_ref(),
     ])?;
-    let bar = progress_bar();
+    let bar = output::bar("{bar:30} {bytes}/{total_bytes} {elapsed}", 0);
     let mut logs = Vec::new();
     for path in in_order_of_birth(&arguments.logs) {
         logs.push((name(path), open(path, &bar)?));
@@ -43,13 +41,12 @@ pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
         story.growth.keep_layout();
     }
     let mut reader = StraceLog::new(story);
-    match logs.len() {
-        1 => {
-            for (name, log) in logs {
-                reader.read(&name, log)?;
-            }
+    match logs.pop() {
+        Some((name, log)) if logs.is_empty() => reader.read(&name, log)?,
+        last => {
+            logs.extend(last);
+            reader.read_together(logs)?;
         }
-        _ => reader.read_together(logs)?,
     }
     bar.finish_and_clear();
     report(arguments, &reader.finish())?;
@@ -61,41 +58,25 @@ fn report(arguments: &ExplainArguments, finished: &ReadLog<Story>) -> anyhow::Re
     let mut trace = Trace::of(story, EventSource::StraceLog, None);
     trace.exit = finished.ending;
     trace.lost_events = finished.lost_events;
-    trace
-        .notes
-        .extend(finished.notes.iter().map(ToString::to_string));
-    trace.notes.extend(unread(finished));
+    let notes = finished.notes.iter().map(ToString::to_string);
+    trace.notes.extend(notes.chain(unread(finished)));
     remedy::add_to(&mut trace, story);
     remedy::the_trick(&mut trace.findings, None);
-    let title = arguments.logs.iter().map(|log| name(log));
-    let title = title.collect::<Vec<_>>().join(" ");
-    if let Some(path) = &arguments.map {
-        let undrawn = map::of_run(path, &story.growth, &title)?;
-        trace.notes.extend(undrawn);
-    }
-    if let Some(path) = &arguments.chart {
-        let timeline = story.growth.timeline();
-        match chart::growth_over_time(&story.growth, &title) {
-            Some(svg) if !timeline.last().is_zero() => output::to_file(path, &svg)?,
-            Some(_) => trace
-                .notes
-                .push("no chart was drawn: the log holds no times (strace -ttt)".to_owned()),
-            None => trace
-                .notes
-                .push("no chart was drawn: memory never changed".to_owned()),
-        }
-    }
+    let names: Vec<String> = arguments.logs.iter().map(|log| name(log)).collect();
+    trace.notes.extend(output::draw_run(
+        arguments.chart.as_ref(),
+        arguments.map.as_ref(),
+        &story.growth,
+        &names.join(" "),
+        !story.growth.timeline().last().is_zero(),
+    )?);
     output::write_trace(&trace, &arguments.output)
 }
 
 /// What could not be read, with examples.
 fn unread(finished: &ReadLog<Story>) -> Option<String> {
     let unread = &finished.unread;
-    let first: Vec<String> = unread
-        .examples
-        .iter()
-        .map(|example| format!("{example}"))
-        .collect();
+    let first: Vec<String> = unread.examples.iter().map(ToString::to_string).collect();
     (unread.count > 0).then(|| {
         format!(
             "{} of {} lines could not be read: {}",
@@ -124,13 +105,6 @@ fn name(path: &Path) -> String {
     } else {
         path.display().to_string()
     }
-}
-
-/// A bar on stderr; indicatif hides it when that is no terminal.
-fn progress_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {elapsed}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style)
 }
 
 /// Opens a log, compressed or not; the bar follows how far it is read.

@@ -1,18 +1,15 @@
 //! `brkhole inspect`: running processes, looked into from outside.
 
 mod costly;
-mod csv;
 mod detail;
 pub(crate) mod inspected;
 mod look;
 mod named;
 mod nginx;
 mod openmetrics;
-mod pids;
 mod report;
 mod scan;
 mod summary;
-mod text;
 mod watch;
 
 use std::process::ExitCode;
@@ -78,7 +75,7 @@ fn tell_unread(survey: &Survey, arguments: &InspectArguments) {
             eprintln!("brkhole: {}", printable(&unread.told));
         }
     } else if matches!(arguments.format, InspectFormat::Json | InspectFormat::Csv)
-        && let Some(reasons) = text::unread_by_reason(&survey.unread)
+        && let Some(reasons) = summary::unread_by_reason(survey)
     {
         eprintln!("brkhole: not looked into: {reasons}");
     }

@@ -7,17 +7,14 @@ use suite as _;
 
 mod cli;
 mod compare;
-mod documents;
 mod explain;
-mod hole;
+mod hooks;
 mod inspect;
-mod map;
 mod output;
 mod remedy;
 mod signals;
 mod trace;
 mod trim;
-mod who;
 
 use std::process::ExitCode;
 
@@ -33,8 +30,8 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Trim(arguments) => trim::run(arguments),
-        Command::Completions { shell } => documents::completions(*shell),
-        Command::Man { directory } => documents::man(directory),
+        Command::Completions { shell } => cli::completions(*shell),
+        Command::Man { directory } => cli::man(directory),
     };
     outcome.unwrap_or_else(|error| {
         let told = told(&error);

@@ -1,37 +1,104 @@
-//! Where results go.
+//! Where results go: the report, and the pictures of `--chart` and `--map`.
 
 mod file;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use heap_growth::{Growth, MemoryLayout};
 use heap_meter::report;
+use heap_meter::report::chart::{Panel, address_map, growth_over_time};
 use heap_meter::trace::Trace;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::{Format, OutputArguments};
 
 pub(crate) use self::file::Readers;
-use crate::cli::{Format, OutputArguments};
 
 /// Writes a watched run as the user asked for it.
 pub(crate) fn write_trace(trace: &Trace, output: &OutputArguments) -> anyhow::Result<()> {
     let text = match output.format {
         Format::Table => report::trace_table(trace),
-        Format::Json => report::trace_json(trace)?,
+        Format::Json => report::json(trace)?,
         Format::Csv => report::trace_csv(trace)?,
     };
     write(&text, output)
+}
+
+/// A bar on stderr; indicatif hides it when that is no terminal.
+pub(crate) fn bar(template: &str, length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template(template);
+    ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// A command as one line.
+pub(crate) fn command_line(words: &[OsString]) -> String {
+    let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
 }
 
 /// Writes results to the user's file, or to standard output.
 pub(crate) fn write(text: &str, output: &OutputArguments) -> anyhow::Result<()> {
     match &output.file {
         Some(file) => to_file(file, text),
-        None => match io::stdout().write_all(text.as_bytes()) {
-            // `brkhole … | head -1` has got what it wanted.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.context("can't write to standard output"),
-        },
+        None => to_stdout(text).map(drop),
     }
+}
+
+/// Writes to standard output; false if nobody reads there any more: `brkhole … | head -1` has got
+/// what it wanted.
+pub(crate) fn to_stdout(text: &str) -> anyhow::Result<bool> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).context("can't write to standard output"),
+    }
+}
+
+/// Draws what was asked for of a run; `has_clock` says whether its events have times. Gives a word
+/// for each picture that there is none of.
+pub(crate) fn draw_run(
+    chart: Option<&PathBuf>,
+    map: Option<&PathBuf>,
+    growth: &Growth,
+    title: &str,
+    has_clock: bool,
+) -> anyhow::Result<Vec<String>> {
+    let mut undrawn = Vec::new();
+    if let Some(path) = map {
+        match growth.layout() {
+            Some(layout) => draw_map(path, &[Panel::new("", &layout)], title)?,
+            None => undrawn.push("no map was drawn: no process grew".to_owned()),
+        }
+    }
+    if let Some(path) = chart {
+        match growth_over_time(growth, title) {
+            Some(svg) if has_clock => to_file(path, &svg)?,
+            Some(_) => {
+                undrawn.push("no chart was drawn: the log holds no times (strace -ttt)".to_owned())
+            }
+            None => undrawn.push("no chart was drawn: memory never changed".to_owned()),
+        }
+    }
+    Ok(undrawn)
+}
+
+/// Draws arms one above the other; those in which nothing grew are left out.
+pub(crate) fn map_of_arms(
+    path: &Path,
+    arms: &[(String, MemoryLayout)],
+    what: &str,
+) -> anyhow::Result<()> {
+    let panels = arms.iter().map(|(name, layout)| Panel::new(name, layout));
+    draw_map(path, &panels.collect::<Vec<_>>(), what)
+}
+
+fn draw_map(path: &Path, panels: &[Panel<'_>], what: &str) -> anyhow::Result<()> {
+    let title = format!("Where its memory lies: {what}");
+    to_file(path, &address_map(&title, panels))
 }
 
 /// Writes a file as a whole.
@@ -46,7 +113,7 @@ pub(crate) fn to_file_for(readers: Readers, path: &Path, text: &str) -> anyhow::
 
 /// Says at once, before anything long is run, that a file can't be written; what it holds stays.
 pub(crate) fn check_writable<'a>(
-    paths: impl IntoIterator<Item = Option<&'a std::path::PathBuf>>,
+    paths: impl IntoIterator<Item = Option<&'a PathBuf>>,
 ) -> anyhow::Result<()> {
     for path in paths.into_iter().flatten() {
         file::check(path).with_context(|| cant_write(path))?;

@@ -1,8 +1,7 @@
 //! What this command knows beyond what the calls tell: of files, and of whose memory it is.
 
-mod arenas;
 mod bundle;
-mod mappings;
+mod memory;
 
 use heap_diagnosis::Finding;
 use heap_growth::Story;
@@ -14,8 +13,8 @@ pub(crate) use bundle::{NGINX, PRELOAD};
 /// Adds to the findings what is known of the files that they name, and of who had the memory.
 pub(crate) fn add_to(trace: &mut Trace, story: &Story) {
     bundle::tell(trace, story);
-    mappings::tell(trace);
-    arenas::tell(trace);
+    memory::mappings(trace);
+    memory::arenas(trace);
 }
 
 /// Says of a process whose system calls are filtered, before it is tried, that `brkhole trim` wants

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use heap_growth::Story;
-use heap_meter::report::{chart, flame};
+use heap_meter::report::flame;
 use heap_meter::trace::Trace;
 
 use crate::cli::TraceArguments;
-use crate::{map, output, remedy};
+use crate::{output, remedy};
 
 /// Runs it; gives the status to end with.
 pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
@@ -51,27 +51,17 @@ fn report(arguments: &TraceArguments, mut trace: Trace, story: &Story) -> anyhow
 }
 
 fn pictures(arguments: &TraceArguments, trace: &mut Trace, story: &Story) -> anyhow::Result<()> {
-    let growth = &story.growth;
-    if let Some(path) = &arguments.chart {
-        match chart::growth_over_time(growth, &title(arguments)) {
-            Some(svg) => output::to_file(path, &svg)?,
-            None => trace
-                .notes
-                .push("no chart was drawn: memory never changed".to_owned()),
-        }
-    }
-    if let Some(path) = &arguments.map {
-        let undrawn = map::of_run(path, growth, &title(arguments))?;
-        trace.notes.extend(undrawn);
-    }
+    let (growth, title) = (&story.growth, title(arguments));
+    let (chart, map) = (arguments.chart.as_ref(), arguments.map.as_ref());
+    let undrawn = output::draw_run(chart, map, growth, &title, true)?;
+    trace.notes.extend(undrawn);
     let stacks = growth.by_stack();
     let frames = || stacks.iter().map(|stack| (&*stack.frames, stack.bytes));
     if let Some(path) = &arguments.folded {
         output::to_file(path, &flame::folded(frames()))?;
     }
     if let Some(path) = &arguments.flamegraph {
-        let title = format!("heap growth in bytes: {}", title(arguments));
-        match flame::flame_graph(frames(), &title) {
+        match flame::flame_graph(frames(), &format!("heap growth in bytes: {title}")) {
             Ok(svg) => output::to_file(path, &svg)?,
             Err(flame::FlameError::Empty) => trace
                 .notes
@@ -86,10 +76,6 @@ fn pictures(arguments: &TraceArguments, trace: &mut Trace, story: &Story) -> any
 fn title(arguments: &TraceArguments) -> String {
     match arguments.pid {
         Some(pid) => format!("process {pid}"),
-        None => {
-            let words = arguments.command.iter();
-            let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
-            words.join(" ")
-        }
+        None => output::command_line(&arguments.command),
     }
 }

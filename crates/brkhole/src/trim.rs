@@ -3,27 +3,19 @@
 //! It does so by one call of `malloc_trim(0)`, in a process that stands still and in which no
 //! thread is inside malloc. All the care is in the second half of that sentence.
 
-mod allocator;
 mod attempt;
-mod counters;
 mod errno;
-mod foretold;
 mod inside;
-mod interruption;
 mod library;
 mod look;
-mod notes;
 mod pause;
 mod program;
 mod report;
-mod rollup;
 mod scale;
 mod sequence;
-#[cfg(all(test, target_arch = "x86_64"))]
-mod sleeper;
 mod status;
 mod table;
-mod tools;
+mod weight;
 mod words;
 
 use std::process::ExitCode;
@@ -34,9 +26,16 @@ use ptmalloc::Examiner;
 
 use crate::cli::{Format, TrimArguments};
 use crate::output;
-use interruption::Interruption;
+use pause::Interruption;
 use report::TrimReport;
-use tools::Tools;
+
+/// What it takes to look into a process, kept from one to the next.
+struct Tools {
+    examiner: Examiner,
+    stacks: Stacks,
+    /// Those of the kernel of a process's memory.
+    counters_are_exact: bool,
+}
 
 /// Whether a process's system calls are filtered, so that it is refused unless that is allowed.
 pub(crate) fn is_filtered(pid: i32) -> bool {
@@ -50,7 +49,7 @@ pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
     let mut tools = Tools {
         examiner: Examiner::new(),
         stacks: Stacks::new(),
-        counters_are_exact: !arguments.dry_run && counters::are_exact(),
+        counters_are_exact: !arguments.dry_run && weight::are_exact(),
     };
     let mut reports: Vec<TrimReport> = Vec::new();
     let mut is_cut_short = false;
@@ -83,10 +82,7 @@ fn write(reports: &[TrimReport], arguments: &TrimArguments) -> anyhow::Result<()
     let text = match arguments.output.format {
         Format::Table => table::of(reports),
         Format::Json => serde_json::to_string_pretty(reports)? + "\n",
-        Format::Csv => {
-            let rows: Vec<_> = reports.iter().map(table::TrimRow::of).collect();
-            rows_csv(&rows)?
-        }
+        Format::Csv => rows_csv(reports.iter().map(table::csv_row))?,
     };
     output::write(&text, &arguments.output)
 }

@@ -6,8 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::common::{LOCATIONS, Nginx, brkhole, kinds, output, private_writable_bytes};
 use serde_json::Value;
-use suite::waiting::children;
-use suite::waiting::{ended, eventually, lines, until};
+use suite::waiting::{children, ended, eventually, lines, until};
 
 /// A master of nginx with its worker; it ends with the test.
 struct Master<'a> {

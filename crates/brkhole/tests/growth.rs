@@ -5,10 +5,8 @@
 use std::sync::{Arc, Mutex};
 
 use crate::common::{LOCATIONS, Nginx, compiled, installed, private_writable_bytes};
-use heap_growth::GrowthKind;
-use heap_growth::Story;
-use memtrace::LaunchOptions;
-use memtrace::{Stream, Target};
+use heap_growth::{GrowthKind, Story};
+use memtrace::{LaunchOptions, Stream, Target};
 
 /// Memory at the start of a program and at its end.
 #[derive(Clone, Copy, Debug, Default)]

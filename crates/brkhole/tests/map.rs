@@ -63,7 +63,7 @@ fn the_picture_and_the_figures_are_what_the_program_sees() {
         "large mappings: 20.0 MiB",
         "there before",
         "No brk was refused.",
-        "viewBox=\"0 0 900 ",
+        "viewBox=\"0 0 640 ",
         "#E69F00",
     ] {
         assert!(picture.contains(wanted), "no {wanted} in {picture}");

@@ -11,7 +11,6 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
-mod files;
 mod machine;
 
 use std::collections::BTreeMap;
@@ -21,6 +20,7 @@ use serde_json::Value;
 
 /// The machine, its kernel and its C library, and the settings that change how memory behaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Environment {
     /// Kernel release, as `uname -r` says it.
     pub kernel: Option<String>,
@@ -51,17 +51,18 @@ impl Environment {
     #[must_use]
     pub fn here() -> Self {
         Self {
-            kernel: files::trimmed("/proc/sys/kernel/osrelease"),
+            kernel: machine::trimmed("/proc/sys/kernel/osrelease"),
             libc: machine::libc_name(),
-            cpu: files::text("/proc/cpuinfo").and_then(|text| files::field(&text, "model name")),
+            cpu: machine::text("/proc/cpuinfo")
+                .and_then(|text| machine::field(&text, "model name")),
             logical_cpus: machine::online_cpus(),
             memory_bytes: meminfo_bytes("MemTotal"),
             page_size_bytes: procmem::page_size_bytes(),
-            aslr: files::trimmed("/proc/sys/kernel/randomize_va_space")
+            aslr: machine::trimmed("/proc/sys/kernel/randomize_va_space")
                 .and_then(|value| Aslr::new(&value, machine::aslr_is_off_for_this_process())),
-            thp: files::text("/sys/kernel/mm/transparent_hugepage/enabled")
-                .and_then(|text| files::chosen(&text)),
-            overcommit: files::trimmed("/proc/sys/vm/overcommit_memory")
+            thp: machine::text("/sys/kernel/mm/transparent_hugepage/enabled")
+                .and_then(|text| machine::chosen(&text)),
+            overcommit: machine::trimmed("/proc/sys/vm/overcommit_memory")
                 .and_then(|value| Overcommit::new(&value)),
             extra: BTreeMap::new(),
         }
@@ -87,7 +88,7 @@ pub fn available_memory_bytes() -> Option<u64> {
 }
 
 fn meminfo_bytes(name: &str) -> Option<u64> {
-    files::meminfo_bytes(&files::text("/proc/meminfo")?, name)
+    machine::meminfo_bytes(&machine::text("/proc/meminfo")?, name)
 }
 
 /// Address space layout randomisation, as it holds for this process and the children that it
@@ -96,6 +97,7 @@ fn meminfo_bytes(name: &str) -> Option<u64> {
 /// References: `proc_sys_kernel(5)` (`randomize_va_space`), `personality(2)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Aslr {
     /// `randomize_va_space` is 0.
     Off,
@@ -125,6 +127,7 @@ impl Aslr {
 /// Reference: `proc_sys_vm(5)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Overcommit {
     /// 0: only requests that are obviously too great are refused.
     Heuristic,

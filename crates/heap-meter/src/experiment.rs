@@ -10,8 +10,6 @@
 //! A program that knows nothing of checkpoints is weighed as it ends, and an arm's [`Condition`] is
 //! made in it from outside, before its first instruction: [`Experiment::run_commands`].
 
-mod arm;
-mod attempt;
 mod checkpoint;
 mod commands;
 mod comparison;
@@ -22,22 +20,17 @@ mod plan;
 mod protocol;
 mod results;
 mod run;
-mod run_error;
 mod session;
-mod socket;
-mod stop;
 mod store;
 mod whole_run;
 
-pub use arm::Arm;
-pub use attempt::until_valid;
 pub use checkpoint::Checkpoints;
 pub use comparison::{Metric, compare};
-pub use error::ExperimentError;
+pub use error::{EndingText, ExperimentError, RunError};
+pub use observer::{Arm, until_valid};
 pub use plan::{Experiment, Progress, order};
 pub use results::{ArmResults, Checkpoint, Comparison, Results, Run, Traced, Unit, VoidRun};
 pub use run::{Ended, Look, Watched, Weighed, observe_to_end, observe_traced, observe_untraced};
-pub use run_error::{EndingText, RunError};
-pub use stop::StopFlag;
+pub use session::StopFlag;
 pub use store::{Store, StoreError};
 pub use whole_run::Condition;

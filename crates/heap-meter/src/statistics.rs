@@ -15,7 +15,6 @@
 
 mod bootstrap;
 mod interval;
-mod random;
 
 pub use bootstrap::RatioOfMedians;
 pub use interval::Interval;

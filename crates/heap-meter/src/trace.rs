@@ -10,17 +10,14 @@ use std::ffi::OsString;
 use serde::Serialize;
 
 use heap_diagnosis::{Finding, trace_findings};
-use heap_growth::Fallback;
-use heap_growth::Story;
-use heap_growth::Tally;
-use heap_growth::{FileGrowth, Growth, StackGrowth};
+use heap_growth::{Fallback, FileGrowth, Growth, StackGrowth, Story, Tally};
 use memory_event::Ending;
 use memtrace::ObserverCost;
 use procmem::Snapshot;
 
 use logged::Logged;
 
-pub use address_space::{AddressSpaceReport, BlockerReport, PartReport};
+pub use address_space::{Address, AddressSpaceReport, BlockerReport, PartReport};
 pub use logged::KindBytes;
 pub use malloc::{MallocReport, Moment};
 
@@ -28,6 +25,7 @@ pub use malloc::{MallocReport, Moment};
 ///
 /// In JSON the field names are the keys.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Trace {
     /// Program and arguments; `None` where the source doesn't know.
     pub command: Option<Vec<String>>,
@@ -62,6 +60,7 @@ pub struct Trace {
 /// Where events came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum EventSource {
     /// A child that was launched.
     Launch,
@@ -73,6 +72,7 @@ pub enum EventSource {
 
 /// The watcher's own effort.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Observer {
     /// How watched processes were told apart from others, in a word: `ptrace`, `tracepoints`.
     pub via: String,
@@ -113,6 +113,7 @@ impl Observer {
 /// Growth, as it is reported. All figures are bytes unless their name says otherwise; those that
 /// aren't known, because a log hasn't the calls that tell of them, are `None`.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct GrowthReport {
     /// What each program still had at its end (or has now) of what came to it while it was
     /// watched: the sum of `by_kind`, as far as that is known.
@@ -177,6 +178,7 @@ pub struct KeptOpen {
 
 /// Growth by who asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ByStack {
     /// Innermost first.
     pub frames: Vec<String>,

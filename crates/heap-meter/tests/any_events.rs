@@ -33,7 +33,7 @@ fn thousands_of_mutated_logs_have_a_report() {
         let trace = Trace::of(&reader.finish().sink, EventSource::StraceLog, None);
         for text in [
             report::trace_table(&trace),
-            report::trace_json(&trace).unwrap(),
+            report::json(&trace).unwrap(),
             report::trace_csv(&trace).unwrap(),
         ] {
             assert!(!text.is_empty());

@@ -11,7 +11,6 @@ use heap_meter::experiment::{
     observe_untraced,
 };
 use memtrace::{Stream, Target};
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 suite::compiling!();
@@ -87,20 +86,15 @@ fn target(role: &str) -> Target {
 }
 
 fn experiment(roles: &[(&str, &str)], repeats: u32) -> Experiment {
-    let arm = |(name, role): &(&str, &str)| Arm {
-        name: (*name).to_owned(),
-        target: target(role),
-    };
-    Experiment {
-        name: "test".to_owned(),
-        arms: roles.iter().map(arm).collect(),
-        repeats,
-        metrics: vec![Metric::new("rss", "memory", Unit::Bytes, |run| {
-            Some(run.checkpoint("large")?.snapshot.rss_bytes as f64)
-        })],
-        environment: Environment::here(),
-        parameters: BTreeMap::new(),
-    }
+    let arms = roles
+        .iter()
+        .map(|(name, role)| Arm::new(*name, target(role)));
+    let mut experiment = Experiment::new("test", arms.collect(), Environment::here());
+    experiment.repeats = repeats;
+    experiment.metrics = vec![Metric::new("rss", "memory", Unit::Bytes, |run| {
+        Some(run.checkpoint("large")?.snapshot.rss_bytes as f64)
+    })];
+    experiment
 }
 
 fn run(experiment: &Experiment) -> Result<Results, ExperimentError> {
@@ -237,9 +231,9 @@ fn a_program_without_checkpoints_is_timed_from_start_to_end() {
 #[test]
 fn results_come_back_from_their_json() {
     let results = run(&experiment(&[("control", "grows"), ("same", "grows")], 1)).unwrap();
-    let json = heap_meter::report::experiment_json(&results).unwrap();
+    let json = heap_meter::report::json(&results).unwrap();
     let back: Results = serde_json::from_str(&json).unwrap();
-    assert_eq!(heap_meter::report::experiment_json(&back).unwrap(), json);
+    assert_eq!(heap_meter::report::json(&back).unwrap(), json);
     assert_eq!(
         heap_meter::report::experiment_table(&back),
         heap_meter::report::experiment_table(&results)

@@ -210,11 +210,11 @@ pub fn check_story(events: &[Event]) {
         );
         let merged: u64 = layout.merged(10).iter().map(|(_, bytes)| bytes).sum();
         assert_eq!(merged as i64, layout.bytes().total());
-        let panel = report::chart::Panel { name: "", layout };
+        let panel = report::chart::Panel::new("", layout);
         assert!(report::chart::address_map("", &[panel]).contains("<svg"));
     }
     assert!(!report::trace_table(&trace).is_empty());
     assert!(report::trace_csv(&trace).is_ok());
-    let json = report::trace_json(&trace).expect("it can be written");
+    let json = report::json(&trace).expect("it can be written");
     serde_json::from_str::<serde_json::Value>(&json).expect("and read");
 }

@@ -1,6 +1,6 @@
 //! What one run does: how much heap C takes, what Lua makes, and when its VM came.
 
-use anyhow::Context;
+use crate::child::number;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -58,6 +58,11 @@ impl VmMade {
 }
 
 impl LuaCase {
+    /// Whether another one differs in C's heap alone.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (self.objects, self.vm) == (other.objects, other.vm)
+    }
+
     /// Its name in the comparison: `tables_vm_after_fill_1024`, the fill in MiB.
     pub(super) fn metric(&self) -> String {
         format!(
@@ -89,9 +94,9 @@ impl LuaCase {
         let case = Self {
             objects: choice(objects)?,
             vm: choice(vm)?,
-            fill_bytes: number(fill_bytes)?,
+            fill_bytes: number(fill_bytes, "a number of bytes")?,
         };
-        Ok((case, number(most_bytes)?))
+        Ok((case, number(most_bytes, "a number of bytes")?))
     }
 }
 
@@ -111,12 +116,6 @@ impl fmt::Display for LuaCase {
 fn choice<T: ValueEnum>(text: &OsString) -> anyhow::Result<T> {
     let text = text.to_string_lossy();
     T::from_str(&text, false).map_err(|reason| anyhow::anyhow!("{reason}: {text}"))
-}
-
-fn number(text: &OsString) -> anyhow::Result<u64> {
-    let text = text.to_string_lossy();
-    text.parse()
-        .with_context(|| format!("{text}: a number of bytes was expected"))
 }
 
 #[cfg(test)]

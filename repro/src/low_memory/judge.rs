@@ -25,8 +25,7 @@ pub(super) fn findings(results: &LowMemoryResults) -> Vec<Finding> {
 fn by_kind(results: &LowMemoryResults) -> Vec<Vec<(LuaCase, &CaseRow)>> {
     let mut kinds: Vec<Vec<(LuaCase, &CaseRow)>> = Vec::new();
     for (case, row) in rows(results) {
-        let alike = |other: &LuaCase| (other.objects, other.vm) == (case.objects, case.vm);
-        match kinds.iter_mut().find(|rows| alike(&rows[0].0)) {
+        match kinds.iter_mut().find(|rows| rows[0].0.is_like(&case)) {
             Some(rows) => rows.push((case, row)),
             None => kinds.push(vec![(case, row)]),
         }
@@ -68,9 +67,6 @@ fn bought(rows: &[(LuaCase, &CaseRow)]) -> Finding {
 /// Runs that `--most` ended say only that Lua got at least that.
 fn stopped_early(results: &LowMemoryResults) -> Option<Finding> {
     let stopped = runs(results).filter(|run| run.reached_most()).count() as u64;
-    if stopped == 0 {
-        return None;
-    }
     let message = format!(
         "{} of {} runs ended at --most with memory left: their figures are lower bounds.",
         thousands(stopped),
@@ -79,7 +75,7 @@ fn stopped_early(results: &LowMemoryResults) -> Option<Finding> {
     let finding = Finding::new("stopped-early", Severity::Info, message)
         .evidence("runs", stopped)
         .remedy("Raise --most.");
-    Some(finding)
+    (stopped > 0).then_some(finding)
 }
 
 /// How far runs of the same set-up lie apart.
@@ -121,10 +117,10 @@ fn no_purpose(results: &LowMemoryResults) -> Finding {
     let luajit = results.environment.extra.get("luajit");
     let luajit = luajit.and_then(|name| name.as_str()).unwrap_or("LuaJIT");
     let least = runs(results).map(|run| run.lua_bytes).min().unwrap_or(0);
-    let limit = if luajit.contains("64-bit") {
-        "The trick has lost its purpose: there is nothing to buy with it."
-    } else {
-        "Whether there is a limit above it wasn't tried."
+    let is_gc64 = luajit.contains("64-bit");
+    let limit = match is_gc64 {
+        true => "The trick has lost its purpose: there is nothing to buy with it.",
+        false => "Whether there is a limit above it wasn't tried.",
     };
     let message = format!(
         "{luajit}: in all {} runs, with the hole and without, Lua's objects reached {} and there was \
@@ -135,10 +131,9 @@ fn no_purpose(results: &LowMemoryResults) -> Finding {
     let finding = Finding::new("no-limit-met", Severity::Info, message)
         .evidence("runs", number)
         .evidence("least_bytes", least);
-    if luajit.contains("64-bit") {
-        finding
-    } else {
-        finding.remedy("Raise --most.")
+    match is_gc64 {
+        true => finding,
+        false => finding.remedy("Raise --most."),
     }
 }
 

@@ -5,37 +5,53 @@ use super::results::{LowMemoryResults, LuaRun, lua_bytes, rows};
 use crate::drive::Report;
 use heap_meter::experiment::{ArmResults, Results};
 use heap_meter::report::chart::{Curve, CurvePanel, curves};
-use heap_meter::report::{experiment_table, rows_csv};
-use serde::Serialize;
+use heap_meter::report::{CsvRow, experiment_table, rows_csv};
 
 impl Report for LowMemoryResults {
     fn table(&self) -> String {
-        let arm = |arm: &ArmResults<LuaRun>| ArmResults {
-            name: arm.name.clone(),
-            runs: arm.runs.iter().map(|run| run.run.clone()).collect(),
-            void_runs: arm.void_runs.clone(),
+        let plain = |arm: &ArmResults<LuaRun>| {
+            let mut plain = ArmResults::new(&arm.name);
+            plain.runs = arm.runs.iter().map(|run| run.run.clone()).collect();
+            plain.void_runs.clone_from(&arm.void_runs);
+            plain
         };
+        let arms = self.arms.iter().map(plain).collect();
+        let (environment, parameters) = (self.environment.clone(), self.parameters.clone());
+        let mut results = Results::new(&self.experiment, environment, parameters, arms);
         let rows = self.comparison.iter();
-        experiment_table(&Results {
-            experiment: self.experiment.clone(),
-            environment: self.environment.clone(),
-            parameters: self.parameters.clone(),
-            arms: self.arms.iter().map(arm).collect(),
-            comparison: rows.map(|row| row.comparison.clone()).collect(),
-            findings: self.findings.clone(),
-            notes: self.notes.clone(),
-        })
+        results.comparison = rows.map(|row| row.comparison.clone()).collect();
+        results.findings.clone_from(&self.findings);
+        results.notes.clone_from(&self.notes);
+        experiment_table(&results)
     }
 
     /// A row per checkpoint of each run.
     fn csv(&self) -> anyhow::Result<String> {
         let mut rows = Vec::new();
         for arm in &self.arms {
-            for (number, run) in (1..).zip(&arm.runs) {
-                rows.extend(csv_rows(&self.experiment, &arm.name, number, run));
+            for (number, run) in (1_usize..).zip(&arm.runs) {
+                rows.extend(run.run.checkpoints.iter().map(|at| {
+                    CsvRow::new()
+                        .field("experiment", &*self.experiment)
+                        .field("arm", &*arm.name)
+                        .field("run", number)
+                        .field("objects", run.case.objects.name())
+                        .field("vm", run.case.vm.name())
+                        .field("fill_bytes", run.case.fill_bytes)
+                        .field("lua_bytes", run.lua_bytes)
+                        .field("objects_held", run.objects_held)
+                        .field("object_bytes", run.object_bytes)
+                        .field("ended", &*run.ended)
+                        .field("aslr", run.aslr.as_deref())
+                        .field("checkpoint", &*at.label)
+                        .field("worked_seconds", at.worked_seconds.to_string())
+                        .field("rss_bytes", at.snapshot.rss_bytes)
+                        .field("address_space_bytes", at.snapshot.address_space_bytes)
+                        .field("heap_segment_bytes", at.snapshot.heap_segment_bytes)
+                }));
             }
         }
-        Ok(rows_csv(&rows)?)
+        Ok(rows_csv(rows)?)
     }
 
     fn chart(&self) -> Option<String> {
@@ -43,62 +59,20 @@ impl Report for LowMemoryResults {
     }
 }
 
-#[derive(Serialize)]
-struct LowMemoryCsvRow<'a> {
-    experiment: &'a str,
-    arm: &'a str,
-    run: usize,
-    objects: &'a str,
-    vm: &'a str,
-    fill_bytes: u64,
-    lua_bytes: u64,
-    objects_held: u64,
-    object_bytes: u64,
-    ended: &'a str,
-    aslr: &'a str,
-    checkpoint: &'a str,
-    worked_seconds: String,
-    rss_bytes: u64,
-    address_space_bytes: u64,
-    heap_segment_bytes: u64,
-}
-
-fn csv_rows<'a>(
-    experiment: &'a str,
-    arm: &'a str,
-    number: usize,
-    run: &'a LuaRun,
-) -> impl Iterator<Item = LowMemoryCsvRow<'a>> {
-    run.run.checkpoints.iter().map(move |at| LowMemoryCsvRow {
-        experiment,
-        arm,
-        run: number,
-        objects: run.case.objects.name(),
-        vm: run.case.vm.name(),
-        fill_bytes: run.case.fill_bytes,
-        lua_bytes: run.lua_bytes,
-        objects_held: run.objects_held,
-        object_bytes: run.object_bytes,
-        ended: &run.ended,
-        aslr: run.aslr.as_deref().unwrap_or_default(),
-        checkpoint: &at.label,
-        worked_seconds: at.worked_seconds.to_string(),
-        rss_bytes: at.snapshot.rss_bytes,
-        address_space_bytes: at.snapshot.address_space_bytes,
-        heap_segment_bytes: at.snapshot.heap_segment_bytes,
-    })
-}
-
 /// Lua's memory over C's: a panel for each kind of objects and each order, a curve for each arm.
 /// `None` before both arms have a run of the same set-up.
 fn chart(results: &LowMemoryResults) -> Option<String> {
     let mut panels: Vec<(LuaCase, CurvePanel)> = Vec::new();
     for (case, _) in rows(results) {
-        let known = panels
-            .iter()
-            .position(|(known, _)| (known.objects, known.vm) == (case.objects, case.vm));
+        let known = panels.iter().position(|(known, _)| known.is_like(&case));
         let index = known.unwrap_or_else(|| {
-            panels.push((case, empty(results, case)));
+            let title = format!(
+                "{}, VM made {} the heap",
+                case.objects.name(),
+                case.vm.name()
+            );
+            let curves = results.arms.iter().map(|arm| Curve::new(&*arm.name));
+            panels.push((case, CurvePanel::new(title, curves.collect())));
             panels.len() - 1
         });
         for (arm, curve) in results.arms.iter().zip(&mut panels[index].1.curves) {
@@ -115,21 +89,6 @@ fn chart(results: &LowMemoryResults) -> Option<String> {
         "C heap (MiB)",
         "Lua objects (MiB)",
     )
-}
-
-fn empty(results: &LowMemoryResults, case: LuaCase) -> CurvePanel {
-    let curve = |arm: &ArmResults<LuaRun>| Curve {
-        name: arm.name.clone(),
-        points: Vec::new(),
-    };
-    CurvePanel {
-        title: format!(
-            "{}, VM made {} the heap",
-            case.objects.name(),
-            case.vm.name()
-        ),
-        curves: results.arms.iter().map(curve).collect(),
-    }
 }
 
 fn in_mib(bytes: f64) -> f64 {

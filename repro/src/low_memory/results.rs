@@ -84,8 +84,8 @@ pub(super) fn runs(results: &LowMemoryResults) -> impl Iterator<Item = &LuaRun> 
 
 impl LuaRun {
     /// From what the child told.
-    pub(super) fn new(case: LuaCase, weighed: Weighed) -> anyhow::Result<Self> {
-        let mut facts = weighed.facts;
+    pub(super) fn new(case: LuaCase, mut weighed: Weighed) -> anyhow::Result<Self> {
+        let facts = &mut weighed.facts;
         let number = |facts: &mut BTreeMap<String, String>, name| {
             let told = facts
                 .remove(name)
@@ -95,23 +95,12 @@ impl LuaRun {
         };
         Ok(Self {
             case,
-            lua_bytes: number(&mut facts, told::LUA_BYTES)?,
-            objects_held: number(&mut facts, told::OBJECTS_HELD)?,
-            object_bytes: number(&mut facts, told::OBJECT_BYTES)?,
-            ended: facts
-                .remove(told::ENDED)
-                .context("the child didn't tell how it ended")?,
+            lua_bytes: number(facts, told::LUA_BYTES)?,
+            objects_held: number(facts, told::OBJECTS_HELD)?,
+            object_bytes: number(facts, told::OBJECT_BYTES)?,
+            ended: (facts.remove(told::ENDED)).context("the child didn't tell how it ended")?,
             aslr: facts.remove(told::ASLR),
-            run: Run {
-                wall_seconds: weighed.wall_seconds,
-                checkpoints: weighed.checkpoints,
-                weighing_seconds: weighed.weighing_seconds,
-                facts,
-                syscalls: None,
-                break_moves: None,
-                fallback: None,
-                traced: None,
-            },
+            run: Run::untraced(weighed),
         })
     }
 

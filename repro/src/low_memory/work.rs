@@ -2,7 +2,7 @@
 
 use super::case::{LuaCase, VmMade};
 use crate::child::{Child, first_victim};
-use crate::malloc::MallocBlocks;
+use crate::process::MallocBlocks;
 use anyhow::Context;
 use brk_hole::{Vm, is_out_of_memory};
 use heap_meter::environment::Environment;

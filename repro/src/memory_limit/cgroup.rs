@@ -1,25 +1,25 @@
 //! A memory cgroup for one child.
 
 use super::counters::{CgroupCounters, field};
-use super::guard::CgroupGuard;
+use super::guard::{CgroupGuard, processes};
 use super::hierarchy::CgroupVersion;
-use super::kill;
 use super::place;
 use anyhow::{Context, ensure};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A memory cgroup with a limit that was read back. It is removed, with whatever is in it, when
 /// this value is dropped or this process ends.
 #[derive(Debug)]
 pub(crate) struct MemoryCgroup {
-    version: CgroupVersion,
-    directory: PathBuf,
-    limit_bytes: u64,
-    notes: Vec<String>,
+    pub(crate) version: CgroupVersion,
+    pub(crate) directory: PathBuf,
+    pub(crate) limit_bytes: u64,
+    /// What isn't as one would wish.
+    pub(crate) notes: Vec<String>,
     // Last: what is above may still be needed while it removes.
     guard: CgroupGuard,
 }
@@ -33,28 +33,25 @@ impl MemoryCgroup {
     /// force after it was set.
     pub(crate) fn make(budget: u64) -> anyhow::Result<Self> {
         let mut guard = CgroupGuard::start()?;
-        let made = place::make(budget, &mut guard)?;
+        let (version, directory, removed) = place::make(budget, &mut guard)?;
+        let removed = removed.iter().map(|name| {
+            format!(
+                "removed the empty cgroup {name}, left over from a run that was killed with its keeper"
+            )
+        });
         let mut group = Self {
-            version: made.version,
-            directory: made.directory,
+            version,
+            directory,
             limit_bytes: 0,
-            notes: Vec::new(),
+            notes: removed.collect(),
             guard,
         };
-        for name in made.removed {
-            group.notes.push(format!(
-                "removed the empty cgroup {name}, left over from a run that was killed with its keeper"
-            ));
-        }
         group.limit(budget)?;
         Ok(group)
     }
 
     fn limit(&mut self, budget: u64) -> anyhow::Result<()> {
-        let file = match self.version {
-            CgroupVersion::V1 => "memory.limit_in_bytes",
-            CgroupVersion::V2 => "memory.max",
-        };
+        let file = self.version.limit_file();
         self.write(file, budget)?;
         self.limit_bytes = self.read(file)?;
         let page_bytes = procmem::page_size_bytes();
@@ -112,19 +109,14 @@ impl MemoryCgroup {
     pub(crate) fn entrance(&self) -> anyhow::Result<Entrance> {
         let path = self.directory.join("cgroup.procs");
         let processes = OpenOptions::new().write(true).open(&path);
-        Ok(Entrance(
-            processes.with_context(|| format!("{}", path.display()))?,
-        ))
+        let processes = processes.with_context(|| format!("{}", path.display()))?;
+        Ok(Entrance(processes))
     }
 
     /// Whether this process and no other is in it, and the limit is what it was.
     pub(crate) fn holds_only(&self, pid: i32) -> bool {
-        let file = match self.version {
-            CgroupVersion::V1 => "memory.limit_in_bytes",
-            CgroupVersion::V2 => "memory.max",
-        };
-        kill::processes(&self.directory) == [pid]
-            && self.read(file).is_ok_and(|limit| limit == self.limit_bytes)
+        let limit = self.read(self.version.limit_file());
+        processes(&self.directory) == [pid] && limit.is_ok_and(|limit| limit == self.limit_bytes)
     }
 
     /// What the kernel counts of it.
@@ -141,35 +133,16 @@ impl MemoryCgroup {
         self.guard.finish()
     }
 
-    pub(crate) fn version(&self) -> CgroupVersion {
-        self.version
-    }
-
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
-    }
-
     /// Its directory's own name.
     pub(crate) fn name(&self) -> String {
         let name = self.directory.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()
     }
 
-    pub(crate) fn limit_bytes(&self) -> u64 {
-        self.limit_bytes
-    }
-
-    /// What isn't as one would wish.
-    pub(crate) fn notes(&self) -> &[String] {
-        &self.notes
-    }
-
     fn write(&self, file: &str, value: u64) -> anyhow::Result<()> {
         let path = self.directory.join(file);
-        let written = OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .and_then(|mut file| file.write_all(value.to_string().as_bytes()));
+        let opened = OpenOptions::new().write(true).open(&path);
+        let written = opened.and_then(|mut file| write!(file, "{value}"));
         written.with_context(|| format!("can't write {value} to {}", path.display()))
     }
 

@@ -10,10 +10,11 @@
 //! Between fork and exec only async-signal-safe calls are made.
 #![allow(unsafe_code)]
 
-use super::kill;
 use anyhow::Context;
 use nix::sys::signal::{SigSet, Signal};
+use procmem::{pidfd_kill, pidfd_open};
 use std::ffi::OsStr;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -99,17 +100,9 @@ impl Drop for CgroupGuard {
 /// Into a session of its own, deaf to what asks programs to end.
 fn away() -> io::Result<()> {
     nix::unistd::setsid()?;
-    let mut asks = SigSet::empty();
-    for signal in [
-        Signal::SIGINT,
-        Signal::SIGTERM,
-        Signal::SIGHUP,
-        Signal::SIGQUIT,
-    ] {
-        asks.add(signal);
-    }
     // A blocked signal stays blocked across exec.
-    asks.thread_block()?;
+    use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    SigSet::from_iter([SIGINT, SIGTERM, SIGHUP, SIGQUIT]).thread_block()?;
     Ok(())
 }
 
@@ -124,10 +117,8 @@ pub(crate) fn main() -> ExitCode {
     // A read that fails is an end as well.
     let _ = io::stdin().read_to_end(&mut told);
     let mut status = ExitCode::SUCCESS;
-    for group in told
-        .split(|byte| *byte == 0)
-        .filter(|path| !path.is_empty())
-    {
+    let groups = told.split(|byte| *byte == 0);
+    for group in groups.filter(|path| !path.is_empty()) {
         let group = Path::new(OsStr::from_bytes(group));
         if let Err(error) = remove(group) {
             eprintln!("oom: {}: {error}", still_there(group));
@@ -146,13 +137,38 @@ fn still_there(group: &Path) -> String {
 fn remove(group: &Path) -> io::Result<()> {
     let end = Instant::now() + PATIENCE;
     loop {
-        match std::fs::remove_dir(group) {
+        match fs::remove_dir(group) {
             Ok(()) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) if error.kind() != io::ErrorKind::ResourceBusy => return Err(error),
             Err(error) if Instant::now() > end => return Err(error),
-            Err(_) => kill::all_in(group),
+            Err(_) => kill_all_in(group),
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+/// Sends SIGKILL to all its processes: by `cgroup.kill` where there is one (v2, since Linux 5.14),
+/// else one by one.
+fn kill_all_in(group: &Path) {
+    let mut switch = OpenOptions::new();
+    let switch = switch.write(true).open(group.join("cgroup.kill"));
+    if switch.and_then(|mut file| file.write_all(b"1")).is_ok() {
+        return;
+    }
+    for pid in processes(group) {
+        // The number is bound to its process first, so that it can't be given to another one between
+        // looking and killing. That it has ended meanwhile is what was wanted.
+        if let Ok(process) = pidfd_open(pid)
+            && processes(group).contains(&pid)
+        {
+            pidfd_kill(&process);
+        }
+    }
+}
+
+/// The processes that are in a cgroup.
+pub(super) fn processes(group: &Path) -> Vec<i32> {
+    let list = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    list.lines().filter_map(|line| line.parse().ok()).collect()
 }

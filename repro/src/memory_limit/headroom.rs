@@ -54,18 +54,16 @@ fn left_bytes(group: &Path, version: CgroupVersion) -> Option<u64> {
     let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
     let statistics = read("memory.stat").unwrap_or_default();
     let counted = |name: &str| field(&statistics, name).unwrap_or(0);
-    let (limit, usage, cache) = match version {
+    let (usage, inactive, active) = match version {
         CgroupVersion::V1 => (
-            number("memory.limit_in_bytes")?,
-            number("memory.usage_in_bytes")?,
-            counted("total_inactive_file") + counted("total_active_file"),
+            "memory.usage_in_bytes",
+            "total_inactive_file",
+            "total_active_file",
         ),
-        CgroupVersion::V2 => (
-            number("memory.max")?,
-            number("memory.current")?,
-            counted("inactive_file") + counted("active_file"),
-        ),
+        CgroupVersion::V2 => ("memory.current", "inactive_file", "active_file"),
     };
+    let (limit, usage) = (number(version.limit_file())?, number(usage)?);
+    let cache = counted(inactive) + counted(active);
     Some(limit.saturating_sub(usage.saturating_sub(cache)))
 }
 

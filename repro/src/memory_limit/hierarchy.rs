@@ -19,6 +19,16 @@ pub enum CgroupVersion {
     V2,
 }
 
+impl CgroupVersion {
+    /// The file that holds a cgroup's limit.
+    pub(super) fn limit_file(self) -> &'static str {
+        match self {
+            Self::V1 => "memory.limit_in_bytes",
+            Self::V2 => "memory.max",
+        }
+    }
+}
+
 /// This process's memory cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OwnCgroup {
@@ -29,21 +39,23 @@ pub(super) struct OwnCgroup {
     pub(super) directory: PathBuf,
 }
 
-/// RefusalReason no directory could be named.
+/// Why no cgroup can be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum CgroupNotSeen {
+pub(super) enum RefusalReason {
     /// `/proc/self/cgroup` has no hierarchy that could hold the memory controller.
     NoController,
     /// There is one, but no mount shows this cgroup of it.
     NotMounted(CgroupVersion, PathBuf),
+    /// Each place that was tried, and why it won't do.
+    Tried(CgroupVersion, Vec<(PathBuf, String)>),
 }
 
 /// The directories that may be this process's memory cgroup, the likeliest first: a later mount
 /// hides an earlier one, and a bind mount may show a part only.
 ///
 /// The texts are those of `/proc/self/mountinfo` and `/proc/self/cgroup`.
-pub(super) fn own(mountinfo: &[u8], cgroups: &[u8]) -> Result<Vec<OwnCgroup>, CgroupNotSeen> {
-    let (version, cgroup) = cgroup_of_memory(cgroups).ok_or(CgroupNotSeen::NoController)?;
+pub(super) fn own(mountinfo: &[u8], cgroups: &[u8]) -> Result<Vec<OwnCgroup>, RefusalReason> {
+    let (version, cgroup) = cgroup_of_memory(cgroups).ok_or(RefusalReason::NoController)?;
     let mounts = mountinfo.split(|byte| *byte == b'\n').rev();
     let seen: Vec<OwnCgroup> = mounts
         .filter_map(CgroupMount::parse)
@@ -58,7 +70,7 @@ pub(super) fn own(mountinfo: &[u8], cgroups: &[u8]) -> Result<Vec<OwnCgroup>, Cg
         })
         .collect();
     if seen.is_empty() {
-        return Err(CgroupNotSeen::NotMounted(version, cgroup));
+        return Err(RefusalReason::NotMounted(version, cgroup));
     }
     Ok(seen)
 }
@@ -233,7 +245,7 @@ mod tests {
         let elsewhere = b"11:memory:/docker/other\n";
         assert_eq!(
             own(mounts, elsewhere),
-            Err(CgroupNotSeen::NotMounted(
+            Err(RefusalReason::NotMounted(
                 CgroupVersion::V1,
                 "/docker/other".into()
             ))
@@ -267,10 +279,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told_apart() {
-        assert_eq!(own(b"", b"2:cpu:/\n"), Err(CgroupNotSeen::NoController));
+        assert_eq!(own(b"", b"2:cpu:/\n"), Err(RefusalReason::NoController));
         assert_eq!(
             own(b"", b"0::/x\n"),
-            Err(CgroupNotSeen::NotMounted(CgroupVersion::V2, "/x".into()))
+            Err(RefusalReason::NotMounted(CgroupVersion::V2, "/x".into()))
         );
     }
 }

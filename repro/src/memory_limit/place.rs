@@ -6,31 +6,26 @@
 //! (the kernel's rule against internal processes), so in a systemd scope or session this is the
 //! slice around it.
 
-use super::guard::CgroupGuard;
+use super::guard::{CgroupGuard, processes};
 use super::headroom;
-use super::hierarchy::{self, CgroupNotSeen, CgroupVersion, OwnCgroup};
-use super::kill;
+use super::hierarchy::{self, CgroupVersion, OwnCgroup, RefusalReason};
 use super::maker::{CgroupMaker, remove_leftovers};
-use super::refused::{CgroupRefused, RefusalReason};
+use super::refused::CgroupRefused;
 use anyhow::Context;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
-/// A cgroup that was just made: its directory.
-pub(super) struct NewCgroup {
-    pub(super) version: CgroupVersion,
-    pub(super) directory: PathBuf,
-    /// Cgroups of earlier runs that were removed before.
-    pub(super) removed: Vec<String>,
-}
-
-/// Makes a cgroup for a child with this budget, told to the guard before.
+/// Makes a cgroup for a child with this budget, told to the guard before. Gives its directory, and the
+/// names of cgroups of earlier runs that were removed before.
 ///
 /// # Errors
 ///
 /// [`CgroupRefused`] when there is no place for it; that the budget isn't to be had there; that the
 /// guard has ended.
-pub(super) fn make(budget: u64, guard: &mut CgroupGuard) -> anyhow::Result<NewCgroup> {
+pub(super) fn make(
+    budget: u64,
+    guard: &mut CgroupGuard,
+) -> anyhow::Result<(CgroupVersion, PathBuf, Vec<String>)> {
     let own = own()?;
     // From the own cgroup on, though the new one may not come to lie below it: who limited this
     // process meant its children too.
@@ -46,13 +41,7 @@ pub(super) fn make(budget: u64, guard: &mut CgroupGuard) -> anyhow::Result<NewCg
         let directory = place.join(maker.new_name());
         guard.keep(&directory)?;
         match fs::create_dir(&directory) {
-            Ok(()) => {
-                return Ok(NewCgroup {
-                    version: own.version,
-                    directory,
-                    removed,
-                });
-            }
+            Ok(()) => return Ok((own.version, directory, removed)),
             Err(error) => tried.push((place.to_owned(), format!("mkdir: {error}"))),
         }
     }
@@ -65,17 +54,19 @@ fn own() -> anyhow::Result<OwnCgroup> {
     let mountinfo = read("/proc/self/mountinfo")?;
     let cgroups = read("/proc/self/cgroup")?;
     let this = i32::try_from(std::process::id())?;
-    let found = hierarchy::own(&mountinfo, &cgroups).and_then(|seen| {
-        let not_ours = seen.first().map(|own| (own.version, own.directory.clone()));
-        let ours = seen
-            .into_iter()
-            .find(|own| kill::processes(&own.directory).contains(&this));
+    let mut not_ours = None;
+    let ours = hierarchy::own(&mountinfo, &cgroups).and_then(|seen| {
+        let mut seen = seen.into_iter();
+        let ours = seen.find(|own| {
+            not_ours.get_or_insert_with(|| (own.version, own.directory.clone()));
+            processes(&own.directory).contains(&this)
+        });
         ours.ok_or(match not_ours {
-            Some((version, directory)) => CgroupNotSeen::NotMounted(version, directory),
-            None => CgroupNotSeen::NoController,
+            Some((version, directory)) => RefusalReason::NotMounted(version, directory),
+            None => RefusalReason::NoController,
         })
     });
-    found.map_err(|why| CgroupRefused::new(RefusalReason::CgroupNotSeen(why)).into())
+    ours.map_err(|why| CgroupRefused::new(why).into())
 }
 
 /// The own cgroup and, in v2, those above it that can be seen.

@@ -1,6 +1,6 @@
 //! No cgroup could be made: where it was tried, why not, and what helps.
 
-use super::hierarchy::{CgroupNotSeen, CgroupVersion};
+use super::hierarchy::{CgroupVersion, RefusalReason};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -12,23 +12,15 @@ pub(crate) struct CgroupRefused {
     root: bool,
 }
 
-#[derive(Debug)]
-pub(super) enum RefusalReason {
-    /// This process's own cgroup isn't to be seen.
-    CgroupNotSeen(CgroupNotSeen),
-    /// Each place that was tried, and why it won't do.
-    Tried(CgroupVersion, Vec<(PathBuf, String)>),
-}
-
 impl fmt::Display for CgroupRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no memory cgroup can be made here")?;
         match &self.why {
-            RefusalReason::CgroupNotSeen(CgroupNotSeen::NoController) => f.write_str(
+            RefusalReason::NoController => f.write_str(
                 ": /proc/self/cgroup names no hierarchy for memory (see the kernel's command line \
                  for cgroup_disable=memory)",
             )?,
-            RefusalReason::CgroupNotSeen(CgroupNotSeen::NotMounted(_, cgroup)) => write!(
+            RefusalReason::NotMounted(_, cgroup) => write!(
                 f,
                 ": no cgroup file system that is mounted here shows this process's own cgroup, {}",
                 cgroup.display()
@@ -71,24 +63,24 @@ impl CgroupRefused {
 
     fn version(&self) -> Option<CgroupVersion> {
         match &self.why {
-            RefusalReason::CgroupNotSeen(CgroupNotSeen::NoController) => None,
-            RefusalReason::CgroupNotSeen(CgroupNotSeen::NotMounted(version, _))
-            | RefusalReason::Tried(version, _) => Some(*version),
+            RefusalReason::NoController => None,
+            RefusalReason::NotMounted(version, _) | RefusalReason::Tried(version, _) => {
+                Some(*version)
+            }
         }
     }
 }
 
 /// This command as it can be typed again, but for a limit that was named.
 fn command_line() -> String {
-    let mut words: Vec<String> = Vec::new();
     let mut arguments = std::env::args_os();
-    let program = std::env::current_exe().ok().map(PathBuf::into_os_string);
     let given = arguments.next();
-    words.extend(
-        program
-            .or(given)
-            .map(|word| quoted(&word.to_string_lossy())),
-    );
+    let program = std::env::current_exe().ok().map(PathBuf::into_os_string);
+    let program = program.or(given);
+    let mut words: Vec<String> = program
+        .iter()
+        .map(|word| quoted(&word.to_string_lossy()))
+        .collect();
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
             Some("--limit") => drop(arguments.next()),

@@ -3,7 +3,6 @@
 use super::results::{OomArm, OomResults, OomRow, RunEnd, budget};
 use crate::arm::{CONTROL, HOLE};
 use heap_meter::experiment::Unit;
-use heap_meter::statistics::median;
 use std::collections::BTreeMap;
 
 pub(super) const FIT: &str = "locations_that_fit";
@@ -14,48 +13,35 @@ const RELOAD: &str = "locations_that_survive_a_reload";
 /// A row per metric that every arm has.
 pub(super) fn rows(results: &OomResults) -> Vec<OomRow> {
     let budget = budget(results);
-    let rows = [
-        row(results, FIT, "locations that fit", Unit::Count, |arm| {
-            let all = arm.loads.runs.iter().all(|run| run.ending == RunEnd::Done);
-            Some((fit(arm)?, all))
-        }),
-        row(results, COST, "memory per location", Unit::Bytes, |arm| {
-            Some((cost(arm)?, false))
-        }),
-        row(
-            results,
-            ARITHMETIC,
-            "budget ÷ memory per location",
-            Unit::Count,
-            |arm| Some((budget / cost(arm)?, false)),
-        ),
-        row(
-            results,
-            RELOAD,
-            "locations that survive a reload",
-            Unit::Count,
-            |arm| {
-                let reload = arm.reload.as_ref()?;
-                let never_failed = reload.fails_locations.is_none();
-                Some((reload.survives_locations as f64, never_failed))
-            },
-        ),
-    ];
-    rows.into_iter().flatten().collect()
+    let fits = row(results, FIT, "locations that fit", Unit::Count, |arm| {
+        let all = arm.loads.runs.iter().all(|run| run.ending == RunEnd::Done);
+        Some((fit(arm)?, all))
+    });
+    let costs = row(results, COST, "memory per location", Unit::Bytes, |arm| {
+        Some((cost(arm)?, false))
+    });
+    let title = "budget ÷ memory per location";
+    let arithmetic = row(results, ARITHMETIC, title, Unit::Count, |arm| {
+        Some((budget / cost(arm)?, false))
+    });
+    let title = "locations that survive a reload";
+    let reloads = row(results, RELOAD, title, Unit::Count, |arm| {
+        let reload = arm.reload.as_ref()?;
+        let never_failed = reload.fails_locations.is_none();
+        Some((reload.survives_locations as f64, never_failed))
+    });
+    [fits, costs, arithmetic, reloads]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn fit(arm: &OomArm) -> Option<f64> {
-    let runs = arm.loads.runs.iter();
-    median(&runs.map(|run| run.locations as f64).collect::<Vec<_>>())
+    arm.median(|run| Some(run.locations as f64))
 }
 
 fn cost(arm: &OomArm) -> Option<f64> {
-    let runs = arm.loads.runs.iter();
-    median(
-        &runs
-            .filter_map(|run| run.bytes_per_location)
-            .collect::<Vec<_>>(),
-    )
+    arm.median(|run| run.bytes_per_location)
 }
 
 /// `figure` gives an arm's figure, and whether that is the least it may be.

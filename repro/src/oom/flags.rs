@@ -27,7 +27,6 @@ const EXAMPLES: &str = "Examples:
 A cgroup needs permission: root has it, and where systemd and cgroup v2 are, so has everybody in
   systemd-run --user --scope -- PROGRAM";
 
-/// The flags of `oom`.
 #[derive(Clone, Debug, Parser)]
 #[command(name = NAME, version, about = ABOUT, after_help = EXAMPLES)]
 pub(super) struct OomFlags {

@@ -4,7 +4,6 @@ use super::comparison::{COST, FIT};
 use super::results::{LimitInForce, LoadRun, OomArm, OomResults, RunEnd, arm, budget, loads, row};
 use crate::arm::{CONTROL, HOLE, SHARED};
 use heap_diagnosis::{Finding, Severity};
-use heap_meter::statistics::median;
 use human_text::{Bytes, thousands};
 
 /// Numbers of locations that differ by less are called equal.
@@ -16,7 +15,6 @@ const BREAK_SHARE: f64 = 0.8;
 /// Of less than that no share is told: other things than contexts take memory too.
 const LEAST_HEAP_BYTES: f64 = (16 << 20) as f64;
 
-/// What follows.
 pub(super) fn findings(results: &OomResults) -> Vec<Finding> {
     [
         unexpected(results),
@@ -188,14 +186,7 @@ fn not_a_kill(results: &OomResults) -> Option<Finding> {
 
 /// Whether the break did what the arms say.
 fn break_blocked(results: &OomResults) -> Option<Finding> {
-    let grown = |name: &str| {
-        let runs = arm(results, name)?.loads.runs.iter();
-        median(
-            &runs
-                .map(|run| run.break_grown_bytes as f64)
-                .collect::<Vec<_>>(),
-        )
-    };
+    let grown = |name: &str| arm(results, name)?.median(|run| Some(run.break_grown_bytes as f64));
     let (control, hole) = (grown(CONTROL)?, grown(HOLE)?);
     let stopped = |run: &&LoadRun| {
         let heap = run.bytes_per_location.unwrap_or(0.0) * run.locations as f64;

@@ -5,10 +5,11 @@ use crate::arm::{CONTROL, HOLE, SHARED};
 use crate::drive::Report;
 use crate::memory_limit::CgroupCounters;
 use heap_meter::report::{
-    Column, experiment_heading, in_unit, remarks, rows_csv, rows_table, wrapped,
+    Column, CsvRow, NONE, counted, experiment_heading, in_unit, remarks, rows_csv, rows_table,
+    wrapped,
 };
 use human_text::{Bytes, thousands};
-use serde::Serialize;
+use serde_json::Value;
 use std::fmt::Write;
 
 impl Report for OomResults {
@@ -29,66 +30,48 @@ impl Report for OomResults {
 
     /// A row per run and per reload that was tried. What isn't known is an empty field.
     fn csv(&self) -> anyhow::Result<String> {
-        let rows: Vec<OomCsvRow> = self
-            .arms
-            .iter()
-            .flat_map(|arm| csv_rows(self, arm))
-            .collect();
-        Ok(rows_csv(&rows)?)
+        Ok(rows_csv(
+            self.arms.iter().flat_map(|arm| csv_rows(self, arm)),
+        )?)
     }
 }
 
-#[derive(Serialize)]
-struct OomCsvRow<'a> {
-    experiment: &'a str,
-    arm: &'a str,
-    work: &'static str,
-    run: usize,
-    locations: u64,
-    loaded: u64,
-    ending: &'static str,
-    bytes_per_location: Option<String>,
-    work_seconds: Option<String>,
-    break_grown_bytes: Option<u64>,
-    oom_kill: Option<u64>,
-    peak_usage_bytes: Option<u64>,
-}
-
-fn csv_rows<'a>(results: &'a OomResults, arm: &'a OomArm) -> impl Iterator<Item = OomCsvRow<'a>> {
-    let row = |work, run, [locations, loaded]: [u64; 2], ending, limit: &LimitInForce| {
+fn csv_rows<'a>(results: &'a OomResults, arm: &'a OomArm) -> impl Iterator<Item = CsvRow> + 'a {
+    let row = |work: &str, number: usize, [locations, loaded]: [u64; 2], ending| {
+        CsvRow::new()
+            .field("experiment", &*results.experiment)
+            .field("arm", &*arm.loads.name)
+            .field("work", work)
+            .field("run", number)
+            .field("locations", locations)
+            .field("loaded", loaded)
+            .field("ending", kind(ending))
+    };
+    let limited = |row: CsvRow, limit: &LimitInForce| {
         let after = match limit {
             LimitInForce::Cgroup { after, .. } => *after,
             LimitInForce::Rlimit { .. } => CgroupCounters::default(),
         };
-        OomCsvRow {
-            experiment: &results.experiment,
-            arm: &arm.loads.name,
-            work,
-            run,
-            locations,
-            loaded,
-            ending: kind(ending),
-            bytes_per_location: None,
-            work_seconds: None,
-            break_grown_bytes: None,
-            oom_kill: after.oom_kill,
-            peak_usage_bytes: after.peak_usage_bytes,
-        }
+        row.field("oom_kill", after.oom_kill)
+            .field("peak_usage_bytes", after.peak_usage_bytes)
     };
     let all = results.parameters["locations"].as_u64().unwrap_or(0);
     let runs = (1..).zip(&arm.loads.runs).map(move |(number, run)| {
-        let contexts = [all, run.locations];
-        OomCsvRow {
-            bytes_per_location: run.bytes_per_location.map(|cost| cost.to_string()),
-            work_seconds: Some(run.work_seconds.to_string()),
-            break_grown_bytes: Some(run.break_grown_bytes),
-            ..row("load", number, contexts, &run.ending, &run.limit)
-        }
+        let cost = run.bytes_per_location.map(|cost| cost.to_string());
+        let row = row("load", number, [all, run.locations], &run.ending)
+            .field("bytes_per_location", cost)
+            .field("work_seconds", run.work_seconds.to_string())
+            .field("break_grown_bytes", run.break_grown_bytes);
+        limited(row, &run.limit)
     });
     let probes = arm.reload.iter().flat_map(|reload| &reload.probes);
     runs.chain((1..).zip(probes).map(move |(number, probe)| {
         let contexts = [probe.locations, probe.loaded];
-        row("reload", number, contexts, &probe.ending, &probe.limit)
+        let row = row("reload", number, contexts, &probe.ending)
+            .field("bytes_per_location", Value::Null)
+            .field("work_seconds", Value::Null)
+            .field("break_grown_bytes", Value::Null);
+        limited(row, &probe.limit)
     }))
 }
 
@@ -134,11 +117,11 @@ fn comparison(results: &OomResults) -> String {
             figure(CONTROL),
             figure(HOLE),
             figure(SHARED),
-            ratio.unwrap_or_else(|| "–".to_owned()),
+            ratio.unwrap_or_else(|| NONE.to_owned()),
         ]
     };
     let rows: Vec<_> = results.comparison.iter().map(cells).collect();
-    rows_table(columns, &rows)
+    rows_table(&columns, &rows)
 }
 
 /// How the runs of an arm ended: a line for its last one, which stands for all.
@@ -166,10 +149,7 @@ fn endings(arm: &OomArm) -> Option<String> {
 }
 
 fn ending(ending: &RunEnd, locations: u64) -> String {
-    let locations = match locations {
-        1 => "1 location".to_owned(),
-        several => format!("{} locations", thousands(several)),
-    };
+    let locations = counted(locations, "location", "locations");
     match ending {
         RunEnd::Done => format!("alive at the end, with {locations}"),
         RunEnd::OomKilled { .. } => format!("killed by the OOM killer after {locations}"),

@@ -2,13 +2,13 @@
 
 use crate::memory_limit::{CgroupCounters, CgroupVersion};
 use heap_meter::experiment::{ArmResults, Results, Unit};
+use heap_meter::statistics::median;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything that is known after some of the runs, or all of them.
 pub(super) type OomResults = Results<OomArm, OomRow>;
 
-/// The runs of one arm.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct OomArm {
     #[serde(flatten)]
@@ -35,7 +35,6 @@ pub(super) struct LoadRun {
     pub(super) break_grown_bytes: u64,
 }
 
-/// Who it was.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ChildProcess {
     pub(super) pid: i32,
@@ -45,11 +44,9 @@ pub(super) struct ChildProcess {
     pub(super) status: String,
 }
 
-/// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub(super) enum RunEnd {
-    /// It did all its work.
     Done,
     /// SIGKILL, and the cgroup's count of OOM kills moved.
     OomKilled {
@@ -57,7 +54,9 @@ pub(super) enum RunEnd {
         kernel_log: Option<String>,
     },
     /// A signal that the OOM killer has nothing to do with.
-    Signalled { signal: i32 },
+    Signalled {
+        signal: i32,
+    },
     /// The resource limit refused memory. The process was alive to tell.
     AllocationFailed {
         /// What it said, with OpenSSL's own error text.
@@ -106,7 +105,6 @@ pub(super) struct ReloadBracket {
     pub(super) probes: Vec<ReloadProbe>,
 }
 
-/// One reload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ReloadProbe {
     /// Locations of the configuration, so that twice as many contexts are alive at most.
@@ -133,12 +131,23 @@ pub(super) struct OomRow {
 }
 
 impl OomArm {
-    /// Before its first run.
     pub(super) fn new(name: &str) -> Self {
         Self {
             loads: ArmResults::new(name),
             reload: None,
         }
+    }
+
+    /// The median of a figure over the runs that have it.
+    pub(super) fn median(&self, figure: impl Fn(&LoadRun) -> Option<f64>) -> Option<f64> {
+        median(
+            &self
+                .loads
+                .runs
+                .iter()
+                .filter_map(figure)
+                .collect::<Vec<_>>(),
+        )
     }
 }
 
@@ -149,17 +158,14 @@ impl OomRow {
     }
 }
 
-/// The runs of each arm.
 pub(super) fn loads(results: &OomResults) -> impl Iterator<Item = &ArmResults<LoadRun>> {
     results.arms.iter().map(|arm| &arm.loads)
 }
 
-/// The arm of this name.
 pub(super) fn arm<'a>(results: &'a OomResults, name: &str) -> Option<&'a OomArm> {
     results.arms.iter().find(|arm| arm.loads.name == name)
 }
 
-/// The figures of this metric.
 pub(super) fn row<'a>(results: &'a OomResults, metric: &str) -> Option<&'a OomRow> {
     results.comparison.iter().find(|row| row.metric == metric)
 }

@@ -9,8 +9,7 @@ use crate::memory_limit::MemoryCgroup;
 use crate::memory_limit::kernel_log::KernelLog;
 use anyhow::{Context, bail, ensure};
 use heap_meter::experiment::{Ended, RunError, StopFlag, observe_to_end};
-use procmem::Limits;
-use procmem::Process;
+use procmem::{Limits, Process};
 use std::cell::Cell;
 use std::os::unix::process::ExitStatusExt;
 
@@ -38,7 +37,7 @@ pub(super) fn observe(
         BudgetLimit::Rlimit => None,
     };
     if let Some(group) = &group {
-        group.notes().iter().cloned().for_each(&mut *note);
+        group.notes.iter().cloned().for_each(&mut *note);
     }
     let target = child_of(arm, task.arguments())?
         // A trace of the failure would take memory that isn't there.
@@ -135,19 +134,19 @@ impl Looks<'_> {
         ensure!(
             group.holds_only(pid),
             "the child isn't alone under its limit in the cgroup {}; nothing is run",
-            group.directory().display()
+            group.directory.display()
         );
         let now = group.counters();
         ensure!(
             now.oom_kill.is_some(),
             "this kernel doesn't count OOM kills in {}, so that none could be proven (Linux 4.13 \
              does)",
-            group.directory().display()
+            group.directory.display()
         );
         Ok(LimitInForce::Cgroup {
-            version: group.version(),
+            version: group.version,
             name: group.name(),
-            limit_bytes: group.limit_bytes(),
+            limit_bytes: group.limit_bytes,
             before: now,
             after: now,
         })

@@ -1,7 +1,7 @@
 //! What one child is to do.
 
 use super::flags::BudgetLimit;
-use anyhow::Context;
+use crate::child::number;
 use clap::ValueEnum;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,7 +11,6 @@ use std::path::PathBuf;
 pub(super) struct Task {
     /// Whether it loads everything a second time while the first is alive, which is freed then.
     pub(super) reloads: bool,
-    /// Locations of the configuration.
     pub(super) locations: u64,
     pub(super) budget: u64,
     pub(super) limit: BudgetLimit,
@@ -27,7 +26,6 @@ impl Task {
         }
     }
 
-    /// The child's command line.
     pub(super) fn arguments(&self) -> Vec<OsString> {
         let work = match self.reloads {
             false => "load",
@@ -50,15 +48,14 @@ impl Task {
                  limit (cgroup, rlimit) and the bundle"
             );
         };
-        let number = |text: &OsString| text.to_str().and_then(|text| text.parse::<u64>().ok());
         Ok(Self {
             reloads: match work.to_str() {
                 Some("load") => false,
                 Some("reload") => true,
                 _ => anyhow::bail!("{}: load or reload was expected", work.display()),
             },
-            locations: number(locations).context("expected a number of locations")?,
-            budget: number(budget).context("expected a budget in bytes")?,
+            locations: number(locations, "a number of locations")?,
+            budget: number(budget, "a budget in bytes")?,
             limit: BudgetLimit::from_str(&limit.to_string_lossy(), false)
                 .map_err(|error| anyhow::anyhow!("{error}: {}", limit.display()))?,
             bundle: bundle.into(),

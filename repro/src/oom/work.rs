@@ -27,7 +27,6 @@ pub(super) mod told {
     pub(in crate::oom) const ERROR: &str = "error";
 }
 
-/// A child's `main`.
 pub(super) fn main(trick: &BeforeMain) -> anyhow::Result<ExitCode> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let task = Task::from_arguments(&arguments)?;

@@ -45,20 +45,13 @@ fn figures(name: &str, sizes: &[(u64, u64)]) -> WorkloadFigures {
 }
 
 fn results(arms: [(&str, Run); 2]) -> Results {
-    let arm = |(name, run): (&str, Run)| ArmResults {
-        name: name.to_owned(),
-        runs: vec![run],
-        void_runs: Vec::new(),
+    let arm = |(name, run): (&str, Run)| {
+        let mut arm = ArmResults::new(name);
+        arm.runs.push(run);
+        arm
     };
-    Results {
-        experiment: "compare".to_owned(),
-        environment: Environment::here(),
-        parameters: BTreeMap::new(),
-        arms: arms.map(arm).into(),
-        comparison: Vec::new(),
-        findings: Vec::new(),
-        notes: Vec::new(),
-    }
+    let (here, none) = (Environment::here(), BTreeMap::new());
+    Results::new("compare", here, none, arms.map(arm).into())
 }
 
 fn run(rss_mib: u64, seconds: f64, sizes: &[(u64, u64)]) -> Run {

@@ -7,7 +7,6 @@ use clap::{Args, ValueEnum};
 
 use super::seconds;
 
-/// `brkhole inspect`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, override_usage = USAGE)]
 pub(crate) struct InspectArguments {
@@ -76,7 +75,6 @@ Other users' processes need root (sudo) or CAP_SYS_PTRACE.
 Exit status: 0 done, 1 failed or one of the named processes could not be read (the others are still
 reported), 2 bad usage. With --all what can't be read is counted and no failure.";
 
-/// How an inspection is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InspectFormat {
     /// For people

@@ -6,7 +6,6 @@ use clap::Args;
 
 use super::{OutputArguments, seconds};
 
-/// `brkhole trim`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TrimArguments {

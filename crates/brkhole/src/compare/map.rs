@@ -7,7 +7,7 @@ use memory_event::{Event, Sink};
 use memtrace::{Launch, LaunchOptions};
 
 use super::HOLE;
-use crate::hole::Holes;
+use crate::hooks::Holes;
 
 /// Arms by name, those in which anything grew. `None` if somebody wished to stop.
 pub(super) fn of(

@@ -1,12 +1,12 @@
 //! One process as a table: itself, its break, its malloc, what was found.
 
-use heap_meter::report::{Column, printable, rows_table, wrapped};
+use heap_diagnosis::Finding;
+use heap_meter::report::{Column, NONE, counted, known_bytes, printable, rows_table, wrapped};
 use human_text::{Bytes, thousands};
 use procmem::Mapping;
 use ptmalloc::{Arena, HeapState};
 
 use super::inspected::{Inspected, MemoryWeight};
-use super::text::{UNKNOWN, allocator, break_word, bytes, counted, told};
 
 /// So many arenas are shown, those that could return most; JSON has all.
 const ARENAS: usize = 16;
@@ -15,9 +15,9 @@ const ARENAS: usize = 16;
 pub(super) fn table(process: &Inspected) -> String {
     let mut text = format!(
         "{}: {}, {}\n\n",
-        name(process),
+        process.name(),
         printable(&allocator(process)),
-        counted(process.weight.threads as usize, "thread", "threads"),
+        counted(process.weight.threads, "thread", "threads"),
     );
     let memory = pairs("memory", &weight(&process.weight));
     let heap = pairs("break", &heap(process));
@@ -29,7 +29,7 @@ pub(super) fn table(process: &Inspected) -> String {
         Some(state) => text.push_str(&malloc(state)),
         None => text.push_str(&wrapped(&format!(
             "malloc: not known: {}",
-            printable(process.malloc_unknown.as_deref().unwrap_or(UNKNOWN))
+            printable(process.malloc_unknown.as_deref().unwrap_or(NONE))
         ))),
     }
     text.push('\n');
@@ -42,9 +42,18 @@ pub(super) fn table(process: &Inspected) -> String {
     text
 }
 
-/// A process as it is called in text: `nginx (1234)`.
-pub(super) fn name(process: &Inspected) -> String {
-    format!("{} ({})", printable(&process.comm), process.pid)
+/// Whose malloc it is.
+fn allocator(process: &Inspected) -> String {
+    let name = process.allocator.as_deref().unwrap_or("malloc unknown");
+    match process.other_allocators.as_slice() {
+        [] => name.to_owned(),
+        others => format!("{name} (beside it: {})", others.join(", ")),
+    }
+}
+
+/// A finding with what to do, in lines.
+pub(super) fn told(finding: &Finding) -> String {
+    wrapped(&format!("• {}", printable(&finding.to_string())))
 }
 
 fn pairs(title: &'static str, pairs: &[(&str, String)]) -> String {
@@ -53,7 +62,7 @@ fn pairs(title: &'static str, pairs: &[(&str, String)]) -> String {
         .iter()
         .map(|(name, value)| [format!("  {name}"), value.clone()])
         .collect();
-    rows_table(columns, &rows)
+    rows_table(&columns, &rows)
 }
 
 fn weight(weight: &MemoryWeight) -> Vec<(&'static str, String)> {
@@ -82,7 +91,7 @@ fn heap(process: &Inspected) -> Vec<(&'static str, String)> {
         (Some(room), Some(growable)) if growable < room => {
             format!("{}, of which brk can take {}", Bytes(room), Bytes(growable))
         }
-        (room, _) => bytes(room),
+        (room, _) => known_bytes(room),
     };
     let range = format!(
         "{} ({:#x}-{:#x})",
@@ -101,13 +110,10 @@ fn heap(process: &Inspected) -> Vec<(&'static str, String)> {
     });
     let tunable = heap.tunable.clone().map(|tunable| ("tunable", tunable));
     let always = [
-        ("state", break_word(process).to_owned()),
+        ("state", process.break_word().to_owned()),
         ("heap", range),
         ("room above", room),
-        (
-            "ended by",
-            blocker.map_or_else(|| UNKNOWN.to_owned(), mapping),
-        ),
+        ("ended by", blocker.map_or_else(|| NONE.to_owned(), mapping)),
     ];
     always.into_iter().chain(limit).chain(tunable).collect()
 }
@@ -145,18 +151,18 @@ fn malloc(state: &HeapState) -> String {
         rows.push([
             format!("  all {}", state.arenas.len()),
             Bytes(state.system_bytes).to_string(),
-            bytes(state.free_bytes),
+            known_bytes(state.free_bytes),
             String::new(),
             String::new(),
-            bytes(state.returnable_bytes),
+            known_bytes(state.returnable_bytes),
             String::new(),
         ]);
     }
     rows.extend(mmapped(state));
-    let mut text = rows_table(columns, &rows);
+    let mut text = rows_table(&columns, &rows);
     let left_out = arenas.len().saturating_sub(ARENAS);
     if left_out > 0 {
-        let left_out = counted(left_out, "arena", "arenas");
+        let left_out = counted(left_out as u64, "arena", "arenas");
         text.push_str(&format!("{left_out} not shown (--format json has all)\n"));
     }
     text
@@ -168,7 +174,7 @@ fn mmapped(state: &HeapState) -> Vec<[String; 7]> {
         let none = String::new;
         [
             name.to_owned(),
-            bytes(has),
+            known_bytes(has),
             none(),
             none(),
             none(),
@@ -183,7 +189,7 @@ fn mmapped(state: &HeapState) -> Vec<[String; 7]> {
     if mmapped.count == 0 {
         return Vec::new();
     }
-    let blocks = counted(mmapped.count as usize, "mmapped block", "mmapped blocks");
+    let blocks = counted(mmapped.count, "mmapped block", "mmapped blocks");
     vec![
         row(&format!("  {blocks}"), Some(mmapped.bytes), String::new()),
         row("  together", state.total_bytes(), String::new()),
@@ -210,10 +216,10 @@ fn arena(arena: &Arena) -> [String; 7] {
     [
         name,
         Bytes(arena.system_bytes).to_string(),
-        bytes(all),
-        bytes(free.map(|free| free.top_bytes)),
-        free.map_or_else(|| UNKNOWN.to_owned(), |free| thousands(free.chunks)),
-        bytes(free.map(|free| free.returnable_bytes)),
+        known_bytes(all),
+        known_bytes(free.map(|free| free.top_bytes)),
+        free.map_or_else(|| NONE.to_owned(), |free| thousands(free.chunks)),
+        known_bytes(free.map(|free| free.returnable_bytes)),
         arena.unknown.clone().unwrap_or_default(),
     ]
 }

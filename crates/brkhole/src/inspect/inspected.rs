@@ -1,6 +1,7 @@
 //! What is found in a process, and in all that were looked at.
 
 use heap_diagnosis::Finding;
+use heap_meter::report::printable;
 use procmem::BreakState;
 use ptmalloc::{HeapState, Unknown};
 use serde::Serialize;
@@ -15,7 +16,6 @@ pub(crate) struct Inspected {
     pub(crate) libc: Option<String>,
     /// Whose malloc it is, such as `glibc 2.36` or `jemalloc`; `None` if it isn't known.
     pub(crate) allocator: Option<String>,
-    /// Other allocators that are mapped too.
     pub(crate) other_allocators: Vec<String>,
     /// The break, and the heap that ends there.
     #[serde(rename = "break")]
@@ -38,17 +38,36 @@ impl Inspected {
         self.findings.iter().any(|finding| finding.kind == kind)
     }
 
+    /// As it is called in text: `nginx (1234)`.
+    pub(crate) fn name(&self) -> String {
+        format!("{} ({})", printable(&self.comm), self.pid)
+    }
+
+    /// How the break is, in one word.
+    pub(crate) fn break_word(&self) -> &'static str {
+        let kinds = [
+            ("break-blocked", "blocked"),
+            ("break-limited", "limited"),
+            ("break-abandoned", "abandoned"),
+            ("break-near-wall", "near-wall"),
+        ];
+        let found = kinds.iter().find(|(kind, _)| self.has(kind));
+        match found {
+            Some((_, word)) => word,
+            None if self.heap.used == Some(false) => "unused",
+            None => "free",
+        }
+    }
+
     /// Whether it has more to look at than it might cost.
     pub(crate) fn is_costly(&self) -> bool {
         matches!(self.malloc_unknown_class, Some(Unknown::Costly(_)))
     }
 
-    /// How many arenas are told.
     pub(crate) fn arenas(&self) -> usize {
         self.malloc.as_ref().map_or(0, |state| state.arenas.len())
     }
 
-    /// Leaves malloc out, for this reason.
     pub(crate) fn leave_out(&mut self, why: Unknown) {
         self.malloc = None;
         self.findings.clear();
@@ -79,7 +98,6 @@ pub(crate) struct MemoryWeight {
     pub(crate) threads: u64,
 }
 
-/// A process that could not be looked into.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnreadProcess {
     pub(crate) pid: i32,
@@ -99,12 +117,10 @@ pub(crate) enum Why {
     Zombie,
     /// It is a thread of the kernel's own.
     KernelThread,
-    /// Anything else.
     Other,
 }
 
 impl Why {
-    /// All of them.
     pub(crate) const ALL: [Self; 5] = [
         Self::Denied,
         Self::Gone,
@@ -132,7 +148,6 @@ pub(crate) struct Survey {
     pub(crate) processes: Vec<Inspected>,
     /// Those that could not be looked into, by pid.
     pub(crate) unread: Vec<UnreadProcess>,
-    /// How long it took.
     pub(crate) seconds: f64,
 }
 

@@ -1,7 +1,6 @@
 //! Processes that were named: each is held from the first look to the last.
 
-use procmem::Process;
-use procmem::Weigher;
+use procmem::{Process, Weigher};
 
 use super::inspected::{Survey, UnreadProcess, Why};
 use super::look::{Looker, unread};
@@ -59,7 +58,6 @@ impl NamedProcess {
         survey
     }
 
-    /// Whether none is left.
     pub(super) fn is_empty(&self) -> bool {
         self.held.is_empty()
     }

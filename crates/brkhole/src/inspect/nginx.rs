@@ -13,12 +13,10 @@ use std::fs;
 
 use heap_diagnosis::{Finding, Severity};
 use human_text::Bytes;
-use procmem::Mapping;
-use procmem::page_size_bytes;
-use procmem::{Process, Stat};
+use procmem::{Mapping, Process, Stat, page_size_bytes};
 
 use super::inspected::Inspected;
-use super::pids::all_pids;
+use super::scan::all_pids;
 use crate::remedy::{NGINX, PRELOAD, THE_TRICK};
 
 /// Clock ticks of `/proc/PID/stat` in a second.
@@ -195,7 +193,6 @@ fn title(pid: i32) -> Vec<u8> {
     fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
 }
 
-/// Processes by their numbers.
 type Everybody = HashMap<i32, Stat>;
 
 /// All that can be seen; one that ends meanwhile is nobody's worker.

@@ -2,8 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use heap_meter::report::{CsvRow, rows_csv};
+
 use super::inspected::{Inspected, Survey};
-use super::{csv, detail, openmetrics, summary};
+use super::{detail, openmetrics, summary};
 use crate::cli::{InspectArguments, InspectFormat};
 
 /// Rows of a table, and names in openmetrics, if nothing else is asked for.
@@ -30,7 +32,8 @@ pub(super) fn text(
         InspectFormat::Json if is_stream => serde_json::to_string(asked)? + "\n",
         InspectFormat::Json => serde_json::to_string_pretty(asked)? + "\n",
         InspectFormat::Csv => {
-            let text = csv::text(asked, unix_seconds())?;
+            let now = unix_seconds();
+            let text = rows_csv(asked.iter().map(|process| row(process, now)))?;
             match text.split_once('\n') {
                 Some((_, rows)) if is_stream && !is_first => rows.to_owned(),
                 _ => text,
@@ -46,6 +49,43 @@ fn named(processes: &[Inspected]) -> String {
         [process] => detail::table(process),
         several => summary::named_table(several),
     }
+}
+
+/// `unix_seconds` says when. What isn't known is an empty field, kinds of findings stand in one, with
+/// spaces between.
+fn row(process: &Inspected, unix_seconds: u64) -> CsvRow {
+    let weight = &process.weight;
+    let malloc = process.malloc.as_ref();
+    let mmapped = malloc.and_then(|state| state.mmapped);
+    let free_bytes = malloc.and_then(|state| state.free_bytes);
+    let kinds = process.findings.iter().map(|finding| finding.kind.as_str());
+    CsvRow::new()
+        .field("unix_seconds", unix_seconds)
+        .field("pid", process.pid)
+        .field("comm", &*process.comm)
+        .field("allocator", process.allocator.as_deref())
+        .field("threads", weight.threads)
+        .field("rss_bytes", weight.rss_bytes)
+        .field("private_bytes", weight.private_bytes)
+        .field("swap_bytes", weight.swap_bytes)
+        .field("peak_rss_bytes", weight.peak_rss_bytes)
+        .field("break_state", process.break_word())
+        .field("room_bytes", process.heap.room_bytes)
+        .field(
+            "malloc_non_contiguous",
+            malloc.map(|state| state.non_contiguous),
+        )
+        .field("malloc_arenas", malloc.map(|state| state.arenas.len()))
+        .field(
+            "malloc_system_bytes",
+            malloc.map(|state| state.system_bytes),
+        )
+        .field("malloc_mmapped_count", mmapped.map(|mmapped| mmapped.count))
+        .field("malloc_mmapped_bytes", mmapped.map(|mmapped| mmapped.bytes))
+        .field("malloc_free_bytes", free_bytes)
+        .field("malloc_returnable_bytes", process.returnable_bytes())
+        .field("malloc_unknown", process.malloc_unknown.as_deref())
+        .field("findings", kinds.collect::<Vec<_>>().join(" "))
 }
 
 fn unix_seconds() -> u64 {

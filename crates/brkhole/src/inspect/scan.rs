@@ -1,20 +1,22 @@
 //! Every process that may be read.
 
 use std::cmp::Reverse;
+use std::fs;
+use std::io;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use procmem::{Process, Stat};
 use ptmalloc::ExaminationLimits;
 
 use super::costly::Shares;
 use super::inspected::{Inspected, Survey, UnreadProcess, Why};
 use super::look::{Looker, unread};
-use super::pids::all_pids;
+use crate::output;
 
 /// Bytes of a command name that the kernel keeps.
 ///
@@ -25,6 +27,21 @@ const COMM_BYTES: usize = 15;
 /// So many look at once: what is asked of the kernel takes longer than what is made of it, and who
 /// looks shall not take the whole machine.
 const MOST_LOOKERS: usize = 4;
+
+/// The processes that are visible now, by number.
+///
+/// # Errors
+///
+/// When `/proc` can't be listed.
+pub(super) fn all_pids() -> io::Result<Vec<i32>> {
+    let mut pids = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        pids.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()));
+    }
+    pids.sort_unstable();
+    Ok(pids)
+}
 
 /// As many as it makes sense to have on this machine.
 pub(super) fn lookers() -> Vec<Looker> {
@@ -46,7 +63,10 @@ pub(super) fn look(
 ) -> anyhow::Result<Survey> {
     let pids = all_pids().context("can't list /proc (mount -t proc proc /proc)")?;
     let round = Round {
-        bar: progress_bar(pids.len()),
+        bar: output::bar(
+            "{bar:30} {pos}/{len} processes {elapsed}",
+            pids.len() as u64,
+        ),
         pids: &pids,
         next: AtomicUsize::new(0),
         comm,
@@ -153,9 +173,13 @@ fn is_named(stat: &Stat, wanted: &str) -> bool {
     stat.comm == wanted.get(..COMM_BYTES).unwrap_or(wanted)
 }
 
-/// On a terminal only; indicatif hides it elsewhere.
-fn progress_bar(processes: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} processes {elapsed}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(processes as u64).with_style(style)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_among_all() {
+        let own = std::process::id() as i32;
+        assert!(all_pids().unwrap().contains(&own));
+    }
 }

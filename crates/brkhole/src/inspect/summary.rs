@@ -1,11 +1,11 @@
 //! Many processes as a table: a row each.
 
-use heap_meter::report::{Column, rows_table, wrapped};
-use human_text::Bytes;
+use heap_meter::report::{Column, counted, known_bytes, rows_table, wrapped};
+use human_text::{Bytes, thousands};
 use ptmalloc::HeapState;
 
-use super::inspected::{Inspected, Survey};
-use super::text::{break_word, bytes, counted, told, unread_by_reason};
+use super::detail::told;
+use super::inspected::{Inspected, Survey, Why};
 
 /// Findings that a column of their own shows already.
 const SHOWN_ELSEWHERE: [&str; 5] = [
@@ -34,7 +34,7 @@ pub(super) fn survey_table(survey: &Survey, top: usize) -> String {
 pub(super) fn named_table(processes: &[Inspected]) -> String {
     let mut text = rows(processes);
     for process in processes.iter().filter(|each| !each.findings.is_empty()) {
-        text.push_str(&format!("\n{}:\n", super::detail::name(process)));
+        text.push_str(&format!("\n{}:\n", process.name()));
         for finding in &process.findings {
             text.push_str(&told(finding));
         }
@@ -61,15 +61,15 @@ fn rows(processes: &[Inspected]) -> String {
                 process.pid.to_string(),
                 process.comm.clone(),
                 Bytes(process.weight.rss_bytes).to_string(),
-                bytes(malloc.and_then(HeapState::total_bytes)),
-                bytes(malloc.and_then(|state| state.free_bytes)),
-                bytes(process.returnable_bytes()),
-                break_word(process).to_owned(),
+                known_bytes(malloc.and_then(HeapState::total_bytes)),
+                known_bytes(malloc.and_then(|state| state.free_bytes)),
+                known_bytes(process.returnable_bytes()),
+                process.break_word().to_owned(),
                 notes(process),
             ]
         })
         .collect();
-    rows_table(columns, &rows)
+    rows_table(&columns, &rows)
 }
 
 /// What no figure shows.
@@ -100,12 +100,30 @@ fn total(survey: &Survey, shown: usize) -> Option<String> {
     };
     Some(format!(
         "{}: {} could be given back in all, pages that several share counted in each{more}",
-        counted(all.len(), "process", "processes"),
+        counted(all.len() as u64, "process", "processes"),
         Bytes(returnable)
     ))
 }
 
 fn not_read(survey: &Survey) -> Option<String> {
-    let reasons = unread_by_reason(&survey.unread)?;
+    let reasons = unread_by_reason(survey)?;
     Some(format!("not looked into: {reasons}"))
+}
+
+/// How many could not be read, by reason: `3 not permitted (…), 1 ended meanwhile`.
+pub(super) fn unread_by_reason(survey: &Survey) -> Option<String> {
+    let parts = Why::ALL.into_iter().filter_map(|why| {
+        let number = survey.unread_for(why);
+        let words = match why {
+            Why::Denied if nix::unistd::geteuid().is_root() => "not permitted, though this is root",
+            Why::Denied => "not permitted (run this as root: sudo)",
+            Why::Gone => "ended meanwhile",
+            Why::Zombie => "ended and not yet waited for",
+            Why::KernelThread => "of the kernel's own, without memory",
+            Why::Other => "for another reason (name it to see which: brkhole inspect PID)",
+        };
+        (number > 0).then(|| format!("{} {words}", thousands(number as u64)))
+    });
+    let parts: Vec<String> = parts.collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }

@@ -1,12 +1,10 @@
 //! One look or many, and where each goes.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-
-use anyhow::Context;
 
 use crate::cli::{InspectArguments, InspectFormat};
 use crate::output::{self, Readers};
@@ -133,14 +131,6 @@ impl<'a> Place<'a> {
             InspectFormat::Table | InspectFormat::Openmetrics if !is_first => "\n",
             _ => "",
         };
-        let mut out = io::stdout().lock();
-        let whole = format!("{before}{text}");
-        match out.write_all(whole.as_bytes()).and_then(|()| out.flush()) {
-            // `brkhole … | head -1` has got what it wanted.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            other => other
-                .map(|()| true)
-                .context("can't write to standard output"),
-        }
+        output::to_stdout(&format!("{before}{text}"))
     }
 }

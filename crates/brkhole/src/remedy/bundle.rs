@@ -3,8 +3,7 @@
 mod library;
 
 use heap_diagnosis::{Finding, repeated_reading};
-use heap_growth::FileGrowth;
-use heap_growth::Story;
+use heap_growth::{FileGrowth, Story};
 use heap_meter::trace::Trace;
 
 use library::Tls;

@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 
 use heap_growth::Story;
 use heap_meter::trace::{EventSource, Observer, Trace};
-use indicatif::{ProgressBar, ProgressStyle};
 use memtrace::{Attach, Attached, Via, ViaUsed};
 use procmem::Process;
 
 use super::kept;
 use crate::cli::{TraceArguments, ViaArgument};
-use crate::signals;
+use crate::{output, signals};
 
 /// Watches until the process ends, the time is over, or a signal comes; the process goes on.
 pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCode> {
@@ -59,10 +58,7 @@ fn command_line(pid: i32) -> Option<Vec<OsString>> {
 fn wait(attach: &Attach<Story>, arguments: &TraceArguments, pid: i32) {
     /// Of what moves on the terminal.
     const TICK: Duration = Duration::from_millis(50);
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
-        bar.set_style(style);
-    }
+    let bar = output::bar("{spinner} {elapsed} {msg}", 0);
     let message = format!("watching process {pid}; Ctrl-C ends the watching, not the process");
     if bar.is_hidden() {
         // A script can wait for this line before it sets going what is to be watched.

@@ -4,19 +4,17 @@
 //! much memory of its own it holds, which is one short file; only the greatest are looked into, and
 //! only they are remembered.
 
-mod look;
-
 use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use heap_diagnosis::Finding;
+use heap_diagnosis::{Finding, process_findings};
 use heap_meter::trace::{MallocReport, Moment, Trace};
 use human_text::{Bytes, thousands};
-use look::ExitLook;
 use memtrace::Stopped;
-use procmem::Process;
-use procmem::page_size_bytes;
+use procmem::{BreakState, Process, page_size_bytes};
 use ptmalloc::Examiner;
+
+use crate::remedy;
 
 /// So many processes are told of beside the launched one.
 const OTHERS: usize = 4;
@@ -160,4 +158,45 @@ pub(super) fn at_the_end_of_watching(process: &Process) -> ExitHeap {
     let (mut examiner, when) = (Examiner::new(), Moment::EndOfWatching);
     let look = ExitLook::at(&mut examiner, process, process.pid(), when);
     ExitHeap::of([look].into_iter())
+}
+
+/// Of all that a look may find, what the events of the run haven't told.
+const KIND: &str = "memory-returnable";
+
+/// What a look found.
+#[derive(Clone, Debug)]
+struct ExitLook {
+    report: MallocReport,
+    /// Nothing of a process that is ending: it may have freed all that it had just now, on its way
+    /// out, and nobody can do anything for it any more.
+    finding: Option<Finding>,
+}
+
+impl ExitLook {
+    /// Looks into the process of this number, through whichever of its threads is held.
+    fn at(examiner: &mut Examiner, process: &Process, pid: i32, when: Moment) -> Self {
+        let found = examiner.examine(process);
+        let report = MallocReport::of(pid, when, found);
+        let runs_on = when == Moment::EndOfWatching;
+        let finding = runs_on.then(|| returnable(process, &report)).flatten();
+        Self { report, finding }
+    }
+
+    /// What malloc_trim would give back, or would have given.
+    fn returnable_bytes(&self) -> u64 {
+        let state = self.report.state.as_ref();
+        state.and_then(|state| state.returnable_bytes).unwrap_or(0)
+    }
+}
+
+/// The finding, with the process that it is about.
+fn returnable(process: &Process, report: &MallocReport) -> Option<Finding> {
+    let heap = BreakState::of(process).ok()?;
+    let mut findings = process_findings(&heap, report.state.as_ref());
+    findings.retain(|finding| finding.kind == KIND);
+    remedy::behind_a_filter(&mut findings, report.pid);
+    let mut finding = findings.pop()?;
+    finding.message = format!("{}: {}", report.name(), finding.message);
+    let comm = report.comm.clone();
+    Some(finding.evidence("pid", report.pid).evidence("comm", comm))
 }

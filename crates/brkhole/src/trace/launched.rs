@@ -10,14 +10,12 @@ use anyhow::Context;
 use heap_growth::Story;
 use heap_meter::trace::{EventSource, Observer, Trace};
 use memory_event::{Event, Sink, What};
-use memtrace::Target;
-use memtrace::{Launch, LaunchOptions, Launched};
+use memtrace::{Launch, LaunchOptions, Launched, Target};
 
 use super::kept::ExitReports;
 use crate::cli::TraceArguments;
-use crate::hole::Holes;
+use crate::hooks::{Holes, Who};
 use crate::signals;
-use crate::who::Who;
 
 /// Runs the command to its end; gives its own status.
 pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {

@@ -16,35 +16,39 @@ use ptmalloc::{Examiner, HeapState};
 use remote_call::{CallError, Held, HoldOptions};
 
 use super::errno::Errno;
-use super::foretold;
 use super::inside::{self, StoppedTarget};
 use super::library::TrimLibrary;
+use super::look::foretold;
 use super::program::ProgramIdentity;
-use super::scale::{Scale, Still, TargetScale};
-use super::tools::Tools;
-use super::words;
+use super::scale::{Scale, Still};
+use super::{Tools, words};
 
 /// So long may a thread take to stop, if the process may stand still that long.
 const STOP: Duration = Duration::from_secs(2);
 
 const ERRNO: &str = "errno of the thread that called may have changed";
 
+/// What the attempts at one program need of it.
+pub(super) struct KnownProgram {
+    pub(super) program: ProgramIdentity,
+    pub(super) library: TrimLibrary,
+    pub(super) scale: Scale,
+    /// Malloc's state of a moment ago; `None` if it was at work each time.
+    pub(super) malloc: Option<HeapState>,
+    /// When it was looked at.
+    pub(super) when: Instant,
+    pub(super) threads: u64,
+}
+
 /// What is known of the process before it is stopped.
 pub(super) struct TrimTarget<'a> {
     pub(super) process: &'a Process,
-    pub(super) program: &'a ProgramIdentity,
-    pub(super) library: &'a TrimLibrary,
-    pub(super) scale: &'a mut Scale,
-    /// Malloc's state of a moment ago; `None` if it was at work each time.
-    pub(super) malloc: Option<&'a HeapState>,
-    /// Whether its mappings were read just now.
+    pub(super) known: &'a mut KnownProgram,
     pub(super) learnt_just_now: bool,
-    /// So long may it stand still.
     pub(super) max_hold: Duration,
     pub(super) options: &'a HoldOptions,
 }
 
-/// What came of an attempt.
 pub(super) enum TrimAttempt {
     /// It has called malloc_trim.
     Trimmed(Box<Trimmed>),
@@ -60,43 +64,22 @@ pub(super) enum TrimAttempt {
     Unknown(String),
     /// It can't be held now.
     Restless(String),
-    /// It can't be trimmed.
     Refused(String),
     /// It was to be let go before the call.
     Interrupted,
     /// It was let go in the middle of the call, which goes on in this thread.
-    LeftToItself { tid: i32, was_asked: bool },
-    /// The call went wrong.
+    LeftToItself {
+        tid: i32,
+        was_asked: bool,
+    },
     Failed(String),
 }
 
-/// A process that has given back what it could, and still stands.
-struct Called {
-    malloc: HeapState,
-    before: Still,
-    after: Still,
-    call: Duration,
-    threads: usize,
-    notes: Vec<String>,
-}
-
-impl Called {
-    /// When it has been let go.
-    fn weighed(self, scale: &Scale) -> Trimmed {
-        Trimmed {
-            malloc: self.malloc,
-            weighed: scale.weighed(self.before, self.after),
-            call: self.call,
-            threads: self.threads,
-            notes: self.notes,
-        }
-    }
-}
-
-/// The figures of a process that has given back what it could.
+/// A process that has given back what it could.
 pub(super) struct Trimmed {
     pub(super) malloc: HeapState,
-    pub(super) weighed: TargetScale,
+    pub(super) before: Still,
+    pub(super) after: Still,
     pub(super) call: Duration,
     pub(super) threads: usize,
     pub(super) notes: Vec<String>,
@@ -107,7 +90,7 @@ pub(super) fn attempt(
     subject: &mut TrimTarget,
     tools: &mut Tools,
 ) -> (TrimAttempt, Option<Duration>) {
-    subject.scale.prepare();
+    subject.known.scale.prepare();
     let stop = STOP.min(subject.max_hold);
     let held = match Held::hold_with(subject.process.pid(), stop, subject.options.clone()) {
         Ok(held) => held,
@@ -126,21 +109,25 @@ pub(super) fn attempt(
     let outcome = while_held(&held, subject, tools);
     let stood_still = held.release();
     let attempt = match outcome {
-        Ok(called) => TrimAttempt::Trimmed(Box::new(called.weighed(subject.scale))),
+        Ok(trimmed) => TrimAttempt::Trimmed(Box::new(trimmed)),
         Err(attempt) => attempt,
     };
     (attempt, Some(stood_still))
 }
 
-fn while_held(held: &Held, subject: &TrimTarget, tools: &mut Tools) -> Result<Called, TrimAttempt> {
-    let (process, library) = (subject.process, subject.library);
+fn while_held(
+    held: &Held,
+    subject: &TrimTarget,
+    tools: &mut Tools,
+) -> Result<Trimmed, TrimAttempt> {
+    let (process, library) = (subject.process, &subject.known.library);
     is_the_same(subject).map_err(TrimAttempt::Another)?;
     let (threads, stacks) = (held.threads(), &mut tools.stacks);
     if let Some(standing) = inside::any(process, threads, library, stacks, subject.learnt_just_now)
     {
         return Err(TrimAttempt::Inside(standing));
     }
-    let malloc = match subject.malloc {
+    let malloc = match &subject.known.malloc {
         Some(malloc) => unlocked(malloc, process, &mut tools.examiner)?,
         None => followed(held, subject, &mut tools.examiner)?,
     };
@@ -161,10 +148,10 @@ fn while_held(held: &Held, subject: &TrimTarget, tools: &mut Tools) -> Result<Ca
 fn is_the_same(subject: &TrimTarget) -> Result<(), &'static str> {
     let now = ProgramIdentity::of(subject.process);
     let now = now.map_err(|_| "it had ended, or was executing another program")?;
-    if let Some(difference) = subject.program.differs_from(&now) {
+    if let Some(difference) = subject.known.program.differs_from(&now) {
         return Err(difference);
     }
-    match subject.library.is_there(subject.process) {
+    match subject.known.library.is_there(subject.process) {
         true => Ok(()),
         false => Err("something else was mapped where malloc_trim had been"),
     }
@@ -215,9 +202,9 @@ fn followed(
             false => TrimAttempt::Unknown(flaw(&malloc)),
         });
     }
-    let foretold = held.stood_still() + foretold::hold(&malloc, held.threads().len() as u64);
-    if foretold > subject.max_hold {
-        let why = words::too_long(subject.process.pid(), foretold, subject.max_hold);
+    let time = held.stood_still() + foretold(&malloc, held.threads().len() as u64);
+    if time > subject.max_hold {
+        let why = words::too_long(subject.process.pid(), time, subject.max_hold);
         return Err(TrimAttempt::Refused(why));
     }
     Ok(malloc)
@@ -230,8 +217,8 @@ fn are_unlocked(malloc: &HeapState) -> Result<(), TrimAttempt> {
     }
 }
 
-fn call(held: &Held, malloc: HeapState, subject: &TrimTarget) -> Result<Called, TrimAttempt> {
-    let (library, scale) = (subject.library, &*subject.scale);
+fn call(held: &Held, malloc: HeapState, subject: &TrimTarget) -> Result<Trimmed, TrimAttempt> {
+    let (library, scale) = (&subject.known.library, &subject.known.scale);
     let before = scale.still();
     let before = before.map_err(|error| TrimAttempt::Refused(weightless(&error)))?;
     let left = || subject.max_hold.saturating_sub(held.stood_still());
@@ -259,7 +246,7 @@ fn call(held: &Held, malloc: HeapState, subject: &TrimTarget) -> Result<Called, 
     };
     let after = scale.still();
     let after = after.map_err(|error| TrimAttempt::Failed(weightless(&error)))?;
-    Ok(Called {
+    Ok(Trimmed {
         malloc,
         before,
         after,
@@ -273,14 +260,12 @@ fn call(held: &Held, malloc: HeapState, subject: &TrimTarget) -> Result<Called, 
 fn ended(error: Error, otherwise: impl FnOnce(String) -> TrimAttempt) -> TrimAttempt {
     match error.downcast_ref() {
         Some(CallError::NotBegun { .. }) => TrimAttempt::Interrupted,
-        Some(&CallError::Interrupted { tid }) => TrimAttempt::LeftToItself {
-            tid,
-            was_asked: true,
-        },
-        Some(&CallError::TimedOut { tid, .. }) => TrimAttempt::LeftToItself {
-            tid,
-            was_asked: false,
-        },
+        Some(error @ &(CallError::Interrupted { tid } | CallError::TimedOut { tid, .. })) => {
+            TrimAttempt::LeftToItself {
+                tid,
+                was_asked: matches!(error, CallError::Interrupted { .. }),
+            }
+        }
         _ => otherwise(format!("{error:#}")),
     }
 }

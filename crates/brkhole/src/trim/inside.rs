@@ -10,8 +10,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use proc_unwind::{Chain, Stacks};
-use procmem::AddressSpace;
-use procmem::Process;
+use procmem::{AddressSpace, Process};
 use remote_call::HeldThread;
 
 use super::library::TrimLibrary;

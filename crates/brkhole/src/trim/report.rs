@@ -4,7 +4,7 @@ use ptmalloc::HeapState;
 use serde::Serialize;
 
 /// What became of one process; this is the JSON, too.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct TrimReport {
     pub(super) pid: i32,
     /// Its name; `None` if there is no such process.
@@ -50,7 +50,7 @@ pub(super) struct TrimReport {
 }
 
 /// What became of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum TrimOutcome {
     /// It has called malloc_trim.
@@ -58,6 +58,7 @@ pub(super) enum TrimOutcome {
     /// `--dry-run`: nothing was touched.
     Predicted,
     /// It can't be trimmed. Nothing was changed.
+    #[default]
     Refused,
     /// There was no good moment. Nothing was changed.
     GaveUp,
@@ -77,26 +78,7 @@ impl TrimReport {
     pub(super) fn new(pid: i32) -> Self {
         Self {
             pid,
-            comm: None,
-            outcome: TrimOutcome::Refused,
-            reason: None,
-            allocator: None,
-            predicted_bytes: None,
-            returned_bytes: None,
-            rss_before_bytes: None,
-            rss_after_bytes: None,
-            private_before_bytes: None,
-            private_after_bytes: None,
-            threads: None,
-            attempts: 0,
-            held_seconds: 0.0,
-            longest_held_seconds: 0.0,
-            predicted_held_seconds: None,
-            call_seconds: None,
-            waited_for: Vec::new(),
-            malloc_before: None,
-            malloc_after: None,
-            notes: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -121,11 +103,8 @@ impl TrimReport {
 
     /// It had to be let go.
     pub(super) fn waited_for(&mut self, reason: &str) {
-        match self
-            .waited_for
-            .iter_mut()
-            .find(|known| known.reason == reason)
-        {
+        let mut known = self.waited_for.iter_mut();
+        match known.find(|known| known.reason == reason) {
             Some(known) => known.attempts += 1,
             None => self.waited_for.push(Waited {
                 reason: reason.to_owned(),

@@ -8,12 +8,16 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::counters::Counters;
-use super::rollup::{Rollup, RollupWeight};
+use human_text::Bytes;
+
+use super::weight::{Counters, Rollup, RollupWeight};
 
 /// A weighing is good for so long: a process that has to be stopped again and again isn't walked
 /// through each time.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// Differences below this are told by nobody: page tables, the stack that the call took.
+const SMALL_BYTES: u64 = 256 << 10;
 
 /// Weighs one process.
 #[derive(Debug)]
@@ -113,12 +117,55 @@ impl TargetScale {
         let less = before.shared_bytes().saturating_sub(after.shared_bytes());
         Some(less.min(self.returned_bytes()))
     }
+
+    /// What could not be given back of what was predicted, and what is odd about what was.
+    pub(super) fn notes(&self, predicted_bytes: Option<u64>) -> Vec<String> {
+        let (before, after) = (self.before, self.after);
+        let mut notes = Vec::new();
+        let returned = self.returned_bytes();
+        match self.shared_bytes() {
+            Some(shared) if is_worth_a_word(shared, returned) => notes.push(format!(
+                "{} of it are pages that another process still has (parent and child after a fork): \
+                 the machine gets them back only when that one gives them back, too",
+                Bytes(shared)
+            )),
+            None if returned > SMALL_BYTES => notes.push(
+                "how much of it another process still has isn't known: when it was let go, it ended or \
+                 executed another program"
+                    .to_owned(),
+            ),
+            Some(_) | None => {}
+        }
+        let less = predicted_bytes.map(|predicted| predicted.saturating_sub(returned));
+        if let Some(less) = less.filter(|less| is_worth_a_word(*less, less + returned)) {
+            notes.push(format!(
+                "{} less than predicted were given back: pages that are locked into memory (mlock) \
+                 or huge stay, as do those that the program has taken since it was looked at",
+                Bytes(less)
+            ));
+        }
+        if before.swap_bytes > 0 {
+            let freed = before.swap_bytes.saturating_sub(after.swap_bytes);
+            notes.push(format!(
+                "{} of it were in swap and no part of the prediction; {} of them were given back, too",
+                Bytes(before.swap_bytes),
+                Bytes(freed)
+            ));
+        }
+        notes
+    }
+}
+
+/// Whether a part is worth a word.
+fn is_worth_a_word(part: u64, whole: u64) -> bool {
+    part > SMALL_BYTES && part > whole / 100
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
     use super::*;
-    use crate::trim::sleeper::Sleeper;
+    use crate::trim::weight::are_exact;
+    use crate::trim::weight::tests::Sleeper;
     use remote_call::Held;
 
     #[test]
@@ -132,7 +179,7 @@ mod tests {
         let counted = counting.still().unwrap();
         let walked = walking.still().unwrap();
         held.release();
-        let exact = (0..100).any(|_| super::super::counters::are_exact());
+        let exact = (0..100).any(|_| are_exact());
         if exact {
             assert_eq!(counted.counters, walked.counters);
         }

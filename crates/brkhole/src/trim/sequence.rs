@@ -2,24 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use procmem::AddressSpace;
-use procmem::Process;
-use ptmalloc::{HeapState, Unknown};
+use procmem::{AddressSpace, Process};
+use ptmalloc::Unknown;
 use remote_call::HoldOptions;
 
-use super::attempt::{self, TrimAttempt, TrimTarget, Trimmed};
+use super::attempt::{self, KnownProgram, TrimAttempt, TrimTarget, Trimmed};
 use super::inside::How;
-use super::interruption::Interruption;
 use super::library::TrimLibrary;
 use super::look::{TrimLook, look};
-use super::notes;
-use super::pause::Pauses;
-use super::program::ProgramIdentity;
+use super::pause::{Interruption, Pauses};
 use super::report::{TrimOutcome, TrimReport};
-use super::rollup::RollupWeight;
 use super::scale::Scale;
-use super::tools::Tools;
-use super::words;
+use super::{Tools, words};
 use crate::cli::TrimArguments;
 
 /// A heap that can't be read although nothing moves won't get better.
@@ -84,16 +78,6 @@ struct Sequence<'a> {
     unknown: u32,
 }
 
-/// What the attempts at one program need of it.
-struct KnownProgram {
-    program: ProgramIdentity,
-    library: TrimLibrary,
-    scale: Scale,
-    malloc: Option<HeapState>,
-    when: Instant,
-    threads: u64,
-}
-
 impl Sequence<'_> {
     fn of_one_program(&mut self, looked: TrimLook) -> SequenceEnd {
         let pid = self.process.pid();
@@ -117,10 +101,7 @@ impl Sequence<'_> {
             }
             let mut subject = TrimTarget {
                 process: self.process,
-                program: &known.program,
-                library: &known.library,
-                scale: &mut known.scale,
-                malloc,
+                known: &mut known,
                 learnt_just_now,
                 max_hold,
                 options: &options,
@@ -132,7 +113,9 @@ impl Sequence<'_> {
             }
             let mut is_another = false;
             let why = match attempt {
-                TrimAttempt::Trimmed(trimmed) => return self.done(report, *trimmed),
+                TrimAttempt::Trimmed(trimmed) => {
+                    return self.done(report, *trimmed, &known.scale);
+                }
                 TrimAttempt::Refused(why) => return report.end(TrimOutcome::Refused, why),
                 TrimAttempt::Failed(why) => return report.end(TrimOutcome::Failed, why),
                 TrimAttempt::LeftToItself { tid, was_asked } => {
@@ -229,19 +212,22 @@ impl Sequence<'_> {
         report.malloc_before.clone_from(&known.malloc);
     }
 
-    fn done(&mut self, mut report: TrimReport, trimmed: Trimmed) -> SequenceEnd {
-        let weighed = trimmed.weighed;
+    fn done(&mut self, mut report: TrimReport, trimmed: Trimmed, scale: &Scale) -> SequenceEnd {
+        let weighed = scale.weighed(trimmed.before, trimmed.after);
         report.outcome = TrimOutcome::Trimmed;
         report.predicted_bytes = trimmed.malloc.returnable_bytes;
         report.rss_before_bytes = Some(weighed.before.rss_bytes);
         report.rss_after_bytes = Some(weighed.after.rss_bytes);
         report.returned_bytes = Some(weighed.returned_bytes());
-        let [before, after] = private(weighed.walked);
-        report.private_before_bytes = before;
-        report.private_after_bytes = after;
+        let private = weighed
+            .walked
+            .map(|both| both.map(|weight| weight.private_bytes));
+        report.private_before_bytes = private.map(|[before, _]| before);
+        report.private_after_bytes = private.map(|[_, after]| after);
         report.call_seconds = Some(trimmed.call.as_secs_f64());
         report.threads = Some(trimmed.threads);
-        report.notes.extend(notes::of(&trimmed));
+        let notes = weighed.notes(report.predicted_bytes);
+        report.notes.extend(notes);
         report.malloc_before = Some(trimmed.malloc);
         report.notes.extend(trimmed.notes);
         match self.tools.examiner.examine(self.process).state {
@@ -260,11 +246,4 @@ fn is_lasting(unknown: &Unknown) -> bool {
         unknown,
         Unknown::Form(_) | Unknown::AtWork(_) | Unknown::Process(_) | Unknown::Exec
     )
-}
-
-/// What no other process has mapped, before and after.
-fn private(walked: Option<[RollupWeight; 2]>) -> [Option<u64>; 2] {
-    walked.map_or([None; 2], |both| {
-        both.map(|weight| Some(weight.private_bytes))
-    })
 }

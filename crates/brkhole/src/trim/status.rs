@@ -3,41 +3,40 @@
 use std::fs;
 use std::io;
 
-/// What is needed of `/proc/PID/status`.
+use procmem::Status;
+
+/// Whether a process can be trimmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trimmability {
-    pub(super) pid: i32,
-    pub(super) comm: String,
-    state: char,
-    tgid: i32,
-    tracer: Option<i32>,
-    seccomp: u8,
+    pid: i32,
+    status: Status,
 }
 
 impl Trimmability {
-    /// Reads it.
+    /// As the kernel tells it now.
     ///
     /// # Errors
     /// If there is no such process.
     pub(super) fn of(pid: i32) -> io::Result<Self> {
-        Ok(Self::told(pid, &procmem::Status::of(pid)?))
+        let status = Status::of(pid)?;
+        Ok(Self { pid, status })
     }
 
-    fn told(pid: i32, status: &procmem::Status) -> Self {
-        let comm = status.field("Name").unwrap_or_default();
-        Self {
-            pid,
-            comm: String::from_utf8_lossy(comm).into_owned(),
-            state: status.state(),
-            tgid: status.number("Tgid").unwrap_or(pid),
-            tracer: status.tracer(),
-            seccomp: status.number("Seccomp").unwrap_or(0),
-        }
+    pub(super) fn comm(&self) -> String {
+        let comm = self.status.field("Name").unwrap_or_default();
+        String::from_utf8_lossy(comm).into_owned()
+    }
+
+    /// `SECCOMP_MODE_STRICT` is 1: only read, write, exit and sigreturn are allowed.
+    /// `SECCOMP_MODE_FILTER` is 2: a filter may forbid system calls.
+    fn seccomp_mode(&self) -> u8 {
+        self.status.number("Seccomp").unwrap_or(0)
     }
 
     /// Why it has nothing to trim, and what helps.
     pub(super) fn hopeless(&self) -> Option<String> {
-        let Self { pid, tgid, .. } = self;
+        let pid = &self.pid;
+        let tgid = &self.status.number("Tgid").unwrap_or(*pid);
         if u32::try_from(*pid) == Ok(std::process::id()) {
             return Some("this is brkhole itself: give the number of another process".to_owned());
         }
@@ -46,36 +45,33 @@ impl Trimmability {
                 "{pid} is a thread of process {tgid}: `brkhole trim {tgid}`"
             ));
         }
-        matches!(self.state, 'Z' | 'X' | 'x').then(|| {
+        self.status.has_ended().then(|| {
             "it has ended and waits for its parent to reap it; its memory is gone already"
                 .to_owned()
         })
     }
 
-    /// Whether a filter may forbid system calls (`SECCOMP_MODE_FILTER`).
     pub(super) fn is_filtered(&self) -> bool {
-        self.seccomp == 2
+        self.seccomp_mode() == 2
     }
 
     /// Why it can't be trimmed now, and what helps.
     pub(super) fn refusal(&self) -> Option<String> {
-        /// Only read, write, exit and sigreturn are allowed (`SECCOMP_MODE_STRICT`).
-        const STRICT: u8 = 1;
-        let Self { pid, tracer, .. } = self;
-        if let Some(tracer) = tracer {
+        let pid = self.pid;
+        if let Some(tracer) = self.status.tracer() {
             return Some(format!(
                 "process {tracer}{} is tracing it (a debugger, strace, another brkhole), and a \
                  process has one tracer at most; see `ps -p {tracer}`, end that, and try again",
-                named(*tracer)
+                named(tracer)
             ));
         }
-        if self.state == 'T' {
+        if self.status.state() == 'T' {
             return Some(format!(
                 "it is stopped (Ctrl-Z, SIGSTOP), so it can't call anything; let it go on with \
                  `kill -CONT {pid}`, then try again"
             ));
         }
-        if self.seccomp == STRICT {
+        if self.seccomp_mode() == 1 {
             return Some(
                 "it has locked itself in (seccomp, strict mode): the kernel would kill it at the \
                  first call that gives memory back"
@@ -103,13 +99,14 @@ mod tests {
         TracerPid:\t0\nThreads:\t4\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 
     fn told(pid: i32, text: &str) -> Trimmability {
-        Trimmability::told(pid, &procmem::Status::parse(text))
+        let status = Status::parse(text);
+        Trimmability { pid, status }
     }
 
     #[test]
     fn an_ordinary_process() {
         let status = told(77, TEXT);
-        assert_eq!(status.comm, "nginx: worker");
+        assert_eq!(status.comm(), "nginx: worker");
         assert_eq!((status.hopeless(), status.refusal()), (None, None));
         assert!(status.is_filtered());
         assert!(!told(77, &TEXT.replace("Seccomp:\t2", "Seccomp:\t0")).is_filtered());

@@ -1,8 +1,8 @@
 //! What became of the processes: a table for people, rows for spreadsheets.
 
-use heap_meter::report::{Column, printable, rows_table, wrapped};
-use human_text::{Bytes, Seconds};
-use serde::Serialize;
+use heap_meter::report::{Column, CsvRow, NONE, known_bytes, printable, rows_table, wrapped};
+use human_text::Seconds;
+use serde_json::json;
 
 use super::report::{TrimOutcome, TrimReport};
 
@@ -28,13 +28,13 @@ pub(super) fn of(reports: &[TrimReport]) -> String {
             [
                 report.pid.to_string(),
                 report.comm.clone().unwrap_or_default(),
-                bytes(report.predicted_bytes),
-                bytes(report.returned_bytes),
-                bytes(report.rss_before_bytes),
-                bytes(report.rss_after_bytes),
+                known_bytes(report.predicted_bytes),
+                known_bytes(report.returned_bytes),
+                known_bytes(report.rss_before_bytes),
+                known_bytes(report.rss_after_bytes),
                 match report.outcome {
                     TrimOutcome::Trimmed => Seconds(report.held_seconds).to_string(),
-                    _ => "–".to_owned(),
+                    _ => NONE.to_owned(),
                 },
                 report.allocator.clone().unwrap_or_default(),
             ]
@@ -42,7 +42,7 @@ pub(super) fn of(reports: &[TrimReport]) -> String {
         .collect();
     let mut text = String::new();
     if !rows.is_empty() {
-        text.push_str(&rows_table(columns, &rows));
+        text.push_str(&rows_table(&columns, &rows));
     }
     for report in &done {
         let name = name(report);
@@ -62,10 +62,6 @@ pub(super) fn name(report: &TrimReport) -> String {
         Some(comm) => format!("process {} ({})", report.pid, printable(comm)),
         None => format!("process {}", report.pid),
     }
-}
-
-fn bytes(figure: Option<u64>) -> String {
-    figure.map_or_else(|| "–".to_owned(), |bytes| Bytes(bytes).to_string())
 }
 
 /// How long it stood still, and how often.
@@ -99,48 +95,23 @@ fn held(report: &TrimReport) -> Option<String> {
     Some(text)
 }
 
-/// A row of CSV.
-#[derive(Serialize)]
-pub(super) struct TrimRow<'a> {
-    pid: i32,
-    comm: Option<&'a str>,
-    outcome: TrimOutcome,
-    predicted_bytes: Option<u64>,
-    returned_bytes: Option<u64>,
-    rss_before_bytes: Option<u64>,
-    rss_after_bytes: Option<u64>,
-    private_before_bytes: Option<u64>,
-    private_after_bytes: Option<u64>,
-    threads: Option<usize>,
-    attempts: u32,
-    held_seconds: f64,
-    longest_held_seconds: f64,
-    predicted_held_seconds: Option<f64>,
-    call_seconds: Option<f64>,
-    allocator: Option<&'a str>,
-    reason: Option<&'a str>,
-}
-
-impl<'a> TrimRow<'a> {
-    pub(super) fn of(report: &'a TrimReport) -> Self {
-        Self {
-            pid: report.pid,
-            comm: report.comm.as_deref(),
-            outcome: report.outcome,
-            predicted_bytes: report.predicted_bytes,
-            returned_bytes: report.returned_bytes,
-            rss_before_bytes: report.rss_before_bytes,
-            rss_after_bytes: report.rss_after_bytes,
-            private_before_bytes: report.private_before_bytes,
-            private_after_bytes: report.private_after_bytes,
-            threads: report.threads,
-            attempts: report.attempts,
-            held_seconds: report.held_seconds,
-            longest_held_seconds: report.longest_held_seconds,
-            predicted_held_seconds: report.predicted_held_seconds,
-            call_seconds: report.call_seconds,
-            allocator: report.allocator.as_deref(),
-            reason: report.reason.as_deref(),
-        }
-    }
+pub(super) fn csv_row(report: &TrimReport) -> CsvRow {
+    CsvRow::new()
+        .field("pid", report.pid)
+        .field("comm", report.comm.as_deref())
+        .field("outcome", json!(report.outcome))
+        .field("predicted_bytes", report.predicted_bytes)
+        .field("returned_bytes", report.returned_bytes)
+        .field("rss_before_bytes", report.rss_before_bytes)
+        .field("rss_after_bytes", report.rss_after_bytes)
+        .field("private_before_bytes", report.private_before_bytes)
+        .field("private_after_bytes", report.private_after_bytes)
+        .field("threads", report.threads)
+        .field("attempts", report.attempts)
+        .field("held_seconds", report.held_seconds)
+        .field("longest_held_seconds", report.longest_held_seconds)
+        .field("predicted_held_seconds", report.predicted_held_seconds)
+        .field("call_seconds", report.call_seconds)
+        .field("allocator", report.allocator.as_deref())
+        .field("reason", report.reason.as_deref())
 }

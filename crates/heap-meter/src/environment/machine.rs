@@ -1,24 +1,19 @@
-//! What only a call into the C library or the kernel tells.
+//! Small files below `/proc` and `/sys`, and what only a call into the C library or the kernel tells.
 //!
 //! # Safety
 //!
-//! Unsafe code is allowed in this module because these calls have no safe wrapper in the libraries
-//! that this crate uses. None of them takes a pointer; the one that returns a pointer returns a
-//! static string.
+//! Unsafe code is allowed in this module because glibc's version has no safe wrapper in the libraries
+//! that this crate uses. The call takes no pointer and returns a static string.
 #![allow(unsafe_code)]
 
-/// Processors that are online.
+use nix::sys::personality::{self, Persona};
+use nix::unistd::{SysconfVar, sysconf};
+
 pub(super) fn online_cpus() -> Option<u64> {
-    configured(libc::_SC_NPROCESSORS_ONLN)
+    let online = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok()??;
+    u64::try_from(online).ok()
 }
 
-fn configured(name: libc::c_int) -> Option<u64> {
-    // SAFETY: sysconf(3) takes a number and answers -1 to one that it does not know.
-    let value = unsafe { libc::sysconf(name) };
-    u64::try_from(value).ok().filter(|&value| value > 0)
-}
-
-/// Name and version of the C library.
 #[cfg(target_env = "gnu")]
 pub(super) fn libc_name() -> Option<String> {
     // SAFETY: the function takes nothing and returns a pointer into libc's read-only data.
@@ -37,9 +32,82 @@ pub(super) fn libc_name() -> Option<String> {
 
 /// Whether this process's personality turns randomisation off.
 pub(super) fn aslr_is_off_for_this_process() -> bool {
-    /// Asks without setting anything (personality(2)).
-    const ASK: libc::c_ulong = 0xffff_ffff;
-    // SAFETY: with this argument the call changes nothing and takes no pointer.
-    let persona = unsafe { libc::personality(ASK) };
-    persona != -1 && persona & libc::ADDR_NO_RANDOMIZE != 0
+    personality::get().is_ok_and(|persona| persona.contains(Persona::ADDR_NO_RANDOMIZE))
+}
+
+/// A file's text; `None` when it cannot be read.
+pub(super) fn text(path: &str) -> Option<String> {
+    std::fs::read(path)
+        .ok()
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A file's text without white space around it; `None` when nothing is left.
+pub(super) fn trimmed(path: &str) -> Option<String> {
+    text(path).and_then(|text| filled(&text))
+}
+
+/// The value of the first `name : value` line.
+pub(super) fn field(text: &str, name: &str) -> Option<String> {
+    let mut pairs = text.lines().filter_map(|line| line.split_once(':'));
+    pairs
+        .find(|(key, _)| key.trim() == name)
+        .and_then(|(_, value)| filled(value))
+}
+
+/// A line of `/proc/meminfo`, whose kB are 1,024 bytes.
+pub(super) fn meminfo_bytes(meminfo: &str, name: &str) -> Option<u64> {
+    let value = field(meminfo, name)?;
+    value
+        .strip_suffix("kB")?
+        .trim()
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1024)
+}
+
+/// The word in brackets, as in `always [madvise] never`.
+pub(super) fn chosen(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once('[')?;
+    filled(rest.split_once(']')?.0)
+}
+
+fn filled(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_found() {
+        let cpuinfo = "processor\t: 0\nmodel name\t: Some CPU @ 2.0: GHz\nmodel name\t: Other\n";
+        assert_eq!(
+            field(cpuinfo, "model name").as_deref(),
+            Some("Some CPU @ 2.0: GHz")
+        );
+        assert_eq!(
+            meminfo_bytes("MemTotal:        4027648 kB\nMemFree: 1 kB\n", "MemTotal"),
+            Some(4_124_311_552)
+        );
+        assert_eq!(
+            chosen("always [madvise] never\n").as_deref(),
+            Some("madvise")
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_none() {
+        assert_eq!(field("processor : 0\nmodel name :\n", "model name"), None);
+        assert_eq!(meminfo_bytes("MemTotal: 5\n", "MemTotal"), None);
+        assert_eq!(
+            meminfo_bytes("MemTotal: 18446744073709551615 kB\n", "MemTotal"),
+            None
+        );
+        assert_eq!(chosen("always"), None);
+        assert_eq!(chosen("[]"), None);
+        assert_eq!(trimmed("/proc/there is no such file"), None);
+    }
 }

@@ -5,10 +5,10 @@
 //! `unsafe` is needed for getenv(3): `std::env::var` would put a copy on the heap that is measured.
 #![allow(unsafe_code)]
 
-use super::protocol::{Message, PACKET_BYTES, Packet, SOCKET_VARIABLE};
+use super::protocol::{Message, Packet, SOCKET_VARIABLE};
 use nix::sys::socket::{MsgFlags, recv, send};
 use std::ffi::CStr;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::io;
 use std::os::fd::RawFd;
 
@@ -83,11 +83,9 @@ impl Checkpoints {
     ///
     /// When the parent is gone.
     pub fn tell(&self, key: &str, value: fmt::Arguments<'_>) -> io::Result<()> {
-        let text = OnStack::of(value);
-        self.send(&Message::Fact {
-            key,
-            value: text.as_str(),
-        })
+        let text = Packet::of_text(value);
+        let value = text.as_text();
+        self.send(&Message::Fact { key, value })
     }
 
     /// Says that this run doesn't count, and why: its condition could not be made.
@@ -96,7 +94,7 @@ impl Checkpoints {
     ///
     /// When the parent is gone.
     pub fn void(&self, reason: fmt::Arguments<'_>) -> io::Result<()> {
-        self.send(&Message::Void(OnStack::of(reason).as_str()))
+        self.send(&Message::Void(Packet::of_text(reason).as_text()))
     }
 
     /// Says how far the work is, for a progress bar.
@@ -119,45 +117,6 @@ impl Checkpoints {
                 Err(nix::Error::EINTR) => {}
                 Err(error) => return Err(error.into()),
             }
-        }
-    }
-}
-
-/// Text formatted without the heap; what doesn't fit into a packet is cut.
-struct OnStack {
-    bytes: [u8; PACKET_BYTES],
-    filled: usize,
-}
-
-impl OnStack {
-    fn of(text: fmt::Arguments<'_>) -> Self {
-        let mut buffer = Self {
-            bytes: [0; PACKET_BYTES],
-            filled: 0,
-        };
-        // The only error is the one for text that was cut.
-        let _ = buffer.write_fmt(text);
-        buffer
-    }
-
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.filled]).unwrap_or_default()
-    }
-}
-
-impl Write for OnStack {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.bytes.len() - self.filled;
-        let mut taken = room.min(text.len());
-        while !text.is_char_boundary(taken) {
-            taken -= 1;
-        }
-        self.bytes[self.filled..self.filled + taken].copy_from_slice(&text.as_bytes()[..taken]);
-        self.filled += taken;
-        if taken == text.len() {
-            Ok(())
-        } else {
-            Err(fmt::Error)
         }
     }
 }

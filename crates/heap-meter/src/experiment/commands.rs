@@ -1,13 +1,11 @@
 //! Experiments with any command: nothing in it knows that it is measured.
 
-use super::arm::Arm;
-use super::error::ExperimentError;
-use super::observer::RunObserver;
+use super::error::{ExperimentError, RunError};
+use super::observer::{Arm, RunObserver};
 use super::plan::{Experiment, Progress};
 use super::results::{Results, Run};
 use super::run::{Watched, Weighed};
-use super::run_error::RunError;
-use super::stop::StopFlag;
+use super::session::StopFlag;
 use super::whole_run::{self, CONDITION_FAILED, Condition, EXIT};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -9,6 +9,7 @@ use std::fmt;
 type Value<R> = Box<dyn Fn(&R) -> Option<f64> + Send + Sync>;
 
 /// A figure that each run has, by name.
+#[non_exhaustive]
 pub struct Metric<R = Run> {
     /// For programs: `time_per_location`.
     pub name: String,

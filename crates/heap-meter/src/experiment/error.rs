@@ -1,7 +1,10 @@
-//! Why an experiment has no complete result.
+//! Why a run has no result, or an experiment no complete one.
 
-use super::arm::Arm;
-use super::run_error::RunError;
+use memory_event::Ending;
+use memtrace::LaunchError;
+use procmem::ProcessError;
+use std::fmt;
+use std::io;
 
 /// Why an experiment has no complete result.
 #[derive(Debug, thiserror::Error)]
@@ -38,23 +41,70 @@ pub enum ExperimentError {
 
 impl ExperimentError {
     /// Says how far the experiment was when somebody asked to stop.
-    pub(super) fn after(self, complete: u64, wanted_runs: u64) -> Self {
+    pub(super) fn after(self, done: u64, wanted: u64) -> Self {
         match self {
-            Self::Interrupted { .. } => Self::Interrupted {
-                done: complete,
-                wanted: wanted_runs,
-            },
+            Self::Interrupted { .. } => Self::Interrupted { done, wanted },
             other => other,
         }
     }
 
-    pub(super) fn of(arm: &Arm, error: RunError) -> Self {
+    pub(super) fn of(arm: &str, error: RunError) -> Self {
         match error {
             RunError::Interrupted => Self::Interrupted { done: 0, wanted: 0 },
             error => Self::Run {
-                arm: arm.name.clone(),
+                arm: arm.to_owned(),
                 error,
             },
+        }
+    }
+}
+
+/// Why a run has no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Somebody asked to stop; the process was ended.
+    #[error("interrupted")]
+    Interrupted,
+    /// The program couldn't be started.
+    #[error("can't start {program}: {error}")]
+    Start {
+        /// The program as it was given.
+        program: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// It couldn't be traced.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// It couldn't be weighed.
+    #[error(transparent)]
+    Weigh(#[from] ProcessError),
+    /// It isn't to go on from a checkpoint, for the caller's own reason.
+    #[error(transparent)]
+    Stopped(Box<dyn std::error::Error + Send + Sync>),
+    /// It ended otherwise than with status 0.
+    #[error("{program} {ending}")]
+    Failed {
+        /// The program as it was given.
+        program: String,
+        /// How it ended.
+        ending: EndingText,
+    },
+    /// The socket to the process failed.
+    #[error("lost the connection to the measured process: {0}")]
+    Socket(#[from] io::Error),
+}
+
+/// An [`Ending`] in words.
+#[derive(Debug)]
+pub struct EndingText(pub Ending);
+
+impl fmt::Display for EndingText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Ending::Code(code) => write!(f, "ended with status {code}, 0 was expected"),
+            Ending::Signal { signal, .. } => write!(f, "was ended by signal {signal}"),
         }
     }
 }

@@ -1,18 +1,17 @@
 //! Arms, repeats, their order, and what happens between two runs.
 
-use super::arm::Arm;
-use super::attempt::{until_valid, watch};
 use super::comparison::{Metric, compare};
 use super::error::ExperimentError;
-use super::observer::{AtCheckpoints, RunObserver};
+use super::observer::{Arm, AtCheckpoints, RunObserver, until_valid, watch};
 use super::results::{ArmResults, Results, Run};
 use super::run::{Watched, Weighed};
-use super::stop::StopFlag;
+use super::session::StopFlag;
 use crate::environment::Environment;
 use std::collections::BTreeMap;
 
 /// The same work in several arms.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Experiment {
     /// Its name.
     pub name: String,
@@ -30,6 +29,7 @@ pub struct Experiment {
 
 /// What the experiment does now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress<'a> {
     /// Name of the arm.
     pub arm: &'a str,
@@ -46,6 +46,18 @@ pub struct Progress<'a> {
 }
 
 impl Experiment {
+    /// One that runs each arm once, and compares nothing yet.
+    pub fn new(name: impl Into<String>, arms: Vec<Arm>, environment: Environment) -> Self {
+        Self {
+            name: name.into(),
+            arms,
+            repeats: 1,
+            metrics: Vec::new(),
+            environment,
+            parameters: BTreeMap::new(),
+        }
+    }
+
     /// Runs it. After every run `after_run` gets the results so far, complete with comparison.
     ///
     /// Where tracing isn't permitted the runs are timed and weighed all the same, and a note says
@@ -71,9 +83,11 @@ impl Experiment {
         progress: &mut dyn FnMut(Progress<'_>),
         after_run: &mut dyn FnMut(&Results),
     ) -> Result<Results, ExperimentError> {
-        let mut results = self.empty_results();
-        let processes = u64::from(self.repeats) * self.arms.len() as u64 * 2;
+        let arms = self.arms.iter().map(|arm| ArmResults::new(&arm.name));
+        let (environment, parameters) = (self.environment.clone(), self.parameters.clone());
+        let mut results = Results::new(&self.name, environment, parameters, arms.collect());
         let wanted = u64::from(self.repeats) * self.arms.len() as u64;
+        let processes = 2 * wanted;
         let mut complete = 0;
         let mut processes_done = 0;
         let mut tracing_permitted = true;
@@ -97,12 +111,11 @@ impl Experiment {
                     let weighed = observer.untraced(arm, stop, &mut |done, total| {
                         at(false, processes_done, done, total);
                     });
-                    match weighed.map_err(|error| ExperimentError::of(arm, error))? {
-                        Weighed {
-                            void: Some(reason), ..
-                        } => Ok(Err(reason)),
-                        weighed => Ok(Ok(weighed)),
-                    }
+                    let weighed = weighed.map_err(|error| ExperimentError::of(&arm.name, error))?;
+                    Ok(match weighed.void {
+                        Some(reason) => Err(reason),
+                        None => Ok(weighed),
+                    })
                 })
                 .map_err(interrupted)?;
                 processes_done += 1;
@@ -121,7 +134,7 @@ impl Experiment {
                 processes_done += 1;
                 complete += 1;
                 let notes: Vec<String> = unknown_mallocs(&weighed).collect();
-                found.runs.push(joined(weighed, watched));
+                found.runs.push(Run::joined(weighed, watched));
                 notes.into_iter().for_each(|note| results.note(note));
                 observer.look_over(&mut results);
                 results.comparison = compare(&self.metrics, &results.arms);
@@ -129,18 +142,6 @@ impl Experiment {
             }
         }
         Ok(results)
-    }
-
-    fn empty_results(&self) -> Results {
-        Results::new(
-            &self.name,
-            self.environment.clone(),
-            self.parameters.clone(),
-            self.arms
-                .iter()
-                .map(|arm| ArmResults::new(&arm.name))
-                .collect(),
-        )
     }
 }
 
@@ -165,25 +166,33 @@ fn unknown_mallocs(weighed: &Weighed) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-fn joined(weighed: Weighed, watched: Option<Watched>) -> Run {
-    let (syscalls, break_moves, fallback, traced) = match watched {
-        Some(watched) => (
-            Some(watched.syscalls),
-            Some(watched.break_moves),
-            Some(watched.fallback),
-            Some(watched.traced),
-        ),
-        None => (None, None, None, None),
-    };
-    Run {
-        wall_seconds: weighed.wall_seconds,
-        checkpoints: weighed.checkpoints,
-        weighing_seconds: weighed.weighing_seconds,
-        facts: weighed.facts,
-        syscalls,
-        break_moves,
-        fallback,
-        traced,
+impl Run {
+    /// A run of which nothing was traced.
+    pub fn untraced(weighed: Weighed) -> Self {
+        Self {
+            wall_seconds: weighed.wall_seconds,
+            checkpoints: weighed.checkpoints,
+            weighing_seconds: weighed.weighing_seconds,
+            facts: weighed.facts,
+            syscalls: None,
+            break_moves: None,
+            fallback: None,
+            traced: None,
+        }
+    }
+
+    fn joined(weighed: Weighed, watched: Option<Watched>) -> Self {
+        let untraced = Self::untraced(weighed);
+        match watched {
+            None => untraced,
+            Some(watched) => Self {
+                syscalls: Some(watched.syscalls),
+                break_moves: Some(watched.break_moves),
+                fallback: Some(watched.fallback),
+                traced: Some(watched.traced),
+                ..untraced
+            },
+        }
     }
 }
 

@@ -4,13 +4,15 @@
 //! content. After a checkpoint the parent answers with one byte, and the program goes on. Messages
 //! are written and read in buffers on the stack; neither side's heap is touched for them.
 
+use std::fmt;
+use std::io::Write;
+
 /// Environment variable that holds the number of the program's end of the socket.
 pub(super) const SOCKET_VARIABLE: &std::ffi::CStr = c"HEAP_METER_SOCKET";
 
 /// Longest packet. Labels and facts are short; what is longer is cut.
 pub(super) const PACKET_BYTES: usize = 512;
 
-/// A packet from the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Message<'a> {
     /// The program waits at the checkpoint of this label.
@@ -18,20 +20,19 @@ pub(super) enum Message<'a> {
     /// The same, and what its malloc keeps is asked for, too.
     Examined(&'a str),
     /// Something about this run that belongs into the report.
-    Fact { key: &'a str, value: &'a str },
-    /// How far the work is.
-    Progress { done: u64, total: u64 },
+    Fact {
+        key: &'a str,
+        value: &'a str,
+    },
+    Progress {
+        done: u64,
+        total: u64,
+    },
     /// This run doesn't count, and why.
     Void(&'a str),
 }
 
-const CHECKPOINT: u8 = b'C';
-const EXAMINED: u8 = b'E';
-const FACT: u8 = b'F';
-const PROGRESS: u8 = b'P';
-const VOID: u8 = b'V';
-
-/// A packet under construction.
+/// Bytes on the stack; what doesn't fit into a packet is cut.
 pub(super) struct Packet {
     bytes: [u8; PACKET_BYTES],
     filled: usize,
@@ -39,56 +40,51 @@ pub(super) struct Packet {
 
 impl Packet {
     pub(super) fn of(message: &Message<'_>) -> Self {
-        let mut packet = Self {
-            bytes: [0; PACKET_BYTES],
-            filled: 0,
-        };
         match message {
-            Message::Checkpoint(label) => packet.push(CHECKPOINT, &[label.as_bytes()]),
-            Message::Examined(label) => packet.push(EXAMINED, &[label.as_bytes()]),
-            Message::Fact { key, value } => {
-                packet.push(FACT, &[key.as_bytes(), b"\0", value.as_bytes()]);
-            }
-            Message::Progress { done, total } => {
-                packet.push(PROGRESS, &[&done.to_le_bytes(), &total.to_le_bytes()]);
-            }
-            Message::Void(reason) => packet.push(VOID, &[reason.as_bytes()]),
+            Message::Checkpoint(label) => Self::of_text(format_args!("C{label}")),
+            Message::Examined(label) => Self::of_text(format_args!("E{label}")),
+            Message::Fact { key, value } => Self::of_text(format_args!("F{key}\0{value}")),
+            Message::Progress { done, total } => Self::of_text(format_args!("P{done} {total}")),
+            Message::Void(reason) => Self::of_text(format_args!("V{reason}")),
         }
-        packet
     }
 
-    fn push(&mut self, kind: u8, parts: &[&[u8]]) {
-        for part in [&[kind][..]].iter().chain(parts) {
-            let taken = part.len().min(PACKET_BYTES - self.filled);
-            self.bytes[self.filled..self.filled + taken].copy_from_slice(&part[..taken]);
-            self.filled += taken;
-        }
+    /// A text, formatted without the heap.
+    pub(super) fn of_text(text: fmt::Arguments<'_>) -> Self {
+        let mut bytes = [0; PACKET_BYTES];
+        let mut rest = &mut bytes[..];
+        // The only error is the one for text that was cut.
+        let _ = rest.write_fmt(text);
+        let filled = PACKET_BYTES - rest.len();
+        Self { bytes, filled }
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.filled]
+    }
+
+    pub(super) fn as_text(&self) -> &str {
+        text(self.as_bytes())
     }
 }
 
 /// Reads a packet; `None` for one that no [`Packet`] would be.
 pub(super) fn parse(packet: &[u8]) -> Option<Message<'_>> {
     let (kind, content) = packet.split_first()?;
-    match *kind {
-        CHECKPOINT => Some(Message::Checkpoint(text(content))),
-        EXAMINED => Some(Message::Examined(text(content))),
-        VOID => Some(Message::Void(text(content))),
-        FACT => {
-            let end = content.iter().position(|byte| *byte == 0)?;
-            Some(Message::Fact {
-                key: text(&content[..end]),
-                value: text(&content[end + 1..]),
-            })
+    let content = text(content);
+    match kind {
+        b'C' => Some(Message::Checkpoint(content)),
+        b'E' => Some(Message::Examined(content)),
+        b'V' => Some(Message::Void(content)),
+        b'F' => {
+            let (key, value) = content.split_once('\0')?;
+            Some(Message::Fact { key, value })
         }
-        PROGRESS => {
-            let (done, total) = content.split_at_checked(8)?;
+        b'P' => {
+            let (done, total) = content.split_once(' ')?;
             Some(Message::Progress {
-                done: u64::from_le_bytes(done.try_into().ok()?),
-                total: u64::from_le_bytes(total.try_into().ok()?),
+                done: done.parse().ok()?,
+                total: total.parse().ok()?,
             })
         }
         _ => None,

@@ -2,9 +2,7 @@
 
 use crate::environment::Environment;
 use heap_diagnosis::Finding;
-use heap_growth::BreakMoves;
-use heap_growth::Counts;
-use heap_growth::Fallback;
+use heap_growth::{BreakMoves, Counts, Fallback};
 use procmem::Snapshot;
 use ptmalloc::HeapState;
 use serde::{Deserialize, Serialize};
@@ -15,6 +13,7 @@ use std::collections::BTreeMap;
 /// An experiment that knows more of its arms than an [`ArmResults`] has, or compares them otherwise
 /// than by a [`Comparison`], has types of its own in their places.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Results<A = ArmResults, C = Comparison> {
     /// Name of the experiment.
     pub experiment: String,
@@ -34,6 +33,7 @@ pub struct Results<A = ArmResults, C = Comparison> {
 
 /// The runs of one arm; of a type of their own where they tell more than a [`Run`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ArmResults<R = Run> {
     /// Name of the arm: `control`, `hole`, ….
     pub name: String,
@@ -45,6 +45,7 @@ pub struct ArmResults<R = Run> {
 
 /// One run: an untraced process and, where it was permitted, a traced one beside it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Run {
     /// Seconds of work in the untraced process: from its first checkpoint to its last, without the
     /// weighing; from its start to its end where it marks none itself.
@@ -68,6 +69,7 @@ pub struct Run {
 
 /// A moment at which the untraced process was weighed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Checkpoint {
     /// Its name.
     pub label: String,
@@ -109,6 +111,7 @@ impl Checkpoint {
 
 /// The observer's own cost in a traced process.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Traced {
     /// The same seconds of work as `wall_seconds`, with the tracer watching.
     pub wall_seconds: f64,
@@ -120,6 +123,7 @@ pub struct Traced {
 
 /// A run that doesn't count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct VoidRun {
     /// Why: the program's own words.
     pub reason: String,
@@ -200,6 +204,7 @@ impl Run {
 /// What a metric counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Unit {
     /// Seconds of wall time.
     Seconds,
@@ -211,6 +216,7 @@ pub enum Unit {
 
 /// A metric in the control and in one other arm: medians over the runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Comparison {
     /// Name of the metric.
     pub metric: String,

@@ -3,19 +3,14 @@
 //! The socket is served by the calling thread; a tracer works in a thread of its own, because
 //! ptrace(2) ties a traced process to one thread.
 
+use super::error::{EndingText, RunError};
 use super::results::{Checkpoint, Traced};
-use super::run_error::{EndingText, RunError};
-use super::session::{CheckpointWeight, Session, serve};
-use super::socket::connected;
-use super::stop::{StopFlag, TICK};
-use heap_growth::BreakMoves;
-use heap_growth::Fallback;
-use heap_growth::{Counts, Tally};
-use memory_event::Ending;
-use memtrace::Launch;
-use memtrace::Target;
-use procmem::Weigher;
-use procmem::pidfd_open;
+use super::session::{CheckpointWeight, Session, StopFlag, TICK, connected, serve};
+use heap_growth::{BreakMoves, Counts, Fallback, Tally};
+use memory_event::{Ending, Sink};
+use memtrace::{Launch, Launched, Target};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use procmem::{Weigher, pidfd_open};
 use ptmalloc::Examiner;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -24,10 +19,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Instant;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
 /// What an untraced process showed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Weighed {
     /// As [`Run::wall_seconds`](super::Run::wall_seconds).
     pub wall_seconds: f64,
@@ -43,6 +37,7 @@ pub struct Weighed {
 
 /// What a traced process showed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Watched {
     /// Calls and failures per system call.
     pub syscalls: BTreeMap<String, Counts>,
@@ -56,6 +51,39 @@ pub struct Watched {
     pub notes: Vec<String>,
     /// Why the run doesn't count, if it said so.
     pub void: Option<String>,
+}
+
+/// What counts calls in a traced process.
+pub(super) type Counting = (Tally, BreakMoves, Fallback);
+
+impl Watched {
+    pub(super) fn of(
+        finished: Launched<Counting>,
+        wall_seconds: f64,
+        void: Option<String>,
+    ) -> Self {
+        let (tally, break_moves, fallback) = finished.sink;
+        let named = |(name, counts): (&str, Counts)| (name.to_owned(), counts);
+        let mut notes: Vec<String> = finished.notes.iter().map(ToString::to_string).collect();
+        if finished.lost_events > 0 {
+            notes.push(format!(
+                "the outcome of {} system calls could not be read, so they are not counted",
+                finished.lost_events
+            ));
+        }
+        Self {
+            syscalls: tally.by_name().into_iter().map(named).collect(),
+            break_moves,
+            fallback,
+            traced: Traced {
+                wall_seconds,
+                stops: finished.cost.stops,
+                tracer_cpu_seconds: finished.cost.tracer_cpu_seconds,
+            },
+            notes,
+            void,
+        }
+    }
 }
 
 /// Runs `target` untraced and weighs it at its checkpoints: the process that reaches one is weighed,
@@ -177,7 +205,7 @@ pub fn observe_traced(
     let (ours, target) = connected(target)?;
     let program = target.program().to_string_lossy().into_owned();
     let started = Instant::now();
-    let launch = Launch::start(&target, <(Tally, BreakMoves, Fallback)>::default())?;
+    let launch = Launch::start(&target, Counting::default())?;
     drop(target);
 
     let mut session = Session::new(started, progress);
@@ -185,39 +213,28 @@ pub fn observe_traced(
     if served.is_err() {
         launch.kill();
     }
+    let finished = finish(launch, stop)?;
+    let wall = session.wall(Instant::now());
+    served?;
+    succeeded(program, finished.ending)?;
+    Ok(Watched::of(finished, wall.as_secs_f64(), session.void))
+}
+
+/// Waits for the end of a traced process, or brings it about.
+pub(super) fn finish<S>(launch: Launch<S>, stop: &StopFlag) -> Result<Launched<S>, RunError>
+where
+    S: Sink + Send + 'static,
+{
     while !launch.ends_within(TICK) {
         if stop.is_wanted() {
             launch.kill();
         }
     }
-    let ended = Instant::now();
     let finished = launch.wait()?;
-    served?;
-    if stop.is_wanted() {
-        return Err(RunError::Interrupted);
+    match stop.is_wanted() {
+        true => Err(RunError::Interrupted),
+        false => Ok(finished),
     }
-    succeeded(program, finished.ending)?;
-    let (tally, break_moves, fallback) = finished.sink;
-    let named = |(name, counts): (&str, Counts)| (name.to_owned(), counts);
-    let mut notes: Vec<String> = finished.notes.iter().map(ToString::to_string).collect();
-    if finished.lost_events > 0 {
-        notes.push(format!(
-            "the outcome of {} system calls could not be read, so they are not counted",
-            finished.lost_events
-        ));
-    }
-    Ok(Watched {
-        syscalls: tally.by_name().into_iter().map(named).collect(),
-        break_moves,
-        fallback,
-        traced: Traced {
-            wall_seconds: session.wall(ended).as_secs_f64(),
-            stops: finished.cost.stops,
-            tracer_cpu_seconds: finished.cost.tracer_cpu_seconds,
-        },
-        notes,
-        void: session.void,
-    })
 }
 
 fn succeeded(program: String, ending: Ending) -> Result<(), RunError> {

@@ -1,18 +1,52 @@
-//! The parent's side: serves the program's socket, weighs it, takes the time.
+//! The parent's side: serves the program's socket, weighs it, takes the time; and may be asked to
+//! stop.
 
-use super::protocol::{self, Message, PACKET_BYTES};
+use super::error::RunError;
+use super::protocol::{self, Message, PACKET_BYTES, SOCKET_VARIABLE};
 use super::results::Checkpoint;
-use super::run_error::RunError;
-use super::socket::{Received, receive};
-use super::stop::StopFlag;
+use memtrace::Target;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixCredentials, recvmsg,
+    send, setsockopt, socketpair, sockopt,
+};
 use procmem::Snapshot;
 use ptmalloc::{HeapState, Unknown};
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// How long a wish to stop may wait. What a run is waited for by comes at once.
+pub(super) const TICK: Duration = Duration::from_millis(20);
+
+/// A wish to stop, shared with a signal handler.
+#[derive(Clone, Debug, Default)]
+pub struct StopFlag(Arc<AtomicBool>);
+
+impl StopFlag {
+    /// Nobody wishes to stop yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The flag itself, for a signal handler to set.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
+    /// Ends the present run as soon as may be.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody wished to stop.
+    pub fn is_wanted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// How long a process that doesn't answer is waited for before the wish to stop is looked at again.
 const TICK_MILLISECONDS: u8 = 100;
@@ -144,4 +178,63 @@ fn take(
         }
     }
     Ok(())
+}
+
+/// Our end of a new socket, and the target that will find the other one.
+pub(super) fn connected(target: &Target) -> Result<(OwnedFd, Target), RunError> {
+    let (ours, theirs) = socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )
+    .map_err(io::Error::from)?;
+    setsockopt(&ours, sockopt::PassCred, &true).map_err(io::Error::from)?;
+    let variable = SOCKET_VARIABLE.to_string_lossy().into_owned();
+    let number = theirs.as_raw_fd().to_string();
+    let target = target
+        .clone()
+        .env(variable, number)
+        .inherit(Arc::new(theirs));
+    Ok((ours, target))
+}
+
+/// A packet's length, and the process that sent it. A program may fork on its way, as one that
+/// becomes a daemon does: the kernel says which of its processes speaks.
+///
+/// # References
+///
+/// unix(7), `SO_PASSCRED`
+pub(super) struct Received {
+    pub(super) length: usize,
+    pub(super) pid: i32,
+}
+
+/// Takes the next packet; `None` when no process holds the other end any more.
+pub(super) fn receive(
+    socket: &OwnedFd,
+    packet: &mut [u8; PACKET_BYTES],
+) -> Result<Option<Received>, nix::Error> {
+    let mut space = nix::cmsg_space!(UnixCredentials);
+    let mut parts = [IoSliceMut::new(packet)];
+    let message = match recvmsg::<()>(
+        socket.as_raw_fd(),
+        &mut parts,
+        Some(&mut space),
+        MsgFlags::empty(),
+    ) {
+        Err(nix::Error::ECONNRESET) => return Ok(None),
+        message => message?,
+    };
+    if message.bytes == 0 {
+        return Ok(None);
+    }
+    let pid = message.cmsgs()?.find_map(|control| match control {
+        ControlMessageOwned::ScmCredentials(sender) => Some(sender.pid()),
+        _ => None,
+    });
+    Ok(Some(Received {
+        length: message.bytes,
+        pid: pid.ok_or(nix::Error::ENOMSG)?,
+    }))
 }

@@ -14,6 +14,7 @@ pub struct Store {
 /// Why results couldn't be kept.
 #[derive(Debug, thiserror::Error)]
 #[error("can't write {path}: {error}")]
+#[non_exhaustive]
 pub struct StoreError {
     /// The file or directory.
     pub path: PathBuf,

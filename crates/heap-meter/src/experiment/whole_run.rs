@@ -1,17 +1,12 @@
 //! One run of a command that marks no checkpoints: weighed as it ends, or its calls counted.
 
-use super::results::{Checkpoint, Traced};
-use super::run::{Watched, Weighed};
-use super::run_error::RunError;
-use super::stop::{StopFlag, TICK};
-use heap_growth::BreakMoves;
-use heap_growth::Fallback;
-use heap_growth::{Counts, Tally};
+use super::error::RunError;
+use super::results::Checkpoint;
+use super::run::{Counting, Watched, Weighed, finish};
+use super::session::StopFlag;
 use memory_event::{Ending, Event, What};
-use memtrace::Target;
-use memtrace::{Launch, LaunchOptions, Launched, Stopped, Watch};
-use procmem::Snapshot;
-use procmem::Status;
+use memtrace::{LaunchOptions, Launched, Stopped, Target, Watch};
+use procmem::{Snapshot, Status};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -151,32 +146,11 @@ pub(super) fn watch(
 ) -> Result<(Watched, String), RunError> {
     let shared = SharedRecord::default();
     let options = with_condition(LaunchOptions::new(), condition.as_ref(), &shared);
-    let launch = options.start(target, <(Tally, BreakMoves, Fallback)>::default())?;
-    let finished = finish(launch, stop)?;
+    let finished = finish(options.start(target, Counting::default())?, stop)?;
     let seen = std::mem::take(&mut *shared.lock());
-    let mut notes: Vec<String> = finished.notes.iter().map(ToString::to_string).collect();
-    if finished.lost_events > 0 {
-        notes.push(format!(
-            "the outcome of {} system calls could not be read, so they are not counted",
-            finished.lost_events
-        ));
-    }
-    let traced = Traced {
-        wall_seconds: worked_seconds(&finished),
-        stops: finished.cost.stops,
-        tracer_cpu_seconds: finished.cost.tracer_cpu_seconds,
-    };
-    let (tally, break_moves, fallback) = finished.sink;
-    let named = |(name, counts): (&str, Counts)| (name.to_owned(), counts);
-    let watched = Watched {
-        syscalls: tally.by_name().into_iter().map(named).collect(),
-        break_moves,
-        fallback,
-        traced,
-        notes,
-        void: void(condition.as_ref(), seen.conditions_made, seen.first_failure),
-    };
-    Ok((watched, ending_text(finished.ending)))
+    let (seconds, exit) = (worked_seconds(&finished), ending_text(finished.ending));
+    let void = void(condition.as_ref(), seen.conditions_made, seen.first_failure);
+    Ok((Watched::of(finished, seconds, void), exit))
 }
 
 fn with_condition(
@@ -189,23 +163,6 @@ fn with_condition(
     };
     let shared = shared.clone();
     options.at_exec(move |stopped| shared.make(&condition, stopped))
-}
-
-/// Waits for the end, or brings it about.
-fn finish<S>(launch: Launch<S>, stop: &StopFlag) -> Result<Launched<S>, RunError>
-where
-    S: memory_event::Sink + Send + 'static,
-{
-    while !launch.ends_within(TICK) {
-        if stop.is_wanted() {
-            launch.kill();
-        }
-    }
-    let finished = launch.wait()?;
-    if stop.is_wanted() {
-        return Err(RunError::Interrupted);
-    }
-    Ok(finished)
 }
 
 /// Time from exec to end, without what was done while the processes stood still.

@@ -8,6 +8,7 @@ use inferno::flamegraph::{self, Options};
 
 /// Why there is no flame graph.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum FlameError {
     /// There was nothing to draw.
     #[error(

@@ -1,54 +1,59 @@
 //! What malloc keeps in some processes, as the last part of a watched run's table.
 
-use comfy_table::Cell;
-
-use super::text::{lines_of, plain_table, right, wrapped};
+use super::text::{Column, NONE, known_bytes, rows_table, wrapped};
 use crate::trace::{MallocReport, Moment};
-use human_text::printable;
-use human_text::{Bytes, thousands};
+use human_text::{printable, thousands};
 use ptmalloc::HeapState;
 
 /// A row for each process, and below the table what the figures can't say.
 pub(super) fn malloc_table(reports: &[MallocReport]) -> String {
-    let header = vec![
-        Cell::new(heading(reports)),
-        right("from the kernel"),
-        right("free"),
-        right("returnable"),
-        right("arenas"),
-        Cell::new("allocator"),
+    let at_exit = reports.iter().all(|report| report.when == Moment::Exit);
+    let columns = [
+        Column::Left(match at_exit {
+            true => "what malloc kept at the exit of",
+            false => "what malloc keeps in",
+        }),
+        Column::Right("from the kernel"),
+        Column::Right("free"),
+        Column::Right("returnable"),
+        Column::Right("arenas"),
+        Column::Left("allocator"),
     ];
-    let mut table = plain_table(header);
-    for report in reports {
+    let row = |report: &MallocReport| {
         let state = report.state.as_ref();
-        let figure = |figure: Option<u64>| {
-            right(&figure.map_or_else(|| "–".to_owned(), |bytes| Bytes(bytes).to_string()))
-        };
-        table.add_row([
-            Cell::new(printable(&report.name())),
-            figure(state.and_then(HeapState::total_bytes)),
-            figure(state.and_then(|state| state.free_bytes)),
-            figure(state.and_then(|state| state.returnable_bytes)),
-            right(&state.map_or_else(String::new, |state| thousands(state.arenas.len() as u64))),
-            Cell::new(report.allocator.as_deref().unwrap_or("–")),
-        ]);
-    }
-    let mut text = lines_of(&table);
+        let figure = |figure: fn(&HeapState) -> Option<u64>| known_bytes(state.and_then(figure));
+        [
+            report.name(),
+            figure(HeapState::total_bytes),
+            figure(|state| state.free_bytes),
+            figure(|state| state.returnable_bytes),
+            state.map_or_else(String::new, |state| thousands(state.arenas.len() as u64)),
+            report.allocator.clone().unwrap_or_else(|| NONE.to_owned()),
+        ]
+    };
+    let rows: Vec<_> = reports.iter().map(row).collect();
+    let mut text = rows_table(&columns, &rows);
     for report in reports {
-        let name = printable(&report.name());
+        let mut tell = |what: String| {
+            text.push_str(&wrapped(&format!("{}: {what}", printable(&report.name()))));
+        };
         if let Some(reason) = &report.unknown {
-            text.push_str(&wrapped(&format!("{name}: not known: {reason}")));
+            tell(format!("not known: {reason}"));
         }
-        if report.state.as_ref().is_some_and(gave_up) {
-            text.push_str(&wrapped(&format!(
-                "{name}: glibc gave up on the break; free memory at its end stays until malloc_trim"
-            )));
+        let Some(state) = &report.state else {
+            continue;
+        };
+        if state.non_contiguous {
+            tell(
+                "glibc gave up on the break; free memory at its end stays until malloc_trim".into(),
+            );
         }
-        if report.when == Moment::Exit && report.state.as_ref().is_some_and(is_mostly_free) {
-            text.push_str(&wrapped(&format!(
-                "{name}: a program that tidies up has freed all of it by its exit; what it keeps \
-                 while it runs, `brkhole inspect` tells"
-            )));
+        if report.when == Moment::Exit && is_mostly_free(state) {
+            tell(
+                "a program that tidies up has freed all of it by its exit; what it keeps while it \
+                 runs, `brkhole inspect` tells"
+                    .into(),
+            );
         }
     }
     text
@@ -59,17 +64,6 @@ fn is_mostly_free(state: &HeapState) -> bool {
     const WORTH_TELLING_BYTES: u64 = 1 << 20;
     let free = state.free_bytes.unwrap_or(0);
     free >= WORTH_TELLING_BYTES && free > state.system_bytes / 2
-}
-
-fn heading(reports: &[MallocReport]) -> &'static str {
-    match reports.iter().all(|report| report.when == Moment::Exit) {
-        true => "what malloc kept at the exit of",
-        false => "what malloc keeps in",
-    }
-}
-
-fn gave_up(state: &HeapState) -> bool {
-    state.non_contiguous
 }
 
 #[cfg(test)]

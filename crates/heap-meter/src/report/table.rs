@@ -1,10 +1,8 @@
 //! An experiment as a table that a person understands at once.
 
-use super::figure::{in_unit, ratio};
-use super::text::{right, sizes, wrapped};
+use super::text::{Column, NONE, in_unit, ratio, rows_table, sizes, wrapped};
 use crate::experiment::{ArmResults, Comparison, Results, Run};
 use crate::statistics::{RatioOfMedians, median};
-use comfy_table::{Cell, Table};
 use human_text::{Seconds, thousands};
 use std::fmt::Write;
 
@@ -13,15 +11,10 @@ use std::fmt::Write;
 pub fn experiment_table(results: &Results) -> String {
     let mut text = heading(results);
     text.push('\n');
-    for line in comparison(results).lines() {
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
+    text.push_str(&comparison(results));
     text.push('\n');
-    for line in fallbacks(results).into_iter().chain(observer(results)) {
-        text.push_str(&line);
-        text.push('\n');
-    }
+    text.extend(fallbacks(results));
+    text.push_str(&observer(results));
     text.push_str(&remarks(results, &results.arms));
     text
 }
@@ -107,34 +100,36 @@ fn comparison(results: &Results) -> String {
         return String::new();
     };
     if results.comparison.is_empty() {
-        return "no comparison: not every arm has a run that counts".to_owned();
+        return "no comparison: not every arm has a run that counts\n".to_owned();
     }
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    let mut header = vec![Cell::new("median of the runs"), right(&control.name)];
-    for arm in others {
-        header.push(right(&arm.name));
-        header.push(right(&format!("{}/{}", arm.name, control.name)));
-        header.push(right("95 %"));
+    let ratios: Vec<String> = others
+        .iter()
+        .map(|arm| format!("{}/{}", arm.name, control.name))
+        .collect();
+    let mut columns = vec![
+        Column::Left("median of the runs"),
+        Column::Right(&control.name),
+    ];
+    for (arm, ratio) in others.iter().zip(&ratios) {
+        columns.extend([&arm.name, ratio, "95 %"].map(Column::Right));
     }
-    table.set_header(header);
-    for rows in by_metric(&results.comparison) {
-        let first = rows[0];
-        let mut cells = vec![
-            Cell::new(&first.title),
-            right(&in_unit(first.control, first.unit)),
-        ];
-        for row in rows {
-            cells.push(right(&in_unit(row.other(), row.unit)));
-            cells.push(right(&row.ratio.map_or_else(|| "–".to_owned(), ratio)));
-            let interval = row
-                .ratio_ci95
-                .map(|[low, high]| format!("{}–{}", ratio(low), ratio(high)));
-            cells.push(right(&interval.unwrap_or_else(|| "–".to_owned())));
+    let none = || NONE.to_owned();
+    let cells = |of_metric: Vec<&Comparison>| {
+        let first = of_metric[0];
+        let mut cells = vec![first.title.clone(), in_unit(first.control, first.unit)];
+        for row in of_metric {
+            let interval = row.ratio_ci95.map(|ends| ends.map(ratio).join("–"));
+            cells.push(in_unit(row.other(), row.unit));
+            cells.push(row.ratio.map_or_else(none, ratio));
+            cells.push(interval.unwrap_or_else(none));
         }
-        table.add_row(cells);
-    }
-    table.to_string()
+        cells
+    };
+    let rows: Vec<_> = by_metric(&results.comparison)
+        .into_iter()
+        .map(cells)
+        .collect();
+    rows_table(&columns, &rows)
 }
 
 /// The comparisons of one metric together, in the order in which metrics first appear.
@@ -152,20 +147,13 @@ fn by_metric(comparisons: &[Comparison]) -> Vec<Vec<&Comparison>> {
     rows
 }
 
-/// The sizes of the fallback's mmaps, a line per arm that had any.
-fn fallbacks(results: &Results) -> Vec<String> {
-    let mut lines = Vec::new();
-    for arm in &results.arms {
-        let Some(fallback) = last_traced(arm).and_then(|run| run.fallback.as_ref()) else {
-            continue;
-        };
-        if fallback.count() == 0 {
-            continue;
-        }
-        let line = format!("fallback mmaps with {}: {}", arm.name, sizes(fallback));
-        lines.push(wrapped(&line).trim_end().to_owned());
-    }
-    lines
+/// The sizes of the fallback's mmaps, a paragraph for each arm that had any.
+fn fallbacks(results: &Results) -> impl Iterator<Item = String> {
+    results.arms.iter().filter_map(|arm| {
+        let fallback = last_traced(arm)?.fallback.as_ref()?;
+        let line = || format!("fallback mmaps with {}: {}", arm.name, sizes(fallback));
+        (fallback.count() > 0).then(|| wrapped(&line()))
+    })
 }
 
 fn last_traced(arm: &ArmResults) -> Option<&Run> {
@@ -189,7 +177,7 @@ fn in_units_of_their_arms(results: &Results) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// What tracing and weighing cost, as medians over all runs.
-fn observer(results: &Results) -> Vec<String> {
+fn observer(results: &Results) -> String {
     let runs: Vec<&Run> = results.arms.iter().flat_map(|arm| &arm.runs).collect();
     let weighing: Vec<f64> = runs.iter().map(|run| run.weighing_seconds).collect();
     let traced = runs.iter().filter_map(|run| run.traced);
@@ -217,7 +205,7 @@ fn observer(results: &Results) -> Vec<String> {
             Seconds(weighing)
         );
     }
-    vec![wrapped(&text).trim_end().to_owned()]
+    wrapped(&text)
 }
 
 /// Runs that don't count, a line an arm: most often all for the same reason but for an address.

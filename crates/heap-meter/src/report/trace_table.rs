@@ -1,17 +1,12 @@
 //! A watched run as tables that a person understands at once.
 
-use comfy_table::Cell;
-
 use super::malloc_table::malloc_table;
-use super::text::{lines_of, plain_table, right, sizes, wrapped};
-use human_text::printable;
-use nix::sys::signal::Signal;
-
+use super::text::{Column, counted, rows_table, sizes, times_bytes, wrapped};
 use crate::trace::{ByStack, EventSource, KeptOpen, Trace};
-use heap_diagnosis::Finding;
 use heap_growth::GrowthKind;
-use human_text::{Bytes, Seconds, thousands};
+use human_text::{Bytes, Seconds, printable, thousands};
 use memory_event::Ending;
+use nix::sys::signal::Signal;
 
 /// So many files are shown; JSON and CSV have all.
 const FILES: usize = 10;
@@ -45,17 +40,13 @@ pub fn trace_table(trace: &Trace) -> String {
         text.push('\n');
         text.push_str(&malloc_table(reports));
     }
-    let findings = trace.findings.iter().map(|finding| ("•", told(finding)));
-    let notes = trace.notes.iter().map(|note| ("note:", printable(note)));
-    for (bullet, line) in findings.chain(notes) {
+    let findings = trace.findings.iter().map(|finding| format!("• {finding}"));
+    let notes = trace.notes.iter().map(|note| format!("note: {note}"));
+    for line in findings.chain(notes) {
         text.push('\n');
-        text.push_str(&wrapped(&format!("{bullet} {line}")));
+        text.push_str(&wrapped(&printable(&line)));
     }
     text
-}
-
-fn told(finding: &Finding) -> String {
-    printable(&finding.to_string())
 }
 
 fn heading(trace: &Trace) -> String {
@@ -82,27 +73,31 @@ fn heading(trace: &Trace) -> String {
     wrapped(&format!("{}: {}", printable(&what), facts.join(", ")))
 }
 
-fn counted(number: u64, one: &str, many: &str) -> String {
-    let what = if number == 1 { one } else { many };
-    format!("{} {what}", thousands(number))
-}
-
 fn calls(trace: &Trace) -> String {
     let calls = trace.syscalls.by_name();
     if calls.is_empty() {
         return "none of the watched system calls was made\n".to_owned();
     }
-    let header = vec![Cell::new("system call"), right("calls"), right("failed")];
-    let mut table = plain_table(header);
-    for (name, counts) in calls {
-        let cells = [Cell::new(name), right(&thousands(counts.calls))];
-        let failed = match counts.failed {
-            0 => String::new(),
-            failed => thousands(failed),
-        };
-        table.add_row(cells.into_iter().chain([right(&failed)]));
-    }
-    lines_of(&table)
+    let columns = [
+        Column::Left("system call"),
+        Column::Right("calls"),
+        Column::Right("failed"),
+    ];
+    let failed = |failed| match failed {
+        0 => String::new(),
+        failed => thousands(failed),
+    };
+    let rows: Vec<_> = calls
+        .into_iter()
+        .map(|(name, counts)| {
+            [
+                name.to_owned(),
+                thousands(counts.calls),
+                failed(counts.failed),
+            ]
+        })
+        .collect();
+    rows_table(&columns, &rows)
 }
 
 fn kinds(trace: &Trace) -> String {
@@ -110,28 +105,27 @@ fn kinds(trace: &Trace) -> String {
     let (Some(bytes), Some(peak_bytes)) = (growth.bytes, growth.peak_bytes) else {
         return "growth: not known\n".to_owned();
     };
-    let header = vec![
-        Cell::new("growth"),
-        right("at the end"),
-        right("at the peak"),
+    let columns = [
+        Column::Left("growth"),
+        Column::Right("at the end"),
+        Column::Right("at the peak"),
     ];
-    let mut table = plain_table(header);
+    let row = |title: &str, end, peak| {
+        [
+            title.to_owned(),
+            or_unknown(end, signed),
+            or_unknown(peak, signed),
+        ]
+    };
+    let mut rows = Vec::new();
     for kind in GrowthKind::ALL {
         let (end, peak) = (growth.by_kind.get(kind), growth.peak_by_kind.get(kind));
         if end.is_some_and(|end| end != 0) || peak.is_some_and(|peak| peak != 0) {
-            table.add_row([
-                Cell::new(kind.title()),
-                right(&or_unknown(end, signed)),
-                right(&or_unknown(peak, signed)),
-            ]);
+            rows.push(row(kind.title(), end, peak));
         }
     }
-    table.add_row([
-        Cell::new("in all"),
-        right(&signed(bytes)),
-        right(&signed(peak_bytes)),
-    ]);
-    let mut text = lines_of(&table);
+    rows.push(row("in all", Some(bytes), Some(peak_bytes)));
+    let mut text = rows_table(&columns, &rows);
     let told = |bytes| or_unknown(bytes, |bytes| Bytes(bytes).to_string());
     text.push_str(&wrapped(&format!(
         "asked for in all: {}; given back before the end: {}",
@@ -161,31 +155,29 @@ fn files(trace: &Trace) -> String {
     if shown.is_empty() {
         return kept_open;
     }
-    let header = vec![
-        right("opens"),
-        right("growth"),
-        right("each time"),
-        Cell::new("while this file was being read"),
+    let columns = [
+        Column::Right("opens"),
+        Column::Right("growth"),
+        Column::Right("each time"),
+        Column::Left("while this file was being read"),
     ];
-    let mut table = plain_table(header);
     let told = |bytes| or_unknown(bytes, |bytes| Bytes(bytes).to_string());
-    for file in &shown {
-        table.add_row([
-            right(&thousands(file.opens)),
-            right(&told(file.bytes)),
-            right(&told(file.median_bytes)),
-            Cell::new(printable(&file.path)),
-        ]);
-    }
-    if let Some(bytes) = growth.without_file_bytes {
-        table.add_row([
-            right(""),
-            right(&signed(bytes)),
-            right(""),
-            Cell::new("(no file)"),
-        ]);
-    }
-    let mut text = lines_of(&table);
+    let mut rows: Vec<_> = shown
+        .iter()
+        .map(|file| {
+            [
+                thousands(file.opens),
+                told(file.bytes),
+                told(file.median_bytes),
+                file.path.clone(),
+            ]
+        })
+        .collect();
+    rows.extend(growth.without_file_bytes.map(|bytes| {
+        let none = String::new;
+        [none(), signed(bytes), none(), "(no file)".to_owned()]
+    }));
+    let mut text = rows_table(&columns, &rows);
     let others = growth.by_file.len() - shown.len();
     if others > 0 {
         let others = counted(others as u64, "other file", "other files");
@@ -244,19 +236,10 @@ fn of_stack(stack: &ByStack) -> String {
         Bytes(stack.bytes),
         counted(stack.count, "request", "requests")
     );
-    let sizes: Vec<String> = stack
-        .requested
-        .iter()
-        .take(4)
-        .map(|(bytes, count)| format!("{} × {}", thousands(*count), Bytes(*bytes)))
-        .collect();
+    let asked = stack.requested.iter();
+    let sizes: Vec<_> = asked.map(|(bytes, count)| (*count, *bytes)).collect();
     if !sizes.is_empty() {
-        let more = if stack.requested.len() > 4 {
-            ", …"
-        } else {
-            ""
-        };
-        text.push_str(&format!("; asked of malloc: {}{more}", sizes.join(", ")));
+        text.push_str(&format!("; asked of malloc: {}", times_bytes(&sizes, 4)));
     }
     text.push('\n');
     let left_out = stack.frames.len().saturating_sub(INNERMOST + OUTERMOST);

@@ -7,7 +7,6 @@
 //! times in 100. Reference: Efron and Tibshirani, "An Introduction to the Bootstrap", chapter 13.
 
 use super::interval::Interval;
-use super::random::SplitMix64;
 use super::{quantile_of_sorted, sorted};
 
 /// Enough that the ends of the interval hardly depend on the seed.
@@ -18,6 +17,7 @@ const SEED: u64 = 0x6272_6b68_6f6c_6531;
 
 /// The median of one sample over that of another, and its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct RatioOfMedians {
     /// The ratio, other to control; `None` when a sample is empty, a value is not a finite number,
     /// or the control's median is 0.
@@ -57,7 +57,7 @@ impl RatioOfMedians {
             };
         }
 
-        let mut random = SplitMix64::new(SEED);
+        let mut random = SplitMix64(SEED);
         let mut control = Resampler::new(&control);
         let mut other = Resampler::new(&other);
         let mut ratios: Vec<f64> = (0..resamples)
@@ -110,6 +110,28 @@ impl<'a> Resampler<'a> {
             Some(&lower) if count.is_multiple_of(2) => self.values[lower].midpoint(upper),
             _ => upper,
         }
+    }
+}
+
+/// Random numbers that are the same every time. `SplitMix64`: one addition and a mixing of bits for each number.
+///
+/// Good enough for resampling, and small enough to check by eye. Reference: Steele, Lea and Flood,
+/// "Fast splittable pseudorandom number generators", OOPSLA 2014.
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`: the upper half of a product, off from uniform by no more than
+    /// `bound` in 2^64.
+    fn below(&mut self, bound: usize) -> usize {
+        ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 }
 
@@ -202,7 +224,7 @@ mod tests {
     /// 100. The margins are wide; a wrong percentile or a swapped ratio falls far outside them.
     #[test]
     fn the_interval_holds_the_true_ratio_about_as_often_as_it_says() {
-        let mut random = SplitMix64::new(7);
+        let mut random = SplitMix64(7);
         // The sum of twelve uniform numbers is nearly normal: mean 0, deviation 1.
         let mut noise = || {
             (0..12)
@@ -222,5 +244,27 @@ mod tests {
             .count();
         let share = held as f64 / f64::from(trials);
         assert!((0.89..=0.99).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn the_sequence_is_the_published_one() {
+        let mut random = SplitMix64(1_234_567);
+        assert_eq!(random.next(), 6_457_827_717_110_365_317);
+        assert_eq!(random.next(), 3_203_168_211_198_807_973);
+        assert_eq!(random.next(), 9_817_491_932_198_370_423);
+    }
+
+    #[test]
+    fn every_number_below_the_bound_comes_equally_often() {
+        let mut random = SplitMix64(1);
+        let mut counts = [0_u32; 7];
+        for _ in 0..70_000 {
+            counts[random.below(7)] += 1;
+        }
+        assert!(
+            counts.iter().all(|count| (9_500..10_500).contains(count)),
+            "{counts:?}"
+        );
+        assert_eq!(random.below(1), 0);
     }
 }

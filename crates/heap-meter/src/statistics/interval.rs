@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 /// A 95 % interval, or the reason why none can be given. In JSON it is `[low, high]` or `null`.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Interval {
     /// It lies between these.
     Known {

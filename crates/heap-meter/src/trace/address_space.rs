@@ -9,10 +9,8 @@ const MOST_PARTS: usize = 1000;
 
 /// Where the private writable memory of the process that grew most lay when it had (within 1/64 of
 /// its greatest growth).
-///
-/// Addresses are text in hexadecimal, `"0x40000000"`: not every reader of JSON keeps all digits of
-/// a number that big.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct AddressSpaceReport {
     /// The process.
     pub pid: i32,
@@ -35,42 +33,48 @@ pub struct AddressSpaceReport {
     /// How many ranges there were.
     pub ranges_in_all: usize,
     /// Where the break was, if that is known.
-    #[serde(serialize_with = "maybe_address")]
-    pub program_break: Option<u64>,
+    pub program_break: Option<Address>,
     /// How often a greater break was refused.
     pub refused_brks: u64,
     /// What the break could not pass.
     pub blocker: Option<BlockerReport>,
 }
 
+/// An address; in JSON it is text in hexadecimal, `"0x40000000"`: not every reader of JSON keeps all
+/// digits of a number that big.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address(pub u64);
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:#x}", self.0))
+    }
+}
+
 /// A range of addresses and what lay there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PartReport {
     /// First address.
-    #[serde(serialize_with = "address")]
-    pub start: u64,
+    pub start: Address,
     /// First address above it.
-    #[serde(serialize_with = "address")]
-    pub end: u64,
-    /// How it came.
-    #[serde(serialize_with = "name")]
-    pub kind: GrowthKind,
+    pub end: Address,
+    /// How it came, as [`GrowthKind::name`] has it.
+    pub kind: &'static str,
     /// Bytes of this kind in it; less than its length if several ranges were taken together.
     pub bytes: u64,
 }
 
 /// What a break could not pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct BlockerReport {
     /// First address.
-    #[serde(serialize_with = "address")]
-    pub start: u64,
+    pub start: Address,
     /// First address above it.
-    #[serde(serialize_with = "address")]
-    pub end: u64,
+    pub end: Address,
     /// How its first page came, where the calls told.
-    #[serde(serialize_with = "maybe_name")]
-    pub kind: Option<GrowthKind>,
+    pub kind: Option<&'static str>,
     /// What may be done with it, as `/proc/PID/maps` writes it; `None` where only calls are known.
     pub perms: Option<String>,
     /// Its name there.
@@ -88,9 +92,9 @@ impl AddressSpaceReport {
             .merged(MOST_PARTS)
             .into_iter()
             .map(|(part, bytes)| PartReport {
-                start: part.range.start,
-                end: part.range.end,
-                kind: part.kind,
+                start: Address(part.range.start),
+                end: Address(part.range.end),
+                kind: part.kind.name(),
                 bytes,
             })
             .collect();
@@ -105,7 +109,7 @@ impl AddressSpaceReport {
             knows_earlier: layout.knows_earlier,
             ranges,
             ranges_in_all: layout.parts.len(),
-            program_break: layout.program_break,
+            program_break: layout.program_break.map(Address),
             refused_brks: layout.refused_brks,
             blocker: layout.blocker.as_ref().map(BlockerReport::of),
         }
@@ -116,36 +120,14 @@ impl BlockerReport {
     fn of(blocker: &Blocker) -> Self {
         let mapping = blocker.mapping.as_ref();
         Self {
-            start: blocker.range.start,
-            end: blocker.range.end,
-            kind: blocker.kind,
+            start: Address(blocker.range.start),
+            end: Address(blocker.range.end),
+            kind: blocker.kind.map(GrowthKind::name),
             perms: mapping.map(|mapping| mapping.permissions.to_string()),
             name: mapping.map(|mapping| String::from_utf8_lossy(&mapping.name).into_owned()),
             mapped_by: blocker.mapped_by.map(|call| call.to_string()),
             merged_into_heap: blocker.merged,
         }
-    }
-}
-
-fn address<S: Serializer>(address: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{address:#x}"))
-}
-
-fn maybe_address<S: Serializer>(at: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => address(at, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
-fn name<S: Serializer>(kind: &GrowthKind, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(kind.name())
-}
-
-fn maybe_name<S: Serializer>(kind: &Option<GrowthKind>, serializer: S) -> Result<S::Ok, S::Error> {
-    match kind {
-        Some(kind) => name(kind, serializer),
-        None => serializer.serialize_none(),
     }
 }
 

@@ -4,8 +4,7 @@
 use serde::{Serialize, Serializer};
 
 use super::EventSource;
-use heap_growth::Tally;
-use heap_growth::{ByKind, GrowthKind};
+use heap_growth::{ByKind, GrowthKind, Tally};
 use memory_event::Syscall;
 
 /// Files that were opened so often, with no closing in the log, were closed without its being

@@ -9,6 +9,7 @@ use ptmalloc::{Examination, HeapState};
 /// When a process was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Moment {
     /// As it ended, its memory being still there. A program that frees nothing on its way out keeps
     /// what it kept before; a tidy one has freed everything by then.
@@ -22,6 +23,7 @@ pub enum Moment {
 /// In JSON the fields of [`HeapState`] stand beside the others; where the state isn't known there are
 /// none of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct MallocReport {
     /// The process.
     pub pid: i32,

@@ -39,18 +39,11 @@ fn shell(script: &str) -> Target {
 
 /// Two arms, the second with a condition.
 fn experiment(control: Target, hole: Target, repeats: u32) -> Experiment {
-    let arm = |name: &str, target| Arm {
-        name: name.to_owned(),
-        target,
-    };
-    Experiment {
-        name: "commands".to_owned(),
-        arms: vec![arm("control", control), arm("hole", hole)],
-        repeats,
-        metrics: metrics::of_commands(),
-        environment: Environment::here(),
-        parameters: BTreeMap::new(),
-    }
+    let arms = vec![Arm::new("control", control), Arm::new("hole", hole)];
+    let mut experiment = Experiment::new("commands", arms, Environment::here());
+    experiment.repeats = repeats;
+    experiment.metrics = metrics::of_commands();
+    experiment
 }
 
 fn run(

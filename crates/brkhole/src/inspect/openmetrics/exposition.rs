@@ -7,6 +7,7 @@
 use std::fmt::{Display, Write};
 
 /// Metrics, one after the other.
+#[derive(Default)]
 pub(super) struct Exposition {
     text: String,
 }
@@ -18,13 +19,6 @@ pub(super) struct Gauge<'text> {
 }
 
 impl Exposition {
-    /// Nothing yet.
-    pub(super) fn new() -> Self {
-        Self {
-            text: String::new(),
-        }
-    }
-
     /// Begins a gauge. Neither name nor help may hold what would have to be escaped.
     pub(super) fn gauge(&mut self, name: &'static str, help: &str) -> Gauge<'_> {
         debug_assert!(!help.contains(['\\', '\n', '"']), "{help}");
@@ -35,7 +29,6 @@ impl Exposition {
         }
     }
 
-    /// The whole text.
     pub(super) fn end(mut self) -> String {
         self.push("# EOF\n");
         self.text

@@ -8,7 +8,7 @@ mod told;
 use std::ops::Range;
 
 use super::axes::{self, LEFT, RIGHT, TEXT, WIDTH};
-use super::colours;
+use super::of_kind;
 use super::svg::{Anchor, Picture, width_of};
 use heap_growth::{GrowthKind, LOW_END, MemoryLayout};
 use human_text::Bytes;
@@ -26,11 +26,19 @@ const BEAM: &str = "#E9E9E9";
 
 /// One process in a picture.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Panel<'a> {
     /// What it is called, such as an arm's name; may be empty.
     pub name: &'a str,
     /// Where its memory lay.
     pub layout: &'a MemoryLayout,
+}
+
+impl<'a> Panel<'a> {
+    /// A process that is called so.
+    pub fn new(name: &'a str, layout: &'a MemoryLayout) -> Self {
+        Self { name, layout }
+    }
 }
 
 /// Draws where memory lies, one process above the other: all addresses that are used, to scale in
@@ -179,7 +187,7 @@ fn ticks(picture: &mut Picture, y: f64, low: &Stretch) -> f64 {
 fn legend(picture: &mut Picture, y: f64, layout: &MemoryLayout, told: &mut Vec<String>) -> f64 {
     let entries: Vec<_> = GrowthKind::ALL
         .into_iter()
-        .filter_map(|kind| Some((colours::of_kind(kind), told::entry(layout, kind)?)))
+        .filter_map(|kind| Some((of_kind(kind), told::entry(layout, kind)?)))
         .collect();
     told.extend(entries.iter().map(|(_, entry)| format!("{entry}.")));
     let entries = entries.iter();

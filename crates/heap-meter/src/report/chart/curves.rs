@@ -1,12 +1,13 @@
 //! Curves over a quantity that was varied, with every measurement beside them.
 
+use super::COLOURS;
 use super::axes::{self, Axes, LEFT, LINE, TEXT};
-use super::colours::COLOURS;
 use super::svg::{Anchor, Picture};
 use crate::statistics::median;
 
 /// A part of the chart, with its own axes.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CurvePanel {
     /// What is shown in it.
     pub title: String,
@@ -16,11 +17,28 @@ pub struct CurvePanel {
 
 /// What was measured in one way.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Curve {
     /// Its name.
     pub name: String,
     /// What was set, rising, and everything that was measured then.
     pub points: Vec<(f64, Vec<f64>)>,
+}
+
+impl CurvePanel {
+    /// A part that shows these curves.
+    pub fn new(title: impl Into<String>, curves: Vec<Curve>) -> Self {
+        let title = title.into();
+        Self { title, curves }
+    }
+}
+
+impl Curve {
+    /// A curve of which nothing is measured yet.
+    pub fn new(name: impl Into<String>) -> Self {
+        let (name, points) = (name.into(), Vec::new());
+        Self { name, points }
+    }
 }
 
 const PANEL_HEIGHT: f64 = 260.0;

@@ -1,15 +1,15 @@
 //! Growth over time by kind, with the files that were being read.
 
 use super::axes::{self, Axes, LEFT, LINE};
-use super::colours;
 use super::svg::Picture;
+use super::{FILE_COLOURS, of_kind};
 use heap_growth::{Growth, GrowthKind};
 use human_text::printable;
 
 const HEIGHT: f64 = 320.0;
 
 /// So many files have a colour of their own; the others aren't marked.
-const FILES: usize = colours::FILES.len();
+const FILES: usize = FILE_COLOURS.len();
 
 /// No mark is narrower than this share of the chart, unless another one is next to it.
 const NARROWEST: f64 = 1.0 / 200.0;
@@ -68,7 +68,7 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
         if let Some(number) = mark {
             let left = axes.x(begin);
             let size = (axes.x(end) - left, lower - upper);
-            picture.shade((left, upper), size, colours::FILES[number]);
+            picture.shade((left, upper), size, FILE_COLOURS[number]);
         }
     }
     let y = axes.draw(&mut picture, "time (s)", "memory that was asked for (MiB)");
@@ -80,7 +80,7 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
             .map(place)
             .chain(x.iter().zip(bottom).rev().map(place))
             .collect();
-        picture.polygon(&outline, colours::of_kind(*kind));
+        picture.polygon(&outline, of_kind(*kind));
     }
     let names: Vec<String> = marked
         .iter()
@@ -88,8 +88,8 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
         .collect();
     let kinds = areas
         .iter()
-        .map(|(kind, ..)| (colours::of_kind(*kind), kind.title()));
-    let reading = colours::FILES
+        .map(|(kind, ..)| (of_kind(*kind), kind.title()));
+    let reading = FILE_COLOURS
         .into_iter()
         .zip(names.iter().map(String::as_str));
     let y = axes::legend(&mut picture, y + LINE / 2.0, kinds.chain(reading));

@@ -1,7 +1,7 @@
 //! A stretch as columns of a pixel each: as high as it is full, a colour a kind.
 
 use super::scale::Stretch;
-use crate::report::chart::colours;
+use crate::report::chart::of_kind;
 use crate::report::chart::svg::Picture;
 use heap_growth::{GrowthKind, LayoutPart};
 
@@ -76,7 +76,7 @@ pub(super) fn draw(
             if part > 0.0 {
                 y -= part;
                 let x = stretch.left + first as f64 * width;
-                let colour = colours::of_kind(kind);
+                let colour = of_kind(kind);
                 picture.rect(x, y, alike as f64 * width, part, colour);
             }
         }

@@ -154,8 +154,5 @@ fn names_mean_nothing_to_xml_and_figures_are_exact() {
     );
     // 8 MiB from 1 MiB on, of 2 GiB in 840 pixels: columns 0 to 3, the first not full.
     assert!(svg.contains("break 0x900000") && svg.contains("1,234,567 brks were refused."));
-    assert!(svg.contains(&format!(
-        "fill=\"{}\"",
-        colours::of_kind(GrowthKind::LowMemory)
-    )));
+    assert!(svg.contains(&format!("fill=\"{}\"", of_kind(GrowthKind::LowMemory))));
 }

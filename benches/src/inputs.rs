@@ -1,13 +1,64 @@
-//! An strace log of any length, such as `strace -f -p` writes of a server that loads a bundle of
-//! certificates again and again.
+//! What benches feed: bundles of several sizes, cut from the machine's own, and an strace log of any
+//! length, such as `strace -f -p` writes of a server that loads a bundle again and again.
 //!
 //! The lines are those of real logs: a file is opened, mapped a buffer, read in pieces of 4 KiB,
 //! closed; every nine reads the break grows or, once it has met its hole, a refused `brk` and an
 //! `mmap`. After 64 files everything is given back, and the same comes again, from the question where
 //! the break is on.
 
+use anyhow::Context;
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+
+/// A file of so many certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// How many it holds.
+    pub certificates: usize,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// Writes bundles of the first 1, the first 10 and all certificates of `source` to `directory`.
+/// Sizes that `source` doesn't reach are left out.
+///
+/// # Errors
+///
+/// When the source can't be read or holds no certificate, or a bundle can't be written.
+pub fn cut_bundles(source: &Path, directory: &Path) -> anyhow::Result<Vec<Bundle>> {
+    let bytes = fs::read(source).with_context(|| format!("can't read {}", source.display()))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let blocks = blocks(&text);
+    anyhow::ensure!(
+        !blocks.is_empty(),
+        "{} holds no certificate in PEM form",
+        source.display()
+    );
+    let mut sizes = vec![1, 10, blocks.len()];
+    sizes.retain(|&size| size <= blocks.len());
+    sizes.dedup();
+    let write = |certificates| {
+        let path = directory.join(format!("{certificates}.pem"));
+        fs::write(&path, blocks[..certificates].concat())
+            .with_context(|| format!("can't write {}", path.display()))?;
+        Ok(Bundle { certificates, path })
+    };
+    sizes.into_iter().map(write).collect()
+}
+
+/// The certificates of a PEM file, each with its first and last line.
+fn blocks(text: &str) -> Vec<String> {
+    let after_begin = text.split(BEGIN).skip(1);
+    let bodies = after_begin.filter_map(|rest| rest.split_once(END));
+    bodies
+        .map(|(body, _)| format!("{BEGIN}{body}{END}\n"))
+        .collect()
+}
 
 /// So often a block opens the bundle.
 const BLOCK_OPENS: u64 = 64;
@@ -37,7 +88,7 @@ pub struct Contents {
 /// # Errors
 ///
 /// When it can't be written.
-pub fn write(bytes: u64, to: &mut impl Write) -> io::Result<Contents> {
+pub fn write_log(bytes: u64, to: &mut impl Write) -> io::Result<Contents> {
     let (block, of_block) = block();
     let mut contents = Contents::default();
     while contents.bytes < bytes {
@@ -159,10 +210,38 @@ mod tests {
     use memory_event::Syscall;
     use strace_log::StraceLog;
 
+    fn source(certificates: usize) -> String {
+        let block = |number| format!("# comment\n{BEGIN}\n{number}\n{END}\n\n");
+        (0..certificates).map(block).collect()
+    }
+
+    #[test]
+    fn bundles_hold_the_first_certificates_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let machine = place.path().join("machine");
+        for (certificates, sizes) in [(12, vec![1, 10, 12]), (10, vec![1, 10]), (1, vec![1])] {
+            fs::write(&machine, source(certificates)).unwrap();
+            let bundles = cut_bundles(&machine, place.path()).unwrap();
+            let found: Vec<usize> = bundles.iter().map(|bundle| bundle.certificates).collect();
+            assert_eq!(found, sizes);
+            let first = fs::read_to_string(&bundles[0].path).unwrap();
+            assert_eq!(first, format!("{BEGIN}\n0\n{END}\n"));
+        }
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let machine = place.path().join("machine");
+        fs::write(&machine, format!("{BEGIN}\nno end")).unwrap();
+        let error = cut_bundles(&machine, place.path()).unwrap_err();
+        assert!(error.to_string().contains("no certificate"), "{error}");
+    }
+
     #[test]
     fn what_was_written_is_what_is_read() {
         let mut log = Vec::new();
-        let contents = write(500_000, &mut log).unwrap();
+        let contents = write_log(500_000, &mut log).unwrap();
         assert_eq!(contents.bytes, log.len() as u64);
         let mut reader = StraceLog::new(Story::default());
         reader.read("log", &log[..]).unwrap();

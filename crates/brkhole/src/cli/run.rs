@@ -1,4 +1,4 @@
-//! The command line of `brkhole trace`.
+//! The command lines of what tells the story of a run: `brkhole trace`, `explain` and `compare`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,7 +8,6 @@ use clap::{Args, ValueEnum};
 
 use super::{OutputArguments, seconds};
 
-/// `brkhole trace`.
 #[derive(Debug, Args)]
 #[command(after_help = TRACE_EXAMPLES, override_usage = TRACE_USAGE)]
 pub(crate) struct TraceArguments {
@@ -76,7 +75,6 @@ What is watched: brk, mmap, munmap, mremap, mprotect, madvise, open*, creat, clo
 command's own output stays where it is; -o keeps the report apart from it. A launched command ends
 with brkhole, a process that is watched with --pid goes on.";
 
-/// How a running process is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ViaArgument {
     /// By tracepoints where that is permitted, otherwise by ptrace
@@ -86,3 +84,68 @@ pub(crate) enum ViaArgument {
     /// By ptrace: every system call stops twice
     Ptrace,
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = EXPLAIN_EXAMPLES)]
+pub(crate) struct ExplainArguments {
+    /// Logs that strace wrote (gzip too); several if `-ff` wrote one a process; - for standard input
+    #[arg(required = true, value_name = "LOG")]
+    pub(crate) logs: Vec<PathBuf>,
+
+    /// Draw memory over time; needs a log with times (-t, -tt, -ttt or -r)
+    #[arg(long, value_name = "F.svg")]
+    pub(crate) chart: Option<PathBuf>,
+
+    /// Draw where the memory of the process that grew most lies, with the low 2 GiB enlarged
+    #[arg(long, value_name = "F.svg")]
+    pub(crate) map: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  strace -f -tt -o log nginx -t; brkhole explain log
+  strace -ff -ttt -o log nginx -t; brkhole explain log.*
+  zcat log.gz | brkhole explain -
+
+A log that leaves calls out (strace -e) tells of those that it has. Good to have are
+-e trace=memory,open,openat,close,%process and -f.";
+
+#[derive(Debug, Args)]
+#[command(after_help = COMPARE_EXAMPLES)]
+pub(crate) struct CompareArguments {
+    /// How often each arm is run; an interval needs at least 3
+    #[arg(long, value_name = "R", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) repeats: u32,
+
+    /// Draw memory at the end, arm beside arm
+    #[arg(long, value_name = "F.svg")]
+    pub(crate) chart: Option<PathBuf>,
+
+    /// Draw where memory lies in either arm, the low 2 GiB enlarged; takes one more run of each
+    #[arg(long, value_name = "F.svg")]
+    pub(crate) map: Option<PathBuf>,
+
+    /// Keep the raw results in this directory; written after every run
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+
+    /// The command and its arguments, all options behind it are its own; its output is thrown away
+    #[arg(trailing_var_arg = true, required = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  brkhole compare nginx -t
+  brkhole compare --repeats 10 --format json python3 script.py
+  brkhole compare --map where.svg luajit script.lua
+
+Each run is a fresh process. Time and memory are taken in runs without stops, system calls are
+counted in others. In the arm `hole` a page is mapped at the break of every program that is
+executed, before its first instruction: nothing is preloaded or recompiled.";

@@ -1,10 +1,12 @@
-//! A hole at the break of every program that a run executes: joins the launcher and the hole.
+//! What is done in the processes of a launched run while they stand still: a hole is punched at the
+//! break of every program that is executed, the stack is unwound at every growth.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heap_growth::Growth;
 use memtrace::LaunchOptions;
+use proc_unwind::Stacks;
 
 /// What became of the holes of a run.
 #[derive(Clone, Debug, Default)]
@@ -64,5 +66,40 @@ impl Holes {
             ));
         }
         notes
+    }
+}
+
+/// The unwinder of a run. Its hooks are all called on the tracing thread, so nobody ever waits.
+#[derive(Clone)]
+pub(crate) struct Who {
+    stacks: Arc<Mutex<Stacks>>,
+}
+
+impl Who {
+    pub(crate) fn new() -> Self {
+        Self {
+            stacks: Arc::new(Mutex::new(Stacks::new())),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stacks> {
+        self.stacks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the stack unwound at every growth of the run. [`forget`](Self::forget) is to be called
+    /// when a process has another program, or ends.
+    pub(crate) fn asked_by(&self, options: LaunchOptions) -> LaunchOptions {
+        let at_growth = self.clone();
+        options.at_growth(move |stopped, _| at_growth.lock().of(stopped.pid, stopped.tid))
+    }
+
+    /// Has the mappings forgotten of a process's former program.
+    pub(crate) fn forget(&self, pid: i32) {
+        self.lock().forget(pid);
+    }
+
+    /// What could not be done.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.lock().notes()
     }
 }

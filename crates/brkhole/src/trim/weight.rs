@@ -1,4 +1,4 @@
-//! What the kernel has counted of a process's memory.
+//! What the kernel tells of a process's memory: by its counters, or by a walk through the page tables.
 //!
 //! Reading a counter takes as long for a process of 20 GiB as for one of 2 MiB, and so can be done
 //! while it stands still. But not every kernel's are exact: before Linux 6.2 each thread kept up to
@@ -8,11 +8,12 @@
 //! # References
 //! Linux commits `f1a7941243c1`, `82241a83cd15`; proc_pid_status(5)
 
+use std::fs::File;
 use std::hint::black_box;
 use std::io;
+use std::os::unix::fs::FileExt;
 
-use procmem::Status;
-use procmem::page_size_bytes;
+use procmem::{Status, page_size_bytes};
 
 /// Pages that have to be counted one by one, in a row. Where counters are kept in parts they stay
 /// as they are for some 30 pages, and then rise by as many.
@@ -65,9 +66,62 @@ fn is_counted(page: Option<&mut [u8]>, page_bytes: u64) -> bool {
     matches!((before, after), (Some(before), Some(after)) if after == before + page_bytes)
 }
 
+/// More than the file has.
+const MOST_BYTES: usize = 4096;
+
+/// The memory that a process had when this was opened: once it has executed another program or
+/// has ended, reading fails.
+///
+/// # References
+/// proc_pid_smaps(5); `fs/proc/task_mmu.c` (`smaps_rollup_open`, `show_smaps_rollup`)
+#[derive(Debug)]
+pub(super) struct Rollup(File);
+
+/// What it weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RollupWeight {
+    pub(super) rss_bytes: u64,
+    /// Of that, what no other process has mapped.
+    pub(super) private_bytes: u64,
+    pub(super) swap_bytes: u64,
+}
+
+impl Rollup {
+    /// # Errors
+    /// If there is no such process, or it may not be looked at.
+    pub(super) fn open(pid: i32) -> io::Result<Self> {
+        Ok(Self(File::open(format!("/proc/{pid}/smaps_rollup"))?))
+    }
+
+    /// Walks through its page tables now. The more is resident, the longer it takes.
+    ///
+    /// # Errors
+    /// If the memory is nobody's any more.
+    pub(super) fn weigh(&self) -> io::Result<RollupWeight> {
+        let mut buffer = [0; MOST_BYTES];
+        let length = self.0.read_at(&mut buffer, 0)?;
+        let text = buffer.get(..length).unwrap_or_default();
+        let field = |name: &[u8]| procmem::kib_field(text, name).ok_or(io::ErrorKind::InvalidData);
+        Ok(RollupWeight {
+            rss_bytes: field(b"Rss:")?,
+            private_bytes: field(b"Private_Clean:")? + field(b"Private_Dirty:")?,
+            swap_bytes: field(b"Swap:")?,
+        })
+    }
+}
+
+impl RollupWeight {
+    /// What other processes have mapped, too.
+    pub(super) fn shared_bytes(&self) -> u64 {
+        self.rss_bytes.saturating_sub(self.private_bytes)
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    #[cfg(target_arch = "x86_64")]
+    use std::process::{Child, Command};
 
     /// Has a second copy of this program look: in a process whose other tests have given memory
     /// back, what is asked of malloc needn't be fresh.
@@ -87,7 +141,7 @@ mod tests {
         let mut number = || numbers.next().unwrap().parse::<u32>().unwrap();
         if (number(), number()) >= (6, 17) {
             let copy = std::process::Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "trim::counters::tests::alone"])
+                .args(["--exact", "trim::weight::tests::alone"])
                 .env(VARIABLE, "1")
                 .output()
                 .unwrap();
@@ -103,5 +157,53 @@ mod tests {
         assert_eq!(gone.kind(), io::ErrorKind::NotFound);
         let kernel = Counters::of(2);
         assert!(kernel.is_err(), "a thread of the kernel, or nobody");
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn it_is_the_memory_of_one_program() {
+        let sleeper = Sleeper::started();
+        let rollup = Rollup::open(sleeper.pid()).unwrap();
+        let weight = rollup.weigh().unwrap();
+        assert!(weight.private_bytes > 0 && weight.rss_bytes >= weight.private_bytes);
+        drop(sleeper);
+        let error = rollup.weigh().unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ESRCH));
+    }
+
+    /// A process that does nothing, for the tests of what weighs one; killed when it goes.
+    #[cfg(target_arch = "x86_64")]
+    pub(in crate::trim) struct Sleeper(Child);
+
+    #[cfg(target_arch = "x86_64")]
+    impl Sleeper {
+        /// Starts it, and waits until it sleeps: before that its memory may still be another program's.
+        pub(in crate::trim) fn started() -> Self {
+            let sleeper = Self(Command::new("sleep").arg("60").spawn().unwrap());
+            let sleeps = || {
+                let stat = std::fs::read_to_string(format!("/proc/{}/stat", sleeper.pid()));
+                let stat = stat.unwrap();
+                let (comm, rest) = stat.rsplit_once(") ").unwrap();
+                let call = std::fs::read_to_string(format!("/proc/{}/syscall", sleeper.pid()));
+                let is_nap = call.is_ok_and(|call| call.starts_with("230 "));
+                comm.ends_with("(sleep") && rest.starts_with('S') && is_nap
+            };
+            while !sleeps() {
+                std::thread::yield_now();
+            }
+            sleeper
+        }
+
+        pub(in crate::trim) fn pid(&self) -> i32 {
+            self.0.id() as i32
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
     }
 }
