@@ -13,6 +13,9 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
+/// Our own, which each published crate brings along.
+const OURS: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
+
 /// How the names of files begin that hold a licence or what it wants handed on.
 const FILES: [&str; 6] = [
     "LICENSE",
@@ -23,24 +26,36 @@ const FILES: [&str; 6] = [
     "UNLICENSE",
 ];
 
-/// Whether each crate of the graph, whatever it is for, may be used under a licence that `deny.toml` allows.
+/// Whether each crate of the graph, whatever it is for, may be used under a licence that `deny.toml`
+/// allows, and each that is published brings its own.
 ///
 /// # Errors
 ///
-/// When one may not; all such are named.
+/// When one may not or doesn't; all such are named.
 pub fn check() -> anyhow::Result<()> {
     let allowed = Allowed::read(&fs::read_to_string(root().join("deny.toml"))?)?;
     let crates = linked::all()?;
-    let mut refused = Vec::new();
+    let (mut refused, mut without) = (Vec::new(), Vec::new());
     for one in &crates {
         if !allowed.allows(&one.name, &one.licence)? {
             refused.push(format!("{} {}: {}", one.name, one.version, one.licence));
+        }
+        if one.is_own && one.is_published {
+            let missing = OURS
+                .iter()
+                .filter(|file| !one.directory.join(file).exists());
+            without.extend(missing.map(|file| format!("{} has no {file}", one.name)));
         }
     }
     anyhow::ensure!(
         refused.is_empty(),
         "deny.toml doesn't allow the licence of\n  {}",
         refused.join("\n  ")
+    );
+    anyhow::ensure!(
+        without.is_empty(),
+        "a link to the file at the top is missing:\n  {}",
+        without.join("\n  ")
     );
     println!(
         "{} crates have licences that deny.toml allows",

@@ -20,6 +20,8 @@ pub struct Crate {
     pub directory: PathBuf,
     /// Whether it is of this workspace.
     pub is_own: bool,
+    /// Whether the manifest lets it be published.
+    pub is_published: bool,
     /// Of which of the others it is made, by id.
     pub needs: Vec<String>,
     /// As the registry has it, in hexadecimal; none of this workspace's.
@@ -55,6 +57,7 @@ pub fn all() -> anyhow::Result<Vec<Crate>> {
             authors: list(&package["authors"]).iter().map(text).collect(),
             directory: manifest.parent().context("a manifest's place")?.to_owned(),
             is_own: package["source"].is_null(),
+            is_published: package["publish"].is_null(),
             needs: needs.get(&id).cloned().unwrap_or_default(),
             sha256: sums.get(&(name.clone(), version.clone())).cloned(),
             name,
