@@ -101,7 +101,7 @@ pub fn make(options: &DistOptions) -> anyhow::Result<()> {
         let built = build::built(product, &libc, &place)?;
         let linked = linked::crates(product.member())?;
         let notices = licences::notices(product, &linked)?;
-        let files = contents::files(product, &built, &notices)?;
+        let files = contents::files(product, &built, &notices, &epoch)?;
         archive::deb(product, &built, &files, &epoch, &place)?;
         archive::tarball(product, &files, &epoch, &place)?;
         sbom::write(product, &linked, &epoch, &place)?;

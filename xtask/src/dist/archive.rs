@@ -35,8 +35,21 @@ impl Epoch {
     ///
     /// When it is no number of seconds.
     pub fn rfc3339(&self) -> anyhow::Result<String> {
+        self.written("+%Y-%m-%dT%H:%M:%SZ")
+    }
+
+    /// As `Sat, 31 Jan 2026 12:00:00 +0000`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no number of seconds.
+    pub fn rfc5322(&self) -> anyhow::Result<String> {
+        self.written("--rfc-email")
+    }
+
+    fn written(&self, form: &str) -> anyhow::Result<String> {
         let at = format!("@{}", self.0);
-        let time = output("date", ["--utc", "--date", &at, "+%Y-%m-%dT%H:%M:%SZ"])?;
+        let time = output("date", ["--utc", "--date", &at, form])?;
         Ok(time.trim().to_owned())
     }
 }

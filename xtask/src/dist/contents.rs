@@ -1,7 +1,8 @@
 //! Which files a product has, and where they lie in its package and its tarball.
 
+use super::archive::Epoch;
 use super::build::Built;
-use super::{Product, licences};
+use super::{Product, control, licences};
 use crate::documents::root;
 use crate::programs::{output, run};
 use anyhow::Context;
@@ -25,7 +26,12 @@ pub struct Item {
 /// # Errors
 ///
 /// When a file can't be read, or the command fails.
-pub fn files(product: Product, built: &Built, notices: &str) -> anyhow::Result<Vec<Item>> {
+pub fn files(
+    product: Product,
+    built: &Built,
+    notices: &str,
+    epoch: &Epoch,
+) -> anyhow::Result<Vec<Item>> {
     let mut files = Files {
         doc: format!("usr/share/doc/{}", product.package()),
         items: Vec::new(),
@@ -37,8 +43,14 @@ pub fn files(product: Product, built: &Built, notices: &str) -> anyhow::Result<V
     let doc = files.doc.clone();
     let readme = format!("crates/{}/README.md", product.member());
     files.copy(&readme, &format!("{doc}/README.md"), "README.md")?;
-    let changes = format!("{doc}/changelog.gz");
+    let changes = format!("{doc}/CHANGELOG.md");
     files.copy("CHANGELOG.md", &changes, "CHANGELOG.md")?;
+    files.items.push(Item {
+        content: control::changelog(product, epoch)?.into(),
+        in_package: Some(format!("{doc}/changelog.gz")),
+        in_tarball: None,
+        is_executable: false,
+    });
     files.add(notices.into(), &format!("{doc}/copyright"), "COPYRIGHT");
     let standard = fs::read(licences::of_the_standard_library()?)?;
     let name = "rust-standard-library.html";

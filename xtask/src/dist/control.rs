@@ -1,5 +1,6 @@
 //! What Debian's package says of itself, and what is run when it comes and goes.
 
+use super::archive::Epoch;
 use super::build::Built;
 use super::{Product, VERSION, architecture};
 use crate::documents::root;
@@ -44,6 +45,20 @@ impl Product {
             ),
         }
     }
+}
+
+/// The changes in Debian's form: where to find them in ours.
+///
+/// # Errors
+///
+/// When the time can't be written out.
+pub fn changelog(product: Product, epoch: &Epoch) -> anyhow::Result<String> {
+    Ok(format!(
+        "{} ({VERSION}) unstable; urgency=medium\n\n  * See CHANGELOG.md beside this file.\n\n \
+         -- {MAINTAINER}  {}\n",
+        product.package(),
+        epoch.rfc5322()?
+    ))
 }
 
 /// Writes `DEBIAN` into a staged root.

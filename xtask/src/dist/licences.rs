@@ -178,10 +178,29 @@ fn licence_texts(one: &Crate) -> anyhow::Result<Vec<String>> {
     if one.licence.contains(" OR ") && files.iter().any(|(name, _)| !is_apache(name)) {
         files.retain(|(name, _)| !is_apache(name));
     }
+    if files.is_empty() && one.licence.split(' ').any(|word| word == "MIT") {
+        return Ok(vec![mit_text(one)?]);
+    }
     files
         .into_iter()
         .map(|(_, path)| fs::read_to_string(&path).with_context(|| path.display().to_string()))
         .collect()
+}
+
+/// The text of MIT's licence for a crate that names it and leaves the text out: ours, with the crate's authors.
+fn mit_text(one: &Crate) -> anyhow::Result<String> {
+    let ours = fs::read_to_string(root().join(OURS[0]))?;
+    let (_, terms) = ours
+        .split_once("Permission is hereby granted")
+        .context("LICENSE-MIT grants no permission")?;
+    let whose = match one.authors.is_empty() {
+        true => format!("the authors of {}", one.name),
+        false => one.authors.join(", "),
+    };
+    Ok(format!(
+        "MIT License (the crate names it and brings no text)\n\n\
+         Copyright (c) {whose}\n\nPermission is hereby granted{terms}"
+    ))
 }
 
 /// The standard library's own notices, as the toolchain brings them.
