@@ -5,59 +5,65 @@
 
 use std::sync::LazyLock;
 
+use bitflags::Flags;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::mman::{MRemapFlags, MapFlags, ProtFlags};
 use nix::sys::signal::Signal;
 
 /// The number of a name.
-pub(super) type Names = fn(&str) -> Option<u64>;
+pub(super) type Names = fn(&[u8]) -> Option<u64>;
 
-/// Bits of a register's lower half.
-fn wide(bits: i32) -> u64 {
-    u64::from(bits.cast_unsigned())
+/// The bits that nix knows by this name.
+fn known<F: Flags<Bits = i32>>(name: &[u8]) -> Option<u64> {
+    let found = F::FLAGS
+        .iter()
+        .find(|flag| flag.name().as_bytes() == name)?;
+    Some(u64::from(found.value().bits().cast_unsigned()))
 }
 
 /// Protection of memory.
-pub(super) fn protection(name: &str) -> Option<u64> {
-    Some(wide(ProtFlags::from_name(name)?.bits()))
+pub(super) fn protection(name: &[u8]) -> Option<u64> {
+    known::<ProtFlags>(name)
 }
 
 /// Flags of `mmap`.
-pub(super) fn mapping(name: &str) -> Option<u64> {
-    match name {
+pub(super) fn mapping(name: &[u8]) -> Option<u64> {
+    known::<MapFlags>(name).or(match name {
         // x86 alone has it, and nobody else uses the bit.
-        "MAP_32BIT" => Some(0x40),
-        "MAP_UNINITIALIZED" => Some(0x400_0000),
-        "MAP_DROPPABLE" => Some(0x8),
-        _ => Some(wide(MapFlags::from_name(name)?.bits())),
-    }
+        b"MAP_32BIT" => Some(0x40),
+        b"MAP_UNINITIALIZED" => Some(0x400_0000),
+        b"MAP_DROPPABLE" => Some(0x8),
+        _ => None,
+    })
 }
 
 /// Flags of `mremap`.
-pub(super) fn moving(name: &str) -> Option<u64> {
-    Some(wide(MRemapFlags::from_name(name)?.bits()))
+pub(super) fn moving(name: &[u8]) -> Option<u64> {
+    known::<MRemapFlags>(name)
 }
 
 /// Flags of the calls that open a file.
-pub(super) fn opening(name: &str) -> Option<u64> {
+pub(super) fn opening(name: &[u8]) -> Option<u64> {
     match name {
+        // The commonest by far, and nix's list has it behind twenty others.
+        b"O_RDONLY" => Some(0),
         // The C library calls it 0 where every file may be large; the kernel has a bit for it.
-        "O_LARGEFILE" if cfg!(target_arch = "aarch64") => Some(0o400_000),
-        "O_LARGEFILE" => Some(0o100_000),
-        "FASYNC" => opening("O_ASYNC"),
-        _ => Some(wide(OFlag::from_name(name)?.bits())),
+        b"O_LARGEFILE" if cfg!(target_arch = "aarch64") => Some(0o400_000),
+        b"O_LARGEFILE" => Some(0o100_000),
+        b"FASYNC" => known::<OFlag>(b"O_ASYNC"),
+        _ => known::<OFlag>(name),
     }
 }
 
 /// The one flag of `clone` that matters here.
-pub(super) fn cloning(name: &str) -> Option<u64> {
-    (name == "CLONE_THREAD").then_some(libc::CLONE_THREAD as u64)
+pub(super) fn cloning(name: &[u8]) -> Option<u64> {
+    (name == b"CLONE_THREAD").then_some(libc::CLONE_THREAD as u64)
 }
 
 /// Advice of `madvise`.
-pub(super) fn advice(name: &str) -> Option<u64> {
-    let found = ADVICE.iter().find(|(known, _)| *known == name);
+pub(super) fn advice(name: &[u8]) -> Option<u64> {
+    let found = ADVICE.iter().find(|(known, _)| known.as_bytes() == name);
     found.map(|(_, number)| *number)
 }
 

@@ -23,9 +23,7 @@ pub(super) fn bits(text: &[u8], names: Names) -> Result<u64, (&[u8], u64)> {
     let mut sum = 0;
     let mut unknown = None;
     for part in without_comment(text).split(|byte| *byte == b'|') {
-        match str::from_utf8(part)
-            .ok()
-            .and_then(names)
+        match names(part)
             .or_else(|| number(part))
             .or_else(|| shifted(part))
         {
