@@ -7,6 +7,7 @@ use heap_meter::trace::{EventSource, Trace};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use strace_log::StraceLog;
+use suite as _;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
