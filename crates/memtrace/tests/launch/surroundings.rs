@@ -75,7 +75,9 @@ fn descriptors_signals_and_limits() {
 
 #[test]
 fn an_inherited_descriptor_keeps_its_number() {
-    let both = outputs(|out| sh(&format!("echo inherited >&{}", out.as_raw_fd())).inherit(out));
+    // Not `>&`, which dash has for numbers of one digit alone.
+    let script = |out: &OwnedFd| format!("echo inherited > /proc/self/fd/{}", out.as_raw_fd());
+    let both = outputs(|out| sh(&script(&out)).inherit(out));
     assert_eq!(both, ["inherited\n"; 2]);
 }
 
