@@ -30,7 +30,9 @@ fn a_peak_stays_when_the_memory_is_gone() {
         after.peak_rss_bytes + ROUGHLY_BYTES >= full.rss_bytes,
         "{after:?}"
     );
-    assert!(after.peak_rss_bytes <= full.peak_rss_bytes, "{after:?}");
+    // Since Linux 6.2 both are sums over processors that may lag behind.
+    let most = full.peak_rss_bytes + ROUGHLY_BYTES;
+    assert!(after.peak_rss_bytes <= most, "{after:?}");
 }
 
 /// `getrusage(RUSAGE_CHILDREN)` gives the maximum over all children that were waited for.
