@@ -72,16 +72,25 @@ END
 chmod 755 /usr/bin/systemctl
 refused trusted-ca-preload on other
 refused trusted-ca-preload on ../nginx
+# Waits a minute for a condition, no longer.
+waited() {
+    tries=600
+    until "$@"; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || exit 1
+        sleep 0.1
+    done
+}
 # nginx as its service would start it, without a network: other roots have one at the same time. Its
 # first process ends before the master has written its number.
 started() {
     unshare --net "$@"
-    until [ -s /run/nginx.pid ]; do sleep 0.1; done
+    waited [ -s /run/nginx.pid ]
     cat /run/nginx.pid >"/sys/fs/cgroup$group/cgroup.procs"
 }
 stopped() {
     nginx -s stop
-    while [ -e /run/nginx.pid ]; do sleep 0.1; done
+    waited [ ! -e /run/nginx.pid ]
 }
 status 3
 started nginx

@@ -1,7 +1,7 @@
 //! A plot area with two axes that begin at 0, and the legend below it.
 //!
-//! Drawn here: these charts need ticks, labels and a legend, and each chart library that was tried
-//! takes longer to build than all else of this crate.
+//! Drawn here: these charts need ticks, labels and a legend, and kuva, the chart library that drew
+//! them before, took longer to build than all else of this crate.
 
 use super::svg::{Anchor, Picture, lines, width_of};
 
