@@ -2,11 +2,12 @@
 
 use procmem::{AddressSpace, Counted, Limit, Limits, Mapping, Process, ProgramBreak};
 
-/// From where the kernel serves `MAP_32BIT`.
+/// Where the kernel looks for `MAP_32BIT` whatever it draws: each call begins at a place of its own
+/// within the first 32 MiB of the second GiB, and a gap below that place is not seen by it.
 ///
 /// # References
 /// `arch/x86/kernel/sys_x86_64.c`, `find_start_end`
-const SECOND_GIB: [u64; 2] = [1 << 30, 1 << 31];
+const SURELY_SEARCHED: [u64; 2] = [(1 << 30) + 0x0200_0000, 1 << 31];
 
 /// The first address that is no program's.
 const USER_END: u64 = 1 << 47;
@@ -65,7 +66,7 @@ pub struct Crowd {
     pub greatest_gap_bytes: u64,
     /// What is mapped below 2 GiB, in bytes.
     pub low_bytes: u64,
-    /// The greatest gap in the second GiB, from which `MAP_32BIT` takes; in bytes.
+    /// The greatest gap in the part of the second GiB that `MAP_32BIT` surely finds; in bytes.
     pub greatest_low_gap_bytes: u64,
 }
 
@@ -102,7 +103,7 @@ impl Promises {
 }
 
 fn crowd(mappings: &[Mapping]) -> Crowd {
-    let [low, low_end] = SECOND_GIB;
+    let [low, low_end] = SURELY_SEARCHED;
     let own: Vec<_> = mappings.iter().filter(|one| one.end <= USER_END).collect();
     let ends = std::iter::once(0).chain(own.iter().map(|one| one.end));
     let starts = own.iter().map(|one| one.start).chain([USER_END]);
@@ -161,16 +162,16 @@ mod tests {
     fn how_full_a_list_is() {
         let list = "\
 00400000-00500000 r-xp 00000000 fe:00 7    /bin/x
-40000000-60000000 rw-p 00000000 00:00 0
-70000000-90000000 rw-p 00000000 00:00 0
+42000000-60000000 rw-p 00000000 00:00 0
+61000000-90000000 rw-p 00000000 00:00 0
 7f0000000000-7f0000001000 rw-p 00000000 00:00 0
 ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]
 ";
         let space = AddressSpace::parse(list.as_bytes(), None).unwrap();
         let crowd = crowd(space.mappings());
         assert_eq!(crowd.mappings, 4);
-        assert_eq!(crowd.low_bytes, 0x10_0000 + 0x2000_0000 + 0x1000_0000);
-        assert_eq!(crowd.greatest_low_gap_bytes, 0x1000_0000);
+        assert_eq!(crowd.low_bytes, 0x10_0000 + 0x1e00_0000 + 0x1f00_0000);
+        assert_eq!(crowd.greatest_low_gap_bytes, 0x100_0000);
         assert_eq!(crowd.greatest_gap_bytes, 0x7f00_0000_0000 - 0x9000_0000);
     }
 }
