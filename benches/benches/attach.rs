@@ -19,7 +19,7 @@ use benches::waiting::Waiting;
 use benches::{Bench, Contest, RatioLimits, program};
 use heap_growth::Story;
 use memory_event::Syscall;
-use memtrace::{Attach, AttachError, Via};
+use memory_trace::{Attach, AttachError, Via};
 
 const UNWATCHED: &str = "unwatched";
 const WATCHED: &str = "watched";

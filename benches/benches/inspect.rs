@@ -16,7 +16,7 @@ use std::time::Instant;
 use anyhow::Context;
 use benches::waiting::Waiting;
 use benches::{Bench, Contest, Mode, program};
-use procmem::{BreakState, Process};
+use proc_memory::{BreakState, Process};
 use ptmalloc::{Examination, Examiner};
 
 const ROLE: &str = "keep";

@@ -9,7 +9,7 @@ use benches::program;
 use benches::waiting::Waiting;
 use criterion::{BenchmarkId, Criterion};
 use memmap2::MmapMut;
-use procmem::{AddressSpace, Snapshot, Weigher};
+use proc_memory::{AddressSpace, Snapshot, Weigher};
 
 /// What the weighed processes hold: a name, bytes of memory, mappings beside those of any program.
 const HELD: [(&str, usize, usize); 3] = [

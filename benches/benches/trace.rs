@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 use benches::launched::{self, LAUNCH};
 use benches::{Bench, Contest, RatioLimits, program};
 use heap_growth::Tally;
-use memtrace::{Launch, Stream, Target};
+use memory_trace::{Launch, Stream, Target};
 
 /// The calls that launch watches, in strace's words.
 #[cfg(target_arch = "x86_64")]
@@ -42,7 +42,7 @@ struct Load {
 /// Each program with its tracer on one processor, where the tracers' own work shows, and wherever
 /// the scheduler puts the two, where waking a processor that fell idle may cost more than all else.
 fn loads(share: u32, place: &Path) -> anyhow::Result<Vec<Load>> {
-    let reads = program::compile("../crates/memtrace/tests/programs/reads.c", place)?;
+    let reads = program::compile("../crates/memory-trace/tests/programs/reads.c", place)?;
     let heap = program::compile("programs/heap.c", place)?;
     let load = |name, program: &PathBuf, arguments: &[u32], one_processor| Load {
         name,

@@ -98,7 +98,7 @@ pub fn timed(work: impl FnOnce() -> Duration) -> io::Result<Duration> {
 }
 
 fn alone() -> io::Result<()> {
-    let threads = procmem::Status::of_this_thread()?.number("Threads");
+    let threads = proc_memory::Status::of_this_thread()?.number("Threads");
     match threads {
         Some(1_u64) => Ok(()),
         threads => Err(io::Error::other(format!(

@@ -9,7 +9,7 @@ use anyhow::Context;
 use heap_growth::Story;
 use heap_meter::report;
 use heap_meter::trace::{EventSource, Observer, Trace};
-use memtrace::{LaunchOptions, Target};
+use memory_trace::{LaunchOptions, Target};
 use proc_unwind::Stacks;
 
 use crate::program;

@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use heap_meter::environment::Environment;
-use memtrace::Target;
+use memory_trace::Target;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -2,11 +2,11 @@
 //! and read again.
 #![no_main]
 
-#[path = "../../crates/procmem/tests/written/mod.rs"]
+#[path = "../../crates/proc-memory/tests/written/mod.rs"]
 mod written;
 
 use libfuzzer_sys::fuzz_target;
-use procmem::AddressSpace;
+use proc_memory::AddressSpace;
 
 /// Printing pads a line, which must not take it over the longest that is read.
 const LONGEST_INPUT: usize = 16 * 1024;

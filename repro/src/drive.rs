@@ -10,7 +10,7 @@ use heap_meter::experiment::{
 };
 use heap_meter::report;
 use indicatif::{ProgressBar, ProgressStyle};
-use memtrace::{Stream, Target};
+use memory_trace::{Stream, Target};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::io::Write;

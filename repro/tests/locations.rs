@@ -3,7 +3,7 @@
 use crate::common::{bundle, compared, glibc_version, json, needs_as_often_to_grow, runs, skipped};
 use heap_growth::Tally;
 use memory_event::{Call, Event, Syscall, What};
-use memtrace::{Launch, Stream, Target};
+use memory_trace::{Launch, Stream, Target};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;

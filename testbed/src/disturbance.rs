@@ -15,7 +15,7 @@ use anyhow::Context;
 use clap::Args;
 use heap_meter::environment::Environment;
 use inspections::Inspections;
-use procmem::Process;
+use proc_memory::Process;
 pub use results::{ChurnRun, Disturbance, INSPECTIONS};
 use serde_json::json;
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use crate::campaign::{Recorder, ReleaseOptions, bundle_size, judge};
 use crate::nginx_configuration;
 use crate::testbed::Testbed;
 use anyhow::Context;
-use procmem::{Process, Snapshot};
+use proc_memory::{Process, Snapshot};
 use program::TrimmedProgram;
 use ptmalloc::Examiner;
 pub use results::{PlacePredictions, Prediction, Predictions, ProgramPredictions, TrimRun};

@@ -31,7 +31,7 @@ pub fn page_aligned_break() -> usize {
 
 /// Bytes in a page. Asking for it allocates nothing.
 pub(crate) fn page_size() -> usize {
-    procmem::page_size_bytes() as usize
+    proc_memory::page_size_bytes() as usize
 }
 
 /// The kernel's answer to a larger break.

@@ -22,7 +22,7 @@ fn growth_is_refused_while_the_hole_is_there_and_granted_again_afterwards() {
     let hole = Hole::punch().unwrap();
     assert_eq!(BreakGrowth::probe(1 << 20).unwrap(), BreakGrowth::Refused);
     assert_eq!(
-        BreakGrowth::probe(procmem::page_size_bytes() as usize).unwrap(),
+        BreakGrowth::probe(proc_memory::page_size_bytes() as usize).unwrap(),
         BreakGrowth::Refused
     );
     drop(hole);
@@ -40,7 +40,7 @@ fn probing_leaves_the_break_where_it_is() {
 #[test]
 fn room_ends_at_the_hole_and_its_last_page_can_not_be_used() {
     let _alone = alone();
-    let page = procmem::page_size_bytes() as usize;
+    let page = proc_memory::page_size_bytes() as usize;
     let hole = HoleOptions::new().pages(3).offset_pages(4).punch().unwrap();
     assert_eq!(hole.range().len(), 3 * page);
 
@@ -58,7 +58,7 @@ fn room_ends_at_the_hole_and_its_last_page_can_not_be_used() {
 #[test]
 fn a_mapping_that_the_kernel_joins_to_the_heap_ends_the_room_too() {
     let _alone = alone();
-    let page = procmem::page_size_bytes() as usize;
+    let page = proc_memory::page_size_bytes() as usize;
     let end = program_break().next_multiple_of(page);
     // SAFETY: NOREPLACE maps over nothing; the break is nobody's but this test's.
     let mapped = unsafe {
@@ -103,7 +103,7 @@ fn sizes_that_make_no_sense_are_refused() {
     for options in [
         HoleOptions::new().pages(usize::MAX),
         HoleOptions::new().offset_pages(usize::MAX),
-        HoleOptions::new().pages(usize::MAX / procmem::page_size_bytes() as usize),
+        HoleOptions::new().pages(usize::MAX / proc_memory::page_size_bytes() as usize),
     ] {
         let beyond = options.punch();
         assert!(

@@ -57,7 +57,7 @@ fn the_constructor_runs_before_main_and_only_when_wanted() {
         Some(_) => {
             match TRICK.outcome().expect("the condition was true") {
                 TrickOutcome::Made { address } => {
-                    assert!(address < TRICK_GUARD + procmem::page_size_bytes() as usize);
+                    assert!(address < TRICK_GUARD + proc_memory::page_size_bytes() as usize);
                     assert_eq!(BreakGrowth::probe(1 << 20).unwrap(), BreakGrowth::Refused);
                 }
                 // Linux 6.9 and newer may randomise the break to where the guard is false.

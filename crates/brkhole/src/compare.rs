@@ -16,7 +16,7 @@ use heap_meter::experiment::{
 };
 use heap_meter::report::{self, chart};
 use indicatif::ProgressBar;
-use memtrace::{Stopped, Stream, Target};
+use memory_trace::{Stopped, Stream, Target};
 
 use crate::cli::{CompareArguments, Format};
 use crate::{output, signals};

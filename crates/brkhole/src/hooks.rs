@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heap_growth::Growth;
-use memtrace::LaunchOptions;
+use memory_trace::LaunchOptions;
 use proc_unwind::Stacks;
 
 /// What became of the holes of a run.

@@ -83,7 +83,7 @@ pub(crate) fn pass_on(signal: i32, pid: i32) {
 /// # References
 /// proc_pid_status(5), `SigIgn`
 fn ignored_signals() -> u64 {
-    let status = procmem::Status::of_this_thread();
+    let status = proc_memory::Status::of_this_thread();
     status
         .ok()
         .and_then(|status| status.signals("SigIgn"))

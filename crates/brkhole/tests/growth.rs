@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::common::{LOCATIONS, Nginx, compiled, installed, private_writable_bytes};
 use heap_growth::{GrowthKind, Story};
-use memtrace::{LaunchOptions, Stream, Target};
+use memory_trace::{LaunchOptions, Stream, Target};
 
 /// Memory at the start of a program and at its end.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,7 +5,7 @@ mod room;
 
 use crate::finding::Finding;
 use human_text::Bytes;
-use procmem::BreakState;
+use proc_memory::BreakState;
 use ptmalloc::{Arena, HeapState};
 
 /// What follows from the state of a process, the most pressing first. Without malloc's state only
@@ -26,7 +26,7 @@ use ptmalloc::{Arena, HeapState};
 ///
 /// ```
 /// use heap_diagnosis::process_findings;
-/// use procmem::{BreakState, Process};
+/// use proc_memory::{BreakState, Process};
 /// use ptmalloc::Examiner;
 ///
 /// let process = Process::open(std::process::id() as i32)?;
@@ -35,7 +35,7 @@ use ptmalloc::{Arena, HeapState};
 /// for finding in process_findings(&state, examination.state.as_ref().ok()) {
 ///     println!("{}: {finding}", finding.kind);
 /// }
-/// # Ok::<(), procmem::ProcessError>(())
+/// # Ok::<(), proc_memory::ProcessError>(())
 /// ```
 #[must_use]
 pub fn process_findings(state: &BreakState, malloc: Option<&HeapState>) -> Vec<Finding> {

@@ -1,6 +1,6 @@
 //! What to do, in the same words wherever it is said.
 
-use procmem::{Mapping, page_size_bytes};
+use proc_memory::{Mapping, page_size_bytes};
 
 /// Against a mapping in the way of the break.
 pub(crate) const MOVE_THE_MAPPING: &str = "Find who makes that mapping and have it lie elsewhere; \

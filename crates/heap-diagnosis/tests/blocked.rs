@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use heap_diagnosis::{Finding, Severity};
-use procmem::GLIBC_GROWTH_STEP_BYTES;
+use proc_memory::GLIBC_GROWTH_STEP_BYTES;
 
 use super::harness::{MIB, Scene, about_the_break, scene_program, scene_with};
 use suite::skipped;

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use heap_diagnosis::{Finding, process_findings};
-use procmem::{AddressSpace, BreakState, FoundBy, Process};
+use proc_memory::{AddressSpace, BreakState, FoundBy, Process};
 use ptmalloc::{Examiner, HeapState};
 
 use crate::compiled;

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use heap_diagnosis::{Finding, Severity, process_findings};
-use procmem::GLIBC_GROWTH_STEP_BYTES;
+use proc_memory::GLIBC_GROWTH_STEP_BYTES;
 
 use super::harness::{MIB, Scene, scene_program};
 use suite::installed;

@@ -1,6 +1,6 @@
 //! A kernel without `PROCMAP_QUERY`, as a seccomp filter makes this one look to a thread.
 
-use procmem::{AddressSpace, BreakState, FoundBy, Process};
+use proc_memory::{AddressSpace, BreakState, FoundBy, Process};
 use ptmalloc::{Examination, Examiner};
 
 use super::harness::{Scene, same_answer};

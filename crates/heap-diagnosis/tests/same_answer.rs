@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use procmem::{AddressSpace, BreakState, FoundBy, Process, Reason, page_size_bytes};
+use proc_memory::{AddressSpace, BreakState, FoundBy, Process, Reason, page_size_bytes};
 
 use super::harness::{MIB, Running, Scene, has_queries, same_answer, scene_program};
 use suite::skipped;

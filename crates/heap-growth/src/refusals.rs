@@ -3,7 +3,7 @@
 use super::accounts::{Accounts, MAPPINGS};
 use super::growth::layout::Blocker;
 use memory_event::{Refusal, Resource};
-use procmem::{Mapping, ProgramBreak};
+use proc_memory::{Mapping, ProgramBreak};
 
 pub use super::accounts::Limited;
 

@@ -57,7 +57,7 @@ impl Environment {
                 .and_then(|text| machine::field(&text, "model name")),
             logical_cpus: machine::online_cpus(),
             memory_bytes: meminfo_bytes("MemTotal"),
-            page_size_bytes: procmem::page_size_bytes(),
+            page_size_bytes: proc_memory::page_size_bytes(),
             aslr: machine::trimmed("/proc/sys/kernel/randomize_va_space")
                 .and_then(|value| Aslr::new(&value, machine::aslr_is_off_for_this_process())),
             thp: machine::text("/sys/kernel/mm/transparent_hugepage/enabled")

@@ -7,7 +7,7 @@
 //! [`environment`] what it ran on. [`report`] writes it all for people and for programs; [`trace`]
 //! does that for a single watched run.
 //!
-//! What it stands on can be used by itself: `memtrace` watches programs, `procmem` weighs processes,
+//! What it stands on can be used by itself: `memory-trace` watches programs, `proc-memory` weighs processes,
 //! `heap-growth` says who grew, `heap-diagnosis` what that means.
 //!
 //! It knows nothing of what it weighs: no OpenSSL, no Lua, no nginx. Linux only.

@@ -12,8 +12,8 @@ use serde::Serialize;
 use heap_diagnosis::{Finding, trace_findings};
 use heap_growth::{Fallback, FileGrowth, Growth, StackGrowth, Story, Tally};
 use memory_event::Ending;
-use memtrace::ObserverCost;
-use procmem::Snapshot;
+use memory_trace::ObserverCost;
+use proc_memory::Snapshot;
 
 use logged::Logged;
 

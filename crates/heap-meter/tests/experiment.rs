@@ -10,7 +10,7 @@ use heap_meter::experiment::{
     Arm, Checkpoints, Experiment, ExperimentError, Metric, Results, RunError, StopFlag, Unit,
     observe_untraced,
 };
-use memtrace::{Stream, Target};
+use memory_trace::{Stream, Target};
 use std::time::{Duration, Instant};
 
 suite::compiling!();

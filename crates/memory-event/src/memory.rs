@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use procmem::{AddressSpace, Mapping, ProgramBreak};
+use proc_memory::{AddressSpace, Mapping, ProgramBreak};
 
 /// The private writable memory of a process at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What stood in the way when memory was refused.
 
-use procmem::{AddressSpace, Counted, Limit, Limits, Mapping, Process, ProgramBreak};
+use proc_memory::{AddressSpace, Counted, Limit, Limits, Mapping, Process, ProgramBreak};
 
 /// Where the kernel looks for `MAP_32BIT` whatever it draws: each call begins at a place of its own
 /// within the first 32 MiB of the second GiB, and a gap below that place is not seen by it.
@@ -127,7 +127,7 @@ fn crowd(mappings: &[Mapping]) -> Crowd {
 
 fn promises() -> Promises {
     let memory = std::fs::read("/proc/meminfo").unwrap_or_default();
-    let of = |name: &[u8]| procmem::kib_field(&memory, name);
+    let of = |name: &[u8]| proc_memory::kib_field(&memory, name);
     Promises {
         mode: setting("overcommit_memory").and_then(|mode| u8::try_from(mode).ok()),
         machine_bytes: of(b"MemTotal:").map(|bytes| bytes + of(b"SwapTotal:").unwrap_or(0)),

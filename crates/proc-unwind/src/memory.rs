@@ -61,7 +61,7 @@ pub(super) fn read(pid: i32, start: u64, length_bytes: u64) -> Option<Vec<u8>> {
         .map(|page| page..end.min(page.saturating_add(PAGE_BYTES)))
         .collect();
     let mut bytes = Vec::new();
-    let read = procmem::read_memory(pid, &pages, &mut bytes).ok()?;
+    let read = proc_memory::read_memory(pid, &pages, &mut bytes).ok()?;
     (read > 0).then_some(bytes)
 }
 
@@ -70,7 +70,7 @@ pub(super) fn holds(pid: i32, expected: &[(u64, Cow<'_, [u8]>)]) -> bool {
     let places = expected.iter();
     let places = places.map(|(address, bytes)| *address..*address + bytes.len() as u64);
     let mut found = Vec::new();
-    let read = procmem::read_memory(pid, &places.collect::<Vec<_>>(), &mut found);
+    let read = proc_memory::read_memory(pid, &places.collect::<Vec<_>>(), &mut found);
     let expected = expected.iter().flat_map(|(_, bytes)| bytes.iter());
     read.is_ok() && found.iter().eq(expected)
 }

@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use super::image::UnwindImage;
 use crate::elf::{Elf, SymbolTable, Symbols};
-use procmem::{open_regular, root_directory};
+use proc_memory::{open_regular, root_directory};
 
 /// Where distributions put them.
 const USUAL_DIRECTORIES: [&str; 1] = ["/usr/lib/debug"];

@@ -13,7 +13,7 @@ use super::image::UnwindImage;
 use super::images::UnwindImages;
 use super::memory;
 use crate::elf::Table;
-use procmem::{MappedFile, Mapping, Maps, NotOpened, Process};
+use proc_memory::{MappedFile, Mapping, Maps, NotOpened, Process};
 
 /// The kernel's own library is smaller, on every architecture.
 const MOST_VDSO_BYTES: u64 = 64 * 1024;

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use memory_event::{Event, Syscall, What};
-use memtrace::LaunchOptions;
-use memtrace::Target;
+use memory_trace::LaunchOptions;
+use memory_trace::Target;
 use proc_unwind::Stacks;
 
 use crate::frames::{LARGE_BYTES, from};

@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use procmem::{Process, page_size_bytes};
+use proc_memory::{Process, page_size_bytes};
 
 use super::arena_sample::{ArenaReader, ArenaSample, Verified};
 use super::backoff::Backoff;

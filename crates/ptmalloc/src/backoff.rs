@@ -51,13 +51,13 @@ impl Backoff {
     /// When work begins that may be in vain. What is done before the first wait isn't counted: it
     /// has to be done in any case.
     pub(super) fn at_work(&self) -> Option<CpuBudget> {
-        (self.wait > FIRST_WAIT).then(|| CpuBudget(procmem::thread_cpu_time()))
+        (self.wait > FIRST_WAIT).then(|| CpuBudget(proc_memory::thread_cpu_time()))
     }
 
     /// That it was in vain.
     pub(super) fn spend(&mut self, begun: Option<CpuBudget>) {
         if let Some(CpuBudget(begun)) = begun {
-            self.work += procmem::thread_cpu_time().saturating_sub(begun);
+            self.work += proc_memory::thread_cpu_time().saturating_sub(begun);
         }
     }
 
@@ -91,8 +91,8 @@ mod tests {
         assert!(patience.at_work().is_none(), "nothing is repeated yet");
         assert!(patience.wait());
         let work = patience.at_work();
-        let begun = procmem::thread_cpu_time();
-        while procmem::thread_cpu_time() - begun < MOST_WORK {
+        let begun = proc_memory::thread_cpu_time();
+        while proc_memory::thread_cpu_time() - begun < MOST_WORK {
             std::hint::spin_loop();
         }
         assert!(!patience.is_spent(), "it may not have been in vain");

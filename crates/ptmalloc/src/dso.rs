@@ -5,7 +5,7 @@ use std::io;
 use std::io::Read;
 use std::ops::ControlFlow;
 
-use procmem::{NotOpened, Process};
+use proc_memory::{NotOpened, Process};
 
 use super::allocator;
 use super::allocator::Allocator;

@@ -1,7 +1,7 @@
 //! Why memory couldn't be read, what is wrong with an arena, and why malloc's state isn't known.
 
 use nix::errno::Errno;
-use procmem::Process;
+use proc_memory::Process;
 use thiserror::Error;
 
 use super::allocator::Allocator;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use procmem::{
+use proc_memory::{
     BreakState, Mappings, MapsError, Process, ProcessError, Reason, Stat, of_one_program,
 };
 

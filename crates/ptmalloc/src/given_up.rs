@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use procmem::page_size_bytes;
+use proc_memory::page_size_bytes;
 
 use super::chunk::PREVIOUS_IN_USE;
 use super::error::Unreadable;

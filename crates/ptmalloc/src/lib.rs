@@ -7,14 +7,14 @@
 //!
 //! ```
 //! use ptmalloc::Examiner;
-//! use procmem::Process;
+//! use proc_memory::Process;
 //!
 //! let examination = Examiner::new().examine(&Process::open(std::process::id() as i32)?);
 //! match examination.state {
 //!     Ok(state) => println!("{} bytes, {:?} free", state.system_bytes, state.free_bytes),
 //!     Err(why) => println!("not known: {why}"),
 //! }
-//! # Ok::<(), procmem::ProcessError>(())
+//! # Ok::<(), proc_memory::ProcessError>(())
 //! ```
 //!
 //! # What a figure means

@@ -94,7 +94,7 @@ impl Deadline {
             limits,
             until,
             begun: Instant::now(),
-            begun_work: procmem::thread_cpu_time(),
+            begun_work: proc_memory::thread_cpu_time(),
         }
     }
 
@@ -114,7 +114,7 @@ impl Deadline {
             return Err(Bound::Time(time).into());
         }
         // To ask for it costs a system call; it isn't more than what has passed.
-        if passed > work && procmem::thread_cpu_time().saturating_sub(self.begun_work) > work {
+        if passed > work && proc_memory::thread_cpu_time().saturating_sub(self.begun_work) > work {
             return Err(Bound::Time(work).into());
         }
         Ok(())
@@ -150,7 +150,7 @@ mod tests {
         until: Option<Instant>,
     ) -> Result<(), Unreadable> {
         let deadline = Deadline::new(limits, until);
-        while procmem::thread_cpu_time() == deadline.begun_work {
+        while proc_memory::thread_cpu_time() == deadline.begun_work {
             std::hint::spin_loop();
         }
         deadline.check()

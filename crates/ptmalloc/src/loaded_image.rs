@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use procmem::{Device, MappedFile, Mapping, Mappings, MapsError};
+use proc_memory::{Device, MappedFile, Mapping, Mappings, MapsError};
 
 /// Bytes of paths that are remembered of one process; each may have 4096.
 const MOST_NAME_BYTES: usize = 4 << 20;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use procmem::{Process, Stat};
+use proc_memory::{Process, Stat};
 
 use super::backoff::Backoff;
 use super::error::{Inconsistency, Unreadable};

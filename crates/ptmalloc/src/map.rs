@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use procmem::{Mappings, Process, Stat, of_one_program};
+use proc_memory::{Mappings, Process, Stat, of_one_program};
 
 /// Pieces that are known at a time; who has more is asked about again.
 const MOST_PIECES: usize = 100_000;

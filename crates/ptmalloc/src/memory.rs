@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use procmem::Process;
+use proc_memory::Process;
 
 use super::error::Unreadable;
 use super::limits::{Deadline, ExaminationLimits};
@@ -82,7 +82,7 @@ impl TargetMemory for Remote<'_> {
             self.deadline.check()?;
             let (before, wanted) = (into.len(), some.iter().map(|one| one.end - one.start));
             let wanted: u64 = wanted.sum();
-            if procmem::read_memory(self.process.pid(), some, into)? as u64 != wanted {
+            if proc_memory::read_memory(self.process.pid(), some, into)? as u64 != wanted {
                 into.truncate(before);
                 return Err(Unreadable::NotMapped);
             }

@@ -19,7 +19,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
-use procmem::{Process, Reason, page_size_bytes};
+use proc_memory::{Process, Reason, page_size_bytes};
 
 use super::error::Unreadable;
 use super::limits::Deadline;

@@ -13,7 +13,7 @@
 use std::io::{BufRead, BufReader};
 use std::ops::Range;
 
-use procmem::{Process, page_size_bytes, parse_line};
+use proc_memory::{Process, page_size_bytes, parse_line};
 
 use super::error::Unreadable;
 use super::limits::Deadline;
@@ -106,7 +106,7 @@ pub(super) fn locked(
     let Ok(status) = process.whole("status") else {
         return Ok(Vec::new());
     };
-    if procmem::kib_field(&status, b"VmLck:") == Some(0) {
+    if proc_memory::kib_field(&status, b"VmLck:") == Some(0) {
         return Ok(Vec::new());
     }
     let file = process.file("smaps").ok();

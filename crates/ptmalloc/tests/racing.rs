@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use procmem::Process;
+use proc_memory::Process;
 use ptmalloc::{Examiner, Unknown};
 
 use super::target::Target;

@@ -37,7 +37,7 @@ fn pages_alone_are_counted() {
     let told = target.tell(&format!("a {BLOCKS} {BYTES}"));
     // Somebody else's break: the top can't be given back, and only the blocks are left.
     target.told("s 4096");
-    let page = procmem::page_size_bytes();
+    let page = proc_memory::page_size_bytes();
     let pagemap = File::open(format!("/proc/{}/pagemap", target.pid())).unwrap();
     let (mut resident, mut swapped, mut all) = (0, 0, 0);
     for block in told.split(' ') {

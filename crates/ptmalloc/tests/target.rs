@@ -4,8 +4,8 @@ use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::process::Command;
 
-use procmem::Process;
-use procmem::Snapshot;
+use proc_memory::Process;
+use proc_memory::Snapshot;
 use ptmalloc::{Examination, Examiner, HeapState};
 
 use crate::compiled;

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use suite::waiting::eventually;
 
-use procmem::Process;
+use proc_memory::Process;
 use ptmalloc::{Examiner, Unknown};
 
 use super::target::Target;

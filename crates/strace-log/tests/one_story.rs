@@ -4,7 +4,7 @@ use fuzz_events::StraceWriter;
 use heap_diagnosis::trace_findings;
 use heap_growth::{GrowthKind, Story};
 use memory_event::{Event, Sink, What};
-use memtrace::{Launch, Stream, Target};
+use memory_trace::{Launch, Stream, Target};
 
 use crate::read;
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use heap_growth::{Counts, Tally};
 use memory_event::{Ending, Event, Syscall, What};
-use memtrace::{Launch, Stream, Target};
+use memory_trace::{Launch, Stream, Target};
 use strace_log::{ReadLog, StraceLog};
 use tempfile::TempDir;
 
@@ -31,7 +31,7 @@ const FORMS: [&[&str]; 9] = [
 /// The programs that the launcher is tried on, too.
 fn compiled(name: &str) -> PathBuf {
     suite::compiled(
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../memtrace"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../memory-trace"),
         env!("CARGO_TARGET_TMPDIR"),
         &format!("programs/{name}.c"),
         &format!("logged-{name}"),

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
 
-use procmem::Status;
+use proc_memory::Status;
 
 const SCOPE: &str = "/proc/sys/kernel/yama/ptrace_scope";
 

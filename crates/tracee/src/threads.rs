@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use procmem::Status;
+use proc_memory::Status;
 
 /// Threads of a process in the order of their birth, and whether nobody is missing; none if the
 /// process is gone.

@@ -11,7 +11,7 @@ use heap_meter::trace::{EventSource, Trace};
 use memory_event::{
     Call, Ending, Event, Memory, Refusal, Resource, Sink, SoftLimit, Stack, Syscall, What,
 };
-use procmem::AddressSpace;
+use proc_memory::AddressSpace;
 
 /// Addresses and lengths at which something begins or ends, and flags.
 const NUMBERS: [u64; 16] = [

@@ -54,7 +54,7 @@ impl MemoryCgroup {
         let file = self.version.limit_file();
         self.write(file, budget)?;
         self.limit_bytes = self.read(file)?;
-        let page_bytes = procmem::page_size_bytes();
+        let page_bytes = proc_memory::page_size_bytes();
         ensure!(
             self.limit_bytes == budget - budget % page_bytes,
             "{} was set to {budget}, but is {}: without its limit nothing is run",
@@ -78,7 +78,7 @@ impl MemoryCgroup {
 
     /// Memory that is swapped out isn't charged, so that it would not be killed but get slow.
     fn without_swap(&mut self, budget: u64) -> anyhow::Result<()> {
-        let page_bytes = procmem::page_size_bytes();
+        let page_bytes = proc_memory::page_size_bytes();
         let (file, value) = match self.version {
             // Memory and swap together. A page more than memory alone, so that it is memory's limit
             // that is met: Linux 6.18 doesn't count it when this one is.

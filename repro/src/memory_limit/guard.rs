@@ -12,7 +12,7 @@
 
 use anyhow::Context;
 use nix::sys::signal::{SigSet, Signal};
-use procmem::{pidfd_kill, pidfd_open};
+use proc_memory::{pidfd_kill, pidfd_open};
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};

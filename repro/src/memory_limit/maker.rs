@@ -1,6 +1,6 @@
 //! Who made a cgroup: told by its name, so that what a killed maker left behind can be removed.
 
-use procmem::Process;
+use proc_memory::Process;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;

@@ -9,7 +9,7 @@ use crate::memory_limit::MemoryCgroup;
 use crate::memory_limit::kernel_log::KernelLog;
 use anyhow::{Context, bail, ensure};
 use heap_meter::experiment::{Ended, RunError, StopFlag, observe_to_end};
-use procmem::{Limits, Process};
+use proc_memory::{Limits, Process};
 use std::cell::Cell;
 use std::os::unix::process::ExitStatusExt;
 
@@ -242,5 +242,5 @@ fn bytes_per_location(weighed: &[LoadWeight]) -> Option<f64> {
 fn resident_bytes(pid: i32) -> u64 {
     let stat = Process::open(pid).and_then(|process| process.stat());
     let pages = stat.map_or(0, |stat| stat.rss_pages);
-    pages * procmem::page_size_bytes()
+    pages * proc_memory::page_size_bytes()
 }

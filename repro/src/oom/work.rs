@@ -159,7 +159,7 @@ fn resident_bytes() -> io::Result<u64> {
         .ok()
         .and_then(|line| line.split(' ').nth(1)?.parse::<u64>().ok());
     let pages = pages.ok_or(io::ErrorKind::InvalidData)?;
-    Ok(pages * procmem::page_size_bytes())
+    Ok(pages * proc_memory::page_size_bytes())
 }
 
 /// Proves that the resource limit is in force: a kernel may have been told to ignore it.

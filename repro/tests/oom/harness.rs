@@ -111,7 +111,7 @@ impl Running {
             let pid: i32 = procs.lines().next()?.parse().ok()?;
             let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
             let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-            (pages * procmem::page_size_bytes() >= bytes).then_some((group, pid))
+            (pages * proc_memory::page_size_bytes() >= bytes).then_some((group, pid))
         })
     }
 

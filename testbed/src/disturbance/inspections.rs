@@ -1,7 +1,7 @@
 //! Looking into a process again and again.
 
 use heap_meter::statistics::{median, quantile};
-use procmem::Process;
+use proc_memory::Process;
 use ptmalloc::{Examiner, HeapState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use crate::campaign::{Measurements, fault_lines};
 use crate::testbed::{Testbed, Versions};
 use human_text::Bytes;
-use procmem::Snapshot;
+use proc_memory::Snapshot;
 use ptmalloc::HeapState;
 use roots::Release;
 use serde::{Deserialize, Serialize};

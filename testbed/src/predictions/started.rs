@@ -3,7 +3,7 @@
 use super::program::{MARK, Trim, TrimmedProgram};
 use crate::testbed::Testbed;
 use anyhow::Context;
-use procmem::{Process, Snapshot};
+use proc_memory::{Process, Snapshot};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};

@@ -190,7 +190,7 @@ mod tests {
     fn a_documentation_test_loses_its_comment_signs() {
         for asked in [
             r#"crates/brk-hole/src/lib.rs from "use brk_hole::" to "let hole""#,
-            r#"crates/procmem/src/address_space.rs from "use procmem::" to "println!""#,
+            r#"crates/proc-memory/src/address_space.rs from "use proc_memory::" to "println!""#,
         ] {
             let code = of_source(asked).unwrap();
             assert!(code.starts_with("use "), "{code}");

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io;
 
 use super::{RemoteError, memory};
-use procmem::{Mapping, Status};
+use proc_memory::{Mapping, Status};
 use tracee::{Registers, Stop, SyscallInfo};
 
 /// A stopped thread, ready to make system calls.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-use procmem::{Mapping, Mappings};
+use proc_memory::{Mapping, Mappings};
 
 use super::RemoteError;
 

@@ -1,7 +1,7 @@
 //! Has a stopped thread map the page, and looks whether it did.
 
 use super::call::Caller;
-use procmem::Mapping;
+use proc_memory::Mapping;
 
 use super::{RemoteError, RemoteHole, memory};
 use crate::program_break::page_size;

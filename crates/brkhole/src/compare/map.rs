@@ -4,7 +4,7 @@ use anyhow::Context;
 use heap_growth::{Growth, MemoryLayout};
 use heap_meter::experiment::{Arm, StopFlag};
 use memory_event::{Event, Sink};
-use memtrace::{Launch, LaunchOptions};
+use memory_trace::{Launch, LaunchOptions};
 
 use super::HOLE;
 use crate::hooks::Holes;

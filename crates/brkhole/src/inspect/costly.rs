@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use procmem::Process;
+use proc_memory::Process;
 use ptmalloc::{Bound, ExaminationLimits, Unknown};
 
 use super::inspected::Inspected;

@@ -3,7 +3,7 @@
 use heap_diagnosis::Finding;
 use heap_meter::report::{Column, NONE, counted, known_bytes, printable, rows_table, wrapped};
 use human_text::{Bytes, thousands};
-use procmem::Mapping;
+use proc_memory::Mapping;
 use ptmalloc::{Arena, HeapState};
 
 use super::inspected::{Inspected, MemoryWeight};

@@ -2,7 +2,7 @@
 
 use heap_diagnosis::Finding;
 use heap_meter::report::printable;
-use procmem::BreakState;
+use proc_memory::BreakState;
 use ptmalloc::{HeapState, Unknown};
 use serde::Serialize;
 

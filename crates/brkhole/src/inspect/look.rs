@@ -1,7 +1,7 @@
 //! A look into one process.
 
 use heap_diagnosis::process_findings;
-use procmem::{Process, ProcessError, Reason, Snapshot, Stat, Weigher, page_size_bytes};
+use proc_memory::{Process, ProcessError, Reason, Snapshot, Stat, Weigher, page_size_bytes};
 use ptmalloc::{Allocator, Examination, ExaminationLimits, Examiner, Unknown};
 
 use super::inspected::{Inspected, MemoryWeight, UnreadProcess, Why};

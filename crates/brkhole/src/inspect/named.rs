@@ -1,6 +1,6 @@
 //! Processes that were named: each is held from the first look to the last.
 
-use procmem::{Process, Weigher};
+use proc_memory::{Process, Weigher};
 
 use super::inspected::{Survey, UnreadProcess, Why};
 use super::look::{Looker, unread};

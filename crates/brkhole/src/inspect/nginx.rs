@@ -13,7 +13,7 @@ use std::fs;
 
 use heap_diagnosis::{Finding, Severity};
 use human_text::Bytes;
-use procmem::{Mapping, Process, Stat, page_size_bytes};
+use proc_memory::{Mapping, Process, Stat, page_size_bytes};
 
 use super::inspected::Inspected;
 use super::scan::all_pids;

@@ -10,7 +10,7 @@ use std::thread;
 
 use anyhow::Context;
 use indicatif::ProgressBar;
-use procmem::{Process, Stat};
+use proc_memory::{Process, Stat};
 use ptmalloc::ExaminationLimits;
 
 use super::costly::Shares;
@@ -122,9 +122,9 @@ impl Round<'_> {
             if pid == own {
                 continue;
             }
-            let before = procmem::thread_cpu_time();
+            let before = proc_memory::thread_cpu_time();
             let found = self.one(looker, pid);
-            let work = procmem::thread_cpu_time().saturating_sub(before);
+            let work = proc_memory::thread_cpu_time().saturating_sub(before);
             self.shares().count(pid, work);
             match found {
                 Ok(inspected) => survey.processes.extend(inspected),

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use heap_growth::Story;
 use heap_meter::trace::{EventSource, Observer, Trace};
-use memtrace::{Attach, Attached, Via, ViaUsed};
-use procmem::Process;
+use memory_trace::{Attach, Attached, Via, ViaUsed};
+use proc_memory::Process;
 
 use super::kept;
 use crate::cli::{TraceArguments, ViaArgument};

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use heap_diagnosis::{Finding, process_findings};
 use heap_meter::trace::{MallocReport, Moment, Trace};
 use human_text::{Bytes, thousands};
-use memtrace::Stopped;
-use procmem::{BreakState, Process, page_size_bytes};
+use memory_trace::Stopped;
+use proc_memory::{BreakState, Process, page_size_bytes};
 use ptmalloc::Examiner;
 
 use crate::remedy;

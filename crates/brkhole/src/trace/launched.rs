@@ -10,7 +10,7 @@ use anyhow::Context;
 use heap_growth::Story;
 use heap_meter::trace::{EventSource, Observer, Trace};
 use memory_event::{Event, Sink, What};
-use memtrace::{Launch, LaunchOptions, Launched, Target};
+use memory_trace::{Launch, LaunchOptions, Launched, Target};
 
 use super::kept::ExitReports;
 use crate::cli::TraceArguments;

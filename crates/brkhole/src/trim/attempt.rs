@@ -11,7 +11,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::Error;
-use procmem::Process;
+use proc_memory::Process;
 use ptmalloc::{Examiner, HeapState};
 use remote_call::{CallError, Held, HoldOptions};
 

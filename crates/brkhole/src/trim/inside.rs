@@ -9,8 +9,8 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
+use proc_memory::{AddressSpace, Process};
 use proc_unwind::{Chain, Stacks};
-use procmem::{AddressSpace, Process};
 use remote_call::HeldThread;
 
 use super::library::TrimLibrary;

@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 
 use anyhow::{Context, anyhow, bail};
+use proc_memory::{AddressSpace, Mapping, Process};
 use proc_unwind::{Function, Stacks, SymbolTable, Symbols};
-use procmem::{AddressSpace, Mapping, Process};
 
 /// Functions of glibc's `malloc.o`, by which its place among the library's code is known; besides
 /// them those whose names begin with `malloc_`. Some versions have names that others don't.

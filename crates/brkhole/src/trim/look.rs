@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use procmem::{Process, Snapshot, page_size_bytes};
+use proc_memory::{Process, Snapshot, page_size_bytes};
 use ptmalloc::{Examination, HeapState};
 
 use super::program::ProgramIdentity;

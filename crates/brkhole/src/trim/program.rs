@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use anyhow::Context;
-use procmem::Process;
+use proc_memory::Process;
 
 /// Lines of `/proc/PID/status` that tell what a process may do. It can give up rights without
 /// executing anything.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use procmem::{AddressSpace, Process};
+use proc_memory::{AddressSpace, Process};
 use ptmalloc::Unknown;
 use remote_call::HoldOptions;
 

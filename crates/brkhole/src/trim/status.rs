@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use procmem::Status;
+use proc_memory::Status;
 
 /// Whether a process can be trimmed.
 #[derive(Clone, Debug, PartialEq, Eq)]

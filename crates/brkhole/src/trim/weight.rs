@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use procmem::{Status, page_size_bytes};
+use proc_memory::{Status, page_size_bytes};
 
 /// Pages that have to be counted one by one, in a row. Where counters are kept in parts they stay
 /// as they are for some 30 pages, and then rise by as many.
@@ -101,7 +101,8 @@ impl Rollup {
         let mut buffer = [0; MOST_BYTES];
         let length = self.0.read_at(&mut buffer, 0)?;
         let text = buffer.get(..length).unwrap_or_default();
-        let field = |name: &[u8]| procmem::kib_field(text, name).ok_or(io::ErrorKind::InvalidData);
+        let field =
+            |name: &[u8]| proc_memory::kib_field(text, name).ok_or(io::ErrorKind::InvalidData);
         Ok(RollupWeight {
             rss_bytes: field(b"Rss:")?,
             private_bytes: field(b"Private_Clean:")? + field(b"Private_Dirty:")?,

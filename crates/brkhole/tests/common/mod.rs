@@ -133,11 +133,11 @@ impl Nginx {
 
 /// Private writable memory without the stack, in bytes: what growth is about.
 pub fn private_writable_bytes(pid: i32) -> u64 {
-    let space = procmem::AddressSpace::of(pid).expect("it stands still");
+    let space = proc_memory::AddressSpace::of(pid).expect("it stands still");
     let mappings = space.mappings().iter();
     mappings
         .filter(|mapping| mapping.permissions.write && !mapping.permissions.shared)
         .filter(|mapping| !mapping.is_stack())
-        .map(procmem::Mapping::length_bytes)
+        .map(proc_memory::Mapping::length_bytes)
         .sum()
 }

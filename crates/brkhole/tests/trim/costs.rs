@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::process::Command;
 
-use procmem::AddressSpace;
+use proc_memory::AddressSpace;
 
 use crate::common::{brkhole, compiled, installed, skipped};
 use crate::trim::harness::{Target, figure, refused_by, reports, reports_of, trimmed};

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSegment, ObjectSymbol};
-use procmem::AddressSpace;
+use proc_memory::AddressSpace;
 use suite::waiting::eventually;
 
 use crate::common::{brkhole, compiled, skipped};
@@ -74,7 +74,7 @@ impl Library {
     fn mend(&self, target: &Target) {
         let space = AddressSpace::of(target.pid()).unwrap();
         let library = self.directory.path().join("libc.so.6");
-        let holds = |mapping: &&procmem::Mapping| {
+        let holds = |mapping: &&proc_memory::Mapping| {
             let range = mapping.offset..mapping.offset + mapping.length_bytes();
             mapping.path().as_deref() == Some(&library) && range.contains(&self.offset)
         };

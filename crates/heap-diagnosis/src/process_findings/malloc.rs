@@ -4,7 +4,7 @@ use super::Case;
 use crate::finding::{Finding, Severity};
 use crate::remedies;
 use human_text::Bytes;
-use procmem::page_size_bytes;
+use proc_memory::page_size_bytes;
 use ptmalloc::HeapState;
 
 /// Memory in `[heap]` that isn't malloc's, above malloc's.

@@ -4,7 +4,7 @@ use super::{Case, LARGE_BYTES};
 use crate::finding::{Finding, Severity};
 use crate::remedies;
 use human_text::Bytes;
-use procmem::{GLIBC_GROWTH_STEP_BYTES, Mapping};
+use proc_memory::{GLIBC_GROWTH_STEP_BYTES, Mapping};
 
 /// The least that glibc's malloc maps when the break is refused (`MMAP_AS_MORECORE_SIZE` in
 /// `malloc/malloc.c`).

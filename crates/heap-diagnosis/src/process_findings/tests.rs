@@ -1,6 +1,6 @@
 use super::*;
 use crate::finding::Severity;
-use procmem::{AddressSpace, FoundBy, Limit, Limits};
+use proc_memory::{AddressSpace, FoundBy, Limit, Limits};
 use ptmalloc::{Arena, Free};
 
 const MIB: u64 = 1 << 20;

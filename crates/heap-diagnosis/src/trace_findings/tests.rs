@@ -2,7 +2,7 @@
 
 use super::*;
 use memory_event::{Call, Ending, Event, Refusal, Resource, Sink, SoftLimit, Syscall, What};
-use procmem::AddressSpace;
+use proc_memory::AddressSpace;
 use std::time::Duration;
 
 mod files;

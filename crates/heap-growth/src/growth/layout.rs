@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::kind::{ByKind, GrowthKind};
 use super::low::LOW_END;
 use super::near_break::MappedBy;
-use procmem::Mapping;
+use proc_memory::Mapping;
 
 /// The private writable memory of one process by address, at the moment of its greatest growth.
 ///

@@ -8,7 +8,7 @@ use super::layout::LayoutPart;
 use super::low;
 use super::ranges::{Overtaken, Ranges, Tag};
 use memory_event::{Call, Syscall};
-use procmem::page_size_bytes;
+use proc_memory::page_size_bytes;
 
 /// From this size on an anonymous mapping counts as a large block: the lowest that malloc's mmap
 /// threshold has by default.

@@ -38,7 +38,7 @@ impl MappedBy {
     /// lua-nginx-module v0.10.7, `src/ngx_http_lua_module.c`, `ngx_http_lua_limit_data_segment`
     pub fn is_lone_page(&self) -> bool {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
-        self.length_bytes <= procmem::page_size_bytes()
+        self.length_bytes <= proc_memory::page_size_bytes()
             && self.protection == libc::PROT_READ as u64
             && self.flags == flags as u64
     }

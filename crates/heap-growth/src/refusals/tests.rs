@@ -1,5 +1,5 @@
 use super::*;
-use procmem::AddressSpace;
+use proc_memory::AddressSpace;
 
 const MIB: u64 = 1 << 20;
 const BREAK: u64 = 0x26b_2000;

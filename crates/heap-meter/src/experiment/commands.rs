@@ -18,7 +18,7 @@ impl Experiment {
     /// name have that condition made in each program; the others run as they are.
     ///
     /// The untraced half of a run is followed from exec to exec without a seccomp filter
-    /// ([`Watch::Life`](memtrace::Watch::Life)), so it runs at full speed but needs
+    /// ([`Watch::Life`](memory_trace::Watch::Life)), so it runs at full speed but needs
     /// ptrace. It has one checkpoint, `end`: the launched process, weighed as it ended, its memory
     /// still there. What a program held before an exec replaced it isn't in it. The time is that of
     /// the launched process, without what weighing and conditions took; processes that outlive it

@@ -1,8 +1,8 @@
 //! Why a run has no result, or an experiment no complete one.
 
 use memory_event::Ending;
-use memtrace::LaunchError;
-use procmem::ProcessError;
+use memory_trace::LaunchError;
+use proc_memory::ProcessError;
 use std::fmt;
 use std::io;
 

@@ -5,7 +5,7 @@ use super::error::{ExperimentError, RunError};
 use super::results::{ArmResults, Results, VoidRun};
 use super::run::{Watched, Weighed, observe_traced, untraced};
 use super::session::StopFlag;
-use memtrace::{LaunchError, Target};
+use memory_trace::{LaunchError, Target};
 use ptmalloc::Examiner;
 
 /// One variant of the experiment.

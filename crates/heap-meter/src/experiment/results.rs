@@ -3,7 +3,7 @@
 use crate::environment::Environment;
 use heap_diagnosis::Finding;
 use heap_growth::{BreakMoves, Counts, Fallback};
-use procmem::Snapshot;
+use proc_memory::Snapshot;
 use ptmalloc::HeapState;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -4,13 +4,13 @@
 use super::error::RunError;
 use super::protocol::{self, Message, PACKET_BYTES, SOCKET_VARIABLE};
 use super::results::Checkpoint;
-use memtrace::Target;
+use memory_trace::Target;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixCredentials, recvmsg,
     send, setsockopt, socketpair, sockopt,
 };
-use procmem::Snapshot;
+use proc_memory::Snapshot;
 use ptmalloc::{HeapState, Unknown};
 use std::collections::BTreeMap;
 use std::io::{self, IoSliceMut};

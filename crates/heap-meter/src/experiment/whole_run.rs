@@ -5,15 +5,15 @@ use super::results::Checkpoint;
 use super::run::{Counting, Watched, Weighed, finish};
 use super::session::StopFlag;
 use memory_event::{Ending, Event, What};
-use memtrace::{LaunchOptions, Launched, Stopped, Target, Watch};
-use procmem::{Snapshot, Status};
+use memory_trace::{LaunchOptions, Launched, Stopped, Target, Watch};
+use proc_memory::{Snapshot, Status};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Makes an arm's condition in a process that stands before the first instruction of its program;
 /// the error says in words why it could not. It is called for every program that the command's
 /// whole tree executes, on the thread that traces it: see
-/// [`LaunchOptions::at_exec`](memtrace::LaunchOptions::at_exec).
+/// [`LaunchOptions::at_exec`](memory_trace::LaunchOptions::at_exec).
 pub type Condition = Arc<dyn Fn(Stopped) -> Result<(), String> + Send + Sync>;
 
 /// The one checkpoint.

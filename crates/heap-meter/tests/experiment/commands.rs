@@ -9,13 +9,13 @@ use heap_meter::environment::Environment;
 use heap_meter::experiment::{
     Arm, Condition, Experiment, ExperimentError, Results, Run, StopFlag, metrics,
 };
-use memtrace::{Stopped, Stream, Target};
+use memory_trace::{Stopped, Stream, Target};
 
 const HELD_BYTES: u64 = 64 << 20;
 
 /// A program that holds as many bytes, and ends as it is told.
 fn held() -> std::path::PathBuf {
-    let source = "../../memtrace/tests/programs/held.c";
+    let source = "../../memory-trace/tests/programs/held.c";
     crate::compiled(source, "experiment-held", &["-O1"])
 }
 

@@ -17,7 +17,7 @@ use super::thread_state::ThreadState;
 use super::wait::next_stop;
 use crate::request::Request;
 use crate::{CallError, Interrupt};
-use procmem::Status;
+use proc_memory::Status;
 use tracee::{Registers, Stop};
 
 /// `CallError`, and whether the process can be held on to.

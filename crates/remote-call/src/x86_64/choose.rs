@@ -5,7 +5,7 @@ use std::fs::File;
 use super::maps::StoppedMappings;
 use super::stack::StackSpace;
 use super::thread_state::RestartKind;
-use procmem::Status;
+use proc_memory::Status;
 
 use super::status::{has_seccomp, has_shadow_stack};
 use crate::{CallError, HoldOptions, Unfit};

@@ -16,7 +16,7 @@
 use std::io;
 
 use super::thread_state::{RestartKind, ThreadState};
-use procmem::Status;
+use proc_memory::Status;
 
 use super::status::signals_in_use;
 

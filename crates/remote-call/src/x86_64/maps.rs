@@ -4,19 +4,19 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 
-use procmem::Mapping;
+use proc_memory::Mapping;
 
 /// The kernel is asked for those that matter. One that can't be asked (before Linux 6.11) is read
 /// the whole list of, once: what a function that was called has mapped or unmapped since isn't known
 /// then.
 #[derive(Debug)]
-pub(super) struct StoppedMappings(RefCell<procmem::Mappings>);
+pub(super) struct StoppedMappings(RefCell<proc_memory::Mappings>);
 
 impl StoppedMappings {
     /// Those of a thread's process.
     pub(super) fn open(tid: i32) -> io::Result<Self> {
         let list = File::open(format!("/proc/{tid}/maps"))?;
-        Ok(Self(RefCell::new(procmem::Mappings::of_list(list))))
+        Ok(Self(RefCell::new(proc_memory::Mappings::of_list(list))))
     }
 
     /// The one that an address lies in.
@@ -58,7 +58,7 @@ pub(super) fn is_c_library(mapping: &Mapping) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use procmem::parse_line;
+    use proc_memory::parse_line;
 
     use super::*;
 

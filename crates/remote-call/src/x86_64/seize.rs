@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, Instant};
 
-use procmem::Status;
+use proc_memory::Status;
 use tracee::Stop;
 
 use super::status;

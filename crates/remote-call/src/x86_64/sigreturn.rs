@@ -11,7 +11,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use procmem::Mapping;
+use proc_memory::Mapping;
 
 use super::maps::{StoppedMappings, is_c_library, is_program};
 use tracee::Registers;
@@ -223,7 +223,7 @@ mod tests {
         // What is read at once.
         const PIECE_BYTES: u64 = 256 << 10;
         let line = format!("0-{:x} r-xp 0 00:00 1 /a", 2 * PIECE_BYTES);
-        let mapping = procmem::parse_line(line.as_bytes()).unwrap().to_owned();
+        let mapping = proc_memory::parse_line(line.as_bytes()).unwrap().to_owned();
         let last = 2 * PIECE_BYTES - CODE_BYTES as u64;
         for offset in [0, 5, PIECE_BYTES - 1, PIECE_BYTES, last] {
             let mut bytes = vec![0x90; 2 * PIECE_BYTES as usize];

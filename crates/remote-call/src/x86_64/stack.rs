@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use procmem::Mapping;
+use proc_memory::Mapping;
 
 use super::maps::{StoppedMappings, is_data};
 use crate::Unfit;

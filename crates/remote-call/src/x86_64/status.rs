@@ -2,7 +2,7 @@
 
 use std::{fs, io};
 
-use procmem::{Stat, Status};
+use proc_memory::{Stat, Status};
 
 use crate::{Error, HoldOptions};
 

@@ -1,7 +1,7 @@
 //! Sums, bounds and escapes; what Prometheus's own programs say of the text is in `tests/fleet.rs`.
 
 use heap_diagnosis::{Finding, Severity};
-use procmem::{BreakState, Process};
+use proc_memory::{BreakState, Process};
 use ptmalloc::{Allocator, HeapState, Mmapped, Unknown};
 
 use super::super::inspected::{Inspected, MemoryWeight, Survey, UnreadProcess, Why};

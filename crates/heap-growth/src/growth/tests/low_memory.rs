@@ -3,7 +3,7 @@
 use super::*;
 use crate::growth::low::MAP_32BIT;
 use crate::refusals::BrkFailure;
-use procmem::AddressSpace;
+use proc_memory::AddressSpace;
 
 /// Where the kernel begins to serve `MAP_32BIT`.
 const SECOND_GIB: u64 = 0x4000_0000;

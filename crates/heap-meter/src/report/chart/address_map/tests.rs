@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use heap_growth::{Blocker, LayoutPart};
-use procmem::AddressSpace;
+use proc_memory::AddressSpace;
 
 /// A text with the room that it takes.
 #[derive(Debug)]

@@ -1,0 +1,307 @@
+//! A process that is already running.
+
+mod by_ptrace;
+mod by_tracepoints;
+mod emitter;
+mod error;
+mod note;
+mod opened;
+mod perf;
+mod points;
+mod process_status;
+mod process_table;
+mod rings;
+mod sample_record;
+mod seize;
+mod stopper;
+mod threads;
+mod tracefs;
+
+pub use error::AttachError;
+pub use note::AttachNote;
+pub use stopper::Stopper;
+
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::launch::{NATIVE_ARCHITECTURE, block_signals};
+use crate::watcher::WatcherThread;
+use by_ptrace::ByPtrace;
+use by_tracepoints::ByTracepoints;
+use emitter::Emitter;
+use memory_event::{Ending, Sink};
+
+/// How to watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Via {
+    /// By tracepoints if they are permitted and prove right, otherwise by ptrace, with a note.
+    #[default]
+    Auto,
+    /// By tracepoints or not at all.
+    Tracepoints,
+    /// By ptrace or not at all.
+    Ptrace,
+}
+
+/// How it is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ViaUsed {
+    /// By tracepoints.
+    Tracepoints,
+    /// By ptrace.
+    Ptrace,
+}
+
+/// A process that is being watched. Dropping it ends the watching; the process goes on.
+///
+/// All its threads are watched, and whatever processes and threads they make later, until all of
+/// these have ended or the watching is [stopped](Attach::stop). The process goes on unharmed,
+/// however the watching ends: a kill of the watcher included.
+///
+/// There are two ways. Where permitted (root, or `CAP_PERFMON` with `CAP_SYS_PTRACE`),
+/// **tracepoints**: the kernel writes each watched call into a ring, from which a thread of this
+/// process reads it; the process isn't stopped. Otherwise **ptrace**, which stops the process
+/// twice at every system call whatsoever: a program that makes many of them runs many times slower.
+/// [`AttachNote::Slow`] says so.
+///
+/// # Limits
+///
+/// - Children that are there already are not watched.
+/// - By tracepoints, everything is seen a moment later, on a process that has gone on. The path of
+///   an opened file is unknown if file and process were gone by then ([`AttachNote::UnknownPaths`]). If
+///   the file was closed by then, the path is what stands where the process had its name, provided
+///   that there is such a file: a program that has put another file's name there meanwhile makes it
+///   that file's. What a new program has in memory is told only if it
+///   had not changed yet. How a process was killed is known if its parent took its time to reap
+///   it. A set-uid program ends the watching of its process.
+/// - By tracepoints, records that come faster than they are read are lost; they are counted in
+///   [`Attached::lost_events`]. Larger rings help: [`Attach::start_with_rings`].
+/// - As long as tracepoints are open, every system call of *every* process on the machine takes the
+///   kernel's slower way in and out, watched or not: a program that does little but very short
+///   calls (reads of a byte) feels it. The bench `attach` measures both.
+/// - Tracepoints take about 19 descriptors for each thread and CPU.
+/// - By ptrace, calls that wait may end with `EINTR` when the watching begins and ends, where the
+///   kernel can't restart them (`epoll_wait`): see signal(7), “Interruption of system calls …
+///   by stop signals”. The same holds for tracepoints in the rare case of
+///   [`AttachNote::HeldForAMoment`].
+/// - By ptrace, a process can't be watched by its own parent ([`AttachError::OwnChild`]).
+/// - 32-bit programs are not followed: [`AttachNote::ForeignArchitecture`].
+/// - Tracepoints on x86-64; ptrace on x86-64 and aarch64, Linux 5.3 or newer.
+///
+/// # Example
+///
+/// ```no_run
+/// use memory_trace::{Attach, Via};
+/// use heap_growth::Tally;
+///
+/// let attach = Attach::start(1234, Via::Auto, Tally::default())?;
+/// std::thread::sleep(std::time::Duration::from_secs(10));
+/// attach.stop();
+/// let watched = attach.wait()?;
+/// println!("{:?}, {} events lost", watched.sink.by_name(), watched.lost_events);
+/// # Ok::<(), memory_trace::AttachError>(())
+/// ```
+#[derive(Debug)]
+pub struct Attach<S> {
+    used: ViaUsed,
+    stopper: Stopper,
+    watcher: WatcherThread<Outcome<S>>,
+}
+
+/// What [`Attach::wait`] gives back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Attached<S> {
+    /// The sink, with what it remembers.
+    pub sink: S,
+    /// How the process ended, if it did while it was watched and this is known.
+    pub ending: Option<Ending>,
+    /// What the watching cost.
+    pub cost: WatchingCost,
+    /// What the watching did not do, or what it did to the process.
+    pub notes: Vec<AttachNote>,
+    /// Records that found no room in a ring: calls, births, ends that were not told.
+    pub lost_events: u64,
+    /// How many processes were followed, the first one included.
+    pub processes: u64,
+}
+
+/// The observer's own effort.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct WatchingCost {
+    /// By ptrace: how often a thread was stopped and set going again. By tracepoints: how many
+    /// records were read.
+    pub stops_or_records: u64,
+    /// Processor time of the watching thread, the sink's part included.
+    pub watcher_cpu_seconds: f64,
+    /// Time from the beginning of the watching to its end.
+    pub wall_seconds: f64,
+}
+
+type Outcome<S> = Result<Attached<S>, AttachError>;
+
+impl<S: Sink + Send + 'static> Attach<S> {
+    /// Begins to watch; returns once every thread of the process is watched.
+    ///
+    /// A thread of its own reads or traces, and calls the sink. Signals that the host gets are
+    /// not handled on that thread.
+    ///
+    /// # Errors
+    /// There is no such process, it can't be watched, or it is not permitted: [`AttachError`]
+    /// says what helps. The process goes on.
+    ///
+    /// # Panics
+    /// If the sink panicked before this returned, the panic goes on here.
+    pub fn start(pid: i32, via: Via, sink: S) -> Result<Self, AttachError> {
+        Self::begin(pid, via, None, sink)
+    }
+
+    /// As [`start`](Self::start), with rings of this many bytes for every CPU, rounded up to a
+    /// power of two (only tracepoints have rings; by default 4 MiB on a machine with up to four
+    /// CPUs, less on larger ones, 16 MiB in all). A record takes about 120 bytes.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start); and if the user may not lock that much memory
+    /// (`/proc/sys/kernel/perf_event_mlock_kb`).
+    pub fn start_with_rings(
+        pid: i32,
+        via: Via,
+        ring_bytes: usize,
+        sink: S,
+    ) -> Result<Self, AttachError> {
+        Self::begin(pid, via, Some(ring_bytes), sink)
+    }
+
+    fn begin(pid: i32, via: Via, ring_bytes: Option<usize>, sink: S) -> Result<Self, AttachError> {
+        process_status::check(pid)?;
+        if NATIVE_ARCHITECTURE.is_none() {
+            return Err(AttachError::Architecture);
+        }
+        let failed = AttachError::setup;
+        let stopper = Stopper::new().map_err(failed("make a pipe"))?;
+        let watcher = WatcherThread::start("attach watcher", {
+            let stopper = stopper.clone();
+            move |ready| run(pid, via, ring_bytes, sink, &stopper, &ready)
+        });
+        match watcher.map_err(failed("start the watcher's thread"))? {
+            Ok((watcher, used)) => Ok(Self {
+                used,
+                stopper,
+                watcher,
+            }),
+            // It ended before it began; why, it tells at its end.
+            Err(Err(error)) => Err(error),
+            Err(Ok(_)) => unreachable!("the watcher says that it is ready before it can succeed"),
+        }
+    }
+}
+
+impl<S> Attach<S> {
+    /// Which way was taken.
+    pub fn via(&self) -> ViaUsed {
+        self.used
+    }
+
+    /// Ends the watching; the process goes on. [`wait`](Self::wait) then returns soon.
+    pub fn stop(&self) {
+        self.stopper.stop();
+    }
+
+    /// A handle that can [`stop`](Self::stop) from elsewhere while this thread waits.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Whether the process and all that were followed have ended, or the watching has: whether
+    /// [`wait`](Self::wait) would return at once.
+    pub fn is_finished(&self) -> bool {
+        self.watcher.is_finished()
+    }
+
+    /// Waits until the process and all that were followed have ended, or the watching has, but no
+    /// longer than this; whether they have.
+    pub fn ends_within(&self, time: Duration) -> bool {
+        self.watcher.ends_within(time)
+    }
+
+    /// Waits until the process and all that were followed have ended, or the watching was
+    /// [stopped](Self::stop).
+    ///
+    /// # Errors
+    /// The watching could not go on; the process does.
+    ///
+    /// # Panics
+    /// If the sink panicked, the process was let go and the panic goes on here.
+    pub fn wait(mut self) -> Result<Attached<S>, AttachError> {
+        self.watcher.wait()
+    }
+}
+
+impl<S> Drop for Attach<S> {
+    fn drop(&mut self) {
+        self.watcher.abandon(|| self.stopper.stop());
+    }
+}
+
+fn run<S: Sink>(
+    pid: i32,
+    via: Via,
+    ring_bytes: Option<usize>,
+    sink: S,
+    stopper: &Stopper,
+    ready: &SyncSender<ViaUsed>,
+) -> Outcome<S> {
+    // The host's handlers belong on the host's threads.
+    block_signals();
+    let mut teller = Emitter::new(pid, sink);
+    let tracepoints = match via {
+        Via::Ptrace => None,
+        Via::Tracepoints => Some(ByTracepoints::open(pid, ring_bytes)?),
+        Via::Auto => match ByTracepoints::open(pid, ring_bytes) {
+            Ok(open) => Some(open),
+            Err(reason) => {
+                teller.notes.add(AttachNote::Slow {
+                    instead_of_tracepoints: Some(reason.to_string()),
+                });
+                None
+            }
+        },
+    };
+    let say = |used| {
+        // Fails if nobody waits for it any more; then it is stopped at once.
+        let _ = ready.send(used);
+    };
+    let (stops_or_records, since) = match tracepoints {
+        Some(open) => {
+            say(ViaUsed::Tracepoints);
+            let since = Instant::now();
+            (open.follow(&mut teller, stopper)?, since)
+        }
+        None => {
+            teller.notes.add(AttachNote::Slow {
+                instead_of_tracepoints: None,
+            });
+            let held = ByPtrace::seize(pid, stopper)?;
+            say(ViaUsed::Ptrace);
+            let since = Instant::now();
+            (held.follow(&mut teller)?, since)
+        }
+    };
+    Ok(Attached {
+        sink: teller.sink,
+        ending: teller.ending,
+        cost: WatchingCost {
+            stops_or_records,
+            watcher_cpu_seconds: proc_memory::thread_cpu_time().as_secs_f64(),
+            wall_seconds: since.elapsed().as_secs_f64(),
+        },
+        notes: teller.notes.into_list(),
+        lost_events: teller.lost_events,
+        processes: teller.processes,
+    })
+}
