@@ -125,7 +125,7 @@ mod tests {
             let Command::Trace(trace) = Cli::parse_from(words.split(' ')).command else {
                 panic!("{words}");
             };
-            assert_eq!((trace.hole, trace.pid), (true, None));
+            assert_eq!((trace.hole, trace.pids), (true, vec![]));
             assert_eq!(
                 trace.command.join(" ".as_ref()),
                 *"nginx -t --pid 3 --hole -- x"
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_process_may_be_named_in_short() {
         let cli = Cli::parse_from(["brkhole", "trace", "-p", "7"]);
-        assert!(matches!(cli.command, Command::Trace(trace) if trace.pid == Some(7)));
+        assert!(matches!(cli.command, Command::Trace(trace) if trace.pids == [7]));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
     loop {
         let since = Instant::now();
         let mut survey = match arguments.is_survey() {
-            true => scan::look(&mut lookers, arguments.comm.as_deref(), rounds.over())?,
+            true => scan::look(&mut lookers, &arguments.wanted.pids()?, rounds.over()),
             false => named.look(&mut lookers[0], || rounds.go_on()),
         };
         // What a signal cut short is no survey.
@@ -51,7 +51,13 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
         survey.seconds = since.elapsed().as_secs_f64();
         // A process that ends while it is watched is no failure.
         if place.is_first() {
-            is_complete = arguments.is_survey() || survey.unread.is_empty();
+            is_complete = match arguments.is_survey() {
+                true => !survey.is_empty(),
+                false => survey.unread.is_empty(),
+            };
+            if survey.is_empty() {
+                eprintln!("brkhole: {}", arguments.wanted.nothing());
+            }
         }
         tell_unread(&survey, arguments);
         let text = report::text(&survey, arguments, place.is_stream(), place.is_first())?;

@@ -11,6 +11,7 @@ mod explain;
 mod hooks;
 mod inspect;
 mod output;
+mod processes;
 mod remedy;
 mod signals;
 mod trace;

@@ -12,7 +12,7 @@ use heap_meter::report::flame;
 use heap_meter::trace::Trace;
 
 use crate::cli::TraceArguments;
-use crate::{output, remedy};
+use crate::{output, processes, remedy};
 
 /// Runs it; gives the status to end with.
 pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
@@ -23,10 +23,11 @@ pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
         arguments.folded.as_ref(),
         arguments.output.file.as_ref(),
     ])?;
-    match arguments.pid {
-        Some(pid) => attached::run(arguments, pid),
-        None => launched::run(arguments),
+    if !arguments.command.is_empty() {
+        return launched::run(arguments);
     }
+    let pid = processes::only("trace -p", &arguments.pids, &arguments.wanted)?;
+    attached::run(arguments, pid)
 }
 
 /// A story of what the user wants to see.
@@ -38,22 +39,32 @@ fn story(arguments: &TraceArguments) -> Story {
     story
 }
 
-/// Writes the report and the pictures that were asked for.
-fn report(arguments: &TraceArguments, mut trace: Trace, story: &Story) -> anyhow::Result<()> {
+/// Writes the report and the pictures that were asked for; their title says what they are of.
+fn report(
+    arguments: &TraceArguments,
+    mut trace: Trace,
+    story: &Story,
+    title: &str,
+) -> anyhow::Result<()> {
     remedy::add_to(&mut trace, story);
     if arguments.hole {
         trace.notes.extend(remedy::own_hole(&mut trace.findings));
     }
     let program = trace.command.as_ref().and_then(|words| words.first());
     remedy::the_trick(&mut trace.findings, program.map(String::as_str));
-    pictures(arguments, &mut trace, story)?;
+    pictures(arguments, &mut trace, story, title)?;
     output::write_trace(&trace, &arguments.output)
 }
 
-fn pictures(arguments: &TraceArguments, trace: &mut Trace, story: &Story) -> anyhow::Result<()> {
-    let (growth, title) = (&story.growth, title(arguments));
+fn pictures(
+    arguments: &TraceArguments,
+    trace: &mut Trace,
+    story: &Story,
+    title: &str,
+) -> anyhow::Result<()> {
+    let growth = &story.growth;
     let (chart, map) = (arguments.chart.as_ref(), arguments.map.as_ref());
-    let undrawn = output::draw_run(chart, map, growth, &title, true)?;
+    let undrawn = output::draw_run(chart, map, growth, title, true)?;
     trace.notes.extend(undrawn);
     let stacks = growth.by_stack();
     let frames = || stacks.iter().map(|stack| (&*stack.frames, stack.bytes));
@@ -70,12 +81,4 @@ fn pictures(arguments: &TraceArguments, trace: &mut Trace, story: &Story) -> any
         }
     }
     Ok(())
-}
-
-/// What the pictures are of.
-fn title(arguments: &TraceArguments) -> String {
-    match arguments.pid {
-        Some(pid) => format!("process {pid}"),
-        None => output::command_line(&arguments.command),
-    }
 }

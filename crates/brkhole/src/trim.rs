@@ -25,7 +25,7 @@ use proc_unwind::Stacks;
 use ptmalloc::Examiner;
 
 use crate::cli::{Format, TrimArguments};
-use crate::output;
+use crate::{output, processes};
 use pause::Interruption;
 use report::TrimReport;
 
@@ -45,6 +45,7 @@ pub(crate) fn is_filtered(pid: i32) -> bool {
 /// Trims one process after the other, and reports.
 pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
     output::check_writable([arguments.output.file.as_ref()])?;
+    let pids = processes::chosen(&arguments.pids, &arguments.wanted)?;
     let interruption = Interruption::listen()?;
     let mut tools = Tools {
         examiner: Examiner::new(),
@@ -53,10 +54,10 @@ pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
     };
     let mut reports: Vec<TrimReport> = Vec::new();
     let mut is_cut_short = false;
-    for (index, &pid) in arguments.pids.iter().enumerate() {
+    for (index, &pid) in pids.iter().enumerate() {
         reports.push(sequence::run(pid, arguments, &mut tools, &interruption));
         tools.stacks.forget(pid);
-        let left = arguments.pids.len() - index - 1;
+        let left = pids.len() - index - 1;
         if let Some(signal) = interruption.signal()
             && left > 0
         {

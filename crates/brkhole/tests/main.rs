@@ -5,6 +5,7 @@ use suite as _;
 mod common;
 
 mod attach;
+mod choosing;
 mod compare;
 mod explain;
 mod files;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::seconds;
+use crate::processes::{Wanted, pid};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, override_usage = USAGE)]
@@ -13,18 +14,18 @@ pub(crate) struct InspectArguments {
     /// The processes to look into
     #[arg(
         value_name = "PID",
-        required_unless_present_any = ["all", "comm"],
-        value_parser = clap::value_parser!(i32).range(1..),
+        required_unless_present_any = ["all", "wanted"],
+        conflicts_with_all = ["all", "wanted"],
+        value_parser = pid,
     )]
     pub(crate) pids: Vec<i32>,
 
     /// Every process that may be read; those that may not are counted, with the reason
-    #[arg(long, conflicts_with = "pids")]
+    #[arg(long)]
     pub(crate) all: bool,
 
-    /// As --all, but only processes with this command name, as ps -C has it
-    #[arg(long, value_name = "NAME", conflicts_with = "pids")]
-    pub(crate) comm: Option<String>,
+    #[command(flatten)]
+    pub(crate) wanted: Wanted,
 
     /// Only so many: rows, or command names in openmetrics [default: 20 in a table of --all and in
     /// openmetrics; otherwise all]
@@ -47,12 +48,12 @@ pub(crate) struct InspectArguments {
 impl InspectArguments {
     /// Whether processes are looked for, not named.
     pub(crate) fn is_survey(&self) -> bool {
-        self.all || self.comm.is_some()
+        self.pids.is_empty()
     }
 }
 
 const USAGE: &str = "brkhole inspect [OPTIONS] <PID>...
-       brkhole inspect [OPTIONS] --all | --comm <NAME>";
+       brkhole inspect [OPTIONS] --all | --comm <NAME> | --unit <UNIT|CGROUP>";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,6 +61,7 @@ Examples:
   brkhole inspect $(pidof nginx)               a row for each, the findings below
   sudo brkhole inspect --all                   who keeps most that could be given back
   brkhole inspect --comm nginx --watch 2       again every 2 seconds
+  brkhole inspect --unit nginx.service         all of a systemd unit
   brkhole inspect --all --format json | jq '.[] | select(.break.blocked) | .pid'
   brkhole inspect --all --format openmetrics -o /var/lib/prometheus/node-exporter/brkhole.prom
 
@@ -67,13 +69,14 @@ Nothing is stopped and nothing is changed: a process is read through /proc, whil
 could not be verified is unknown, with the reason, and never a guess. `returnable` is what
 malloc_trim(0) would give back (brkhole trim PID has it called).
 
-Resident memory is exact for processes that are named (smaps_rollup). With --all it is what ps
-shows, which may be off by some hundred KiB.
+Resident memory is exact for processes that are named by PID (smaps_rollup). With --all, --comm and
+--unit it is what ps shows, which may be off by some hundred KiB.
 
 Other users' processes need root (sudo) or CAP_SYS_PTRACE.
 
-Exit status: 0 done, 1 failed or one of the named processes could not be read (the others are still
-reported), 2 bad usage. With --all what can't be read is counted and no failure.";
+Exit status: 0 done; 1 failed, nothing matched, or one of the PIDs could not be read (the others are
+still reported); 2 bad usage. With --all, --comm and --unit what can't be read is counted and no
+failure.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InspectFormat {

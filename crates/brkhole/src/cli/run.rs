@@ -7,24 +7,28 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::{OutputArguments, seconds};
+use crate::processes::{Wanted, pid};
+
+/// What names a process that runs already.
+const RUNNING: [&str; 2] = ["pids", "wanted"];
 
 #[derive(Debug, Args)]
 #[command(after_help = TRACE_EXAMPLES, override_usage = TRACE_USAGE)]
 pub(crate) struct TraceArguments {
     /// Map a page at the break of every program that is executed, before its first instruction
-    #[arg(long, conflicts_with = "pid")]
+    #[arg(long, conflicts_with_all = RUNNING)]
     pub(crate) hole: bool,
 
     /// Tell who asked: unwind the stack at every growth
-    #[arg(long, conflicts_with = "pid")]
+    #[arg(long, conflicts_with_all = RUNNING)]
     pub(crate) stacks: bool,
 
     /// Draw a flame graph of who asked, bytes wide (implies --stacks)
-    #[arg(long, value_name = "F.svg", conflicts_with = "pid")]
+    #[arg(long, value_name = "F.svg", conflicts_with_all = RUNNING)]
     pub(crate) flamegraph: Option<PathBuf>,
 
     /// Write folded stacks with bytes, for other tools (implies --stacks)
-    #[arg(long, value_name = "FILE", conflicts_with = "pid")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = RUNNING)]
     pub(crate) folded: Option<PathBuf>,
 
     /// Draw memory over time, by kind, with the files being read marked
@@ -36,8 +40,18 @@ pub(crate) struct TraceArguments {
     pub(crate) map: Option<PathBuf>,
 
     /// Watch this process, its threads, and the children that it makes from now on
-    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
-    pub(crate) pid: Option<i32>,
+    #[arg(
+        short,
+        long = "pid",
+        value_name = "PID",
+        num_args = 1..,
+        conflicts_with = "wanted",
+        value_parser = pid,
+    )]
+    pub(crate) pids: Vec<i32>,
+
+    #[command(flatten)]
+    pub(crate) wanted: Wanted,
 
     /// Stop watching after so many seconds (Ctrl-C does too); the process goes on
     #[arg(long, value_name = "S", conflicts_with = "command", value_parser = seconds)]
@@ -53,14 +67,14 @@ pub(crate) struct TraceArguments {
     /// The command and its arguments: from here on, all options are its own
     #[arg(
         trailing_var_arg = true,
-        required_unless_present = "pid",
-        conflicts_with = "pid"
+        required_unless_present_any = RUNNING,
+        conflicts_with_all = RUNNING
     )]
     pub(crate) command: Vec<OsString>,
 }
 
 const TRACE_USAGE: &str = "brkhole trace [OPTIONS] [--] <COMMAND>...
-       brkhole trace [OPTIONS] --pid <PID>";
+       brkhole trace [OPTIONS] --pid <PID> | --comm <NAME> | --unit <UNIT|CGROUP>";
 
 const TRACE_EXAMPLES: &str = "\
 Examples:
@@ -73,7 +87,11 @@ Examples:
 
 What is watched: brk, mmap, munmap, mremap, mprotect, madvise, open*, creat, close, exec*. The
 command's own output stays where it is; -o keeps the report apart from it. A launched command ends
-with brkhole, a process that is watched with --pid goes on.";
+with brkhole, a process that runs already goes on. Of those only one is watched; where --comm or
+--unit finds several, they are listed.
+
+Exit status: COMMAND's own (128 + n if signal n killed it), or 0 once a running process was watched;
+1 failed, or nothing matched; 2 bad usage.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ViaArgument {

@@ -5,13 +5,22 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{OutputArguments, seconds};
+use crate::processes::{Wanted, pid};
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, override_usage = USAGE)]
 pub(crate) struct TrimArguments {
     /// The processes that are to give memory back, one after the other
-    #[arg(required = true, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(
+        value_name = "PID",
+        required_unless_present = "wanted",
+        conflicts_with = "wanted",
+        value_parser = pid,
+    )]
     pub(crate) pids: Vec<i32>,
+
+    #[command(flatten)]
+    pub(crate) wanted: Wanted,
 
     /// Only tell what would be given back; the process is not stopped
     #[arg(long)]
@@ -35,11 +44,15 @@ pub(crate) struct TrimArguments {
     pub(crate) output: OutputArguments,
 }
 
+const USAGE: &str = "brkhole trim [OPTIONS] <PID>...
+       brkhole trim [OPTIONS] --comm <NAME> | --unit <UNIT|CGROUP>";
+
 const EXAMPLES: &str = "\
 Examples:
   brkhole trim --dry-run 1234                  what it would give back; nothing is stopped
   sudo brkhole trim 1234
-  sudo brkhole trim $(pidof nginx)
+  sudo brkhole trim --comm nginx               the same as $(pidof nginx)
+  sudo brkhole trim --unit nginx.service
   sudo brkhole trim --patience 60 1234         a process that is in malloc most of the time
   sudo brkhole trim --max-hold 0.05 1234       only if it stands still for 50 ms at most
   sudo brkhole trim --format json -o trimmed.json 1234
@@ -66,5 +79,7 @@ Instead: a program that can be changed calls malloc_trim(0) itself after its pea
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD or M_ARENA_MAX (mallopt); one that can't be changed is started
 with GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072:glibc.malloc.mmap_threshold=131072.
 
-It needs root (sudo) or CAP_SYS_PTRACE, and is for glibc on x86-64. Exit status 1: at least one
-process was not trimmed; the others were.";
+It needs root (sudo) or CAP_SYS_PTRACE, and is for glibc on x86-64.
+
+Exit status: 0 done; 1 failed, nothing matched, or at least one process was not trimmed (the others
+were); 2 bad usage.";

@@ -152,6 +152,11 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
+    /// Whether there was nothing to look at.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.processes.is_empty() && self.unread.is_empty()
+    }
+
     /// How many could not be looked into for this reason.
     pub(crate) fn unread_for(&self, why: Why) -> usize {
         self.unread

@@ -16,7 +16,7 @@ use human_text::Bytes;
 use proc_memory::{Mapping, Process, Stat, page_size_bytes};
 
 use super::inspected::Inspected;
-use super::scan::all_pids;
+use crate::processes::all_pids;
 use crate::remedy::{NGINX, PRELOAD, THE_TRICK};
 
 /// Clock ticks of `/proc/PID/stat` in a second.

@@ -27,6 +27,7 @@ pub(super) fn text(
     let asked = &survey.processes[..all.min(arguments.top.unwrap_or(all))];
     let top = arguments.top.unwrap_or(TOP);
     Ok(match arguments.format {
+        InspectFormat::Table if survey.is_empty() => String::new(),
         InspectFormat::Table if arguments.is_survey() => summary::survey_table(survey, top),
         InspectFormat::Table => named(asked),
         InspectFormat::Json if is_stream => serde_json::to_string(asked)? + "\n",

@@ -1,16 +1,13 @@
-//! Every process that may be read.
+//! Every process that may be read, or those that are wanted.
 
 use std::cmp::Reverse;
-use std::fs;
-use std::io;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use anyhow::Context;
 use indicatif::ProgressBar;
-use proc_memory::{Process, Stat};
+use proc_memory::Process;
 use ptmalloc::ExaminationLimits;
 
 use super::costly::Shares;
@@ -18,30 +15,9 @@ use super::inspected::{Inspected, Survey, UnreadProcess, Why};
 use super::look::{Looker, unread};
 use crate::output;
 
-/// Bytes of a command name that the kernel keeps.
-///
-/// # References
-/// prctl(2), `PR_SET_NAME`: 16 with the zero at the end
-const COMM_BYTES: usize = 15;
-
 /// So many look at once: what is asked of the kernel takes longer than what is made of it, and who
 /// looks shall not take the whole machine.
 const MOST_LOOKERS: usize = 4;
-
-/// The processes that are visible now, by number.
-///
-/// # Errors
-///
-/// When `/proc` can't be listed.
-pub(super) fn all_pids() -> io::Result<Vec<i32>> {
-    let mut pids = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        pids.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()));
-    }
-    pids.sort_unstable();
-    Ok(pids)
-}
 
 /// As many as it makes sense to have on this machine.
 pub(super) fn lookers() -> Vec<Looker> {
@@ -50,26 +26,15 @@ pub(super) fn lookers() -> Vec<Looker> {
     (0..lookers).map(|_| Looker::default()).collect()
 }
 
-/// Looks into all of them, or those with this command name; itself it leaves out. Ends early once
-/// it is `over`.
-///
-/// # Errors
-///
-/// When `/proc` can't be listed.
-pub(super) fn look(
-    lookers: &mut [Looker],
-    comm: Option<&str>,
-    over: &AtomicBool,
-) -> anyhow::Result<Survey> {
-    let pids = all_pids().context("can't list /proc (mount -t proc proc /proc)")?;
+/// Looks into all of these. Ends early once it is `over`.
+pub(super) fn look(lookers: &mut [Looker], pids: &[i32], over: &AtomicBool) -> Survey {
     let round = Round {
         bar: output::bar(
             "{bar:30} {pos}/{len} processes {elapsed}",
             pids.len() as u64,
         ),
-        pids: &pids,
+        pids,
         next: AtomicUsize::new(0),
-        comm,
         over,
         shares: Mutex::new(Shares::new()),
     };
@@ -98,14 +63,13 @@ pub(super) fn look(
         )
     });
     survey.unread.sort_by_key(|unread| unread.pid);
-    Ok(survey)
+    survey
 }
 
 /// The processes, of which each looker takes the next one that nobody has taken.
 struct Round<'a> {
     pids: &'a [i32],
     next: AtomicUsize,
-    comm: Option<&'a str>,
     over: &'a AtomicBool,
     bar: ProgressBar,
     shares: Mutex<Shares>,
@@ -113,34 +77,26 @@ struct Round<'a> {
 
 impl Round<'_> {
     fn look(&self, looker: &mut Looker) -> Survey {
-        let own = std::process::id() as i32;
         let mut survey = Survey::default();
         while !self.over.load(Ordering::Relaxed)
             && let Some(&pid) = self.pids.get(self.next.fetch_add(1, Ordering::Relaxed))
         {
             self.bar.inc(1);
-            if pid == own {
-                continue;
-            }
             let before = proc_memory::thread_cpu_time();
             let found = self.one(looker, pid);
             let work = proc_memory::thread_cpu_time().saturating_sub(before);
             self.shares().count(pid, work);
             match found {
-                Ok(inspected) => survey.processes.extend(inspected),
+                Ok(inspected) => survey.processes.push(inspected),
                 Err(unread) => survey.unread.push(unread),
             }
         }
         survey
     }
 
-    /// One of them, unless it has another name.
-    fn one(&self, looker: &mut Looker, pid: i32) -> Result<Option<Inspected>, UnreadProcess> {
+    fn one(&self, looker: &mut Looker, pid: i32) -> Result<Inspected, UnreadProcess> {
         let process = Process::open(pid).map_err(|error| unread(&error))?;
         let stat = process.stat().map_err(|error| unread(&error))?;
-        if self.comm.is_some_and(|wanted| !is_named(&stat, wanted)) {
-            return Ok(None);
-        }
         if stat.is_kernel_thread() {
             return Err(UnreadProcess {
                 pid,
@@ -160,26 +116,10 @@ impl Round<'_> {
         }
         let mut found = looker.at_one_of_many(&process, stat)?;
         self.shares().keep(&mut found);
-        Ok(Some(found))
+        Ok(found)
     }
 
     fn shares(&self) -> MutexGuard<'_, Shares> {
         self.shares.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn is_named(stat: &Stat, wanted: &str) -> bool {
-    let wanted = wanted.as_bytes();
-    stat.comm == wanted.get(..COMM_BYTES).unwrap_or(wanted)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_process_is_among_all() {
-        let own = std::process::id() as i32;
-        assert!(all_pids().unwrap().contains(&own));
     }
 }

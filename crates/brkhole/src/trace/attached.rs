@@ -1,7 +1,5 @@
 //! A process that runs already.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -12,6 +10,7 @@ use proc_memory::Process;
 
 use super::kept;
 use crate::cli::{TraceArguments, ViaArgument};
+use crate::processes::command_line;
 use crate::{output, signals};
 
 /// Watches until the process ends, the time is over, or a signal comes; the process goes on.
@@ -38,20 +37,8 @@ pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCo
         |process| kept::at_the_end_of_watching(&process),
     );
     told.add_to(&mut trace);
-    super::report(arguments, trace, &watched.sink)?;
+    super::report(arguments, trace, &watched.sink, &format!("process {pid}"))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What the process calls itself: its arguments, unless it has put something else in their place.
-fn command_line(pid: i32) -> Option<Vec<OsString>> {
-    let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let words = line
-        .split(|byte| *byte == 0)
-        .filter(|word| !word.is_empty());
-    let words: Vec<_> = words
-        .map(|word| OsString::from_vec(word.to_vec()))
-        .collect();
-    (!words.is_empty()).then_some(words)
 }
 
 /// Shows on a terminal that something is going on; returns when the watching is to end.

@@ -15,7 +15,7 @@ use memory_trace::{Launch, LaunchOptions, Launched, Target};
 use super::kept::ExitReports;
 use crate::cli::TraceArguments;
 use crate::hooks::{Holes, Who};
-use crate::signals;
+use crate::{output, signals};
 
 /// Runs the command to its end; gives its own status.
 pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
@@ -78,7 +78,8 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     trace.notes.extend(who.iter().flat_map(Who::notes));
     trace.notes.extend(kept.notes());
     kept.told().add_to(&mut trace);
-    super::report(arguments, trace, &finished.sink.story)?;
+    let title = output::command_line(&arguments.command);
+    super::report(arguments, trace, &finished.sink.story, &title)?;
     Ok(ExitCode::from(finished.ending.shell_status() as u8))
 }
 
