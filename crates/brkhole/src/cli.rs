@@ -4,7 +4,6 @@ mod inspect;
 mod run;
 mod trim;
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +14,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub(crate) use inspect::{InspectArguments, InspectFormat};
 pub(crate) use run::{CompareArguments, ExplainArguments, TraceArguments, ViaArgument};
 pub(crate) use trim::TrimArguments;
+
+use crate::output;
 
 /// Why did this process's heap blow up?
 ///
@@ -64,7 +65,9 @@ pub(crate) enum Command {
 }
 
 pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
-    clap_complete::generate(shell, &mut Cli::command(), "brkhole", &mut io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "brkhole", &mut script);
+    output::to_stdout(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -81,7 +84,7 @@ pub(crate) struct OutputArguments {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
 
-    /// Write results to this file instead of standard output
+    /// Write results to this file instead of standard output (-)
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 }

@@ -30,11 +30,10 @@ const HOLE: &str = "hole";
 const INTERRUPTED: u8 = 130;
 
 pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
-    output::check_writable([
-        arguments.chart.as_ref(),
-        arguments.map.as_ref(),
+    output::check_writable(
+        [arguments.chart.as_ref(), arguments.map.as_ref()],
         arguments.output.file.as_ref(),
-    ])?;
+    )?;
     let store = arguments.out.as_ref().map(Store::open).transpose()?;
     let experiment = experiment(arguments)?;
     let stop = StopFlag::new();

@@ -26,11 +26,10 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const BUFFER_BYTES: usize = 16 * 1024;
 
 pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
-    output::check_writable([
-        arguments.chart.as_ref(),
-        arguments.map.as_ref(),
+    output::check_writable(
+        [arguments.chart.as_ref(), arguments.map.as_ref()],
         arguments.output.file.as_ref(),
-    ])?;
+    )?;
     let bar = output::bar("{bar:30} {bytes}/{total_bytes} {elapsed}", 0);
     let mut logs = Vec::new();
     for path in in_order_of_birth(&arguments.logs) {

@@ -7,13 +7,15 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::CommandFactory;
+use clap::error::ErrorKind;
 use heap_growth::{Growth, MemoryLayout};
 use heap_meter::report;
 use heap_meter::report::chart::{Panel, address_map, growth_over_time};
 use heap_meter::trace::Trace;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::{Format, OutputArguments};
+use crate::cli::{Cli, Format, OutputArguments};
 
 pub(crate) use self::file::Readers;
 
@@ -49,9 +51,9 @@ pub(crate) fn write(text: &str, output: &OutputArguments) -> anyhow::Result<()> 
 
 /// Writes to standard output; false if nobody reads there any more: `brkhole … | head -1` has got
 /// what it wanted.
-pub(crate) fn to_stdout(text: &str) -> anyhow::Result<bool> {
+pub(crate) fn to_stdout(text: impl AsRef<[u8]>) -> anyhow::Result<bool> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(error).context("can't write to standard output"),
@@ -108,15 +110,38 @@ pub(crate) fn to_file(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// The same for these readers, if the file is a new one.
 pub(crate) fn to_file_for(readers: Readers, path: &Path, text: &str) -> anyhow::Result<()> {
+    if is_stdout(path) {
+        return to_stdout(text).map(drop);
+    }
     file::put(path, text, readers).with_context(|| cant_write(path))
 }
 
+/// Whether a path stands for standard output, where the report goes without one; a file of that
+/// name is `./-`.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
 /// Says at once, before anything long is run, that a file can't be written; what it holds stays.
+/// Two texts on standard output are bad usage, and end the process as such.
 pub(crate) fn check_writable<'a>(
-    paths: impl IntoIterator<Item = Option<&'a PathBuf>>,
+    pictures: impl IntoIterator<Item = Option<&'a PathBuf>>,
+    report: Option<&'a PathBuf>,
 ) -> anyhow::Result<()> {
-    for path in paths.into_iter().flatten() {
-        file::check(path).with_context(|| cant_write(path))?;
+    let mut on_stdout = u32::from(report.is_none());
+    for path in pictures.into_iter().flatten().chain(report) {
+        match is_stdout(path) {
+            true => on_stdout += 1,
+            false => file::check(path).with_context(|| cant_write(path))?,
+        }
+    }
+    if on_stdout > 1 {
+        Cli::command()
+            .error(
+                ErrorKind::ArgumentConflict,
+                "only one thing can be written to standard output (-); without -o FILE it is the report",
+            )
+            .exit();
     }
     Ok(())
 }

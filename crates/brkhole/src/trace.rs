@@ -16,13 +16,15 @@ use crate::{output, processes, remedy};
 
 /// Runs it; gives the status to end with.
 pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
-    output::check_writable([
-        arguments.chart.as_ref(),
-        arguments.map.as_ref(),
-        arguments.flamegraph.as_ref(),
-        arguments.folded.as_ref(),
+    output::check_writable(
+        [
+            arguments.chart.as_ref(),
+            arguments.map.as_ref(),
+            arguments.flamegraph.as_ref(),
+            arguments.folded.as_ref(),
+        ],
         arguments.output.file.as_ref(),
-    ])?;
+    )?;
     if !arguments.command.is_empty() {
         return launched::run(arguments);
     }

@@ -44,7 +44,7 @@ pub(crate) fn is_filtered(pid: i32) -> bool {
 
 /// Trims one process after the other, and reports.
 pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
-    output::check_writable([arguments.output.file.as_ref()])?;
+    output::check_writable([], arguments.output.file.as_ref())?;
     let pids = processes::chosen(&arguments.pids, &arguments.wanted)?;
     let interruption = Interruption::listen()?;
     let mut tools = Tools {

@@ -1,10 +1,10 @@
-//! `-o FILE` where others may write, too.
+//! `-o FILE`, also where others may write; and `-`.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::Path;
 
-use crate::common::{output, skipped};
+use crate::common::{brkhole, output, skipped};
 
 /// Who owns nothing.
 const NOBODY: u32 = 65534;
@@ -84,4 +84,76 @@ fn the_owner_of_a_file_stays() {
     let (mode, owner) = (after.mode() & 0o777, (after.uid(), after.gid()));
     assert_eq!((mode, owner), (0o640, (NOBODY, NOBODY)));
     assert!(fs::read_to_string(path).unwrap().contains("# EOF"));
+}
+
+/// No file of that name is made, and what is there is what a file would hold.
+#[test]
+fn a_dash_is_standard_output() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let text = "1 1.0 brk(NULL) = 0x55d000000000\n1 1.1 brk(0x55d000021000) = 0x55d000021000\n";
+    fs::write(&log, text).unwrap();
+    let log = log.to_str().unwrap();
+    let own = std::process::id().to_string();
+    let run = |arguments: &[&str]| {
+        let mut command = brkhole(arguments);
+        command.current_dir(directory.path()).output().unwrap()
+    };
+    let starts = [
+        (&["explain", log, "--format", "json", "-o", "-"][..], "{"),
+        (&["explain", log, "--map", "-", "-o", "/dev/null"], "<svg"),
+        (
+            &["trace", "--folded", "-", "-o", "/dev/null", "true"],
+            "ld-linux",
+        ),
+        (
+            &["inspect", &own, "-o", "-", "--format", "csv"],
+            "unix_seconds,",
+        ),
+        (
+            &["trim", "--dry-run", &own, "-o", "-", "--format", "csv"],
+            "pid,",
+        ),
+    ];
+    for (arguments, start) in starts {
+        let done = run(arguments);
+        let text = String::from_utf8_lossy(&done.stdout);
+        assert!(text.starts_with(start), "{arguments:?}: {done:?}");
+    }
+    for both in [
+        &["explain", log, "--map", "-"][..],
+        &[
+            "explain",
+            log,
+            "--map",
+            "-",
+            "--chart",
+            "-",
+            "-o",
+            "/dev/null",
+        ],
+        &["trace", "--flamegraph", "-", "-o", "-", "true"],
+        &["compare", "--chart", "-", "true"],
+    ] {
+        let done = run(both);
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(2), "{both:?}: {said}");
+        assert!(
+            said.contains("only one thing can be written to standard output"),
+            "{said}"
+        );
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn completions_that_cannot_be_written_are_an_error() {
+    let full = fs::File::create("/dev/full").unwrap();
+    let done = brkhole(&["completions", "bash"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(said.contains("can't write to standard output"), "{said}");
 }

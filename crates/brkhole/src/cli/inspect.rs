@@ -40,7 +40,7 @@ pub(crate) struct InspectArguments {
     #[arg(long, value_enum, default_value_t = InspectFormat::Table)]
     pub(crate) format: InspectFormat,
 
-    /// Write results to this file; a reader sees the old or the new one whole
+    /// Write results to this file (- is standard output); a reader sees the old or the new one whole
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 }

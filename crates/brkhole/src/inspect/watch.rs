@@ -1,6 +1,7 @@
 //! One look or many, and where each goes.
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -87,6 +88,8 @@ impl WatchClock {
 /// Where texts go, one after the other.
 pub(super) struct Place<'a> {
     arguments: &'a InspectArguments,
+    /// `None` for standard output.
+    file: Option<&'a Path>,
     redraws: bool,
     is_first: bool,
 }
@@ -94,9 +97,12 @@ pub(super) struct Place<'a> {
 impl<'a> Place<'a> {
     pub(super) fn new(arguments: &'a InspectArguments) -> Self {
         let is_table = arguments.format == InspectFormat::Table;
-        let is_shown = arguments.file.is_none() && io::stdout().is_terminal();
+        let file = arguments.file.as_deref();
+        let file = file.filter(|file| !output::is_stdout(file));
+        let is_shown = file.is_none() && io::stdout().is_terminal();
         Self {
             arguments,
+            file,
             redraws: arguments.watch.is_some() && is_table && is_shown,
             is_first: true,
         }
@@ -109,7 +115,7 @@ impl<'a> Place<'a> {
 
     /// Whether one text follows the other, as for a program that reads on.
     pub(super) fn is_stream(&self) -> bool {
-        self.arguments.watch.is_some() && self.arguments.file.is_none()
+        self.arguments.watch.is_some() && self.file.is_none()
     }
 
     /// Puts a text there; false if nobody reads any more.
@@ -119,7 +125,7 @@ impl<'a> Place<'a> {
     /// When it can't be written.
     pub(super) fn put(&mut self, text: &str) -> anyhow::Result<bool> {
         let is_first = std::mem::replace(&mut self.is_first, false);
-        if let Some(path) = &self.arguments.file {
+        if let Some(path) = self.file {
             let readers = match self.arguments.format {
                 InspectFormat::Openmetrics => Readers::All,
                 _ => Readers::Usual,
@@ -131,6 +137,6 @@ impl<'a> Place<'a> {
             InspectFormat::Table | InspectFormat::Openmetrics if !is_first => "\n",
             _ => "",
         };
-        output::to_stdout(&format!("{before}{text}"))
+        output::to_stdout(format!("{before}{text}"))
     }
 }
