@@ -1,5 +1,6 @@
 //! The command line. Help, manual pages and completions are derived from it.
 
+mod complete;
 mod inspect;
 mod run;
 mod trim;
@@ -9,8 +10,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub(crate) use complete::{answer, names, units};
 pub(crate) use inspect::{InspectArguments, InspectFormat};
 pub(crate) use run::{CompareArguments, ExplainArguments, TraceArguments, ViaArgument};
 pub(crate) use trim::TrimArguments;
@@ -60,14 +62,13 @@ pub(crate) enum Command {
     /// Write the manual pages
     Man {
         /// Where to: an existing directory
+        #[arg(value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
 }
 
 pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "brkhole", &mut script);
-    output::to_stdout(&script)?;
+    output::to_stdout(complete::script(shell)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

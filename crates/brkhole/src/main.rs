@@ -24,6 +24,7 @@ use cli::{Cli, Command};
 use heap_meter::report::printable;
 
 fn main() -> ExitCode {
+    cli::answer();
     let cli = Cli::parse();
     let outcome = match &cli.command {
         Command::Trace(arguments) => trace::run(arguments),

@@ -9,6 +9,7 @@ use std::{fmt, fs, io};
 use anyhow::Context;
 use clap::Args;
 
+use crate::cli::{names, units};
 use crate::output;
 
 /// Bytes of a command name that the kernel keeps.
@@ -25,11 +26,11 @@ const MOST_TOLD: usize = 10;
 #[group(id = "wanted", multiple = true)]
 pub(crate) struct Wanted {
     /// Processes with this command name, as ps -C has it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = names())]
     comm: Option<String>,
 
     /// Processes of this systemd unit, such as nginx.service, or below this cgroup (a path)
-    #[arg(long, value_name = "UNIT|CGROUP")]
+    #[arg(long, value_name = "UNIT|CGROUP", add = units())]
     unit: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 //! them anew.
 
 use std::path::Path;
+use std::process::Command;
 
 #[test]
 fn help_is_as_it_was_read_last() {
@@ -27,22 +28,64 @@ fn help_is_as_it_was_read_last() {
     }
 }
 
+/// What bash offers for the last of these words.
+fn offered(words: &[&str]) -> Vec<String> {
+    let program = Path::new(env!("CARGO_BIN_EXE_brkhole"));
+    let path = [program.parent().unwrap().to_str().unwrap(), "/usr/bin:/bin"].join(":");
+    let script = "source <(brkhole completions bash); complete -p brkhole >&2
+        COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)); _clap_complete_brkhole brkhole \"${!#}\"
+        printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let mut bash = Command::new("bash");
+    bash.args(["-c", script, "bash", "brkhole"]).args(words);
+    let output = bash.env("PATH", path).current_dir("/").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("-F _clap_complete_brkhole brkhole"), "{said}");
+    let offered = String::from_utf8(output.stdout).unwrap();
+    offered.lines().map(str::to_owned).collect()
+}
+
 #[test]
-fn completions_know_every_subcommand() {
-    for shell in ["bash", "zsh", "fish"] {
+fn bash_completes_commands_processes_and_files() {
+    let mut sleeper = Command::new("sleep").arg("1000").spawn().unwrap();
+    let pid = sleeper.id().to_string();
+    for (words, expected) in [
+        (&["tri"][..], "trim"),
+        (&["trace", "--flame"], "--flamegraph"),
+        (&["trace", "slee"], "sleep"),
+        (&["trace", "--", "slee"], "sleep"),
+        (&["trace", "sleep", "/us"], "/usr/"),
+        (&["compare", "slee"], "sleep"),
+        (&["explain", "/us"], "/usr/"),
+        (&["inspect", &pid[..1]], &pid),
+        (&["inspect", &pid, &pid[..1]], &pid),
+        (&["trim", &pid[..1]], &pid),
+        (&["trace", "-p", &pid[..1]], &pid),
+        (&["inspect", "--comm", "slee"], "sleep"),
+        (&["inspect", "-o", "/us"], "/usr/"),
+        (&["inspect", "--format", "open"], "openmetrics"),
+    ] {
+        let offered = offered(words);
+        assert!(
+            offered.iter().any(|word| word == expected),
+            "{words:?}: {offered:?}"
+        );
+        let begun = words.last().unwrap();
+        assert!(
+            offered.iter().all(|word| word.starts_with(begun)),
+            "{words:?}: {offered:?}"
+        );
+    }
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+}
+
+#[test]
+fn each_shell_asks_the_command() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let output = crate::common::output(&["completions", shell]);
         assert!(output.status.success());
         let script = String::from_utf8(output.stdout).unwrap();
-        for word in [
-            "trace",
-            "explain",
-            "compare",
-            "inspect",
-            "trim",
-            "flamegraph",
-        ] {
-            assert!(script.contains(word), "{shell}: {word}");
-        }
+        assert!(script.contains("BRKHOLE_COMPLETE"), "{shell}: {script}");
     }
 }
 

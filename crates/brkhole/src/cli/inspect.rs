@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::complete::pids;
 use super::seconds;
 use crate::processes::{Wanted, pid};
 
@@ -17,6 +18,7 @@ pub(crate) struct InspectArguments {
         required_unless_present_any = ["all", "wanted"],
         conflicts_with_all = ["all", "wanted"],
         value_parser = pid,
+        add = pids(),
     )]
     pub(crate) pids: Vec<i32>,
 

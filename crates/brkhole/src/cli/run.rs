@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
+use super::complete::{command, pids};
 use super::{OutputArguments, seconds};
 use crate::processes::{Wanted, pid};
 
@@ -47,6 +48,7 @@ pub(crate) struct TraceArguments {
         num_args = 1..,
         conflicts_with = "wanted",
         value_parser = pid,
+        add = pids(),
     )]
     pub(crate) pids: Vec<i32>,
 
@@ -68,7 +70,8 @@ pub(crate) struct TraceArguments {
     #[arg(
         trailing_var_arg = true,
         required_unless_present_any = RUNNING,
-        conflicts_with_all = RUNNING
+        conflicts_with_all = RUNNING,
+        add = command(),
     )]
     pub(crate) command: Vec<OsString>,
 }
@@ -147,14 +150,14 @@ pub(crate) struct CompareArguments {
     pub(crate) map: Option<PathBuf>,
 
     /// Keep the raw results in this directory; written after every run
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) out: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 
     /// The command and its arguments, all options behind it are its own; its output is thrown away
-    #[arg(trailing_var_arg = true, required = true)]
+    #[arg(trailing_var_arg = true, required = true, add = command())]
     pub(crate) command: Vec<OsString>,
 }
 

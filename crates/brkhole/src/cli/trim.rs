@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::complete::pids;
 use super::{OutputArguments, seconds};
 use crate::processes::{Wanted, pid};
 
@@ -16,6 +17,7 @@ pub(crate) struct TrimArguments {
         required_unless_present = "wanted",
         conflicts_with = "wanted",
         value_parser = pid,
+        add = pids(),
     )]
     pub(crate) pids: Vec<i32>,
 

@@ -1,0 +1,129 @@
+//! What a shell offers for a word that isn't finished: the shell asks this program at each Tab.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::{env, fs, io};
+
+use clap::CommandFactory;
+use clap_complete::engine::{
+    ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
+};
+use clap_complete::env::Shells;
+use clap_complete::{CompleteEnv, Shell};
+
+use super::Cli;
+use crate::processes::{all_pids, command_line};
+
+/// Set where a shell asks.
+const VARIABLE: &str = "BRKHOLE_COMPLETE";
+
+/// Answers a shell that asks, and ends; otherwise does nothing.
+pub(crate) fn answer() {
+    let cli = CompleteEnv::with_factory(Cli::command);
+    cli.var(VARIABLE).complete();
+}
+
+/// What has a shell ask.
+///
+/// # Errors
+///
+/// When memory can't be written to.
+pub(super) fn script(shell: Shell) -> io::Result<Vec<u8>> {
+    let mut script = Vec::new();
+    let name = shell.to_string();
+    let known = Shells::builtins();
+    let completer = known.completer(&name).ok_or(io::ErrorKind::Unsupported)?;
+    completer.write_registration(VARIABLE, "brkhole", "brkhole", "brkhole", &mut script)?;
+    if shell == Shell::Zsh {
+        // From a directory of $fpath it is read at the first Tab, which is to be answered as well.
+        script.extend_from_slice(
+            b"[[ $funcstack[1] = _brkhole ]] && _clap_dynamic_completer_brkhole \"$@\"\n",
+        );
+    }
+    Ok(script)
+}
+
+/// Processes by number, each with its name. The kernel's own have no memory to look into.
+pub(crate) fn pids() -> ArgValueCompleter {
+    ArgValueCompleter::new(|begun: &OsStr| {
+        let pids = running().into_iter().map(|pid| {
+            let comm = of_process(pid, "comm");
+            (pid.to_string(), comm.trim_end().to_owned())
+        });
+        let pids = pids.filter(|(pid, _)| begins(pid, begun));
+        pids.map(|(pid, comm)| CompletionCandidate::new(pid).help(Some(comm.into())))
+            .collect()
+    })
+}
+
+/// The command names of those.
+pub(crate) fn names() -> ArgValueCompleter {
+    one_of(|pid| vec![of_process(pid, "comm").trim_end().to_owned()])
+}
+
+/// The units that they belong to.
+pub(crate) fn units() -> ArgValueCompleter {
+    one_of(|pid| {
+        let cgroups = of_process(pid, "cgroup");
+        let parts = cgroups.lines().flat_map(|line| line.split('/'));
+        let units = parts.filter(|part| part.ends_with(".service") || part.ends_with(".scope"));
+        units.map(str::to_owned).collect()
+    })
+}
+
+/// A command, then its arguments, which may be files.
+pub(crate) fn command() -> ArgValueCompleter {
+    ArgValueCompleter::new(CommandAndArguments)
+}
+
+struct CommandAndArguments;
+
+impl ValueCompleter for CommandAndArguments {
+    fn complete(&self, begun: &OsStr) -> Vec<CompletionCandidate> {
+        self.complete_at(0, begun)
+    }
+
+    fn complete_at(&self, place: usize, begun: &OsStr) -> Vec<CompletionCandidate> {
+        if place > 0 || begun.as_bytes().contains(&b'/') {
+            return PathCompleter::any().complete(begun);
+        }
+        let path = env::var_os("PATH").unwrap_or_default();
+        let files = env::split_paths(&path).filter_map(|directory| fs::read_dir(directory).ok());
+        let files = files.flatten().flatten().filter(|file| {
+            let metadata = fs::metadata(file.path());
+            metadata.is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+        });
+        let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+        offered(names.filter(|name| begins(name, begun)))
+    }
+}
+
+/// What is said of running processes and begins so, each once.
+fn one_of(said: impl Fn(i32) -> Vec<String> + Send + Sync + 'static) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |begun: &OsStr| {
+        let said = running().into_iter().flat_map(&said);
+        offered(said.filter(|text| begins(text, begun)))
+    })
+}
+
+fn offered(texts: impl Iterator<Item = String>) -> Vec<CompletionCandidate> {
+    let each: BTreeSet<_> = texts.collect();
+    each.into_iter().map(CompletionCandidate::new).collect()
+}
+
+fn begins(text: &str, begun: &OsStr) -> bool {
+    text.as_bytes().starts_with(begun.as_bytes())
+}
+
+fn running() -> Vec<i32> {
+    let mut pids = all_pids().unwrap_or_default();
+    pids.retain(|&pid| command_line(pid).is_some());
+    pids
+}
+
+fn of_process(pid: i32, file: &str) -> String {
+    let text = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
+}
