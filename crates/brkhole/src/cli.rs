@@ -2,6 +2,7 @@
 
 mod complete;
 mod inspect;
+mod manual;
 mod run;
 mod trim;
 
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use complete::{answer, names, units};
 pub(crate) use inspect::{InspectArguments, InspectFormat};
@@ -20,15 +21,20 @@ pub(crate) use trim::TrimArguments;
 use crate::output;
 
 /// Why did this process's heap blow up?
-///
-/// Finds out which file being read made the heap grow, who blocks the program break, and whether
-/// malloc can give the memory back; for a command, a running process, or somebody's strace log.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(version, after_help = IN_SHORT, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+/// All of help fits on a terminal of 24 lines, prompt included.
+const IN_SHORT: &str = "\
+Examples:
+  brkhole trace nginx -t    what made nginx's heap grow
+  brkhole inspect --all     who keeps memory that could be given back
+
+Exit status: 0 done, 1 failed, 2 bad usage; of `trace COMMAND` COMMAND's own.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,13 +50,13 @@ Exit status: 0 done, 1 failed, 2 bad usage; `trace COMMAND` ends with COMMAND's 
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a command, or watch a running process, and tell what made its heap grow
+    /// Tell what made the heap of a command or a running process grow
     Trace(TraceArguments),
     /// Tell the same from a log that strace wrote
     Explain(ExplainArguments),
-    /// Run a command with its break free and with it blocked, and compare
+    /// Run a command with its break free and with it blocked
     Compare(CompareArguments),
-    /// Look into running processes: is the break blocked, what does malloc keep and could return
+    /// Tell what malloc keeps and could return in running processes
     Inspect(InspectArguments),
     /// Have a running process give back what its malloc keeps free
     Trim(TrimArguments),
@@ -74,7 +80,7 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCod
 
 /// Writes one manual page for the command and one for each subcommand.
 pub(crate) fn man(directory: &Path) -> anyhow::Result<ExitCode> {
-    clap_mangen::generate_to(Cli::command(), directory)
+    manual::write(directory)
         .with_context(|| format!("can't write manual pages to {}", directory.display()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -111,6 +117,8 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

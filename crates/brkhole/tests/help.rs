@@ -89,24 +89,56 @@ fn each_shell_asks_the_command() {
     }
 }
 
+/// Without scrolling: a line is left for the prompt.
+#[test]
+fn the_first_help_fits_on_a_small_terminal() {
+    for words in [&[][..], &["help"], &["--help"], &["-h"]] {
+        let output = crate::common::brkhole(words)
+            .env("COLUMNS", "80")
+            .output()
+            .unwrap();
+        let help = [output.stdout, output.stderr].concat();
+        let help = String::from_utf8(help).unwrap();
+        assert!(help.lines().count() < 24, "{words:?}: {help}");
+        assert!(
+            help.lines().all(|line| line.len() < 80),
+            "{words:?}: {help}"
+        );
+        assert!(
+            help.contains("Commands:") && help.contains("Exit status"),
+            "{help}"
+        );
+    }
+}
+
 #[test]
 fn a_manual_page_for_each_subcommand() {
     let directory = tempfile::tempdir().unwrap();
     let output = crate::common::output(&["man", directory.path().to_str().unwrap()]);
     assert!(output.status.success());
-    for page in [
-        "brkhole.1",
-        "brkhole-trace.1",
-        "brkhole-explain.1",
-        "brkhole-compare.1",
-        "brkhole-inspect.1",
-        "brkhole-trim.1",
-    ] {
-        let text = std::fs::read_to_string(directory.path().join(page)).unwrap();
-        assert!(
-            text.contains(".TH") && text.contains("Examples"),
-            "{page}: {text}"
-        );
+    let sections = ["NAME", "SYNOPSIS", "EXIT STATUS", "EXAMPLES", "SEE ALSO"];
+    for page in ["", "-trace", "-explain", "-compare", "-inspect", "-trim"] {
+        let page = directory.path().join(format!("brkhole{page}.1"));
+        let text = std::fs::read_to_string(page).unwrap();
+        for section in sections {
+            let heading = [format!(".SH {section}\n"), format!(".SH \"{section}\"\n")];
+            assert!(
+                heading.iter().any(|line| text.contains(line)),
+                "{section}: {text}"
+            );
+        }
+        for other in ["strace", "malloc_trim", "mallopt"] {
+            assert!(text.contains(&format!(".BR {other} (")), "{other}: {text}");
+        }
+    }
+    if crate::common::installed("mandoc") {
+        let pages = std::fs::read_dir(directory.path()).unwrap();
+        let mut mandoc = Command::new("mandoc");
+        mandoc.args(["-Tlint", "-Wwarning"]);
+        let pages = pages.map(|page| page.unwrap().path());
+        let output = mandoc.args(pages).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.is_empty(), "{said}");
     }
     let nowhere = crate::common::output(&["man", "/no/such/directory"]);
     assert_eq!(nowhere.status.code(), Some(1));

@@ -79,6 +79,9 @@ impl Files {
         run(Command::new(program).arg("man").arg(pages.path()))?;
         for entry in fs::read_dir(pages.path())? {
             let page = entry?;
+            run(Command::new("mandoc")
+                .args(["-Tlint", "-Wwarning"])
+                .arg(page.path()))?;
             let name = page.file_name().to_string_lossy().into_owned();
             let in_package = format!("usr/share/man/man1/{name}.gz");
             self.add(fs::read(page.path())?, &in_package, &format!("man/{name}"));

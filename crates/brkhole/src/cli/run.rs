@@ -132,7 +132,9 @@ Examples:
   zcat log.gz | brkhole explain -
 
 A log that leaves calls out (strace -e) tells of those that it has. Good to have are
--e trace=memory,open,openat,close,%process and -f.";
+-e trace=memory,open,openat,close,%process and -f.
+
+Exit status: 0 done; 1 failed, or a log could not be read; 2 bad usage.";
 
 #[derive(Debug, Args)]
 #[command(after_help = COMPARE_EXAMPLES)]
@@ -169,4 +171,6 @@ Examples:
 
 Each run is a fresh process. Time and memory are taken in runs without stops, system calls are
 counted in others. In the arm `hole` a page is mapped at the break of every program that is
-executed, before its first instruction: nothing is preloaded or recompiled.";
+executed, before its first instruction: nothing is preloaded or recompiled.
+
+Exit status: 0 done; 1 failed; 2 bad usage; 130 interrupted, and what was measured is reported.";
