@@ -41,12 +41,13 @@ fn story(arguments: &TraceArguments) -> Story {
     story
 }
 
-/// Writes the report and the pictures that were asked for; their title says what they are of.
+/// Writes the report and the pictures that were asked for; `pid` is that of a process that ran
+/// already.
 fn report(
     arguments: &TraceArguments,
     mut trace: Trace,
     story: &Story,
-    title: &str,
+    pid: Option<i32>,
 ) -> anyhow::Result<()> {
     remedy::add_to(&mut trace, story);
     if arguments.hole {
@@ -54,7 +55,12 @@ fn report(
     }
     let program = trace.command.as_ref().and_then(|words| words.first());
     remedy::the_trick(&mut trace.findings, program.map(String::as_str));
-    pictures(arguments, &mut trace, story, title)?;
+    trace.notes.extend(remedy::next_step(&trace, pid));
+    let title = pid.map_or_else(
+        || output::command_line(&arguments.command),
+        |pid| format!("process {pid}"),
+    );
+    pictures(arguments, &mut trace, story, &title)?;
     output::write_trace(&trace, &arguments.output)
 }
 

@@ -34,6 +34,16 @@ pub enum Severity {
     Critical,
 }
 
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        })
+    }
+}
+
 impl Finding {
     /// A finding without evidence or remedy yet.
     pub fn new(kind: &str, severity: Severity, message: impl Into<String>) -> Self {

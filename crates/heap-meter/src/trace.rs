@@ -1,6 +1,7 @@
 //! A watched run as a result: what is reported, and kept, of a [`Story`].
 
 mod address_space;
+mod by_function;
 mod logged;
 mod malloc;
 
@@ -16,6 +17,9 @@ use memory_trace::ObserverCost;
 use proc_memory::Snapshot;
 
 use logged::Logged;
+
+pub use by_function::ByFunction;
+pub(crate) use by_function::{callers, is_programs};
 
 pub use address_space::{Address, AddressSpaceReport, BlockerReport, PartReport};
 pub use logged::KindBytes;
@@ -139,6 +143,8 @@ pub struct GrowthReport {
     pub files_left_out: u64,
     /// Who asked, most first; empty unless stacks were asked for.
     pub by_stack: Vec<ByStack>,
+    /// Whose code it was, most first; empty unless stacks were asked for.
+    pub by_function: Vec<ByFunction>,
     /// Asked for by stacks that were not told apart, because there were too many.
     #[serde(skip_serializing_if = "is_zero")]
     pub stacks_left_out_bytes: u64,
@@ -224,6 +230,7 @@ impl GrowthReport {
         let has_clock = growth.last_event().is_some();
         let by_file = |file| ByFile::of(file, has_clock, logged);
         let (known, by_file_known) = (logged.growth(), logged.growth_by_file());
+        let by_stack: Vec<_> = growth.by_stack().into_iter().map(ByStack::of).collect();
         Self {
             bytes: known.then(|| by_kind.total()),
             peak_bytes: known.then(|| peak_by_kind.total()),
@@ -238,7 +245,8 @@ impl GrowthReport {
                 .filter(|_| by_file_known)
                 .map(KeptOpen::of),
             files_left_out: growth.files_left_out(),
-            by_stack: growth.by_stack().into_iter().map(ByStack::of).collect(),
+            by_function: by_function::by_function(&by_stack),
+            by_stack,
             stacks_left_out_bytes: growth.stacks_left_out_bytes(),
         }
     }

@@ -1,7 +1,9 @@
 //! One process as a table: itself, its break, its malloc, what was found.
 
 use heap_diagnosis::Finding;
-use heap_meter::report::{Column, NONE, counted, known_bytes, printable, rows_table, wrapped};
+use heap_meter::report::{
+    Column, NONE, counted, finding_line, known_bytes, printable, rows_table, wrapped,
+};
 use human_text::{Bytes, thousands};
 use proc_memory::Mapping;
 use ptmalloc::{Arena, HeapState};
@@ -53,7 +55,7 @@ fn allocator(process: &Inspected) -> String {
 
 /// A finding with what to do, in lines.
 pub(super) fn told(finding: &Finding) -> String {
-    wrapped(&format!("• {}", printable(&finding.to_string())))
+    wrapped(&printable(&finding_line(finding)))
 }
 
 fn pairs(title: &'static str, pairs: &[(&str, String)]) -> String {

@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCo
         |process| kept::at_the_end_of_watching(&process),
     );
     told.add_to(&mut trace);
-    super::report(arguments, trace, &watched.sink, &format!("process {pid}"))?;
+    super::report(arguments, trace, &watched.sink, Some(pid))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -78,8 +78,7 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     trace.notes.extend(who.iter().flat_map(Who::notes));
     trace.notes.extend(kept.notes());
     kept.told().add_to(&mut trace);
-    let title = output::command_line(&arguments.command);
-    super::report(arguments, trace, &finished.sink.story, &title)?;
+    super::report(arguments, trace, &finished.sink.story, None)?;
     Ok(ExitCode::from(finished.ending.shell_status() as u8))
 }
 

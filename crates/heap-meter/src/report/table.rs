@@ -1,6 +1,6 @@
 //! An experiment as a table that a person understands at once.
 
-use super::text::{Column, NONE, in_unit, ratio, rows_table, sizes, wrapped};
+use super::text::{Column, NONE, finding_line, in_unit, ratio, rows_table, sizes, wrapped};
 use crate::experiment::{ArmResults, Comparison, Results, Run};
 use crate::statistics::{RatioOfMedians, median};
 use human_text::{Seconds, thousands};
@@ -25,7 +25,7 @@ pub fn remarks<'a, A, C, R: 'a>(
     arms: impl IntoIterator<Item = &'a ArmResults<R>>,
 ) -> String {
     let findings = results.findings.iter();
-    let findings = findings.map(|finding| format!("• {finding}"));
+    let findings = findings.map(finding_line);
     let voids = arms.into_iter().filter_map(voids);
     let notes = voids.chain(results.notes.iter().cloned());
     findings

@@ -2,6 +2,7 @@
 
 use crate::experiment::Unit;
 use comfy_table::{Cell, CellAlignment, Table};
+use heap_diagnosis::Finding;
 use heap_growth::Fallback;
 use human_text::{Bytes, Seconds, printable, thousands};
 
@@ -61,6 +62,11 @@ pub(super) fn times_bytes(sizes: &[(u64, u64)], most: usize) -> String {
         .collect();
     let more = if sizes.len() > most { ", …" } else { "" };
     format!("{}{more}", listed.join(", "))
+}
+
+/// A finding, after how much it matters.
+pub fn finding_line(finding: &Finding) -> String {
+    format!("{}: {finding}", finding.severity)
 }
 
 /// A column of [`rows_table`], with what stands above it.

@@ -1,8 +1,8 @@
 //! A watched run as tables that a person understands at once.
 
 use super::malloc_table::malloc_table;
-use super::text::{Column, counted, rows_table, sizes, times_bytes, wrapped};
-use crate::trace::{ByStack, EventSource, KeptOpen, Trace};
+use super::text::{Column, counted, finding_line, rows_table, sizes, times_bytes, wrapped};
+use crate::trace::{ByStack, EventSource, KeptOpen, Trace, callers, is_programs};
 use heap_growth::GrowthKind;
 use human_text::{Bytes, Seconds, printable, thousands};
 use memory_event::Ending;
@@ -11,40 +11,119 @@ use nix::sys::signal::Signal;
 /// So many files are shown; JSON and CSV have all.
 const FILES: usize = 10;
 
-/// So many stacks are shown, with so many of their innermost and outermost frames.
+/// So many functions are shown, none with less than this share of the greatest.
+const FUNCTIONS: usize = 25;
+const LEAST_SHARE: u64 = 100;
+
+/// So many stacks are shown, with so many frames from who called the allocator on, and from the
+/// outermost one back.
 const STACKS: usize = 5;
 const INNERMOST: usize = 10;
 const OUTERMOST: usize = 6;
 
-/// The run: what it was, its calls, what made memory grow, what follows, what was not done.
+/// The answer in a line, what ran, what follows, and then what it stands on: what made memory grow,
+/// who asked, the calls, what malloc kept, what watching cost and what was not done.
 pub fn trace_table(trace: &Trace) -> String {
-    let mut text = heading(trace);
-    for part in [calls(trace), kinds(trace), files(trace)] {
-        if !part.is_empty() {
-            text.push('\n');
-            text.push_str(&part);
-        }
+    let paragraph = |line: String| wrapped(&printable(&line));
+    let findings = trace.findings.iter().map(finding_line).map(paragraph);
+    let notes = trace
+        .notes
+        .iter()
+        .map(|note| paragraph(format!("note: {note}")));
+    let stacks = trace.growth.by_stack.iter().take(STACKS).map(of_stack);
+    let malloc = trace.malloc.as_deref().map(malloc_table);
+    std::iter::once(summary(trace) + &heading(trace))
+        .chain(findings)
+        .chain([kinds(trace), files(trace), functions(trace)])
+        .chain(stacks)
+        .chain([fallback(trace), calls(trace)])
+        .chain(malloc)
+        .chain([observer(trace)])
+        .chain(notes)
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// What happened, and to whom, in one line.
+fn summary(trace: &Trace) -> String {
+    let growth = &trace.growth;
+    let Some(bytes) = growth.peak_bytes else {
+        return String::new();
+    };
+    let program = trace.command.as_ref().and_then(|words| words.first());
+    let program = program.map_or("the process", |path| file_name(path));
+    let grown = u64::try_from(bytes).unwrap_or(0);
+    if grown == 0 {
+        return wrapped(&printable(&format!("{program} did not grow")));
     }
-    let lines = [fallback(trace), observer(trace)].into_iter().flatten();
-    for (number, line) in lines.enumerate() {
-        if number == 0 {
-            text.push('\n');
-        }
-        text.push_str(&wrapped(&line));
+    let mut text = format!("{program} grew by {}", Bytes(grown));
+    let most = growth.by_file.iter().max_by_key(|file| file.bytes);
+    if let Some((file, bytes)) = most.and_then(|file| Some((file, file.bytes?)))
+        && bytes >= grown / 4
+    {
+        let times = match file.opens {
+            1 => "once".to_owned(),
+            opens => format!("{} times", thousands(opens)),
+        };
+        text.push_str(&format!(
+            ": {} while reading {} {times}",
+            Bytes(bytes),
+            file_name(&file.path)
+        ));
     }
-    for stack in trace.growth.by_stack.iter().take(STACKS) {
-        text.push('\n');
-        text.push_str(&of_stack(stack));
+    if let Some(fallback) = trace.fallback.as_ref().filter(|all| all.count() > 0) {
+        text.push_str(&format!(
+            "; its break was blocked, and {} came by fallback mmaps",
+            Bytes(fallback.bytes())
+        ));
     }
-    if let Some(reports) = trace.malloc.as_ref().filter(|reports| !reports.is_empty()) {
-        text.push('\n');
-        text.push_str(&malloc_table(reports));
+    wrapped(&printable(&text))
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/')
+        .find(|part| !part.is_empty())
+        .unwrap_or(path)
+}
+
+/// Whose code it was.
+fn functions(trace: &Trace) -> String {
+    let all = &trace.growth.by_function;
+    let least = all
+        .first()
+        .map_or(0, |first| first.inclusive_bytes / LEAST_SHARE);
+    let shown: Vec<_> = all
+        .iter()
+        .take_while(|function| function.inclusive_bytes >= least)
+        .take(FUNCTIONS)
+        .map(|function| {
+            let bytes = |bytes: u64| match bytes {
+                0 => String::new(),
+                bytes => Bytes(bytes).to_string(),
+            };
+            [
+                bytes(function.inclusive_bytes),
+                bytes(function.exclusive_bytes),
+                function.function.clone(),
+            ]
+        })
+        .collect();
+    if shown.is_empty() {
+        return String::new();
     }
-    let findings = trace.findings.iter().map(|finding| format!("• {finding}"));
-    let notes = trace.notes.iter().map(|note| format!("note: {note}"));
-    for line in findings.chain(notes) {
-        text.push('\n');
-        text.push_str(&wrapped(&printable(&line)));
+    let columns = [
+        Column::Right("inclusive"),
+        Column::Right("exclusive"),
+        Column::Left("asked for in this function, and in what it called"),
+    ];
+    let mut text = rows_table(&columns, &shown);
+    let others = all.len() - shown.len();
+    if others > 0 {
+        text.push_str(&format!(
+            "and {} with less\n",
+            counted(others as u64, "function", "functions")
+        ));
     }
     text
 }
@@ -204,9 +283,11 @@ fn kept_open(trace: &Trace) -> Option<String> {
     )))
 }
 
-fn fallback(trace: &Trace) -> Option<String> {
-    let fallback = trace.fallback.as_ref().filter(|all| all.count() > 0)?;
-    Some(format!(
+fn fallback(trace: &Trace) -> String {
+    let Some(fallback) = trace.fallback.as_ref().filter(|all| all.count() > 0) else {
+        return String::new();
+    };
+    wrapped(&format!(
         "fallback mmaps in place of a refused brk: {}, {} ({})",
         thousands(fallback.count()),
         Bytes(fallback.bytes()),
@@ -214,8 +295,10 @@ fn fallback(trace: &Trace) -> Option<String> {
     ))
 }
 
-fn observer(trace: &Trace) -> Option<String> {
-    let observer = trace.observer.as_ref()?;
+fn observer(trace: &Trace) -> String {
+    let Some(observer) = &trace.observer else {
+        return String::new();
+    };
     let stops = match observer.stops {
         0 => "nothing was stopped".to_owned(),
         stops => counted(stops, "stop", "stops"),
@@ -223,7 +306,7 @@ fn observer(trace: &Trace) -> Option<String> {
     let memory = observer.peak_rss_bytes.map_or_else(String::new, |bytes| {
         format!(", {} of memory at its peak", Bytes(bytes))
     });
-    Some(format!(
+    wrapped(&format!(
         "observer ({}): {stops}, {} of processor time{memory}",
         observer.via,
         Seconds(observer.cpu_seconds),
@@ -242,15 +325,23 @@ fn of_stack(stack: &ByStack) -> String {
         text.push_str(&format!("; asked of malloc: {}", times_bytes(&sizes, 4)));
     }
     text.push('\n');
-    let left_out = stack.frames.len().saturating_sub(INNERMOST + OUTERMOST);
-    for (number, frame) in stack.frames.iter().enumerate() {
-        if left_out == 0 || !(INNERMOST..INNERMOST + left_out).contains(&number) {
-            text.push_str(&format!("    {}\n", printable(frame)));
+    let frames = callers(&stack.frames);
+    let asking = stack.frames.len() - frames.len();
+    if asking > 0 {
+        let asked = counted(asking as u64, "frame", "frames");
+        text.push_str(&format!("      (the allocator, {asked})\n"));
+    }
+    let programs = frames.iter().position(|frame| is_programs(frame));
+    let left_out = frames.len().saturating_sub(INNERMOST + OUTERMOST);
+    for (number, frame) in frames.iter().enumerate() {
+        // The program's own code, where its author would look first, is always shown.
+        let is_programs = programs == Some(number);
+        if left_out == 0 || is_programs || !(INNERMOST..INNERMOST + left_out).contains(&number) {
+            let mark = if is_programs { "  → " } else { "    " };
+            text.push_str(&format!("{mark}{}\n", printable(frame)));
         } else if number == INNERMOST {
-            text.push_str(&format!(
-                "    … {}\n",
-                counted(left_out as u64, "frame", "frames")
-            ));
+            let others = counted(left_out as u64, "frame", "frames");
+            text.push_str(&format!("    … {others}\n"));
         }
     }
     if stack.truncated {
