@@ -113,7 +113,10 @@ fn explain(_role: &str, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     reader.read(&name, file)?;
     let finished = reader.finish();
     let trace = Trace::of(&finished.sink, EventSource::StraceLog, None);
-    print!("{}", report::trace_table(&trace));
+    print!(
+        "{}",
+        report::fit(&report::trace_table(&trace), report::COLUMNS)
+    );
     let brk = finished.sink.tally.get(Syscall::Brk);
     let counts = json!({
         "lines": finished.lines,

@@ -149,7 +149,7 @@ impl Output<'_> {
 
     fn print(&self, results: &impl Report) -> anyhow::Result<()> {
         let text = match self.format {
-            ReportFormat::Table => results.table(),
+            ReportFormat::Table => report::fit(&results.table(), report::stdout_columns()),
             ReportFormat::Json => report::json(results)?,
             ReportFormat::Csv => results.csv()?,
         };

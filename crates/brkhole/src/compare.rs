@@ -126,7 +126,10 @@ fn write(
     arguments: &CompareArguments,
 ) -> anyhow::Result<()> {
     let text = match (arguments.output.format, maps) {
-        (Format::Table, _) => report::experiment_table(results),
+        (Format::Table, _) => output::fitted(
+            &report::experiment_table(results),
+            arguments.output.file.as_deref(),
+        ),
         (Format::Json, Some(maps)) => report::json_with_maps(results, maps)?,
         (Format::Json, None) => report::json(results)?,
         (Format::Csv, _) => report::experiment_csv(results)?,

@@ -22,11 +22,20 @@ pub(crate) use self::file::Readers;
 /// Writes a watched run as the user asked for it.
 pub(crate) fn write_trace(trace: &Trace, output: &OutputArguments) -> anyhow::Result<()> {
     let text = match output.format {
-        Format::Table => report::trace_table(trace),
+        Format::Table => fitted(&report::trace_table(trace), output.file.as_deref()),
         Format::Json => report::json(trace)?,
         Format::Csv => report::trace_csv(trace)?,
     };
     write(&text, output)
+}
+
+/// A text for people, as wide as the file or the standard output to which it goes.
+pub(crate) fn fitted(text: &str, file: Option<&Path>) -> String {
+    let columns = match file {
+        Some(_) => report::COLUMNS,
+        None => report::stdout_columns(),
+    };
+    report::fit(text, columns)
 }
 
 /// A bar on stderr; indicatif hides it when that is no terminal.

@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
 
 fn write(reports: &[TrimReport], arguments: &TrimArguments) -> anyhow::Result<()> {
     let text = match arguments.output.format {
-        Format::Table => table::of(reports),
+        Format::Table => output::fitted(&table::of(reports), arguments.output.file.as_deref()),
         Format::Json => serde_json::to_string_pretty(reports)? + "\n",
         Format::Csv => rows_csv(reports.iter().map(table::csv_row))?,
     };

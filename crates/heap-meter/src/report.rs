@@ -12,7 +12,10 @@ mod trace_table;
 pub use csv::{CsvRow, experiment_csv, rows_csv, trace_csv};
 pub use human_text::printable;
 pub use table::{experiment_heading, experiment_table, remarks};
-pub use text::{Column, NONE, counted, finding_line, in_unit, known_bytes, rows_table, wrapped};
+pub use text::{
+    COLUMNS, Column, NONE, counted, finding_line, fit, in_unit, known_bytes, paragraph, rows_table,
+    stdout_columns,
+};
 pub use trace_table::trace_table;
 
 use crate::experiment::Results;

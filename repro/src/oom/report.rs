@@ -5,8 +5,8 @@ use crate::arm::{CONTROL, HOLE, SHARED};
 use crate::drive::Report;
 use crate::memory_limit::CgroupCounters;
 use heap_meter::report::{
-    Column, CsvRow, NONE, counted, experiment_heading, in_unit, remarks, rows_csv, rows_table,
-    wrapped,
+    Column, CsvRow, NONE, counted, experiment_heading, in_unit, paragraph, remarks, rows_csv,
+    rows_table,
 };
 use human_text::{Bytes, thousands};
 use serde_json::Value;
@@ -21,7 +21,7 @@ impl Report for OomResults {
         text.push('\n');
         for arm in &self.arms {
             for line in endings(arm).into_iter().chain(reloads(arm)) {
-                text.push_str(&wrapped(&line));
+                text.push_str(&paragraph(&line));
             }
         }
         text.push_str(&remarks(self, loads(self)));

@@ -21,7 +21,7 @@ use super::marker::Marker;
 use super::runs::Runs;
 use anyhow::Context;
 use heap_meter::experiment::Results;
-use heap_meter::report::experiment_table;
+use heap_meter::report::{COLUMNS, experiment_table, fit};
 use serde_json::Value;
 
 /// What `cargo testbed` measures.
@@ -44,7 +44,10 @@ pub fn content(
     };
     let (kind, what) = asked.split_once(' ').context("which run?")?;
     match kind {
-        "table" => Ok(fenced("text", &experiment_table(&results(runs, what)?))),
+        "table" => {
+            let table = experiment_table(&results(runs, what)?);
+            Ok(fenced("text", &fit(&table, COLUMNS)))
+        }
         "chart" => image::chart(&results(runs, what)?, document, charts),
         "machine" => machine(&runs.json(what)?),
         "excerpt" => Ok(fenced("text", &excerpt::of_run(what, runs)?)),

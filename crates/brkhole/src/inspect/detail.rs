@@ -2,7 +2,7 @@
 
 use heap_diagnosis::Finding;
 use heap_meter::report::{
-    Column, NONE, counted, finding_line, known_bytes, printable, rows_table, wrapped,
+    Column, NONE, counted, finding_line, known_bytes, paragraph, printable, rows_table,
 };
 use human_text::{Bytes, thousands};
 use proc_memory::Mapping;
@@ -29,7 +29,7 @@ pub(super) fn table(process: &Inspected) -> String {
     text.push('\n');
     match &process.malloc {
         Some(state) => text.push_str(&malloc(state)),
-        None => text.push_str(&wrapped(&format!(
+        None => text.push_str(&paragraph(&format!(
             "malloc: not known: {}",
             printable(process.malloc_unknown.as_deref().unwrap_or(NONE))
         ))),
@@ -55,7 +55,7 @@ fn allocator(process: &Inspected) -> String {
 
 /// A finding with what to do, in lines.
 pub(super) fn told(finding: &Finding) -> String {
-    wrapped(&printable(&finding_line(finding)))
+    paragraph(&printable(&finding_line(finding)))
 }
 
 fn pairs(title: &'static str, pairs: &[(&str, String)]) -> String {

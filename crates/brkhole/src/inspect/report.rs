@@ -7,6 +7,7 @@ use heap_meter::report::{CsvRow, rows_csv};
 use super::inspected::{Inspected, Survey};
 use super::{detail, openmetrics, summary};
 use crate::cli::{InspectArguments, InspectFormat};
+use crate::output;
 
 /// Rows of a table, and names in openmetrics, if nothing else is asked for.
 const TOP: usize = 20;
@@ -28,8 +29,13 @@ pub(super) fn text(
     let top = arguments.top.unwrap_or(TOP);
     Ok(match arguments.format {
         InspectFormat::Table if survey.is_empty() => String::new(),
-        InspectFormat::Table if arguments.is_survey() => summary::survey_table(survey, top),
-        InspectFormat::Table => named(asked),
+        InspectFormat::Table => {
+            let table = match arguments.is_survey() {
+                true => summary::survey_table(survey, top),
+                false => named(asked),
+            };
+            output::fitted(&table, arguments.file.as_deref())
+        }
         InspectFormat::Json if is_stream => serde_json::to_string(asked)? + "\n",
         InspectFormat::Json => serde_json::to_string_pretty(asked)? + "\n",
         InspectFormat::Csv => {

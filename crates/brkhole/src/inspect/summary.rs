@@ -1,6 +1,6 @@
 //! Many processes as a table: a row each.
 
-use heap_meter::report::{Column, counted, known_bytes, rows_table, wrapped};
+use heap_meter::report::{Column, counted, known_bytes, paragraph, rows_table};
 use human_text::{Bytes, thousands};
 use ptmalloc::HeapState;
 
@@ -22,7 +22,7 @@ pub(super) fn survey_table(survey: &Survey, top: usize) -> String {
     let mut text = rows(shown);
     text.push('\n');
     for line in [total(survey, shown.len()), not_read(survey)] {
-        line.iter().for_each(|line| text.push_str(&wrapped(line)));
+        line.iter().for_each(|line| text.push_str(&paragraph(line)));
     }
     if shown.iter().any(|process| !process.findings.is_empty()) {
         text.push_str("brkhole inspect PID tells what to do.\n");

@@ -1,6 +1,6 @@
 //! What became of the processes: a table for people, rows for spreadsheets.
 
-use heap_meter::report::{Column, CsvRow, NONE, known_bytes, printable, rows_table, wrapped};
+use heap_meter::report::{Column, CsvRow, NONE, known_bytes, paragraph, printable, rows_table};
 use human_text::Seconds;
 use serde_json::json;
 
@@ -47,10 +47,10 @@ pub(super) fn of(reports: &[TrimReport]) -> String {
     for report in &done {
         let name = name(report);
         if let Some(sentence) = held(report) {
-            text.push_str(&wrapped(&format!("{name}: {sentence}")));
+            text.push_str(&paragraph(&format!("{name}: {sentence}")));
         }
         for note in &report.notes {
-            text.push_str(&wrapped(&format!("{name}: {}", printable(note))));
+            text.push_str(&paragraph(&format!("{name}: {}", printable(note))));
         }
     }
     text

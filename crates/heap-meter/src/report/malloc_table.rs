@@ -1,6 +1,6 @@
 //! What malloc keeps in some processes, as the last part of a watched run's table.
 
-use super::text::{Column, NONE, known_bytes, rows_table, wrapped};
+use super::text::{Column, NONE, known_bytes, paragraph, rows_table};
 use crate::trace::{MallocReport, Moment};
 use human_text::{printable, thousands};
 use ptmalloc::HeapState;
@@ -35,7 +35,10 @@ pub(super) fn malloc_table(reports: &[MallocReport]) -> String {
     let mut text = rows_table(&columns, &rows);
     for report in reports {
         let mut tell = |what: String| {
-            text.push_str(&wrapped(&format!("{}: {what}", printable(&report.name()))));
+            text.push_str(&paragraph(&format!(
+                "{}: {what}",
+                printable(&report.name())
+            )));
         };
         if let Some(reason) = &report.unknown {
             tell(format!("not known: {reason}"));

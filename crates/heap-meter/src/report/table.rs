@@ -1,6 +1,6 @@
 //! An experiment as a table that a person understands at once.
 
-use super::text::{Column, NONE, finding_line, in_unit, ratio, rows_table, sizes, wrapped};
+use super::text::{Column, NONE, finding_line, in_unit, paragraph, ratio, rows_table, sizes};
 use crate::experiment::{ArmResults, Comparison, Results, Run};
 use crate::statistics::{RatioOfMedians, median};
 use human_text::{Seconds, thousands};
@@ -30,7 +30,7 @@ pub fn remarks<'a, A, C, R: 'a>(
     let notes = voids.chain(results.notes.iter().cloned());
     findings
         .chain(notes.map(|note| format!("note: {note}")))
-        .map(|paragraph| format!("\n{}", wrapped(&paragraph)))
+        .map(|text| format!("\n{}", paragraph(&text)))
         .collect()
 }
 
@@ -73,13 +73,13 @@ pub fn experiment_heading<'a, A, C, R: 'a>(
             bundle["bytes"].as_u64().map_or_else(String::new, thousands),
         ));
     }
-    let mut text = wrapped(&format!(
+    let mut text = paragraph(&format!(
         "{}: {}; runs: {}",
         results.experiment,
         parameters,
         runs.join(", ")
     ));
-    text.push_str(&wrapped(&surroundings.join(" · ")));
+    text.push_str(&paragraph(&surroundings.join(" · ")));
     text
 }
 
@@ -152,7 +152,7 @@ fn fallbacks(results: &Results) -> impl Iterator<Item = String> {
     results.arms.iter().filter_map(|arm| {
         let fallback = last_traced(arm)?.fallback.as_ref()?;
         let line = || format!("fallback mmaps with {}: {}", arm.name, sizes(fallback));
-        (fallback.count() > 0).then(|| wrapped(&line()))
+        (fallback.count() > 0).then(|| paragraph(&line()))
     })
 }
 
@@ -205,7 +205,7 @@ fn observer(results: &Results) -> String {
             Seconds(weighing)
         );
     }
-    wrapped(&text)
+    paragraph(&text)
 }
 
 /// Runs that don't count, a line an arm: most often all for the same reason but for an address.

@@ -1,6 +1,8 @@
 //! Pieces that tables for people are made of: figures, rows in columns, lines that fit a terminal.
 
 use crate::experiment::Unit;
+use std::io::IsTerminal;
+
 use comfy_table::{Cell, CellAlignment, Table};
 use heap_diagnosis::Finding;
 use heap_growth::Fallback;
@@ -106,25 +108,38 @@ pub fn rows_table<R: AsRef<[String]>>(columns: &[Column<'_>], rows: &[R]) -> Str
     lines.map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// Lines of at most 100 columns, broken at spaces.
-pub fn wrapped(text: &str) -> String {
-    const COLUMNS: usize = 100;
-    let mut lines = String::new();
-    let mut width = 0;
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if width > 0 && width + 1 + length > COLUMNS {
-            lines.push_str("\n  ");
-            width = 2;
-        } else if width > 0 {
-            lines.push(' ');
-            width += 1;
-        }
-        lines.push_str(word);
-        width += length;
+/// A paragraph is one line, until [`fit`] knows how wide the page is.
+pub fn paragraph(text: &str) -> String {
+    format!("{text}\n")
+}
+
+/// Columns where nobody says how wide the page is.
+pub const COLUMNS: usize = 80;
+
+/// Columns of standard output: the terminal's, as far as lines of text can be read, or [`COLUMNS`].
+pub fn stdout_columns() -> usize {
+    match std::io::stdout().is_terminal() {
+        true => textwrap::termwidth().clamp(40, 120),
+        false => COLUMNS,
     }
-    lines.push('\n');
-    lines
+}
+
+/// Breaks paragraphs at spaces into lines of so many columns. What begins with a space, as rows of
+/// tables and frames of stacks do, stays as it is.
+pub fn fit(text: &str, columns: usize) -> String {
+    let options = textwrap::Options::new(columns)
+        .subsequent_indent("  ")
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false);
+    let mut fitted = String::with_capacity(text.len());
+    for line in text.lines() {
+        match line.starts_with(' ') {
+            true => fitted.push_str(line),
+            false => fitted.push_str(&textwrap::fill(line, &options)),
+        }
+        fitted.push('\n');
+    }
+    fitted
 }
 
 #[cfg(test)]
@@ -155,13 +170,23 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_are_broken_at_spaces() {
-        let text = "word ".repeat(40);
-        let lines = wrapped(text.trim());
+    fn paragraphs_are_broken_at_spaces_and_rows_are_not() {
+        let row = format!(" {}\n", "figure ".repeat(40).trim_end());
+        let words = "word --max-hold ".repeat(20);
+        let fitted = fit(&format!("{row}{}", paragraph(words.trim_end())), 60);
+        let (first, others) = fitted.split_once('\n').unwrap();
+        assert_eq!(format!("{first}\n"), row);
         assert!(
-            lines.lines().all(|line| line.chars().count() <= 100),
-            "{lines}"
+            others.lines().all(|line| line.chars().count() <= 60),
+            "{others}"
         );
-        assert_eq!(lines.split_whitespace().count(), 40);
+        assert!(
+            others.lines().skip(1).all(|line| line.starts_with("  ")),
+            "{others}"
+        );
+        assert_eq!(
+            others.split_whitespace().collect::<Vec<_>>().join(" "),
+            words.trim_end()
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! A watched run as tables that a person understands at once.
 
 use super::malloc_table::malloc_table;
-use super::text::{Column, counted, finding_line, rows_table, sizes, times_bytes, wrapped};
+use super::text::{Column, counted, finding_line, paragraph, rows_table, sizes, times_bytes};
 use crate::trace::{ByStack, EventSource, KeptOpen, Trace, callers, is_programs};
 use heap_growth::GrowthKind;
 use human_text::{Bytes, Seconds, printable, thousands};
@@ -24,12 +24,9 @@ const OUTERMOST: usize = 6;
 /// The answer in a line, what ran, what follows, and then what it stands on: what made memory grow,
 /// who asked, the calls, what malloc kept, what watching cost and what was not done.
 pub fn trace_table(trace: &Trace) -> String {
-    let paragraph = |line: String| wrapped(&printable(&line));
-    let findings = trace.findings.iter().map(finding_line).map(paragraph);
-    let notes = trace
-        .notes
-        .iter()
-        .map(|note| paragraph(format!("note: {note}")));
+    let told = |line: String| paragraph(&printable(&line));
+    let findings = trace.findings.iter().map(finding_line).map(told);
+    let notes = trace.notes.iter().map(|note| told(format!("note: {note}")));
     let stacks = trace.growth.by_stack.iter().take(STACKS).map(of_stack);
     let malloc = trace.malloc.as_deref().map(malloc_table);
     std::iter::once(summary(trace) + &heading(trace))
@@ -55,7 +52,7 @@ fn summary(trace: &Trace) -> String {
     let program = program.map_or("the process", |path| file_name(path));
     let grown = u64::try_from(bytes).unwrap_or(0);
     if grown == 0 {
-        return wrapped(&printable(&format!("{program} did not grow")));
+        return paragraph(&printable(&format!("{program} did not grow")));
     }
     let mut text = format!("{program} grew by {}", Bytes(grown));
     let most = growth.by_file.iter().max_by_key(|file| file.bytes);
@@ -78,7 +75,7 @@ fn summary(trace: &Trace) -> String {
             Bytes(fallback.bytes())
         ));
     }
-    wrapped(&printable(&text))
+    paragraph(&printable(&text))
 }
 
 fn file_name(path: &str) -> &str {
@@ -149,7 +146,7 @@ fn heading(trace: &Trace) -> String {
     if trace.lost_events > 0 {
         facts.push(counted(trace.lost_events, "event lost", "events lost"));
     }
-    wrapped(&format!("{}: {}", printable(&what), facts.join(", ")))
+    paragraph(&format!("{}: {}", printable(&what), facts.join(", ")))
 }
 
 fn calls(trace: &Trace) -> String {
@@ -206,7 +203,7 @@ fn kinds(trace: &Trace) -> String {
     rows.push(row("in all", Some(bytes), Some(peak_bytes)));
     let mut text = rows_table(&columns, &rows);
     let told = |bytes| or_unknown(bytes, |bytes| Bytes(bytes).to_string());
-    text.push_str(&wrapped(&format!(
+    text.push_str(&paragraph(&format!(
         "asked for in all: {}; given back before the end: {}",
         told(growth.asked_bytes),
         told(growth.returned_bytes),
@@ -275,7 +272,7 @@ fn kept_open(trace: &Trace) -> Option<String> {
     const WORTH_TELLING_BYTES: i64 = 1 << 20;
     let kept_open = trace.growth.most_kept_open.as_ref();
     let KeptOpen { path, bytes } = kept_open.filter(|kept| kept.bytes >= WORTH_TELLING_BYTES)?;
-    Some(wrapped(&format!(
+    Some(paragraph(&format!(
         "{} came while {} was kept open, and isn't counted as its: whether it was read then isn't \
          known",
         signed(*bytes),
@@ -287,7 +284,7 @@ fn fallback(trace: &Trace) -> String {
     let Some(fallback) = trace.fallback.as_ref().filter(|all| all.count() > 0) else {
         return String::new();
     };
-    wrapped(&format!(
+    paragraph(&format!(
         "fallback mmaps in place of a refused brk: {}, {} ({})",
         thousands(fallback.count()),
         Bytes(fallback.bytes()),
@@ -306,7 +303,7 @@ fn observer(trace: &Trace) -> String {
     let memory = observer.peak_rss_bytes.map_or_else(String::new, |bytes| {
         format!(", {} of memory at its peak", Bytes(bytes))
     });
-    wrapped(&format!(
+    paragraph(&format!(
         "observer ({}): {stops}, {} of processor time{memory}",
         observer.via,
         Seconds(observer.cpu_seconds),
