@@ -3,6 +3,7 @@
 //! It is built in the oldest release's root, and then preloaded into every release's own nginx,
 //! Python, curl and openssl. What they do must not depend on it; what they take must.
 
+mod check;
 mod library;
 mod nginx;
 mod preload;

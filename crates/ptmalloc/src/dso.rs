@@ -9,9 +9,10 @@ use proc_memory::{NotOpened, Process};
 
 use super::allocator;
 use super::allocator::Allocator;
+use super::error::Bound;
 use super::error::Unreadable;
 use super::layout::Layout;
-use super::limits::{Bound, Deadline};
+use super::limits::Deadline;
 use super::loaded_image::LoadedImage;
 
 const MOST_FILES: usize = 10_000;

@@ -1,11 +1,38 @@
 //! Why memory couldn't be read, what is wrong with an arena, and why malloc's state isn't known.
 
+use std::time::Duration;
+
 use nix::errno::Errno;
 use proc_memory::Process;
 use thiserror::Error;
 
 use super::allocator::Allocator;
-use super::limits::Bound;
+
+/// What there is too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Bound {
+    /// It takes too long.
+    #[error("to read it takes longer than {0:?}, and it gets no more time here")]
+    Time(Duration),
+    /// Files.
+    #[error("its program and libraries have more than {0} bytes to be searched for an allocator")]
+    FileBytes(u64),
+    /// Variables, none of which is the main arena as far as they were searched.
+    #[error(
+        "its C library or program has more than {0} bytes of variables to be searched for malloc's main arena"
+    )]
+    Data(u64),
+    /// Places that look like the main arena.
+    #[error("more than {0} places in its C library look like malloc's main arena")]
+    Candidates(usize),
+    /// Arenas.
+    #[error("it has more than {0} arenas, the most that are looked at here")]
+    Arenas(usize),
+    /// Free chunks.
+    #[error("an arena has more than {0} free chunks, the most that are looked at here")]
+    Chunks(usize),
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(super) enum Unreadable {

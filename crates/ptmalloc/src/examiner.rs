@@ -9,9 +9,10 @@ use proc_memory::{
 use super::allocator::Allocator;
 use super::chunk::LinkProtection;
 use super::dso::{DsoCache, Left};
+use super::error::Bound;
 use super::error::{Unknown, Unreadable};
 use super::heap_state::Examination;
-use super::limits::{Bound, Deadline, ExaminationLimits, Lists};
+use super::limits::{Deadline, ExaminationLimits, Lists};
 use super::loaded_image::{LoadedImage, images};
 use super::main_arena::MainArenaSearch;
 use super::map::FreeMap;

@@ -8,9 +8,9 @@
 
 use std::collections::HashSet;
 
+use super::error::Bound;
 use super::error::{Inconsistency, Unreadable};
 use super::layout::{LAYOUTS, Layout};
-use super::limits::Bound;
 use super::malloc_state::MallocState;
 use super::map::FreeMap;
 use super::memory::{TargetMemory, word};

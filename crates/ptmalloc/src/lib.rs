@@ -83,11 +83,12 @@ mod verify;
 mod walk;
 
 pub use allocator::Allocator;
+pub use error::Bound;
 pub use error::Unknown;
 pub use examiner::Examiner;
 pub use fake::arenas_in;
 pub use heap_state::{Arena, Examination, Free, HeapState, Mmapped};
-pub use limits::{Bound, ExaminationLimits};
+pub use limits::ExaminationLimits;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use thiserror::Error;
-
-use super::error::Unreadable;
+use super::error::{Bound, Unreadable};
 
 /// What looking into one process may cost. Beyond it the answer is
 /// [`Unknown::Costly`](super::Unknown::Costly), which says what there was too much of.
@@ -49,32 +47,6 @@ impl Default for ExaminationLimits {
     fn default() -> Self {
         Self::WHOLE
     }
-}
-
-/// What there is too much of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum Bound {
-    /// It takes too long.
-    #[error("to read it takes longer than {0:?}, and it gets no more time here")]
-    Time(Duration),
-    /// Files.
-    #[error("its program and libraries have more than {0} bytes to be searched for an allocator")]
-    FileBytes(u64),
-    /// Variables, none of which is the main arena as far as they were searched.
-    #[error(
-        "its C library or program has more than {0} bytes of variables to be searched for malloc's main arena"
-    )]
-    Data(u64),
-    /// Places that look like the main arena.
-    #[error("more than {0} places in its C library look like malloc's main arena")]
-    Candidates(usize),
-    /// Arenas.
-    #[error("it has more than {0} arenas, the most that are looked at here")]
-    Arenas(usize),
-    /// Free chunks.
-    #[error("an arena has more than {0} free chunks, the most that are looked at here")]
-    Chunks(usize),
 }
 
 /// When what is left to read of one process stays unknown. Of the thread that made it.

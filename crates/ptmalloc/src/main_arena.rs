@@ -5,10 +5,10 @@ use std::ops::Range;
 use proc_memory::{Process, Stat};
 
 use super::backoff::Backoff;
+use super::error::Bound;
 use super::error::{Inconsistency, Unreadable};
 use super::find;
 use super::layout::Layout;
-use super::limits::Bound;
 use super::loaded_image::LoadedImage;
 use super::malloc_state::MallocState;
 use super::map::FreeMap;

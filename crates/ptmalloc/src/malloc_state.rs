@@ -141,6 +141,15 @@ impl MallocState {
             && self.system_bytes() == other.system_bytes()
     }
 
+    /// Whether these bytes, read later, are still this header, and its lock is free.
+    pub(super) fn stands(&self, again: &[u8]) -> Result<(), Inconsistency> {
+        match Self::new(self.layout, self.address, again) {
+            Some(again) if again.locked() => Err(Inconsistency::Locked),
+            Some(again) if again.same_as(self) => Ok(()),
+            _ => Err(Inconsistency::Changed),
+        }
+    }
+
     /// Whether bytes may be a header at all, told by its two words that are cheapest to look at.
     pub(super) fn may_begin(layout: &Layout, bytes: &[u8], map: &FreeMap) -> bool {
         let next = word(bytes, layout.next);

@@ -198,7 +198,7 @@ impl PageMap {
                 return Err(Unreadable::Gone);
             }
             for entry in part[..length / 8 * 8].chunks_exact(8) {
-                let present = super::memory::word(entry, 0) & PRESENT != 0;
+                let present = entry.try_into().map_or(0, u64::from_ne_bytes) & PRESENT != 0;
                 if present {
                     if run.end != start {
                         if run.start < run.end {

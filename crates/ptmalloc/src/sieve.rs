@@ -18,7 +18,6 @@ use super::heap_info::HeapInfos;
 use super::layout::FAST_BINS;
 use super::malloc_state::MallocState;
 use super::memory::{TargetMemory, word};
-use super::verify;
 
 /// Bits of a size that are set in no free chunk: it has a mapping of its own, and one that is none.
 const NEVER_FREE: u64 = 0b1010;
@@ -135,7 +134,7 @@ impl Sieve {
                 piece.take(part, place.start, &mesh);
                 rest = others;
             }
-            verify::same(header, rest)?;
+            header.stands(rest)?;
             start = end;
         }
         piece.range.end = start;

@@ -153,7 +153,7 @@ impl Batch {
     }
 
     fn check_header(&self, header: &MallocState, walk: &BinWalk) -> Result<(), Inconsistency> {
-        same(header, self.bytes.get(self.header..).unwrap_or_default())?;
+        header.stands(self.bytes.get(self.header..).unwrap_or_default())?;
         match self.top_size.map_or(0, |at| word(&self.bytes, at)) == walk.top_size_word {
             true => Ok(()),
             false => Err(Inconsistency::Changed),
@@ -199,17 +199,8 @@ pub(super) fn steady(
     let mut bytes = Vec::with_capacity(header.layout.length + 8);
     memory.read(&places, &mut bytes)?;
     let (again, top) = bytes.split_at(header.layout.length.min(bytes.len()));
-    same(header, again)?;
+    header.stands(again)?;
     Ok(word(top, 0))
-}
-
-/// Whether these bytes, read later, are still that header, and its lock is free.
-pub(super) fn same(header: &MallocState, again: &[u8]) -> Result<(), Inconsistency> {
-    match MallocState::new(header.layout, header.address, again) {
-        Some(again) if again.locked() => Err(Inconsistency::Locked),
-        Some(again) if again.same_as(header) => Ok(()),
-        _ => Err(Inconsistency::Changed),
-    }
 }
 
 /// What was found wrong, or that the arena changed meanwhile, which explains anything.

@@ -7,14 +7,15 @@
 use super::bin::{Bin, BinKind};
 use super::cache::{Cache, PAGE_BYTES};
 use super::chunk::{Chunk, FIRST_FAST, FLAGS, LinkProtection, PREVIOUS_IN_USE, SMALLEST_BYTES};
+use super::error::Bound;
 use super::error::{Inconsistency, Unreadable};
 use super::heap_info::HeapInfos;
 use super::layout::{BINS, FAST_BINS};
-use super::limits::{Bound, ExaminationLimits};
+use super::limits::ExaminationLimits;
 use super::malloc_state::MallocState;
 use super::memory::TargetMemory;
+use super::readahead;
 use super::sieve::Sieve;
-use super::{readahead, verify};
 
 /// After so many pages the header is looked at once more.
 const PAGES_BETWEEN: u64 = 16;
@@ -124,7 +125,7 @@ impl BinWalk {
                 memory,
                 &places,
                 beside,
-                |again| verify::same(header, again),
+                |again| header.stands(again),
                 |cache, index| match index.checked_sub(guessed) {
                     Some(index) => follow(open[index], cache, &sieve, heaps, &mut budget),
                     None => Ok(()),

@@ -2,10 +2,11 @@
 
 use std::io;
 
+use human_text::is_printable;
+
 use super::clock::Clock;
 use super::error::LogError;
 use super::line::{Line, Wanted};
-use super::note::shown;
 use super::prefix::{self, Prefix};
 
 /// What is remembered of one log.
@@ -113,4 +114,16 @@ pub(super) fn is_straces(line: &[u8]) -> bool {
 fn has_result(line: &[u8]) -> bool {
     let within = |part: &[u8]| memchr::memmem::find(line, part).is_some();
     within(b" = ") && within(b")") || within(b"<unfinished ...>") || within(b"strace: Process ")
+}
+
+const LONGEST_BYTES: usize = 120;
+
+/// The beginning of a line, fit for a terminal.
+pub(super) fn shown(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&text[..text.len().min(LONGEST_BYTES)]);
+    let harmless = |c: char| match is_printable(c) || c == '\t' {
+        true => c,
+        false => char::REPLACEMENT_CHARACTER,
+    };
+    text.chars().map(harmless).collect()
 }

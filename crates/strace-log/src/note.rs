@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use human_text::is_printable;
-
+use super::input::shown;
 use super::wrapping::Wrapping;
 
 /// A remark on a log. There is at most one of each kind.
@@ -185,8 +184,6 @@ pub struct Example {
 }
 
 const MOST_EXAMPLES: usize = 10;
-const LONGEST_BYTES: usize = 120;
-
 impl Unread {
     pub(super) fn add(&mut self, file: &str, line: u64, text: &[u8]) {
         self.count += 1;
@@ -198,16 +195,6 @@ impl Unread {
             });
         }
     }
-}
-
-/// The beginning of a line, fit for a terminal.
-pub(super) fn shown(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&text[..text.len().min(LONGEST_BYTES)]);
-    let harmless = |c: char| match is_printable(c) || c == '\t' {
-        true => c,
-        false => char::REPLACEMENT_CHARACTER,
-    };
-    text.chars().map(harmless).collect()
 }
 
 impl fmt::Display for Example {

@@ -3,9 +3,9 @@
 //! Two sizes are run in each arm, so that what a further location costs isn't mixed with what nginx
 //! costs, or the first parse.
 
+use super::check::Check;
 use super::library::LogLine;
 use super::preload::{BUNDLE, PreloadMode, PreloadSite, ProgramOutput, SCRIPTS};
-use super::results::Check;
 use crate::nginx_configuration as configuration;
 use crate::testbed::FILES;
 use anyhow::Context;

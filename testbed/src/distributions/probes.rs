@@ -1,8 +1,8 @@
 //! What programs do must not depend on the library.
 
+use super::check::Check;
 use super::library::LogLine;
 use super::preload::{BUNDLE, PreloadMode as Mode, PreloadSite, ProgramOutput, SCRIPTS};
-use super::results::Check;
 use anyhow::Context;
 use serde_json::Value;
 

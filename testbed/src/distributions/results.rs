@@ -1,5 +1,6 @@
 //! The raw results, as they are kept, and the table.
 
+use super::check::Check;
 use super::library::PreloadLibrary;
 use super::nginx::{LocationCost, NginxArm};
 use crate::campaign::{Measurements, fault_lines};
@@ -29,31 +30,6 @@ pub struct ReleaseChecks {
     pub checks: Vec<Check>,
     #[serde(flatten)]
     pub versions: Versions,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Check {
-    pub name: String,
-    pub ok: bool,
-    /// What was found instead.
-    pub fault: Option<String>,
-}
-
-impl Check {
-    /// It is so, or `fault` says what was found instead.
-    pub fn of(name: impl Into<String>, ok: bool, fault: impl FnOnce() -> String) -> Self {
-        Self {
-            name: name.into(),
-            ok,
-            fault: (!ok).then(fault),
-        }
-    }
-
-    /// Both counts are equal.
-    pub fn equal(name: impl Into<String>, expected: usize, found: usize) -> Self {
-        let fault = || format!("{found} instead of {expected}");
-        Self::of(name, expected == found, fault)
-    }
 }
 
 impl ReleaseChecks {

@@ -25,9 +25,11 @@ const OPENINGS: u64 = 10;
 pub(crate) const NGINX: &str = "nginx does it once since 1.27.2, lua-nginx-module once for all \
     locations that redefine nothing since 0.10.26.";
 
-/// What helps a program that loads it by its name with OpenSSL 1.1 or 3.
+/// What helps a program that loads it by its name with OpenSSL 1.1 or 3. The package
+/// libtrusted-ca-preload has both the library and the command.
 pub(crate) const PRELOAD: &str = "For a program that can't be changed, preload \
-    libtrusted_ca_preload.so: it has the bundle parsed once.";
+    libtrusted_ca_preload.so (a service: sudo trusted-ca-preload on NAME): it has the bundle parsed \
+    once.";
 
 /// Functions of OpenSSL that load a file of certificates by its name.
 ///

@@ -199,7 +199,7 @@ fn followed(
     if malloc.returnable_bytes.is_none() {
         return Err(match Instant::now() > until {
             true => late(),
-            false => TrimAttempt::Unknown(flaw(&malloc)),
+            false => TrimAttempt::Unknown(words::flaw(&malloc)),
         });
     }
     let time = held.stood_still() + foretold(&malloc, held.threads().len() as u64);
@@ -272,18 +272,4 @@ fn ended(error: Error, otherwise: impl FnOnce(String) -> TrimAttempt) -> TrimAtt
 
 fn weightless(error: &io::Error) -> String {
     format!("it can't be weighed (was it killed?): {error}")
-}
-
-/// What isn't known of malloc's state.
-pub(super) fn flaw(malloc: &HeapState) -> String {
-    let flaws = malloc.arenas.iter().filter_map(|arena| {
-        let why = arena.unknown.as_ref()?;
-        Some(format!("arena {:#x}: {why}", arena.address))
-    });
-    let flaws: Vec<_> = flaws.collect();
-    match flaws.as_slice() {
-        [] => "what it would give back isn't known".to_owned(),
-        [one] => one.clone(),
-        [first, rest @ ..] => format!("{first}; and {} more", rest.len()),
-    }
 }

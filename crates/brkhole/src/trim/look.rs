@@ -14,7 +14,7 @@ use ptmalloc::{Examination, HeapState};
 use super::program::ProgramIdentity;
 use super::report::{TrimOutcome, TrimReport};
 use super::status::Trimmability;
-use super::{Tools, attempt, words};
+use super::{Tools, words};
 use crate::cli::TrimArguments;
 
 /// To stop all threads, to look where they are, and to let them go.
@@ -129,7 +129,7 @@ impl TrimLook {
             Ok(malloc) => malloc,
         };
         let Some(foretold) = report.foretells(&malloc, self.threads) else {
-            return report.ended(TrimOutcome::Refused, attempt::flaw(&malloc));
+            return report.ended(TrimOutcome::Refused, words::flaw(&malloc));
         };
         report.outcome = TrimOutcome::Predicted;
         let (pid, max_hold) = (report.pid, arguments.max_hold);

@@ -3,11 +3,25 @@
 use std::time::Duration;
 
 use human_text::Seconds;
-use ptmalloc::Allocator;
+use ptmalloc::{Allocator, HeapState};
 
 use super::Tools;
 use super::inside::{How, StoppedTarget};
 use super::report::TrimReport;
+
+/// What isn't known of malloc's state.
+pub(super) fn flaw(malloc: &HeapState) -> String {
+    let flaws = malloc.arenas.iter().filter_map(|arena| {
+        let why = arena.unknown.as_ref()?;
+        Some(format!("arena {:#x}: {why}", arena.address))
+    });
+    let flaws: Vec<_> = flaws.collect();
+    match flaws.as_slice() {
+        [] => "what it would give back isn't known".to_owned(),
+        [one] => one.clone(),
+        [first, rest @ ..] => format!("{first}; and {} more", rest.len()),
+    }
+}
 
 /// Why `malloc_trim` is of no use, and what is; `None` for glibc.
 pub(super) fn not_glibc(allocator: &Allocator) -> Option<String> {
