@@ -204,7 +204,7 @@ fn what_was_not_logged_is_not_known() {
     );
     let row = table
         .lines()
-        .find(|line| line.contains("cert.pem"))
+        .find(|line| line.starts_with(' ') && line.contains("cert.pem"))
         .unwrap();
     assert!(row.contains("12") && row.contains("not known"), "{row}");
     assert!(

@@ -208,6 +208,7 @@ fn reloads(arm: &OomArm) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use heap_meter::report::{COLUMNS, fit};
 
     #[test]
     fn the_recorded_runs_are_printed_as_they_were() {
@@ -222,7 +223,7 @@ mod tests {
             ),
         ] {
             let results: OomResults = serde_json::from_str(json).unwrap();
-            assert_eq!(results.table(), printed);
+            assert_eq!(fit(&results.table(), COLUMNS), printed);
         }
     }
 }

@@ -40,12 +40,15 @@ pub fn settle(release: Release, seen: &str, is_recording: bool) -> anyhow::Resul
     Ok(())
 }
 
+/// How a command begins, and a finding of each severity.
+const BEGINNINGS: [&str; 4] = ["$ ", "critical: ", "warning: ", "info: "];
+
 /// The commands and the findings, one string each, without figures.
 fn told(text: &str) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
     let mut is_within = false;
     for line in text.lines() {
-        let begins = line.starts_with("$ ") || line.starts_with("• ");
+        let begins = BEGINNINGS.iter().any(|beginning| line.starts_with(beginning));
         // A finding's further lines are set in, and end with an empty one.
         is_within = begins || (is_within && line.starts_with("  "));
         if begins {
@@ -80,7 +83,7 @@ $ brkhole trace nginx -t
 nginx: syntax is ok
  brk            642
 
-• /etc/a.crt was read 100 times, and while it was being read
+warning: /etc/a.crt was read 100 times, and while it was being read
   memory grew by 80.4 MiB, 824 KiB each time. nginx does it once since 1.27.2.
 
 $ true

@@ -50,7 +50,7 @@ pub fn render(
             line.to_owned()
         });
         if !is_code && is_prose(line) {
-            prose.push_str(&written);
+            prose.push_str(written.trim_end());
             prose.push(' ');
         } else {
             text.push_str(&filled(&std::mem::take(&mut prose)));
@@ -64,25 +64,15 @@ pub fn render(
 
 /// Prose in lines that are as long as they may be.
 fn filled(prose: &str) -> String {
-    let mut text = String::new();
-    let mut width = 0;
     // Not at every blank: one that doesn't break stands between a figure and its unit.
-    for word in prose.split(' ').filter(|word| !word.is_empty()) {
-        let length = word.chars().count();
-        if width > 0 && width + 1 + length > COLUMNS {
-            text.push('\n');
-            width = 0;
-        } else if width > 0 {
-            text.push(' ');
-            width += 1;
-        }
-        text.push_str(word);
-        width += length;
+    let options = textwrap::Options::new(COLUMNS)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false);
+    match prose.trim() {
+        "" => String::new(),
+        prose => textwrap::fill(prose, &options) + "\n",
     }
-    if width > 0 {
-        text.push('\n');
-    }
-    text
 }
 
 fn is_comment(line: &str) -> bool {

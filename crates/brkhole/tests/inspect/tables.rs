@@ -26,7 +26,7 @@ fn one_process_in_sections() {
         "malloc, by arena",
         "main",
         "returnable",
-        "• ",
+        "warning: ",
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }
@@ -37,7 +37,7 @@ fn one_process_in_sections() {
         "{text}"
     );
     assert!(
-        text.lines().all(|line| line.chars().count() <= 100),
+        text.lines().all(|line| line.chars().count() <= 80),
         "{text}"
     );
 }
@@ -56,7 +56,7 @@ fn several_processes_with_their_findings_below() {
         rows[2].contains(&blocked.number()) && rows[2].contains("blocked"),
         "{text}"
     );
-    let below = format!("\nbrkhole-keeps ({}):\n• ", blocked.number());
+    let below = format!("\nbrkhole-keeps ({}):\nwarning: ", blocked.number());
     assert!(text.contains(&below), "{text}");
     assert!(!text.contains(&format!("({}):", thin.number())), "{text}");
 }
