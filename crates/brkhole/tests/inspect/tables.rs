@@ -56,7 +56,7 @@ fn several_processes_with_their_findings_below() {
         rows[2].contains(&blocked.number()) && rows[2].contains("blocked"),
         "{text}"
     );
-    let below = format!("\nbrkhole-keeps ({}):\nwarning: ", blocked.number());
+    let below = format!("\nbrkhole-keeps ({}):\ncritical: ", blocked.number());
     assert!(text.contains(&below), "{text}");
     assert!(!text.contains(&format!("({}):", thin.number())), "{text}");
 }
