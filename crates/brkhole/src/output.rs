@@ -31,7 +31,7 @@ pub(crate) fn write_trace(trace: &Trace, output: &OutputArguments) -> anyhow::Re
 
 /// A text for people, as wide as the file or the standard output to which it goes.
 pub(crate) fn fitted(text: &str, file: Option<&Path>) -> String {
-    let columns = match file {
+    let columns = match file.filter(|file| !is_stdout(file)) {
         Some(_) => report::COLUMNS,
         None => report::stdout_columns(),
     };

@@ -48,7 +48,9 @@ fn told(text: &str) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
     let mut is_within = false;
     for line in text.lines() {
-        let begins = BEGINNINGS.iter().any(|beginning| line.starts_with(beginning));
+        let begins = BEGINNINGS
+            .iter()
+            .any(|beginning| line.starts_with(beginning));
         // A finding's further lines are set in, and end with an empty one.
         is_within = begins || (is_within && line.starts_with("  "));
         if begins {

@@ -15,7 +15,7 @@ use memory_trace::{Launch, LaunchOptions, Launched, Target};
 use super::kept::ExitReports;
 use crate::cli::TraceArguments;
 use crate::hooks::{Holes, Who};
-use crate::{output, signals};
+use crate::signals;
 
 /// Runs the command to its end; gives its own status.
 pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
