@@ -3,9 +3,10 @@
 
 use crate::arm;
 use crate::child::Child;
+use crate::drive::OutputFlags;
 use anyhow::Context;
 use brk_hole::Vm;
-use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser};
 use heap_diagnosis::Finding;
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{Metric, Results};
@@ -62,24 +63,8 @@ pub(crate) struct ChapterCli<C: Chapter> {
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) chart: Option<PathBuf>,
 
-    /// How results are printed on standard output
-    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
-    pub(crate) format: ReportFormat,
-
-    /// Keep the raw results and the chart in this directory; written after every run
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-}
-
-/// How results are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReportFormat {
-    /// For people
-    Table,
-    /// Everything, for programs
-    Json,
-    /// Rows of figures, for spreadsheets
-    Csv,
+    #[command(flatten)]
+    pub(crate) output: OutputFlags,
 }
 
 impl<C: Chapter> ChapterCli<C> {

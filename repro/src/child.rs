@@ -8,8 +8,8 @@
 //! is what the trick was made for.
 
 use anyhow::Context;
-use brk_hole::BeforeMain;
-use brk_hole::{Room, TrickOutcome};
+use brk_hole::{BeforeMain, Room, TrickOutcome};
+use clap::ValueEnum;
 use heap_meter::experiment::Checkpoints;
 use std::ffi::OsStr;
 use std::io;
@@ -38,6 +38,18 @@ pub(crate) fn number(argument: &OsStr, what: &str) -> anyhow::Result<u64> {
     let text = argument.to_string_lossy();
     let number = text.parse();
     number.with_context(|| format!("{text}: expected {what}"))
+}
+
+/// One of several words on a child's command line; the error says which.
+pub(crate) fn choice<T: ValueEnum>(argument: &OsStr) -> anyhow::Result<T> {
+    let text = argument.to_string_lossy();
+    T::from_str(&text, false).map_err(|error| anyhow::anyhow!("{error}: {text}"))
+}
+
+/// … and the word of a choice.
+pub(crate) fn word(choice: &impl ValueEnum) -> String {
+    let value = choice.to_possible_value().expect("no choice is hidden");
+    value.get_name().to_owned()
 }
 
 /// What a child's work tells its parent through.

@@ -1,10 +1,11 @@
 //! Both sides of a chapter: the parent that measures, the child that works.
 
-use crate::chapter::{Chapter, ChapterCli, ReportFormat};
+use crate::chapter::{Chapter, ChapterCli};
 use crate::child::Child;
 use crate::{arm, chapter};
 use anyhow::Context;
 use brk_hole::BeforeMain;
+use clap::ValueEnum;
 use heap_meter::experiment::{
     Arm, Experiment, ExperimentError, Progress, Results, RunError, StopFlag, Store,
 };
@@ -14,7 +15,7 @@ use memory_trace::{Stream, Target};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Status of a run that Ctrl-C ended: 128 + SIGINT, as a shell has it.
@@ -22,17 +23,26 @@ const INTERRUPTED: u8 = 130;
 
 /// A chapter's `main`: the parent's or the child's, whichever this process is.
 pub fn main<C: Chapter>(trick: &BeforeMain) -> ExitCode {
-    let status = if arm::is_child() {
-        let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-        C::work(&arguments, &Child::new(trick)).map(|()| ExitCode::SUCCESS)
-    } else {
-        parent(&ChapterCli::<C>::from_command_line())
+    let work = |arguments: &[OsString]| {
+        C::work(arguments, &Child::new(trick))?;
+        Ok(ExitCode::SUCCESS)
     };
-    exit_code(C::NAME, status)
+    as_either(C::NAME, work, || {
+        parent(&ChapterCli::<C>::from_command_line())
+    })
 }
 
-/// The status of this program; an error is told first.
-pub(crate) fn exit_code(name: &str, status: anyhow::Result<ExitCode>) -> ExitCode {
+/// The child's work with its arguments, or the parent's. The status of this program; an error is told
+/// first.
+pub(crate) fn as_either(
+    name: &str,
+    work: impl FnOnce(&[OsString]) -> anyhow::Result<ExitCode>,
+    parent: impl FnOnce() -> anyhow::Result<ExitCode>,
+) -> ExitCode {
+    let status = match arm::is_child() {
+        true => work(&std::env::args_os().skip(1).collect::<Vec<_>>()),
+        false => parent(),
+    };
     status.unwrap_or_else(|error| {
         eprintln!("{name}: {error:#}");
         ExitCode::FAILURE
@@ -40,13 +50,8 @@ pub(crate) fn exit_code(name: &str, status: anyhow::Result<ExitCode>) -> ExitCod
 }
 
 fn parent<C: Chapter>(cli: &ChapterCli<C>) -> anyhow::Result<ExitCode> {
-    let output = Output {
-        name: C::NAME,
-        format: cli.format,
-        chart: cli.chart.as_deref(),
-        out: cli.out.as_deref(),
-    };
-    output.of(|stop, bar, after_run| {
+    let chart = cli.chart.as_deref();
+    cli.output.of(C::NAME, chart, |stop, bar, after_run| {
         let bundle = cli.chapter.bundle().map(chapter::bundle).transpose()?;
         let experiment = experiment(cli, bundle.as_deref())?;
         experiment.run(stop, &mut |progress| show(bar, progress), &mut |results| {
@@ -87,26 +92,48 @@ impl Report for Results {
 }
 
 /// How a binary's results are shown, and where they are kept.
-pub(crate) struct Output<'a> {
-    pub(crate) name: &'static str,
-    pub(crate) format: ReportFormat,
-    pub(crate) chart: Option<&'a Path>,
-    pub(crate) out: Option<&'a Path>,
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct OutputFlags {
+    /// How results are printed on standard output
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    format: ReportFormat,
+
+    /// Keep the raw results and the chart in this directory; written after every run
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
-impl Output<'_> {
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    /// For people
+    Table,
+    /// Everything, for programs
+    Json,
+    /// Rows of figures, for spreadsheets
+    Csv,
+}
+
+impl OutputFlags {
     /// Measures, which gives the results so far after every run; keeps them each time, and shows the
     /// last ones, however the measurement ended.
     pub(crate) fn of<R: Report>(
         &self,
+        name: &str,
+        chart: Option<&Path>,
         measure: impl FnOnce(&StopFlag, &ProgressBar, &mut dyn FnMut(R)) -> anyhow::Result<()>,
     ) -> anyhow::Result<ExitCode> {
-        let store = self.out.map(Store::open).transpose()?;
+        let store = self.out.as_ref().map(Store::open).transpose()?;
         let stop = stop_on_signals()?;
         // On stderr; indicatif hides it when that is no terminal.
         let style = ProgressStyle::with_template("{bar:30} {pos:>3} % {elapsed} {msg}");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(100).with_style(style);
+        let keep = |results: &R, store: &Store| -> anyhow::Result<()> {
+            let json = serde_json::to_vec_pretty(results)?;
+            store.keep_file(&format!("{name}.json"), &json)?;
+            Ok(())
+        };
         // The first failure to write is kept: the runs go on, so that nothing measured is lost.
         let mut unwritten: Option<anyhow::Error> = None;
         let mut latest: Option<R> = None;
@@ -114,7 +141,7 @@ impl Output<'_> {
             if let Some(store) = &store
                 && unwritten.is_none()
             {
-                unwritten = self.keep(&results, store).err();
+                unwritten = keep(&results, store).err();
             }
             latest = Some(results);
         });
@@ -122,7 +149,15 @@ impl Output<'_> {
 
         if let Some(results) = &latest {
             self.print(results)?;
-            self.draw(results, store.as_ref())?;
+            if let Some(svg) = results.chart() {
+                if let Some(path) = chart {
+                    std::fs::write(path, &svg)
+                        .with_context(|| format!("can't write {}", path.display()))?;
+                }
+                if let Some(store) = &store {
+                    store.keep_file(&format!("{name}.svg"), svg.as_bytes())?;
+                }
+            }
         }
         match (outcome, unwritten) {
             (Err(error), _) if is_interruption(&error) => {
@@ -130,7 +165,7 @@ impl Output<'_> {
                     (Some(_), Some(_)) => "; finished runs are kept in the --out directory",
                     _ => "",
                 };
-                eprintln!("{}: {error}{kept}", self.name);
+                eprintln!("{name}: {error}{kept}");
                 Ok(ExitCode::from(INTERRUPTED))
             }
             (Err(error), _) => Err(error),
@@ -139,12 +174,6 @@ impl Output<'_> {
             }
             (Ok(()), None) => Ok(ExitCode::SUCCESS),
         }
-    }
-
-    fn keep(&self, results: &impl Report, store: &Store) -> anyhow::Result<()> {
-        let json = serde_json::to_vec_pretty(results)?;
-        store.keep_file(&format!("{}.json", self.name), &json)?;
-        Ok(())
     }
 
     fn print(&self, results: &impl Report) -> anyhow::Result<()> {
@@ -158,23 +187,6 @@ impl Output<'_> {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             other => other.context("can't write to standard output"),
         }
-    }
-
-    fn draw(&self, results: &impl Report, store: Option<&Store>) -> anyhow::Result<()> {
-        if self.chart.is_none() && store.is_none() {
-            return Ok(());
-        }
-        let Some(svg) = results.chart() else {
-            return Ok(());
-        };
-        if let Some(path) = self.chart {
-            std::fs::write(path, &svg)
-                .with_context(|| format!("can't write {}", path.display()))?;
-        }
-        if let Some(store) = store {
-            store.keep_file(&format!("{}.svg", self.name), svg.as_bytes())?;
-        }
-        Ok(())
     }
 }
 
@@ -198,22 +210,17 @@ fn experiment<C: Chapter>(
     cli: &ChapterCli<C>,
     bundle: Option<&Path>,
 ) -> anyhow::Result<Experiment> {
-    let arms = C::ARMS
-        .iter()
-        .map(|name| {
-            Ok(Arm::new(
-                *name,
-                child_of(name, cli.chapter.child_arguments(bundle))?,
-            ))
-        })
-        .collect::<anyhow::Result<_>>()?;
+    let arm = |name: &&str| {
+        let target = child_of(name, cli.chapter.child_arguments(bundle))?;
+        Ok(Arm::new(*name, target))
+    };
+    let arms = C::ARMS.iter().map(arm).collect::<anyhow::Result<_>>()?;
     let mut experiment = Experiment::new(C::NAME, arms, chapter::describe(bundle)?);
     experiment.repeats = cli.repeats;
     experiment.metrics = cli.chapter.metrics();
     experiment.parameters = cli.chapter.parameters();
-    experiment
-        .parameters
-        .insert("repeats".to_owned(), cli.repeats.into());
+    let repeats = ("repeats".to_owned(), cli.repeats.into());
+    experiment.parameters.extend([repeats]);
     Ok(experiment)
 }
 

@@ -9,6 +9,10 @@ use human_text::{Bytes, Seconds, thousands};
 /// Peaks that differ by less are called equal.
 const EQUAL_WITHIN: f64 = 0.02;
 
+/// What to do about many parses.
+pub(crate) const PARSE_ONCE: &str =
+    "Parse the bundle once and share it: nginx does from 1.27.2 on.";
+
 /// Memory is called kept when the blocked arm holds so many times as much as the free one.
 const KEPT_RATIO: f64 = 1.5;
 
@@ -49,7 +53,7 @@ fn both(results: &Results, value: impl Fn(&Run) -> Option<f64>) -> Option<(f64, 
     Some((control, hole))
 }
 
-fn bytes(value: f64) -> Bytes {
+pub(crate) fn bytes(value: f64) -> Bytes {
     Bytes(value.max(0.0).round() as u64)
 }
 
@@ -77,24 +81,17 @@ pub(crate) fn many_parses(
         bytes(peak),
         bytes(grown / locations as f64),
     );
-    let message = if change.abs() <= EQUAL_WITHIN {
-        format!(
-            "{parses}; blocking the break changed the peak by {}. The parses made it big, not the \
-             hole.",
-            percent(change)
-        )
-    } else {
-        format!(
-            "{parses}; blocking the break changed the peak by {}, to {}.",
-            percent(change),
-            bytes(hole_peak)
-        )
+    let so = match change.abs() <= EQUAL_WITHIN {
+        true => ". The parses made it big, not the hole.".to_owned(),
+        false => format!(", to {}.", bytes(hole_peak)),
     };
+    let changed = percent(change);
+    let message = format!("{parses}; blocking the break changed the peak by {changed}{so}");
     let finding = Finding::new("repeated-file", Severity::Warning, message)
         .evidence("parses", locations)
         .evidence("grown_bytes", grown)
         .evidence("peak_ratio", hole_peak / peak)
-        .remedy("Parse the bundle once and share it: nginx does from 1.27.2 on.");
+        .remedy(PARSE_ONCE);
     Some(finding)
 }
 
@@ -108,28 +105,23 @@ pub(crate) fn parsed_once(
     let seconds = |run: &Run| Some(run.checkpoint(loaded)?.worked_seconds);
     let (parsed, once) = (median_of(control, &growth)?, median_of(shared, &growth)?);
     let (slow, fast) = (median_of(control, seconds)?, median_of(shared, seconds)?);
-    let finding = Finding::new(
-        "parsed-once",
-        Severity::Info,
-        format!(
-            "Parsed once and shared, the same contexts took {} instead of {}, and {} instead of {}.",
-            bytes(once),
-            bytes(parsed),
-            Seconds(fast),
-            Seconds(slow)
-        ),
-    )
-    .remedy(
-        "Preload libtrusted_ca_preload.so into programs that can't be changed; nginx shares from \
-         1.27.2 on.",
+    let message = format!(
+        "Parsed once and shared, the same contexts took {} instead of {}, and {} instead of {}.",
+        bytes(once),
+        bytes(parsed),
+        Seconds(fast),
+        Seconds(slow)
     );
-    Some(
-        finding
-            .evidence("control_bytes", parsed)
-            .evidence("shared_bytes", once)
-            .evidence("control_seconds", slow)
-            .evidence("shared_seconds", fast),
-    )
+    let finding = Finding::new("parsed-once", Severity::Info, message)
+        .evidence("control_bytes", parsed)
+        .evidence("shared_bytes", once)
+        .evidence("control_seconds", slow)
+        .evidence("shared_seconds", fast)
+        .remedy(
+            "Preload libtrusted_ca_preload.so into programs that can't be changed; nginx shares \
+             from 1.27.2 on.",
+        );
+    Some(finding)
 }
 
 /// What the hole did to malloc's way of growing, and whether the control was free of it.
@@ -144,30 +136,28 @@ pub(crate) fn break_blocked(results: &Results) -> Option<Finding> {
         run.facts.contains_key("blocked_by") || refused(run).is_some_and(|refused| refused > 0.0)
     };
     let control_blocked = control_runs.iter().filter(blocked).count();
-    let control = if control_blocked == 0 {
-        "the control had none".to_owned()
-    } else {
-        format!(
-            "in {control_blocked} of {} runs the control's break too met a mapping on its way, most \
-             likely Lua's own memory",
-            control_runs.len()
-        )
+    let control = match control_blocked {
+        0 => "the control had none".to_owned(),
+        blocked => control_met(blocked, control_runs.len()),
     };
-    let finding = Finding::new(
-        "break-blocked",
-        Severity::Info,
-        format!(
-            "With the hole the kernel refused {} brk calls, and malloc made {} fallback mmaps \
-             instead; {control}.",
-            count(hole_refused),
-            count(hole_fallbacks)
-        ),
+    let message = format!(
+        "With the hole the kernel refused {} brk calls, and malloc made {} fallback mmaps instead; \
+         {control}.",
+        count(hole_refused),
+        count(hole_fallbacks)
     );
-    Some(
-        finding
-            .evidence("hole_refused", hole_refused)
-            .evidence("hole_fallbacks", hole_fallbacks)
-            .evidence("control_runs_refused", control_blocked as u64),
+    let finding = Finding::new("break-blocked", Severity::Info, message)
+        .evidence("hole_refused", hole_refused)
+        .evidence("hole_fallbacks", hole_fallbacks)
+        .evidence("control_runs_refused", control_blocked as u64);
+    Some(finding)
+}
+
+/// That a control wasn't one to its end.
+pub(crate) fn control_met(blocked: usize, runs: usize) -> String {
+    format!(
+        "in {blocked} of {runs} runs the control's break too met a mapping on its way, most likely \
+         Lua's own memory"
     )
 }
 
@@ -192,26 +182,23 @@ pub(crate) fn memory_kept(
     );
     let kept = hole > KEPT_RATIO * control && hole - control > KEPT_BYTES;
     let finding = if kept {
-        Finding::new(
-            "memory-kept",
-            Severity::Warning,
-            format!("{figures} A blocked break keeps malloc from giving memory back by itself."),
-        )
-        .remedy("Unblock the break, or call malloc_trim(3) after freeing much.")
+        let so = "A blocked break keeps malloc from giving memory back by itself.";
+        Finding::new("memory-kept", Severity::Warning, format!("{figures} {so}"))
+            .remedy("Unblock the break, or call malloc_trim(3) after freeing much.")
     } else {
+        let so = "Here the hole made little difference to what free gives back.";
         Finding::new(
             "memory-kept-alike",
             Severity::Info,
-            format!("{figures} Here the hole made little difference to what free gives back."),
+            format!("{figures} {so}"),
         )
     };
-    Some(
-        finding
-            .evidence("control_bytes", control)
-            .evidence("hole_bytes", hole)
-            .evidence("control_trimmed_bytes", control_trimmed)
-            .evidence("hole_trimmed_bytes", hole_trimmed),
-    )
+    let finding = finding
+        .evidence("control_bytes", control)
+        .evidence("hole_bytes", hole)
+        .evidence("control_trimmed_bytes", control_trimmed)
+        .evidence("hole_trimmed_bytes", hole_trimmed);
+    Some(finding)
 }
 
 /// What a reload leaves behind.
@@ -224,27 +211,22 @@ pub(crate) fn reload_keeps(
     let (control_start, hole_start) = both(results, |run| rss(run, started))?;
     let (control, hole) = both(results, |run| rss(run, reloaded))?;
     let (control_trimmed, hole_trimmed) = both(results, |run| rss(run, trimmed))?;
-    let finding = Finding::new(
-        "reload-keeps-memory",
-        Severity::Warning,
-        format!(
-            "One configuration takes {} in the control and {} with the hole; after the last \
-             reload, the old one freed, it is {} and {}, after malloc_trim {} and {}.",
-            bytes(control_start),
-            bytes(hole_start),
-            bytes(control),
-            bytes(hole),
-            bytes(control_trimmed),
-            bytes(hole_trimmed)
-        ),
+    let message = format!(
+        "One configuration takes {} in the control and {} with the hole; after the last reload, the \
+         old one freed, it is {} and {}, after malloc_trim {} and {}.",
+        bytes(control_start),
+        bytes(hole_start),
+        bytes(control),
+        bytes(hole),
+        bytes(control_trimmed),
+        bytes(hole_trimmed)
     );
-    Some(
-        finding
-            .evidence("control_started_bytes", control_start)
-            .evidence("control_reloaded_bytes", control)
-            .evidence("control_trimmed_bytes", control_trimmed)
-            .evidence("hole_started_bytes", hole_start)
-            .evidence("hole_reloaded_bytes", hole)
-            .evidence("hole_trimmed_bytes", hole_trimmed),
-    )
+    let finding = Finding::new("reload-keeps-memory", Severity::Warning, message)
+        .evidence("control_started_bytes", control_start)
+        .evidence("control_reloaded_bytes", control)
+        .evidence("control_trimmed_bytes", control_trimmed)
+        .evidence("hole_started_bytes", hole_start)
+        .evidence("hole_reloaded_bytes", hole)
+        .evidence("hole_trimmed_bytes", hole_trimmed);
+    Some(finding)
 }

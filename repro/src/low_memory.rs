@@ -5,22 +5,19 @@
 //! "not enough memory", with the break free and blocked. It isn't an experiment of checkpoints, since
 //! what counts is how far Lua came, so it has a parent of its own.
 
-mod case;
 mod flags;
 mod judge;
 mod machine;
-mod report;
 mod results;
 mod work;
 
 use crate::arm::{CONTROL, HOLE};
+use crate::chapter;
 use crate::child::Child;
-use crate::drive::{Output, child_of, exit_code};
-use crate::{arm, chapter};
-use brk_hole::BeforeMain;
-use brk_hole::Vm;
-use case::LuaCase;
+use crate::drive::{as_either, child_of};
+use brk_hole::{BeforeMain, Vm};
 use clap::Parser;
+use flags::LuaCase;
 use flags::{LowMemoryFlags, NAME};
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{
@@ -33,23 +30,16 @@ use std::process::ExitCode;
 
 /// `low-memory`'s `main`: the parent's or the child's, whichever this process is.
 pub fn main(trick: &BeforeMain) -> ExitCode {
-    let status = if arm::is_child() {
-        let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-        work::run(&arguments, &Child::new(trick)).map(|()| ExitCode::SUCCESS)
-    } else {
-        parent(&LowMemoryFlags::parse())
+    let work = |arguments: &[OsString]| {
+        work::run(arguments, &Child::new(trick))?;
+        Ok(ExitCode::SUCCESS)
     };
-    exit_code(NAME, status)
+    as_either(NAME, work, || parent(&LowMemoryFlags::parse()))
 }
 
 fn parent(flags: &LowMemoryFlags) -> anyhow::Result<ExitCode> {
-    let output = Output {
-        name: NAME,
-        format: flags.format,
-        chart: flags.chart.as_deref(),
-        out: flags.out.as_deref(),
-    };
-    output.of(|stop, bar, after_run| {
+    let chart = flags.chart.as_deref();
+    flags.output.of(NAME, chart, |stop, bar, after_run| {
         // Before the environment is described: that has it as the children will find it.
         let note = machine::randomisation_note(flags.aslr);
         let environment = chapter::describe(None)?;

@@ -11,15 +11,13 @@
 //! getrlimit(2), `RLIMIT_DATA`.
 
 mod cgroup;
-mod counters;
 pub(crate) mod guard;
 mod headroom;
 mod hierarchy;
 pub(crate) mod kernel_log;
-mod maker;
 mod place;
 mod refused;
 
+pub use cgroup::CgroupCounters;
 pub(crate) use cgroup::MemoryCgroup;
-pub use counters::CgroupCounters;
 pub use hierarchy::CgroupVersion;

@@ -5,7 +5,6 @@
 //! memory. How many locations fit a budget, with the break free and blocked, and with the bundle
 //! parsed once; and how many of them survive a reload, when old and new ones are alive together.
 
-mod comparison;
 mod experiment;
 mod flags;
 mod judge;
@@ -13,17 +12,17 @@ mod report;
 mod reserve;
 mod results;
 mod run;
-mod task;
 mod work;
 
 pub use reserve::Reserve;
 
-use crate::drive::{Output, exit_code};
+use crate::chapter;
+use crate::drive::as_either;
 use crate::memory_limit::guard;
-use crate::{arm, chapter};
 use brk_hole::BeforeMain;
 use clap::Parser;
 use flags::{NAME, OomFlags};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// The `main` of the parent, of a child, or of a cgroup guard, whichever this process is.
@@ -31,22 +30,12 @@ pub fn main(trick: &BeforeMain) -> ExitCode {
     if guard::is_guard() {
         return guard::main();
     }
-    let status = if arm::is_child() {
-        work::main(trick)
-    } else {
-        parent(&OomFlags::parse())
-    };
-    exit_code(NAME, status)
+    let work = |arguments: &[OsString]| work::main(arguments, trick);
+    as_either(NAME, work, || parent(&OomFlags::parse()))
 }
 
 fn parent(flags: &OomFlags) -> anyhow::Result<ExitCode> {
-    let output = Output {
-        name: NAME,
-        format: flags.format,
-        chart: None,
-        out: flags.out.as_deref(),
-    };
-    output.of(|stop, bar, after_run| {
+    flags.output.of(NAME, None, |stop, bar, after_run| {
         let bundle = chapter::bundle(flags.bundle.as_deref())?;
         let environment = chapter::describe(Some(&bundle))?;
         experiment::run(flags, &bundle, environment, stop, bar, after_run)

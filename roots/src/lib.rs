@@ -7,14 +7,12 @@
 use suite as _;
 
 mod bootstrap;
-mod glibc;
 mod namespaces;
 pub mod repository;
 
-pub use glibc::newest_glibc;
 pub use namespaces::on_this_machine;
 
-use crate::repository::output;
+use crate::repository::{command, output, target};
 use anyhow::Context;
 use std::fmt;
 use std::fs;
@@ -180,11 +178,8 @@ impl Root {
     /// When a dependency can't be had, or it doesn't compile.
     pub fn build(&self, package: &str) -> anyhow::Result<PathBuf> {
         // Inside there is no network, and Cargo's directory can't be written.
-        let mut fetch = Command::new("cargo");
-        fetch.args(["fetch", "--locked", "--quiet"]);
-        let fetched = fetch.current_dir(repository::root()).status();
-        anyhow::ensure!(fetched?.success(), "cargo can't fetch the dependencies");
-        let toolchain = output("rustc", &["--print", "sysroot"])?;
+        repository::run(command("cargo").args(["fetch", "--locked", "--quiet"]))?;
+        let toolchain = output("rustc", ["--print", "sysroot"])?;
         let target = target().join("built-in").join(self.release.name());
         fs::create_dir_all(&target)?;
         let mounts = [
@@ -227,16 +222,40 @@ pub fn run(release: Release, words: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Cargo's directory for what it builds.
-pub fn target() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    repository::root().join(target)
-}
-
 fn cargo_home() -> anyhow::Result<PathBuf> {
     if let Some(home) = std::env::var_os("CARGO_HOME") {
         return Ok(home.into());
     }
     let home = std::env::home_dir().context("neither CARGO_HOME nor HOME is set")?;
     Ok(home.join(".cargo"))
+}
+
+/// The newest version of glibc among the symbols that `objdump -T` lists.
+pub fn newest_glibc(symbols: &str) -> Option<String> {
+    let versions = symbols.split("GLIBC_").skip(1).filter_map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.');
+        let version = &rest[..end.unwrap_or(rest.len())];
+        let numbers: Option<Vec<u32>> = version.split('.').map(|part| part.parse().ok()).collect();
+        Some((numbers?, version))
+    });
+    let (_, version) = versions.max()?;
+    Some(version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::newest_glibc;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        let symbols = "
+0000000000000000      DF *UND*\t0000000000000000 (GLIBC_2.9)  memcpy
+0000000000000000      DF *UND*\t0000000000000000 (GLIBC_2.2.5) free
+0000000000000000      DF *UND*\t0000000000000000 (GLIBC_2.28) statx
+0000000000000000  w   D  *UND*\t0000000000000000 (GLIBC_PRIVATE) __x
+0000000000000000      DF *UND*\t0000000000000000  GCC_4.2.0   _Unwind_Backtrace
+";
+        assert_eq!(newest_glibc(symbols).as_deref(), Some("2.28"));
+        assert_eq!(newest_glibc("no dynamic symbols"), None);
+    }
 }

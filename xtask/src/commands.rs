@@ -19,9 +19,9 @@
 mod shell_block;
 
 use crate::documents;
-use crate::fault::fail_on;
-use crate::programs::{command, is_installed};
+use crate::documents::fail_on;
 use anyhow::Context;
+use roots::repository::{self, command, target};
 use shell_block::{Fate, ShellBlock};
 use std::iter;
 use std::path::{Path, PathBuf};
@@ -70,12 +70,16 @@ fn built(blocks: &[ShellBlock]) -> anyhow::Result<PathBuf> {
     let names_it = |block: &ShellBlock| block.script.split_whitespace().any(|word| word == OURS);
     if blocks.iter().filter(is_run).any(names_it) {
         let arguments = ["build", "--release", "--quiet", "--package", OURS];
-        let status = command("cargo").args(arguments).status();
-        let status = status.context("can't run cargo")?;
-        anyhow::ensure!(status.success(), "{OURS} can't be built: {status}");
+        repository::run(command("cargo").args(arguments))?;
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    Ok(documents::root().join(target).join("release"))
+    Ok(target().join("release"))
+}
+
+/// Whether a program of this name is in one of the PATH's directories; or a file or directory, if
+/// it is an absolute path.
+pub fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).exists())
 }
 
 /// Runs or skips one block, and says so. Whether all is well.

@@ -2,25 +2,19 @@
 //! is in them.
 //!
 //! Programs are linked against the libc of the oldest Debian that they are to run on, whose files
-//! are fetched for it ([`sysroot`]); Cargo compiles the last crate anew and nothing below it.
+//! are fetched for it ([`build`]); Cargo compiles the last crate anew and nothing below it.
 //! `--check` installs the packages in fresh roots and has the story's nginx found and cured there.
 
 mod archive;
 mod build;
 mod check;
 mod contents;
-mod control;
 mod licences;
 mod linked;
-mod sbom;
-mod sysroot;
-mod transcript;
 
-use crate::documents::root;
-use crate::programs::command;
 use anyhow::Context;
-use archive::Epoch;
 use roots::Release;
+use roots::repository::{command, root, target};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -89,14 +83,14 @@ impl Product {
 /// When something can't be built, asks for a newer glibc than was promised, has a licence that
 /// `deny.toml` doesn't allow, or doesn't work where it was installed.
 pub fn make(options: &DistOptions) -> anyhow::Result<()> {
-    let place = roots::target().join("dist");
+    let place = target().join("dist");
     if place.exists() {
         fs::remove_dir_all(&place).with_context(|| place.display().to_string())?;
     }
     fs::create_dir_all(&place)?;
     check_licences()?;
-    let epoch = Epoch::of_this_commit()?;
-    let libc = sysroot::fetched()?;
+    let epoch = archive::epoch()?;
+    let libc = build::oldest_libc()?;
     for product in Product::BOTH {
         let built = build::built(product, &libc, &place)?;
         let linked = linked::crates(product.member())?;
@@ -104,7 +98,7 @@ pub fn make(options: &DistOptions) -> anyhow::Result<()> {
         let files = contents::files(product, &built, &notices, &epoch)?;
         archive::deb(product, &built, &files, &epoch, &place)?;
         archive::tarball(product, &files, &epoch, &place)?;
-        sbom::write(product, &linked, &epoch, &place)?;
+        linked::write_sbom(product, &linked, &epoch, &place)?;
     }
     checksums(&place)?;
     tell(&place)?;

@@ -1,8 +1,8 @@
-//! The texts that are kept true: the README's template and the book.
+//! The texts that are kept true: the README's template and the book; and what is wrong with one, and where.
 
 use anyhow::Context;
-use std::fs;
-use std::path::{Path, PathBuf};
+use roots::repository::root;
+use std::{fmt, fs};
 
 /// The first page of the repository, as people read it.
 pub const README: &str = "README.md";
@@ -17,12 +17,6 @@ pub struct Document {
     pub name: String,
     /// What it says.
     pub text: String,
-}
-
-/// The repository's root.
-pub fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_owned()
 }
 
 /// The README's template and all pages of the book, in the order of their names.
@@ -112,4 +106,51 @@ impl<'a> Fence<'a> {
         }
         is_within || self.0.is_some()
     }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The document, from the repository's root.
+    pub file: String,
+    /// Its line, from 1; 0 where it is none of them.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Fault {
+    /// In this line of this document.
+    pub fn new(file: impl Into<String>, line: usize, message: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            line,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.file, self.message),
+            line => write!(f, "{}:{line}: {}", self.file, self.message),
+        }
+    }
+}
+
+/// Fails with all faults, a line each, if there are any.
+///
+/// # Errors
+///
+/// When there are any.
+pub fn fail_on(faults: &[Fault], what_helps: &str) -> anyhow::Result<()> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    for fault in faults {
+        eprintln!("{fault}");
+    }
+    let plural = if faults.len() == 1 { "" } else { "s" };
+    anyhow::bail!("{} fault{plural}{what_helps}", faults.len())
 }

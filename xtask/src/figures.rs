@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Behind `fig` come the run file (`runs/locations.json`), what to take from it (see
-//! [`expression`]) and how to write it (see [`mod@format`]). A block is replaced whole (see [`block`]):
+//! [`expression`]) and how to write it. A block is replaced whole (see [`block`]):
 //!
 //! ````text
 //! <!-- block table locations -->
@@ -22,19 +22,18 @@
 mod block;
 mod excerpt;
 mod expression;
-mod format;
 mod image;
 mod marker;
 mod path;
 mod runs;
 mod template;
-mod terminal;
 
 use crate::documents::{self, Document, README, TEMPLATE};
-use crate::fault::{Fault, fail_on};
+use crate::documents::{Fault, fail_on};
 use anyhow::Context;
 use image::Charts;
 use marker::Marker;
+use roots::repository::root;
 use runs::Runs;
 use std::fs;
 
@@ -73,7 +72,7 @@ pub fn check() -> anyhow::Result<()> {
         faults.extend(marker::differences(&document.name, &document.text, text));
     }
     for (name, svg) in charts.drawn() {
-        let stands = fs::read_to_string(documents::root().join(name)).unwrap_or_default();
+        let stands = fs::read_to_string(root().join(name)).unwrap_or_default();
         if stands != *svg {
             faults.push(Fault::new(name, 0, "isn't the chart that its run gives"));
         }
@@ -120,12 +119,12 @@ fn render() -> anyhow::Result<Filled> {
 fn readme() -> Document {
     Document {
         name: README.to_owned(),
-        text: fs::read_to_string(documents::root().join(README)).unwrap_or_default(),
+        text: fs::read_to_string(root().join(README)).unwrap_or_default(),
     }
 }
 
 fn write_if_different(name: &str, text: &str) -> anyhow::Result<()> {
-    let path = documents::root().join(name);
+    let path = root().join(name);
     if fs::read_to_string(&path).is_ok_and(|stands| stands == text) {
         return Ok(());
     }

@@ -3,8 +3,8 @@
 //! Links to other sites aren't followed: whether those answer today says nothing about the text.
 //! (mdbook-linkcheck2 would check the book, but neither the READMEs nor that no link leaves the book.)
 
-use crate::documents::{self, Document, Fence};
-use crate::fault::{Fault, fail_on};
+use crate::documents::{self, Document, Fault, Fence, fail_on};
+use roots::repository::root;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -63,7 +63,7 @@ fn broken(
     } else {
         resolved(&document.name, path)
     };
-    if !documents::root().join(&target).exists() {
+    if !root().join(&target).exists() {
         return Err(format!("there is no {target}"));
     }
     // The book is published by itself: what lies outside it isn't there.

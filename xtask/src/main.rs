@@ -6,10 +6,8 @@ use suite as _;
 mod commands;
 mod dist;
 mod documents;
-mod fault;
 mod figures;
 mod links;
-mod programs;
 mod reference_runs;
 
 use clap::Parser;

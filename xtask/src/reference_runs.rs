@@ -1,113 +1,62 @@
 //! Makes the committed runs anew. Do it on a machine that does nothing else.
 
-use crate::documents::root;
+use crate::commands::is_installed;
 use crate::figures;
-use crate::programs::{command, finish, is_installed, output, run};
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;
+use roots::repository::{command, output, root, run};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs;
+use std::process::{Command, Stdio};
 
 /// The bundle of the recordings, where Debian and its relatives keep it.
 const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// A binary of the story, and how it is run for the record.
-struct ReproducerRun {
-    /// Name of the run, and of its file.
-    name: &'static str,
-    binary: &'static str,
-    /// How the binary is built, where it isn't as it comes.
-    build: &'static [&'static str],
-    flags: &'static [&'static str],
-    kept: KeptOutput,
-}
-
-/// What is kept of an experiment besides its results.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum KeptOutput {
-    /// Table and chart are made anew from the results.
-    Nothing,
-    /// The table as it was printed.
-    Table,
-    /// And the chart as it was drawn.
-    TableAndChart,
-}
-
-impl ReproducerRun {
-    const fn new(name: &'static str, flags: &'static [&'static str]) -> Self {
-        Self {
-            name,
-            binary: name,
-            build: &[],
-            flags,
-            kept: KeptOutput::Nothing,
-        }
-    }
-
-    const fn printed(name: &'static str, flags: &'static [&'static str]) -> Self {
-        Self {
-            kept: KeptOutput::Table,
-            ..Self::new(name, flags)
-        }
-    }
-
-    /// How somebody would build and run it.
-    fn command(&self) -> Vec<&'static str> {
-        let mut words = vec!["cargo", "run", "--release"];
-        words.extend(self.build);
-        // The package's default needs no name.
-        if self.binary != REPRODUCER_RUNS[0].binary {
-            words.extend(["--bin", self.binary]);
-        }
-        if !self.flags.is_empty() {
-            words.push("--");
-            words.extend(self.flags);
-        }
-        words
-    }
-}
-
-/// The experiments. `locations` has no flags, so that the README can show what `cargo run --release`
-/// prints.
-const REPRODUCER_RUNS: [ReproducerRun; 9] = [
-    ReproducerRun::new("locations", &[]),
-    ReproducerRun {
-        binary: "locations",
-        ..with_systems_openssl("locations-system-openssl")
-    },
-    ReproducerRun::new("reload", &["--repeats", "10"]),
-    ReproducerRun {
-        binary: "reload",
-        ..with_systems_openssl("reload-system-openssl")
-    },
-    ReproducerRun::new("burst", &["--repeats", "10"]),
-    ReproducerRun::printed("oom", &[]),
-    ReproducerRun {
-        binary: "oom",
-        ..ReproducerRun::printed(
-            "oom-rlimit",
-            &["--limit", "rlimit", "--budget", "64MiB", "--repeats", "1"],
-        )
-    },
-    ReproducerRun {
-        kept: KeptOutput::TableAndChart,
-        ..ReproducerRun::printed("low-memory", &["--repeats", "5"])
-    },
-    ReproducerRun {
-        binary: "low-memory",
-        build: &["--features", "gc64"],
-        ..ReproducerRun::printed("low-memory-gc64", &["--fill", "1024", "--vm", "after"])
-    },
+/// The experiments: the name of each, how somebody would build and run it, and what is kept besides
+/// its results: the table as it was printed, the chart as it was drawn. (The others' are made anew
+/// from the results.) `locations` has no flags, so that the README can show what `cargo run --release`
+/// prints. Those beside the machine's nginx have the library that it runs with, and fewer repeats.
+const REPRODUCER_RUNS: [(&str, &str, &[&str]); 9] = [
+    ("locations", "cargo run --release", &[]),
+    (
+        "locations-system-openssl",
+        "cargo run --release --no-default-features --features system-openssl -- --repeats 3",
+        &[],
+    ),
+    (
+        "reload",
+        "cargo run --release --bin reload -- --repeats 10",
+        &[],
+    ),
+    (
+        "reload-system-openssl",
+        "cargo run --release --no-default-features --features system-openssl --bin reload \
+         -- --repeats 3",
+        &[],
+    ),
+    (
+        "burst",
+        "cargo run --release --bin burst -- --repeats 10",
+        &[],
+    ),
+    ("oom", "cargo run --release --bin oom", &["txt"]),
+    (
+        "oom-rlimit",
+        "cargo run --release --bin oom -- --limit rlimit --budget 64MiB --repeats 1",
+        &["txt"],
+    ),
+    (
+        "low-memory",
+        "cargo run --release --bin low-memory -- --repeats 5",
+        &["txt", "svg"],
+    ),
+    (
+        "low-memory-gc64",
+        "cargo run --release --features gc64 --bin low-memory -- --fill 1024 --vm after",
+        &["txt"],
+    ),
 ];
-
-/// Beside the machine's nginx: with the library that it runs with, and fewer repeats.
-const fn with_systems_openssl(name: &'static str) -> ReproducerRun {
-    ReproducerRun {
-        build: &["--no-default-features", "--features", "system-openssl"],
-        ..ReproducerRun::new(name, &["--repeats", "3"])
-    }
-}
 
 /// The recordings: name, programs needed.
 const RECORDINGS: [(&str, &[&str]); 9] = [
@@ -124,7 +73,7 @@ const RECORDINGS: [(&str, &[&str]); 9] = [
 
 /// What a run may be called.
 pub fn names() -> PossibleValuesParser {
-    let experiments = REPRODUCER_RUNS.iter().map(|experiment| experiment.name);
+    let experiments = REPRODUCER_RUNS.iter().map(|(name, ..)| *name);
     experiments
         .chain(RECORDINGS.iter().map(|(name, _)| *name))
         .into()
@@ -138,12 +87,12 @@ pub fn names() -> PossibleValuesParser {
 /// When a run fails.
 pub fn make(names: &[String]) -> anyhow::Result<()> {
     let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
-    for experiment in REPRODUCER_RUNS {
-        if is_wanted(experiment.name) {
-            run_reproducer(&experiment)?;
+    for (name, command, kept) in REPRODUCER_RUNS {
+        if is_wanted(name) {
+            run_reproducer(name, command, kept)?;
         }
     }
-    finish("cargo", ["build", "--release", "--package", "repro"])?;
+    finish(command("cargo").args(["build", "--release", "--package", "repro"]))?;
     for (name, programs) in RECORDINGS {
         if !is_wanted(name) {
             continue;
@@ -158,34 +107,30 @@ pub fn make(names: &[String]) -> anyhow::Result<()> {
     figures::fill()
 }
 
-fn run_reproducer(experiment: &ReproducerRun) -> anyhow::Result<()> {
-    let words = experiment.command();
-    let shown = words.join(" ");
-    println!("{shown} …");
+fn run_reproducer(name: &str, command: &str, kept: &[&str]) -> anyhow::Result<()> {
+    println!("{command} …");
     let place = tempfile::tempdir()?;
-    let mut arguments: Vec<&OsStr> = words[1..].iter().map(OsStr::new).collect();
-    if experiment.flags.is_empty() {
+    let mut arguments: Vec<&OsStr> = command.split(' ').skip(1).map(OsStr::new).collect();
+    // The package's default needs no name.
+    let mut words = command.split(' ').skip_while(|word| *word != "--bin");
+    let binary = words.nth(1).unwrap_or("locations");
+    if !command.contains(" -- ") {
         arguments.push(OsStr::new("--"));
     }
     arguments.extend([OsStr::new("--out"), place.path().as_os_str()]);
-    let printed = output(words[0], arguments)?;
-    let written = |extension: &str| {
-        place
-            .path()
-            .join(experiment.binary)
-            .with_extension(extension)
-    };
-    let mut run: Value = serde_json::from_str(&fs::read_to_string(written("json"))?)?;
-    run["recorded"] = json!({ "command": shown, "date": today()? });
-    let mut text = serde_json::to_string_pretty(&run)?;
-    text.push('\n');
-    write(&format!("runs/{}.json", experiment.name), &text)?;
-    if experiment.kept != KeptOutput::Nothing {
-        write(&format!("runs/{}.txt", experiment.name), &printed)?;
-    }
-    if experiment.kept == KeptOutput::TableAndChart {
-        let chart = fs::read_to_string(written("svg"))?;
-        write(&format!("runs/{}.svg", experiment.name), &chart)?;
+    let printed = output("cargo", arguments)?;
+    let written =
+        |extension| fs::read_to_string(place.path().join(binary).with_extension(extension));
+    let mut run: Value = serde_json::from_str(&written("json")?)?;
+    run["recorded"] = json!({ "command": command, "date": today()? });
+    let text = serde_json::to_string_pretty(&run)? + "\n";
+    write(&format!("runs/{name}.json"), &text)?;
+    for extension in kept {
+        let text = match *extension {
+            "txt" => printed.clone(),
+            drawn => written(drawn)?,
+        };
+        write(&format!("runs/{name}.{extension}"), &text)?;
     }
     Ok(())
 }
@@ -206,18 +151,21 @@ fn record(name: &str) -> anyhow::Result<()> {
             write("runs/gdb.txt", &gdb("who-asks")?)?;
             write("runs/gdb-gives-back.txt", &gdb("who-gives-back")?)
         }
-        "predictions" => {
-            measure(name)?;
-            // For spreadsheets; nothing in the texts comes from it.
-            fs::remove_file(root().join("runs/predictions.csv")).context("predictions' table")
+        "predictions" | "disturbance" => {
+            finish(command("cargo").args(["testbed", name, "--out", "runs"]))?;
+            if name == "predictions" {
+                // For spreadsheets; nothing in the texts comes from it.
+                fs::remove_file(root().join("runs/predictions.csv"))?;
+            }
+            Ok(())
         }
-        "disturbance" => measure(name),
-        _ => finish(format!("runs/{name}/run.sh"), [] as [&str; 0]),
+        _ => finish(&mut command(format!("runs/{name}/run.sh"))),
     }
 }
 
-fn measure(campaign: &str) -> anyhow::Result<()> {
-    finish("cargo", ["testbed", campaign, "--out", "runs"])
+/// Runs it without its standard output.
+fn finish(command: &mut Command) -> anyhow::Result<()> {
+    run(command.stdout(Stdio::null()))
 }
 
 /// What a script of the book tells of two locations.

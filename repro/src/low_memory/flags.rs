@@ -1,11 +1,15 @@
-//! The flags of `low-memory`.
+//! The flags of `low-memory`, and what one run does: how much heap C takes, what Lua makes, and when its VM
+//! came.
 
-use super::case::{LuaCase, Objects, VmMade};
-use crate::chapter::ReportFormat;
-use clap::Parser;
+use crate::child::{choice, number, word};
+use crate::drive::OutputFlags;
+use clap::{Parser, ValueEnum};
 use human_text::{Bytes, NotBytes};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
 /// Name of the experiment, and of the binary.
@@ -54,13 +58,8 @@ pub(super) struct LowMemoryFlags {
     #[arg(long, value_name = "FILE.svg")]
     pub(super) chart: Option<PathBuf>,
 
-    /// How results are printed on standard output
-    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
-    pub(super) format: ReportFormat,
-
-    /// Keep the raw results and the chart in this directory; written after every run
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) output: OutputFlags,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -91,8 +90,8 @@ impl LowMemoryFlags {
 
     /// What was asked for, for the report.
     pub(super) fn parameters(&self) -> BTreeMap<String, Value> {
-        let objects: Vec<_> = self.objects.iter().map(|objects| objects.name()).collect();
-        let vm: Vec<_> = self.vm.iter().map(|vm| vm.name()).collect();
+        let objects: Vec<_> = self.objects.iter().map(word).collect();
+        let vm: Vec<_> = self.vm.iter().map(word).collect();
         BTreeMap::from([
             ("fill_mib".to_owned(), Value::from(self.fill.clone())),
             ("objects".to_owned(), objects.into()),
@@ -113,6 +112,93 @@ fn most(text: &str) -> Result<u64, String> {
     }
 }
 
+/// What Lua makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Objects {
+    /// Tables of 64 slots
+    Tables,
+    /// Strings of 16 KiB
+    Strings,
+}
+
+/// When the VM is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum VmMade {
+    /// When C has taken its heap: as in a process that starts a VM anew
+    After,
+    /// Before C takes its heap: as nginx does, whose configuration is read with the VM there
+    Before,
+}
+
+/// A set-up that both arms are run with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LuaCase {
+    /// What Lua makes.
+    pub objects: Objects,
+    /// When the VM is made.
+    pub vm: VmMade,
+    /// Heap that C takes, in bytes.
+    pub fill_bytes: u64,
+}
+
+impl LuaCase {
+    /// Whether another one differs in C's heap alone.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (self.objects, self.vm) == (other.objects, other.vm)
+    }
+
+    /// Its name in the comparison: `tables_vm_after_fill_1024`, the fill in MiB.
+    pub(super) fn metric(&self) -> String {
+        format!(
+            "{}_vm_{}_fill_{}",
+            word(&self.objects),
+            word(&self.vm),
+            self.fill_bytes >> 20
+        )
+    }
+
+    /// The arguments that tell a child to run it, with at most `most_bytes` of Lua objects.
+    pub(super) fn arguments(&self, most_bytes: u64) -> Vec<OsString> {
+        vec![
+            word(&self.objects).into(),
+            word(&self.vm).into(),
+            self.fill_bytes.to_string().into(),
+            most_bytes.to_string().into(),
+        ]
+    }
+
+    /// Reads what [`arguments`](Self::arguments) wrote: the case, and the most bytes of Lua objects.
+    pub(super) fn from_arguments(arguments: &[OsString]) -> anyhow::Result<(Self, u64)> {
+        let [objects, vm, fill_bytes, most_bytes] = arguments else {
+            anyhow::bail!(
+                "a child expects what Lua makes (tables, strings), when the VM is made (after, \
+                 before), the bytes of C's heap, and the most bytes of Lua objects"
+            );
+        };
+        let case = Self {
+            objects: choice(objects)?,
+            vm: choice(vm)?,
+            fill_bytes: number(fill_bytes, "a number of bytes")?,
+        };
+        Ok((case, number(most_bytes, "a number of bytes")?))
+    }
+}
+
+/// For people: `tables, VM after 1024 MiB of C heap`.
+impl fmt::Display for LuaCase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}, VM {} {} MiB of C heap",
+            word(&self.objects),
+            word(&self.vm),
+            self.fill_bytes >> 20
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,5 +215,20 @@ mod tests {
         let flags =
             LowMemoryFlags::parse_from(["low-memory", "--fill", "0,0,64", "--objects", "tables"]);
         assert_eq!(flags.cases().len(), 4);
+    }
+
+    #[test]
+    fn a_child_reads_the_case_it_was_given() {
+        let case = LuaCase {
+            objects: Objects::Strings,
+            vm: VmMade::Before,
+            fill_bytes: 256 << 20,
+        };
+        assert_eq!(case.metric(), "strings_vm_before_fill_256");
+        let read = LuaCase::from_arguments(&case.arguments(6 << 30)).unwrap();
+        assert_eq!(read, (case, 6 << 30));
+        let wrong = ["tables", "now", "0", "1"].map(OsString::from);
+        let error = LuaCase::from_arguments(&wrong).unwrap_err();
+        assert!(error.to_string().contains("now"), "{error}");
     }
 }

@@ -1,7 +1,8 @@
 //! What follows from the figures.
 
-use super::case::LuaCase;
+use super::flags::LuaCase;
 use super::results::{CaseRow, LowMemoryResults, LuaRun, lua_bytes, rows, runs};
+use crate::child::word;
 use heap_diagnosis::{Finding, Severity};
 use human_text::{Bytes, thousands};
 
@@ -49,13 +50,13 @@ fn bought(rows: &[(LuaCase, &CaseRow)]) -> Finding {
         .collect();
     let message = format!(
         "With the hole Lua got, in MiB of {} with the VM made {} the heap: {}.",
-        objects.name(),
-        vm.name(),
+        word(&objects),
+        word(&vm),
         each.join(", ")
     );
     let finding = Finding::new("low-memory-bought", Severity::Info, message)
-        .evidence("objects", objects.name())
-        .evidence("vm", vm.name());
+        .evidence("objects", word(&objects))
+        .evidence("vm", word(&vm));
     rows.iter().fold(finding, |finding, (case, row)| {
         finding.evidence(
             &format!("bytes_bought_fill_{}", case.fill_bytes >> 20),

@@ -1,7 +1,7 @@
 //! The child's side: takes heap in C, and lets Lua make objects until it has no more memory.
 
-use super::case::{LuaCase, VmMade};
-use crate::child::{Child, first_victim};
+use super::flags::{LuaCase, VmMade};
+use crate::child::{Child, first_victim, word};
 use crate::process::MallocBlocks;
 use anyhow::Context;
 use brk_hole::{Vm, is_out_of_memory};
@@ -115,7 +115,7 @@ fn vm_or_no_memory() -> anyhow::Result<Option<Vm>> {
 
 fn make(vm: &Vm, case: LuaCase, most_bytes: u64) -> anyhow::Result<Made> {
     let (out_of_memory, lua_bytes, objects_held, object_bytes) = vm
-        .run(FILL, (case.objects.name(), most_bytes as f64))
+        .run(FILL, (word(&case.objects), most_bytes as f64))
         .context("Lua failed otherwise than for want of memory")?;
     Ok(Made {
         out_of_memory,

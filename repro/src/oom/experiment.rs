@@ -1,12 +1,12 @@
 //! The runs of all arms, and then the reloads: how large a configuration survives one is looked for
 //! between one that does and one that doesn't, each really tried.
 
-use super::flags::{NAME, OomFlags};
-use super::results::{LoadRun, OomArm, OomResults, ReloadBracket, ReloadProbe, RunEnd};
+use super::flags::{NAME, OomFlags, Task};
+use super::judge;
+use super::results::{LoadRun, OomArm, OomResults, ReloadBracket, ReloadProbe, RunEnd, compared};
 use super::run::observe;
-use super::task::Task;
-use super::{comparison, judge};
 use crate::arm::{CONTROL, HOLE, SHARED};
+use crate::child::word;
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{StopFlag, order, until_valid};
 use human_text::thousands;
@@ -26,7 +26,7 @@ pub(super) fn run(
     let parameters = BTreeMap::from([
         ("budget_bytes".to_owned(), flags.budget.into()),
         ("locations".to_owned(), flags.locations.into()),
-        ("limit".to_owned(), flags.limit.name().into()),
+        ("limit".to_owned(), word(&flags.limit).into()),
         ("repeats".to_owned(), flags.repeats.into()),
     ]);
     let arms = [CONTROL, HOLE, SHARED].map(OomArm::new).into();
@@ -63,7 +63,7 @@ struct UnderWay<'a> {
 
 impl UnderWay<'_> {
     fn judged(&mut self) -> OomResults {
-        self.results.comparison = comparison::rows(&self.results);
+        self.results.comparison = compared(&self.results);
         self.results.findings = judge::findings(&self.results);
         self.results.clone()
     }

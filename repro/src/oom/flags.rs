@@ -1,9 +1,11 @@
-//! The command line of `oom`.
+//! The command line of `oom`, and that of a child of it.
 
-use crate::chapter::ReportFormat;
+use crate::child::{choice, number, word};
+use crate::drive::OutputFlags;
 use clap::{Parser, ValueEnum};
 use human_text::{Bytes, NotBytes};
 use serde::Serialize;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Name of the experiment, and of the binary.
@@ -27,8 +29,11 @@ const EXAMPLES: &str = "Examples:
 A cgroup needs permission: root has it, and where systemd and cgroup v2 are, so has everybody in
   systemd-run --user --scope -- PROGRAM";
 
+/// There is no chart of this one.
+const OUT: &str = "Keep the raw results in this directory; written after every run";
+
 #[derive(Clone, Debug, Parser)]
-#[command(name = NAME, version, about = ABOUT, after_help = EXAMPLES)]
+#[command(name = NAME, version, about = ABOUT, after_help = EXAMPLES, mut_arg("out", |out| out.help(OUT)))]
 pub(super) struct OomFlags {
     /// The memory that each child may have, such as 256MiB or 1GiB; at least 16MiB
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = budget)]
@@ -50,13 +55,8 @@ pub(super) struct OomFlags {
     #[arg(long, value_name = "R", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) repeats: u32,
 
-    /// How results are printed on standard output
-    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
-    pub(super) format: ReportFormat,
-
-    /// Keep the raw results in this directory; written after every run
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) output: OutputFlags,
 }
 
 /// What keeps a child to its budget.
@@ -69,15 +69,6 @@ pub(super) enum BudgetLimit {
     Rlimit,
 }
 
-impl BudgetLimit {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Cgroup => "cgroup",
-            Self::Rlimit => "rlimit",
-        }
-    }
-}
-
 fn budget(text: &str) -> Result<u64, String> {
     let Bytes(bytes) = text.parse().map_err(|error: NotBytes| error.to_string())?;
     match bytes < SMALLEST_BUDGET {
@@ -86,14 +77,86 @@ fn budget(text: &str) -> Result<u64, String> {
     }
 }
 
+/// One child: its work and its limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Task {
+    /// Whether it loads everything a second time while the first is alive, which is freed then.
+    pub(super) reloads: bool,
+    pub(super) locations: u64,
+    pub(super) budget: u64,
+    pub(super) limit: BudgetLimit,
+    pub(super) bundle: PathBuf,
+}
+
+impl Task {
+    /// Contexts that are loaded in all.
+    pub(super) fn contexts(&self) -> u64 {
+        match self.reloads {
+            false => self.locations,
+            true => self.locations.saturating_mul(2),
+        }
+    }
+
+    pub(super) fn arguments(&self) -> Vec<OsString> {
+        let work = match self.reloads {
+            false => "load",
+            true => "reload",
+        };
+        vec![
+            work.into(),
+            self.locations.to_string().into(),
+            self.budget.to_string().into(),
+            word(&self.limit).into(),
+            self.bundle.clone().into(),
+        ]
+    }
+
+    /// Reads what [`arguments`](Self::arguments) wrote.
+    pub(super) fn from_arguments(arguments: &[OsString]) -> anyhow::Result<Self> {
+        let [work, locations, budget, limit, bundle] = arguments else {
+            anyhow::bail!(
+                "a child expects its work (load, reload), the locations, the budget in bytes, the \
+                 limit (cgroup, rlimit) and the bundle"
+            );
+        };
+        Ok(Self {
+            reloads: match work.to_str() {
+                Some("load") => false,
+                Some("reload") => true,
+                _ => anyhow::bail!("{}: load or reload was expected", work.display()),
+            },
+            locations: number(locations, "a number of locations")?,
+            budget: number(budget, "a budget in bytes")?,
+            limit: choice(limit)?,
+            bundle: bundle.into(),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::budget;
+    use super::{budget, *};
 
     #[test]
     fn a_budget_is_enough_for_a_process() {
         assert_eq!(budget("256MiB"), Ok(256 << 20));
         assert!(budget("15MiB").unwrap_err().contains("16MiB"));
         assert!(budget("256MB").unwrap_err().contains("256MB"));
+    }
+
+    #[test]
+    fn a_child_reads_the_task_it_was_given() {
+        let task = Task {
+            reloads: true,
+            locations: 40,
+            budget: 24 << 20,
+            limit: BudgetLimit::Rlimit,
+            bundle: "/a b/c.pem".into(),
+        };
+        assert_eq!(Task::from_arguments(&task.arguments()).unwrap(), task);
+        assert_eq!(task.contexts(), 80);
+        let wrong = ["unload", "1", "1", "cgroup", "x"].map(OsString::from);
+        let error = Task::from_arguments(&wrong).unwrap_err();
+        assert!(error.to_string().contains("unload"), "{error}");
     }
 }

@@ -1,10 +1,12 @@
 //! What the figures mean: one per arm, and the findings that follow.
 
-use super::comparison::{COST, FIT};
-use super::results::{LimitInForce, LoadRun, OomArm, OomResults, RunEnd, arm, budget, loads, row};
+use super::results::{
+    COST, FIT, LimitInForce, LoadRun, OomArm, OomResults, RunEnd, arm, budget, loads, row,
+};
 use crate::arm::{CONTROL, HOLE, SHARED};
+use crate::judge::{PARSE_ONCE, bytes, control_met};
 use heap_diagnosis::{Finding, Severity};
-use human_text::{Bytes, thousands};
+use human_text::thousands;
 
 /// Numbers of locations that differ by less are called equal.
 const EQUAL_WITHIN: f64 = 0.05;
@@ -33,22 +35,15 @@ fn count(value: f64) -> String {
     thousands(value.round().max(0.0) as u64)
 }
 
-fn bytes(value: f64) -> Bytes {
-    Bytes(value.round().max(0.0) as u64)
-}
-
 /// How the runs of an arm met their budget, if all of them did in one way.
 fn met(arm: &OomArm) -> Option<&'static str> {
-    let all = |met: fn(&RunEnd) -> bool| arm.loads.runs.iter().all(|run| met(&run.ending));
-    if arm.loads.runs.is_empty() {
-        None
-    } else if all(|ending| matches!(ending, RunEnd::OomKilled { .. })) {
-        Some("the OOM killer came")
-    } else if all(|ending| matches!(ending, RunEnd::AllocationFailed { .. })) {
-        Some("OpenSSL's allocation failed")
-    } else {
-        None
-    }
+    let mut ways = arm.loads.runs.iter().map(|run| match run.ending {
+        RunEnd::OomKilled { .. } => Some("the OOM killer came"),
+        RunEnd::AllocationFailed { .. } => Some("OpenSSL's allocation failed"),
+        _ => None,
+    });
+    let first = ways.next()??;
+    ways.all(|way| way == Some(first)).then_some(first)
 }
 
 /// The hole, or the number of locations?
@@ -70,22 +65,16 @@ fn not_the_hole(results: &OomResults) -> Option<Finding> {
         count(arithmetic),
         bytes(cost.arms[CONTROL]),
     );
-    let finding = if apart <= EQUAL_WITHIN {
-        Finding::new(
-            "not-the-hole",
-            Severity::Critical,
-            format!("{figures}. The parses bring the end, not the hole."),
-        )
-    } else {
-        Finding::new("hole-matters", Severity::Critical, format!("{figures}."))
+    let (kind, so) = match apart <= EQUAL_WITHIN {
+        true => ("not-the-hole", " The parses bring the end, not the hole."),
+        false => ("hole-matters", ""),
     };
-    Some(
-        finding
-            .evidence("control_locations", control)
-            .evidence("hole_locations", hole)
-            .evidence("budget_over_cost", arithmetic)
-            .remedy("Parse the bundle once and share it: nginx does from 1.27.2 on."),
-    )
+    let finding = Finding::new(kind, Severity::Critical, format!("{figures}.{so}"))
+        .evidence("control_locations", control)
+        .evidence("hole_locations", hole)
+        .evidence("budget_over_cost", arithmetic)
+        .remedy(PARSE_ONCE);
+    Some(finding)
 }
 
 /// What the cure does to the number.
@@ -102,22 +91,17 @@ fn parsed_once(results: &OomResults) -> Option<Finding> {
         true => "as they do otherwise".to_owned(),
         false => format!("instead of {}", count(control)),
     };
-    let finding = Finding::new(
-        "parsed-once",
-        Severity::Info,
-        format!(
-            "Parsed once and shared, {fitted} {} ({} each), {otherwise} ({} each).",
-            bytes(budget(results)),
-            bytes(cost.arms[SHARED]),
-            bytes(cost.arms[CONTROL]),
-        ),
+    let message = format!(
+        "Parsed once and shared, {fitted} {} ({} each), {otherwise} ({} each).",
+        bytes(budget(results)),
+        bytes(cost.arms[SHARED]),
+        bytes(cost.arms[CONTROL]),
     );
-    Some(
-        finding
-            .evidence("control_locations", control)
-            .evidence("shared_locations", shared)
-            .evidence("shared_reached_all", all),
-    )
+    let finding = Finding::new("parsed-once", Severity::Info, message)
+        .evidence("control_locations", control)
+        .evidence("shared_locations", shared)
+        .evidence("shared_reached_all", all);
+    Some(finding)
 }
 
 /// A configuration that starts isn't one that reloads.
@@ -145,24 +129,19 @@ fn reload_needs_twice(results: &OomResults) -> Option<Finding> {
         true => String::new(),
         false => format!(" ({})", others.join(", ")),
     };
-    let finding = Finding::new(
-        "starts-but-does-not-reload",
-        Severity::Critical,
-        format!(
-            "A configuration that starts isn't one that reloads: {} locations start, but at a reload \
-             old and new ones are alive together, and {} survive it{others}; with {} it ends.",
-            count(starts),
-            thousands(reload.survives_locations),
-            thousands(fails),
-        ),
+    let message = format!(
+        "A configuration that starts isn't one that reloads: {} locations start, but at a reload old \
+         and new ones are alive together, and {} survive it{others}; with {} it ends.",
+        count(starts),
+        thousands(reload.survives_locations),
+        thousands(fails),
     );
-    Some(
-        finding
-            .evidence("starts", starts)
-            .evidence("survives", reload.survives_locations)
-            .evidence("fails", fails)
-            .remedy("Plan for twice the memory of one configuration."),
-    )
+    let finding = Finding::new("starts-but-does-not-reload", Severity::Critical, message)
+        .evidence("starts", starts)
+        .evidence("survives", reload.survives_locations)
+        .evidence("fails", fails)
+        .remedy("Plan for twice the memory of one configuration.");
+    Some(finding)
 }
 
 /// What the limit was, if it was no cgroup's.
@@ -172,15 +151,12 @@ fn not_a_kill(results: &OomResults) -> Option<Finding> {
         (LimitInForce::Rlimit { .. }, RunEnd::AllocationFailed { error, .. }) => Some(error),
         _ => None,
     })?;
-    let finding = Finding::new(
-        "allocation-failure",
-        Severity::Warning,
-        format!(
-            "This was RLIMIT_DATA, not the OOM killer: the limit refuses memory, nothing is killed, \
-             and the process was alive to say \"{failed}\". Since Linux 4.7 this limit counts the \
-             break and every private writable mapping, so that malloc's fallback fails with its brk."
-        ),
+    let message = format!(
+        "This was RLIMIT_DATA, not the OOM killer: the limit refuses memory, nothing is killed, and \
+         the process was alive to say \"{failed}\". Since Linux 4.7 this limit counts the break and \
+         every private writable mapping, so that malloc's fallback fails with its brk."
     );
+    let finding = Finding::new("allocation-failure", Severity::Warning, message);
     Some(finding.evidence("error", failed.as_str()))
 }
 
@@ -195,26 +171,17 @@ fn break_blocked(results: &OomResults) -> Option<Finding> {
     let runs = &arm(results, CONTROL)?.loads.runs;
     let met = match runs.iter().filter(stopped).count() {
         0 => String::new(),
-        stopped => format!(
-            "; in {stopped} of {} runs the control's break too met a mapping on its way, most likely \
-             Lua's own memory",
-            runs.len()
-        ),
+        stopped => format!("; {}", control_met(stopped, runs.len())),
     };
-    let finding = Finding::new(
-        "break-blocked",
-        Severity::Info,
-        format!(
-            "The control's break grew by {}, the hole's by {}: there malloc took all of it by mmap{met}.",
-            bytes(control),
-            bytes(hole)
-        ),
+    let message = format!(
+        "The control's break grew by {}, the hole's by {}: there malloc took all of it by mmap{met}.",
+        bytes(control),
+        bytes(hole)
     );
-    Some(
-        finding
-            .evidence("control_bytes", control)
-            .evidence("hole_bytes", hole),
-    )
+    let finding = Finding::new("break-blocked", Severity::Info, message)
+        .evidence("control_bytes", control)
+        .evidence("hole_bytes", hole);
+    Some(finding)
 }
 
 /// Ends that are neither.

@@ -1,5 +1,6 @@
-//! What was found, in the shape of its JSON.
+//! What was found, in the shape of its JSON; and one figure of each arm per metric.
 
+use crate::arm::{CONTROL, HOLE};
 use crate::memory_limit::{CgroupCounters, CgroupVersion};
 use heap_meter::experiment::{ArmResults, Results, Unit};
 use heap_meter::statistics::median;
@@ -174,4 +175,71 @@ pub(super) fn row<'a>(results: &'a OomResults, metric: &str) -> Option<&'a OomRo
 pub(super) fn budget(results: &OomResults) -> f64 {
     let budget = results.parameters.get("budget_bytes");
     budget.and_then(|bytes| bytes.as_f64()).unwrap_or(f64::NAN)
+}
+
+pub(super) const FIT: &str = "locations_that_fit";
+pub(super) const COST: &str = "memory_per_location";
+const ARITHMETIC: &str = "budget_over_cost";
+const RELOAD: &str = "locations_that_survive_a_reload";
+
+/// A row per metric that every arm has.
+pub(super) fn compared(results: &OomResults) -> Vec<OomRow> {
+    let budget = budget(results);
+    let fits = figures(results, FIT, "locations that fit", Unit::Count, |arm| {
+        let all = arm.loads.runs.iter().all(|run| run.ending == RunEnd::Done);
+        Some((fit(arm)?, all))
+    });
+    let costs = figures(results, COST, "memory per location", Unit::Bytes, |arm| {
+        Some((cost(arm)?, false))
+    });
+    let title = "budget ÷ memory per location";
+    let arithmetic = figures(results, ARITHMETIC, title, Unit::Count, |arm| {
+        Some((budget / cost(arm)?, false))
+    });
+    let title = "locations that survive a reload";
+    let reloads = figures(results, RELOAD, title, Unit::Count, |arm| {
+        let reload = arm.reload.as_ref()?;
+        let never_failed = reload.fails_locations.is_none();
+        Some((reload.survives_locations as f64, never_failed))
+    });
+    [fits, costs, arithmetic, reloads]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn fit(arm: &OomArm) -> Option<f64> {
+    arm.median(|run| Some(run.locations as f64))
+}
+
+fn cost(arm: &OomArm) -> Option<f64> {
+    arm.median(|run| run.bytes_per_location)
+}
+
+/// `figure` gives an arm's figure, and whether that is the least it may be.
+fn figures(
+    results: &OomResults,
+    metric: &str,
+    title: &str,
+    unit: Unit,
+    figure: impl Fn(&OomArm) -> Option<(f64, bool)>,
+) -> Option<OomRow> {
+    let mut arms = BTreeMap::new();
+    let mut at_least = Vec::new();
+    for arm in &results.arms {
+        let (value, least) = figure(arm)?;
+        arms.insert(arm.loads.name.clone(), value);
+        if least {
+            at_least.push(arm.loads.name.clone());
+        }
+    }
+    let ratio = arms.get(HOLE).zip(arms.get(CONTROL));
+    Some(OomRow {
+        metric: metric.to_owned(),
+        title: title.to_owned(),
+        unit,
+        at_least,
+        ratio: ratio.map(|(hole, control)| hole / control),
+        arms,
+    })
 }

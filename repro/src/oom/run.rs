@@ -1,8 +1,7 @@
 //! One child under its limit, from its start to its end, and how it ended.
 
-use super::flags::BudgetLimit;
+use super::flags::{BudgetLimit, Task};
 use super::results::{ChildProcess, LimitInForce, LoadRun, LoadWeight, RunEnd};
-use super::task::Task;
 use super::work::told;
 use crate::drive::child_of;
 use crate::memory_limit::MemoryCgroup;

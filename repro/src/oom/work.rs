@@ -1,15 +1,12 @@
 //! The child's work: load contexts, and load them again as a reload does, until it is done or the
 //! kernel ends it. A killed process can't say how far it got, so it says so after each context.
 
-use super::flags::BudgetLimit;
-use super::task::Task;
+use super::flags::{BudgetLimit, Task};
 use crate::arm;
 use crate::child::{Child, first_victim};
 use crate::locations::{load, load_shared, room_for};
 use anyhow::Context;
-use brk_hole::BeforeMain;
-use brk_hole::Vm;
-use brk_hole::program_break;
+use brk_hole::{BeforeMain, Vm, program_break};
 use heap_meter::experiment::Checkpoints;
 use memmap2::MmapMut;
 use nix::sys::resource::{Resource, setrlimit};
@@ -23,13 +20,12 @@ use trusted_ca::{ContextError, ErrorQueue, LoadError, SslContext};
 pub(super) mod told {
     /// Bytes by which the break has grown.
     pub(in crate::oom) const BREAK_GROWN: &str = "break_grown_bytes";
-    /// RefusalReason it failed; it waits at a checkpoint then.
+    /// Why it failed; it waits at a checkpoint then.
     pub(in crate::oom) const ERROR: &str = "error";
 }
 
-pub(super) fn main(trick: &BeforeMain) -> anyhow::Result<ExitCode> {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let task = Task::from_arguments(&arguments)?;
+pub(super) fn main(arguments: &[OsString], trick: &BeforeMain) -> anyhow::Result<ExitCode> {
+    let task = Task::from_arguments(arguments)?;
     first_victim();
     if task.limit == BudgetLimit::Rlimit {
         // Of its break and its private writable mappings (since Linux 4.7: mm/mmap.c,

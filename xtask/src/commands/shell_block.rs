@@ -1,7 +1,6 @@
 //! Finds the blocks of commands in a text.
 
-use crate::documents::{Document, fence};
-use crate::fault::Fault;
+use crate::documents::{Document, Fault, fence};
 
 /// A block of commands.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,57 +1,39 @@
-//! Packages and tarballs out of a list of files: the same bytes for the same commit and toolchain.
+//! Packages and tarballs out of a list of files: the same bytes for the same commit and toolchain. And
+//! what Debian's package says of itself, and what is run when it comes and goes.
 
 use super::build::Built;
 use super::contents::Item;
-use super::{Product, VERSION, architecture, control};
-use crate::programs::{command, output, run};
+use super::{Product, VERSION, architecture};
 use anyhow::Context;
 use flate2::{Compression, GzBuilder};
+use roots::repository::{command, output, root, run};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// The time that all files have.
-#[derive(Debug)]
-pub struct Epoch(String);
-
-impl Epoch {
-    /// `SOURCE_DATE_EPOCH`, or when this commit was made.
-    ///
-    /// # Errors
-    ///
-    /// When there is neither.
-    pub fn of_this_commit() -> anyhow::Result<Self> {
-        if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {
-            return Ok(Self(given));
-        }
-        let time = output("git", ["log", "-1", "--format=%ct"])?;
-        Ok(Self(time.trim().to_owned()))
+/// The time that all files have, in seconds: `SOURCE_DATE_EPOCH`, or when this commit was made.
+///
+/// # Errors
+///
+/// When there is neither.
+pub fn epoch() -> anyhow::Result<String> {
+    if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {
+        return Ok(given);
     }
+    Ok(output("git", ["log", "-1", "--format=%ct"])?
+        .trim()
+        .to_owned())
+}
 
-    /// As `2026-01-31T12:00:00Z`.
-    ///
-    /// # Errors
-    ///
-    /// When it is no number of seconds.
-    pub fn rfc3339(&self) -> anyhow::Result<String> {
-        self.written("+%Y-%m-%dT%H:%M:%SZ")
-    }
-
-    /// As `Sat, 31 Jan 2026 12:00:00 +0000`.
-    ///
-    /// # Errors
-    ///
-    /// When it is no number of seconds.
-    pub fn rfc5322(&self) -> anyhow::Result<String> {
-        self.written("--rfc-email")
-    }
-
-    fn written(&self, form: &str) -> anyhow::Result<String> {
-        let at = format!("@{}", self.0);
-        let time = output("date", ["--utc", "--date", &at, form])?;
-        Ok(time.trim().to_owned())
-    }
+/// A time in one of date's forms.
+///
+/// # Errors
+///
+/// When it is no number of seconds.
+pub fn written(epoch: &str, form: &str) -> anyhow::Result<String> {
+    let time = output("date", ["--utc", "--date", &format!("@{epoch}"), form])?;
+    Ok(time.trim().to_owned())
 }
 
 /// Makes Debian's package.
@@ -63,23 +45,21 @@ pub fn deb(
     product: Product,
     built: &Built,
     items: &[Item],
-    epoch: &Epoch,
+    epoch: &str,
     place: &Path,
 ) -> anyhow::Result<()> {
     let stage = place.join("stage").join(product.package());
     let mut bytes = 0;
-    for item in items {
-        if let Some(name) = &item.in_package {
-            bytes += item.put(&stage.join(name))?;
-        }
+    for item in items.iter().filter(|item| !item.in_package.is_empty()) {
+        bytes += item.put(&stage.join(&item.in_package))?;
     }
-    control::write(product, built, bytes, &stage)?;
+    write_control(product, built, bytes, &stage)?;
     let architecture = architecture()?;
     let file = format!("{}_{VERSION}_{architecture}.deb", product.package());
     run(command("dpkg-deb")
         .args(["--build", "--root-owner-group", "-Zxz"])
         .args([&stage, &place.join(file)])
-        .env("SOURCE_DATE_EPOCH", &epoch.0)
+        .env("SOURCE_DATE_EPOCH", epoch)
         .stdout(std::process::Stdio::null()))
 }
 
@@ -88,24 +68,17 @@ pub fn deb(
 /// # Errors
 ///
 /// When a file can't be copied, or tar fails.
-pub fn tarball(
-    product: Product,
-    items: &[Item],
-    epoch: &Epoch,
-    place: &Path,
-) -> anyhow::Result<()> {
+pub fn tarball(product: Product, items: &[Item], epoch: &str, place: &Path) -> anyhow::Result<()> {
     let machine = std::env::consts::ARCH;
     let name = format!("{}-{VERSION}-{machine}-linux-gnu", product.package());
     let stage = place.join("stage");
-    for item in items {
-        if let Some(inside) = &item.in_tarball {
-            item.put(&stage.join(&name).join(inside))?;
-        }
+    for item in items.iter().filter(|item| !item.in_tarball.is_empty()) {
+        item.put(&stage.join(&name).join(&item.in_tarball))?;
     }
     run(command("tar")
         .args(["--create", "--sort=name", "--format=gnu"])
         .args(["--owner=0", "--group=0", "--numeric-owner"])
-        .arg(format!("--mtime=@{}", epoch.0))
+        .arg(format!("--mtime=@{epoch}"))
         .arg("--use-compress-program=gzip -9n")
         .arg("--file")
         .arg(place.join(format!("{name}.tar.gz")))
@@ -128,8 +101,99 @@ impl Item {
         let directory = file.parent().context("a file is in a directory")?;
         fs::create_dir_all(directory)?;
         fs::write(file, &content).with_context(|| file.display().to_string())?;
-        let mode = if self.is_executable { 0o755 } else { 0o644 };
+        let mode = if self.is_program() { 0o755 } else { 0o644 };
         fs::set_permissions(file, fs::Permissions::from_mode(mode))?;
         Ok(content.len() as u64)
     }
+}
+
+const MAINTAINER: &str = "The brkhole authors <brkhole@users.noreply.github.com>";
+const HOMEPAGE: &str = env!("CARGO_PKG_REPOSITORY");
+
+impl Product {
+    /// The scripts that dpkg runs.
+    fn scripts(self) -> &'static [&'static str] {
+        match self {
+            Self::Command => &["postinst", "prerm"],
+            Self::Library => &["prerm"],
+        }
+    }
+
+    /// Section, what goes well with it, and the description's first line and text.
+    fn described(self) -> (&'static str, &'static str, &'static str, &'static str) {
+        match self {
+            Self::Command => (
+                "utils",
+                "libtrusted-ca-preload, prometheus-node-exporter, strace",
+                "tells why a process's heap blew up",
+                " Finds out which file being read made the heap grow, who blocks the program\n \
+                  break, and whether malloc can give the memory back; for a command, a running\n \
+                  process, or somebody's strace log. A timer for Prometheus's node_exporter is\n \
+                  included and not enabled.\n",
+            ),
+            Self::Library => (
+                "libs",
+                "brkhole, nginx",
+                "has every CA bundle parsed once, in programs that can't be changed",
+                " A library to be preloaded into programs that load the same bundle of CA\n \
+                  certificates again and again with OpenSSL, such as nginx with\n \
+                  lua_ssl_trusted_certificate in many locations. Nothing is preloaded until\n \
+                  trusted-ca-preload(8) is told for which service.\n",
+            ),
+        }
+    }
+}
+
+/// The changes in Debian's form: where to find them in ours.
+///
+/// # Errors
+///
+/// When the time can't be written out.
+pub fn changelog(product: Product, epoch: &str) -> anyhow::Result<String> {
+    Ok(format!(
+        "{} ({VERSION}) unstable; urgency=medium\n\n  * See CHANGELOG.md beside this file.\n\n \
+         -- {MAINTAINER}  {}\n",
+        product.package(),
+        written(epoch, "--rfc-email")?
+    ))
+}
+
+/// Writes `DEBIAN` into a staged root.
+///
+/// # Errors
+///
+/// When a file can't be written.
+fn write_control(product: Product, built: &Built, bytes: u64, stage: &Path) -> anyhow::Result<()> {
+    let control = stage.join("DEBIAN");
+    fs::create_dir_all(&control)?;
+    let (section, suggested, summary, text) = product.described();
+    let package = product.package();
+    let architecture = architecture()?;
+    let glibc = &built.needs_glibc;
+    let kibibytes = bytes.div_ceil(1024);
+    let said = format!(
+        "Package: {package}
+Version: {VERSION}
+Architecture: {architecture}
+Maintainer: {MAINTAINER}
+Installed-Size: {kibibytes}
+Depends: libc6 (>= {glibc}), libgcc-s1
+Suggests: {suggested}
+Section: {section}
+Priority: optional
+Homepage: {HOMEPAGE}
+Description: {summary}
+{text}"
+    );
+    fs::write(control.join("control"), said)?;
+    let sums = "find usr -type f | LC_ALL=C sort | xargs -d '\\n' md5sum";
+    let sums = output("sh", ["-c", &format!("cd '{}' && {sums}", stage.display())])?;
+    fs::write(control.join("md5sums"), sums)?;
+    let packaging = root().join(format!("crates/{}/packaging", product.member()));
+    for name in product.scripts() {
+        let script = control.join(name);
+        fs::copy(packaging.join(name), &script).with_context(|| format!("{package}: {name}"))?;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
 }

@@ -1,10 +1,17 @@
 //! The programs: built, stripped, and asked which glibc they need.
+//!
+//! A program asks for the versions of glibc's symbols that its linker saw. Linked against Debian
+//! bullseye's glibc 2.31 it runs there and on everything since. Of that release only the files of
+//! libc and of libgcc are needed; apt fetches them into a directory of their own and checks their
+//! signature, and nothing is installed: no root, no chroot.
 
-use super::Product;
-use super::sysroot::GLIBC;
-use crate::programs::{command, output, run};
+use super::{Product, architecture};
 use anyhow::Context;
+use roots::Release;
+use roots::repository::{command, output, run, target};
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// A product's stripped file.
 #[derive(Debug)]
@@ -36,7 +43,7 @@ pub fn built(product: Product, libc: &Path, place: &Path) -> anyhow::Result<Buil
     run(&mut cargo)?;
     let file = place.join("built").join(product.file());
     std::fs::create_dir_all(place.join("built"))?;
-    let linked = roots::target().join("release").join(product.file());
+    let linked = target().join("release").join(product.file());
     run(command("strip").arg("-o").args([&file, &linked]))?;
     let symbols = output("objdump", ["-T".as_ref(), file.as_os_str()])?;
     let needs_glibc = roots::newest_glibc(&symbols)
@@ -69,6 +76,86 @@ fn is_at_most(version: &str, limit: &str) -> bool {
         parts.collect()
     };
     numbers(version) <= numbers(limit)
+}
+
+/// The release whose libc is linked against, and that libc's version.
+const OLDEST: Release = Release::Bullseye;
+const GLIBC: &str = "2.31";
+
+/// Its packages that a linker needs.
+const PACKAGES: [&str; 3] = ["libc6", "libc6-dev", "libgcc-s1"];
+
+const MIRROR: &str = "http://deb.debian.org/debian";
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Has links that begin with `/` lead to the same file of the directory, not of this machine.
+const KEEP_INSIDE: &str = r#"
+find . -type l -lname '/*' -exec sh -c 'ln -sfn "$PWD$(readlink "$1")" "$1"' sh {} \;
+"#;
+
+/// The directory that `--sysroot` takes: the one that is there, or else a new one.
+///
+/// # Errors
+///
+/// When the packages can't be had, or Debian's keys aren't there to check them.
+pub fn oldest_libc() -> anyhow::Result<PathBuf> {
+    let architecture = architecture()?;
+    let place = target().join(format!("sysroot/{OLDEST}-{architecture}"));
+    let finished = place.join("finished");
+    if finished.exists() {
+        return Ok(place);
+    }
+    anyhow::ensure!(
+        Path::new(KEYRING).exists(),
+        "{KEYRING} is missing: apt-get install debian-archive-keyring"
+    );
+    if place.exists() {
+        fs::remove_dir_all(&place)?;
+    }
+    let downloads = place.join("apt");
+    for directory in ["state/lists/partial", "cache/archives/partial"] {
+        fs::create_dir_all(downloads.join(directory))?;
+    }
+    let source = format!("deb [signed-by={KEYRING}] {MIRROR} {OLDEST} main\n");
+    fs::write(downloads.join("sources.list"), source)?;
+    fs::write(downloads.join("state/status"), "")?;
+    run(apt_get(&downloads, architecture).arg("update"))?;
+    run(apt_get(&downloads, architecture)
+        .arg("download")
+        .args(PACKAGES))?;
+    for entry in fs::read_dir(&downloads)? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|extension| extension == "deb") {
+            run(command("dpkg-deb").arg("-x").args([&file, &place]))?;
+        }
+    }
+    fs::remove_dir_all(&downloads)?;
+    run(command("sh").args(["-c", KEEP_INSIDE]).current_dir(&place))?;
+    fs::write(finished, "")?;
+    Ok(place)
+}
+
+/// An apt that knows nothing of this machine's.
+fn apt_get(place: &Path, architecture: &str) -> Command {
+    let at = place.display();
+    let mut apt_get = command("apt-get");
+    for option in [
+        format!("Dir::State={at}/state"),
+        format!("Dir::State::status={at}/state/status"),
+        format!("Dir::Cache={at}/cache"),
+        format!("Dir::Etc::SourceList={at}/sources.list"),
+        "Dir::Etc::SourceParts=/dev/null".to_owned(),
+        format!("APT::Architecture={architecture}"),
+        format!("APT::Architectures={architecture}"),
+        "APT::Sandbox::User=".to_owned(),
+        "Acquire::Languages=none".to_owned(),
+        // Of a release that gets no more updates.
+        "Acquire::Check-Valid-Until=false".to_owned(),
+    ] {
+        apt_get.args(["-o", &option]);
+    }
+    apt_get.arg("-qq").current_dir(place).stdout(Stdio::null());
+    apt_get
 }
 
 #[cfg(test)]

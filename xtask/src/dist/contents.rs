@@ -1,11 +1,9 @@
 //! Which files a product has, and where they lie in its package and its tarball.
 
-use super::archive::Epoch;
 use super::build::Built;
-use super::{Product, control, licences};
-use crate::documents::root;
-use crate::programs::{output, run};
+use super::{Product, archive, licences};
 use anyhow::Context;
+use roots::repository::{output, root, run};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -14,11 +12,19 @@ use std::process::Command;
 #[derive(Debug)]
 pub struct Item {
     pub content: Vec<u8>,
-    /// Its place below `/`; compressed where that ends with `.gz`.
-    pub in_package: Option<String>,
-    /// Its place in the tarball's directory.
-    pub in_tarball: Option<String>,
-    pub is_executable: bool,
+    /// Its place below `/`; compressed where that ends with `.gz`, empty if the package hasn't got it.
+    pub in_package: String,
+    /// Its place in the tarball's directory, likewise.
+    pub in_tarball: String,
+}
+
+impl Item {
+    /// Whether it is to be executed.
+    pub fn is_program(&self) -> bool {
+        ["usr/bin/", "usr/sbin/"]
+            .iter()
+            .any(|programs| self.in_package.starts_with(programs))
+    }
 }
 
 /// The files of a product. What the command writes about itself it is asked for: manual pages and completions.
@@ -30,7 +36,7 @@ pub fn files(
     product: Product,
     built: &Built,
     notices: &str,
-    epoch: &Epoch,
+    epoch: &str,
 ) -> anyhow::Result<Vec<Item>> {
     let mut files = Files {
         doc: format!("usr/share/doc/{}", product.package()),
@@ -45,23 +51,15 @@ pub fn files(
     files.copy(&readme, &format!("{doc}/README.md"), "README.md")?;
     let changes = format!("{doc}/CHANGELOG.md");
     files.copy("CHANGELOG.md", &changes, "CHANGELOG.md")?;
-    files.items.push(Item {
-        content: control::changelog(product, epoch)?.into(),
-        in_package: Some(format!("{doc}/changelog.gz")),
-        in_tarball: None,
-        is_executable: false,
-    });
+    let changelog = archive::changelog(product, epoch)?;
+    let in_package = format!("{doc}/changelog.gz");
+    files.add(changelog.into(), &in_package, "");
     files.add(notices.into(), &format!("{doc}/copyright"), "COPYRIGHT");
     let standard = fs::read(licences::of_the_standard_library()?)?;
     let name = "rust-standard-library.html";
     files.add(standard, &format!("{doc}/{name}.gz"), name);
     for name in ["LICENSE-MIT", "LICENSE-APACHE"] {
-        files.items.push(Item {
-            content: fs::read(root().join(name))?,
-            in_package: None,
-            in_tarball: Some(name.to_owned()),
-            is_executable: false,
-        });
+        files.add(fs::read(root().join(name))?, "", name);
     }
     Ok(files.items)
 }
@@ -74,7 +72,7 @@ struct Files {
 
 impl Files {
     fn of_the_command(&mut self, program: &Path) -> anyhow::Result<()> {
-        self.add_program(program, "usr/bin/brkhole", "brkhole")?;
+        self.add(fs::read(program)?, "usr/bin/brkhole", "brkhole");
         let pages = tempfile::tempdir().context("can't make a directory for manual pages")?;
         run(Command::new(program).arg("man").arg(pages.path()))?;
         for entry in fs::read_dir(pages.path())? {
@@ -123,7 +121,11 @@ impl Files {
         self.add(fs::read(library)?, &format!("usr/lib/{name}"), name);
         let packaging = root().join("crates/trusted-ca-preload/packaging");
         let name = "trusted-ca-preload";
-        self.add_program(&packaging.join(name), &format!("usr/sbin/{name}"), name)?;
+        self.add(
+            fs::read(packaging.join(name))?,
+            &format!("usr/sbin/{name}"),
+            name,
+        );
         let page = fs::read(packaging.join("trusted-ca-preload.8"))?;
         let in_package = "usr/share/man/man8/trusted-ca-preload.8.gz";
         self.add(page, in_package, "man/trusted-ca-preload.8");
@@ -136,19 +138,9 @@ impl Files {
     fn add(&mut self, content: Vec<u8>, in_package: &str, in_tarball: &str) {
         self.items.push(Item {
             content,
-            in_package: Some(in_package.to_owned()),
-            in_tarball: Some(in_tarball.to_owned()),
-            is_executable: false,
+            in_package: in_package.to_owned(),
+            in_tarball: in_tarball.to_owned(),
         });
-    }
-
-    fn add_program(&mut self, file: &Path, package: &str, tarball: &str) -> anyhow::Result<()> {
-        let program = fs::read(file).with_context(|| file.display().to_string())?;
-        self.add(program, package, tarball);
-        if let Some(item) = self.items.last_mut() {
-            item.is_executable = true;
-        }
-        Ok(())
     }
 
     /// A file of the repository.

@@ -5,9 +5,9 @@
 
 use super::linked::{self, Crate};
 use super::{Product, VERSION};
-use crate::documents::root;
-use crate::programs::output;
 use anyhow::Context;
+use roots::repository::{output, root};
+use serde::Deserialize;
 use spdx::{Expression, ParseMode};
 use std::fmt::Write;
 use std::fs;
@@ -64,36 +64,30 @@ pub fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What `deny.toml` allows.
-#[derive(Debug)]
+/// What of `deny.toml` is read.
+#[derive(Debug, Deserialize)]
+struct Deny {
+    licenses: Allowed,
+}
+
+/// The licences that are allowed, and those of some crates besides.
+#[derive(Debug, Deserialize)]
 struct Allowed {
-    everywhere: Vec<String>,
-    /// Crate and licence.
-    in_one: Vec<(String, String)>,
+    allow: Vec<String>,
+    #[serde(default)]
+    exceptions: Vec<Exception>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Exception {
+    #[serde(rename = "crate")]
+    name: String,
+    allow: Vec<String>,
 }
 
 impl Allowed {
     fn read(text: &str) -> anyhow::Result<Self> {
-        let table: toml::Table = text.parse().context("deny.toml")?;
-        let licences = table.get("licenses").context("deny.toml: no [licenses]")?;
-        let list = |value: &toml::Value| -> Vec<String> {
-            let words = value.get("allow").and_then(toml::Value::as_array);
-            let words = words.into_iter().flatten();
-            words
-                .filter_map(|word| word.as_str().map(Into::into))
-                .collect()
-        };
-        let mut in_one = Vec::new();
-        let exceptions = licences.get("exceptions").and_then(toml::Value::as_array);
-        for exception in exceptions.into_iter().flatten() {
-            let name = exception.get("crate").and_then(toml::Value::as_str);
-            let name = name.context("deny.toml: an exception names its crate")?;
-            in_one.extend(list(exception).into_iter().map(|of| (name.to_owned(), of)));
-        }
-        Ok(Self {
-            everywhere: list(licences),
-            in_one,
-        })
+        Ok(toml::from_str::<Deny>(text).context("deny.toml")?.licenses)
     }
 
     fn allows(&self, name: &str, licence: &str) -> anyhow::Result<bool> {
@@ -101,8 +95,9 @@ impl Allowed {
             .with_context(|| format!("{name}: {licence:?} is no SPDX expression"))?;
         Ok(parsed.evaluate(|wanted| {
             let wanted = wanted.to_string();
-            self.everywhere.contains(&wanted)
-                || (self.in_one.iter()).any(|(of, licence)| of == name && *licence == wanted)
+            let of_this = self.exceptions.iter().filter(|one| one.name == name);
+            self.allow.contains(&wanted)
+                || of_this.flat_map(|one| &one.allow).any(|it| *it == wanted)
         }))
     }
 }

@@ -14,11 +14,10 @@
 //!                                           what it printed, with … between them
 //! ```
 
-use super::excerpt;
-use super::expression;
 use super::image::{self, Charts};
 use super::marker::Marker;
 use super::runs::Runs;
+use super::{excerpt, expression};
 use anyhow::Context;
 use heap_meter::experiment::Results;
 use heap_meter::report::{COLUMNS, experiment_table, fit};

@@ -10,8 +10,8 @@
 //! N columns becomes `…`.
 
 use super::runs::Runs;
-use crate::documents::root;
 use anyhow::Context;
+use roots::repository::root;
 use std::fs;
 
 /// Lines of a recorded text.

@@ -3,13 +3,12 @@
 
 use super::excerpt;
 use super::runs::Runs;
-use super::terminal as screen;
-use crate::documents::files_in;
-use crate::fault::Fault;
+use crate::documents::{Fault, files_in};
 use anyhow::Context;
 use heap_meter::experiment::Results;
 use heap_meter::report::chart::memory_over_checkpoints;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// Where charts live.
 const IMAGES: &str = "book/src/images";
@@ -93,7 +92,7 @@ pub fn terminal(
     let printed = excerpts?.join("\n…\n");
     let lines: Vec<&str> = printed.lines().collect();
     let shown = shown(shows, &file, document);
-    charts.0.insert(file, screen::picture(typed, &lines));
+    charts.0.insert(file, screen(typed, &lines));
     Ok(shown)
 }
 
@@ -134,6 +133,55 @@ pub fn chart(results: &Results, document: &str, charts: &mut Charts) -> anyhow::
     let shown = shown(&shows, &file, document);
     charts.0.insert(file, svg);
     Ok(shown)
+}
+
+const FONT_SIZE: usize = 14;
+const LINE_HEIGHT: usize = 19;
+/// Of a character, in tenths of a pixel: three fifths of the font's size.
+const COLUMN_TENTHS: usize = 84;
+const MARGIN: usize = 18;
+
+/// The picture of a terminal in which `typed` printed `lines`.
+fn screen(typed: &str, lines: &[&str]) -> String {
+    let prompt = format!("$ {typed}");
+    let all = || std::iter::once(prompt.as_str()).chain(lines.iter().copied());
+    let columns = all().map(|line| line.chars().count()).max().unwrap_or(0);
+    let width = pixels(columns) + 2 * MARGIN;
+    let height = all().count() * LINE_HEIGHT + 2 * MARGIN;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
+         height=\"{height}\" font-family=\"ui-monospace, SFMono-Regular, Menlo, Consolas, \
+         'DejaVu Sans Mono', 'Liberation Mono', monospace\" font-size=\"{FONT_SIZE}\" \
+         fill=\"#d7dde5\">\n<rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"#161b22\"/>\n"
+    );
+    for (row, line) in all().enumerate() {
+        if line.is_empty() {
+            continue;
+        }
+        let y = MARGIN + row * LINE_HEIGHT + FONT_SIZE;
+        let fill = if row == 0 { " fill=\"#7ee787\"" } else { "" };
+        // Whatever font there is, columns stand below each other.
+        let length = pixels(line.chars().count());
+        let text = escaped(line);
+        writeln!(
+            svg,
+            "<text x=\"{MARGIN}\" y=\"{y}\" textLength=\"{length}\" \
+             lengthAdjust=\"spacingAndGlyphs\" xml:space=\"preserve\"{fill}>{text}</text>"
+        )
+        .expect("a String takes whatever is written to it");
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn pixels(columns: usize) -> usize {
+    columns * COLUMN_TENTHS / 10
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -177,5 +225,16 @@ mod tests {
             .map(|(_, text)| text)
             .collect();
         assert_eq!(texts, ["$ brkhole x", "one", "two", "…", "four", "five"]);
+    }
+
+    #[test]
+    fn every_line_is_there_and_none_is_markup() {
+        let svg = screen("a <b>", &["", " x & y"]);
+        assert!(svg.contains(">$ a &lt;b&gt;</text>"), "{svg}");
+        assert!(svg.contains("> x &amp; y</text>"), "{svg}");
+        assert_eq!(svg.matches("<text").count(), 2);
+        // The third row, in a picture of three.
+        assert!(svg.contains(&format!("y=\"{}\"", MARGIN + 2 * LINE_HEIGHT + FONT_SIZE)));
+        assert!(svg.contains(&format!("height=\"{}\"", 3 * LINE_HEIGHT + 2 * MARGIN)));
     }
 }

@@ -1,7 +1,6 @@
 //! Finds markers in a text and puts between them what belongs there.
 
-use crate::documents::{Document, Fence};
-use crate::fault::Fault;
+use crate::documents::{Document, Fault, Fence};
 
 const END: &str = " -->";
 const FIGURE: &str = "<!-- fig ";

@@ -1,8 +1,8 @@
 //! The committed runs: JSON, text files and pictures, each of which some text must use.
 
-use crate::documents::{files_in, root};
-use crate::fault::Fault;
+use crate::documents::{Fault, files_in};
 use anyhow::Context;
+use roots::repository::root;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

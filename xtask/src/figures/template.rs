@@ -11,8 +11,7 @@
 //! figure is shorter than its marker.
 
 use super::marker::Marker;
-use crate::documents::{Document, Fence};
-use crate::fault::Fault;
+use crate::documents::{Document, Fault, Fence};
 
 /// What README.md begins with.
 const HEADER: &str =
