@@ -59,7 +59,7 @@ pub trait Measurements: Serialize {
         let words: Vec<String> = std::env::args().skip(1).collect();
         raw["recorded"] = json!({
             "command": format!("cargo testbed {}", words.join(" ")),
-            "date": output("date", &["+%Y-%m-%d"])?.trim(),
+            "date": output("date", ["+%Y-%m-%d"])?.trim(),
         });
         Ok(serde_json::to_string_pretty(&raw)? + "\n")
     }

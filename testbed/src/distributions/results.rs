@@ -98,7 +98,7 @@ impl Measurements for Distributions {
     }
 
     fn environment(&self) -> anyhow::Result<Environment> {
-        let rustc = output("rustc", &["--version"])?;
+        let rustc = output("rustc", ["--version"])?;
         Ok(Environment::here().with("rustc", rustc.trim()))
     }
 }
