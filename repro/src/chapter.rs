@@ -3,7 +3,7 @@
 
 use crate::arm;
 use crate::child::Child;
-use crate::drive::OutputFlags;
+use crate::output::OutputFlags;
 use anyhow::Context;
 use brk_hole::Vm;
 use clap::{CommandFactory, FromArgMatches, Parser};

@@ -29,6 +29,7 @@ pub mod locations;
 pub mod low_memory;
 mod memory_limit;
 pub mod oom;
+mod output;
 mod process;
 pub mod reload;
 

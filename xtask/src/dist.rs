@@ -14,7 +14,7 @@ mod linked;
 
 use anyhow::Context;
 use roots::Release;
-use roots::repository::{command, root, target};
+use roots::repository::{command, output, root, target};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -89,7 +89,7 @@ pub fn make(options: &DistOptions) -> anyhow::Result<()> {
     }
     fs::create_dir_all(&place)?;
     check_licences()?;
-    let epoch = archive::epoch()?;
+    let epoch = epoch()?;
     let libc = build::oldest_libc()?;
     for product in Product::BOTH {
         let built = build::built(product, &libc, &place)?;
@@ -122,6 +122,30 @@ fn architecture() -> anyhow::Result<&'static str> {
         "aarch64" => Ok("arm64"),
         other => anyhow::bail!("packages are made on x86_64 and aarch64, not on {other}"),
     }
+}
+
+/// The time that all files have, in seconds: `SOURCE_DATE_EPOCH`, or when this commit was made.
+///
+/// # Errors
+///
+/// When there is neither.
+fn epoch() -> anyhow::Result<String> {
+    if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {
+        return Ok(given);
+    }
+    Ok(output("git", ["log", "-1", "--format=%ct"])?
+        .trim()
+        .to_owned())
+}
+
+/// A time in one of date's forms.
+///
+/// # Errors
+///
+/// When it is no number of seconds.
+fn written(epoch: &str, form: &str) -> anyhow::Result<String> {
+    let time = output("date", ["--utc", "--date", &format!("@{epoch}"), form])?;
+    Ok(time.trim().to_owned())
 }
 
 /// The files that are handed out, in the order of their names.

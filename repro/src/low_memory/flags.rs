@@ -2,7 +2,7 @@
 //! came.
 
 use crate::child::{choice, number, word};
-use crate::drive::OutputFlags;
+use crate::output::OutputFlags;
 use clap::{Parser, ValueEnum};
 use human_text::{Bytes, NotBytes};
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+
+/// A block of C's heap: what a request pool of nginx takes at a time.
+pub(super) const BLOCK_BYTES: usize = 16 << 10;
 
 /// Name of the experiment, and of the binary.
 pub(super) const NAME: &str = "low-memory";
@@ -97,7 +100,7 @@ impl LowMemoryFlags {
             ("objects".to_owned(), objects.into()),
             ("vm".to_owned(), vm.into()),
             ("most_bytes".to_owned(), self.most.into()),
-            ("block_bytes".to_owned(), super::work::BLOCK_BYTES.into()),
+            ("block_bytes".to_owned(), BLOCK_BYTES.into()),
             ("aslr".to_owned(), self.aslr.into()),
             ("repeats".to_owned(), self.repeats.into()),
         ])

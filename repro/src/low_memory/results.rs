@@ -3,7 +3,7 @@
 use super::flags::LuaCase;
 use super::work::{REACHED, told};
 use crate::child::word;
-use crate::drive::Report;
+use crate::output::Report;
 use anyhow::Context;
 use heap_meter::experiment::{
     ArmResults, Comparison, Metric, Results, Run, Unit, Weighed, compare,

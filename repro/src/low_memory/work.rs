@@ -1,6 +1,6 @@
 //! The child's side: takes heap in C, and lets Lua make objects until it has no more memory.
 
-use super::flags::{LuaCase, VmMade};
+use super::flags::{BLOCK_BYTES, LuaCase, VmMade};
 use crate::child::{Child, first_victim, word};
 use crate::process::MallocBlocks;
 use anyhow::Context;
@@ -12,9 +12,6 @@ use std::mem;
 
 /// Makes the objects and counts them; its head says how.
 const FILL: &str = include_str!("fill.lua");
-
-/// A block of C's heap: what a request pool of nginx takes at a time.
-pub(super) const BLOCK_BYTES: usize = 16 << 10;
 
 /// Before anything is taken.
 const START: &str = "start";

@@ -1,7 +1,7 @@
 //! A memory cgroup for one child, and what the kernel counts of it.
 
 use super::guard::{CgroupGuard, processes};
-use super::hierarchy::CgroupVersion;
+use super::hierarchy::{CgroupVersion, field};
 use super::place;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
@@ -222,14 +222,6 @@ impl CgroupCounters {
     pub fn oom_killed_since(&self, before: &Self) -> bool {
         self.oom_kill > before.oom_kill
     }
-}
-
-/// The number behind a name, in a file of lines `name number`.
-pub(super) fn field(text: &str, name: &str) -> Option<u64> {
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 //! If a cgroup further up, or the machine, ran out of memory before the child met its own limit,
 //! the kernel would look for a victim there, among other people's processes.
 
-use super::cgroup::field;
-use super::hierarchy::CgroupVersion;
+use super::hierarchy::{CgroupVersion, field};
 use anyhow::{Context, ensure};
 use heap_meter::environment::available_memory_bytes;
 use human_text::Bytes;

@@ -29,6 +29,14 @@ impl CgroupVersion {
     }
 }
 
+/// The number behind a name, in a file of lines `name number`.
+pub(super) fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line?.trim().parse().ok()
+}
+
 /// This process's memory cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OwnCgroup {

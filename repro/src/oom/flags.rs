@@ -1,7 +1,7 @@
 //! The command line of `oom`, and that of a child of it.
 
 use crate::child::{choice, number, word};
-use crate::drive::OutputFlags;
+use crate::output::OutputFlags;
 use clap::{Parser, ValueEnum};
 use human_text::{Bytes, NotBytes};
 use serde::Serialize;

@@ -2,8 +2,8 @@
 
 use super::results::{LimitInForce, OomArm, OomResults, OomRow, RunEnd, loads};
 use crate::arm::{CONTROL, HOLE, SHARED};
-use crate::drive::Report;
 use crate::memory_limit::CgroupCounters;
+use crate::output::Report;
 use heap_meter::report::{
     Column, CsvRow, NONE, counted, experiment_heading, in_unit, paragraph, remarks, rows_csv,
     rows_table,

@@ -2,8 +2,7 @@
 //! what Debian's package says of itself, and what is run when it comes and goes.
 
 use super::build::Built;
-use super::contents::Item;
-use super::{Product, VERSION, architecture};
+use super::{Product, VERSION, architecture, written};
 use anyhow::Context;
 use flate2::{Compression, GzBuilder};
 use roots::repository::{command, output, root, run};
@@ -12,28 +11,14 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// The time that all files have, in seconds: `SOURCE_DATE_EPOCH`, or when this commit was made.
-///
-/// # Errors
-///
-/// When there is neither.
-pub fn epoch() -> anyhow::Result<String> {
-    if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {
-        return Ok(given);
-    }
-    Ok(output("git", ["log", "-1", "--format=%ct"])?
-        .trim()
-        .to_owned())
-}
-
-/// A time in one of date's forms.
-///
-/// # Errors
-///
-/// When it is no number of seconds.
-pub fn written(epoch: &str, form: &str) -> anyhow::Result<String> {
-    let time = output("date", ["--utc", "--date", &format!("@{epoch}"), form])?;
-    Ok(time.trim().to_owned())
+/// One file.
+#[derive(Debug)]
+pub struct Item {
+    pub content: Vec<u8>,
+    /// Its place below `/`; compressed where that ends with `.gz`, empty if the package hasn't got it.
+    pub in_package: String,
+    /// Its place in the tarball's directory, likewise.
+    pub in_tarball: String,
 }
 
 /// Makes Debian's package.
@@ -87,6 +72,13 @@ pub fn tarball(product: Product, items: &[Item], epoch: &str, place: &Path) -> a
 }
 
 impl Item {
+    /// Whether it is to be executed.
+    fn is_program(&self) -> bool {
+        ["usr/bin/", "usr/sbin/"]
+            .iter()
+            .any(|programs| self.in_package.starts_with(programs))
+    }
+
     /// Writes it there, and says how large it is. What is called `.gz` is compressed on the way.
     fn put(&self, file: &Path) -> anyhow::Result<u64> {
         let is_compressed = file.extension().is_some_and(|extension| extension == "gz");

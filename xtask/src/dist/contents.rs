@@ -1,31 +1,13 @@
 //! Which files a product has, and where they lie in its package and its tarball.
 
+use super::archive::{Item, changelog};
 use super::build::Built;
-use super::{Product, archive, licences};
+use super::{Product, licences};
 use anyhow::Context;
 use roots::repository::{output, root, run};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-
-/// One file.
-#[derive(Debug)]
-pub struct Item {
-    pub content: Vec<u8>,
-    /// Its place below `/`; compressed where that ends with `.gz`, empty if the package hasn't got it.
-    pub in_package: String,
-    /// Its place in the tarball's directory, likewise.
-    pub in_tarball: String,
-}
-
-impl Item {
-    /// Whether it is to be executed.
-    pub fn is_program(&self) -> bool {
-        ["usr/bin/", "usr/sbin/"]
-            .iter()
-            .any(|programs| self.in_package.starts_with(programs))
-    }
-}
 
 /// The files of a product. What the command writes about itself it is asked for: manual pages and completions.
 ///
@@ -51,7 +33,7 @@ pub fn files(
     files.copy(&readme, &format!("{doc}/README.md"), "README.md")?;
     let changes = format!("{doc}/CHANGELOG.md");
     files.copy("CHANGELOG.md", &changes, "CHANGELOG.md")?;
-    let changelog = archive::changelog(product, epoch)?;
+    let changelog = changelog(product, epoch)?;
     let in_package = format!("{doc}/changelog.gz");
     files.add(changelog.into(), &in_package, "");
     files.add(notices.into(), &format!("{doc}/copyright"), "COPYRIGHT");

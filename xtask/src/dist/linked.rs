@@ -5,8 +5,7 @@
 //!
 //! <https://cyclonedx.org/docs/1.5/json/>
 
-use super::archive::written;
-use super::{Product, VERSION};
+use super::{Product, VERSION, written};
 use anyhow::Context;
 use roots::repository::{output, root};
 use serde_json::{Value, json};

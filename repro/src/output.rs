@@ -1,0 +1,156 @@
+//! Results while they are measured and afterwards: shown, and kept.
+
+use anyhow::Context;
+use clap::ValueEnum;
+use heap_meter::experiment::{ExperimentError, Results, RunError, StopFlag, Store};
+use heap_meter::report;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Status of a run that Ctrl-C ended: 128 + SIGINT, as a shell has it.
+const INTERRUPTED: u8 = 130;
+
+/// Results as a binary shows and keeps them.
+pub(crate) trait Report: Serialize {
+    /// For people.
+    fn table(&self) -> String;
+
+    /// For spreadsheets.
+    fn csv(&self) -> anyhow::Result<String>;
+
+    /// A picture, where there is one of them.
+    fn chart(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Report for Results {
+    fn table(&self) -> String {
+        report::experiment_table(self)
+    }
+
+    fn csv(&self) -> anyhow::Result<String> {
+        Ok(report::experiment_csv(self)?)
+    }
+
+    fn chart(&self) -> Option<String> {
+        report::chart::memory_over_checkpoints(self)
+    }
+}
+
+/// How a binary's results are shown, and where they are kept.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct OutputFlags {
+    /// How results are printed on standard output
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    format: ReportFormat,
+
+    /// Keep the raw results and the chart in this directory; written after every run
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    /// For people
+    Table,
+    /// Everything, for programs
+    Json,
+    /// Rows of figures, for spreadsheets
+    Csv,
+}
+
+impl OutputFlags {
+    /// Measures, which gives the results so far after every run; keeps them each time, and shows the
+    /// last ones, however the measurement ended.
+    pub(crate) fn of<R: Report>(
+        &self,
+        name: &str,
+        chart: Option<&Path>,
+        measure: impl FnOnce(&StopFlag, &ProgressBar, &mut dyn FnMut(R)) -> anyhow::Result<()>,
+    ) -> anyhow::Result<ExitCode> {
+        let store = self.out.as_ref().map(Store::open).transpose()?;
+        let stop = stop_on_signals()?;
+        // On stderr; indicatif hides it when that is no terminal.
+        let style = ProgressStyle::with_template("{bar:30} {pos:>3} % {elapsed} {msg}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(100).with_style(style);
+        let keep = |results: &R, store: &Store| -> anyhow::Result<()> {
+            let json = serde_json::to_vec_pretty(results)?;
+            store.keep_file(&format!("{name}.json"), &json)?;
+            Ok(())
+        };
+        // The first failure to write is kept: the runs go on, so that nothing measured is lost.
+        let mut unwritten: Option<anyhow::Error> = None;
+        let mut latest: Option<R> = None;
+        let outcome = measure(&stop, &bar, &mut |results| {
+            if let Some(store) = &store
+                && unwritten.is_none()
+            {
+                unwritten = keep(&results, store).err();
+            }
+            latest = Some(results);
+        });
+        bar.finish_and_clear();
+
+        if let Some(results) = &latest {
+            self.print(results)?;
+            if let Some(svg) = results.chart() {
+                if let Some(path) = chart {
+                    std::fs::write(path, &svg)
+                        .with_context(|| format!("can't write {}", path.display()))?;
+                }
+                if let Some(store) = &store {
+                    store.keep_file(&format!("{name}.svg"), svg.as_bytes())?;
+                }
+            }
+        }
+        match (outcome, unwritten) {
+            (Err(error), _) if is_interruption(&error) => {
+                let kept = match (store, latest) {
+                    (Some(_), Some(_)) => "; finished runs are kept in the --out directory",
+                    _ => "",
+                };
+                eprintln!("{name}: {error}{kept}");
+                Ok(ExitCode::from(INTERRUPTED))
+            }
+            (Err(error), _) => Err(error),
+            (Ok(()), Some(error)) => {
+                Err(error).context("the results above are complete, but not all were kept")
+            }
+            (Ok(()), None) => Ok(ExitCode::SUCCESS),
+        }
+    }
+
+    fn print(&self, results: &impl Report) -> anyhow::Result<()> {
+        let text = match self.format {
+            ReportFormat::Table => report::fit(&results.table(), report::stdout_columns()),
+            ReportFormat::Json => report::json(results)?,
+            ReportFormat::Csv => results.csv()?,
+        };
+        match std::io::stdout().write_all(text.as_bytes()) {
+            // `locations | head -1` has got what it wanted.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.context("can't write to standard output"),
+        }
+    }
+}
+
+fn is_interruption(error: &anyhow::Error) -> bool {
+    let interrupted = |error| matches!(error, &ExperimentError::Interrupted { .. });
+    error.downcast_ref().is_some_and(interrupted)
+        || matches!(error.downcast_ref(), Some(RunError::Interrupted))
+}
+
+fn stop_on_signals() -> anyhow::Result<StopFlag> {
+    let stop = StopFlag::new();
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        signal_hook::flag::register(signal, stop.flag())
+            .with_context(|| format!("can't handle signal {signal}"))?;
+    }
+    Ok(stop)
+}
