@@ -5,16 +5,14 @@
 //! (`VmHWM`). One run each: a peak hardly varies. On one processor, where a million stops take
 //! half a minute instead of several.
 
-use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
-
 use anyhow::Context;
-use benches::figure::Figure;
 use benches::kernel::Processors;
 use benches::launched::{self, LAUNCH, STACKS};
-use benches::{Bench, Mode, program};
+use benches::{Bench, Figure, Mode, program};
 use human_text::thousands;
 use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
 
 const MOST_BYTES: u64 = 48 << 20;
 

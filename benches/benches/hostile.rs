@@ -5,17 +5,15 @@
 //! They are started once, as it takes long, so that the two don't take turns: those without them
 //! come first. As root they are another user's, as each user has a share of a survey.
 
+use anyhow::Context;
+use benches::waiting::Waiting;
+use benches::{Bench, Figure, Mode, kernel, program};
+use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
-
-use anyhow::Context;
-use benches::figure::Figure;
-use benches::waiting::Waiting;
-use benches::{Bench, Mode, kernel, program};
-use serde_json::Value;
 
 /// MemoryMax of the fleet's unit.
 const MOST_BYTES: u64 = 256 << 20;

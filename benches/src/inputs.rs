@@ -18,9 +18,7 @@ const END: &str = "-----END CERTIFICATE-----";
 /// A file of so many certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
-    /// How many it holds.
     pub certificates: usize,
-    /// Where it is.
     pub path: PathBuf,
 }
 
@@ -73,9 +71,7 @@ const START: u64 = 0x026b_2000;
 /// What a log holds, as whoever reads it should find it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
-    /// How long it is.
     pub bytes: u64,
-    /// Lines.
     pub lines: u64,
     /// Lines that tell of a `brk`.
     pub brks: u64,

@@ -12,18 +12,19 @@
 //!   may carry a requirement; [`Options::strict`] makes a missed one an error. `inspect` takes turns
 //!   likewise, in this process: two ways of looking at the same processes.
 //!
-//! `footprint` asks for bytes instead of seconds: [`figure`].
+//! `footprint` asks for bytes instead of seconds: [`report::Figure`].
 //!
 //! All of them take `--quick` (short, for CI) and `--test` (once, only to see that it works), and a
 //! word that picks benches by name. Criterion keeps its results in `target/criterion`, the others
 //! in `target/bench`; the binary `reference` gathers both.
 
 #![deny(unsafe_code)]
+// Nobody but the benches reads it: what a name says isn't said again.
+#![allow(missing_docs)]
 
 #[cfg(test)]
 use suite as _;
 
-pub mod figure;
 pub mod inputs;
 pub mod kernel;
 pub mod launched;
@@ -34,5 +35,5 @@ pub mod side_by_side;
 pub mod waiting;
 
 pub use options::{Mode, Options};
-pub use report::{Bench, main, main_with_roles};
+pub use report::{Bench, Figure, main, main_with_roles};
 pub use side_by_side::{Contest, RatioLimits};

@@ -62,7 +62,6 @@ impl Options {
         }
     }
 
-    /// Whether a bench of this name is wanted.
     pub fn wants(&self, name: &str) -> bool {
         self.filter
             .as_ref()

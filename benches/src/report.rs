@@ -1,23 +1,22 @@
 //! A bench of side-by-side contests, from its command line to its exit status.
 
-use std::ffi::OsString;
-use std::fmt::Display;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-
+use crate::kernel::Processors;
+use crate::side_by_side::{Contest, PairOutcome, Times};
+use crate::{Mode, Options, program};
 use anyhow::Context;
 use clap::Parser;
 use heap_meter::environment::Environment;
 use heap_meter::report::{Column, NONE, json, rows_table};
 use heap_meter::statistics::quantile;
-use human_text::Seconds;
+use human_text::{Bytes, Seconds};
 use serde::Serialize;
-
-use crate::figure::Figure;
-use crate::kernel::Processors;
-use crate::side_by_side::{Contest, PairOutcome, Times};
-use crate::{Mode, Options, program};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt::{self, Display};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// What a bench does: it gets a directory of its own that is removed afterwards.
 pub type Work = fn(&mut Bench, &Path) -> anyhow::Result<()>;
@@ -92,7 +91,6 @@ impl Bench {
         bench
     }
 
-    /// How thoroughly to measure.
     pub fn mode(&self) -> Mode {
         self.report.mode
     }
@@ -106,7 +104,6 @@ impl Bench {
         }
     }
 
-    /// Whether a contest of this name is wanted.
     pub fn wants(&self, name: &str) -> bool {
         self.options.wants(name)
     }
@@ -247,7 +244,7 @@ fn text(outcome: &PairOutcome) -> String {
         .iter()
         .map(|arm| {
             let mut cells = vec![
-                arm.name.clone(),
+                arm.name.to_owned(),
                 Seconds(arm.median_seconds).to_string(),
                 range(arm),
             ];
@@ -269,5 +266,76 @@ fn range(arm: &Times) -> String {
     match (quantile(&arm.seconds, 0.0), quantile(&arm.seconds, 1.0)) {
         (Some(least), Some(most)) => format!("{} – {}", Seconds(least), Seconds(most)),
         _ => NONE.to_owned(),
+    }
+}
+
+/// What was found, and how much it may be.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figure {
+    pub name: String,
+    pub parameters: BTreeMap<String, Value>,
+    pub bytes: u64,
+    pub at_most_bytes: Option<u64>,
+    /// Whether it is; `None` when nothing is required.
+    pub met: Option<bool>,
+}
+
+impl Figure {
+    /// A figure of which nothing is required.
+    pub fn new(name: impl Into<String>, bytes: u64) -> Self {
+        Self {
+            name: name.into(),
+            parameters: BTreeMap::new(),
+            bytes,
+            at_most_bytes: None,
+            met: None,
+        }
+    }
+
+    /// Notes a parameter for the report.
+    #[must_use]
+    pub fn parameter(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.parameters.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// It has to be at most this.
+    #[must_use]
+    pub fn at_most(mut self, bytes: u64) -> Self {
+        self.at_most_bytes = Some(bytes);
+        self.met = Some(self.bytes <= bytes);
+        self
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, Bytes(self.bytes))?;
+        for (name, value) in &self.parameters {
+            write!(f, ", {name} {value}")?;
+        }
+        if let (Some(limit), Some(met)) = (self.at_most_bytes, self.met) {
+            let verdict = if met { "met" } else { "NOT MET" };
+            write!(f, "; required at most {}: {verdict}", Bytes(limit))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_itself_is_allowed() {
+        let figure = |bytes| Figure::new("peak", bytes).parameter("calls", 7);
+        assert_eq!(figure(2048).met, None);
+        assert_eq!(figure(2048).at_most(2048).met, Some(true));
+        let passed = figure(2049).at_most(2048);
+        assert_eq!(passed.met, Some(false));
+        let text = passed.to_string();
+        assert!(text.starts_with("peak: 2"), "{text}");
+        assert!(text.contains("calls 7; required at most 2"), "{text}");
+        assert!(text.ends_with(": NOT MET"), "{text}");
     }
 }

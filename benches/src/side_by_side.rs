@@ -20,22 +20,16 @@ type Run<'a> = Box<dyn FnMut() -> anyhow::Result<f64> + 'a>;
 
 /// Arms to be run side by side, and what is to be compared.
 pub struct Contest<'a> {
-    name: String,
-    parameters: BTreeMap<String, Value>,
-    per: Option<Per>,
-    arms: Vec<(&'static str, Run<'a>)>,
-    pairs: Vec<Pair>,
+    /// As far as it is known before.
+    outcome: PairOutcome,
+    /// One for each of its arms.
+    runs: Vec<Run<'a>>,
 }
-
-/// Control, other, and what their ratio has to be.
-type Pair = (&'static str, &'static str, Option<RatioLimits>);
 
 /// Between what a ratio has to lie.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RatioLimits {
-    /// At least this.
     pub at_least: f64,
-    /// At most this.
     pub at_most: f64,
 }
 
@@ -51,28 +45,22 @@ pub struct Per {
 }
 
 /// What was measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct PairOutcome {
-    /// Its name.
     pub name: String,
-    /// What was asked for.
     pub parameters: BTreeMap<String, Value>,
-    /// What a run consists of.
     pub per: Option<Per>,
     /// The arms in their order, with every run.
     pub arms: Vec<Times>,
-    /// The ratios.
     pub comparisons: Vec<Versus>,
 }
 
 /// The runs of one arm.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Times {
-    /// Name of the arm.
-    pub name: String,
+    pub name: &'static str,
     /// Seconds of each run, in the order in which they were made.
     pub seconds: Vec<f64>,
-    /// Their median.
     pub median_seconds: f64,
     /// The median per unit; `None` for an arm that others stand on.
     pub seconds_per_unit: Option<f64>,
@@ -81,48 +69,46 @@ pub struct Times {
 /// One arm over another.
 #[derive(Clone, Debug, Serialize)]
 pub struct Versus {
-    /// What it is compared with.
-    pub control: String,
-    /// What is compared.
-    pub other: String,
+    pub control: &'static str,
+    pub other: &'static str,
     /// The median of the rounds' ratios; `None` when a time was 0.
     pub ratio: Option<f64>,
     /// Its bootstrap 95 % interval, or null for fewer than three runs.
     pub ratio_ci95: Interval,
-    /// What it has to be.
     pub required: Option<RatioLimits>,
-    /// Whether it is; `None` when nothing is required.
+    /// Whether it is as required; `None` when nothing is.
     pub met: Option<bool>,
 }
 
 impl<'a> Contest<'a> {
     /// A contest without arms.
     pub fn new(name: impl Into<String>) -> Self {
-        Self {
+        let outcome = PairOutcome {
             name: name.into(),
-            parameters: BTreeMap::new(),
-            per: None,
-            arms: Vec::new(),
-            pairs: Vec::new(),
+            ..PairOutcome::default()
+        };
+        Self {
+            outcome,
+            runs: Vec::new(),
         }
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.outcome.name
     }
 
     /// Notes a parameter for the report.
     #[must_use]
     pub fn parameter(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.parameters.insert(name.to_owned(), value.into());
+        let parameters = &mut self.outcome.parameters;
+        parameters.insert(name.to_owned(), value.into());
         self
     }
 
     /// Has times told per unit as well.
     #[must_use]
     pub fn per(mut self, unit: &str, count: f64, above: Option<&str>) -> Self {
-        self.per = Some(Per {
+        self.outcome.per = Some(Per {
             unit: unit.to_owned(),
             count,
             above: above.map(str::to_owned),
@@ -137,7 +123,12 @@ impl<'a> Contest<'a> {
         name: &'static str,
         run: impl FnMut() -> anyhow::Result<f64> + 'a,
     ) -> Self {
-        self.arms.push((name, Box::new(run)));
+        let times = Times {
+            name,
+            ..Times::default()
+        };
+        self.outcome.arms.push(times);
+        self.runs.push(Box::new(run));
         self
     }
 
@@ -159,7 +150,14 @@ impl<'a> Contest<'a> {
         other: &'static str,
         required: Option<RatioLimits>,
     ) -> Self {
-        self.pairs.push((control, other, required));
+        self.outcome.comparisons.push(Versus {
+            control,
+            other,
+            ratio: None,
+            ratio_ci95: Interval::TooFewRuns { runs: 0 },
+            required,
+            met: None,
+        });
         self
     }
 
@@ -169,52 +167,48 @@ impl<'a> Contest<'a> {
     ///
     /// The first error of an arm.
     pub fn run(mut self, rounds: usize) -> anyhow::Result<PairOutcome> {
-        for (_, run) in &mut self.arms {
+        for run in &mut self.runs {
             run()?;
         }
-        let mut seconds = vec![Vec::with_capacity(rounds); self.arms.len()];
         for round in (0..).take(rounds) {
-            for index in order(self.arms.len(), round) {
-                let (_, run) = &mut self.arms[index];
-                seconds[index].push(run()?);
+            for index in order(self.runs.len(), round) {
+                let seconds = &mut self.outcome.arms[index].seconds;
+                seconds.push(self.runs[index]()?);
             }
         }
-        Ok(self.outcome(seconds))
+        self.outcome.compare();
+        Ok(self.outcome)
     }
+}
 
-    fn outcome(self, seconds: Vec<Vec<f64>>) -> PairOutcome {
-        let names = self.arms.iter().map(|(name, _)| *name);
-        let runs: BTreeMap<&str, Vec<f64>> = names.zip(seconds).collect();
-        let middle = |name: &str| median(&runs[name]).unwrap_or(f64::NAN);
-        let times = |(name, _): &(&'static str, Run<'a>)| Times {
-            name: (*name).to_owned(),
-            seconds: runs[name].clone(),
-            median_seconds: middle(name),
-            seconds_per_unit: self.per.as_ref().and_then(|per| match &per.above {
-                Some(base) if base == name => None,
-                Some(base) => Some((middle(name) - middle(base)) / per.count),
-                None => Some(middle(name) / per.count),
-            }),
+impl PairOutcome {
+    /// Works out medians and ratios.
+    fn compare(&mut self) {
+        for arm in &mut self.arms {
+            arm.median_seconds = median(&arm.seconds).unwrap_or(f64::NAN);
+        }
+        let arms = self.arms.clone();
+        let arm = |name: &str| {
+            let found = arms.iter().find(|arm| arm.name == name);
+            found.expect("it is one of the arms")
         };
-        let versus = |&(control, other, required): &Pair| {
-            let found = paired(&runs[control], &runs[other]);
-            let is_within =
-                |limits: RatioLimits| found.ratio.is_some_and(|ratio| limits.hold(ratio));
-            Versus {
-                control: control.to_owned(),
-                other: other.to_owned(),
-                ratio: found.ratio,
-                ratio_ci95: found.interval,
-                required,
-                met: required.map(is_within),
+        if let Some(per) = &self.per {
+            let others =
+                (self.arms.iter_mut()).filter(|one| per.above.as_deref() != Some(one.name));
+            for one in others {
+                let base = per
+                    .above
+                    .as_ref()
+                    .map_or(0.0, |base| arm(base).median_seconds);
+                one.seconds_per_unit = Some((one.median_seconds - base) / per.count);
             }
-        };
-        PairOutcome {
-            arms: self.arms.iter().map(times).collect(),
-            comparisons: self.pairs.iter().map(versus).collect(),
-            name: self.name,
-            parameters: self.parameters,
-            per: self.per,
+        }
+        for versus in &mut self.comparisons {
+            let found = paired(&arm(versus.control).seconds, &arm(versus.other).seconds);
+            let hold = |limits: RatioLimits| found.ratio.is_some_and(|ratio| limits.hold(ratio));
+            versus.met = versus.required.map(hold);
+            versus.ratio = found.ratio;
+            versus.ratio_ci95 = found.interval;
         }
     }
 }
@@ -224,14 +218,6 @@ fn paired(control: &[f64], other: &[f64]) -> RatioOfMedians {
     let rounds = control.iter().zip(other);
     let ratios: Vec<f64> = rounds.map(|(control, other)| other / control).collect();
     RatioOfMedians::of(&vec![1.0; ratios.len()], &ratios)
-}
-
-impl fmt::Debug for Contest<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Contest")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
 }
 
 impl RatioLimits {

@@ -57,7 +57,6 @@ impl Waiting {
         Ok(waiting)
     }
 
-    /// Its process id.
     pub fn pid(&self) -> i32 {
         self.child.id().cast_signed()
     }

@@ -3,17 +3,14 @@
 //! It is built in the oldest release's root, and then preloaded into every release's own nginx,
 //! Python, curl and openssl. What they do must not depend on it; what they take must.
 
-mod check;
 mod library;
 mod nginx;
-mod preload;
 mod probes;
 mod results;
 
 use crate::campaign::{Recorder, ReleaseOptions, bundle_size, judge};
 use crate::testbed::Testbed;
-use library::PreloadLibrary;
-use preload::PreloadSite;
+use library::{PreloadLibrary, PreloadSite};
 pub use results::{Distributions, ReleaseChecks};
 use roots::{BindMount, Root};
 use serde_json::json;

@@ -6,7 +6,6 @@
 //! disturbs shows in the operations for each second of the program's own processor time. Both are
 //! told.
 
-mod inspections;
 mod results;
 
 use crate::campaign::{Recorder, at_least, judge};
@@ -14,8 +13,8 @@ use crate::testbed::Testbed;
 use anyhow::Context;
 use clap::Args;
 use heap_meter::environment::Environment;
-use inspections::Inspections;
 use proc_memory::Process;
+use results::Inspections;
 pub use results::{ChurnRun, Disturbance, INSPECTIONS};
 use serde_json::json;
 use std::path::{Path, PathBuf};

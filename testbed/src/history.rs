@@ -5,12 +5,10 @@
 //! in each with that release's own programs. What differs between the releases is theirs.
 
 mod figures;
-mod table;
 mod verdict;
 mod workload;
 
 use crate::campaign::{Recorder, ReleaseOptions, bundle_size, judge};
-use crate::nginx_configuration;
 use crate::testbed::Testbed;
 use anyhow::Context;
 pub use figures::{History, ReleaseFigures, WorkloadFigures};
@@ -72,7 +70,7 @@ pub fn run(options: &ReleaseOptions) -> anyhow::Result<()> {
         let place = Testbed::new(Some(root), Some(command))?;
         place.write("bundle.pem", &bundle)?;
         for locations in [1, options.locations] {
-            nginx_configuration::write(&place, true, locations)?;
+            place.configure_nginx(true, locations)?;
         }
         place.compile("testbed/programs/burst.c", "burst", &[])?;
         let libraries = ["-lssl", "-lcrypto"];

@@ -7,7 +7,6 @@ mod campaign;
 mod distributions;
 mod disturbance;
 mod history;
-mod nginx_configuration;
 mod predictions;
 mod testbed;
 

@@ -6,19 +6,16 @@
 
 mod program;
 mod results;
-mod started;
 
 use crate::campaign::{Recorder, ReleaseOptions, bundle_size, judge};
-use crate::nginx_configuration;
 use crate::testbed::Testbed;
 use anyhow::Context;
 use proc_memory::{Process, Snapshot};
-use program::TrimmedProgram;
+use program::{Started, TrimmedProgram};
 use ptmalloc::Examiner;
 pub use results::{PlacePredictions, Prediction, Predictions, ProgramPredictions, TrimRun};
 use roots::{Release, Root};
 use serde_json::json;
-use started::Started;
 use std::time::Instant;
 
 const SOURCES: &str = "testbed/programs";
@@ -63,7 +60,7 @@ pub fn run(options: &ReleaseOptions) -> anyhow::Result<()> {
     for root in [None].into_iter().chain(roots.iter().map(Some)) {
         let place = Testbed::new(root, None)?;
         place.write("bundle.pem", &bundle)?;
-        nginx_configuration::write(&place, true, options.locations)?;
+        place.configure_nginx(true, options.locations)?;
         for (source, program, flags) in [
             ("blocks.c", "blocks", &[][..]),
             ("arenas.c", "arenas", &["-pthread"]),

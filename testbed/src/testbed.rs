@@ -29,6 +29,8 @@ const QUESTIONS: [(&str, &str); 7] = [
     ),
 ];
 
+const MODULES: &str = "/usr/lib/nginx/modules";
+
 /// What is installed: programs and libraries with their versions.
 pub type Versions = BTreeMap<String, String>;
 
@@ -106,6 +108,12 @@ impl<'a> Testbed<'a> {
         fs::write(&path, content).with_context(|| path.display().to_string())
     }
 
+    /// Writes the configuration for nginx of which [`nginx_configuration`] is the name.
+    pub fn configure_nginx(&self, has_line: bool, locations: u32) -> anyhow::Result<()> {
+        let text = nginx_text(&self.directory(), has_line, locations);
+        self.write(&nginx_configuration(has_line, locations), text)
+    }
+
     /// Has the place's own compiler build a C program of the repository.
     pub fn compile(&self, source: &str, program: &str, flags: &[&str]) -> anyhow::Result<()> {
         let built = self
@@ -136,5 +144,50 @@ impl<'a> Testbed<'a> {
                 Ok(((*name).to_owned(), version))
             })
             .collect()
+    }
+}
+
+/// The name of a configuration for nginx in a root. Every location has settings of its own, with the
+/// line and without: lua-nginx-module from 0.10.26 on gives those that only inherit one context, and
+/// then there is nothing to share.
+pub fn nginx_configuration(has_line: bool, locations: u32) -> String {
+    let line = if has_line { "with" } else { "without" };
+    format!("nginx-{line}-{locations}.conf")
+}
+
+/// So many locations, with the line or without it. In `files`, a directory inside, nginx finds
+/// `bundle.pem` and leaves what it writes.
+fn nginx_text(files: &str, has_line: bool, locations: u32) -> String {
+    let line = match has_line {
+        true => format!("lua_ssl_trusted_certificate {files}/bundle.pem;"),
+        false => String::new(),
+    };
+    let locations: String = (1..=locations)
+        .map(|number| format!("    location /{number} {{ lua_ssl_verify_depth 1; {line} }}\n"))
+        .collect();
+    format!(
+        "load_module {MODULES}/ndk_http_module.so;
+load_module {MODULES}/ngx_http_lua_module.so;
+pid {files}/nginx.pid;
+events {{}}
+http {{
+    access_log off;
+    server {{ listen unix:{files}/nginx.socket;
+{locations}    }}
+}}
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nginx_text as text;
+
+    #[test]
+    fn the_line_stands_in_every_location() {
+        let line = "lua_ssl_trusted_certificate";
+        assert_eq!(text("/files", true, 7).matches(line).count(), 7);
+        assert_eq!(text("/files", false, 7).matches(line).count(), 0);
+        assert_eq!(text("/files", false, 7).matches("location /").count(), 7);
     }
 }

@@ -298,7 +298,7 @@ fn word(value: &Value) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use benches::figure::Figure;
+    use benches::Figure;
 
     #[test]
     fn lists_of_numbers_take_one_line_and_mean_the_same() {

@@ -3,11 +3,9 @@
 //! Two sizes are run in each arm, so that what a further location costs isn't mixed with what nginx
 //! costs, or the first parse.
 
-use super::check::Check;
-use super::library::LogLine;
-use super::preload::{BUNDLE, PreloadMode, PreloadSite, ProgramOutput, SCRIPTS};
-use crate::nginx_configuration as configuration;
-use crate::testbed::FILES;
+use super::library::{BUNDLE, LogLine, PreloadMode, PreloadSite, ProgramOutput, SCRIPTS};
+use super::probes::Check;
+use crate::testbed::{FILES, nginx_configuration};
 use anyhow::Context;
 use heap_meter::statistics::median;
 use serde::{Deserialize, Serialize};
@@ -65,7 +63,7 @@ pub struct LocationCost {
 pub fn measured(site: &PreloadSite, locations: u32, repeats: u32) -> anyhow::Result<Vec<NginxArm>> {
     for has_line in [false, true] {
         for count in [1, locations] {
-            configuration::write(&site.place, has_line, count)?;
+            site.place.configure_nginx(has_line, count)?;
         }
     }
     let mut arms = ARMS.map(|(name, ..)| NginxArm {
@@ -113,7 +111,7 @@ fn run(
     has_line: bool,
     locations: u32,
 ) -> anyhow::Result<ProgramOutput> {
-    let configuration = format!("{FILES}/{}", configuration::name(has_line, locations));
+    let configuration = format!("{FILES}/{}", nginx_configuration(has_line, locations));
     let variables = mode.variables();
     let mut words = [before, &["env"]].concat();
     words.extend(variables.iter().map(String::as_str));

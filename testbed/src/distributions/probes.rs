@@ -1,9 +1,8 @@
 //! What programs do must not depend on the library.
 
-use super::check::Check;
-use super::library::LogLine;
-use super::preload::{BUNDLE, PreloadMode as Mode, PreloadSite, ProgramOutput, SCRIPTS};
+use super::library::{BUNDLE, LogLine, PreloadMode as Mode, PreloadSite, ProgramOutput, SCRIPTS};
 use anyhow::Context;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// How many contexts Python makes of the one bundle.
@@ -167,6 +166,31 @@ fn differences(a: &Value, b: &Value, path: &str, found: &mut Vec<String>) {
         }
         _ if a == b => {}
         _ => found.push(format!("{path}: {b} instead of {a}")),
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Check {
+    pub name: String,
+    pub ok: bool,
+    /// What was found instead.
+    pub fault: Option<String>,
+}
+
+impl Check {
+    /// It is so, or `fault` says what was found instead.
+    pub fn of(name: impl Into<String>, ok: bool, fault: impl FnOnce() -> String) -> Self {
+        Self {
+            name: name.into(),
+            ok,
+            fault: (!ok).then(fault),
+        }
+    }
+
+    /// Both counts are equal.
+    pub fn equal(name: impl Into<String>, expected: usize, found: usize) -> Self {
+        let fault = || format!("{found} instead of {expected}");
+        Self::of(name, expected == found, fault)
     }
 }
 

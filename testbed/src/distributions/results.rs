@@ -1,8 +1,8 @@
 //! The raw results, as they are kept, and the table.
 
-use super::check::Check;
 use super::library::PreloadLibrary;
 use super::nginx::{LocationCost, NginxArm};
+use super::probes::Check;
 use crate::campaign::{Measurements, fault_lines};
 use crate::testbed::Versions;
 use heap_meter::environment::Environment;

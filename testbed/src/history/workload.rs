@@ -1,8 +1,7 @@
 //! What is run: each workload has steps, and each step is a command that ends at its moment, because
 //! `brkhole compare` weighs a command as it ends.
 
-use crate::nginx_configuration;
-use crate::testbed::FILES;
+use crate::testbed::{FILES, nginx_configuration};
 
 const BUNDLE: &str = "/files/bundle.pem";
 
@@ -92,7 +91,7 @@ fn python(contexts: u32) -> Workload {
 /// nginx tests a configuration, and ends with everything that it read.
 fn nginx(contexts: u32) -> Workload {
     let step = |name, locations| {
-        let file = nginx_configuration::name(true, locations);
+        let file = nginx_configuration(true, locations);
         WorkloadStep::new(
             name,
             &["nginx", "-t", "-q", "-c", &format!("{FILES}/{file}")],

@@ -2,6 +2,7 @@
 
 use crate::campaign::{Measurements, fault_lines};
 use crate::testbed::{Testbed, Versions};
+use heap_meter::report::{CsvRow, rows_csv};
 use human_text::Bytes;
 use proc_memory::Snapshot;
 use ptmalloc::HeapState;
@@ -9,7 +10,6 @@ use roots::Release;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 const HEADING: &str = "\
                                                furthest of the runs
@@ -185,30 +185,22 @@ impl ProgramPredictions {
 
 impl Predictions {
     fn csv(&self) -> String {
-        let mut text =
-            "place,glibc,program,run,predicted_bytes,given_back_bytes,difference_bytes\n"
-                .to_owned();
-        let known = |bytes: Option<i64>| bytes.map_or_else(String::new, |bytes| bytes.to_string());
+        let mut rows = Vec::new();
         for place in &self.places {
             for program in &place.programs {
-                for (number, run) in program.runs.iter().enumerate() {
-                    let prediction = &run.prediction;
-                    // A string takes whatever is written; no name holds a quotation mark.
-                    let _ = writeln!(
-                        text,
-                        "{},{},\"{}\",{},{},{},{}",
-                        place.name,
-                        place.versions["glibc"],
-                        program.name,
-                        number + 1,
-                        known(prediction.predicted_bytes.map(u64::cast_signed)),
-                        prediction.given_back_bytes,
-                        known(prediction.difference_bytes),
-                    );
-                }
+                rows.extend((1_usize..).zip(&program.runs).map(|(number, run)| {
+                    CsvRow::new()
+                        .field("place", &*place.name)
+                        .field("glibc", &*place.versions["glibc"])
+                        .field("program", &*program.name)
+                        .field("run", number)
+                        .field("predicted_bytes", run.prediction.predicted_bytes)
+                        .field("given_back_bytes", run.prediction.given_back_bytes)
+                        .field("difference_bytes", run.prediction.difference_bytes)
+                }));
             }
         }
-        text
+        rows_csv(rows).expect("all rows have the same plain fields")
     }
 }
 
