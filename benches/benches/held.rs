@@ -145,7 +145,7 @@ impl Heap<'_> {
         let complaint = String::from_utf8_lossy(&output.stderr);
         anyhow::ensure!(output.status.success(), "brkhole trim: {complaint}");
         let mut reports: Value = serde_json::from_slice(&output.stdout)?;
-        Ok(reports[0].take())
+        Ok(reports["processes"][0].take())
     }
 
     fn foretold(&self) -> anyhow::Result<f64> {

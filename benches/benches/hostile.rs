@@ -122,7 +122,9 @@ impl Survey {
         let seconds = began.elapsed().as_secs_f64();
         anyhow::ensure!(status.success(), "brkhole inspect --all: {status}");
         let report: Value = serde_json::from_slice(&std::fs::read(report.path())?)?;
-        let processes = report.as_array().context("a list of processes")?;
+        let processes = report["processes"]
+            .as_array()
+            .context("a list of processes")?;
         let is_told = |one: &&Waiting| {
             let mut all = processes.iter();
             let found = all.find(|process| process["pid"] == one.pid());

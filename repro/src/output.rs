@@ -80,8 +80,8 @@ impl OutputFlags {
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(100).with_style(style);
         let keep = |results: &R, store: &Store| -> anyhow::Result<()> {
-            let json = serde_json::to_vec_pretty(results)?;
-            store.keep_file(&format!("{name}.json"), &json)?;
+            let json = report::json(results)?;
+            store.keep_file(&format!("{name}.json"), json.as_bytes())?;
             Ok(())
         };
         // The first failure to write is kept: the runs go on, so that nothing measured is lost.

@@ -7,11 +7,11 @@ import sys
 
 
 def reports(text):
-    """JSON documents one after the other, each a list of reports."""
+    """JSON documents one after the other, each with a list of reports."""
     decoder = json.JSONDecoder()
     while text := text.lstrip():
         document, end = decoder.raw_decode(text)
-        yield from document
+        yield from document["processes"]
         text = text[end:]
 
 

@@ -95,7 +95,8 @@ lua=$(dpkg-query -W -f '${Version}' libnginx-mod-http-lua 2>/dev/null || echo un
     echo "\"parameters\": { \"locations\": $locations, \"trims\": $trims, \"connections\": $connections },"
     for part in started reloaded trim trimmed blocked; do
         echo "\"$part\":"
-        cat "$raw/$part.json"
+        python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin)["processes"], indent=2))' \
+            < "$raw/$part.json"
         echo ,
     done
     echo '"load":'

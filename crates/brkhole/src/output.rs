@@ -14,6 +14,7 @@ use heap_meter::report;
 use heap_meter::report::chart::{Panel, address_map, growth_over_time};
 use heap_meter::trace::Trace;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use crate::cli::{Cli, Format, OutputArguments};
 
@@ -36,6 +37,12 @@ pub(crate) fn fitted(text: &str, file: Option<&Path>) -> String {
         None => report::stdout_columns(),
     };
     report::fit(text, columns)
+}
+
+/// JSON of what was done to processes, or seen in them.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProcessList<'a, T> {
+    pub(crate) processes: &'a [T],
 }
 
 /// A bar on stderr; indicatif hides it when that is no terminal.

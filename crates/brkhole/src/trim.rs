@@ -20,11 +20,12 @@ mod words;
 
 use std::process::ExitCode;
 
-use heap_meter::report::{printable, rows_csv};
+use heap_meter::report::{json, printable, rows_csv};
 use proc_unwind::Stacks;
 use ptmalloc::Examiner;
 
 use crate::cli::{Format, TrimArguments};
+use crate::output::ProcessList;
 use crate::{output, processes};
 use pause::Interruption;
 use report::TrimReport;
@@ -82,7 +83,7 @@ pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
 fn write(reports: &[TrimReport], arguments: &TrimArguments) -> anyhow::Result<()> {
     let text = match arguments.output.format {
         Format::Table => output::fitted(&table::of(reports), arguments.output.file.as_deref()),
-        Format::Json => serde_json::to_string_pretty(reports)? + "\n",
+        Format::Json => json(&ProcessList { processes: reports })?,
         Format::Csv => rows_csv(reports.iter().map(table::csv_row))?,
     };
     output::write(&text, &arguments.output)

@@ -73,7 +73,7 @@ fn complaint(arguments: &[&str], code: i32) -> String {
 fn reported(output: &Output) -> Vec<u64> {
     assert!(output.status.success(), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let each = report.as_array().expect("a list").iter();
+    let each = report["processes"].as_array().expect("a list").iter();
     let mut pids: Vec<_> = each.map(|each| each["pid"].as_u64().unwrap()).collect();
     pids.sort_unstable();
     pids
@@ -142,7 +142,7 @@ fn nothing_that_matches_is_a_failure() {
     let nobody = ["inspect", "--comm", "nobody-is-so"];
     assert_eq!(
         output(&[&nobody[..], &["--format", "json"]].concat()).stdout,
-        b"[]\n"
+        b"{\n  \"schema\": 1,\n  \"processes\": []\n}\n"
     );
     assert_eq!(output(&nobody).stdout, b"");
 }

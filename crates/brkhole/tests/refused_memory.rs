@@ -4,7 +4,7 @@
 use std::io::{BufRead, Write};
 use std::process::{Command, Stdio};
 
-use crate::common::{brkhole, compiled, installed, json, kinds};
+use crate::common::{brkhole, compiled, installed, json, kinds, processes};
 use serde_json::Value;
 
 const MIB: u64 = 1 << 20;
@@ -253,7 +253,7 @@ fn inspected(mode: &str) -> (Value, String) {
     let mut said = suite::waiting::lines(program.stdout.take().unwrap());
     let mut own_break = String::new();
     said.read_line(&mut own_break).unwrap();
-    let report = json(&["inspect", &program.id().to_string()]);
+    let report = processes(&["inspect", &program.id().to_string()]);
     drop(stdin);
     suite::waiting::ended(&mut program);
     let processes = report.get("processes").unwrap_or(&report);

@@ -24,14 +24,35 @@ use heap_growth::MemoryLayout;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Anything as indented JSON, with a newline at the end: [`Results`] and a
-/// [`Trace`](crate::trace::Trace) have the shape that is documented of their fields.
+/// Which shape JSON documents have. It is raised, for all kinds of them, when a field goes, or what
+/// it means or its type changes; a field that is added raises nothing.
+pub const SCHEMA: u32 = 1;
+
+/// A JSON document: `schema`, and the fields of what it is of.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Document<'a, T> {
+    schema: u32,
+    #[serde(flatten)]
+    content: &'a T,
+}
+
+impl<'a, T: Serialize> Document<'a, T> {
+    /// Of anything that has fields: [`Results`], a [`Trace`](crate::trace::Trace), ….
+    pub fn of(content: &'a T) -> Self {
+        Self {
+            schema: SCHEMA,
+            content,
+        }
+    }
+}
+
+/// The [`Document`] of anything that has fields, indented and with a newline at the end.
 ///
 /// # Errors
 ///
-/// When a figure can't be written as JSON, which neither yields.
+/// When it has no fields, or a figure can't be written as JSON.
 pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
-    Ok(serde_json::to_string_pretty(value)? + "\n")
+    Ok(serde_json::to_string_pretty(&Document::of(value))? + "\n")
 }
 
 /// The results as [`json`] has them, with one more key: `address_space`, where memory lay in one run

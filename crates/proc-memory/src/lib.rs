@@ -11,6 +11,7 @@
 use suite as _;
 
 mod address_space;
+pub mod hexadecimal;
 mod limits;
 mod process;
 mod snapshot;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use proc_memory::hexadecimal;
 use serde::{Deserialize, Serialize};
 
 use super::allocator::Allocator;
@@ -71,6 +72,7 @@ impl Mmapped {
 #[non_exhaustive]
 pub struct Arena {
     /// Where its `malloc_state` is.
+    #[serde(with = "hexadecimal")]
     pub address: u64,
     /// Whether it is the main arena, which alone uses the break.
     pub main: bool,

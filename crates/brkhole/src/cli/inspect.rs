@@ -64,7 +64,7 @@ Examples:
   sudo brkhole inspect --all                   who keeps most that could be given back
   brkhole inspect --comm nginx --watch 2       again every 2 seconds
   brkhole inspect --unit nginx.service         all of a systemd unit
-  brkhole inspect --all --format json | jq '.[] | select(.break.blocked) | .pid'
+  brkhole inspect --all --format json | jq '.processes[] | select(.break.blocked) | .pid'
   brkhole inspect --all --format openmetrics -o /var/lib/prometheus/node-exporter/brkhole.prom
 
 Nothing is stopped and nothing is changed: a process is read through /proc, while it runs. What

@@ -2,12 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use heap_meter::report::{CsvRow, rows_csv};
+use heap_meter::report::{CsvRow, Document, json, rows_csv};
 
 use super::inspected::{Inspected, Survey};
 use super::{detail, openmetrics, summary};
 use crate::cli::{InspectArguments, InspectFormat};
-use crate::output;
+use crate::output::{self, ProcessList};
 
 /// Rows of a table, and names in openmetrics, if nothing else is asked for.
 const TOP: usize = 20;
@@ -36,8 +36,13 @@ pub(super) fn text(
             };
             output::fitted(&table, arguments.file.as_deref())
         }
-        InspectFormat::Json if is_stream => serde_json::to_string(asked)? + "\n",
-        InspectFormat::Json => serde_json::to_string_pretty(asked)? + "\n",
+        InspectFormat::Json => {
+            let list = ProcessList { processes: asked };
+            match is_stream {
+                true => serde_json::to_string(&Document::of(&list))? + "\n",
+                false => json(&list)?,
+            }
+        }
         InspectFormat::Csv => {
             let now = unix_seconds();
             let text = rows_csv(asked.iter().map(|process| row(process, now)))?;

@@ -46,6 +46,11 @@ pub fn json(arguments: &[&str]) -> Value {
     serde_json::from_slice(&std::fs::read(report.path()).unwrap()).expect("JSON is reported")
 }
 
+/// What is reported of each process by a command that reports of several.
+pub fn processes(arguments: &[&str]) -> Value {
+    json(arguments)["processes"].take()
+}
+
 /// Kinds of the findings, in order.
 pub fn kinds(report: &Value) -> Vec<&str> {
     let findings = report["findings"].as_array().expect("a list of findings");

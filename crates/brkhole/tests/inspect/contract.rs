@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{compiled, json, kinds};
+use crate::common::{compiled, kinds, processes};
 use crate::inspect::target::{Keeps, undisturbed};
 use suite::answering::Answering;
 
@@ -20,7 +20,7 @@ fn only(report: &Value) -> &Value {
 #[test]
 fn a_process_that_keeps_much() {
     let target = Keeps::free(BLOCKS);
-    let report = json(&["inspect", &target.number()]);
+    let report = processes(&["inspect", &target.number()]);
     let process = only(&report);
     assert_eq!(process["pid"], target.pid());
     assert_eq!(process["comm"], "brkhole-keeps");
@@ -60,7 +60,7 @@ fn a_process_that_keeps_much() {
 #[test]
 fn a_blocked_break() {
     let target = Keeps::blocked(BLOCKS);
-    let report = json(&["inspect", &target.number()]);
+    let report = processes(&["inspect", &target.number()]);
     let process = only(&report);
     let heap = &process["break"];
     assert_eq!(heap["blocked"], true);
@@ -85,7 +85,7 @@ fn a_filter_of_system_calls() {
     assert_eq!(filtered.hear(), "ready");
     let pid = filtered.pid().to_string();
     let remedy = |pid: &str| {
-        let report = json(&["inspect", pid]);
+        let report = processes(&["inspect", pid]);
         let process = only(&report);
         assert_eq!(kinds(process), ["memory-returnable"]);
         process["findings"][0]["remedy"]
@@ -105,7 +105,7 @@ fn a_filter_of_system_calls() {
 #[test]
 fn a_process_that_keeps_nothing() {
     let target = Keeps::free(0);
-    let report = json(&["inspect", &target.number()]);
+    let report = processes(&["inspect", &target.number()]);
     let process = only(&report);
     assert_eq!(process["break"]["blocked"], false);
     assert_eq!(kinds(process), Vec::<&str>::new());

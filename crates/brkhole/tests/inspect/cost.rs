@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use suite::waiting::eventually;
 
-use crate::common::{brkhole, compiled, installed, json};
+use crate::common::{brkhole, compiled, installed, processes};
 use crate::inspect::target::Keeps;
 
 /// Processor time of this thread.
@@ -108,7 +108,7 @@ fn sixty_thousand_mappings_are_not_read() {
     assert!(maps.lines().count() > 60_000);
     let list = reading(pid, "smaps");
     let since = Instant::now();
-    let report = json(&["inspect", &target.number()]);
+    let report = processes(&["inspect", &target.number()]);
     let one = since.elapsed();
     // One look may not cost more than some readings of the list; a look at each mapping for each
     // other would cost thousands.

@@ -40,7 +40,7 @@ fn a_fifo_in_the_place_of_a_mapped_file_is_not_opened() {
             let done = inspected(way, target.pid());
             assert_eq!(done.status.code(), Some(0), "{name} {way:?}: {done:?}");
             let report: Value = serde_json::from_slice(&done.stdout).unwrap();
-            assert_eq!(report[0]["pid"], target.pid(), "{report}");
+            assert_eq!(report["processes"][0]["pid"], target.pid(), "{report}");
         }
     }
 }

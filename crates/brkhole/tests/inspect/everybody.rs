@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{compiled, json, output};
+use crate::common::{compiled, output, processes};
 use crate::inspect::target::Keeps;
 
 fn returnable(process: &Value) -> u64 {
@@ -16,7 +16,7 @@ fn those_that_could_return_most_come_first() {
     let (fat, thin) = (Keeps::free(16384), Keeps::free(64));
     // Among many each has little time: on a busy machine it may take more than one look.
     let known = |report: &Value, pid: i32| {
-        let mut processes = report.as_array().unwrap().iter();
+        let mut processes = report["processes"].as_array().unwrap().iter();
         let found = processes.find(|each| each["pid"] == pid).unwrap();
         !found["malloc"]["returnable_bytes"].is_null()
     };
@@ -30,7 +30,7 @@ fn those_that_could_return_most_come_first() {
         let both = known(&report, fat.pid()) && known(&report, thin.pid());
         both.then_some((document, report))
     });
-    let processes = report.as_array().unwrap();
+    let processes = report["processes"].as_array().unwrap();
     let place = |pid: i32| processes.iter().position(|each| each["pid"] == pid);
     let (first, second) = (place(fat.pid()).unwrap(), place(thin.pid()).unwrap());
     assert!(first < second);
@@ -82,7 +82,7 @@ fn only_those_of_a_name_that_the_kernel_cut_short() {
         .status();
     assert!(status.unwrap().success());
     let targets = [1024, 64, 2048].map(|blocks| Keeps::start(&program, "free", blocks, 0));
-    let report = json(&["inspect", "--comm", &name]);
+    let report = processes(&["inspect", "--comm", &name]);
     let pids: Vec<&Value> = report
         .as_array()
         .unwrap()
@@ -91,7 +91,7 @@ fn only_those_of_a_name_that_the_kernel_cut_short() {
         .collect();
     assert_eq!(pids, [targets[2].pid(), targets[0].pid(), targets[1].pid()]);
 
-    let first = json(&["inspect", "--comm", &name, "--top", "1"]);
+    let first = processes(&["inspect", "--comm", &name, "--top", "1"]);
     assert_eq!(first.as_array().map(Vec::len), Some(1));
     assert_eq!(first[0]["pid"], targets[2].pid());
 

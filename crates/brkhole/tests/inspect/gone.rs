@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{compiled, json, output};
+use crate::common::{compiled, output, processes};
 use crate::inspect::target::undisturbed;
 use crate::inspect::watch::Running;
 use suite::answering::Answering;
@@ -46,7 +46,7 @@ impl Brief {
             name,
             known: Default::default(),
         };
-        let report = json(&["inspect", &brief.first.pid().to_string()]);
+        let report = processes(&["inspect", &brief.first.pid().to_string()]);
         brief.known = told(&report[0]);
         let returnable = &brief.known[0]["returnable_bytes"];
         // 100 blocks of 10,000 bytes are free: of two or three pages in each, one at least is whole.
@@ -64,7 +64,7 @@ impl Brief {
 
     /// How many of the processes of a report are of these, each of which has to be told rightly.
     fn check(&self, report: &Value) -> usize {
-        let processes = report.as_array().expect("a list");
+        let processes = report["processes"].as_array().expect("a list");
         let brief = processes
             .iter()
             .filter(|each| each["comm"] == self.name.as_str());
@@ -143,7 +143,11 @@ fn named_again_and_again() {
         let said = String::from_utf8(inspected.stderr).expect("text");
         let report: Value = serde_json::from_slice(&inspected.stdout).expect("JSON");
         let told = brief.check(&report);
-        assert_eq!(report.as_array().map(Vec::len), Some(told), "{report}");
+        assert_eq!(
+            report["processes"].as_array().map(Vec::len),
+            Some(told),
+            "{report}"
+        );
         let missing = pids.len() - told;
         assert_eq!(said.lines().count(), missing, "{said}");
         assert_eq!(inspected.status.code(), Some(i32::from(missing > 0)));

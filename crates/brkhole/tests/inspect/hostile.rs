@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{compiled, compiled_with, json, skipped};
+use crate::common::{compiled, compiled_with, processes, skipped};
 use crate::inspect::target::Keeps;
 use suite::answering::Answering;
 
@@ -51,7 +51,7 @@ fn unknown(kind: &str, count: u64) -> String {
 }
 
 fn unknown_of(program: &Hostile) -> String {
-    let report = json(&["inspect", &program.number()]);
+    let report = processes(&["inspect", &program.number()]);
     assert_eq!(report[0]["malloc"], Value::Null, "{report}");
     report[0]["malloc_unknown"].as_str().unwrap().to_owned()
 }
@@ -77,7 +77,7 @@ fn the_reason_is_what_there_is_too_much_of() {
 #[test]
 fn a_ring_that_is_no_longer_than_that_is_followed() {
     let program = hostile("ring", 3000);
-    let report = json(&["inspect", &program.number()]);
+    let report = processes(&["inspect", &program.number()]);
     let arenas = report[0]["malloc"]["arenas"].as_array();
     assert_eq!(arenas.map(Vec::len), Some(3000));
 }
@@ -111,7 +111,7 @@ sys.exit(status)
 #[test]
 fn a_million_free_chunks_are_counted_where_they_are_asked_for() {
     let program = hostile("chunks", 1_000_000);
-    let report = json(&["inspect", &program.number()]);
+    let report = processes(&["inspect", &program.number()]);
     let malloc = &report[0]["malloc"];
     let chunks = malloc["arenas"][0]["free"]["chunks"].as_u64();
     // A thread's cache and the fast bins hold some.
@@ -133,7 +133,7 @@ fn all_of_them_leave_the_others_their_figures() {
     let (peak_bytes, text) = peak_of(&["inspect", "--all", "--format", "json"]);
     let report: Value = serde_json::from_slice(&text).unwrap();
     let found = |pid: i32| {
-        let mut all = report.as_array().unwrap().iter();
+        let mut all = report["processes"].as_array().unwrap().iter();
         all.find(|process| process["pid"] == pid)
     };
     for honest in &honest {
@@ -189,7 +189,7 @@ fn forty_of_one_user_leave_other_users_their_figures() {
     let (peak_bytes, text) = peak_of(&["inspect", "--all", "--format", "json"]);
     let report: Value = serde_json::from_slice(&text).unwrap();
     let found = |pid: i32| {
-        let mut all = report.as_array().unwrap().iter();
+        let mut all = report["processes"].as_array().unwrap().iter();
         all.find(|process| process["pid"] == pid)
     };
     for honest in before.iter().chain(&after) {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{compiled, json, output};
+use crate::common::{compiled, output, processes};
 use crate::inspect::target::undisturbed;
 use suite::answering::Answering;
 
@@ -27,7 +27,7 @@ fn mapped_bytes() -> u64 {
 #[test]
 fn are_counted() {
     let program = large();
-    let report = json(&["inspect", &program.pid().to_string()]);
+    let report = processes(&["inspect", &program.pid().to_string()]);
     let malloc = &report[0]["malloc"];
     assert_eq!(malloc["mmapped_unknown"], Value::Null);
     assert_eq!(malloc["mmapped"]["count"], BLOCKS);

@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use suite::waiting::{eventually, until};
 
-use crate::common::{Nginx, compiled, json, kinds, output};
+use crate::common::{Nginx, compiled, kinds, output, processes};
 use crate::inspect::target::Keeps;
 
 /// A master in the background; it ends with the value.
@@ -43,7 +43,7 @@ impl Master {
     }
 
     fn inspected(&self) -> Value {
-        json(&["inspect", &self.pid.to_string()])[0].clone()
+        processes(&["inspect", &self.pid.to_string()])[0].clone()
     }
 
     fn signal(&self, signal: Signal) {
@@ -104,7 +104,7 @@ fn a_master_that_has_reloaded_holds_its_old_configuration() {
         suite::waiting::children(master.pid)[0],
     );
     let inherited = until("what the worker holds", || {
-        let both = json(&["inspect", &pid, &worker.to_string()]);
+        let both = processes(&["inspect", &pid, &worker.to_string()]);
         let findings = both[1]["findings"].as_array()?;
         findings.first().cloned()
     });
@@ -134,7 +134,7 @@ fn the_page_of_an_openresty_of_old() {
         .status();
     assert!(status.unwrap().success());
     let remedy = |target: &Keeps| {
-        let process = &json(&["inspect", &target.number()])[0];
+        let process = &processes(&["inspect", &target.number()])[0];
         let findings = process["findings"].as_array().unwrap();
         let blocked = findings
             .iter()

@@ -4,13 +4,13 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{compiled, installed, json, output};
+use crate::common::{compiled, installed, output, processes};
 use crate::inspect::target::Keeps;
 
 #[test]
 fn in_the_order_in_which_they_are_named() {
     let (small, big) = (Keeps::free(64), Keeps::blocked(1024));
-    let report = json(&["inspect", &small.number(), &big.number(), &small.number()]);
+    let report = processes(&["inspect", &small.number(), &big.number(), &small.number()]);
     let pids: Vec<&Value> = report
         .as_array()
         .unwrap()

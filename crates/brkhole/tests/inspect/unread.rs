@@ -14,7 +14,7 @@ fn complaint_on(pid: &str) -> String {
     let inspected = output(&["inspect", "--format", "json", pid, &target.number()]);
     assert_eq!(inspected.status.code(), Some(1));
     let report: Value = serde_json::from_slice(&inspected.stdout).expect("the other one");
-    let processes = report.as_array().unwrap();
+    let processes = report["processes"].as_array().unwrap();
     assert_eq!(processes.len(), 1, "{report}");
     assert_eq!(processes[0]["pid"], target.pid());
     let complaint = String::from_utf8(inspected.stderr).unwrap();

@@ -76,7 +76,7 @@ fn a_file_is_whole_whenever_it_is_read() {
         // Each time the file is another: so many were seen whole.
         while inodes.len() < 20 {
             let report = read(&file);
-            assert_eq!(report[0]["pid"], target.pid());
+            assert_eq!(report["processes"][0]["pid"], target.pid());
             let metadata = std::fs::metadata(&file).unwrap();
             inodes.insert(metadata.modified().unwrap());
         }
@@ -97,7 +97,7 @@ fn a_document_a_line_until_the_last_has_ended() {
     for line in watching.lines() {
         let report: Value = serde_json::from_str(&line).expect("a document");
         if seen < 3 {
-            assert_eq!(report[0]["pid"], target.pid());
+            assert_eq!(report["processes"][0]["pid"], target.pid());
         }
         seen += 1;
         if seen == 3 {

@@ -112,7 +112,7 @@ pub fn reports_of(output: &Output) -> Vec<Value> {
         let complaint = String::from_utf8_lossy(&output.stderr);
         panic!("{error}: {complaint}")
     });
-    reports.as_array().expect("a list").clone()
+    reports["processes"].as_array().expect("a list").clone()
 }
 
 /// Starts to trim a process, with patience for as long as any test takes.

@@ -1,6 +1,7 @@
 //! Keeps results in a directory, and never leaves half a file there.
 
 use super::results::Results;
+use crate::report;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,11 +52,11 @@ impl Store {
     /// See [`StoreError`]; what was there before is still there then.
     pub fn keep(&self, results: &Results) -> Result<PathBuf, StoreError> {
         let path = self.directory.join(format!("{}.json", results.experiment));
-        let json = serde_json::to_vec_pretty(results).map_err(|error| StoreError {
+        let json = report::json(results).map_err(|error| StoreError {
             path: path.clone(),
             error: error.into(),
         })?;
-        self.write_whole(&path, &json)?;
+        self.write_whole(&path, json.as_bytes())?;
         Ok(path)
     }
 

@@ -40,16 +40,9 @@ pub struct AddressSpaceReport {
     pub blocker: Option<BlockerReport>,
 }
 
-/// An address; in JSON it is text in hexadecimal, `"0x40000000"`: not every reader of JSON keeps all
-/// digits of a number that big.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Address(pub u64);
-
-impl Serialize for Address {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:#x}", self.0))
-    }
-}
+/// An address, which is text in JSON, [in hexadecimal](proc_memory::hexadecimal).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Address(#[serde(with = "proc_memory::hexadecimal")] pub u64);
 
 /// A range of addresses and what lay there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -7,13 +7,13 @@ use super::mapping::Mapping;
 use super::mappings::{FoundBy, Mappings};
 use super::one_program::of_one_program;
 use super::program_break::{GLIBC_GROWTH_STEP_BYTES, ProgramBreak};
+use crate::hexadecimal;
 use crate::limits::{Limit, Limits};
 use crate::process::{Process, ProcessError, Stat};
 
 /// The break of a process at one moment.
 ///
-/// As JSON, addresses are text in hexadecimal: not every reader keeps all digits of a number that
-/// big.
+/// As JSON, addresses are text ([`hexadecimal`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct BreakState {
@@ -21,10 +21,10 @@ pub struct BreakState {
     #[serde(skip)]
     pub pid: i32,
     /// Where the heap starts.
-    #[serde(serialize_with = "address")]
+    #[serde(with = "hexadecimal")]
     pub start: u64,
     /// The break, rounded up to a page; see [`ProgramBreak::end`].
-    #[serde(serialize_with = "address")]
+    #[serde(with = "hexadecimal")]
     pub end: u64,
     /// From [`start`](Self::start) to [`end`](Self::end).
     pub segment_bytes: u64,
@@ -144,10 +144,6 @@ impl BreakState {
     pub fn refusing_limit(&self) -> Option<(&'static str, Limit)> {
         self.limits.refused_by(GLIBC_GROWTH_STEP_BYTES)
     }
-}
-
-fn address<S: Serializer>(address: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{address:#x}"))
 }
 
 fn blocker<S: Serializer>(mapping: &Option<Mapping>, serializer: S) -> Result<S::Ok, S::Error> {

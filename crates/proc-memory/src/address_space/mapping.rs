@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 use human_text::Bytes;
 
+use crate::hexadecimal;
+
 /// The suffix of a file that has been unlinked (`fs/d_path.c`).
 const DELETED: &[u8] = b" (deleted)";
 
@@ -27,8 +29,10 @@ pub(super) fn split_deleted(name: &[u8]) -> (&[u8], bool) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Mapping<N: AsRef<[u8]> = Box<[u8]>> {
     /// First address.
+    #[serde(with = "hexadecimal")]
     pub start: u64,
     /// First address above it.
+    #[serde(with = "hexadecimal")]
     pub end: u64,
     /// What may be done with it.
     #[serde(rename = "perms")]

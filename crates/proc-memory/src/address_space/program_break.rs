@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::mapping::Mapping;
-use crate::page_size_bytes;
+use crate::{hexadecimal, page_size_bytes};
 
 /// The smallest step by which glibc's malloc grows the heap, with 4 KiB pages and its default
 /// settings: 128 KiB of padding (`M_TOP_PAD`) and the request that made it grow, rounded up to a
@@ -26,12 +26,14 @@ const USER_END: u64 = 1 << 63;
 #[non_exhaustive]
 pub struct ProgramBreak {
     /// Where the heap starts.
+    #[serde(with = "hexadecimal")]
     pub start: u64,
     /// The break, rounded up to a page; equal to [`start`](Self::start) when it has never moved.
     ///
     /// It is the end of the last `[heap]` mapping: the kernel does not tell the break itself to
     /// others. A mapping right at the break with the heap's own permissions (private, anonymous,
     /// `rw-`) is merged into the heap by the kernel and then looks like a part of it.
+    #[serde(with = "hexadecimal")]
     pub end: u64,
     /// Bytes between the break and the next mapping above it; `None` when nothing lies above.
     pub room_bytes: Option<u64>,
