@@ -11,6 +11,6 @@ mod metrics;
 mod nginx;
 mod several;
 mod tables;
-mod target;
+pub mod target;
 mod unread;
 mod watch;

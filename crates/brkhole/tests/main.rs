@@ -14,6 +14,7 @@ mod fleet_files;
 mod growth;
 mod help;
 mod inspect;
+mod json;
 mod kept;
 mod low_memory;
 mod map;
