@@ -20,7 +20,7 @@ mod words;
 
 use std::process::ExitCode;
 
-use heap_meter::report::{json, printable, rows_csv};
+use heap_meter::report::{json, rows_csv};
 use proc_unwind::Stacks;
 use ptmalloc::Examiner;
 
@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
     write(&reports, arguments)?;
     for report in reports.iter().filter(|report| !report.is_success()) {
         let reason = report.reason.as_deref().unwrap_or("it was not trimmed");
-        eprintln!("brkhole: {}: {}", table::name(report), printable(reason));
+        eprintln!("brkhole: {}", table::said(report, reason));
     }
     Ok(
         match !is_cut_short && reports.iter().all(TrimReport::is_success) {

@@ -155,3 +155,41 @@ fn looking_into_somebody_elses_process() {
     let note = String::from_utf8_lossy(&document.stderr).into_owned();
     assert!(note.contains("not permitted"), "{note}");
 }
+
+/// As in a container: there is nobody more to become.
+#[test]
+fn root_without_rights_is_not_told_to_be_root() {
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        skipped("only root can be root without rights");
+        return;
+    }
+    let target = Ended(Command::new("sleep").arg("1000").spawn().unwrap());
+    let pid = target.0.id().to_string();
+    let ways: [&[&str]; 4] = [
+        &["inspect"],
+        &["trim"],
+        &["trace", "--via", "ptrace", "-p"],
+        &["trace", "--via", "tracepoints", "-p"],
+    ];
+    for way in ways {
+        for (pid, expected) in [(pid.as_str(), "CAP_SYS_PTRACE"), ("999999999", "no")] {
+            let output = Command::new("setpriv")
+                .arg("--bounding-set=-sys_ptrace,-perfmon,-sys_admin")
+                .arg(env!("CARGO_BIN_EXE_brkhole"))
+                .args(way)
+                .arg(pid)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{way:?}: {said}");
+            assert!(said.contains(expected), "{way:?}: {said}");
+            for words in ["sudo", "as root", "hidepid"] {
+                assert!(!said.contains(words), "{way:?}: {said}");
+            }
+            assert!(
+                said.matches(&format!("process {pid}")).count() < 2,
+                "{said}"
+            );
+        }
+    }
+}

@@ -23,7 +23,9 @@ pub use address_space::{
     open_regular, parse_line, root_directory,
 };
 pub use limits::{Counted, Limit, Limits};
-pub use process::{Process, ProcessError, Reason, Stat, Status, kib_field};
+pub use process::{
+    Process, ProcessError, ROOT_IS_REFUSED, Reason, Stat, Status, as_root, kib_field,
+};
 pub use snapshot::{Snapshot, Weigher};
 pub use syscalls::{page_size_bytes, pidfd_kill, pidfd_open, read_memory, thread_cpu_time};
 

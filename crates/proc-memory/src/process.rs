@@ -15,7 +15,7 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::geteuid;
 
-pub use error::{ProcessError, Reason};
+pub use error::{ProcessError, ROOT_IS_REFUSED, Reason, as_root};
 pub use stat::Stat;
 pub use status::{Status, kib_field};
 

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
 
-use proc_memory::Status;
+use proc_memory::{ROOT_IS_REFUSED, Status, as_root};
 
 const SCOPE: &str = "/proc/sys/kernel/yama/ptrace_scope";
 
@@ -66,6 +66,11 @@ impl fmt::Display for Permission {
             dumpable, missing CAP_SYS_PTRACE): run as root; in a container, allow it: docker run \
             --cap-add=SYS_PTRACE";
         let yama = self.yama.as_deref();
+        if let (Subject::Process { our_uid: 0, .. }, None | Some("0" | "1" | "2")) =
+            (&self.subject, yama)
+        {
+            return f.write_str(ROOT_IS_REFUSED);
+        }
         if let Subject::Process { owner_uid, our_uid } = self.subject {
             write!(f, "it belongs to uid {owner_uid}, this is uid {our_uid}; ")?;
             if owner_uid != our_uid && our_uid != 0 {
@@ -93,8 +98,9 @@ impl fmt::Display for Permission {
             ),
             (Subject::OwnChild { .. }, Some("2")) => write!(
                 f,
-                "{SCOPE} is 2, which reserves tracing for CAP_SYS_PTRACE: run as root, or `sysctl \
-                 kernel.yama.ptrace_scope=1`"
+                "{SCOPE} is 2, which reserves tracing for CAP_SYS_PTRACE, which root has (in a \
+                 container: docker run --cap-add=SYS_PTRACE); or `{}`",
+                as_root("sysctl kernel.yama.ptrace_scope=1")
             ),
             (Subject::OwnChild { .. }, Some(scope)) => write!(
                 f,
@@ -141,6 +147,27 @@ mod tests {
         ] {
             let message = said(Subject::Process { owner_uid, our_uid }, yama);
             assert!(message.contains(wanted), "{message}");
+        }
+    }
+
+    /// Who is root can't become more.
+    #[test]
+    fn root_is_not_told_to_be_root() {
+        for yama in [None, Some("0"), Some("1"), Some("2"), Some("3")] {
+            for owner_uid in [0, 1000] {
+                let told = said(
+                    Subject::Process {
+                        owner_uid,
+                        our_uid: 0,
+                    },
+                    yama,
+                );
+                assert!(
+                    !told.contains("sudo") && !told.contains("as root"),
+                    "{told}"
+                );
+                assert_eq!(told.contains("CAP_SYS_PTRACE"), yama != Some("3"), "{told}");
+            }
         }
     }
 

@@ -83,7 +83,7 @@ impl TrimLibrary {
         let Some([file, others @ ..]) = files.as_deref() else {
             bail!(
                 "the file that its malloc comes from ({name}) can't be opened: if it was replaced \
-                 since the process began, only root can reach it (sudo); or restart the process"
+                 since the process began, only root can reach it (with CAP_SYS_ADMIN); or restart the process"
             );
         };
         if others.iter().any(|other| other.bias != file.bias) {

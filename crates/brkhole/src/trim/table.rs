@@ -56,8 +56,15 @@ pub(super) fn of(reports: &[TrimReport]) -> String {
     text
 }
 
-/// What it is called on standard error and below the table.
-pub(super) fn name(report: &TrimReport) -> String {
+/// What is said of it on standard error; some errors name the process themselves.
+pub(super) fn said(report: &TrimReport, what: &str) -> String {
+    let itself = format!("process {}: ", report.pid);
+    let what = what.strip_prefix(&itself).unwrap_or(what);
+    format!("{}: {}", name(report), printable(what))
+}
+
+/// What it is called there, and below the table.
+fn name(report: &TrimReport) -> String {
     match &report.comm {
         Some(comm) => format!("process {} ({})", report.pid, printable(comm)),
         None => format!("process {}", report.pid),

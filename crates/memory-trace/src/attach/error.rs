@@ -2,6 +2,7 @@
 
 use std::io;
 
+use proc_memory::as_root;
 use tracee::Permission;
 
 /// Why [`Attach`](super::Attach) failed.
@@ -54,8 +55,10 @@ pub enum AttachError {
     /// The kernel's tracepoints can't be used by this user.
     #[error(
         "not permitted to use tracepoints: {what} was refused ({source}); \
-         /proc/sys/kernel/perf_event_paranoid is {paranoid}; run as root, or give the program the \
-         rights: `sudo setcap cap_perfmon,cap_sys_ptrace,cap_sys_admin+ep PROGRAM`"
+         /proc/sys/kernel/perf_event_paranoid is {paranoid}; it takes CAP_PERFMON, CAP_SYS_PTRACE and \
+         CAP_SYS_ADMIN, which root has (in a container: docker run --cap-add, and a seccomp profile \
+         that permits perf_event_open), or the program: `{}`",
+        as_root("setcap cap_perfmon,cap_sys_ptrace,cap_sys_admin+ep PROGRAM")
     )]
     TracepointsDenied {
         what: &'static str,
@@ -65,8 +68,8 @@ pub enum AttachError {
     },
     /// The kernel has no tracepoints, or doesn't show them as expected.
     #[error(
-        "tracepoints can't be used here: {what} ({source}); if tracefs is only not mounted: `sudo \
-         mount -t tracefs tracefs /sys/kernel/tracing`"
+        "tracepoints can't be used here: {what} ({source}); if tracefs is only not mounted: `{}`",
+        as_root("mount -t tracefs tracefs /sys/kernel/tracing")
     )]
     NoTracepoints {
         what: &'static str,

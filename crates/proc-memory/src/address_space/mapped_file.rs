@@ -56,7 +56,7 @@ pub enum NotOpened {
     #[error("what has its name is no regular file: not opened")]
     NotRegular,
     /// This user may not.
-    #[error("this user may not read it; run this as root")]
+    #[error("this user may not read it; root may, with CAP_DAC_READ_SEARCH")]
     Denied,
     /// It can't be opened without waiting: somebody holds a lease on it (`F_SETLEASE`).
     #[error("a program holds a lease on it (fcntl(2), F_SETLEASE)")]

@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+use nix::unistd::geteuid;
+
 /// A file of a process could not be read: which process, which file, why.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -59,11 +61,29 @@ pub enum Reason {
     Io(io::Error),
 }
 
+/// Why root, too, may not look into a process or trace it, and what helps: half a sentence, of who asks.
+///
+/// # References
+/// ptrace(2), “Ptrace access mode checking”
+pub const ROOT_IS_REFUSED: &str = "this is root, but without CAP_SYS_PTRACE, or the process \
+    belongs to another user namespace, or a security module (AppArmor, SELinux) protects it; in a \
+    container, allow it: docker run --cap-add=SYS_PTRACE";
+
+/// A command that only root may run, as it is to be typed: with `sudo`, unless this is root.
+pub fn as_root(command: &str) -> String {
+    match geteuid().is_root() {
+        true => command.to_owned(),
+        false => format!("sudo {command}"),
+    }
+}
+
 impl fmt::Display for ProcessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pid, file, reason } = self;
         write!(f, "process {pid}: ")?;
         match reason {
+            // Nothing is hidden from root.
+            Reason::NoSuchProcess if geteuid().is_root() => f.write_str("no such process"),
             Reason::NoSuchProcess => write!(
                 f,
                 "no such process (or /proc is mounted with hidepid and hides it: ask as its owner \
@@ -89,6 +109,9 @@ impl fmt::Display for ProcessError {
             ),
             Reason::Denied { owner_uid, our_uid } => {
                 write!(f, "no permission to read /proc/{pid}/{file}: ")?;
+                if *our_uid == 0 {
+                    return f.write_str(ROOT_IS_REFUSED);
+                }
                 match owner_uid {
                     Some(uid) => write!(f, "it belongs to uid {uid} and ")?,
                     None => write!(f, "it belongs to another user and ")?,
