@@ -28,7 +28,10 @@ pub(super) fn text(
     let asked = &survey.processes[..all.min(arguments.top.unwrap_or(all))];
     let top = arguments.top.unwrap_or(TOP);
     Ok(match arguments.format {
-        InspectFormat::Table if survey.is_empty() => String::new(),
+        InspectFormat::Table if survey.is_empty() => match arguments.watch {
+            Some(_) => arguments.wanted.nothing() + "\n",
+            None => String::new(),
+        },
         InspectFormat::Table => {
             let table = match arguments.is_survey() {
                 true => summary::survey_table(survey, top),

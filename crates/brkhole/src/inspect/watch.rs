@@ -125,6 +125,10 @@ impl<'a> Place<'a> {
     /// When it can't be written.
     pub(super) fn put(&mut self, text: &str) -> anyhow::Result<bool> {
         let is_first = std::mem::replace(&mut self.is_first, false);
+        // All have ended: the last that was seen of them stays.
+        if !is_first && text.is_empty() && self.arguments.format == InspectFormat::Table {
+            return Ok(true);
+        }
         if let Some(path) = self.file {
             let readers = match self.arguments.format {
                 InspectFormat::Openmetrics => Readers::All,

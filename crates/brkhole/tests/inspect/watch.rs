@@ -2,14 +2,14 @@
 
 use std::io::{BufRead, Read};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use suite::waiting::{ended, lines, until};
 
-use crate::common::brkhole;
+use crate::common::{brkhole, installed};
 use crate::inspect::target::Keeps;
 
 /// A running command; it ends with the value.
@@ -145,4 +145,37 @@ fn csv_has_one_header_and_tables_a_blank_line_between() {
 fn one_that_was_never_there_is_a_failure() {
     let mut watching = Running::start(&["inspect", "--watch", "0.01", "99999999"]);
     assert_eq!(watching.status(), Some(1));
+}
+
+/// On a terminal each report takes the place of the one before, but for the last.
+#[test]
+fn the_last_report_stays_on_the_terminal() {
+    const CLEAR: &str = "\x1b[H\x1b[2J";
+    if !installed("script") {
+        return;
+    }
+    let mut target = Keeps::free(64);
+    let pid = target.number();
+    let command = format!(
+        "{} inspect --watch 0.01 {pid}",
+        env!("CARGO_BIN_EXE_brkhole")
+    );
+    let mut terminal = Command::new("script");
+    terminal
+        .args(["-qec", &command, "/dev/null"])
+        .stdin(Stdio::null());
+    let mut watching = Running(terminal.stdout(Stdio::piped()).spawn().unwrap());
+    let mut shown = String::new();
+    for line in watching.lines() {
+        shown += &line;
+        if shown.matches(CLEAR).count() == 3 {
+            target.end();
+        }
+    }
+    assert_eq!(watching.status(), Some(0));
+    let last = shown.rsplit(CLEAR).next().unwrap();
+    assert!(
+        last.contains(&format!("brkhole-keeps ({pid}): ")),
+        "{shown:?}"
+    );
 }
