@@ -110,6 +110,7 @@ fn where_one_is_watched_several_are_listed() {
         &["--comm", &two.name][..],
         &["-p", &pids[0], "-p", &pids[1]],
         &["-p", &pids[0], &pids[1]],
+        &["-p", &pids.join(",")],
     ] {
         let said = complaint(&[ONE, several].concat(), 1);
         for pid in &pids {

@@ -17,6 +17,7 @@ pub(crate) struct InspectArguments {
         value_name = "PID",
         required_unless_present_any = ["all", "wanted"],
         conflicts_with_all = ["all", "wanted"],
+        value_delimiter = ',',
         value_parser = pid,
         add = pids(),
     )]

@@ -47,6 +47,7 @@ pub(crate) struct TraceArguments {
         value_name = "PID",
         num_args = 1..,
         conflicts_with = "wanted",
+        value_delimiter = ',',
         value_parser = pid,
         add = pids(),
     )]

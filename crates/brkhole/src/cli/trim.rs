@@ -16,6 +16,7 @@ pub(crate) struct TrimArguments {
         value_name = "PID",
         required_unless_present = "wanted",
         conflicts_with = "wanted",
+        value_delimiter = ',',
         value_parser = pid,
         add = pids(),
     )]
