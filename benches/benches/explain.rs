@@ -115,7 +115,10 @@ fn explain(_role: &str, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let trace = Trace::of(&finished.sink, EventSource::StraceLog, None);
     print!(
         "{}",
-        report::fit(&report::trace_table(&trace), report::COLUMNS)
+        report::fit(
+            &report::trace_table(&trace, report::Extent::TEXT).to_string(),
+            report::COLUMNS
+        )
     );
     let brk = finished.sink.tally.get(Syscall::Brk);
     let counts = json!({

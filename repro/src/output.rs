@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::ValueEnum;
 use heap_meter::experiment::{ExperimentError, Results, RunError, StopFlag, Store};
-use heap_meter::report;
+use heap_meter::report::{self, Sections};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::io::Write;
@@ -16,7 +16,7 @@ const INTERRUPTED: u8 = 130;
 /// Results as a binary shows and keeps them.
 pub(crate) trait Report: Serialize {
     /// For people.
-    fn table(&self) -> String;
+    fn table(&self) -> Sections;
 
     /// For spreadsheets.
     fn csv(&self) -> anyhow::Result<String>;
@@ -28,7 +28,7 @@ pub(crate) trait Report: Serialize {
 }
 
 impl Report for Results {
-    fn table(&self) -> String {
+    fn table(&self) -> Sections {
         report::experiment_table(self)
     }
 
@@ -128,7 +128,9 @@ impl OutputFlags {
 
     fn print(&self, results: &impl Report) -> anyhow::Result<()> {
         let text = match self.format {
-            ReportFormat::Table => report::fit(&results.table(), report::stdout_columns()),
+            ReportFormat::Table => {
+                report::fit(&results.table().to_string(), report::stdout_columns())
+            }
             ReportFormat::Json => report::json(results)?,
             ReportFormat::Csv => results.csv()?,
         };

@@ -10,8 +10,8 @@ use anyhow::Context;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use heap_growth::{Growth, MemoryLayout};
-use heap_meter::report;
 use heap_meter::report::chart::{Panel, address_map, growth_over_time};
+use heap_meter::report::{self, Extent, Sections};
 use heap_meter::trace::Trace;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -23,20 +23,23 @@ pub(crate) use self::file::Readers;
 /// Writes a watched run as the user asked for it.
 pub(crate) fn write_trace(trace: &Trace, output: &OutputArguments) -> anyhow::Result<()> {
     let text = match output.format {
-        Format::Table => fitted(&report::trace_table(trace), output.file.as_deref()),
+        Format::Table => fitted(
+            &report::trace_table(trace, Extent::TEXT),
+            output.file.as_deref(),
+        ),
         Format::Json => report::json(trace)?,
         Format::Csv => report::trace_csv(trace)?,
     };
     write(&text, output)
 }
 
-/// A text for people, as wide as the file or the standard output to which it goes.
-pub(crate) fn fitted(text: &str, file: Option<&Path>) -> String {
+/// A report as text, as wide as the file or the standard output to which it goes.
+pub(crate) fn fitted(sections: &Sections, file: Option<&Path>) -> String {
     let columns = match file.filter(|file| !is_stdout(file)) {
         Some(_) => report::COLUMNS,
         None => report::stdout_columns(),
     };
-    report::fit(text, columns)
+    report::fit(&sections.to_string(), columns)
 }
 
 /// JSON of what was done to processes, or seen in them.

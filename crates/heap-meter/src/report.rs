@@ -5,18 +5,19 @@ mod csv;
 #[cfg(feature = "flame")]
 pub mod flame;
 mod malloc_table;
+mod part;
 mod table;
 mod text;
 mod trace_table;
 
 pub use csv::{CsvRow, experiment_csv, rows_csv, trace_csv};
 pub use human_text::printable;
-pub use table::{experiment_heading, experiment_table, remarks};
+pub use part::{Part, Sections};
+pub use table::{experiment_heading, experiment_table, no_comparison, remarks};
 pub use text::{
-    COLUMNS, Column, NONE, counted, finding_line, fit, in_unit, known_bytes, paragraph, rows_table,
-    stdout_columns,
+    COLUMNS, Column, NONE, counted, fit, in_unit, known_bytes, rows_table, stdout_columns,
 };
-pub use trace_table::trace_table;
+pub use trace_table::{Extent, trace_table};
 
 use crate::experiment::Results;
 use crate::trace::AddressSpaceReport;

@@ -33,7 +33,7 @@ fn thousands_of_mutated_logs_have_a_report() {
         let _ = reader.read("log.12", &mutated(&logs, &mut random)[..]);
         let trace = Trace::of(&reader.finish().sink, EventSource::StraceLog, None);
         for text in [
-            report::trace_table(&trace),
+            report::trace_table(&trace, report::Extent::TEXT).to_string(),
             report::json(&trace).unwrap(),
             report::trace_csv(&trace).unwrap(),
         ] {

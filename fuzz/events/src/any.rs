@@ -213,7 +213,11 @@ pub fn check_story(events: &[Event]) {
         let panel = report::chart::Panel::new("", layout);
         assert!(report::chart::address_map("", &[panel]).contains("<svg"));
     }
-    assert!(!report::trace_table(&trace).is_empty());
+    assert!(
+        !report::trace_table(&trace, report::Extent::PAGE)
+            .to_string()
+            .is_empty()
+    );
     assert!(report::trace_csv(&trace).is_ok());
     let json = report::json(&trace).expect("it can be written");
     serde_json::from_str::<serde_json::Value>(&json).expect("and read");

@@ -9,7 +9,7 @@ use heap_meter::experiment::{
     ArmResults, Comparison, Metric, Results, Run, Unit, Weighed, compare,
 };
 use heap_meter::report::chart::{Curve, CurvePanel, curves};
-use heap_meter::report::{CsvRow, experiment_table, rows_csv};
+use heap_meter::report::{CsvRow, Sections, experiment_table, rows_csv};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -115,7 +115,7 @@ impl LuaRun {
 }
 
 impl Report for LowMemoryResults {
-    fn table(&self) -> String {
+    fn table(&self) -> Sections {
         let plain = |arm: &ArmResults<LuaRun>| {
             let mut plain = ArmResults::new(&arm.name);
             plain.runs = arm.runs.iter().map(|run| run.run.clone()).collect();
@@ -220,7 +220,7 @@ mod tests {
             ),
         ] {
             let results: LowMemoryResults = serde_json::from_str(json).unwrap();
-            assert_eq!(fit(&results.table(), COLUMNS), printed);
+            assert_eq!(fit(&results.table().to_string(), COLUMNS), printed);
         }
     }
 

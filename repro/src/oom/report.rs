@@ -5,8 +5,8 @@ use crate::arm::{CONTROL, HOLE, SHARED};
 use crate::memory_limit::CgroupCounters;
 use crate::output::Report;
 use heap_meter::report::{
-    Column, CsvRow, NONE, counted, experiment_heading, in_unit, paragraph, remarks, rows_csv,
-    rows_table,
+    Column, CsvRow, NONE, Part, Sections, counted, experiment_heading, in_unit, no_comparison,
+    remarks, rows_csv,
 };
 use human_text::{Bytes, thousands};
 use serde_json::Value;
@@ -14,18 +14,12 @@ use std::fmt::Write;
 
 impl Report for OomResults {
     /// What ran, a row per metric, how each arm ended, what survived a reload, what follows.
-    fn table(&self) -> String {
-        let mut text = heading(self);
-        text.push('\n');
-        text.push_str(&comparison(self));
-        text.push('\n');
-        for arm in &self.arms {
-            for line in endings(arm).into_iter().chain(reloads(arm)) {
-                text.push_str(&paragraph(&line));
-            }
-        }
-        text.push_str(&remarks(self, loads(self)));
-        text
+    fn table(&self) -> Sections {
+        let endings = |arm| endings(arm).into_iter().chain(reloads(arm));
+        let endings = self.arms.iter().flat_map(endings).map(Part::Paragraph);
+        let mut sections = vec![heading(self), vec![comparison(self)], endings.collect()];
+        sections.extend(remarks(self, loads(self)));
+        Sections(sections)
     }
 
     /// A row per run and per reload that was tried. What isn't known is an empty field.
@@ -84,7 +78,7 @@ fn kind(ending: &RunEnd) -> &'static str {
     }
 }
 
-fn heading(results: &OomResults) -> String {
+fn heading(results: &OomResults) -> Vec<Part> {
     let number = |name: &str| results.parameters[name].as_u64().unwrap_or(0);
     let asked_for = format!(
         "budget {} by {}, at most {} locations",
@@ -95,9 +89,9 @@ fn heading(results: &OomResults) -> String {
     experiment_heading(results, loads(results), &asked_for)
 }
 
-fn comparison(results: &OomResults) -> String {
+fn comparison(results: &OomResults) -> Part {
     if results.comparison.is_empty() {
-        return "no comparison: not every arm has a run that counts\n".to_owned();
+        return no_comparison();
     }
     let columns = [
         Column::Left("median of the runs"),
@@ -120,8 +114,7 @@ fn comparison(results: &OomResults) -> String {
             ratio.unwrap_or_else(|| NONE.to_owned()),
         ]
     };
-    let rows: Vec<_> = results.comparison.iter().map(cells).collect();
-    rows_table(&columns, &rows)
+    Part::table(&columns, results.comparison.iter().map(cells))
 }
 
 /// How the runs of an arm ended: a line for its last one, which stands for all.
@@ -223,7 +216,7 @@ mod tests {
             ),
         ] {
             let results: OomResults = serde_json::from_str(json).unwrap();
-            assert_eq!(fit(&results.table(), COLUMNS), printed);
+            assert_eq!(fit(&results.table().to_string(), COLUMNS), printed);
         }
     }
 }

@@ -44,7 +44,7 @@ pub fn content(
     let (kind, what) = asked.split_once(' ').context("which run?")?;
     match kind {
         "table" => {
-            let table = experiment_table(&results(runs, what)?);
+            let table = experiment_table(&results(runs, what)?).to_string();
             Ok(fenced("text", &fit(&table, COLUMNS)))
         }
         "chart" => image::chart(&results(runs, what)?, document, charts),

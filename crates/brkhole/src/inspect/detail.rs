@@ -1,9 +1,6 @@
 //! One process as a table: itself, its break, its malloc, what was found.
 
-use heap_diagnosis::Finding;
-use heap_meter::report::{
-    Column, NONE, counted, finding_line, known_bytes, paragraph, printable, rows_table,
-};
+use heap_meter::report::{Column, NONE, Part, Sections, counted, known_bytes};
 use human_text::{Bytes, thousands};
 use proc_memory::Mapping;
 use ptmalloc::{Arena, HeapState};
@@ -14,34 +11,27 @@ use super::inspected::{Inspected, MemoryWeight};
 const ARENAS: usize = 16;
 
 /// The process, in sections.
-pub(super) fn table(process: &Inspected) -> String {
-    let mut text = format!(
-        "{}: {}, {}\n\n",
-        process.name(),
-        printable(&allocator(process)),
-        counted(process.weight.threads, "thread", "threads"),
-    );
-    let memory = pairs("memory", &weight(&process.weight));
-    let heap = pairs("break", &heap(process));
-    text.push_str(&memory);
-    text.push('\n');
-    text.push_str(&heap);
-    text.push('\n');
-    match &process.malloc {
-        Some(state) => text.push_str(&malloc(state)),
-        None => text.push_str(&paragraph(&format!(
+pub(super) fn table(process: &Inspected) -> Sections {
+    let threads = counted(process.weight.threads, "thread", "threads");
+    let itself = format!("{}: {}, {threads}", process.name(), allocator(process));
+    let malloc = match &process.malloc {
+        Some(state) => malloc(state),
+        None => vec![Part::Paragraph(format!(
             "malloc: not known: {}",
-            printable(process.malloc_unknown.as_deref().unwrap_or(NONE))
-        ))),
-    }
-    text.push('\n');
-    if process.findings.is_empty() {
-        text.push_str("Nothing to report.\n");
-    }
-    for finding in &process.findings {
-        text.push_str(&told(finding));
-    }
-    text
+            process.malloc_unknown.as_deref().unwrap_or(NONE)
+        ))],
+    };
+    let findings = match process.findings.as_slice() {
+        [] => vec![Part::Paragraph("Nothing to report.".to_owned())],
+        findings => findings.iter().cloned().map(Part::Finding).collect(),
+    };
+    Sections(vec![
+        vec![Part::Paragraph(itself)],
+        vec![pairs("memory", weight(&process.weight))],
+        vec![pairs("break", heap(process))],
+        malloc,
+        findings,
+    ])
 }
 
 /// Whose malloc it is.
@@ -53,18 +43,13 @@ fn allocator(process: &Inspected) -> String {
     }
 }
 
-/// A finding with what to do, in lines.
-pub(super) fn told(finding: &Finding) -> String {
-    paragraph(&printable(&finding_line(finding)))
-}
-
-fn pairs(title: &'static str, pairs: &[(&str, String)]) -> String {
+fn pairs(title: &'static str, pairs: Vec<(&str, String)>) -> Part {
     let columns = [Column::Left(title), Column::Left("")];
-    let rows: Vec<_> = pairs
-        .iter()
-        .map(|(name, value)| [format!("  {name}"), value.clone()])
-        .collect();
-    rows_table(&columns, &rows)
+    let rows = pairs.into_iter();
+    Part::table(
+        &columns,
+        rows.map(|(name, value)| [format!("  {name}"), value]),
+    )
 }
 
 fn weight(weight: &MemoryWeight) -> Vec<(&'static str, String)> {
@@ -134,7 +119,7 @@ fn mapping(mapping: &Mapping) -> String {
     )
 }
 
-fn malloc(state: &HeapState) -> String {
+fn malloc(state: &HeapState) -> Vec<Part> {
     let columns = [
         Column::Left("malloc, by arena"),
         Column::Right("has"),
@@ -161,13 +146,14 @@ fn malloc(state: &HeapState) -> String {
         ]);
     }
     rows.extend(mmapped(state));
-    let mut text = rows_table(&columns, &rows);
+    let mut parts = vec![Part::table(&columns, rows)];
     let left_out = arenas.len().saturating_sub(ARENAS);
     if left_out > 0 {
         let left_out = counted(left_out as u64, "arena", "arenas");
-        text.push_str(&format!("{left_out} not shown (--format json has all)\n"));
+        let told = format!("{left_out} not shown (--format json has all)");
+        parts.push(Part::Paragraph(told));
     }
-    text
+    parts
 }
 
 /// Blocks with mappings of their own, and all that malloc has with them; nothing if there are none.

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use heap_meter::report::{CsvRow, Document, json, rows_csv};
+use heap_meter::report::{CsvRow, Document, Sections, json, rows_csv};
 
 use super::inspected::{Inspected, Survey};
 use super::{detail, openmetrics, summary};
@@ -24,20 +24,14 @@ pub(super) fn text(
     is_stream: bool,
     is_first: bool,
 ) -> anyhow::Result<String> {
-    let all = survey.processes.len();
-    let asked = &survey.processes[..all.min(arguments.top.unwrap_or(all))];
-    let top = arguments.top.unwrap_or(TOP);
+    let asked = asked(survey, arguments);
     Ok(match arguments.format {
         InspectFormat::Table if survey.is_empty() => match arguments.watch {
             Some(_) => arguments.wanted.nothing() + "\n",
             None => String::new(),
         },
         InspectFormat::Table => {
-            let table = match arguments.is_survey() {
-                true => summary::survey_table(survey, top),
-                false => named(asked),
-            };
-            output::fitted(&table, arguments.file.as_deref())
+            output::fitted(&table(survey, arguments, TOP), arguments.file.as_deref())
         }
         InspectFormat::Json => {
             let list = ProcessList { processes: asked };
@@ -54,16 +48,24 @@ pub(super) fn text(
                 _ => text,
             }
         }
-        InspectFormat::Openmetrics => openmetrics::text(survey, top),
+        InspectFormat::Openmetrics => openmetrics::text(survey, arguments.top.unwrap_or(TOP)),
     })
 }
 
-fn named(processes: &[Inspected]) -> String {
-    match processes {
-        [] => String::new(),
+/// What people read; `rows` of a survey, if they didn't say how many.
+fn table(survey: &Survey, arguments: &InspectArguments, rows: usize) -> Sections {
+    match asked(survey, arguments) {
+        _ if arguments.is_survey() => summary::survey_table(survey, arguments.top.unwrap_or(rows)),
+        [] => Sections::default(),
         [process] => detail::table(process),
         several => summary::named_table(several),
     }
+}
+
+/// So many as were asked for.
+fn asked<'a>(survey: &'a Survey, arguments: &InspectArguments) -> &'a [Inspected] {
+    let all = survey.processes.len();
+    &survey.processes[..all.min(arguments.top.unwrap_or(all))]
 }
 
 /// `unix_seconds` says when. What isn't known is an empty field, kinds of findings stand in one, with

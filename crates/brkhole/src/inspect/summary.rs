@@ -1,10 +1,9 @@
 //! Many processes as a table: a row each.
 
-use heap_meter::report::{Column, counted, known_bytes, paragraph, rows_table};
+use heap_meter::report::{Column, Part, Sections, counted, known_bytes};
 use human_text::{Bytes, thousands};
 use ptmalloc::HeapState;
 
-use super::detail::told;
 use super::inspected::{Inspected, Survey, Why};
 
 /// Findings that a column of their own shows already.
@@ -17,32 +16,27 @@ const SHOWN_ELSEWHERE: [&str; 5] = [
 ];
 
 /// A survey: the first `top` rows, and below them what they leave out.
-pub(super) fn survey_table(survey: &Survey, top: usize) -> String {
+pub(super) fn survey_table(survey: &Survey, top: usize) -> Sections {
     let shown = &survey.processes[..top.min(survey.processes.len())];
-    let mut text = rows(shown);
-    text.push('\n');
-    for line in [total(survey, shown.len()), not_read(survey)] {
-        line.iter().for_each(|line| text.push_str(&paragraph(line)));
-    }
-    if shown.iter().any(|process| !process.findings.is_empty()) {
-        text.push_str("brkhole inspect PID tells what to do.\n");
-    }
-    text
+    let told = shown.iter().any(|process| !process.findings.is_empty());
+    let next = told.then(|| "brkhole inspect PID tells what to do.".to_owned());
+    let below = [Some(total(survey, shown.len())), not_read(survey), next];
+    let below = below.into_iter().flatten().map(Part::Paragraph);
+    Sections(vec![vec![rows(shown)], below.collect()])
 }
 
 /// Processes that were named: a row each, and below them what was found and what to do.
-pub(super) fn named_table(processes: &[Inspected]) -> String {
-    let mut text = rows(processes);
-    for process in processes.iter().filter(|each| !each.findings.is_empty()) {
-        text.push_str(&format!("\n{}:\n", process.name()));
-        for finding in &process.findings {
-            text.push_str(&told(finding));
-        }
-    }
-    text
+pub(super) fn named_table(processes: &[Inspected]) -> Sections {
+    let found = processes.iter().filter(|each| !each.findings.is_empty());
+    let found = found.map(|process| {
+        let findings = process.findings.iter().cloned().map(Part::Finding);
+        let name = Part::Paragraph(format!("{}:", process.name()));
+        [name].into_iter().chain(findings).collect()
+    });
+    Sections([vec![rows(processes)]].into_iter().chain(found).collect())
 }
 
-fn rows(processes: &[Inspected]) -> String {
+fn rows(processes: &[Inspected]) -> Part {
     let columns = [
         Column::Right("pid"),
         Column::Left("command"),
@@ -53,23 +47,20 @@ fn rows(processes: &[Inspected]) -> String {
         Column::Left("break"),
         Column::Left("notes"),
     ];
-    let rows: Vec<_> = processes
-        .iter()
-        .map(|process| {
-            let malloc = process.malloc.as_ref();
-            [
-                process.pid.to_string(),
-                process.comm.clone(),
-                Bytes(process.weight.rss_bytes).to_string(),
-                known_bytes(malloc.and_then(HeapState::total_bytes)),
-                known_bytes(malloc.and_then(|state| state.free_bytes)),
-                known_bytes(process.returnable_bytes()),
-                process.break_word().to_owned(),
-                notes(process),
-            ]
-        })
-        .collect();
-    rows_table(&columns, &rows)
+    let row = |process: &Inspected| {
+        let malloc = process.malloc.as_ref();
+        [
+            process.pid.to_string(),
+            process.comm.clone(),
+            Bytes(process.weight.rss_bytes).to_string(),
+            known_bytes(malloc.and_then(HeapState::total_bytes)),
+            known_bytes(malloc.and_then(|state| state.free_bytes)),
+            known_bytes(process.returnable_bytes()),
+            process.break_word().to_owned(),
+            notes(process),
+        ]
+    };
+    Part::table(&columns, processes.iter().map(row))
 }
 
 /// What no figure shows.
@@ -90,7 +81,7 @@ fn is_partly_unknown(state: &HeapState) -> bool {
     state.returnable_bytes.is_none() || state.mmapped.is_none()
 }
 
-fn total(survey: &Survey, shown: usize) -> Option<String> {
+fn total(survey: &Survey, shown: usize) -> String {
     let all = &survey.processes;
     let known = all.iter().filter_map(Inspected::returnable_bytes);
     let returnable: u64 = known.fold(0, u64::saturating_add);
@@ -98,11 +89,11 @@ fn total(survey: &Survey, shown: usize) -> Option<String> {
         0 => String::new(),
         more => format!("; {more} more are not shown (--top {})", all.len()),
     };
-    Some(format!(
+    format!(
         "{}: {} could be given back in all, pages that several share counted in each{more}",
         counted(all.len() as u64, "process", "processes"),
         Bytes(returnable)
-    ))
+    )
 }
 
 fn not_read(survey: &Survey) -> Option<String> {

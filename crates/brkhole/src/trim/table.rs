@@ -1,13 +1,13 @@
 //! What became of the processes: a table for people, rows for spreadsheets.
 
-use heap_meter::report::{Column, CsvRow, NONE, known_bytes, paragraph, printable, rows_table};
+use heap_meter::report::{Column, CsvRow, NONE, Part, Sections, known_bytes, printable};
 use human_text::Seconds;
 use serde_json::json;
 
 use super::report::{TrimOutcome, TrimReport};
 
 /// A row for each process that can be told of in figures; below them, what figures can't say.
-pub(super) fn of(reports: &[TrimReport]) -> String {
+pub(super) fn of(reports: &[TrimReport]) -> Sections {
     let columns = [
         Column::Right("pid"),
         Column::Left("command"),
@@ -40,20 +40,16 @@ pub(super) fn of(reports: &[TrimReport]) -> String {
             ]
         })
         .collect();
-    let mut text = String::new();
+    let mut parts = Vec::new();
     if !rows.is_empty() {
-        text.push_str(&rows_table(&columns, &rows));
+        parts.push(Part::table(&columns, rows));
     }
     for report in &done {
+        let notes = held(report).into_iter().chain(report.notes.iter().cloned());
         let name = name(report);
-        if let Some(sentence) = held(report) {
-            text.push_str(&paragraph(&format!("{name}: {sentence}")));
-        }
-        for note in &report.notes {
-            text.push_str(&paragraph(&format!("{name}: {}", printable(note))));
-        }
+        parts.extend(notes.map(|note| Part::Paragraph(format!("{name}: {note}"))));
     }
-    text
+    Sections(vec![parts])
 }
 
 /// What is said of it on standard error; some errors name the process themselves.

@@ -1,12 +1,13 @@
 //! What malloc keeps in some processes, as the last part of a watched run's table.
 
-use super::text::{Column, NONE, known_bytes, paragraph, rows_table};
+use super::part::Part;
+use super::text::{Column, NONE, known_bytes};
 use crate::trace::{MallocReport, Moment};
-use human_text::{printable, thousands};
+use human_text::thousands;
 use ptmalloc::HeapState;
 
 /// A row for each process, and below the table what the figures can't say.
-pub(super) fn malloc_table(reports: &[MallocReport]) -> String {
+pub(super) fn malloc_table(reports: &[MallocReport]) -> Vec<Part> {
     let at_exit = reports.iter().all(|report| report.when == Moment::Exit);
     let columns = [
         Column::Left(match at_exit {
@@ -31,14 +32,10 @@ pub(super) fn malloc_table(reports: &[MallocReport]) -> String {
             report.allocator.clone().unwrap_or_else(|| NONE.to_owned()),
         ]
     };
-    let rows: Vec<_> = reports.iter().map(row).collect();
-    let mut text = rows_table(&columns, &rows);
+    let mut parts = vec![Part::table(&columns, reports.iter().map(row))];
     for report in reports {
         let mut tell = |what: String| {
-            text.push_str(&paragraph(&format!(
-                "{}: {what}",
-                printable(&report.name())
-            )));
+            parts.push(Part::Paragraph(format!("{}: {what}", report.name())));
         };
         if let Some(reason) = &report.unknown {
             tell(format!("not known: {reason}"));
@@ -59,7 +56,7 @@ pub(super) fn malloc_table(reports: &[MallocReport]) -> String {
             );
         }
     }
-    text
+    parts
 }
 
 /// Whether more than half is free, and worth a word.
@@ -72,6 +69,7 @@ fn is_mostly_free(state: &HeapState) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Sections;
     use ptmalloc::{Arena, Free, Mmapped};
 
     fn report(state: Option<HeapState>, unknown: Option<&str>) -> MallocReport {
@@ -99,7 +97,7 @@ mod tests {
 
     #[test]
     fn figures_stand_in_a_row_and_a_lost_break_below() {
-        let table = malloc_table(&[report(Some(state()), None)]);
+        let table = Sections(vec![malloc_table(&[report(Some(state()), None)])]).to_string();
         let mut lines = table.lines();
         assert!(lines.next().unwrap().contains("at the exit of"));
         let row: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
@@ -116,7 +114,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_said() {
-        let table = malloc_table(&[report(None, Some("its lock was held"))]);
+        let parts = malloc_table(&[report(None, Some("its lock was held"))]);
+        let table = Sections(vec![parts]).to_string();
         assert!(
             table.contains("nginx 7: not known: its lock was held"),
             "{table}"

@@ -1,6 +1,7 @@
 //! An experiment as a table that a person understands at once.
 
-use super::text::{Column, NONE, finding_line, in_unit, paragraph, ratio, rows_table, sizes};
+use super::part::{Part, Sections};
+use super::text::{Column, NONE, in_unit, ratio, sizes};
 use crate::experiment::{ArmResults, Comparison, Results, Run};
 use crate::statistics::{RatioOfMedians, median};
 use human_text::{Seconds, thousands};
@@ -8,33 +9,25 @@ use std::fmt::Write;
 
 /// The results: what ran, each metric in each arm, the fallback's sizes, what observing cost, what
 /// follows, and what was not done.
-pub fn experiment_table(results: &Results) -> String {
-    let mut text = heading(results);
-    text.push('\n');
-    text.push_str(&comparison(results));
-    text.push('\n');
-    text.extend(fallbacks(results));
-    text.push_str(&observer(results));
-    text.push_str(&remarks(results, &results.arms));
-    text
+pub fn experiment_table(results: &Results) -> Sections {
+    let below = fallbacks(results).chain([observer(results)]).collect();
+    let mut sections = vec![heading(results), vec![comparison(results)], below];
+    sections.extend(remarks(results, &results.arms));
+    Sections(sections)
 }
 
-/// What follows from the results, which runs don't count, and the notes: a paragraph each.
+/// What follows from the results, which runs don't count, and the notes: a section each.
 pub fn remarks<'a, A, C, R: 'a>(
     results: &'a Results<A, C>,
     arms: impl IntoIterator<Item = &'a ArmResults<R>>,
-) -> String {
-    let findings = results.findings.iter();
-    let findings = findings.map(finding_line);
+) -> impl Iterator<Item = Vec<Part>> {
+    let findings = results.findings.iter().cloned().map(Part::Finding);
     let voids = arms.into_iter().filter_map(voids);
     let notes = voids.chain(results.notes.iter().cloned());
-    findings
-        .chain(notes.map(|note| format!("note: {note}")))
-        .map(|text| format!("\n{}", paragraph(&text)))
-        .collect()
+    findings.chain(notes.map(Part::Note)).map(|part| vec![part])
 }
 
-fn heading(results: &Results) -> String {
+fn heading(results: &Results) -> Vec<Part> {
     let parameters: Vec<String> = results
         .parameters
         .iter()
@@ -48,7 +41,7 @@ pub fn experiment_heading<'a, A, C, R: 'a>(
     results: &Results<A, C>,
     arms: impl IntoIterator<Item = &'a ArmResults<R>>,
     parameters: &str,
-) -> String {
+) -> Vec<Part> {
     let runs: Vec<String> = arms
         .into_iter()
         .map(|arm| format!("{} {}", arm.runs.len(), arm.name))
@@ -73,14 +66,13 @@ pub fn experiment_heading<'a, A, C, R: 'a>(
             bundle["bytes"].as_u64().map_or_else(String::new, thousands),
         ));
     }
-    let mut text = paragraph(&format!(
+    let ran = format!(
         "{}: {}; runs: {}",
         results.experiment,
         parameters,
         runs.join(", ")
-    ));
-    text.push_str(&paragraph(&surroundings.join(" · ")));
-    text
+    );
+    [ran, surroundings.join(" · ")].map(Part::Paragraph).into()
 }
 
 fn plain(value: &serde_json::Value) -> String {
@@ -95,13 +87,12 @@ fn plain(value: &serde_json::Value) -> String {
 }
 
 /// A row per metric; columns for the control, and for each other arm its figure and its ratio.
-fn comparison(results: &Results) -> String {
-    let Some((control, others)) = results.arms.split_first() else {
-        return String::new();
+fn comparison(results: &Results) -> Part {
+    let (Some((control, others)), false) =
+        (results.arms.split_first(), results.comparison.is_empty())
+    else {
+        return no_comparison();
     };
-    if results.comparison.is_empty() {
-        return "no comparison: not every arm has a run that counts\n".to_owned();
-    }
     let ratios: Vec<String> = others
         .iter()
         .map(|arm| format!("{}/{}", arm.name, control.name))
@@ -125,11 +116,13 @@ fn comparison(results: &Results) -> String {
         }
         cells
     };
-    let rows: Vec<_> = by_metric(&results.comparison)
-        .into_iter()
-        .map(cells)
-        .collect();
-    rows_table(&columns, &rows)
+    let rows = by_metric(&results.comparison).into_iter().map(cells);
+    Part::table(&columns, rows)
+}
+
+/// In the place of a table.
+pub fn no_comparison() -> Part {
+    Part::Paragraph("no comparison: not every arm has a run that counts".to_owned())
 }
 
 /// The comparisons of one metric together, in the order in which metrics first appear.
@@ -148,11 +141,11 @@ fn by_metric(comparisons: &[Comparison]) -> Vec<Vec<&Comparison>> {
 }
 
 /// The sizes of the fallback's mmaps, a paragraph for each arm that had any.
-fn fallbacks(results: &Results) -> impl Iterator<Item = String> {
+fn fallbacks(results: &Results) -> impl Iterator<Item = Part> {
     results.arms.iter().filter_map(|arm| {
         let fallback = last_traced(arm)?.fallback.as_ref()?;
         let line = || format!("fallback mmaps with {}: {}", arm.name, sizes(fallback));
-        (fallback.count() > 0).then(|| paragraph(&line()))
+        (fallback.count() > 0).then(|| Part::Paragraph(line()))
     })
 }
 
@@ -177,7 +170,7 @@ fn in_units_of_their_arms(results: &Results) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// What tracing and weighing cost, as medians over all runs.
-fn observer(results: &Results) -> String {
+fn observer(results: &Results) -> Part {
     let runs: Vec<&Run> = results.arms.iter().flat_map(|arm| &arm.runs).collect();
     let weighing: Vec<f64> = runs.iter().map(|run| run.weighing_seconds).collect();
     let traced = runs.iter().filter_map(|run| run.traced);
@@ -205,7 +198,7 @@ fn observer(results: &Results) -> String {
             Seconds(weighing)
         );
     }
-    paragraph(&text)
+    Part::Paragraph(text)
 }
 
 /// Runs that don't count, a line an arm: most often all for the same reason but for an address.

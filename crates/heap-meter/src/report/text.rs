@@ -4,7 +4,6 @@ use crate::experiment::Unit;
 use std::io::IsTerminal;
 
 use comfy_table::{Cell, CellAlignment, Table};
-use heap_diagnosis::Finding;
 use heap_growth::Fallback;
 use human_text::{Bytes, Seconds, printable, thousands};
 
@@ -66,24 +65,26 @@ pub(super) fn times_bytes(sizes: &[(u64, u64)], most: usize) -> String {
     format!("{}{more}", listed.join(", "))
 }
 
-/// A finding, after how much it matters.
-pub fn finding_line(finding: &Finding) -> String {
-    format!("{}: {finding}", finding.severity)
-}
-
 /// A column of [`rows_table`], with what stands above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Column<'a> {
+pub enum Column<T> {
     /// Words.
-    Left(&'a str),
+    Left(T),
     /// Figures.
-    Right(&'a str),
+    Right(T),
 }
 
-impl Column<'_> {
-    fn title(&self) -> &str {
+impl<T: AsRef<str>> Column<T> {
+    pub(super) fn title(&self) -> &str {
         let (Self::Left(title) | Self::Right(title)) = self;
-        title
+        title.as_ref()
+    }
+
+    pub(super) fn to_owned(&self) -> Column<String> {
+        match self {
+            Self::Left(title) => Column::Left(title.as_ref().to_owned()),
+            Self::Right(title) => Column::Right(title.as_ref().to_owned()),
+        }
     }
 
     fn cell(&self, text: &str) -> Cell {
@@ -95,7 +96,7 @@ impl Column<'_> {
 }
 
 /// Rows in columns, without lines between; control characters in a cell are escaped.
-pub fn rows_table<R: AsRef<[String]>>(columns: &[Column<'_>], rows: &[R]) -> String {
+pub fn rows_table<T: AsRef<str>, R: AsRef<[String]>>(columns: &[Column<T>], rows: &[R]) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(columns.iter().map(|column| column.cell(column.title())));
@@ -106,11 +107,6 @@ pub fn rows_table<R: AsRef<[String]>>(columns: &[Column<'_>], rows: &[R]) -> Str
     // Without the blanks that fill the lines up.
     let lines = table.lines();
     lines.map(|line| format!("{}\n", line.trim_end())).collect()
-}
-
-/// A paragraph is one line, until [`fit`] knows how wide the page is.
-pub fn paragraph(text: &str) -> String {
-    format!("{text}\n")
 }
 
 /// Columns where nobody says how wide the page is.
@@ -173,7 +169,7 @@ mod tests {
     fn paragraphs_are_broken_at_spaces_and_rows_are_not() {
         let row = format!(" {}\n", "figure ".repeat(40).trim_end());
         let words = "word --max-hold ".repeat(20);
-        let fitted = fit(&format!("{row}{}", paragraph(words.trim_end())), 60);
+        let fitted = fit(&format!("{row}{}\n", words.trim_end()), 60);
         let (first, others) = fitted.split_once('\n').unwrap();
         assert_eq!(format!("{first}\n"), row);
         assert!(

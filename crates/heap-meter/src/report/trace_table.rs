@@ -1,58 +1,76 @@
 //! A watched run as tables that a person understands at once.
 
 use super::malloc_table::malloc_table;
-use super::text::{Column, counted, finding_line, paragraph, rows_table, sizes, times_bytes};
+use super::part::{Part, Sections};
+use super::text::{Column, counted, sizes, times_bytes};
 use crate::trace::{ByStack, EventSource, KeptOpen, Trace, callers, is_programs};
 use heap_growth::GrowthKind;
 use human_text::{Bytes, Seconds, printable, thousands};
 use memory_event::Ending;
 use nix::sys::signal::Signal;
 
-/// So many files are shown; JSON and CSV have all.
-const FILES: usize = 10;
+/// How much is shown of what there may be much of; JSON and CSV have all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Extent {
+    /// So many files are shown.
+    pub files: usize,
+    /// So many functions are shown, none with less than a hundredth of the greatest.
+    pub functions: usize,
+    /// So many stacks are shown.
+    pub stacks: usize,
+}
 
-/// So many functions are shown, none with less than this share of the greatest.
-const FUNCTIONS: usize = 25;
+impl Extent {
+    /// What is read from above to below.
+    pub const TEXT: Self = Self {
+        files: 10,
+        functions: 25,
+        stacks: 5,
+    };
+    /// What can be sorted, and searched.
+    pub const PAGE: Self = Self {
+        files: 200,
+        functions: 200,
+        stacks: 20,
+    };
+}
+
+/// No function with less than this share of the greatest is shown.
 const LEAST_SHARE: u64 = 100;
 
-/// So many stacks are shown, with so many frames from who called the allocator on, and from the
-/// outermost one back.
-const STACKS: usize = 5;
+/// So many frames of a stack are shown from who called the allocator on, and from the outermost one
+/// back.
 const INNERMOST: usize = 10;
 const OUTERMOST: usize = 6;
 
 /// The answer in a line, what ran, what follows, and then what it stands on: what made memory grow,
 /// who asked, the calls, what malloc kept, what watching cost and what was not done.
-pub fn trace_table(trace: &Trace) -> String {
-    let told = |line: String| paragraph(&printable(&line));
-    let findings = trace.findings.iter().map(finding_line).map(told);
-    let notes = trace.notes.iter().map(|note| told(format!("note: {note}")));
-    let stacks = trace.growth.by_stack.iter().take(STACKS).map(of_stack);
-    let malloc = trace.malloc.as_deref().map(malloc_table);
-    std::iter::once(summary(trace) + &heading(trace))
-        .chain(findings)
-        .chain([kinds(trace), files(trace), functions(trace)])
-        .chain(stacks)
-        .chain([fallback(trace), calls(trace)])
-        .chain(malloc)
-        .chain([observer(trace)])
-        .chain(notes)
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join("\n")
+pub fn trace_table(trace: &Trace, extent: Extent) -> Sections {
+    let findings = trace.findings.iter().cloned().map(Part::Finding);
+    let notes = trace.notes.iter().cloned().map(Part::Note);
+    let stacks = trace.growth.by_stack.iter().take(extent.stacks);
+    let answer = summary(trace).map(Part::Answer);
+    let mut sections = vec![answer.into_iter().chain([heading(trace)]).collect()];
+    sections.extend(findings.map(|finding| vec![finding]));
+    sections.extend([kinds(trace), files(trace, extent), functions(trace, extent)]);
+    sections.extend(stacks.map(of_stack));
+    sections.extend([fallback(trace).into_iter().collect(), vec![calls(trace)]]);
+    sections.extend(trace.malloc.as_deref().map(malloc_table));
+    sections.push(observer(trace).into_iter().collect());
+    sections.extend(notes.map(|note| vec![note]));
+    Sections(sections)
 }
 
 /// What happened, and to whom, in one line.
-fn summary(trace: &Trace) -> String {
+fn summary(trace: &Trace) -> Option<String> {
     let growth = &trace.growth;
-    let Some(bytes) = growth.peak_bytes else {
-        return String::new();
-    };
+    let bytes = growth.peak_bytes?;
     let program = trace.command.as_ref().and_then(|words| words.first());
     let program = program.map_or("the process", |path| file_name(path));
     let grown = u64::try_from(bytes).unwrap_or(0);
     if grown == 0 {
-        return paragraph(&printable(&format!("{program} did not grow")));
+        return Some(format!("{program} did not grow"));
     }
     let mut text = format!("{program} grew by {}", Bytes(grown));
     let most = growth.by_file.iter().max_by_key(|file| file.bytes);
@@ -75,7 +93,7 @@ fn summary(trace: &Trace) -> String {
             Bytes(fallback.bytes())
         ));
     }
-    paragraph(&printable(&text))
+    Some(text)
 }
 
 fn file_name(path: &str) -> &str {
@@ -85,7 +103,7 @@ fn file_name(path: &str) -> &str {
 }
 
 /// Whose code it was.
-fn functions(trace: &Trace) -> String {
+fn functions(trace: &Trace, extent: Extent) -> Vec<Part> {
     let all = &trace.growth.by_function;
     let least = all
         .first()
@@ -93,7 +111,7 @@ fn functions(trace: &Trace) -> String {
     let shown: Vec<_> = all
         .iter()
         .take_while(|function| function.inclusive_bytes >= least)
-        .take(FUNCTIONS)
+        .take(extent.functions)
         .map(|function| {
             let bytes = |bytes: u64| match bytes {
                 0 => String::new(),
@@ -107,25 +125,23 @@ fn functions(trace: &Trace) -> String {
         })
         .collect();
     if shown.is_empty() {
-        return String::new();
+        return Vec::new();
     }
     let columns = [
         Column::Right("inclusive"),
         Column::Right("exclusive"),
         Column::Left("asked for in this function, and in what it called"),
     ];
-    let mut text = rows_table(&columns, &shown);
     let others = all.len() - shown.len();
+    let mut parts = vec![Part::table(&columns, shown)];
     if others > 0 {
-        text.push_str(&format!(
-            "and {} with less\n",
-            counted(others as u64, "function", "functions")
-        ));
+        let others = counted(others as u64, "function", "functions");
+        parts.push(Part::Paragraph(format!("and {others} with less")));
     }
-    text
+    parts
 }
 
-fn heading(trace: &Trace) -> String {
+fn heading(trace: &Trace) -> Part {
     let what = match (&trace.command, trace.source) {
         (Some(command), _) => command.join(" "),
         (None, EventSource::StraceLog) => "an strace log".to_owned(),
@@ -146,13 +162,13 @@ fn heading(trace: &Trace) -> String {
     if trace.lost_events > 0 {
         facts.push(counted(trace.lost_events, "event lost", "events lost"));
     }
-    paragraph(&format!("{}: {}", printable(&what), facts.join(", ")))
+    Part::Paragraph(format!("{what}: {}", facts.join(", ")))
 }
 
-fn calls(trace: &Trace) -> String {
+fn calls(trace: &Trace) -> Part {
     let calls = trace.syscalls.by_name();
     if calls.is_empty() {
-        return "none of the watched system calls was made\n".to_owned();
+        return Part::Paragraph("none of the watched system calls was made".to_owned());
     }
     let columns = [
         Column::Left("system call"),
@@ -163,23 +179,20 @@ fn calls(trace: &Trace) -> String {
         0 => String::new(),
         failed => thousands(failed),
     };
-    let rows: Vec<_> = calls
-        .into_iter()
-        .map(|(name, counts)| {
-            [
-                name.to_owned(),
-                thousands(counts.calls),
-                failed(counts.failed),
-            ]
-        })
-        .collect();
-    rows_table(&columns, &rows)
+    let rows = calls.into_iter().map(|(name, counts)| {
+        [
+            name.to_owned(),
+            thousands(counts.calls),
+            failed(counts.failed),
+        ]
+    });
+    Part::table(&columns, rows)
 }
 
-fn kinds(trace: &Trace) -> String {
+fn kinds(trace: &Trace) -> Vec<Part> {
     let growth = &trace.growth;
     let (Some(bytes), Some(peak_bytes)) = (growth.bytes, growth.peak_bytes) else {
-        return "growth: not known\n".to_owned();
+        return vec![Part::Paragraph("growth: not known".to_owned())];
     };
     let columns = [
         Column::Left("growth"),
@@ -201,14 +214,13 @@ fn kinds(trace: &Trace) -> String {
         }
     }
     rows.push(row("in all", Some(bytes), Some(peak_bytes)));
-    let mut text = rows_table(&columns, &rows);
     let told = |bytes| or_unknown(bytes, |bytes| Bytes(bytes).to_string());
-    text.push_str(&paragraph(&format!(
+    let in_all = format!(
         "asked for in all: {}; given back before the end: {}",
         told(growth.asked_bytes),
         told(growth.returned_bytes),
-    )));
-    text
+    );
+    vec![Part::table(&columns, rows), Part::Paragraph(in_all)]
 }
 
 fn or_unknown<T>(figure: Option<T>, told: impl Fn(T) -> String) -> String {
@@ -220,16 +232,16 @@ fn signed(bytes: i64) -> String {
     format!("{sign}{}", Bytes(bytes.unsigned_abs()))
 }
 
-fn files(trace: &Trace) -> String {
+fn files(trace: &Trace, extent: Extent) -> Vec<Part> {
     let growth = &trace.growth;
-    let kept_open = kept_open(trace).unwrap_or_default();
+    let kept_open = kept_open(trace).map(Part::Paragraph);
     let telling = growth
         .by_file
         .iter()
         .filter(|file| file.asked_bytes.is_none_or(|bytes| bytes > 0));
-    let shown: Vec<_> = telling.take(FILES).collect();
+    let shown: Vec<_> = telling.take(extent.files).collect();
     if shown.is_empty() {
-        return kept_open;
+        return kept_open.into_iter().collect();
     }
     let columns = [
         Column::Right("opens"),
@@ -253,7 +265,7 @@ fn files(trace: &Trace) -> String {
         let none = String::new;
         [none(), signed(bytes), none(), "(no file)".to_owned()]
     }));
-    let mut text = rows_table(&columns, &rows);
+    let mut parts = vec![Part::table(&columns, rows)];
     let others = growth.by_file.len() - shown.len();
     if others > 0 {
         let others = counted(others as u64, "other file", "other files");
@@ -261,10 +273,10 @@ fn files(trace: &Trace) -> String {
             Some(_) => "with less or none",
             None => "opened less often",
         };
-        text.push_str(&format!("and {others}, {which}\n"));
+        parts.push(Part::Paragraph(format!("and {others}, {which}")));
     }
-    text.push_str(&kept_open);
-    text
+    parts.extend(kept_open);
+    parts
 }
 
 /// Growth beside which a file was merely open, where it is worth a word.
@@ -272,30 +284,25 @@ fn kept_open(trace: &Trace) -> Option<String> {
     const WORTH_TELLING_BYTES: i64 = 1 << 20;
     let kept_open = trace.growth.most_kept_open.as_ref();
     let KeptOpen { path, bytes } = kept_open.filter(|kept| kept.bytes >= WORTH_TELLING_BYTES)?;
-    Some(paragraph(&format!(
-        "{} came while {} was kept open, and isn't counted as its: whether it was read then isn't \
+    Some(format!(
+        "{} came while {path} was kept open, and isn't counted as its: whether it was read then isn't \
          known",
         signed(*bytes),
-        printable(path),
-    )))
+    ))
 }
 
-fn fallback(trace: &Trace) -> String {
-    let Some(fallback) = trace.fallback.as_ref().filter(|all| all.count() > 0) else {
-        return String::new();
-    };
-    paragraph(&format!(
+fn fallback(trace: &Trace) -> Option<Part> {
+    let fallback = trace.fallback.as_ref().filter(|all| all.count() > 0)?;
+    Some(Part::Paragraph(format!(
         "fallback mmaps in place of a refused brk: {}, {} ({})",
         thousands(fallback.count()),
         Bytes(fallback.bytes()),
         sizes(fallback),
-    ))
+    )))
 }
 
-fn observer(trace: &Trace) -> String {
-    let Some(observer) = &trace.observer else {
-        return String::new();
-    };
+fn observer(trace: &Trace) -> Option<Part> {
+    let observer = trace.observer.as_ref()?;
     let stops = match observer.stops {
         0 => "nothing was stopped".to_owned(),
         stops => counted(stops, "stop", "stops"),
@@ -303,15 +310,15 @@ fn observer(trace: &Trace) -> String {
     let memory = observer.peak_rss_bytes.map_or_else(String::new, |bytes| {
         format!(", {} of memory at its peak", Bytes(bytes))
     });
-    paragraph(&format!(
+    Some(Part::Paragraph(format!(
         "observer ({}): {stops}, {} of processor time{memory}",
         observer.via,
         Seconds(observer.cpu_seconds),
-    ))
+    )))
 }
 
-fn of_stack(stack: &ByStack) -> String {
-    let mut text = format!(
+fn of_stack(stack: &ByStack) -> Vec<Part> {
+    let mut title = format!(
         "{} in {}",
         Bytes(stack.bytes),
         counted(stack.count, "request", "requests")
@@ -319,9 +326,9 @@ fn of_stack(stack: &ByStack) -> String {
     let asked = stack.requested.iter();
     let sizes: Vec<_> = asked.map(|(bytes, count)| (*count, *bytes)).collect();
     if !sizes.is_empty() {
-        text.push_str(&format!("; asked of malloc: {}", times_bytes(&sizes, 4)));
+        title.push_str(&format!("; asked of malloc: {}", times_bytes(&sizes, 4)));
     }
-    text.push('\n');
+    let mut text = String::new();
     let frames = callers(&stack.frames);
     let asking = stack.frames.len() - frames.len();
     if asking > 0 {
@@ -344,5 +351,5 @@ fn of_stack(stack: &ByStack) -> String {
     if stack.truncated {
         text.push_str("    …\n");
     }
-    text
+    vec![Part::Paragraph(title), Part::Lines(text)]
 }

@@ -1,0 +1,77 @@
+//! What a report for people is made of, before it is known whether it becomes text or a page.
+
+use super::text::{Column, rows_table};
+use heap_diagnosis::Finding;
+use human_text::printable;
+use std::fmt;
+
+/// A piece of a report. Control characters in it are escaped where it is shown.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Part {
+    /// What happened, in a sentence: the first of a report.
+    Answer(String),
+    /// A sentence or two.
+    Paragraph(String),
+    /// What follows.
+    Finding(Finding),
+    /// What was not done, or done otherwise than without a watcher.
+    Note(String),
+    /// Lines that stay as they are: the frames of a stack.
+    Lines(String),
+    /// Rows in columns.
+    Table {
+        /// What stands above each column.
+        columns: Vec<Column<String>>,
+        /// As many cells each as there are columns.
+        rows: Vec<Vec<String>>,
+    },
+}
+
+impl Part {
+    /// A table of these columns.
+    pub fn table<T: AsRef<str>>(
+        columns: &[Column<T>],
+        rows: impl IntoIterator<Item = impl Into<Vec<String>>>,
+    ) -> Self {
+        Self::Table {
+            columns: columns.iter().map(Column::to_owned).collect(),
+            rows: rows.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer(text) | Self::Paragraph(text) => writeln!(f, "{}", printable(text)),
+            Self::Finding(finding) => {
+                let told = printable(&finding.to_string());
+                writeln!(f, "{}: {told}", finding.severity)
+            }
+            Self::Note(text) => writeln!(f, "note: {}", printable(text)),
+            Self::Lines(lines) => {
+                let mut lines = lines.lines();
+                lines.try_for_each(|line| writeln!(f, "{}", printable(line)))
+            }
+            Self::Table { columns, rows } => f.write_str(&rows_table(columns, rows)),
+        }
+    }
+}
+
+/// A report: parts that belong together, with an empty line between them and the next ones.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sections(pub Vec<Vec<Part>>);
+
+impl fmt::Display for Sections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = self.0.iter().filter(|section| !section.is_empty());
+        for (number, section) in told.enumerate() {
+            if number > 0 {
+                writeln!(f)?;
+            }
+            section.iter().try_for_each(|part| part.fmt(f))?;
+        }
+        Ok(())
+    }
+}
