@@ -234,7 +234,7 @@ fn text(outcome: &PairOutcome) -> String {
     let per = outcome.per.as_ref();
     let unit = per.map(|per| format!("per {}", per.unit));
     let mut columns = vec![
-        Column::Left(&outcome.name),
+        Column::Left(outcome.name.as_str()),
         Column::Right("median"),
         Column::Right("range of runs"),
     ];

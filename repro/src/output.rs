@@ -2,8 +2,10 @@
 
 use anyhow::Context;
 use clap::ValueEnum;
+use heap_meter::environment::Environment;
 use heap_meter::experiment::{ExperimentError, Results, RunError, StopFlag, Store};
-use heap_meter::report::{self, Sections};
+use heap_meter::report::{self, Figure, Page, Sections};
+use human_text::shell_words;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::io::Write;
@@ -25,6 +27,9 @@ pub(crate) trait Report: Serialize {
     fn chart(&self) -> Option<String> {
         None
     }
+
+    /// Where it was measured.
+    fn environment(&self) -> &Environment;
 }
 
 impl Report for Results {
@@ -39,6 +44,10 @@ impl Report for Results {
     fn chart(&self) -> Option<String> {
         report::chart::memory_over_checkpoints(self)
     }
+
+    fn environment(&self) -> &Environment {
+        &self.environment
+    }
 }
 
 /// How a binary's results are shown, and where they are kept.
@@ -47,6 +56,10 @@ pub(crate) struct OutputFlags {
     /// How results are printed on standard output
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     format: ReportFormat,
+
+    /// Write the report as one HTML file, which can be attached to a ticket
+    #[arg(long, value_name = "FILE.html")]
+    html: Option<PathBuf>,
 
     /// Keep the raw results and the chart in this directory; written after every run
     #[arg(long, value_name = "DIR")]
@@ -99,14 +112,20 @@ impl OutputFlags {
 
         if let Some(results) = &latest {
             self.print(results)?;
-            if let Some(svg) = results.chart() {
-                if let Some(path) = chart {
-                    std::fs::write(path, &svg)
-                        .with_context(|| format!("can't write {}", path.display()))?;
-                }
-                if let Some(store) = &store {
-                    store.keep_file(&format!("{name}.svg"), svg.as_bytes())?;
-                }
+            let svg = results.chart();
+            if let (Some(path), Some(svg)) = (chart, &svg) {
+                write(path, svg)?;
+            }
+            if let (Some(store), Some(svg)) = (&store, &svg) {
+                store.keep_file(&format!("{name}.svg"), svg.as_bytes())?;
+            }
+            if let Some(path) = &self.html {
+                let program = format!("{name} {}", env!("CARGO_PKG_VERSION"));
+                let typed = shell_words(std::env::args_os());
+                let mut page = Page::new(results.table(), &program, typed);
+                page.figures.extend(svg.map(Figure::Chart));
+                page.environment = Some(results.environment().clone());
+                write(path, &page.html())?;
             }
         }
         match (outcome, unwritten) {
@@ -140,6 +159,10 @@ impl OutputFlags {
             other => other.context("can't write to standard output"),
         }
     }
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("can't write {}", path.display()))
 }
 
 fn is_interruption(error: &anyhow::Error) -> bool {

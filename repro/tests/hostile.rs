@@ -189,9 +189,9 @@ fn a_chart_that_can_not_be_written_is_an_error_after_the_results() {
 }
 
 #[test]
-fn out_keeps_the_raw_results_and_the_chart() {
+fn out_keeps_the_raw_results_and_the_chart_and_html_has_both() {
     let place = tempfile::tempdir().unwrap();
-    let directory = place.path().join("new");
+    let (directory, page) = (place.path().join("new"), place.path().join("page.html"));
     let output = run(
         BURST,
         &[
@@ -201,9 +201,20 @@ fn out_keeps_the_raw_results_and_the_chart() {
             "16",
             "--out",
             directory.to_str().unwrap(),
+            "--html",
+            page.to_str().unwrap(),
         ],
     );
     assert!(output.status.success(), "{}", stderr(&output));
+    let page = fs::read_to_string(page).unwrap();
+    for part in [
+        "burst --repeats 1 --blocks 16 --out ",
+        "peak memory",
+        "<svg",
+        "<dt>openssl</dt>",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
     let json = fs::read(directory.join("burst.json")).unwrap();
     let results: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(results["experiment"], "burst");

@@ -14,7 +14,7 @@ use heap_meter::experiment::{
     Arm, Condition, Experiment, ExperimentError, Progress, Results, StopFlag, Store, StoreError,
     metrics,
 };
-use heap_meter::report::{self, chart};
+use heap_meter::report::{self, Figure, chart};
 use indicatif::ProgressBar;
 use memory_trace::{Stopped, Stream, Target};
 
@@ -31,7 +31,11 @@ const INTERRUPTED: u8 = 130;
 
 pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     output::check_writable(
-        [arguments.chart.as_ref(), arguments.map.as_ref()],
+        [
+            arguments.chart.as_ref(),
+            arguments.map.as_ref(),
+            arguments.html.as_ref(),
+        ],
         arguments.output.file.as_ref(),
     )?;
     let store = arguments.out.as_ref().map(Store::open).transpose()?;
@@ -141,11 +145,22 @@ fn write(
             None => eprintln!("brkhole: no chart was drawn: no run was weighed"),
         }
     }
-    if let (Some(path), Some(maps)) = (&arguments.map, maps) {
-        match maps {
-            [] => eprintln!("brkhole: no map was drawn: no process grew"),
-            maps => output::map_of_arms(path, maps, &output::command_line(&arguments.command))?,
+    let command = output::command_line(&arguments.command);
+    let map = maps
+        .filter(|maps| !maps.is_empty())
+        .map(|maps| output::map_of_arms(maps, &command));
+    if let (Some(path), Some(_)) = (&arguments.map, maps) {
+        match &map {
+            Some(svg) => output::to_file(path, svg)?,
+            None => eprintln!("brkhole: no map was drawn: no process grew"),
         }
+    }
+    if let Some(path) = &arguments.html {
+        let mut page = output::page(report::experiment_table(results));
+        let chart = chart::memory_over_checkpoints(results);
+        page.figures = chart.into_iter().chain(map).map(Figure::Chart).collect();
+        page.environment = Some(results.environment.clone());
+        output::to_file(path, &page.html())?;
     }
     Ok(())
 }

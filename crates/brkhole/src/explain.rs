@@ -27,7 +27,11 @@ const BUFFER_BYTES: usize = 16 * 1024;
 
 pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     output::check_writable(
-        [arguments.chart.as_ref(), arguments.map.as_ref()],
+        [
+            arguments.chart.as_ref(),
+            arguments.map.as_ref(),
+            arguments.html.as_ref(),
+        ],
         arguments.output.file.as_ref(),
     )?;
     let bar = output::bar("{bar:30} {bytes}/{total_bytes} {elapsed}", 0);
@@ -62,13 +66,19 @@ fn report(arguments: &ExplainArguments, finished: &ReadLog<Story>) -> anyhow::Re
     remedy::add_to(&mut trace, story);
     remedy::the_trick(&mut trace.findings, None);
     let names: Vec<String> = arguments.logs.iter().map(|log| name(log)).collect();
+    let title = names.join(" ");
+    let has_clock = !story.growth.timeline().last().is_zero();
     trace.notes.extend(output::draw_run(
         arguments.chart.as_ref(),
         arguments.map.as_ref(),
         &story.growth,
-        &names.join(" "),
-        !story.growth.timeline().last().is_zero(),
+        &title,
+        has_clock,
     )?);
+    if let Some(path) = &arguments.html {
+        let page = output::page_of_run(&trace, &story.growth, &title, has_clock);
+        output::to_file(path, &page.html())?;
+    }
     output::write_trace(&trace, &arguments.output)
 }
 

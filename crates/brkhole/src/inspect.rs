@@ -22,10 +22,11 @@ use named::NamedProcess;
 use watch::{Place, Rounds};
 
 use crate::cli::{InspectArguments, InspectFormat};
-use crate::remedy;
+use crate::{output, remedy};
 
 /// Looks, once or again and again, and reports.
 pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
+    output::check_writable([arguments.html.as_ref()], arguments.file.as_ref())?;
     let mut rounds = Rounds::new(arguments.watch)?;
     let mut place = Place::new(arguments);
     let mut lookers = match arguments.is_survey() {
@@ -60,6 +61,9 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
             }
         }
         tell_unread(&survey, arguments);
+        if let Some(path) = &arguments.html {
+            output::to_file(path, &report::page(&survey, arguments))?;
+        }
         let text = report::text(&survey, arguments, place.is_stream(), place.is_first())?;
         let is_read = place.put(&text)?;
         let none_left = !arguments.is_survey() && named.is_empty();

@@ -1,7 +1,8 @@
-//! Where results go: the report, and the pictures of `--chart` and `--map`.
+//! Where results go: the report, the page of `--html`, and the pictures of `--chart` and `--map`.
 
 mod file;
 
+use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,8 +12,9 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 use heap_growth::{Growth, MemoryLayout};
 use heap_meter::report::chart::{Panel, address_map, growth_over_time};
-use heap_meter::report::{self, Extent, Sections};
+use heap_meter::report::{self, Extent, Figure, Page, Sections};
 use heap_meter::trace::Trace;
+use human_text::shell_words;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -91,7 +93,7 @@ pub(crate) fn draw_run(
     let mut undrawn = Vec::new();
     if let Some(path) = map {
         match growth.layout() {
-            Some(layout) => draw_map(path, &[Panel::new("", &layout)], title)?,
+            Some(layout) => to_file(path, &map_of(&[Panel::new("", &layout)], title))?,
             None => undrawn.push("no map was drawn: no process grew".to_owned()),
         }
     }
@@ -108,18 +110,40 @@ pub(crate) fn draw_run(
 }
 
 /// Draws arms one above the other; those in which nothing grew are left out.
-pub(crate) fn map_of_arms(
-    path: &Path,
-    arms: &[(String, MemoryLayout)],
-    what: &str,
-) -> anyhow::Result<()> {
+pub(crate) fn map_of_arms(arms: &[(String, MemoryLayout)], what: &str) -> String {
     let panels = arms.iter().map(|(name, layout)| Panel::new(name, layout));
-    draw_map(path, &panels.collect::<Vec<_>>(), what)
+    map_of(&panels.collect::<Vec<_>>(), what)
 }
 
-fn draw_map(path: &Path, panels: &[Panel<'_>], what: &str) -> anyhow::Result<()> {
-    let title = format!("Where its memory lies: {what}");
-    to_file(path, &address_map(&title, panels))
+fn map_of(panels: &[Panel<'_>], what: &str) -> String {
+    address_map(&format!("Where its memory lies: {what}"), panels)
+}
+
+/// A report as a page, with what was typed.
+pub(crate) fn page(sections: Sections) -> Page<'static> {
+    let typed = [OsString::from("brkhole")]
+        .into_iter()
+        .chain(env::args_os().skip(1));
+    Page::new(
+        sections,
+        concat!("brkhole ", env!("CARGO_PKG_VERSION")),
+        shell_words(typed),
+    )
+}
+
+/// The page of a watched run, with those of its pictures that [`draw_run`] would draw.
+pub(crate) fn page_of_run(
+    trace: &Trace,
+    growth: &Growth,
+    title: &str,
+    has_clock: bool,
+) -> Page<'static> {
+    let mut page = page(report::trace_table(trace, Extent::PAGE));
+    let chart = growth_over_time(growth, title).filter(|_| has_clock);
+    let layout = growth.layout();
+    let map = layout.map(|layout| map_of(&[Panel::new("", &layout)], title));
+    page.figures = chart.into_iter().chain(map).map(Figure::Chart).collect();
+    page
 }
 
 /// Writes a file as a whole.

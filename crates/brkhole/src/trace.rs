@@ -5,10 +5,12 @@ mod kept;
 mod launched;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
-use heap_growth::Story;
-use heap_meter::report::flame;
+use heap_growth::{Growth, StackGrowth, Story};
+use heap_meter::environment::Environment;
+use heap_meter::report::{Page, flame};
 use heap_meter::trace::Trace;
 
 use crate::cli::TraceArguments;
@@ -22,6 +24,7 @@ pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
             arguments.map.as_ref(),
             arguments.flamegraph.as_ref(),
             arguments.folded.as_ref(),
+            arguments.html.as_ref(),
         ],
         arguments.output.file.as_ref(),
     )?;
@@ -61,6 +64,10 @@ fn report(
         |pid| format!("process {pid}"),
     );
     pictures(arguments, &mut trace, story, &title)?;
+    if let Some(path) = &arguments.html {
+        let page = page(&trace, &story.growth, &title)?;
+        output::to_file(path, &page.html())?;
+    }
     output::write_trace(&trace, &arguments.output)
 }
 
@@ -75,7 +82,7 @@ fn pictures(
     let undrawn = output::draw_run(chart, map, growth, title, true)?;
     trace.notes.extend(undrawn);
     let stacks = growth.by_stack();
-    let frames = || stacks.iter().map(|stack| (&*stack.frames, stack.bytes));
+    let frames = || frames(&stacks);
     if let Some(path) = &arguments.folded {
         output::to_file(path, &flame::folded(frames()))?;
     }
@@ -89,4 +96,23 @@ fn pictures(
         }
     }
     Ok(())
+}
+
+/// The most that a flame graph may add to a page.
+const FLAME_BYTES: usize = 512 << 10;
+
+fn page(trace: &Trace, growth: &Growth, title: &str) -> anyhow::Result<Page<'static>> {
+    let mut page = output::page_of_run(trace, growth, title, true);
+    page.environment = Some(Environment::here());
+    let stacks = growth.by_stack();
+    match flame::flame_figure(frames(&stacks), "heap growth in bytes", FLAME_BYTES) {
+        Ok(figure) => page.figures.push(figure),
+        Err(flame::FlameError::Empty) => {}
+        Err(error) => return Err(error).context("can't draw the flame graph"),
+    }
+    Ok(page)
+}
+
+fn frames<'a>(stacks: &'a [&'a StackGrowth]) -> impl Iterator<Item = (&'a [Arc<str>], u64)> {
+    stacks.iter().map(|stack| (&*stack.frames, stack.bytes))
 }

@@ -20,6 +20,7 @@ mod low_memory;
 mod map;
 mod ordinary_user;
 mod output;
+mod page;
 mod refused_memory;
 mod trace;
 #[cfg(target_arch = "x86_64")]

@@ -33,18 +33,20 @@ fn another_users_link_does_not_open_a_door() {
     let log = directory.path().join("log");
     fs::write(&log, "brk(NULL) = 0x55d000000000\n").unwrap();
     let own = std::process::id().to_string();
-    let commands: [&[&str]; 4] = [
-        &["inspect", &own, "--format", "json"],
-        &["inspect", &own, "--format", "openmetrics"],
-        &["explain", log.to_str().unwrap()],
-        &["trace", "--", "true"],
+    let commands: [(&str, &[&str]); 6] = [
+        ("-o", &["inspect", &own, "--format", "json"]),
+        ("-o", &["inspect", &own, "--format", "openmetrics"]),
+        ("-o", &["explain", log.to_str().unwrap()]),
+        ("-o", &["trace", "--", "true"]),
+        ("--html", &["inspect", &own]),
+        ("--html", &["trace", "--", "true"]),
     ];
-    for command in commands {
+    for (flag, command) in commands {
         fs::write(&victim, "secret").unwrap();
         fs::set_permissions(&victim, Permissions::from_mode(0o600)).unwrap();
         let inode = fs::metadata(&victim).unwrap().ino();
         let (first, rest) = command.split_first().unwrap();
-        let arguments = [&[*first, "-o", link.to_str().unwrap()], rest].concat();
+        let arguments = [&[*first, flag, link.to_str().unwrap()], rest].concat();
         let done = output(&arguments);
         let after = fs::metadata(&victim).unwrap();
         assert_eq!(
@@ -103,6 +105,10 @@ fn a_dash_is_standard_output() {
         (&["explain", log, "--format", "json", "-o", "-"][..], "{"),
         (&["explain", log, "--map", "-", "-o", "/dev/null"], "<svg"),
         (
+            &["inspect", &own, "--html", "-", "-o", "/dev/null"],
+            "<!doctype html>",
+        ),
+        (
             &["trace", "--folded", "-", "-o", "/dev/null", "true"],
             "ld-linux",
         ),
@@ -134,6 +140,7 @@ fn a_dash_is_standard_output() {
         ],
         &["trace", "--flamegraph", "-", "-o", "-", "true"],
         &["compare", "--chart", "-", "true"],
+        &["inspect", &own, "--html", "-"],
     ] {
         let done = run(both);
         let said = String::from_utf8_lossy(&done.stderr);

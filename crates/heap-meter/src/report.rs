@@ -1,9 +1,10 @@
-//! Results for people and for programs: a table, JSON, CSV, a chart.
+//! Results for people and for programs: a table, a page, JSON, CSV, a chart.
 
 pub mod chart;
 mod csv;
 #[cfg(feature = "flame")]
 pub mod flame;
+mod html;
 mod malloc_table;
 mod part;
 mod table;
@@ -11,6 +12,7 @@ mod text;
 mod trace_table;
 
 pub use csv::{CsvRow, experiment_csv, rows_csv, trace_csv};
+pub use html::{Figure, Page};
 pub use human_text::printable;
 pub use part::{Part, Sections};
 pub use table::{experiment_heading, experiment_table, no_comparison, remarks};

@@ -8,6 +8,9 @@ use suite as _;
 
 mod units;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 pub use units::{Bytes, NotBytes, Seconds, thousands};
 
 /// Whether a character is shown as itself and changes nothing else that is shown. Control characters
@@ -37,6 +40,41 @@ pub fn printable(name: &str) -> String {
     text
 }
 
+/// What to type for these words, as bash, zsh and ksh take it: on one line, whatever bytes they hold.
+///
+/// ```
+/// use human_text::shell_words;
+///
+/// assert_eq!(shell_words(["sh", "-c", "echo it's $PATH"]), r"sh -c 'echo it'\''s $PATH'");
+/// assert_eq!(shell_words(["a\nb"]), r"$'a\012b'");
+/// ```
+pub fn shell_words(words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
+    let words = words.into_iter();
+    let words: Vec<String> = words.map(|word| shell_word(word.as_ref())).collect();
+    words.join(" ")
+}
+
+fn shell_word(word: &OsStr) -> String {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(byte);
+    match word.to_str() {
+        Some(word) if !word.is_empty() && word.bytes().all(|byte| is_plain(&byte)) => {
+            word.to_owned()
+        }
+        Some(word) if word.chars().all(is_printable) => {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+        _ => {
+            let bytes = word.as_bytes().iter().map(|byte| match byte {
+                b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+                b' '..=b'~' => char::from(*byte).to_string(),
+                // Three digits at most are taken for octal, so none that follows is.
+                other => format!("\\{other:03o}"),
+            });
+            format!("$'{}'", bytes.collect::<String>())
+        }
+    }
+}
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -61,6 +99,30 @@ mod tests {
         ] {
             assert_eq!(printable(name), shown, "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_shell_takes_words_as_they_were() {
+        use std::os::unix::ffi::OsStrExt;
+        let words: [&[u8]; 7] = [
+            b"",
+            b"it's",
+            b"\xff'\\1",
+            b"a\nb",
+            b"$HOME `id` *",
+            "é\u{202e}7".as_bytes(),
+            b"~",
+        ];
+        let typed = shell_words(words.map(OsStr::from_bytes));
+        assert!(typed.chars().all(is_printable), "{typed}");
+        let script = format!("printf '%s\\0' {typed}");
+        let told = std::process::Command::new("bash")
+            .args(["-c", &script])
+            .output();
+        let told = told.expect("bash is there").stdout;
+        let mut expected = words.join(&0);
+        expected.push(0);
+        assert_eq!(told, expected, "{typed}");
     }
 
     #[test]

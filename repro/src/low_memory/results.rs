@@ -5,6 +5,7 @@ use super::work::{REACHED, told};
 use crate::child::word;
 use crate::output::Report;
 use anyhow::Context;
+use heap_meter::environment::Environment;
 use heap_meter::experiment::{
     ArmResults, Comparison, Metric, Results, Run, Unit, Weighed, compare,
 };
@@ -163,6 +164,10 @@ impl Report for LowMemoryResults {
 
     fn chart(&self) -> Option<String> {
         chart(self)
+    }
+
+    fn environment(&self) -> &Environment {
+        &self.environment
     }
 }
 

@@ -4,6 +4,7 @@ use super::results::{LimitInForce, OomArm, OomResults, OomRow, RunEnd, loads};
 use crate::arm::{CONTROL, HOLE, SHARED};
 use crate::memory_limit::CgroupCounters;
 use crate::output::Report;
+use heap_meter::environment::Environment;
 use heap_meter::report::{
     Column, CsvRow, NONE, Part, Sections, counted, experiment_heading, in_unit, no_comparison,
     remarks, rows_csv,
@@ -27,6 +28,10 @@ impl Report for OomResults {
         Ok(rows_csv(
             self.arms.iter().flat_map(|arm| csv_rows(self, arm)),
         )?)
+    }
+
+    fn environment(&self) -> &Environment {
+        &self.environment
     }
 }
 

@@ -39,6 +39,10 @@ pub(crate) struct InspectArguments {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) watch: Option<Duration>,
 
+    /// Write the report as one HTML file, which can be attached to a ticket
+    #[arg(long, value_name = "F.html")]
+    pub(crate) html: Option<PathBuf>,
+
     /// How results are written
     #[arg(long, value_enum, default_value_t = InspectFormat::Table)]
     pub(crate) format: InspectFormat,

@@ -64,6 +64,10 @@ pub(crate) struct TraceArguments {
     #[arg(long, value_enum, default_value_t = ViaArgument::Auto, conflicts_with = "command")]
     pub(crate) via: ViaArgument,
 
+    /// Write the report with charts as one HTML file, which can be attached to a ticket
+    #[arg(long, value_name = "F.html")]
+    pub(crate) html: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 
@@ -87,6 +91,7 @@ Examples:
   brkhole trace --hole nginx -t               what malloc does when the break is blocked
   brkhole trace --format json -o run.json make
   brkhole trace -p $(pidof -s nginx) --duration 30 --chart reload.svg
+  brkhole trace --stacks --html report.html make       one file for a ticket
   brkhole trace --map where.svg luajit script.lua      where Lua's memory lies, and where C's
 
 What is watched: brk, mmap, munmap, mremap, mprotect, madvise, open*, creat, close, exec*. The
@@ -122,6 +127,10 @@ pub(crate) struct ExplainArguments {
     #[arg(long, value_name = "F.svg")]
     pub(crate) map: Option<PathBuf>,
 
+    /// Write the report with charts as one HTML file, which can be attached to a ticket
+    #[arg(long, value_name = "F.html")]
+    pub(crate) html: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }
@@ -155,6 +164,10 @@ pub(crate) struct CompareArguments {
     /// Keep the raw results in this directory; written after every run
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) out: Option<PathBuf>,
+
+    /// Write the report with charts as one HTML file, which can be attached to a ticket
+    #[arg(long, value_name = "F.html")]
+    pub(crate) html: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) output: OutputArguments,

@@ -26,7 +26,7 @@ pub(super) fn table(process: &Inspected) -> Sections {
         findings => findings.iter().cloned().map(Part::Finding).collect(),
     };
     Sections(vec![
-        vec![Part::Paragraph(itself)],
+        vec![Part::Heading(itself)],
         vec![pairs("memory", weight(&process.weight))],
         vec![pairs("break", heap(process))],
         malloc,

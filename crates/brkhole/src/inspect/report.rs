@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use heap_meter::environment::Environment;
 use heap_meter::report::{CsvRow, Document, Sections, json, rows_csv};
 
 use super::inspected::{Inspected, Survey};
@@ -11,6 +12,9 @@ use crate::output::{self, ProcessList};
 
 /// Rows of a table, and names in openmetrics, if nothing else is asked for.
 const TOP: usize = 20;
+
+/// Rows of a page.
+const PAGE_TOP: usize = 500;
 
 /// The text. `is_stream` is for programs that read one after the other: one line of JSON each, and
 /// in CSV no header but before the first.
@@ -50,6 +54,13 @@ pub(super) fn text(
         }
         InspectFormat::Openmetrics => openmetrics::text(survey, arguments.top.unwrap_or(TOP)),
     })
+}
+
+/// The page, with more rows of a survey than a table has.
+pub(super) fn page(survey: &Survey, arguments: &InspectArguments) -> String {
+    let mut page = output::page(table(survey, arguments, PAGE_TOP));
+    page.environment = Some(Environment::here());
+    page.html()
 }
 
 /// What people read; `rows` of a survey, if they didn't say how many.

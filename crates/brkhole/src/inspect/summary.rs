@@ -20,8 +20,9 @@ pub(super) fn survey_table(survey: &Survey, top: usize) -> Sections {
     let shown = &survey.processes[..top.min(survey.processes.len())];
     let told = shown.iter().any(|process| !process.findings.is_empty());
     let next = told.then(|| "brkhole inspect PID tells what to do.".to_owned());
-    let below = [Some(total(survey, shown.len())), not_read(survey), next];
-    let below = below.into_iter().flatten().map(Part::Paragraph);
+    let below = [not_read(survey), next].into_iter().flatten();
+    let total = Part::Heading(total(survey, shown.len()));
+    let below = [total].into_iter().chain(below.map(Part::Paragraph));
     Sections(vec![vec![rows(shown)], below.collect()])
 }
 

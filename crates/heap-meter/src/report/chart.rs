@@ -11,6 +11,7 @@ pub use address_map::{Panel, address_map};
 pub use checkpoints::memory_over_checkpoints;
 pub use curves::{Curve, CurvePanel, curves};
 pub use growth::growth_over_time;
+pub(super) use svg::escaped;
 
 use heap_growth::GrowthKind;
 

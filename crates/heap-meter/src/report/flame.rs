@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Figure;
 use human_text::is_printable;
 use inferno::flamegraph::{self, Options};
 
@@ -33,7 +34,32 @@ pub fn flame_graph<'a>(
     stacks: impl Iterator<Item = (&'a [Arc<str>], u64)>,
     title: &str,
 ) -> Result<String, FlameError> {
+    draw(&folded(stacks), title, flamegraph::defaults::MIN_WIDTH)
+}
+
+/// The same for a [`Page`](super::Page), in so few bytes: the more there are, the wider is the
+/// narrowest frame that is drawn.
+///
+/// # Errors
+/// As for [`flame_graph`].
+pub fn flame_figure<'a>(
+    stacks: impl Iterator<Item = (&'a [Arc<str>], u64)>,
+    title: &str,
+    most_bytes: usize,
+) -> Result<Figure, FlameError> {
     let folded = folded(stacks);
+    let mut least = flamegraph::defaults::MIN_WIDTH;
+    loop {
+        let svg = draw(&folded, title, least)?;
+        // A frame that is as wide as all there is stays.
+        if svg.len() <= most_bytes || least > 50.0 {
+            return Ok(Figure::Flame(svg, least));
+        }
+        least *= 2.0;
+    }
+}
+
+fn draw(folded: &str, title: &str, least: f64) -> Result<String, FlameError> {
     if folded.is_empty() {
         return Err(FlameError::Empty);
     }
@@ -42,6 +68,7 @@ pub fn flame_graph<'a>(
     options.count_name = "bytes".to_owned();
     options.name_type = "Function:".to_owned();
     options.deterministic = true;
+    options.min_width = least;
     let mut svg = Vec::new();
     flamegraph::from_lines(&mut options, folded.lines(), &mut svg)?;
     String::from_utf8(svg).map_err(|error| {

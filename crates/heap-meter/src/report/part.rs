@@ -9,8 +9,8 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Part {
-    /// What happened, in a sentence: the first of a report.
-    Answer(String),
+    /// What happened, or what was looked at, in a sentence.
+    Heading(String),
     /// A sentence or two.
     Paragraph(String),
     /// What follows.
@@ -44,7 +44,7 @@ impl Part {
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answer(text) | Self::Paragraph(text) => writeln!(f, "{}", printable(text)),
+            Self::Heading(text) | Self::Paragraph(text) => writeln!(f, "{}", printable(text)),
             Self::Finding(finding) => {
                 let told = printable(&finding.to_string());
                 writeln!(f, "{}: {told}", finding.severity)

@@ -72,10 +72,13 @@ pub fn experiment_heading<'a, A, C, R: 'a>(
         parameters,
         runs.join(", ")
     );
-    [ran, surroundings.join(" · ")].map(Part::Paragraph).into()
+    vec![
+        Part::Heading(ran),
+        Part::Paragraph(surroundings.join(" · ")),
+    ]
 }
 
-fn plain(value: &serde_json::Value) -> String {
+pub(super) fn plain(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Array(values) => {

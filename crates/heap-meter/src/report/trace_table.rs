@@ -31,7 +31,7 @@ impl Extent {
     /// What can be sorted, and searched.
     pub const PAGE: Self = Self {
         files: 200,
-        functions: 200,
+        functions: 50,
         stacks: 20,
     };
 }
@@ -50,7 +50,7 @@ pub fn trace_table(trace: &Trace, extent: Extent) -> Sections {
     let findings = trace.findings.iter().cloned().map(Part::Finding);
     let notes = trace.notes.iter().cloned().map(Part::Note);
     let stacks = trace.growth.by_stack.iter().take(extent.stacks);
-    let answer = summary(trace).map(Part::Answer);
+    let answer = summary(trace).map(Part::Heading);
     let mut sections = vec![answer.into_iter().chain([heading(trace)]).collect()];
     sections.extend(findings.map(|finding| vec![finding]));
     sections.extend([kinds(trace), files(trace, extent), functions(trace, extent)]);

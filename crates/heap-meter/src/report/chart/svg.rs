@@ -6,7 +6,7 @@ use human_text::is_printable;
 
 /// Text in which nothing means anything to XML. What isn't printable, which XML can't hold or
 /// which turns the direction of writing, becomes `\u{fffd}`.
-pub(super) fn escaped(text: &str) -> String {
+pub(in crate::report) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
