@@ -17,6 +17,8 @@ use std::fmt::Write;
 const STYLE: &str = include_str!("html/page.css");
 const SORT: &str = include_str!("html/sort.js");
 
+const FLAME_STYLE: &str = include_str!("html/flame.css");
+
 /// Starts a flame graph's own script, which takes its frame to have a width, once it has one. What
 /// that script keeps in its window's address is lost: the frame has none.
 const START: &str = "history.replaceState = () => {};
@@ -253,8 +255,7 @@ fn figure(body: &mut String, figure: &Figure) {
             let (height, _) = height.unwrap_or_default();
             // A window of its own: its script takes the whole document for the graph.
             let document = format!(
-                "<!doctype html><style>body {{ margin: 0 }} body > svg {{ display: block; width: 100% }} \
-                 #search {{ opacity: 1 !important }}</style><svg{}<script>{START}</script>",
+                "<!doctype html><style>{FLAME_STYLE}</style><svg{}<script>{START}</script>",
                 svg.replace(START_OF_SVG, ""),
             );
             writeln!(
