@@ -270,9 +270,6 @@ fn figure(body: &mut String, figure: &Figure) {
     };
 }
 
-/// What isn't bytes and greater than this is no number of things.
-const FIRST_ADDRESS: u64 = 1 << 32;
-
 /// Figures with their names.
 fn pairs<'a>(body: &mut String, pairs: impl Iterator<Item = (&'a str, &'a Value)>) {
     body.push_str("<dl>\n");
@@ -300,10 +297,7 @@ fn pair(body: &mut String, name: &str, value: &Value) {
                 (name, format!("{number:.0}"))
             }
             (Some(number), ..) if value.is_f64() => (name, ratio(number)),
-            _ => match value.as_u64() {
-                Some(address @ FIRST_ADDRESS..) => (name, format!("{address:#x}")),
-                _ => (name, plain(value)),
-            },
+            _ => (name, plain(value)),
         },
     };
     let _ = writeln!(

@@ -11,7 +11,7 @@ fn page() -> Page<'static> {
         .evidence(HOSTILE, HOSTILE)
         .evidence(
             "blocker",
-            serde_json::json!({ "name": HOSTILE, "start": 0x7f00_0000_0000_u64 }),
+            serde_json::json!({ "name": HOSTILE, "start": "0x7f0000000000" }),
         )
         .evidence("room_bytes", 1_048_576)
         .evidence("worked_seconds", 0.25)
