@@ -14,7 +14,7 @@ pub use suite::{installed, skipped};
 
 /// Locations in the configuration of nginx, each of which has a context of its own; the server has
 /// one more.
-pub const LOCATIONS: u64 = 100;
+pub const LOCATIONS: u64 = 60;
 
 /// The command, in surroundings that nothing depends on.
 pub fn brkhole(arguments: &[&str]) -> Command {

@@ -15,7 +15,7 @@ use suite::answering::Answering;
 use suite::waiting::children;
 
 fn rounds() -> usize {
-    suite::rounds(20, 100) as usize
+    suite::rounds(10, 100) as usize
 }
 
 /// Each has one process after the other made. They stay themselves, as does the first of all.
