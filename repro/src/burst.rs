@@ -95,14 +95,14 @@ fn work(blocks: u64, block_bytes: usize, child: &Child) -> anyhow::Result<()> {
     if !child.counts(room)? {
         return Ok(());
     }
-    child.reach(START)?;
+    child.checkpoints.reach(START)?;
     let chain = MallocBlocks::take(blocks, block_bytes).with_context(|| {
         format!("malloc gave out fewer than {blocks} blocks of {block_bytes} bytes")
     })?;
     child.held(TAKEN)?;
     drop(chain);
-    child.before_trim(FREED)?;
+    child.checkpoints.reach_examined(FREED)?;
     malloc_trim();
-    child.reach(TRIMMED)?;
+    child.checkpoints.reach(TRIMMED)?;
     Ok(())
 }

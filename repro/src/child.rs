@@ -55,7 +55,7 @@ pub(crate) fn word(choice: &impl ValueEnum) -> String {
 /// What a child's work tells its parent through.
 #[derive(Debug)]
 pub struct Child {
-    checkpoints: Checkpoints,
+    pub(crate) checkpoints: Checkpoints,
     trick: Option<TrickOutcome>,
 }
 
@@ -98,27 +98,8 @@ impl Child {
         Ok(false)
     }
 
-    /// Waits at a checkpoint until the parent has weighed.
-    ///
-    /// # Errors
-    ///
-    /// When the parent is gone.
-    pub fn reach(&self, label: &str) -> io::Result<()> {
-        self.checkpoints.reach(label)
-    }
-
-    /// As [`reach`](Self::reach), when malloc_trim(3) comes next: the parent reads from outside
-    /// what it would give back, too.
-    ///
-    /// # Errors
-    ///
-    /// When the parent is gone.
-    pub fn before_trim(&self, label: &str) -> io::Result<()> {
-        self.checkpoints.reach_examined(label)
-    }
-
-    /// As [`reach`](Self::reach), when all that this run takes is held: a control whose break is
-    /// blocked by now says so first.
+    /// Waits at a checkpoint when all that this run takes is held: a control whose break is blocked by
+    /// now says so first.
     ///
     /// # Errors
     ///

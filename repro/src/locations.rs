@@ -113,7 +113,7 @@ fn work(locations: u64, bundle: &Path, child: &Child) -> anyhow::Result<()> {
     if !child.counts(room_for(locations, bundle)?)? {
         return Ok(());
     }
-    child.reach(START)?;
+    child.checkpoints.reach(START)?;
     let load = if arm::wants_sharing() {
         load_shared
     } else {
@@ -126,9 +126,9 @@ fn work(locations: u64, bundle: &Path, child: &Child) -> anyhow::Result<()> {
     child.held(LOADED)?;
     configuration.complete()?;
     drop(configuration);
-    child.reach(FREED)?;
+    child.checkpoints.reach(FREED)?;
     malloc_trim();
-    child.reach(TRIMMED)?;
+    child.checkpoints.reach(TRIMMED)?;
     Ok(())
 }
 

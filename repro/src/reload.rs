@@ -159,22 +159,22 @@ fn work(locations: u64, cycles: u32, bundle: &Path, child: &Child) -> anyhow::Re
     if !counts {
         return Ok(());
     }
-    child.reach(START)?;
+    child.checkpoints.reach(START)?;
     let mut present = read()?;
     become_daemon().context("can't become a daemon")?;
-    child.reach(STARTED)?;
+    child.checkpoints.reach(STARTED)?;
     for (cycle, [both, old_freed]) in (1..).zip(&labels) {
         let new = read()?;
         child.held(both)?;
         drop(std::mem::replace(&mut present, new));
         // After the last one malloc_trim comes next.
         if cycle == cycles {
-            child.before_trim(old_freed)?;
+            child.checkpoints.reach_examined(old_freed)?;
         } else {
-            child.reach(old_freed)?;
+            child.checkpoints.reach(old_freed)?;
         }
     }
     malloc_trim();
-    child.reach(TRIMMED)?;
+    child.checkpoints.reach(TRIMMED)?;
     Ok(())
 }

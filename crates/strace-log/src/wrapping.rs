@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::input::is_straces;
-use super::{dates, numbers, prefix};
+use super::{dates, prefix};
 
 /// What is taken off every line of a log.
 #[derive(Debug, Default)]
@@ -133,14 +133,14 @@ impl Layer {
     fn off<'a>(&mut self, line: &'a [u8]) -> Option<(&'a [u8], Option<i32>)> {
         let rest = match self {
             Self::Numbers(last) => {
-                let numbered = numbers::mark(line).filter(|mark| mark.number > *last)?;
+                let numbered = dates::mark(line).filter(|mark| mark.number > *last)?;
                 *last = numbered.number;
                 numbered.rest
             }
             Self::Dates => &line[dates::length(line)?..],
             Self::FileNames => {
                 let (name, rest) = line.split_at(memchr::memchr(b':', line)?);
-                let rest = numbers::mark(&rest[1..])
+                let rest = dates::mark(&rest[1..])
                     .filter(|mark| mark.separator == b':')
                     .map_or(&rest[1..], |mark| mark.rest);
                 let (_, suffix) =
@@ -191,7 +191,7 @@ impl Layer {
 
 /// What most of these lines have before them.
 fn next_layer(lines: &[Cow<'_, [u8]>]) -> Option<Layer> {
-    if numbers::are_before(lines) {
+    if dates::numbers_are_before(lines) {
         return Some(Layer::Numbers(0));
     }
     let many = |count: usize| count > 0 && 2 * count >= lines.len();

@@ -6,7 +6,6 @@ use crate::process::MallocBlocks;
 use anyhow::Context;
 use brk_hole::{Vm, is_out_of_memory};
 use heap_meter::environment::Environment;
-use heap_meter::experiment::Checkpoints;
 use std::ffi::OsString;
 use std::mem;
 
@@ -53,7 +52,7 @@ impl Made {
 
 pub(super) fn run(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
     let (case, most_bytes) = LuaCase::from_arguments(arguments)?;
-    let checkpoints = Checkpoints::from_environment();
+    let checkpoints = child.checkpoints;
     first_victim();
     if let Some(aslr) = Environment::here().aslr {
         let aslr = serde_json::to_value(aslr)?;
@@ -63,14 +62,14 @@ pub(super) fn run(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
     if !child.counts(0)? {
         return Ok(());
     }
-    child.reach(START)?;
+    checkpoints.reach(START)?;
     let made_before = match case.vm {
         VmMade::Before => Some(Vm::new().context("can't make the Lua state")?),
         VmMade::After => None,
     };
     let chain = MallocBlocks::take(case.fill_bytes / BLOCK_BYTES as u64, BLOCK_BYTES)
         .with_context(|| format!("malloc gave out less than {} bytes", case.fill_bytes))?;
-    child.reach(FILLED)?;
+    checkpoints.reach(FILLED)?;
     let vm = match made_before {
         Some(vm) => Some(vm),
         None => vm_or_no_memory()?,
@@ -88,7 +87,7 @@ pub(super) fn run(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
         REACHED
     };
     checkpoints.tell(told::ENDED, format_args!("{ended}"))?;
-    child.reach(FULL)?;
+    checkpoints.reach(FULL)?;
     if !checkpoints.is_watched() {
         println!(
             "{case}: {:.0} bytes of Lua objects: {ended}",

@@ -33,9 +33,9 @@ pub(super) fn main(arguments: &[OsString], trick: &BeforeMain) -> anyhow::Result
         setrlimit(Resource::RLIMIT_DATA, task.budget, task.budget)
             .context("can't set RLIMIT_DATA")?;
     }
-    let checkpoints = Checkpoints::from_environment();
     let child = Child::new(trick);
-    match work(&task, &child, checkpoints) {
+    let checkpoints = child.checkpoints;
+    match work(&task, &child) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) if !checkpoints.is_watched() => Err(error),
         Err(error) => {
@@ -44,7 +44,7 @@ pub(super) fn main(arguments: &[OsString], trick: &BeforeMain) -> anyhow::Result
                 BudgetLimit::Cgroup => format!("{error:#}"),
             };
             checkpoints.tell(told::ERROR, format_args!("{text}"))?;
-            child.reach("failed")?;
+            checkpoints.reach("failed")?;
             Ok(ExitCode::FAILURE)
         }
     }
@@ -62,7 +62,7 @@ fn words(error: &anyhow::Error) -> String {
     format!("{error:#}")
 }
 
-fn work(task: &Task, child: &Child, checkpoints: Checkpoints) -> anyhow::Result<()> {
+fn work(task: &Task, child: &Child) -> anyhow::Result<()> {
     let vm = Vm::new().context("can't make the Lua state")?;
     // What OpenSSL sets up once per process is no location's cost; its error queue is set up by the
     // first look into it.
@@ -79,7 +79,7 @@ fn work(task: &Task, child: &Child, checkpoints: Checkpoints) -> anyhow::Result<
     }
     let mut filling = Filling {
         task,
-        checkpoints,
+        checkpoints: child.checkpoints,
         loaded: 0,
         first_break: program_break(),
         // A reload is weighed at its ends alone.
@@ -88,7 +88,7 @@ fn work(task: &Task, child: &Child, checkpoints: Checkpoints) -> anyhow::Result<
     // Once before anything counts: the program's own pages for it are there then.
     filling.tell()?;
     resident_bytes()?;
-    child.reach("start")?;
+    child.checkpoints.reach("start")?;
     filling.fill(&mut present)?;
     if task.reloads {
         // A reload makes the new configuration's Lua state before the old one goes.
@@ -97,10 +97,10 @@ fn work(task: &Task, child: &Child, checkpoints: Checkpoints) -> anyhow::Result<
         // As nginx frees a cycle: the newest first.
         present.into_iter().rev().for_each(drop);
         drop(vm);
-        child.reach("done")?;
+        child.checkpoints.reach("done")?;
         drop(new_vm);
     } else {
-        child.reach("done")?;
+        child.checkpoints.reach("done")?;
         drop(vm);
     }
     Ok(())
