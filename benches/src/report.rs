@@ -269,7 +269,8 @@ fn range(arm: &Times) -> String {
     }
 }
 
-/// What was found, and how much it may be.
+/// A number of bytes that must not be passed, for what is no matter of time: what was found, and how
+/// much it may be.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figure {
     pub name: String,

@@ -12,7 +12,6 @@
 
 mod cgroup;
 pub(crate) mod guard;
-mod headroom;
 mod hierarchy;
 pub(crate) mod kernel_log;
 mod place;

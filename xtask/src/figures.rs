@@ -24,7 +24,6 @@ mod excerpt;
 mod expression;
 mod image;
 mod marker;
-mod path;
 mod runs;
 mod template;
 

@@ -193,7 +193,8 @@ fn call<'a>(
     })
 }
 
-/// Whose limit a call set or told; 0 is the caller's own. `None`: no limit on memory.
+/// Whose limit a call set or told
+/// (`setrlimit(RLIMIT_DATA, {rlim_cur=65536*1024, rlim_max=RLIM64_INFINITY}) = 0`); 0 is the caller's own. `None`: no limit on memory.
 ///
 /// # References
 /// prlimit(2); strace 6.1, `src/resource.c`

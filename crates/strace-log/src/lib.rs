@@ -60,7 +60,6 @@ mod constants;
 mod dates;
 mod decode;
 mod error;
-mod foreign;
 mod frames;
 mod input;
 mod line;

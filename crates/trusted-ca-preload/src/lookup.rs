@@ -37,14 +37,19 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl(
     answer: *mut *mut c_char,
 ) -> c_int {
     let crypto = library!(Crypto::of_lookup(lookup), 0);
-    let asked = LookupCommand {
-        lookup,
-        command,
-        text,
-        number,
-    };
     // SAFETY: the caller's arguments.
-    if unsafe { asked.load(crypto, ptr::null_mut(), ptr::null()) }.is_some() {
+    if unsafe {
+        load(
+            crypto,
+            lookup,
+            (command, number),
+            text,
+            ptr::null_mut(),
+            ptr::null(),
+        )
+    }
+    .is_some()
+    {
         return 1;
     }
     own!(
@@ -69,14 +74,8 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl_ex(
     properties: *const c_char,
 ) -> c_int {
     let crypto = library!(Crypto::of_lookup(lookup), 0);
-    let asked = LookupCommand {
-        lookup,
-        command,
-        text,
-        number,
-    };
     // SAFETY: the caller's arguments.
-    if unsafe { asked.load(crypto, libctx, properties) }.is_some() {
+    if unsafe { load(crypto, lookup, (command, number), text, libctx, properties) }.is_some() {
         return 1;
     }
     own!(
@@ -85,55 +84,47 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl_ex(
     )
 }
 
-/// What a lookup is told.
-struct LookupCommand {
+/// Loads the file, if a command with this number asks for one; `None` if that is left to OpenSSL.
+///
+/// # Safety
+///
+/// A live lookup of this libcrypto, or null, and its arguments.
+unsafe fn load(
+    crypto: &'static Crypto,
     lookup: *mut X509Lookup,
-    command: c_int,
+    command: (c_int, c_long),
     text: *const c_char,
-    number: c_long,
+    libctx: *mut c_void,
+    properties: *const c_char,
+) -> Option<()> {
+    if lookup.is_null() || Crypto::is_running() {
+        return None;
+    }
+    let default = match command {
+        (LOAD_FILE, PEM) => None,
+        (LOAD_FILE, DEFAULT) => Some(default_file(crypto)?),
+        _ => return None,
+    };
+    let file = default.as_ref().map_or(text, |file| file.as_ptr());
+    // SAFETY: as the caller promises.
+    let store = unsafe { store_of_files(crypto, lookup) }?;
+    // SAFETY: the lookup's own store, and a C string or null.
+    unsafe { store::load(crypto, store, file, libctx, properties) }
 }
 
-impl LookupCommand {
-    /// Loads the file, if it is one that is asked for; `None` if that is left to OpenSSL.
-    ///
-    /// # Safety
-    ///
-    /// A live lookup of this libcrypto, or null, and its arguments.
-    unsafe fn load(
-        &self,
-        crypto: &'static Crypto,
-        libctx: *mut c_void,
-        properties: *const c_char,
-    ) -> Option<()> {
-        if self.command != LOAD_FILE || self.lookup.is_null() || Crypto::is_running() {
-            return None;
-        }
-        let default = match self.number {
-            PEM => None,
-            DEFAULT => Some(default_file(crypto)?),
-            _ => return None,
-        };
-        let file = default.as_ref().map_or(self.text, |file| file.as_ptr());
-        // SAFETY: as the caller promises.
-        let store = unsafe { self.store_of_files(crypto) }?;
-        // SAFETY: the lookup's own store, and a C string or null.
-        unsafe { store::load(crypto, store, file, libctx, properties) }
+/// The store that this lookup is the one for files of. What another lookup means by the same
+/// command is its own affair.
+unsafe fn store_of_files(crypto: &Crypto, lookup: *mut X509Lookup) -> Option<*mut X509Store> {
+    // SAFETY: a live lookup.
+    let store = unsafe { crypto.own.store_of_lookup?(lookup) };
+    if store.is_null() {
+        return None;
     }
-
-    /// The store that this lookup is the one for files of. What another lookup means by the same
-    /// command is its own affair.
-    unsafe fn store_of_files(&self, crypto: &Crypto) -> Option<*mut X509Store> {
-        // SAFETY: a live lookup.
-        let store = unsafe { crypto.own.store_of_lookup?(self.lookup) };
-        if store.is_null() {
-            return None;
-        }
-        // SAFETY: takes nothing and returns a static table.
-        let method = unsafe { crypto.own.file_method?() };
-        // SAFETY: a live store and a static method. A store has one lookup of each method.
-        let of_files = unsafe { crypto.own.add_lookup?(store, method) };
-        (of_files == self.lookup).then_some(store)
-    }
+    // SAFETY: takes nothing and returns a static table.
+    let method = unsafe { crypto.own.file_method?() };
+    // SAFETY: a live store and a static method. A store has one lookup of each method.
+    let of_files = unsafe { crypto.own.add_lookup?(store, method) };
+    (of_files == lookup).then_some(store)
 }
 
 /// # References

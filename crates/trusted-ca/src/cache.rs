@@ -14,7 +14,7 @@ use openssl_sys::X509_STORE;
 
 use crate::context::StoreRef;
 use crate::error::c_path;
-use crate::{LoadError, SslContext, error_queue, linked};
+use crate::{LoadError, SslContext, error_queue, library};
 
 /// How many bundles a cache keeps: more than anybody configures.
 const CAPACITY: usize = 16;
@@ -67,7 +67,7 @@ impl BundleCache {
 
     fn engine(&self) -> &bundle_cache::BundleCache {
         self.engine
-            .get_or_init(|| bundle_cache::BundleCache::new(linked::openssl(), CAPACITY))
+            .get_or_init(|| bundle_cache::BundleCache::new(library::openssl(), CAPACITY))
     }
 }
 

@@ -95,7 +95,6 @@ mod error;
 mod error_queue;
 mod ffi;
 mod library;
-mod linked;
 mod mapped;
 mod nginx;
 mod parsed;

@@ -1,16 +1,18 @@
-//! OpenSSL as a whole: set up once, named in reports.
+//! OpenSSL as a whole: set up once, named in reports, and as a table of the functions that this crate is
+//! linked against.
 //!
 //! # Safety
 //!
 //! `OPENSSL_init_ssl` may be called any number of times from any thread; the indices that are
-//! asked for here are process-wide and never given back.
+//! asked for here are process-wide and never given back. In the table each name is made of the function's
+//! own; all are linked from one OpenSSL, which stays for as long as the process.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_int};
+use crate::{ContextError, error_queue, ffi};
+use bundle_cache::OpenSsl;
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 use std::sync::OnceLock;
-
-use crate::{ContextError, error_queue};
 
 /// `OPENSSL_INIT_LOAD_CONFIG`: read openssl.cnf, as nginx has OpenSSL do.
 const OPENSSL_INIT_LOAD_CONFIG: u64 = 0x40;
@@ -70,4 +72,47 @@ pub fn openssl_version() -> &'static str {
     unsafe { CStr::from_ptr(text) }
         .to_str()
         .unwrap_or("OpenSSL (version text is not UTF-8)")
+}
+
+/// The table.
+pub(crate) fn openssl() -> &'static OpenSsl {
+    static TABLE: OnceLock<OpenSsl> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        // SAFETY: `address` knows the functions by their names.
+        let table = unsafe { OpenSsl::resolve(address) };
+        table.expect("every function of the table is linked: a unit test resolves it")
+    })
+}
+
+/// The address of the function of this name, if it is one of these.
+macro_rules! address {
+    ($name:expr; $($library:ident::$function:ident)*) => {
+        match $name.to_bytes() {
+            $(name if name == stringify!($function).as_bytes() => {
+                $library::$function as *const c_void
+            })*
+            _ => ptr::null(),
+        }
+    };
+}
+
+fn address(name: &CStr) -> *const c_void {
+    address! { name;
+        openssl_sys::BIO_new_fp openssl_sys::BIO_new_mem_buf ffi::BIO_free ffi::ERR_peek_error
+        openssl_sys::ERR_clear_error ffi::PEM_X509_INFO_read_bio ffi::X509_INFO_free
+        openssl_sys::OPENSSL_sk_num openssl_sys::OPENSSL_sk_value openssl_sys::OPENSSL_sk_pop_free
+        openssl_sys::X509_up_ref openssl_sys::X509_free openssl_sys::X509_get_extension_flags
+        openssl_sys::X509_CRL_up_ref openssl_sys::X509_CRL_free openssl_sys::X509_STORE_new
+        ffi::X509_STORE_up_ref openssl_sys::X509_STORE_free openssl_sys::X509_STORE_add_cert
+        ffi::X509_STORE_add_crl openssl_sys::X509_STORE_add_lookup openssl_sys::X509_LOOKUP_file
+    }
+}
+
+#[cfg(test)]
+mod tests {
+
+    #[test]
+    fn every_function_of_the_table_is_linked() {
+        super::openssl();
+    }
 }

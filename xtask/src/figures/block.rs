@@ -78,7 +78,7 @@ fn language(excerpt: &str) -> &'static str {
 /// A line that says where the run's figures come from.
 fn machine(run: &Value) -> anyhow::Result<String> {
     let said = |path: &str| {
-        let found = super::path::pick(run, path)
+        let found = expression::pick(run, path)
             .ok()
             .and_then(|found| found.first().copied());
         found.and_then(Value::as_str).map(str::to_owned)

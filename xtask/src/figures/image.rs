@@ -141,7 +141,8 @@ const LINE_HEIGHT: usize = 19;
 const COLUMN_TENTHS: usize = 84;
 const MARGIN: usize = 18;
 
-/// The picture of a terminal in which `typed` printed `lines`.
+/// The picture of a terminal (which shrinks with the page, where a block of as many columns would be
+/// cut off) in which `typed` printed `lines`.
 fn screen(typed: &str, lines: &[&str]) -> String {
     let prompt = format!("$ {typed}");
     let all = || std::iter::once(prompt.as_str()).chain(lines.iter().copied());
