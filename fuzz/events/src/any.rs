@@ -213,11 +213,11 @@ pub fn check_story(events: &[Event]) {
         let panel = report::chart::Panel::new("", layout);
         assert!(report::chart::address_map("", &[panel]).contains("<svg"));
     }
-    assert!(
-        !report::trace_table(&trace, report::Extent::PAGE)
-            .to_string()
-            .is_empty()
-    );
+    let sections = report::trace_table(&trace, report::Extent::PAGE);
+    assert!(!sections.to_string().is_empty());
+    let page = report::Page::new(sections, "", String::new()).html();
+    // Its own, whatever was named.
+    assert_eq!(page.matches("<script").count(), 1);
     assert!(report::trace_csv(&trace).is_ok());
     let json = report::json(&trace).expect("it can be written");
     serde_json::from_str::<serde_json::Value>(&json).expect("and read");

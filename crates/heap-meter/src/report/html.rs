@@ -256,7 +256,7 @@ fn figure(body: &mut String, figure: &Figure) {
             // A window of its own: its script takes the whole document for the graph.
             let document = format!(
                 "<!doctype html><style>{FLAME_STYLE}</style><svg{}<script>{START}</script>",
-                svg.replace(START_OF_SVG, ""),
+                svg.replacen(START_OF_SVG, "", 1),
             );
             writeln!(
                 body,
