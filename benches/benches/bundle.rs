@@ -58,19 +58,24 @@ fn context() -> SslContext {
     SslContext::new().expect("OpenSSL makes a context")
 }
 
+/// Times a way to load a bundle into a context.
+fn load(
+    group: &mut Group<'_>,
+    name: &str,
+    bundle: &Bundle,
+    mut load: impl FnMut(&mut SslContext, &Path),
+) {
+    let id = BenchmarkId::new(name, bundle.certificates);
+    group.bench_with_input(id, &*bundle.path, |bencher, path: &Path| {
+        bencher.iter_batched_ref(context, |context| load(context, path), CONTEXTS);
+    });
+}
+
 /// `SSL_CTX_load_verify_locations`: every location reads and parses the file.
 fn before_1_27_2(group: &mut Group<'_>, bundle: &Bundle) {
-    let id = BenchmarkId::new("before_1.27.2", bundle.certificates);
-    group.bench_with_input(id, &*bundle.path, |bencher, path: &Path| {
-        bencher.iter_batched_ref(
-            context,
-            |context| {
-                context
-                    .load_trusted(path, Nginx::Before1_27_2)
-                    .expect("loaded");
-            },
-            CONTEXTS,
-        );
+    load(group, "before_1.27.2", bundle, |context, path| {
+        let loaded = context.load_trusted(path, Nginx::Before1_27_2);
+        loaded.expect("loaded");
     });
 }
 
@@ -87,32 +92,17 @@ fn parsed_once(group: &mut Group<'_>, bundle: &Bundle) {
 fn since_1_27_2(group: &mut Group<'_>, bundle: &Bundle) {
     let mut cycle = Cycle::new();
     cycle.bundle(&bundle.path).expect("parsed");
-    let id = BenchmarkId::new("since_1.27.2", bundle.certificates);
-    group.bench_with_input(id, &*bundle.path, |bencher, path: &Path| {
-        bencher.iter_batched_ref(
-            context,
-            |context| {
-                context
-                    .load_trusted(path, Nginx::Since1_27_2(&mut cycle))
-                    .expect("loaded");
-            },
-            CONTEXTS,
-        );
+    load(group, "since_1.27.2", bundle, |context, path| {
+        let loaded = context.load_trusted(path, Nginx::Since1_27_2(&mut cycle));
+        loaded.expect("loaded");
     });
 }
 
 /// The reader that maps the file instead of reading it 4 KiB at a time.
 fn mapped(group: &mut Group<'_>, bundle: &Bundle) {
-    let id = BenchmarkId::new("mapped", bundle.certificates);
-    group.bench_with_input(id, &*bundle.path, |bencher, path: &Path| {
-        bencher.iter_batched_ref(
-            context,
-            |context| {
-                // SAFETY: the file is in this process's own directory, where nobody else writes.
-                unsafe { context.load_trusted_mapped(path) }.expect("loaded");
-            },
-            CONTEXTS,
-        );
+    load(group, "mapped", bundle, |context, path| {
+        // SAFETY: the file is in this process's own directory, where nobody else writes.
+        unsafe { context.load_trusted_mapped(path) }.expect("loaded");
     });
 }
 
@@ -120,15 +110,14 @@ fn mapped(group: &mut Group<'_>, bundle: &Bundle) {
 /// that all share.
 fn parsed_before(group: &mut Group<'_>, bundle: &Bundle, name: &str, sharing: Sharing) {
     let cache = BundleCache::new();
-    let id = BenchmarkId::new(name, bundle.certificates);
-    let load = |context: &mut SslContext| {
-        context
-            .load_trusted_cached(&bundle.path, &cache, sharing)
-            .expect("loaded")
+    let cached = |context: &mut SslContext, path: &Path| {
+        let loaded = context.load_trusted_cached(path, &cache, sharing);
+        loaded.expect("loaded")
     };
-    load(&mut context());
-    assert_eq!(load(&mut context()), Loaded::Shared, "nothing is parsed");
-    group.bench_function(id, |bencher| {
-        bencher.iter_batched_ref(context, |context| load(context), CONTEXTS);
+    cached(&mut context(), &bundle.path);
+    let again = cached(&mut context(), &bundle.path);
+    assert_eq!(again, Loaded::Shared, "nothing is parsed");
+    load(group, name, bundle, |context, path| {
+        cached(context, path);
     });
 }

@@ -11,7 +11,7 @@ use benches::launched::{self, LAUNCH, STACKS};
 use benches::{Bench, Figure, Mode, program};
 use human_text::thousands;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
 const MOST_BYTES: u64 = 48 << 20;
@@ -41,8 +41,8 @@ fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
         if !bench.wants(name) {
             continue;
         }
-        let run = Run::new(role, &program, calls)?;
-        let mut figure = Figure::new(name, run.peak_rss_bytes).parameter("calls", run.calls);
+        let (calls, peak_rss_bytes) = launched(role, &program, calls)?;
+        let mut figure = Figure::new(name, peak_rss_bytes).parameter("calls", calls);
         if let Some(limit) = required {
             figure = figure.at_most(limit);
         }
@@ -51,30 +51,22 @@ fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Run {
-    calls: u64,
-    peak_rss_bytes: u64,
-}
-
-impl Run {
-    fn new(role: &str, program: &PathBuf, calls: u64) -> anyhow::Result<Self> {
-        let output = program::in_role(role)?
-            .arg(program)
-            .arg(calls.to_string())
-            .stdin(Stdio::null())
-            .output()?;
-        let told = String::from_utf8_lossy(&output.stderr);
-        anyhow::ensure!(output.status.success(), "{}: {told}", output.status);
-        let trace: Value = serde_json::from_str(&told)
-            .with_context(|| format!("expected JSON, the tracer said {told}"))?;
-        let peak_rss_bytes = trace["observer"]["peak_rss_bytes"].as_u64();
-        let syscalls = trace["syscalls"].as_object();
-        let counts = syscalls.into_iter().flat_map(|by_name| by_name.values());
-        let seen = counts.filter_map(|counts| counts["calls"].as_u64()).sum();
-        anyhow::ensure!(seen >= calls, "{seen} of {calls} calls seen");
-        Ok(Self {
-            calls: seen,
-            peak_rss_bytes: peak_rss_bytes.context("the tracer told no peak")?,
-        })
-    }
+/// Has a tracer watch so many calls; those that it has seen, and its peak.
+fn launched(role: &str, program: &Path, calls: u64) -> anyhow::Result<(u64, u64)> {
+    let output = program::in_role(role)?
+        .arg(program)
+        .arg(calls.to_string())
+        .stdin(Stdio::null())
+        .output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "{}: {told}", output.status);
+    let trace: Value = serde_json::from_str(&told)
+        .with_context(|| format!("expected JSON, the tracer said {told}"))?;
+    let peak_rss_bytes = trace["observer"]["peak_rss_bytes"].as_u64();
+    let syscalls = trace["syscalls"].as_object();
+    let counts = syscalls.into_iter().flat_map(|by_name| by_name.values());
+    let seen = counts.filter_map(|counts| counts["calls"].as_u64()).sum();
+    anyhow::ensure!(seen >= calls, "{seen} of {calls} calls seen");
+    let peak_rss_bytes = peak_rss_bytes.context("the tracer told no peak")?;
+    Ok((seen, peak_rss_bytes))
 }

@@ -47,10 +47,14 @@ fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
         return Ok(());
     };
     let program = program::compile("programs/keeps_free.c", place)?;
-    for (name, free_bytes, threads) in [
-        ("held/small", 0, 1),
-        ("held/free", FREE_BYTES / share, 1),
-        ("held/free_8_threads", FREE_BYTES / share, 8),
+    for (name, free_bytes, threads, chunks) in [
+        ("held/small", 0, 1, 0),
+        ("held/free", FREE_BYTES, 1, 0),
+        ("held/free_8_threads", FREE_BYTES, 8, 0),
+        ("held/chunks_1000", 0, 1, 1_000),
+        ("held/chunks_10000", 0, 1, 10_000),
+        ("held/chunks_100000", 0, 1, 100_000),
+        ("held/chunks_1000000", 0, 1, 1_000_000),
     ] {
         if !bench.wants(name) {
             continue;
@@ -58,29 +62,15 @@ fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
         let heap = Heap {
             program: &program,
             brkhole: &brkhole,
-            free_bytes,
+            free_bytes: free_bytes / share,
             threads,
-            chunks: 0,
-        };
-        bench.run(heap.contest(name), rounds)?;
-    }
-    for (name, chunks) in [
-        ("held/chunks_1000", 1_000),
-        ("held/chunks_10000", 10_000),
-        ("held/chunks_100000", 100_000),
-        ("held/chunks_1000000", 1_000_000),
-    ] {
-        if !bench.wants(name) {
-            continue;
-        }
-        let heap = Heap {
-            program: &program,
-            brkhole: &brkhole,
-            free_bytes: 0,
-            threads: 1,
             chunks: chunks / share,
         };
-        bench.run(heap.allowed(name), rounds)?;
+        let contest = match chunks {
+            0 => heap.contest(name),
+            _ => heap.allowed(name),
+        };
+        bench.run(contest, rounds)?;
     }
     Ok(())
 }

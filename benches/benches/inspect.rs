@@ -57,7 +57,6 @@ fn bench(bench: &mut Bench, _place: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What looking into a process is.
 fn look(examiner: &mut Examiner, process: &Process) -> anyhow::Result<(BreakState, Examination)> {
     Ok(examiner.look(process, process.stat()?)?)
 }

@@ -28,7 +28,6 @@ fn main() -> ExitCode {
     launched::main("trace", env!("CARGO_TARGET_TMPDIR"), bench)
 }
 
-/// A program to be traced.
 struct Load {
     name: &'static str,
     program: PathBuf,

@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// A file of so many certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
     pub certificates: usize,

@@ -50,7 +50,6 @@ pub fn main_with_roles(
     })
 }
 
-/// A bench that is running.
 #[derive(Debug)]
 pub struct Bench {
     options: Options,
@@ -293,7 +292,6 @@ impl Figure {
         }
     }
 
-    /// Notes a parameter for the report.
     #[must_use]
     pub fn parameter(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.parameters.insert(name.to_owned(), value.into());

@@ -15,7 +15,6 @@ use heap_meter::statistics::{Interval, RatioOfMedians, median};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Makes one run and gives its seconds.
 type Run<'a> = Box<dyn FnMut() -> anyhow::Result<f64> + 'a>;
 
 /// Arms to be run side by side, and what is to be compared.
@@ -81,7 +80,6 @@ pub struct Versus {
 }
 
 impl<'a> Contest<'a> {
-    /// A contest without arms.
     pub fn new(name: impl Into<String>) -> Self {
         let outcome = PairOutcome {
             name: name.into(),
@@ -97,7 +95,6 @@ impl<'a> Contest<'a> {
         &self.outcome.name
     }
 
-    /// Notes a parameter for the report.
     #[must_use]
     pub fn parameter(mut self, name: &str, value: impl Into<Value>) -> Self {
         let parameters = &mut self.outcome.parameters;
@@ -116,7 +113,6 @@ impl<'a> Contest<'a> {
         self
     }
 
-    /// Adds an arm.
     #[must_use]
     pub fn arm(
         mut self,

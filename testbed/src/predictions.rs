@@ -20,7 +20,6 @@ use std::time::Instant;
 
 const SOURCES: &str = "testbed/programs";
 
-/// What the figures are.
 const METHOD: [(&str, &str); 3] = [
     (
         "predicted_bytes",

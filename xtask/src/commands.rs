@@ -127,16 +127,12 @@ fn shell(script: &str, scratch: &Path, built: &Path) -> anyhow::Result<Command> 
     Ok(command)
 }
 
-/// A block of commands.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ShellBlock {
-    /// The document.
     pub file: String,
     /// Line of the first command.
     pub line: usize,
-    /// The commands.
     pub script: String,
-    /// Whether it is run.
     pub fate: Fate,
 }
 

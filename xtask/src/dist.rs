@@ -39,10 +39,8 @@ pub struct DistOptions {
     record: bool,
 }
 
-/// One product: a package and a tarball.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Product {
-    /// The command.
     Command,
     /// The library that is preloaded.
     Library,
@@ -108,7 +106,6 @@ pub fn make(options: &DistOptions) -> anyhow::Result<()> {
     }
 }
 
-/// The version that all crates have.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Debian's name for this machine's architecture.

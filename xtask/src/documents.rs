@@ -10,12 +10,10 @@ pub const README: &str = "README.md";
 /// What it is made from: the text that is written, with the commands' and figures' markers.
 pub const TEMPLATE: &str = "README.in.md";
 
-/// A text of the repository.
 #[derive(Debug)]
 pub struct Document {
     /// From the repository's root: `book/src/strace.md`.
     pub name: String,
-    /// What it says.
     pub text: String,
 }
 
@@ -108,14 +106,12 @@ impl<'a> Fence<'a> {
     }
 }
 
-/// One thing that is wrong.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The document, from the repository's root.
     pub file: String,
     /// Its line, from 1; 0 where it is none of them.
     pub line: usize,
-    /// What is wrong.
     pub message: String,
 }
 

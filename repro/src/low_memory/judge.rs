@@ -6,7 +6,6 @@ use crate::child::word;
 use heap_diagnosis::{Finding, Severity};
 use human_text::{Bytes, thousands};
 
-/// What follows from the runs so far.
 pub(super) fn findings(results: &LowMemoryResults) -> Vec<Finding> {
     let mut findings = Vec::new();
     if results.comparison.is_empty() {

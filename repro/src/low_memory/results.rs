@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 /// Everything that is known after some of the runs, or all of them: the control, and the hole.
 pub(super) type LowMemoryResults = Results<ArmResults<LuaRun>, CaseRow>;
 
-/// One run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct LuaRun {
     #[serde(flatten)]
@@ -82,7 +81,6 @@ pub(super) fn lua_bytes(arm: &ArmResults<LuaRun>, case: LuaCase) -> impl Iterato
     runs.map(|run| run.lua_bytes as f64)
 }
 
-/// The runs of both arms.
 pub(super) fn runs(results: &LowMemoryResults) -> impl Iterator<Item = &LuaRun> {
     results.arms.iter().flat_map(|arm| &arm.runs)
 }

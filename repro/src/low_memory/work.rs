@@ -32,7 +32,6 @@ pub(super) mod told {
     pub(in super::super) const ASLR: &str = "aslr";
 }
 
-/// What Lua made.
 struct Made {
     out_of_memory: bool,
     lua_bytes: f64,

@@ -119,7 +119,6 @@ impl MemoryCgroup {
         processes(&self.directory) == [pid] && limit.is_ok_and(|limit| limit == self.limit_bytes)
     }
 
-    /// What the kernel counts of it.
     pub(crate) fn counters(&self) -> CgroupCounters {
         CgroupCounters::of(&self.directory, self.version)
     }
@@ -133,7 +132,6 @@ impl MemoryCgroup {
         self.guard.finish()
     }
 
-    /// Its directory's own name.
     pub(crate) fn name(&self) -> String {
         let name = self.directory.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()

@@ -106,12 +106,10 @@ fn away() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this process is a guard.
 pub(crate) fn is_guard() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }
 
-/// A guard's `main`.
 pub(crate) fn main() -> ExitCode {
     let mut told = Vec::new();
     // A read that fails is an end as well.
@@ -167,7 +165,6 @@ fn kill_all_in(group: &Path) {
     }
 }
 
-/// The processes that are in a cgroup.
 pub(super) fn processes(group: &Path) -> Vec<i32> {
     let list = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
     list.lines().filter_map(|line| line.parse().ok()).collect()

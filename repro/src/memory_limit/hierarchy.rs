@@ -20,7 +20,6 @@ pub enum CgroupVersion {
 }
 
 impl CgroupVersion {
-    /// The file that holds a cgroup's limit.
     pub(super) fn limit_file(self) -> &'static str {
         match self {
             Self::V1 => "memory.limit_in_bytes",
@@ -37,7 +36,6 @@ pub(super) fn field(text: &str, name: &str) -> Option<u64> {
     line?.trim().parse().ok()
 }
 
-/// This process's memory cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OwnCgroup {
     pub(super) version: CgroupVersion,

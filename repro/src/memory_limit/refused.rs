@@ -4,7 +4,6 @@ use super::hierarchy::{CgroupVersion, RefusalReason};
 use std::fmt;
 use std::path::PathBuf;
 
-/// No cgroup could be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) struct CgroupRefused {
     why: RefusalReason,

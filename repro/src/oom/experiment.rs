@@ -105,7 +105,6 @@ impl UnderWay<'_> {
         })
     }
 
-    /// One run that counts.
     fn one(
         &mut self,
         arm: usize,

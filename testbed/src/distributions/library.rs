@@ -54,7 +54,6 @@ impl PreloadLibrary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
     pub program: String,
-    /// Times that it loaded a bundle.
     pub loads: u64,
     /// Times that the library read one.
     pub parses: u64,

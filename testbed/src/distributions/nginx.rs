@@ -21,7 +21,6 @@ const ARMS: [(&str, PreloadMode, bool); 5] = [
     ("shared-store", PreloadMode::SharedStore, true),
 ];
 
-/// What was measured in one way.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct NginxArm {
     pub name: String,
@@ -35,7 +34,6 @@ pub struct NginxArm {
     pub cost: Option<LocationCost>,
 }
 
-/// One run of `nginx -t`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NginxRun {
     locations: u32,

@@ -30,11 +30,9 @@ pub struct Disturbance {
     pub arms: [ChurnArm; 2],
     operations_per_cpu_second: ThroughputRatio,
     operations_per_wall_second: ThroughputRatio,
-    /// What doesn't hold.
     faults: Vec<String>,
 }
 
-/// Runs of one kind.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ChurnArm {
     name: String,
@@ -207,7 +205,6 @@ impl Measurements for Disturbance {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Inspections {
-    /// All looks.
     pub count: u64,
     /// Those that told everything.
     pub known: u64,

@@ -36,7 +36,6 @@ pub struct ReleaseFigures {
     pub workloads: BTreeMap<String, WorkloadFigures>,
 }
 
-/// A workload in both arms.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct WorkloadFigures {
     pub control: ArmFigures,
@@ -72,7 +71,6 @@ pub struct StepFigures {
     pub runs: Vec<RunFigures>,
 }
 
-/// What is kept of one run.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RunFigures {
     wall_seconds: f64,

@@ -11,7 +11,6 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// One file.
 #[derive(Debug)]
 pub struct Item {
     pub content: Vec<u8>,
@@ -72,7 +71,6 @@ pub fn tarball(product: Product, items: &[Item], epoch: &str, place: &Path) -> a
 }
 
 impl Item {
-    /// Whether it is to be executed.
     fn is_program(&self) -> bool {
         ["usr/bin/", "usr/sbin/"]
             .iter()

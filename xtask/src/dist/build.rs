@@ -16,7 +16,6 @@ use std::process::{Command, Stdio};
 /// A product's stripped file.
 #[derive(Debug)]
 pub struct Built {
-    /// Where it is.
     pub file: PathBuf,
     /// The newest version of glibc's symbols that it asks for.
     pub needs_glibc: String,

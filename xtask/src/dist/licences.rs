@@ -64,7 +64,6 @@ pub fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What of `deny.toml` is read.
 #[derive(Debug, Deserialize)]
 struct Deny {
     licenses: Allowed,

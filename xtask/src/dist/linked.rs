@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// One of them.
 #[derive(Debug, Clone)]
 pub struct Crate {
     pub name: String,
