@@ -64,6 +64,38 @@ fn nginx_with_a_hole_falls_back_and_says_who_blocks() {
     assert_eq!(blocked["blocker"]["start"], blocked["break"]);
 }
 
+/// Whose call it was is seen above all that OpenSSL and malloc do within.
+#[test]
+fn nginx_s_functions_name_who_loads_the_bundle() {
+    let Some(nginx) = Nginx::configured() else {
+        return;
+    };
+    let command = nginx.words(&["-t"]);
+    let report = json(&words(&["trace", "--stacks"], &command));
+    let functions = report["growth"]["by_function"].as_array().unwrap();
+    let inclusive = |name: &str| {
+        let function = functions
+            .iter()
+            .find(|function| function["function"].as_str().unwrap().starts_with(name));
+        function.map_or(0, |function| function["inclusive_bytes"].as_u64().unwrap())
+    };
+    let asked = report["growth"]["asked_bytes"].as_u64().unwrap();
+    for name in ["SSL_CTX_load_verify_locations", "ngx_http_lua_", "main"] {
+        assert!(inclusive(name) > asked * 3 / 4, "{name}: {functions:?}");
+    }
+    for name in ["malloc", "CRYPTO_", "brk", "_start"] {
+        assert_eq!(inclusive(name), 0, "{name}: {functions:?}");
+    }
+    let table = output(&words(&["trace", "--stacks"], &command)).stdout;
+    let table = String::from_utf8(table).unwrap();
+    let (_, below) = table.split_once(" inclusive  exclusive ").unwrap();
+    let (rows, stacks) = below.split_once("\n\n").unwrap();
+    for name in ["SSL_CTX_load_verify_locations (libssl", "ngx_http_lua_"] {
+        assert!(rows.contains(name), "{name}: {table}");
+    }
+    assert!(stacks.contains("\n  → ngx_"), "{table}");
+}
+
 #[test]
 fn the_report_has_the_promised_names() {
     let report = json(&["trace", "--", "sh", "-c", "true & wait; exit 0"]);
