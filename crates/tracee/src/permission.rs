@@ -72,7 +72,9 @@ impl fmt::Display for Permission {
             return f.write_str(ROOT_IS_REFUSED);
         }
         if let Subject::Process { owner_uid, our_uid } = self.subject {
-            write!(f, "it belongs to uid {owner_uid}, this is uid {our_uid}; ")?;
+            if owner_uid != our_uid {
+                write!(f, "it belongs to uid {owner_uid}, this is uid {our_uid}; ")?;
+            }
             if owner_uid != our_uid && our_uid != 0 {
                 return write!(
                     f,
@@ -147,6 +149,9 @@ mod tests {
         ] {
             let message = said(Subject::Process { owner_uid, our_uid }, yama);
             assert!(message.contains(wanted), "{message}");
+            // Only another's uid explains something.
+            let is_another = owner_uid != our_uid;
+            assert_eq!(message.contains("belongs to uid"), is_another, "{message}");
         }
     }
 

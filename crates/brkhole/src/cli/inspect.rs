@@ -73,8 +73,17 @@ Examples:
   brkhole inspect --all --format openmetrics -o /var/lib/prometheus/node-exporter/brkhole.prom
 
 Nothing is stopped and nothing is changed: a process is read through /proc, while it runs. What
-could not be verified is unknown, with the reason, and never a guess. `returnable` is what
-malloc_trim(0) would give back (brkhole trim PID has it called).
+could not be verified is unknown, with the reason, and never a guess.
+
+Words:
+  heap         what malloc has from the kernel (malloc_stats: system bytes)
+  free         what of it the program doesn't use: free chunks, and the top
+  top          the free end of an arena, the only place from where free() shrinks it
+  returnable   resident whole pages of free: malloc_trim(0) gives them back (brkhole trim PID)
+  mmapped      blocks with a mapping of their own: free() unmaps them
+  [heap]       the break's mapping, the main arena's place (/proc/PID/maps)
+  break        ok; blocked by a mapping; limited by RLIMIT_DATA or RLIMIT_AS; near-wall: not ok for
+               much longer; abandoned: malloc takes its memory by mmap; unused
 
 Resident memory is exact for processes that are named by PID (smaps_rollup). With --all, --comm and
 --unit it is what ps shows, which may be off by some hundred KiB.

@@ -99,6 +99,17 @@ command's own output stays where it is; -o keeps the report apart from it. A lau
 with brkhole, a process that runs already goes on. Of those only one is watched; where --comm or
 --unit finds several, they are listed.
 
+Words:
+  break            memory at the program break, where malloc's main arena grows (brk)
+  fallback         by mmap in place of a refused brk; free() gives none of it back
+  large mappings   blocks above M_MMAP_THRESHOLD, each with a mapping of its own
+  thread arenas    heaps of other threads
+  low 2 GiB        asked for below 2 GiB (MAP_32BIT)
+  there before     given back of what wasn't asked for under watch
+  inclusive        asked for in a function and in what it called; exclusive: in it alone
+  heap, free       what malloc has from the kernel; what of that isn't in use
+  returnable       resident whole pages of free: malloc_trim(0) gives them back
+
 Exit status: COMMAND's own (128 + n if signal n killed it), or 0 once a running process was watched;
 1 failed, or nothing matched; 2 bad usage.";
 

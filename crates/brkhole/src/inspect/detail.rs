@@ -98,7 +98,7 @@ fn heap(process: &Inspected) -> Vec<(&'static str, String)> {
     let tunable = heap.tunable.clone().map(|tunable| ("tunable", tunable));
     let always = [
         ("state", process.break_word().to_owned()),
-        ("heap", range),
+        ("[heap]", range),
         ("room above", room),
         ("ended by", blocker.map_or_else(|| NONE.to_owned(), mapping)),
     ];
@@ -122,9 +122,9 @@ fn mapping(mapping: &Mapping) -> String {
 fn malloc(state: &HeapState) -> Vec<Part> {
     let columns = [
         Column::Left("malloc, by arena"),
-        Column::Right("has"),
+        Column::Right("heap"),
         Column::Right("free"),
-        Column::Right("at its end"),
+        Column::Right("top"),
         Column::Right("free chunks"),
         Column::Right("returnable"),
         Column::Left(""),
@@ -153,7 +153,21 @@ fn malloc(state: &HeapState) -> Vec<Part> {
         let told = format!("{left_out} not shown (--format json has all)");
         parts.push(Part::Paragraph(told));
     }
+    parts.extend(not_returnable(state).map(Part::Paragraph));
     parts
+}
+
+/// Why not all that is free could go back.
+fn not_returnable(state: &HeapState) -> Option<String> {
+    const WORTH_TELLING_BYTES: u64 = 1 << 20;
+    let kept = state.free_bytes?.saturating_sub(state.returnable_bytes?);
+    (kept >= WORTH_TELLING_BYTES).then(|| {
+        format!(
+            "{} that are free can't be returned: they aren't resident, lie in pieces smaller than \
+             a page, or are the top of a thread's arena.",
+            Bytes(kept)
+        )
+    })
 }
 
 /// Blocks with mappings of their own, and all that malloc has with them; nothing if there are none.

@@ -55,7 +55,7 @@ impl Inspected {
         match found {
             Some((_, word)) => word,
             None if self.heap.used == Some(false) => "unused",
-            None => "free",
+            None => "ok",
         }
     }
 

@@ -106,7 +106,8 @@ fn old_configuration(process: &mut Inspected, reload: ReloadVerdict) {
         let evidence = std::mem::take(&mut finding.evidence);
         let message = format!(
             "This nginx master has reloaded and still holds {} of its old configuration: during a \
-             reload both live side by side, and what the old one leaves is free but not given back.",
+             reload both live side by side, and what the old one leaves is free, but free() shrinks \
+             a heap from its end alone.",
             Bytes(returnable),
         );
         *finding = Finding::new("old-configuration-held", Severity::Warning, message)

@@ -42,7 +42,7 @@ fn rows(processes: &[Inspected]) -> Part {
         Column::Right("pid"),
         Column::Left("command"),
         Column::Right("resident"),
-        Column::Right("malloc has"),
+        Column::Right("heap"),
         Column::Right("free"),
         Column::Right("returnable"),
         Column::Left("break"),

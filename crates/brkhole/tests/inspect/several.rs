@@ -59,7 +59,7 @@ fn csv_is_read_by_others() {
     assert_eq!(rows[0]["comm"], "a,\"b\" c");
     assert_eq!(rows[0]["pid"], odd.number());
     assert_eq!(rows[0]["break_state"], "blocked");
-    assert_eq!(rows[1]["break_state"], "free");
+    assert_eq!(rows[1]["break_state"], "ok");
     let findings = rows[0]["findings"].as_str().unwrap();
     assert!(
         findings.split(' ').any(|kind| kind == "break-blocked"),

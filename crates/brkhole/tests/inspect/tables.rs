@@ -49,7 +49,7 @@ fn several_processes_with_their_findings_below() {
     let rows: Vec<&str> = text.lines().take(3).collect();
     assert!(rows[0].contains("returnable"), "{text}");
     assert!(
-        rows[1].contains(&thin.number()) && rows[1].contains("free"),
+        rows[1].contains(&thin.number()) && rows[1].contains(" ok"),
         "{text}"
     );
     assert!(

@@ -3,7 +3,7 @@
 use super::Case;
 use crate::finding::{Finding, Severity};
 use crate::remedies;
-use human_text::Bytes;
+use human_text::{Bytes, thousands};
 use proc_memory::page_size_bytes;
 use ptmalloc::HeapState;
 
@@ -110,10 +110,11 @@ pub(super) fn returnable(case: &Case) -> Option<Finding> {
     }
     let message = format!(
         "malloc keeps {} that are free and that malloc_trim(0) would give back: {:.0} % of the {} \
-         that it has from the kernel.",
+         that it has from the kernel. {}",
         Bytes(returnable),
         (share * 100.0).min(100.0),
         Bytes(malloc.system_bytes),
+        kept_by_free(malloc, returnable),
     );
     let finding = Finding::new("memory-returnable", Severity::Warning, message)
         .evidence("returnable_bytes", returnable)
@@ -123,6 +124,25 @@ pub(super) fn returnable(case: &Case) -> Option<Finding> {
         .evidence("non_contiguous", malloc.non_contiguous)
         .remedy(remedy_of_free(malloc, returnable, case.state.pid));
     Some(finding)
+}
+
+/// Why free() hasn't given it back (`systrim` and `heap_trim` in `malloc/malloc.c`).
+fn kept_by_free(malloc: &HeapState, returnable: u64) -> String {
+    let all = || malloc.arenas.iter().filter_map(|arena| arena.free);
+    let top: u64 = all().map(|free| free.top_bytes).sum();
+    let chunks: u64 = all().map(|free| free.chunks).sum();
+    match malloc.free_bytes.unwrap_or(0).saturating_sub(top) {
+        below if below > returnable / 2 => format!(
+            "free() shrinks a heap from its end alone, and {} of what is free lie between chunks in \
+             use, in {} pieces.",
+            Bytes(below),
+            thousands(chunks),
+        ),
+        _ => "It lies at the heap's end, where free() leaves up to M_TRIM_THRESHOLD: twice the \
+              largest mmapped block that was freed, 64 MiB at most, and all of it once the break \
+              was refused."
+            .to_owned(),
+    }
 }
 
 fn remedy_of_free(malloc: &HeapState, returnable: u64, pid: i32) -> String {

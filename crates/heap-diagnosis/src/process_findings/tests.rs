@@ -252,3 +252,20 @@ fn the_most_pressing_comes_first() {
     assert!(severities.is_sorted_by(|a, b| a >= b), "{kinds:?}");
     assert_eq!(kinds.len(), 3);
 }
+
+#[test]
+fn free_memory_that_free_has_kept_is_told_by_where_it_lies() {
+    for (top, told) in [
+        (64 * MIB, "It lies at the heap's end"),
+        (
+            MIB,
+            "63.0 MiB of what is free lie between chunks in use, in 764 pieces",
+        ),
+    ] {
+        let mut malloc = malloc(false, 100 * MIB, 64 * MIB);
+        let free = malloc.arenas[0].free.as_mut().unwrap();
+        (free.top_bytes, free.chunks) = (top, 764);
+        let finding = one(&roomy(), Some(&malloc));
+        assert!(finding.message.contains(told), "{finding}");
+    }
+}

@@ -14,7 +14,7 @@ pub(super) fn malloc_table(reports: &[MallocReport]) -> Vec<Part> {
             true => "what malloc kept at the exit of",
             false => "what malloc keeps in",
         }),
-        Column::Right("from the kernel"),
+        Column::Right("heap"),
         Column::Right("free"),
         Column::Right("returnable"),
         Column::Right("arenas"),

@@ -89,7 +89,7 @@ fn summary(trace: &Trace) -> Option<String> {
     }
     if let Some(fallback) = trace.fallback.as_ref().filter(|all| all.count() > 0) {
         text.push_str(&format!(
-            "; its break was blocked, and {} came by fallback mmaps",
+            "; brk was refused, and {} came by fallback mmaps",
             Bytes(fallback.bytes())
         ));
     }

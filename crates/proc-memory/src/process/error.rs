@@ -113,12 +113,22 @@ impl fmt::Display for ProcessError {
                     return f.write_str(ROOT_IS_REFUSED);
                 }
                 match owner_uid {
-                    Some(uid) => write!(f, "it belongs to uid {uid} and ")?,
-                    None => write!(f, "it belongs to another user and ")?,
+                    _ if *our_uid == 0 => {
+                        return write!(
+                            f,
+                            "not even for root, so that a container or a security module forbids \
+                             it; in a container, allow it: docker run --cap-add=SYS_PTRACE"
+                        );
+                    }
+                    Some(uid) if uid == our_uid => write!(f, "it is your own, but not dumpable; ")?,
+                    Some(uid) => {
+                        write!(f, "it belongs to uid {uid} and this is uid {our_uid}; ")?;
+                    }
+                    None => write!(f, "it belongs to another user than uid {our_uid}; ")?,
                 }
                 write!(
                     f,
-                    "this is uid {our_uid}; run this as root (`sudo`), with CAP_SYS_PTRACE, or as \
+                    "run this as root (`sudo`), with CAP_SYS_PTRACE, or as \
                      the process's own user if it is dumpable (ptrace(2), \"Ptrace access mode \
                      checking\")"
                 )
