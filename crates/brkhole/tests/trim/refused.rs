@@ -18,7 +18,10 @@ fn shell() -> Command {
 
 #[test]
 fn nobody_there() {
-    refused(999_999_999, &["brkhole: process 999999999: no such process"]);
+    refused(
+        999_999_999,
+        &["brkhole: process 999999999: no such process"],
+    );
 }
 
 #[test]
