@@ -39,40 +39,60 @@ pub struct DistOptions {
     record: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Product {
-    Command,
-    /// The library that is preloaded.
-    Library,
-}
-
-impl Product {
-    const BOTH: [Self; 2] = [Self::Command, Self::Library];
-
+/// A package and a tarball.
+#[derive(Debug)]
+struct Product {
     /// The package of this workspace that it is made of.
-    fn member(self) -> &'static str {
-        match self {
-            Self::Command => "brkhole",
-            Self::Library => "trusted-ca-preload",
-        }
-    }
-
-    /// What Debian calls it.
-    fn package(self) -> &'static str {
-        match self {
-            Self::Command => "brkhole",
-            Self::Library => "libtrusted-ca-preload",
-        }
-    }
-
+    member: &'static str,
+    /// What has Cargo build it.
+    kind: &'static [&'static str],
     /// What Cargo calls the file.
-    fn file(self) -> &'static str {
-        match self {
-            Self::Command => "brkhole",
-            Self::Library => "libtrusted_ca_preload.so",
-        }
-    }
+    file: &'static str,
+    /// What Debian calls it.
+    package: &'static str,
+    section: &'static str,
+    /// What goes well with it.
+    suggests: &'static str,
+    /// The description's first line, and its text.
+    description: [&'static str; 2],
+    /// What dpkg runs when it comes and goes.
+    scripts: &'static [&'static str],
 }
+
+const PRODUCTS: [Product; 2] = [
+    Product {
+        member: "brkhole",
+        kind: &["--bin", "brkhole"],
+        file: "brkhole",
+        package: "brkhole",
+        section: "utils",
+        suggests: "libtrusted-ca-preload, prometheus-node-exporter, strace",
+        description: [
+            "tells why a process's heap blew up",
+            " Finds out which file being read made the heap grow, who blocks the program\n \
+              break, and whether malloc can give the memory back; for a command, a running\n \
+              process, or somebody's strace log. A timer for Prometheus's node_exporter is\n \
+              included and not enabled.\n",
+        ],
+        scripts: &["postinst", "prerm"],
+    },
+    Product {
+        member: "trusted-ca-preload",
+        kind: &["--lib", "--crate-type", "cdylib"],
+        file: "libtrusted_ca_preload.so",
+        package: "libtrusted-ca-preload",
+        section: "libs",
+        suggests: "brkhole, nginx",
+        description: [
+            "has every CA bundle parsed once, in programs that can't be changed",
+            " A library to be preloaded into programs that load the same bundle of CA\n \
+              certificates again and again with OpenSSL, such as nginx with\n \
+              lua_ssl_trusted_certificate in many locations. Nothing is preloaded until\n \
+              trusted-ca-preload(8) is told for which service.\n",
+        ],
+        scripts: &["prerm"],
+    },
+];
 
 /// Makes everything in `target/dist`, and tries it if that is asked for.
 ///
@@ -89,9 +109,9 @@ pub fn make(options: &DistOptions) -> anyhow::Result<()> {
     check_licences()?;
     let epoch = epoch()?;
     let libc = build::oldest_libc()?;
-    for product in Product::BOTH {
+    for product in &PRODUCTS {
         let built = build::built(product, &libc, &place)?;
-        let linked = linked::crates(product.member())?;
+        let linked = linked::crates(product.member)?;
         let notices = licences::notices(product, &linked)?;
         let files = contents::files(product, &built, &notices, &epoch)?;
         archive::deb(product, &built, &files, &epoch, &place)?;

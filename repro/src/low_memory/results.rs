@@ -160,45 +160,41 @@ impl Report for LowMemoryResults {
         Ok(rows_csv(rows)?)
     }
 
+    /// Lua's memory over C's: a panel for each kind of objects and each order, a curve for each arm.
+    /// `None` before both arms have a run of the same set-up.
     fn chart(&self) -> Option<String> {
-        chart(self)
+        let mut panels: Vec<(LuaCase, CurvePanel)> = Vec::new();
+        for (case, _) in rows(self) {
+            let known = panels.iter().position(|(known, _)| known.is_like(&case));
+            let index = known.unwrap_or_else(|| {
+                let title = format!(
+                    "{}, VM made {} the heap",
+                    word(&case.objects),
+                    word(&case.vm)
+                );
+                let curves = self.arms.iter().map(|arm| Curve::new(&*arm.name));
+                panels.push((case, CurvePanel::new(title, curves.collect())));
+                panels.len() - 1
+            });
+            for (arm, curve) in self.arms.iter().zip(&mut panels[index].1.curves) {
+                let measured = lua_bytes(arm, case).map(in_mib).collect();
+                curve
+                    .points
+                    .push((in_mib(case.fill_bytes as f64), measured));
+            }
+        }
+        let panels: Vec<CurvePanel> = panels.into_iter().map(|(_, panel)| panel).collect();
+        curves(
+            &panels,
+            "low-memory: what Lua gets when C has taken some heap",
+            "C heap (MiB)",
+            "Lua objects (MiB)",
+        )
     }
 
     fn environment(&self) -> &Environment {
         &self.environment
     }
-}
-
-/// Lua's memory over C's: a panel for each kind of objects and each order, a curve for each arm.
-/// `None` before both arms have a run of the same set-up.
-fn chart(results: &LowMemoryResults) -> Option<String> {
-    let mut panels: Vec<(LuaCase, CurvePanel)> = Vec::new();
-    for (case, _) in rows(results) {
-        let known = panels.iter().position(|(known, _)| known.is_like(&case));
-        let index = known.unwrap_or_else(|| {
-            let title = format!(
-                "{}, VM made {} the heap",
-                word(&case.objects),
-                word(&case.vm)
-            );
-            let curves = results.arms.iter().map(|arm| Curve::new(&*arm.name));
-            panels.push((case, CurvePanel::new(title, curves.collect())));
-            panels.len() - 1
-        });
-        for (arm, curve) in results.arms.iter().zip(&mut panels[index].1.curves) {
-            let measured = lua_bytes(arm, case).map(in_mib).collect();
-            curve
-                .points
-                .push((in_mib(case.fill_bytes as f64), measured));
-        }
-    }
-    let panels: Vec<CurvePanel> = panels.into_iter().map(|(_, panel)| panel).collect();
-    curves(
-        &panels,
-        "low-memory: what Lua gets when C has taken some heap",
-        "C heap (MiB)",
-        "Lua objects (MiB)",
-    )
 }
 
 fn in_mib(bytes: f64) -> f64 {

@@ -1,6 +1,6 @@
 //! The results for people and for spreadsheets.
 
-use super::results::{LimitInForce, OomArm, OomResults, OomRow, RunEnd, loads};
+use super::results::{LimitInForce, LoadRun, OomArm, OomResults, OomRow, RunEnd, loads};
 use crate::arm::{CONTROL, HOLE, SHARED};
 use crate::memory_limit::CgroupCounters;
 use crate::output::Report;
@@ -10,7 +10,7 @@ use heap_meter::report::{
     remarks, rows_csv,
 };
 use human_text::{Bytes, thousands};
-use serde_json::Value;
+use serde_json::json;
 use std::fmt::Write;
 
 impl Report for OomResults {
@@ -35,8 +35,18 @@ impl Report for OomResults {
     }
 }
 
-fn csv_rows<'a>(results: &'a OomResults, arm: &'a OomArm) -> impl Iterator<Item = CsvRow> + 'a {
-    let row = |work: &str, number: usize, [locations, loaded]: [u64; 2], ending| {
+fn csv_rows(results: &OomResults, arm: &OomArm) -> Vec<CsvRow> {
+    let row = |work: &str,
+               number: usize,
+               [locations, loaded]: [u64; 2],
+               ending: &RunEnd,
+               limit: &LimitInForce,
+               load: Option<&LoadRun>| {
+        let after = match limit {
+            LimitInForce::Cgroup { after, .. } => *after,
+            LimitInForce::Rlimit { .. } => CgroupCounters::default(),
+        };
+        let cost = load.and_then(|run| run.bytes_per_location);
         CsvRow::new()
             .field("experiment", &*results.experiment)
             .field("arm", &*arm.loads.name)
@@ -44,43 +54,31 @@ fn csv_rows<'a>(results: &'a OomResults, arm: &'a OomArm) -> impl Iterator<Item 
             .field("run", number)
             .field("locations", locations)
             .field("loaded", loaded)
-            .field("ending", kind(ending))
-    };
-    let limited = |row: CsvRow, limit: &LimitInForce| {
-        let after = match limit {
-            LimitInForce::Cgroup { after, .. } => *after,
-            LimitInForce::Rlimit { .. } => CgroupCounters::default(),
-        };
-        row.field("oom_kill", after.oom_kill)
+            .field("ending", json!(ending)["kind"].take())
+            .field("bytes_per_location", cost.map(|cost| cost.to_string()))
+            .field("work_seconds", load.map(|run| run.work_seconds.to_string()))
+            .field("break_grown_bytes", load.map(|run| run.break_grown_bytes))
+            .field("oom_kill", after.oom_kill)
             .field("peak_usage_bytes", after.peak_usage_bytes)
     };
     let all = results.parameters["locations"].as_u64().unwrap_or(0);
-    let runs = (1..).zip(&arm.loads.runs).map(move |(number, run)| {
-        let cost = run.bytes_per_location.map(|cost| cost.to_string());
-        let row = row("load", number, [all, run.locations], &run.ending)
-            .field("bytes_per_location", cost)
-            .field("work_seconds", run.work_seconds.to_string())
-            .field("break_grown_bytes", run.break_grown_bytes);
-        limited(row, &run.limit)
+    let runs = (1..).zip(&arm.loads.runs).map(|(number, run)| {
+        let contexts = [all, run.locations];
+        row("load", number, contexts, &run.ending, &run.limit, Some(run))
     });
     let probes = arm.reload.iter().flat_map(|reload| &reload.probes);
-    runs.chain((1..).zip(probes).map(move |(number, probe)| {
+    let probes = (1..).zip(probes).map(|(number, probe)| {
         let contexts = [probe.locations, probe.loaded];
-        let row = row("reload", number, contexts, &probe.ending)
-            .field("bytes_per_location", Value::Null)
-            .field("work_seconds", Value::Null)
-            .field("break_grown_bytes", Value::Null);
-        limited(row, &probe.limit)
-    }))
-}
-
-fn kind(ending: &RunEnd) -> &'static str {
-    match ending {
-        RunEnd::Done => "done",
-        RunEnd::OomKilled { .. } => "oom-killed",
-        RunEnd::Signalled { .. } => "signalled",
-        RunEnd::AllocationFailed { .. } => "allocation-failed",
-    }
+        row(
+            "reload",
+            number,
+            contexts,
+            &probe.ending,
+            &probe.limit,
+            None,
+        )
+    });
+    runs.chain(probes).collect()
 }
 
 fn heading(results: &OomResults) -> Vec<Part> {

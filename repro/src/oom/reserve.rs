@@ -61,6 +61,14 @@ impl Reserve {
         piece.wrapping_add(piece.align_offset(layout.align()))
     }
 
+    /// What malloc gave, or a piece where that is nothing.
+    fn unless_given(&self, given: *mut u8, layout: Layout) -> *mut u8 {
+        match given.is_null() {
+            true => self.take(layout),
+            false => given,
+        }
+    }
+
     fn has(&self, piece: *mut u8) -> bool {
         let start = self.bytes.get().addr();
         (start..start + RESERVE_BYTES).contains(&piece.addr())
@@ -71,22 +79,12 @@ impl Reserve {
 unsafe impl GlobalAlloc for Reserve {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's layout isn't empty.
-        let piece = unsafe { System.alloc(layout) };
-        if piece.is_null() {
-            self.take(layout)
-        } else {
-            piece
-        }
+        self.unless_given(unsafe { System.alloc(layout) }, layout)
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's layout isn't empty.
-        let piece = unsafe { System.alloc_zeroed(layout) };
-        if piece.is_null() {
-            self.take(layout)
-        } else {
-            piece
-        }
+        self.unless_given(unsafe { System.alloc_zeroed(layout) }, layout)
     }
 
     unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {

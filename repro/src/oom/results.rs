@@ -141,14 +141,8 @@ impl OomArm {
 
     /// The median of a figure over the runs that have it.
     pub(super) fn median(&self, figure: impl Fn(&LoadRun) -> Option<f64>) -> Option<f64> {
-        median(
-            &self
-                .loads
-                .runs
-                .iter()
-                .filter_map(figure)
-                .collect::<Vec<_>>(),
-        )
+        let figures: Vec<f64> = self.loads.runs.iter().filter_map(figure).collect();
+        median(&figures)
     }
 }
 
@@ -187,7 +181,7 @@ pub(super) fn compared(results: &OomResults) -> Vec<OomRow> {
     let budget = budget(results);
     let fits = figures(results, FIT, "locations that fit", Unit::Count, |arm| {
         let all = arm.loads.runs.iter().all(|run| run.ending == RunEnd::Done);
-        Some((fit(arm)?, all))
+        Some((arm.median(|run| Some(run.locations as f64))?, all))
     });
     let costs = figures(results, COST, "memory per location", Unit::Bytes, |arm| {
         Some((cost(arm)?, false))
@@ -206,10 +200,6 @@ pub(super) fn compared(results: &OomResults) -> Vec<OomRow> {
         .into_iter()
         .flatten()
         .collect()
-}
-
-fn fit(arm: &OomArm) -> Option<f64> {
-    arm.median(|run| Some(run.locations as f64))
 }
 
 fn cost(arm: &OomArm) -> Option<f64> {

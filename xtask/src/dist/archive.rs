@@ -26,20 +26,20 @@ pub struct Item {
 ///
 /// When a file can't be copied, or dpkg-deb fails.
 pub fn deb(
-    product: Product,
+    product: &Product,
     built: &Built,
     items: &[Item],
     epoch: &str,
     place: &Path,
 ) -> anyhow::Result<()> {
-    let stage = place.join("stage").join(product.package());
+    let stage = place.join("stage").join(product.package);
     let mut bytes = 0;
     for item in items.iter().filter(|item| !item.in_package.is_empty()) {
         bytes += item.put(&stage.join(&item.in_package))?;
     }
     write_control(product, built, bytes, &stage)?;
     let architecture = architecture()?;
-    let file = format!("{}_{VERSION}_{architecture}.deb", product.package());
+    let file = format!("{}_{VERSION}_{architecture}.deb", product.package);
     run(command("dpkg-deb")
         .args(["--build", "--root-owner-group", "-Zxz"])
         .args([&stage, &place.join(file)])
@@ -52,9 +52,9 @@ pub fn deb(
 /// # Errors
 ///
 /// When a file can't be copied, or tar fails.
-pub fn tarball(product: Product, items: &[Item], epoch: &str, place: &Path) -> anyhow::Result<()> {
+pub fn tarball(product: &Product, items: &[Item], epoch: &str, place: &Path) -> anyhow::Result<()> {
     let machine = std::env::consts::ARCH;
-    let name = format!("{}-{VERSION}-{machine}-linux-gnu", product.package());
+    let name = format!("{}-{VERSION}-{machine}-linux-gnu", product.package);
     let stage = place.join("stage");
     for item in items.iter().filter(|item| !item.in_tarball.is_empty()) {
         item.put(&stage.join(&name).join(&item.in_tarball))?;
@@ -100,50 +100,16 @@ impl Item {
 const MAINTAINER: &str = "The brkhole authors <brkhole@users.noreply.github.com>";
 const HOMEPAGE: &str = env!("CARGO_PKG_REPOSITORY");
 
-impl Product {
-    /// The scripts that dpkg runs.
-    fn scripts(self) -> &'static [&'static str] {
-        match self {
-            Self::Command => &["postinst", "prerm"],
-            Self::Library => &["prerm"],
-        }
-    }
-
-    /// Section, what goes well with it, and the description's first line and text.
-    fn described(self) -> (&'static str, &'static str, &'static str, &'static str) {
-        match self {
-            Self::Command => (
-                "utils",
-                "libtrusted-ca-preload, prometheus-node-exporter, strace",
-                "tells why a process's heap blew up",
-                " Finds out which file being read made the heap grow, who blocks the program\n \
-                  break, and whether malloc can give the memory back; for a command, a running\n \
-                  process, or somebody's strace log. A timer for Prometheus's node_exporter is\n \
-                  included and not enabled.\n",
-            ),
-            Self::Library => (
-                "libs",
-                "brkhole, nginx",
-                "has every CA bundle parsed once, in programs that can't be changed",
-                " A library to be preloaded into programs that load the same bundle of CA\n \
-                  certificates again and again with OpenSSL, such as nginx with\n \
-                  lua_ssl_trusted_certificate in many locations. Nothing is preloaded until\n \
-                  trusted-ca-preload(8) is told for which service.\n",
-            ),
-        }
-    }
-}
-
 /// The changes in Debian's form: where to find them in ours.
 ///
 /// # Errors
 ///
 /// When the time can't be written out.
-pub fn changelog(product: Product, epoch: &str) -> anyhow::Result<String> {
+pub fn changelog(product: &Product, epoch: &str) -> anyhow::Result<String> {
     Ok(format!(
         "{} ({VERSION}) unstable; urgency=medium\n\n  * See CHANGELOG.md beside this file.\n\n \
          -- {MAINTAINER}  {}\n",
-        product.package(),
+        product.package,
         written(epoch, "--rfc-email")?
     ))
 }
@@ -153,11 +119,16 @@ pub fn changelog(product: Product, epoch: &str) -> anyhow::Result<String> {
 /// # Errors
 ///
 /// When a file can't be written.
-fn write_control(product: Product, built: &Built, bytes: u64, stage: &Path) -> anyhow::Result<()> {
+fn write_control(product: &Product, built: &Built, bytes: u64, stage: &Path) -> anyhow::Result<()> {
     let control = stage.join("DEBIAN");
     fs::create_dir_all(&control)?;
-    let (section, suggested, summary, text) = product.described();
-    let package = product.package();
+    let Product {
+        package,
+        section,
+        suggests,
+        description: [summary, text],
+        ..
+    } = product;
     let architecture = architecture()?;
     let glibc = &built.needs_glibc;
     let kibibytes = bytes.div_ceil(1024);
@@ -168,7 +139,7 @@ Architecture: {architecture}
 Maintainer: {MAINTAINER}
 Installed-Size: {kibibytes}
 Depends: libc6 (>= {glibc}), libgcc-s1
-Suggests: {suggested}
+Suggests: {suggests}
 Section: {section}
 Priority: optional
 Homepage: {HOMEPAGE}
@@ -179,8 +150,8 @@ Description: {summary}
     let sums = "find usr -type f | LC_ALL=C sort | xargs -d '\\n' md5sum";
     let sums = output("sh", ["-c", &format!("cd '{}' && {sums}", stage.display())])?;
     fs::write(control.join("md5sums"), sums)?;
-    let packaging = root().join(format!("crates/{}/packaging", product.member()));
-    for name in product.scripts() {
+    let packaging = root().join(format!("crates/{}/packaging", product.member));
+    for name in product.scripts {
         let script = control.join(name);
         fs::copy(packaging.join(name), &script).with_context(|| format!("{package}: {name}"))?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;

@@ -27,22 +27,19 @@ pub struct Built {
 /// # Errors
 ///
 /// When it doesn't compile, or needs a newer glibc than was promised.
-pub fn built(product: Product, libc: &Path, place: &Path) -> anyhow::Result<Built> {
+pub fn built(product: &Product, libc: &Path, place: &Path) -> anyhow::Result<Built> {
     let mut cargo = command("cargo");
     cargo.args(["rustc", "--release", "--quiet", "--locked"]);
-    cargo.args(["--package", product.member()]);
-    match product {
-        Product::Command => cargo.args(["--bin", product.member()]),
-        Product::Library => cargo.args(["--lib", "--crate-type", "cdylib"]),
-    };
+    cargo.args(["--package", product.member]);
+    cargo.args(product.kind);
     cargo.arg("--");
     for argument in linker_arguments(libc) {
         cargo.args(["-C", &format!("link-arg={argument}")]);
     }
     run(&mut cargo)?;
-    let file = place.join("built").join(product.file());
+    let file = place.join("built").join(product.file);
     std::fs::create_dir_all(place.join("built"))?;
-    let linked = target().join("release").join(product.file());
+    let linked = target().join("release").join(product.file);
     run(command("strip").arg("-o").args([&file, &linked]))?;
     let symbols = output("objdump", ["-T".as_ref(), file.as_os_str()])?;
     let needs_glibc = roots::newest_glibc(&symbols)
@@ -52,7 +49,7 @@ pub fn built(product: Product, libc: &Path, place: &Path) -> anyhow::Result<Buil
         "{} needs glibc {needs_glibc}, and {GLIBC} was promised",
         file.display()
     );
-    println!("{} needs glibc {needs_glibc} or later", product.file());
+    println!("{} needs glibc {needs_glibc} or later", product.file);
     Ok(Built { file, needs_glibc })
 }
 

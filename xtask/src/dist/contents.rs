@@ -15,21 +15,21 @@ use std::process::Command;
 ///
 /// When a file can't be read, or the command fails.
 pub fn files(
-    product: Product,
+    product: &Product,
     built: &Built,
     notices: &str,
     epoch: &str,
 ) -> anyhow::Result<Vec<Item>> {
     let mut files = Files {
-        doc: format!("usr/share/doc/{}", product.package()),
+        doc: format!("usr/share/doc/{}", product.package),
         items: Vec::new(),
     };
-    match product {
-        Product::Command => files.of_the_command(&built.file)?,
-        Product::Library => files.of_the_library(&built.file)?,
+    match product.member {
+        "brkhole" => files.of_the_command(&built.file)?,
+        _ => files.of_the_library(&built.file)?,
     }
     let doc = files.doc.clone();
-    let readme = format!("crates/{}/README.md", product.member());
+    let readme = format!("crates/{}/README.md", product.member);
     files.copy(&readme, &format!("{doc}/README.md"), "README.md")?;
     let changes = format!("{doc}/CHANGELOG.md");
     files.copy("CHANGELOG.md", &changes, "CHANGELOG.md")?;

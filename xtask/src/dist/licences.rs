@@ -107,7 +107,7 @@ impl Allowed {
 /// # Errors
 ///
 /// When a crate brings no text, or a file can't be read.
-pub fn notices(product: Product, linked: &[Crate]) -> anyhow::Result<String> {
+pub fn notices(product: &Product, linked: &[Crate]) -> anyhow::Result<String> {
     let mut texts: Vec<(String, String)> = Vec::new();
     let mut list = String::new();
     for one in linked.iter().filter(|one| !one.is_own) {
@@ -146,7 +146,7 @@ pub fn notices(product: Product, linked: &[Crate]) -> anyhow::Result<String> {
          {}\n\
          It holds Rust's standard library (rust-standard-library.html) and these crates, each under its own licence;\n\
          the numbers are those of the texts below. Their sources are where their address leads.\n\n",
-        product.member(),
+        product.member,
         own("LICENSE-MIT")?
     );
     all.push_str(&list);

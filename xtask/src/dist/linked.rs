@@ -123,14 +123,14 @@ fn checksums() -> anyhow::Result<BTreeMap<(String, String), String>> {
 ///
 /// When it can't be written.
 pub fn write_sbom(
-    product: Product,
+    product: &Product,
     linked: &[Crate],
     epoch: &str,
     place: &Path,
 ) -> anyhow::Result<()> {
     let list = list(product, linked, &written(epoch, "+%Y-%m-%dT%H:%M:%SZ")?);
     let machine = std::env::consts::ARCH;
-    let name = format!("{}-{VERSION}-{machine}.cdx.json", product.package());
+    let name = format!("{}-{VERSION}-{machine}.cdx.json", product.package);
     fs::write(
         place.join(name),
         serde_json::to_string_pretty(&list)? + "\n",
@@ -138,9 +138,9 @@ pub fn write_sbom(
     Ok(())
 }
 
-fn list(product: Product, linked: &[Crate], time: &str) -> Value {
+fn list(product: &Product, linked: &[Crate], time: &str) -> Value {
     let (main, others): (Vec<_>, Vec<_>) =
-        linked.iter().partition(|one| one.name == product.member());
+        linked.iter().partition(|one| one.name == product.member);
     let known = |id: &String| linked.iter().find(|one| one.id == *id);
     let dependencies: Vec<_> = linked
         .iter()
@@ -184,12 +184,13 @@ fn reference(one: &Crate) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Product, crates, list};
+    use super::super::PRODUCTS;
+    use super::{crates, list};
 
     #[test]
     fn everything_linked_is_listed_with_its_sum_and_what_it_needs() {
         let crates = crates("trusted-ca-preload").unwrap();
-        let list = list(Product::Library, &crates, "2026-01-01T00:00:00Z");
+        let list = list(&PRODUCTS[1], &crates, "2026-01-01T00:00:00Z");
         assert_eq!(list["metadata"]["component"]["name"], "trusted-ca-preload");
         let components = list["components"].as_array().unwrap();
         assert_eq!(components.len(), crates.len() - 1);
