@@ -1,15 +1,13 @@
 //! Chapter `burst`: many 16 KiB blocks taken and freed, as request pools are in a burst of traffic.
 
 use crate::chapter::Chapter;
-use crate::child::{Child, number};
+use crate::child::Child;
 use crate::judge;
 use crate::process::{MallocBlocks, malloc_trim};
 use anyhow::Context;
 use brk_hole::Vm;
 use heap_diagnosis::Finding;
-use heap_meter::experiment::{Metric, Results, Unit, metrics};
-use std::collections::BTreeMap;
-use std::ffi::OsString;
+use heap_meter::experiment::{Metric, Results, Unit};
 use std::path::Path;
 
 /// The flags of `burst`.
@@ -46,26 +44,14 @@ impl Chapter for Burst {
         None
     }
 
-    fn parameters(&self) -> BTreeMap<String, serde_json::Value> {
-        BTreeMap::from([
-            ("blocks".to_owned(), self.blocks.into()),
-            ("block_bytes".to_owned(), self.block_bytes.into()),
-        ])
+    fn parameters(&self) -> Vec<(&'static str, u64)> {
+        vec![("blocks", self.blocks), ("block_bytes", self.block_bytes)]
     }
 
-    fn child_arguments(&self, _bundle: Option<&Path>) -> Vec<OsString> {
-        vec![
-            self.blocks.to_string().into(),
-            self.block_bytes.to_string().into(),
-        ]
-    }
-
-    fn work(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
-        let [blocks, block_bytes] = arguments else {
+    fn work(parameters: &[u64], bundle: Option<&Path>, child: &Child) -> anyhow::Result<()> {
+        let (&[blocks, block_bytes], None) = (parameters, bundle) else {
             anyhow::bail!("expected the number of blocks and their size");
         };
-        let blocks = number(blocks, "a number of blocks")?;
-        let block_bytes = number(block_bytes, "a size in bytes")?;
         let vm = Vm::new().context("can't make the Lua state")?;
         work(blocks, usize::try_from(block_bytes)?, child)?;
         drop(vm);
@@ -77,7 +63,6 @@ impl Chapter for Burst {
             Some(run.wall_seconds)
         })];
         metrics.extend(judge::memory_metrics(TAKEN, FREED, TRIMMED));
-        metrics.extend(metrics::malloc());
         metrics
     }
 

@@ -10,8 +10,6 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use heap_diagnosis::Finding;
 use heap_meter::environment::Environment;
 use heap_meter::experiment::{Metric, Results};
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use trusted_ca::BundleInfo;
 
@@ -29,18 +27,15 @@ pub trait Chapter: clap::Args {
     /// The bundle it loads, if it loads one: `--bundle`, or `None` for the machine's.
     fn bundle(&self) -> Option<Option<&Path>>;
 
-    /// What was asked for, for the report.
-    fn parameters(&self) -> BTreeMap<String, serde_json::Value>;
+    /// What was asked for: for the report, and in this order for the child.
+    fn parameters(&self) -> Vec<(&'static str, u64)>;
 
-    /// Arguments from which [`work`](Self::work) in the child knows what to do.
-    fn child_arguments(&self, bundle: Option<&Path>) -> Vec<OsString>;
-
-    /// The child's work.
+    /// The child's work, with these parameters and this bundle.
     ///
     /// # Errors
     ///
     /// Whatever keeps it from being done; the child ends with status 1 then.
-    fn work(arguments: &[OsString], child: &Child) -> anyhow::Result<()>;
+    fn work(parameters: &[u64], bundle: Option<&Path>, child: &Child) -> anyhow::Result<()>;
 
     /// What is compared between the arms.
     fn metrics(&self) -> Vec<Metric>;

@@ -15,7 +15,16 @@ use std::process::ExitCode;
 /// A chapter's `main`: the parent's or the child's, whichever this process is.
 pub fn main<C: Chapter>(trick: &BeforeMain) -> ExitCode {
     let work = |arguments: &[OsString]| {
-        C::work(arguments, &Child::new(trick))?;
+        let numbers = arguments
+            .iter()
+            .map_while(|text| text.to_str()?.parse().ok());
+        let numbers: Vec<u64> = numbers.collect();
+        let bundle = match &arguments[numbers.len()..] {
+            [] => None,
+            [bundle] => Some(Path::new(bundle)),
+            _ => anyhow::bail!("expected numbers, and one bundle behind them"),
+        };
+        C::work(&numbers, bundle, &Child::new(trick))?;
         Ok(ExitCode::SUCCESS)
     };
     as_either(C::NAME, work, || {
@@ -68,17 +77,24 @@ fn experiment<C: Chapter>(
     cli: &ChapterCli<C>,
     bundle: Option<&Path>,
 ) -> anyhow::Result<Experiment> {
+    let parameters = cli.chapter.parameters();
+    let numbers = parameters
+        .iter()
+        .map(|(_, number)| number.to_string().into());
+    let bundles = bundle.map(|path| path.as_os_str().to_owned());
+    let arguments: Vec<OsString> = numbers.chain(bundles).collect();
     let arm = |name: &&str| {
-        let target = child_of(name, cli.chapter.child_arguments(bundle))?;
+        let target = child_of(name, arguments.clone())?;
         Ok(Arm::new(*name, target))
     };
     let arms = C::ARMS.iter().map(arm).collect::<anyhow::Result<_>>()?;
     let mut experiment = Experiment::new(C::NAME, arms, chapter::describe(bundle)?);
     experiment.repeats = cli.repeats;
     experiment.metrics = cli.chapter.metrics();
-    experiment.parameters = cli.chapter.parameters();
-    let repeats = ("repeats".to_owned(), cli.repeats.into());
-    experiment.parameters.extend([repeats]);
+    let repeats = [("repeats", cli.repeats.into())];
+    let parameters = parameters.into_iter().chain(repeats);
+    let parameters = parameters.map(|(name, number)| (name.to_owned(), number.into()));
+    experiment.parameters = parameters.collect();
     Ok(experiment)
 }
 

@@ -20,7 +20,7 @@ const KEPT_RATIO: f64 = 1.5;
 const KEPT_BYTES: f64 = (4 << 20) as f64;
 
 /// Memory when all is held, when it is freed, when malloc was told to give it back, and its peak;
-/// and what malloc was to give back then, as it was predicted and as it came.
+/// what malloc was to give back then, as it was predicted and as it came; and malloc's calls.
 pub(crate) fn memory_metrics(held: &str, freed: &str, trimmed: &str) -> Vec<Metric> {
     let label = held.to_owned();
     let mut memory = vec![
@@ -35,6 +35,7 @@ pub(crate) fn memory_metrics(held: &str, freed: &str, trimmed: &str) -> Vec<Metr
         Unit::Bytes,
         move |run| Some(run.checkpoint(&label)?.snapshot.address_space_bytes as f64),
     ));
+    memory.extend(metrics::malloc());
     memory
 }
 

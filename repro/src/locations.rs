@@ -1,15 +1,13 @@
 //! Chapter `locations`: N SSL contexts that each load the bundle, as N nginx locations do.
 
 use crate::chapter::Chapter;
-use crate::child::{Child, number};
+use crate::child::Child;
 use crate::process::malloc_trim;
 use crate::{arm, judge};
 use anyhow::Context;
 use brk_hole::Vm;
 use heap_diagnosis::Finding;
-use heap_meter::experiment::{Metric, Results, Run, Unit, metrics};
-use std::collections::BTreeMap;
-use std::ffi::OsString;
+use heap_meter::experiment::{Metric, Results, Run, Unit};
 use std::path::{Path, PathBuf};
 use trusted_ca::{BundleCache, Nginx, Sharing, SslContext};
 
@@ -50,22 +48,15 @@ impl Chapter for Locations {
         Some(self.bundle.as_deref())
     }
 
-    fn parameters(&self) -> BTreeMap<String, serde_json::Value> {
-        BTreeMap::from([("locations".to_owned(), self.locations.into())])
+    fn parameters(&self) -> Vec<(&'static str, u64)> {
+        vec![("locations", self.locations)]
     }
 
-    fn child_arguments(&self, bundle: Option<&Path>) -> Vec<OsString> {
-        let mut arguments = vec![self.locations.to_string().into()];
-        arguments.extend(bundle.map(|path| path.as_os_str().to_owned()));
-        arguments
-    }
-
-    fn work(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
-        let [locations, bundle] = arguments else {
+    fn work(parameters: &[u64], bundle: Option<&Path>, child: &Child) -> anyhow::Result<()> {
+        let (&[locations], Some(bundle)) = (parameters, bundle) else {
             anyhow::bail!("expected the number of locations and the bundle");
         };
-        let locations = number(locations, "a number of locations")?;
-        work(locations, Path::new(bundle), child)
+        work(locations, bundle, child)
     }
 
     fn metrics(&self) -> Vec<Metric> {
@@ -85,7 +76,6 @@ impl Chapter for Locations {
             ),
         ];
         metrics.extend(judge::memory_metrics(LOADED, FREED, TRIMMED));
-        metrics.extend(metrics::malloc());
         metrics
     }
 

@@ -2,7 +2,7 @@
 //! is still there, then the old one is freed.
 
 use crate::chapter::Chapter;
-use crate::child::{Child, number};
+use crate::child::Child;
 use crate::judge;
 use crate::locations::{Configuration, load, room_for};
 use crate::process::{become_daemon, malloc_trim};
@@ -10,8 +10,6 @@ use anyhow::Context;
 use brk_hole::Vm;
 use heap_diagnosis::Finding;
 use heap_meter::experiment::{Metric, Results, Unit, metrics};
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use trusted_ca::SslContext;
 
@@ -65,29 +63,18 @@ impl Chapter for Reload {
         Some(self.bundle.as_deref())
     }
 
-    fn parameters(&self) -> BTreeMap<String, serde_json::Value> {
-        BTreeMap::from([
-            ("locations".to_owned(), self.locations.into()),
-            ("cycles".to_owned(), self.cycles.into()),
-        ])
+    fn parameters(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("locations", self.locations),
+            ("cycles", self.cycles.into()),
+        ]
     }
 
-    fn child_arguments(&self, bundle: Option<&Path>) -> Vec<OsString> {
-        let mut arguments = vec![
-            self.locations.to_string().into(),
-            self.cycles.to_string().into(),
-        ];
-        arguments.extend(bundle.map(|path| path.as_os_str().to_owned()));
-        arguments
-    }
-
-    fn work(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
-        let [locations, cycles, bundle] = arguments else {
+    fn work(parameters: &[u64], bundle: Option<&Path>, child: &Child) -> anyhow::Result<()> {
+        let (&[locations, cycles], Some(bundle)) = (parameters, bundle) else {
             anyhow::bail!("expected the number of locations, that of cycles, and the bundle");
         };
-        let locations = number(locations, "a number of locations")?;
-        let cycles = number(cycles, "a number of cycles")?.try_into()?;
-        work(locations, cycles, Path::new(bundle), child)
+        work(locations, cycles.try_into()?, bundle, child)
     }
 
     fn metrics(&self) -> Vec<Metric> {
@@ -115,7 +102,6 @@ impl Chapter for Reload {
             &old_freed(cycles),
             TRIMMED,
         ));
-        metrics.extend(metrics::malloc());
         metrics
     }
 
