@@ -93,7 +93,10 @@ fn a_log_is_one_file_that_says_nothing_of_this_machine() {
     let log = tempfile::NamedTempFile::new().unwrap();
     let text = "1 1.0 brk(NULL) = 0x55d000000000\n1 1.1 brk(0x55d000821000) = 0x55d000821000\n";
     fs::write(log.path(), text).unwrap();
-    let page = page(&["explain"], &[log.path().as_os_str()]);
+    let arguments = ["explain", "--map", "/dev/null"];
+    let page = page(&arguments, &[log.path().as_os_str()]);
+    assert!(page.contains("memory that was asked for (MiB)"), "{page}");
+    assert!(page.contains("<title>Where its memory lies: "), "{page}");
     assert!(page.contains("<td class=\"n\">8.13 MiB</td>"), "{page}");
     assert!(!page.contains("<dt>kernel</dt>"), "{page}");
 }
