@@ -7,9 +7,12 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use anstream::{AutoStream, ColorChoice};
+use anstyle::AnsiColor;
 use anyhow::Context;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use heap_diagnosis::Severity;
 use heap_growth::{Growth, MemoryLayout};
 use heap_meter::report::chart::{Panel, address_map, growth_over_time};
 use heap_meter::report::{self, Extent, Figure, Page, Sections};
@@ -35,13 +38,32 @@ pub(crate) fn write_trace(trace: &Trace, output: &OutputArguments) -> anyhow::Re
     write(&text, output)
 }
 
-/// A report as text, as wide as the file or the standard output to which it goes.
+/// A report as text, as wide as the file or the standard output to which it goes, and with colours
+/// where that is a terminal that has them and nobody objects (`NO_COLOR`).
 pub(crate) fn fitted(sections: &Sections, file: Option<&Path>) -> String {
-    let columns = match file.filter(|file| !is_stdout(file)) {
-        Some(_) => report::COLUMNS,
-        None => report::stdout_columns(),
-    };
-    report::fit(&sections.to_string(), columns)
+    let text = sections.to_string();
+    if file.is_some_and(|file| !is_stdout(file)) {
+        return report::fit(&text, report::COLUMNS);
+    }
+    let text = report::fit(&text, report::stdout_columns());
+    match AutoStream::choice(&io::stdout()) {
+        ColorChoice::Never => text,
+        _ => coloured(text),
+    }
+}
+
+/// With colours for the word that says how much a finding matters.
+fn coloured(text: String) -> String {
+    let colours = [
+        (Severity::Critical, AnsiColor::Red),
+        (Severity::Warning, AnsiColor::Yellow),
+        (Severity::Info, AnsiColor::Cyan),
+    ];
+    colours.iter().fold(text, |text, (severity, colour)| {
+        let style = colour.on_default().bold();
+        let told = format!("\n{style}{severity}:{style:#} ");
+        text.replace(&format!("\n{severity}: "), &told)
+    })
 }
 
 /// JSON of what was done to processes, or seen in them.

@@ -3,8 +3,9 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use crate::common::{brkhole, output, skipped};
+use crate::common::{brkhole, installed, output, skipped};
 
 /// Who owns nothing.
 const NOBODY: u32 = 65534;
@@ -163,4 +164,53 @@ fn completions_that_cannot_be_written_are_an_error() {
     assert_eq!(done.status.code(), Some(1));
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(said.contains("can't write to standard output"), "{said}");
+}
+
+/// What a report says on a terminal of 60 columns, with these variables.
+fn on_a_terminal(variables: &[(&str, &str)]) -> String {
+    let program = env!("CARGO_BIN_EXE_brkhole");
+    let log = "../strace-log/tests/data/seed.txt";
+    let typed = format!("stty rows 24 cols 60; {program} explain {log} 2>/dev/null");
+    let mut script = Command::new("script");
+    script.args(["-qec", &typed, "/dev/null"]);
+    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        script.env_remove(variable);
+    }
+    script.env("TERM", "xterm").envs(variables.iter().copied());
+    let output = script.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_terminal_has_its_width_and_colours_unless_somebody_objects() {
+    if !installed("script") {
+        return;
+    }
+    let text = on_a_terminal(&[]);
+    assert!(
+        text.contains("\n\u{1b}[1m\u{1b}[33mwarning:\u{1b}[0m A brk"),
+        "{text}"
+    );
+    let widest = |text: &str| {
+        text.lines()
+            .map(|line| line.trim_end().chars().count())
+            .max()
+    };
+    for variable in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let text = on_a_terminal(&[variable]);
+        assert!(
+            text.contains("\nwarning: A brk") && !text.contains('\u{1b}'),
+            "{text}"
+        );
+        // A table's row is as wide as it is.
+        assert!((50..70).contains(&widest(&text).unwrap()), "{text}");
+    }
+    let piped = output(&["explain", "../strace-log/tests/data/seed.txt"]);
+    let text = String::from_utf8(piped.stdout).unwrap();
+    assert!(
+        text.contains("\nwarning: A brk") && !text.contains('\u{1b}'),
+        "{text}"
+    );
+    assert!((71..=80).contains(&widest(&text).unwrap()), "{text}");
 }
