@@ -155,7 +155,9 @@ fn as_many_commands_as_there_may_be_series() {
 fn the_file_is_replaced_as_a_whole() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("brkhole.prom");
-    written(&file, &["--comm", "sh"]);
+    // Few processes have its name, so that it is quick.
+    let mut sleeping = Command::new("sleep").arg("600").spawn().unwrap();
+    written(&file, &["--comm", "sleep"]);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -163,8 +165,14 @@ fn the_file_is_replaced_as_a_whole() {
                 let status = Command::new("sh")
                     .args(["-c", "umask 077; exec \"$@\"", "sh"])
                     .arg(env!("CARGO_BIN_EXE_brkhole"))
-                    // Of few processes, to be quick about it.
-                    .args(["inspect", "--comm", "sh", "--format", "openmetrics", "-o"])
+                    .args([
+                        "inspect",
+                        "--comm",
+                        "sleep",
+                        "--format",
+                        "openmetrics",
+                        "-o",
+                    ])
                     .arg(&file)
                     .status();
                 assert!(status.unwrap().success());
@@ -179,6 +187,8 @@ fn the_file_is_replaced_as_a_whole() {
             std::thread::sleep(std::time::Duration::from_micros(100));
         }
     });
+    sleeping.kill().unwrap();
+    sleeping.wait().unwrap();
     let left = std::fs::read_dir(directory.path()).unwrap();
     let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["brkhole.prom"]);
