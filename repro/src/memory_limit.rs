@@ -18,5 +18,5 @@ mod place;
 mod refused;
 
 pub use cgroup::CgroupCounters;
-pub(crate) use cgroup::MemoryCgroup;
+pub(crate) use cgroup::{MemoryCgroup, enter_before_exec};
 pub use hierarchy::CgroupVersion;

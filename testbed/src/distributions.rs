@@ -10,7 +10,7 @@ mod results;
 
 use crate::campaign::{Recorder, ReleaseOptions, bundle_size, judge};
 use crate::testbed::Testbed;
-use library::{PreloadLibrary, PreloadSite};
+use library::PreloadLibrary;
 pub use results::{Distributions, ReleaseChecks};
 use roots::{BindMount, Root};
 use serde_json::json;
@@ -39,18 +39,18 @@ pub fn run(options: &ReleaseOptions) -> anyhow::Result<()> {
     for root in &roots {
         let release = root.release;
         let place = Testbed::new(Some(root), Some(oldest.clone()))?;
-        let site = PreloadSite::prepare(place, &bundle)?;
+        place.prepare(&bundle)?;
         eprintln!("{release}: contents and connections");
-        let mut checks = probes::checked(&site)?;
+        let mut checks = probes::checked(&place)?;
         eprintln!("{release}: nginx");
-        let arms = nginx::measured(&site, options.locations, options.repeats)?;
+        let arms = nginx::measured(&place, options.locations, options.repeats)?;
         checks.extend(nginx::checked(&arms, options.locations, bundle.len()));
         let known = "glibc openssl nginx lua_nginx_module python curl";
         distributions.releases.push(ReleaseChecks {
             name: release.name().to_owned(),
             arms,
             checks,
-            versions: site.place.versions(known)?,
+            versions: place.versions(known)?,
         });
         recorder.keep(&distributions)?;
     }

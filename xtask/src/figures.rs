@@ -42,11 +42,8 @@ use std::fs;
 ///
 /// When a marker is wrong; the other markers are filled all the same.
 pub fn fill() -> anyhow::Result<()> {
-    let Filled {
-        documents,
-        charts,
-        faults,
-    } = render()?;
+    let (mut charts, mut faults) = Default::default();
+    let documents = rendered(&mut charts, &mut faults)?;
     for (document, text) in documents {
         write_if_different(&document.name, &text)?;
     }
@@ -62,11 +59,8 @@ pub fn fill() -> anyhow::Result<()> {
 ///
 /// When they differ or a marker is wrong.
 pub fn check() -> anyhow::Result<()> {
-    let Filled {
-        documents,
-        charts,
-        mut faults,
-    } = render()?;
+    let (mut charts, mut faults) = Default::default();
+    let documents = rendered(&mut charts, &mut faults)?;
     for (document, text) in &documents {
         faults.extend(marker::differences(&document.name, &document.text, text));
     }
@@ -82,36 +76,27 @@ pub fn check() -> anyhow::Result<()> {
     )
 }
 
-/// What the documents and charts should be.
-struct Filled {
-    documents: Vec<(Document, String)>,
-    charts: Charts,
-    faults: Vec<Fault>,
-}
-
-fn render() -> anyhow::Result<Filled> {
+/// What the documents and charts should be, and what is wrong with the markers.
+fn rendered(
+    charts: &mut Charts,
+    faults: &mut Vec<Fault>,
+) -> anyhow::Result<Vec<(Document, String)>> {
     let runs = Runs::in_directory("runs")?;
-    let mut charts = Charts::default();
-    let mut faults = Vec::new();
     let mut filled = Vec::new();
     for document in documents::all()? {
         let mut content =
-            |marker: Marker<'_>| block::content(marker, &document.name, &runs, &mut charts);
+            |marker: Marker<'_>| block::content(marker, &document.name, &runs, charts);
         if document.name == TEMPLATE {
-            let text = template::render(&document, &mut faults, &mut content);
+            let text = template::render(&document, faults, &mut content);
             filled.push((readme(), text));
         } else {
-            let text = marker::fill(&document, &mut faults, &mut content);
+            let text = marker::fill(&document, faults, &mut content);
             filled.push((document, text));
         }
     }
     faults.extend(runs.unused());
     faults.extend(charts.strangers()?);
-    Ok(Filled {
-        documents: filled,
-        charts,
-        faults,
-    })
+    Ok(filled)
 }
 
 /// The README as it stands; empty if there is none yet.

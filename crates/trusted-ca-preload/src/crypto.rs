@@ -13,9 +13,8 @@ use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 use bundle_cache::{BundleCache, OpenSsl, X509Lookup, X509LookupMethod, X509Store, lock};
 
-use crate::library::{Library, LibraryList, functions, within};
+use crate::library::{self, Library, LibraryList, functions, within};
 use crate::loaded::{self, Definer};
-use crate::owner;
 
 /// How many bundles are kept at most. A program that knows more at once is rare; then it parses.
 const BUNDLES: usize = 16;
@@ -129,7 +128,7 @@ impl Crypto {
         address: *const c_void,
     ) -> Option<&'static Self> {
         // SAFETY: as the caller promises.
-        let owner = || unsafe { owner::of_store(store) };
+        let owner = || unsafe { library::owner_of_store(store) };
         running().or_else(|| Self::meant(address, |_, base| owner() == Some(base)))
     }
 
@@ -140,7 +139,7 @@ impl Crypto {
     /// `lookup` is null or a live lookup.
     pub(crate) unsafe fn of_lookup(lookup: *const X509Lookup) -> Option<&'static Self> {
         // SAFETY: as the caller promises.
-        let owner = || unsafe { owner::of_lookup(lookup) };
+        let owner = || unsafe { library::owner_of_lookup(lookup) };
         running().or_else(|| Self::meant(ptr::null(), |_, base| owner() == Some(base)))
     }
 

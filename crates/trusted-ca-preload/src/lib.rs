@@ -10,7 +10,7 @@
 //! | module | question |
 //! |---|---|
 //! | `hooks`, `lookup` | which of OpenSSL's functions was called, and from where? |
-//! | `library`, `loaded`, `owner` | which OpenSSL is meant? (`crypto`: a libcrypto, `ssl`: a libssl) |
+//! | `library`, `loaded` | which OpenSSL is meant? (`crypto`: a libcrypto, `ssl`: a libssl) |
 //! | `settings` | what was asked for? |
 //! | `store` | the private way: can the file be put into this store out of the cache? |
 //! | `context`, `mark` | the shared-store way: can this context have the store that others have? |
@@ -35,7 +35,6 @@ mod loaded;
 mod log;
 mod lookup;
 mod mark;
-mod owner;
 mod settings;
 mod ssl;
 mod store;

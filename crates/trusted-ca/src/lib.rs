@@ -98,7 +98,6 @@ mod library;
 mod mapped;
 mod nginx;
 mod parsed;
-mod pem_list;
 mod stack;
 
 pub use bundle::{BundleError, BundleInfo, NoBundle, default_bundle};

@@ -8,11 +8,13 @@
 //! own; all are linked from one OpenSSL, which stays for as long as the process.
 #![allow(unsafe_code)]
 
-use crate::{ContextError, error_queue, ffi};
-use bundle_cache::OpenSsl;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 use std::sync::OnceLock;
+
+use bundle_cache::OpenSsl;
+
+use crate::{ContextError, error_queue, ffi};
 
 /// `OPENSSL_INIT_LOAD_CONFIG`: read openssl.cnf, as nginx has OpenSSL do.
 const OPENSSL_INIT_LOAD_CONFIG: u64 = 0x40;

@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::stack::{Certificate, Crl, OpenSslStack};
-use crate::{LoadError, LoadStage, SslContext, ffi, pem_list};
+use crate::{LoadError, LoadStage, SslContext, ffi};
 
 /// The certificates of a bundle, parsed once, ready for any number of contexts.
 ///
@@ -47,7 +47,7 @@ impl ParsedBundle {
         let path = path.as_ref();
         Ok(Self {
             path: path.to_owned(),
-            certificates: pem_list::read(path)?,
+            certificates: OpenSslStack::read(path)?,
         })
     }
 
@@ -89,7 +89,7 @@ impl ParsedCrls {
         let path = path.as_ref();
         Ok(Self {
             path: path.to_owned(),
-            crls: pem_list::read(path)?,
+            crls: OpenSslStack::read(path)?,
         })
     }
 }

@@ -32,23 +32,6 @@ pub(super) mod told {
     pub(in super::super) const ASLR: &str = "aslr";
 }
 
-struct Made {
-    out_of_memory: bool,
-    lua_bytes: f64,
-    objects_held: f64,
-    object_bytes: f64,
-}
-
-impl Made {
-    /// Not even a VM.
-    const NOTHING: Self = Self {
-        out_of_memory: true,
-        lua_bytes: 0.0,
-        objects_held: 0.0,
-        object_bytes: 0.0,
-    };
-}
-
 pub(super) fn run(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
     let (case, most_bytes) = LuaCase::from_arguments(arguments)?;
     let checkpoints = child.checkpoints;
@@ -73,25 +56,21 @@ pub(super) fn run(arguments: &[OsString], child: &Child) -> anyhow::Result<()> {
         Some(vm) => Some(vm),
         None => vm_or_no_memory()?,
     };
-    let made = match &vm {
-        Some(vm) => make(vm, case, most_bytes)?,
-        None => Made::NOTHING,
+    let (out_of_memory, lua_bytes, objects_held, object_bytes): (bool, f64, f64, f64) = match &vm {
+        Some(vm) => vm
+            .run(FILL, (word(&case.objects), most_bytes as f64))
+            .context("Lua failed otherwise than for want of memory")?,
+        // Not even a VM.
+        None => (true, 0.0, 0.0, 0.0),
     };
-    checkpoints.tell(told::LUA_BYTES, format_args!("{:.0}", made.lua_bytes))?;
-    checkpoints.tell(told::OBJECTS_HELD, format_args!("{:.0}", made.objects_held))?;
-    checkpoints.tell(told::OBJECT_BYTES, format_args!("{:.0}", made.object_bytes))?;
-    let ended = if made.out_of_memory {
-        NOT_ENOUGH
-    } else {
-        REACHED
-    };
+    checkpoints.tell(told::LUA_BYTES, format_args!("{lua_bytes:.0}"))?;
+    checkpoints.tell(told::OBJECTS_HELD, format_args!("{objects_held:.0}"))?;
+    checkpoints.tell(told::OBJECT_BYTES, format_args!("{object_bytes:.0}"))?;
+    let ended = if out_of_memory { NOT_ENOUGH } else { REACHED };
     checkpoints.tell(told::ENDED, format_args!("{ended}"))?;
     checkpoints.reach(FULL)?;
     if !checkpoints.is_watched() {
-        println!(
-            "{case}: {:.0} bytes of Lua objects: {ended}",
-            made.lua_bytes
-        );
+        println!("{case}: {lua_bytes:.0} bytes of Lua objects: {ended}");
     }
     // The kernel takes both back faster than their owners could, object by object.
     mem::forget(vm);
@@ -106,16 +85,4 @@ fn vm_or_no_memory() -> anyhow::Result<Option<Vm>> {
         Err(error) if is_out_of_memory(&error) => Ok(None),
         Err(error) => Err(error).context("can't make the Lua state"),
     }
-}
-
-fn make(vm: &Vm, case: LuaCase, most_bytes: u64) -> anyhow::Result<Made> {
-    let (out_of_memory, lua_bytes, objects_held, object_bytes) = vm
-        .run(FILL, (word(&case.objects), most_bytes as f64))
-        .context("Lua failed otherwise than for want of memory")?;
-    Ok(Made {
-        out_of_memory,
-        lua_bytes,
-        objects_held,
-        object_bytes,
-    })
 }

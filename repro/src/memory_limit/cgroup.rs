@@ -106,11 +106,10 @@ impl MemoryCgroup {
     /// # Errors
     ///
     /// When its `cgroup.procs` can't be opened for writing.
-    pub(crate) fn entrance(&self) -> anyhow::Result<Entrance> {
+    pub(crate) fn entrance(&self) -> anyhow::Result<File> {
         let path = self.directory.join("cgroup.procs");
         let processes = OpenOptions::new().write(true).open(&path);
-        let processes = processes.with_context(|| format!("{}", path.display()))?;
-        Ok(Entrance(processes))
+        processes.with_context(|| format!("{}", path.display()))
     }
 
     /// Whether this process and no other is in it, and the limit is what it was.
@@ -152,20 +151,13 @@ impl MemoryCgroup {
     }
 }
 
-/// An open `cgroup.procs`.
-#[derive(Debug)]
-pub(crate) struct Entrance(File);
-
-impl Entrance {
-    /// Has the child enter the cgroup before it executes its program, so that its start is charged
-    /// there too.
-    #[allow(unsafe_code)]
-    pub(crate) fn before_exec_of(self, command: &mut Command) {
-        let Self(mut processes) = self;
-        // SAFETY: between fork and exec only async-signal-safe calls may be made: this is one
-        // write(2) to an open file, and an error that holds a number.
-        unsafe { command.pre_exec(move || processes.write_all(b"0")) };
-    }
+/// Has the child enter the cgroup by its open `cgroup.procs` before it executes its program, so that
+/// its start is charged there too.
+#[allow(unsafe_code)]
+pub(crate) fn enter_before_exec(mut processes: File, command: &mut Command) {
+    // SAFETY: between fork and exec only async-signal-safe calls may be made: this is one write(2) to
+    // an open file, and an error that holds a number.
+    unsafe { command.pre_exec(move || processes.write_all(b"0")) };
 }
 
 /// A cgroup's own counters at one moment. What this kernel doesn't count is `None`.

@@ -63,18 +63,8 @@ pub(super) enum RefusalReason {
 pub(super) fn own(mountinfo: &[u8], cgroups: &[u8]) -> Result<Vec<OwnCgroup>, RefusalReason> {
     let (version, cgroup) = cgroup_of_memory(cgroups).ok_or(RefusalReason::NoController)?;
     let mounts = mountinfo.split(|byte| *byte == b'\n').rev();
-    let seen: Vec<OwnCgroup> = mounts
-        .filter_map(CgroupMount::parse)
-        .filter(|mount| mount.shows(version))
-        .filter_map(|mount| {
-            let directory = mount.point.join(below(&cgroup, &mount.root)?);
-            Some(OwnCgroup {
-                version,
-                top: mount.point,
-                directory,
-            })
-        })
-        .collect();
+    let seen = mounts.filter_map(|line| shown(line, version, &cgroup));
+    let seen: Vec<OwnCgroup> = seen.collect();
     if seen.is_empty() {
         return Err(RefusalReason::NotMounted(version, cgroup));
     }
@@ -113,37 +103,25 @@ fn below(cgroup: &Path, root: &Path) -> Option<PathBuf> {
     Some(cgroup.strip_prefix(root).ok()?.to_owned())
 }
 
-/// A line of mountinfo, as far as it is needed.
-struct CgroupMount<'a> {
-    root: PathBuf,
-    point: PathBuf,
-    kind: &'a [u8],
-    super_options: &'a [u8],
-}
-
-impl<'a> CgroupMount<'a> {
-    fn parse(line: &'a [u8]) -> Option<Self> {
-        let mut fields = line.split(|byte| *byte == b' ');
-        let root = unescaped(fields.nth(3)?);
-        let point = unescaped(fields.next()?);
-        // Optional fields end with a hyphen.
-        fields.by_ref().find(|field| *field == b"-")?;
-        let kind = fields.next()?;
-        let super_options = fields.nth(1)?;
-        Some(Self {
-            root,
-            point,
-            kind,
-            super_options,
-        })
-    }
-
-    fn shows(&self, version: CgroupVersion) -> bool {
-        match version {
-            CgroupVersion::V1 => self.kind == b"cgroup" && names(self.super_options, b"memory"),
-            CgroupVersion::V2 => self.kind == b"cgroup2",
-        }
-    }
+/// This process's cgroup, if the mount that a line of mountinfo tells of shows it.
+fn shown(line: &[u8], version: CgroupVersion, cgroup: &Path) -> Option<OwnCgroup> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let root = unescaped(fields.nth(3)?);
+    let top = unescaped(fields.next()?);
+    // Optional fields end with a hyphen.
+    fields.by_ref().find(|field| *field == b"-")?;
+    let kind = fields.next()?;
+    let super_options = fields.nth(1)?;
+    let is_it = match version {
+        CgroupVersion::V1 => kind == b"cgroup" && names(super_options, b"memory"),
+        CgroupVersion::V2 => kind == b"cgroup2",
+    };
+    let directory = top.join(below(cgroup, &root)?);
+    is_it.then_some(OwnCgroup {
+        version,
+        top,
+        directory,
+    })
 }
 
 fn path(bytes: &[u8]) -> PathBuf {

@@ -133,12 +133,8 @@ impl CgroupMaker {
     pub(super) fn new_name(self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let Self {
-            pid_namespace,
-            pid,
-            started,
-        } = self;
-        format!("{PREFIX}-{pid_namespace}-{pid}-{started}-{number}")
+        let (namespace, pid, started) = (self.pid_namespace, self.pid, self.started);
+        format!("{PREFIX}-{namespace}-{pid}-{started}-{number}")
     }
 
     /// Who gave this name; `None` when none of us did.

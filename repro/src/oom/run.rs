@@ -4,8 +4,8 @@ use super::flags::{BudgetLimit, Task};
 use super::results::{ChildProcess, LimitInForce, LoadRun, LoadWeight, RunEnd};
 use super::work::told;
 use crate::drive::child_of;
-use crate::memory_limit::MemoryCgroup;
 use crate::memory_limit::kernel_log::KernelLog;
+use crate::memory_limit::{MemoryCgroup, enter_before_exec};
 use anyhow::{Context, bail, ensure};
 use heap_meter::experiment::{Ended, RunError, StopFlag, observe_to_end};
 use proc_memory::{Limits, Process};
@@ -60,7 +60,7 @@ pub(super) fn observe(
         },
         &mut |command| {
             if let Some(entrance) = entrance.take() {
-                entrance.before_exec_of(command);
+                enter_before_exec(entrance, command);
             }
         },
         &mut |waiting| {

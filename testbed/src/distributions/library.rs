@@ -149,12 +149,6 @@ impl PreloadMode {
     }
 }
 
-/// One release's root, ready for its programs.
-#[derive(Debug)]
-pub struct PreloadSite<'a> {
-    pub place: Testbed<'a>,
-}
-
 /// What a program said, and what the library logged of it.
 #[derive(Debug)]
 pub struct ProgramOutput {
@@ -163,15 +157,14 @@ pub struct ProgramOutput {
     pub log: Vec<LogLine>,
 }
 
-impl<'a> PreloadSite<'a> {
+impl Testbed<'_> {
     /// Puts the bundle there, and has the root's openssl make certificates.
-    pub fn prepare(place: Testbed<'a>, bundle: &[u8]) -> anyhow::Result<Self> {
-        place.write("bundle.pem", bundle)?;
-        let site = Self { place };
+    pub fn prepare(&self, bundle: &[u8]) -> anyhow::Result<()> {
+        self.write("bundle.pem", bundle)?;
         let prepare = format!("{SCRIPTS}/prepare.sh");
-        site.run(PreloadMode::Without, &[&prepare, BUNDLE])?;
+        self.run(PreloadMode::Without, &[&prepare, BUNDLE])?;
         sleep(SETTLED);
-        Ok(site)
+        Ok(())
     }
 
     /// Runs a program in this way, from the files' directory. Fails when it does, or when what the
@@ -186,12 +179,11 @@ impl<'a> PreloadSite<'a> {
     /// Runs what `env` makes of these words: other programs can stand before the mode's variables,
     /// which are to act on the last of them only.
     pub fn env(&self, words: &[&str]) -> anyhow::Result<ProgramOutput> {
-        let log = self.place.here("log");
+        let log = self.here("log");
         if log.exists() {
             fs::remove_file(&log)?;
         }
         let output = self
-            .place
             .command("env")?
             .args(["-C", FILES, "timeout", "--kill-after=10", TIMEOUT_SECONDS])
             .arg("env")
@@ -199,7 +191,7 @@ impl<'a> PreloadSite<'a> {
             .output()?;
         let (out, err) = (&output.stdout, &output.stderr);
         let (out, err) = (String::from_utf8_lossy(out), String::from_utf8_lossy(err));
-        let (release, status) = (self.place.name(), output.status);
+        let (release, status) = (self.name(), output.status);
         anyhow::ensure!(
             status.success(),
             "{release}: {}: {status}\n{out}{err}",

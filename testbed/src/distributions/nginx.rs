@@ -3,9 +3,9 @@
 //! Two sizes are run in each arm, so that what a further location costs isn't mixed with what nginx
 //! costs, or the first parse.
 
-use super::library::{BUNDLE, LogLine, PreloadMode, PreloadSite, ProgramOutput, SCRIPTS};
+use super::library::{BUNDLE, LogLine, PreloadMode, ProgramOutput, SCRIPTS};
 use super::probes::Check;
-use crate::testbed::{FILES, nginx_configuration};
+use crate::testbed::{FILES, Testbed, nginx_configuration};
 use anyhow::Context;
 use heap_meter::statistics::median;
 use serde::{Deserialize, Serialize};
@@ -58,10 +58,10 @@ pub struct LocationCost {
 
 /// Runs every arm with one location and with so many, in turns. Fails when nginx refuses a
 /// configuration.
-pub fn measured(site: &PreloadSite, locations: u32, repeats: u32) -> anyhow::Result<Vec<NginxArm>> {
+pub fn measured(place: &Testbed, locations: u32, repeats: u32) -> anyhow::Result<Vec<NginxArm>> {
     for has_line in [false, true] {
         for count in [1, locations] {
-            site.place.configure_nginx(has_line, count)?;
+            place.configure_nginx(has_line, count)?;
         }
     }
     let mut arms = ARMS.map(|(name, ..)| NginxArm {
@@ -77,7 +77,7 @@ pub fn measured(site: &PreloadSite, locations: u32, repeats: u32) -> anyhow::Res
             for locations in [1, locations] {
                 let script = format!("{SCRIPTS}/weigh.py");
                 let before = ["python3", &script];
-                let said = run(site, &before, mode, has_line, locations)?;
+                let said = run(place, &before, mode, has_line, locations)?;
                 let weight = serde_json::from_str(&said.out).context("what weigh.py says")?;
                 arm.runs.push(NginxRun { locations, weight });
             }
@@ -86,8 +86,8 @@ pub fn measured(site: &PreloadSite, locations: u32, repeats: u32) -> anyhow::Res
     for (arm, (_, mode, has_line)) in arms.iter_mut().zip(ARMS) {
         let opens = format!("{FILES}/opens");
         let strace = ["strace", "-f", "-e", "trace=open,openat", "-o", &opens];
-        arm.log = run(site, &strace, mode, has_line, locations)?.log;
-        let calls = fs::read_to_string(site.place.here("opens"))?;
+        arm.log = run(place, &strace, mode, has_line, locations)?.log;
+        let calls = fs::read_to_string(place.here("opens"))?;
         arm.opens = calls.lines().filter(|call| call.contains(BUNDLE)).count();
     }
     let base = arms[0].growth(locations).context("no run was made")?;
@@ -103,7 +103,7 @@ pub fn measured(site: &PreloadSite, locations: u32, repeats: u32) -> anyhow::Res
 
 /// Runs `before`, then nginx in this way.
 fn run(
-    site: &PreloadSite,
+    place: &Testbed,
     before: &[&str],
     mode: PreloadMode,
     has_line: bool,
@@ -114,7 +114,7 @@ fn run(
     let mut words = [before, &["env"]].concat();
     words.extend(variables.iter().map(String::as_str));
     words.extend(["nginx", "-t", "-q", "-c", &configuration]);
-    site.env(&words)
+    place.env(&words)
 }
 
 impl NginxArm {

@@ -1,6 +1,7 @@
 //! What programs do must not depend on the library.
 
-use super::library::{BUNDLE, LogLine, PreloadMode as Mode, PreloadSite, ProgramOutput, SCRIPTS};
+use super::library::{BUNDLE, LogLine, PreloadMode as Mode, ProgramOutput, SCRIPTS};
+use crate::testbed::Testbed;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -87,17 +88,17 @@ fn probes() -> [Probe; 4] {
 
 /// OpenSSL's own interface, Python's contexts, and connections of curl, openssl, Python and nginx's
 /// Lua. Fails when one can't be built or run.
-pub fn checked(site: &PreloadSite) -> anyhow::Result<Vec<Check>> {
+pub fn checked(place: &Testbed) -> anyhow::Result<Vec<Check>> {
     let flags = ["-Wno-deprecated-declarations", "-lssl", "-lcrypto"];
     let source = "runs/distributions/loads.c";
-    site.place.compile(source, "loads", &flags)?;
+    place.compile(source, "loads", &flags)?;
     let mut checks = Vec::new();
     for probe in probes() {
         let words: Vec<&str> = probe.words.iter().map(String::as_str).collect();
-        let plain = told(&site.run(Mode::Without, &words)?)?;
+        let plain = told(&place.run(Mode::Without, &words)?)?;
         checks.push(expected(&probe, &plain));
         for mode in Mode::WITH {
-            let said = site.run(mode, &words)?;
+            let said = place.run(mode, &words)?;
             let name = format!("{}, {}", probe.name, mode.name());
             let mut differing = Vec::new();
             differences(&plain, &told(&said)?, "", &mut differing);
