@@ -10,7 +10,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::common::{brkhole, installed};
 use member::member;
@@ -155,31 +154,22 @@ fn as_many_commands_as_there_may_be_series() {
 fn the_file_is_replaced_as_a_whole() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("brkhole.prom");
-    // Few processes have its name, so that it is quick.
-    let mut sleeping = Command::new("sleep").arg("600").spawn().unwrap();
-    written(&file, &["--comm", "sleep"]);
-    let done = AtomicBool::new(false);
+    // Of one process, to be quick about it.
+    let own = std::process::id().to_string();
+    written(&file, &[&own]);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let writing = scope.spawn(|| {
             for _ in 0..30 {
                 let status = Command::new("sh")
                     .args(["-c", "umask 077; exec \"$@\"", "sh"])
                     .arg(env!("CARGO_BIN_EXE_brkhole"))
-                    .args([
-                        "inspect",
-                        "--comm",
-                        "sleep",
-                        "--format",
-                        "openmetrics",
-                        "-o",
-                    ])
+                    .args(["inspect", &own, "--format", "openmetrics", "-o"])
                     .arg(&file)
                     .status();
                 assert!(status.unwrap().success());
             }
-            done.store(true, Ordering::Relaxed);
         });
-        while !done.load(Ordering::Relaxed) {
+        while !writing.is_finished() {
             let text = std::fs::read_to_string(&file).unwrap();
             assert!(text.starts_with("# HELP ") && text.ends_with("\n# EOF\n"));
             let mode = file.metadata().unwrap().permissions().mode();
@@ -187,8 +177,6 @@ fn the_file_is_replaced_as_a_whole() {
             std::thread::sleep(std::time::Duration::from_micros(100));
         }
     });
-    sleeping.kill().unwrap();
-    sleeping.wait().unwrap();
     let left = std::fs::read_dir(directory.path()).unwrap();
     let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["brkhole.prom"]);
