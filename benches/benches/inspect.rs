@@ -37,13 +37,11 @@ fn bench(bench: &mut Bench, _place: &Path) -> anyhow::Result<()> {
     let (rounds, many, share) = bench.by_mode((51, 200, 1), (9, 50, 4), (1, 3, 20));
     if bench.wants("inspect/small") {
         let small = Looked::at(vec![Waiting::sleeping()?], 0)?;
-        let contest = small.contest("inspect/small", 200 / share);
-        bench.run(contest.compare(ROLLUP, LOOK), rounds)?;
+        bench.run(small.contest("inspect/small", 200 / share), rounds)?;
     }
     if bench.wants("inspect/64_MiB_free") {
         let large = Looked::at(vec![Waiting::of(&mut program::in_role(ROLE)?)?], FREE_BYTES)?;
-        let contest = large.contest("inspect/64_MiB_free", 20 / share);
-        bench.run(contest.compare(ROLLUP, LOOK), rounds)?;
+        bench.run(large.contest("inspect/64_MiB_free", 20 / share), rounds)?;
     }
     if bench.wants("inspect/all") {
         if bench.mode() == Mode::Quick {
@@ -51,8 +49,7 @@ fn bench(bench: &mut Bench, _place: &Path) -> anyhow::Result<()> {
         }
         let sleeping = (0..many).map(|_| Waiting::sleeping());
         let all = Looked::at(sleeping.collect::<anyhow::Result<_>>()?, 0)?;
-        let contest = all.contest("inspect/all", 1);
-        bench.run(contest.compare(ROLLUP, LOOK), rounds)?;
+        bench.run(all.contest("inspect/all", 1), rounds)?;
     }
     Ok(())
 }
@@ -105,6 +102,7 @@ impl Looked {
                     report(&mut examiner, pid).map(black_box).map(drop)
                 })
             })
+            .compare(ROLLUP, LOOK)
     }
 
     fn seconds(

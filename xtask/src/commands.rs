@@ -65,7 +65,7 @@ pub fn run(strict: bool, files: &[String]) -> anyhow::Result<()> {
 
 /// Builds the command, if a block that is run has it; where it then is.
 fn built(blocks: &[ShellBlock]) -> anyhow::Result<PathBuf> {
-    let is_run = |block: &&ShellBlock| matches!(block.fate, Fate::Run { .. });
+    let is_run = |block: &&ShellBlock| block.needs.is_ok();
     let names_it = |block: &ShellBlock| block.script.split_whitespace().any(|word| word == OURS);
     if blocks.iter().filter(is_run).any(names_it) {
         let arguments = ["build", "--release", "--quiet", "--package", OURS];
@@ -85,12 +85,12 @@ pub fn is_installed(program: &str) -> bool {
 fn settled(block: &ShellBlock, strict: bool, built: &Path) -> anyhow::Result<bool> {
     let place = format!("{}:{}", block.file, block.line);
     let first = block.script.lines().next().unwrap_or_default();
-    let needs = match &block.fate {
-        Fate::NotRun(why) => {
+    let needs = match &block.needs {
+        Ok(needs) => needs,
+        Err(why) => {
             println!("skipped  {place}  {first}  ({why})");
             return Ok(true);
         }
-        Fate::Run { needs } => needs,
     };
     if let Some(missing) = needs.iter().find(|program| !is_installed(program)) {
         let word = if strict { "FAILED " } else { "skipped" };
@@ -133,19 +133,8 @@ pub struct ShellBlock {
     /// Line of the first command.
     pub line: usize,
     pub script: String,
-    pub fate: Fate,
-}
-
-/// What a comment before the block says about it.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It is run, where these programs are installed.
-    Run {
-        /// `needs: …`
-        needs: Vec<String>,
-    },
-    /// It isn't, for this reason.
-    NotRun(String),
+    /// What a comment before it says: which programs it needs, or why it isn't run.
+    pub needs: Result<Vec<String>, String>,
 }
 
 /// The language of commands: without a prompt, so that a reader can copy them.
@@ -191,7 +180,7 @@ fn blocks_of(document: &Document, faults: &mut Vec<Fault>) -> Vec<ShellBlock> {
                     file: document.name.clone(),
                     line: index + 2,
                     script,
-                    fate: fate(before),
+                    needs: needs(before),
                 }),
                 Err(message) => fault(message),
             }
@@ -201,19 +190,17 @@ fn blocks_of(document: &Document, faults: &mut Vec<Fault>) -> Vec<ShellBlock> {
     blocks
 }
 
-fn fate(comment: &str) -> Fate {
+fn needs(comment: &str) -> Result<Vec<String>, String> {
     let words = comment
         .trim()
         .strip_prefix("<!-- ")
         .and_then(|comment| comment.strip_suffix(" -->"))
         .unwrap_or_default();
     if let Some(why) = words.strip_prefix("not run: ") {
-        return Fate::NotRun(why.to_owned());
+        return Err(why.to_owned());
     }
     let needs = words.strip_prefix("needs: ").unwrap_or_default();
-    Fate::Run {
-        needs: needs.split_whitespace().map(str::to_owned).collect(),
-    }
+    Ok(needs.split_whitespace().map(str::to_owned).collect())
 }
 
 /// The commands as they stand.
@@ -257,15 +244,15 @@ mod tests {
     fn a_comment_before_it_decides_a_blocks_fate() {
         let fate = |comment: &str| {
             let (mut blocks, _) = found(&format!("{comment}\n```sh\na\n```\n"));
-            blocks.remove(0).fate
+            blocks.remove(0).needs
         };
         assert_eq!(
             fate("<!-- not run: too long -->"),
-            Fate::NotRun("too long".to_owned())
+            Err("too long".to_owned())
         );
         let needs = vec!["gdb".to_owned(), "nginx".to_owned()];
-        assert_eq!(fate("<!-- needs: gdb nginx -->"), Fate::Run { needs });
-        assert_eq!(fate("A sentence."), Fate::Run { needs: Vec::new() });
+        assert_eq!(fate("<!-- needs: gdb nginx -->"), Ok(needs));
+        assert_eq!(fate("A sentence."), Ok(Vec::new()));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 /// A process with this variable in its environment is a guard.
@@ -35,8 +35,8 @@ const PAUSE: Duration = Duration::from_millis(3);
 /// The maker's side.
 #[derive(Debug)]
 pub(super) struct CgroupGuard {
+    /// At its standard input it waits for the end.
     process: Child,
-    pipe: Option<ChildStdin>,
     kept: Vec<PathBuf>,
 }
 
@@ -52,20 +52,19 @@ impl CgroupGuard {
             .stdout(Stdio::null());
         // SAFETY: the closure makes two system calls and touches no memory of others.
         unsafe { command.pre_exec(away) };
-        let mut process = command
+        let process = command
             .spawn()
             .context("can't start the process that would remove the cgroup afterwards")?;
-        let pipe = process.stdin.take();
         Ok(Self {
             process,
-            pipe,
             kept: Vec::new(),
         })
     }
 
     /// Has it remove this cgroup at the end. To be called before the cgroup is made.
     pub(super) fn keep(&mut self, group: &Path) -> anyhow::Result<()> {
-        let pipe = self.pipe.as_mut().context("the guard has ended")?;
+        let pipe = self.process.stdin.as_mut();
+        let pipe = pipe.context("the guard has ended")?;
         let line = [group.as_os_str().as_bytes(), b"\0"].concat();
         pipe.write_all(&line)
             .context("the process that would remove the cgroup has ended")?;
@@ -75,7 +74,7 @@ impl CgroupGuard {
 
     /// Closes the pipe and waits until everything is removed; does it here if the guard couldn't.
     pub(super) fn finish(&mut self) -> anyhow::Result<()> {
-        if self.pipe.take().is_none() {
+        if self.process.stdin.take().is_none() {
             return Ok(());
         }
         let ended = self.process.wait();

@@ -89,13 +89,8 @@ struct Looks<'a> {
     group: Option<&'a MemoryCgroup>,
     /// Who it is and its limit, before it does anything.
     child: Option<(i32, String, LimitInForce)>,
-    seen: Vec<LimitLook>,
-}
-
-struct LimitLook {
-    locations: u64,
-    usage_bytes: Option<u64>,
-    data_bytes: Option<u64>,
+    /// Locations, what its cgroup is charged, and its data: in bytes.
+    seen: Vec<(u64, Option<u64>, Option<u64>)>,
 }
 
 impl Looks<'_> {
@@ -107,11 +102,9 @@ impl Looks<'_> {
             self.child = Some((pid, process.stat()?.name(), limit));
         }
         let counters = self.group.map(MemoryCgroup::counters);
-        self.seen.push(LimitLook {
-            locations,
-            usage_bytes: counters.and_then(|counters| counters.usage_bytes),
-            data_bytes: limits.data.map(|limit| limit.used_bytes),
-        });
+        let usage_bytes = counters.and_then(|counters| counters.usage_bytes);
+        let data_bytes = limits.data.map(|limit| limit.used_bytes);
+        self.seen.push((locations, usage_bytes, data_bytes));
         Ok(())
     }
 
@@ -186,7 +179,7 @@ fn run(
         (Some(signal), _) => RunEnd::Signalled { signal },
         (None, Some(error)) => {
             // At the last checkpoint it said so, and wasn't weighed for the report.
-            let data_bytes = seen.pop().and_then(|seen| seen.data_bytes);
+            let data_bytes = seen.pop().and_then(|(.., data_bytes)| data_bytes);
             let near = data_bytes.is_some_and(|bytes| bytes + NEAR_THE_LIMIT_BYTES >= task.budget);
             // A failure is the limit's only if the limit was met.
             ensure!(
@@ -205,14 +198,15 @@ fn run(
         true => ended.unfinished_seconds,
         false => 0.0,
     };
-    let weigh = |(at, seen): (&heap_meter::experiment::Checkpoint, LimitLook)| LoadWeight {
-        locations: seen.locations,
-        rss_bytes: at.snapshot.rss_bytes,
-        address_space_bytes: at.snapshot.address_space_bytes,
-        usage_bytes: seen.usage_bytes,
-    };
-    let weighed = ended.weighed.checkpoints.iter().zip(seen).map(weigh);
-    let weighed: Vec<LoadWeight> = weighed.collect();
+    let weighed = ended.weighed.checkpoints.iter().zip(seen);
+    let weighed: Vec<LoadWeight> = weighed
+        .map(|(at, (locations, usage_bytes, _))| LoadWeight {
+            locations,
+            rss_bytes: at.snapshot.rss_bytes,
+            address_space_bytes: at.snapshot.address_space_bytes,
+            usage_bytes,
+        })
+        .collect();
     let grown = facts.get(told::BREAK_GROWN);
     Ok(LoadRun {
         locations: loaded,
