@@ -82,8 +82,10 @@ Words:
   returnable   resident whole pages of free: malloc_trim(0) gives them back (brkhole trim PID)
   mmapped      blocks with a mapping of their own: free() unmaps them
   [heap]       the break's mapping, the main arena's place (/proc/PID/maps)
-  break        ok; blocked by a mapping; limited by RLIMIT_DATA or RLIMIT_AS; near-wall: not ok for
-               much longer; abandoned: malloc takes its memory by mmap; unused
+  ok, unused   of the break: it can grow; nothing uses it
+  near-wall    it can grow, but not by much
+  blocked      it can't, because of a mapping; limited: because of RLIMIT_DATA or RLIMIT_AS
+  abandoned    it could, but malloc was refused once and takes its memory by mmap
 
 Resident memory is exact for processes that are named by PID (smaps_rollup). With --all, --comm and
 --unit it is what ps shows, which may be off by some hundred KiB.

@@ -74,13 +74,15 @@ fn page(command: Command, name: &str, see_also: &[(&str, &str)]) -> io::Result<S
     Ok(format!("{}\n{}", lines.join("\n"), more.to_roff()))
 }
 
-/// `below` are paragraphs: examples, which are indented and may each have an explanation, the exit
-/// status, and others.
+/// `below` are paragraphs: examples, which are indented and may each have an explanation, words of
+/// the tables with theirs, the exit status, and others.
 fn sections(below: &str, see_also: &[(&str, &str)]) -> Roff {
-    let (mut status, mut notes, mut examples) = (None, Vec::new(), "");
+    let (mut status, mut words, mut notes, mut examples) = (None, None, Vec::new(), "");
     for paragraph in below.split("\n\n").filter(|text| !text.is_empty()) {
         if let Some(lines) = paragraph.strip_prefix("Examples:\n") {
             examples = lines;
+        } else if let Some(lines) = paragraph.strip_prefix("Words:\n") {
+            words = Some(lines);
         } else if let Some(text) = paragraph.strip_prefix("Exit status: ") {
             status = Some(text);
         } else {
@@ -93,6 +95,15 @@ fn sections(below: &str, see_also: &[(&str, &str)]) -> Roff {
     });
     section(&mut roff, "NOTES", notes, |roff, text| {
         roff.text([roman(text.replace('\n', " "))]);
+    });
+    section(&mut roff, "WORDS", words, |roff, lines| {
+        for (word, what) in lines
+            .lines()
+            .filter_map(|line| line.trim().split_once("  "))
+        {
+            roff.control("TP", []).text([bold(word)]);
+            roff.text([roman(what.trim())]);
+        }
     });
     section(
         &mut roff,
