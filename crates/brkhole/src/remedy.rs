@@ -17,23 +17,22 @@ pub(crate) fn add_to(trace: &mut Trace, story: &Story) {
     memory::arenas(trace);
 }
 
-/// What to type where memory grew and nothing was found.
+/// What to type where memory grew, hardly while a file was read, and nothing was found.
 pub(crate) fn next_step(trace: &Trace, pid: Option<i32>) -> Option<String> {
-    const WORTH_TELLING_BYTES: i64 = 1 << 20;
+    const WORTH_TELLING_BYTES: u64 = 1 << 20;
     let growth = &trace.growth;
-    let grew = growth
-        .peak_bytes
-        .is_some_and(|bytes| bytes >= WORTH_TELLING_BYTES);
-    if !grew || !trace.findings.is_empty() || !growth.by_stack.is_empty() {
+    let peak = u64::try_from(growth.peak_bytes?).ok();
+    let peak = peak.filter(|&peak| peak >= WORTH_TELLING_BYTES)?;
+    let mut of_files = growth.by_file.iter().filter_map(|file| file.bytes);
+    let is_told = of_files.any(|bytes| bytes > peak / 4);
+    if is_told || !trace.findings.is_empty() || !growth.by_stack.is_empty() {
         return None;
     }
     let command = match pid {
         Some(pid) => format!("brkhole inspect {pid} tells what malloc holds in it"),
         None => "brkhole trace --stacks COMMAND tells which functions asked for it".to_owned(),
     };
-    Some(format!(
-        "nothing that is known explains this growth: {command}"
-    ))
+    Some(format!("no file explains this growth: {command}"))
 }
 
 /// Says of a process whose system calls are filtered, before it is tried, that `brkhole trim` wants

@@ -97,6 +97,20 @@ fn nginx_s_functions_name_who_loads_the_bundle() {
 }
 
 #[test]
+fn growth_without_a_file_ends_with_the_next_command() {
+    let program = compiled("grow").display().to_string();
+    let told = |words: &[&str]| {
+        let report = output(&[words, &["--", &program]].concat()).stdout;
+        let report = String::from_utf8(report).unwrap();
+        assert!(report.starts_with("brkhole-grow grew by 30."), "{report}");
+        report.contains("note: no file explains this growth: brkhole trace --stacks COMMAND")
+    };
+    assert!(told(&["trace"]));
+    // That was asked for already.
+    assert!(!told(&["trace", "--stacks"]));
+}
+
+#[test]
 fn the_report_has_the_promised_names() {
     let report = json(&["trace", "--", "sh", "-c", "true & wait; exit 0"]);
     assert_eq!(report["source"], "launch");
