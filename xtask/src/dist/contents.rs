@@ -58,13 +58,7 @@ impl Files {
         let pages = tempfile::tempdir().context("can't make a directory for manual pages")?;
         run(Command::new(program).arg("man").arg(pages.path()))?;
         for entry in fs::read_dir(pages.path())? {
-            let page = entry?;
-            run(Command::new("mandoc")
-                .args(["-Tlint", "-Wwarning"])
-                .arg(page.path()))?;
-            let name = page.file_name().to_string_lossy().into_owned();
-            let in_package = format!("usr/share/man/man1/{name}.gz");
-            self.add(fs::read(page.path())?, &in_package, &format!("man/{name}"));
+            self.add_page(&entry?.path(), 1)?;
         }
         for (shell, directory, name) in [
             ("bash", "bash-completion/completions", "brkhole"),
@@ -108,12 +102,21 @@ impl Files {
             &format!("usr/sbin/{name}"),
             name,
         );
-        let page = fs::read(packaging.join("trusted-ca-preload.8"))?;
-        let in_package = "usr/share/man/man8/trusted-ca-preload.8.gz";
-        self.add(page, in_package, "man/trusted-ca-preload.8");
+        self.add_page(&packaging.join("trusted-ca-preload.8"), 8)?;
         let name = "nginx-trusted-ca.conf";
         let in_package = format!("{}/examples/{name}", self.doc);
         self.add(fs::read(packaging.join(name))?, &in_package, name);
+        Ok(())
+    }
+
+    /// A manual page of this section, once mandoc has nothing against it.
+    fn add_page(&mut self, page: &Path, section: u8) -> anyhow::Result<()> {
+        run(Command::new("mandoc")
+            .args(["-Tlint", "-Wwarning"])
+            .arg(page))?;
+        let name = page.file_name().unwrap_or_default().to_string_lossy();
+        let in_package = format!("usr/share/man/man{section}/{name}.gz");
+        self.add(fs::read(page)?, &in_package, &format!("man/{name}"));
         Ok(())
     }
 
