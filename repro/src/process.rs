@@ -11,16 +11,13 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getppid};
+use std::ffi::c_void;
 use std::{io, process, ptr};
 
 /// Blocks of malloc that each hold the address of the block before, so that no list of them takes
 /// memory beside them.
 pub(crate) struct MallocBlocks {
-    last: *mut Link,
-}
-
-struct Link {
-    before: *mut Link,
+    last: *mut c_void,
 }
 
 impl MallocBlocks {
@@ -37,10 +34,9 @@ impl MallocBlocks {
             }
             // SAFETY: malloc gave `block_bytes` bytes there, and nobody else has them.
             unsafe { block.cast::<u8>().write_bytes(0xA5, block_bytes) };
-            let link = block.cast::<Link>();
             // SAFETY: at least 16 bytes (the flag's range), aligned to 16 by malloc.
-            unsafe { link.write(Link { before: chain.last }) };
-            chain.last = link;
+            unsafe { block.cast::<*mut c_void>().write(chain.last) };
+            chain.last = block;
         }
         Some(chain)
     }
@@ -51,9 +47,9 @@ impl Drop for MallocBlocks {
         while !self.last.is_null() {
             let freed = self.last;
             // SAFETY: `freed` is a block that `take` linked and that is not freed yet.
-            self.last = unsafe { (*freed).before };
+            self.last = unsafe { freed.cast::<*mut c_void>().read() };
             // SAFETY: as above; its link has been read, and nothing points to it any more.
-            unsafe { libc::free(freed.cast()) };
+            unsafe { libc::free(freed) };
         }
     }
 }
@@ -92,17 +88,14 @@ pub(crate) fn become_daemon() -> io::Result<()> {
     let original = Pid::this();
     // SAFETY: the chapters that call this have no second thread, so the new process finds no lock held.
     match unsafe { fork() }? {
-        ForkResult::Child => end_with(original),
+        ForkResult::Child => {
+            set_pdeathsig(Signal::SIGKILL)?;
+            match getppid() == original {
+                true => Ok(()),
+                false => Err(io::Error::other("the process that was started is gone")),
+            }
+        }
         ForkResult::Parent { child } => process::exit(ending_of(child)?),
-    }
-}
-
-/// Has this process killed when its parent ends.
-fn end_with(parent: Pid) -> io::Result<()> {
-    set_pdeathsig(Signal::SIGKILL)?;
-    match getppid() == parent {
-        true => Ok(()),
-        false => Err(io::Error::other("the process that was started is gone")),
     }
 }
 

@@ -39,22 +39,13 @@ pub fn keep() {
 fn keeper(first: Pid, group: Pid) {
     // Out of reach of what is sent to the group of the tests: Ctrl-C, `timeout`, `kill -9 -PGID`.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
-    let mut awaited = SigSet::empty();
-    awaited.add(Signal::SIGCHLD);
-    awaited.add(Signal::SIGTERM);
-    let mut blocked = awaited;
-    for signal in [
-        Signal::SIGHUP,
-        Signal::SIGINT,
-        Signal::SIGQUIT,
-        Signal::SIGTTOU,
-    ] {
-        blocked.add(signal);
-    }
+    use Signal::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTOU};
+    let awaited = SigSet::from_iter([SIGCHLD, SIGTERM]);
+    let blocked = SigSet::from_iter([SIGCHLD, SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTTOU]);
     let ready = blocked
         .thread_block()
         .and_then(|()| prctl::set_child_subreaper(true))
-        .and_then(|()| prctl::set_pdeathsig(Signal::SIGTERM));
+        .and_then(|()| prctl::set_pdeathsig(SIGTERM));
     if let Err(error) = ready {
         eprintln!("suite: the tests run without a keeper: {error}");
     }
@@ -184,10 +175,8 @@ fn as_it_ended(status: WaitStatus) -> ! {
             let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
             // SAFETY: no handler is set by this.
             let _ = unsafe { signal(by, SigHandler::SigDfl) };
-            let mut alone = SigSet::empty();
-            alone.add(by);
             let _ = raise(by);
-            let _ = alone.thread_unblock();
+            let _ = SigSet::from(by).thread_unblock();
             exit(128 + by as i32)
         }
         _ => exit(FAILED),

@@ -113,15 +113,13 @@ pub(super) fn makes_thread(text: &[u8]) -> Option<bool> {
 }
 
 fn birth<'a>(text: &[u8], outcome: CallOutcome<'_>) -> Decoded<'a> {
-    match outcome {
-        CallOutcome::Returned(child, _) => match i32::try_from(child) {
-            Ok(child @ 1..) => Decoded::Made {
-                child,
-                thread: makes_thread(text) == Some(true),
-            },
-            _ => Decoded::Nothing,
-        },
-        CallOutcome::Failed(_) | CallOutcome::NotBack => Decoded::Nothing,
+    let CallOutcome::Returned(child, _) = outcome else {
+        return Decoded::Nothing;
+    };
+    let thread = makes_thread(text) == Some(true);
+    match i32::try_from(child) {
+        Ok(child @ 1..) => Decoded::Made { child, thread },
+        _ => Decoded::Nothing,
     }
 }
 

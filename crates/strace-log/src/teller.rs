@@ -327,11 +327,8 @@ impl<S: Sink> LogDecoder<S> {
             return;
         };
         if let (What::Call(call), false) = (&mut event.what, self.stack.is_empty()) {
-            call.stack = Some(Arc::new(Stack::new(
-                std::mem::take(&mut self.stack),
-                false,
-                None,
-            )));
+            let frames = std::mem::take(&mut self.stack);
+            call.stack = Some(Arc::new(Stack::new(frames, false, None)));
         }
         let (pid, tid) = (event.pid, event.tid);
         self.send(event);

@@ -90,11 +90,8 @@ impl LogThreads {
     pub(super) fn fellow_in(&self, tid: i32, wanted: Wanted) -> Option<i32> {
         let pid = self.pid_of(tid);
         let is_in = |thread: &LogThread| {
-            thread.pid == pid
-                && thread
-                    .pending
-                    .as_ref()
-                    .is_some_and(|pending| pending.wanted == wanted)
+            let pending = thread.pending.as_ref();
+            thread.pid == pid && pending.is_some_and(|pending| pending.wanted == wanted)
         };
         let found = self.threads.iter().find(|(_, thread)| is_in(thread));
         found.map(|(tid, _)| *tid)
@@ -168,10 +165,9 @@ impl LogThreads {
         let origin = self.origin(tid);
         match origin {
             Origin::Known(answer) => {
-                let pid = if answer.thread {
-                    answer.parent_pid
-                } else {
-                    tid
+                let pid = match answer.thread {
+                    true => answer.parent_pid,
+                    false => tid,
                 };
                 self.enter(tid, pid);
                 self.early.insert(tid);

@@ -32,15 +32,9 @@ impl WaitingEvents {
     /// A new one has spoken: wait for who made it.
     pub(super) fn open(&mut self, child: i32, at: std::time::Duration) {
         self.open.push(child);
-        self.events.push_back(Event::new(
-            child,
-            child,
-            at,
-            What::Forked {
-                child,
-                thread: false,
-            },
-        ));
+        let thread = false;
+        let birth = What::Forked { child, thread };
+        self.events.push_back(Event::new(child, child, at, birth));
     }
 
     /// Whether it is waited for this one's maker.
@@ -81,10 +75,8 @@ impl WaitingEvents {
                     if is_its_birth(event) {
                         event.pid = answer.parent_pid;
                         event.tid = answer.parent_tid;
-                        event.what = What::Forked {
-                            child,
-                            thread: answer.thread,
-                        };
+                        let thread = answer.thread;
+                        event.what = What::Forked { child, thread };
                     } else if answer.thread && event.pid == child {
                         event.pid = answer.parent_pid;
                     }

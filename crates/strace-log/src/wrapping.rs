@@ -198,12 +198,8 @@ fn next_layer(lines: &[Cow<'_, [u8]>]) -> Option<Layer> {
     if many(lines.iter().filter(|line| is_straces(line)).count()) {
         return None;
     }
-    if many(
-        lines
-            .iter()
-            .filter(|line| dates::length(line).is_some())
-            .count(),
-    ) {
+    let is_dated = |line: &&Cow<'_, [u8]>| dates::length(line).is_some();
+    if many(lines.iter().filter(is_dated).count()) {
         return Some(Layer::Dates);
     }
     let before: Vec<&[u8]> = lines.iter().filter_map(|line| before_call(line)).collect();

@@ -43,70 +43,58 @@ pub struct WorkloadStep {
 
 impl Workload {
     pub fn all(contexts: u32) -> [Self; 4] {
-        [burst(), bundle(contexts), python(contexts), nginx(contexts)]
-    }
-}
-
-fn burst() -> Workload {
-    let program = format!("{FILES}/burst");
-    let (blocks, bytes) = (BLOCKS.to_string(), BLOCK_BYTES.to_string());
-    let step = |name| WorkloadStep::new(name, &[&program, &blocks, &bytes, name]);
-    Workload {
-        name: "burst",
-        contexts: None,
-        steps: [HELD, FREED, TRIMMED].map(step).into(),
-    }
-}
-
-fn bundle(contexts: u32) -> Workload {
-    let program = format!("{FILES}/bundle");
-    let all = contexts.to_string();
-    let step = |name| WorkloadStep::new(name, &[&program, BUNDLE, &all, name]);
-    let mut steps = vec![WorkloadStep::new(ONE, &[&program, BUNDLE, "1", HELD])];
-    steps.extend([HELD, FREED, TRIMMED].map(step));
-    Workload {
-        name: "bundle",
-        contexts: Some(contexts),
-        steps,
-    }
-}
-
-fn python(contexts: u32) -> Workload {
-    let script = "/repository/testbed/programs/contexts.py";
-    let step = |name, contexts: u32, moment| {
-        let contexts = contexts.to_string();
-        WorkloadStep::new(name, &["python3", script, BUNDLE, &contexts, moment])
-    };
-    Workload {
-        name: "python",
-        contexts: Some(contexts),
-        steps: vec![
-            step(ONE, 1, HELD),
-            step(HELD, contexts, HELD),
-            step(FREED, contexts, FREED),
-        ],
-    }
-}
-
-/// nginx tests a configuration, and ends with everything that it read.
-fn nginx(contexts: u32) -> Workload {
-    let step = |name, locations| {
-        let file = nginx_configuration(true, locations);
-        WorkloadStep::new(
+        let burst = |moment| {
+            let command = format!("{FILES}/burst {BLOCKS} {BLOCK_BYTES} {moment}");
+            WorkloadStep::new(moment, &command)
+        };
+        let bundle = |name, contexts: u32, moment| {
+            let command = format!("{FILES}/bundle {BUNDLE} {contexts} {moment}");
+            WorkloadStep::new(name, &command)
+        };
+        let python = |name, contexts: u32, moment| {
+            let script = "/repository/testbed/programs/contexts.py";
+            let command = format!("python3 {script} {BUNDLE} {contexts} {moment}");
+            WorkloadStep::new(name, &command)
+        };
+        // It tests a configuration, and ends with everything that it read.
+        let nginx = |name, contexts| {
+            let configuration = nginx_configuration(true, contexts);
+            let command = format!("nginx -t -q -c {FILES}/{configuration}");
+            WorkloadStep::new(name, &command)
+        };
+        let contexts_of = |name, steps| Self {
             name,
-            &["nginx", "-t", "-q", "-c", &format!("{FILES}/{file}")],
-        )
-    };
-    Workload {
-        name: "nginx",
-        contexts: Some(contexts),
-        steps: vec![step(ONE, 1), step(HELD, contexts)],
+            contexts: Some(contexts),
+            steps,
+        };
+        let bundles = vec![
+            bundle(ONE, 1, HELD),
+            bundle(HELD, contexts, HELD),
+            bundle(FREED, contexts, FREED),
+            bundle(TRIMMED, contexts, TRIMMED),
+        ];
+        let pythons = vec![
+            python(ONE, 1, HELD),
+            python(HELD, contexts, HELD),
+            python(FREED, contexts, FREED),
+        ];
+        [
+            Self {
+                name: "burst",
+                contexts: None,
+                steps: [HELD, FREED, TRIMMED].map(burst).into(),
+            },
+            contexts_of("bundle", bundles),
+            contexts_of("python", pythons),
+            contexts_of("nginx", vec![nginx(ONE, 1), nginx(HELD, contexts)]),
+        ]
     }
 }
 
 impl WorkloadStep {
-    fn new(name: &'static str, words: &[&str]) -> Self {
-        let words = words.iter().map(|word| (*word).to_owned()).collect();
+    /// No word of it holds a space.
+    fn new(name: &'static str, command: &str) -> Self {
+        let words = command.split(' ').map(str::to_owned).collect();
         Self { name, words }
     }
 }
