@@ -58,6 +58,15 @@ fn is_within_nothing(fields: &Fields, path: &str) -> bool {
     nothing.any(|holder| !fields.keys().any(|path| is_within(path, holder)))
 }
 
+/// Whether what was empty has something in it now.
+fn is_filled(fields: &Fields, path: &str, kinds: &BTreeSet<String>) -> bool {
+    let mut inside = fields.keys().filter_map(|inside| inside.strip_prefix(path));
+    inside.any(|inside| {
+        inside.starts_with('[') && kinds.contains("array")
+            || inside.starts_with('.') && kinds.contains("object")
+    })
+}
+
 /// What whoever reads such a document stumbles over.
 fn broken(known: &Fields, now: &Fields) -> Vec<String> {
     let real = |kinds: &BTreeSet<String>| {
@@ -67,7 +76,7 @@ fn broken(known: &Fields, now: &Fields) -> Vec<String> {
     let broken = known
         .iter()
         .filter_map(|(path, kinds)| match now.get(path) {
-            None if is_within_nothing(now, path) => None,
+            None if is_within_nothing(now, path) || is_filled(now, path, kinds) => None,
             None => Some(format!("{path} is gone")),
             Some(new) if real(kinds).is_empty() || real(new).is_subset(&real(kinds)) => None,
             Some(new) => Some(format!("{path} was {kinds:?} and is {new:?}")),
@@ -193,29 +202,33 @@ fn what_breaks_readers_is_told() {
         fields
     };
     let before = fields(serde_json::json!({
-        "at": "0x1", "all": [{"bytes": 1}, null], "one": {"name": "a"}, "never": null,
+        "at": "0x1", "all": [{"bytes": 1}, null], "one": {"name": "a"}, "never": null, "none": [],
     }));
     assert_eq!(parsed(&written(&before)), before);
     for (after, told) in [
         (
-            serde_json::json!({"at": 1, "all": [{"bytes": 1}], "one": null, "never": 1}),
+            serde_json::json!({"at": 1, "all": [{"bytes": 1}], "one": null, "never": 1, "none": []}),
             ".at was",
         ),
         (
-            serde_json::json!({"all": [], "one": {"name": "a"}, "never": null}),
+            serde_json::json!({"all": [], "one": {"name": "a"}, "never": null, "none": []}),
             ".at is gone",
         ),
         (
-            serde_json::json!({"at": "0x1", "all": [{}], "one": null, "never": null}),
+            serde_json::json!({"at": "0x1", "all": [{}], "one": null, "never": null, "none": [{"a": 1}]}),
             "",
         ),
         (
-            serde_json::json!({"at": "0x1", "all": [{"b": 1}], "one": null, "never": null}),
+            serde_json::json!({"at": "0x1", "all": [{"b": 1}], "one": null, "never": null, "none": [1]}),
             ".all[].bytes is gone",
         ),
         (
-            serde_json::json!({"at": null, "all": [], "one": {"name": "a", "more": 1}, "never": 1, "new": 1}),
+            serde_json::json!({"at": null, "all": [], "one": {"name": "a", "more": 1}, "never": 1, "new": 1, "none": []}),
             "",
+        ),
+        (
+            serde_json::json!({"at": null, "all": [], "one": null, "never": 1, "none": {"a": 1}}),
+            ".none is gone",
         ),
     ] {
         let broken = broken(&before, &fields(after.clone())).join("; ");
