@@ -41,7 +41,7 @@ pub fn main_with_roles(
             .and_then(|place| {
                 let mut running = Bench::start(name, target_tmp);
                 bench(&mut running, place.path())?;
-                Ok(running.finish())
+                running.finish()
             }),
     };
     done.unwrap_or_else(|error| {
@@ -180,17 +180,12 @@ impl Bench {
     }
 
     /// The exit status: with `--strict`, 1 when a requirement wasn't met or couldn't be checked.
-    fn finish(self) -> ExitCode {
+    fn finish(self) -> anyhow::Result<ExitCode> {
         let nothing = self.report.contests.is_empty() && self.report.figures.is_empty();
         // A bench that was skipped as a whole leaves its reason; one that wasn't asked for doesn't.
         let wanted = self.options.filter.is_none() && self.mode() != Mode::Test;
-        if self.skipped
-            && nothing
-            && wanted
-            && let Err(error) = self.keep()
-        {
-            eprintln!("{}: {error:#}", self.report.bench);
-            return ExitCode::FAILURE;
+        if self.skipped && nothing && wanted {
+            self.keep()?;
         }
         let contests = self.report.contests.iter();
         let ratios = contests.flat_map(|outcome| &outcome.comparisons);
@@ -198,10 +193,9 @@ impl Bench {
         let mut verdicts = ratios.map(|versus| versus.met).chain(figures);
         let missed = self.skipped || verdicts.any(|met| met == Some(false));
         if self.options.strict && missed {
-            eprintln!("{}: a requirement is not met (--strict)", self.report.bench);
-            return ExitCode::FAILURE;
+            anyhow::bail!("a requirement is not met (--strict)");
         }
-        ExitCode::SUCCESS
+        Ok(ExitCode::SUCCESS)
     }
 
     fn keep(&self) -> anyhow::Result<()> {

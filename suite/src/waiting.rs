@@ -84,11 +84,7 @@ pub fn children(pid: i32) -> Vec<i32> {
     };
     let lists = threads
         .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("children")).ok());
-    lists
-        .flat_map(|list| {
-            let children = list.split_whitespace();
-            let children = children.filter_map(|child| child.parse().ok());
-            children.collect::<Vec<_>>()
-        })
-        .collect()
+    let children: String = lists.collect();
+    let children = children.split_whitespace();
+    children.filter_map(|child| child.parse().ok()).collect()
 }

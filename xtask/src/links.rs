@@ -109,14 +109,9 @@ fn links(text: &str) -> Vec<(usize, &str)> {
         // What stands in backticks is no link: every second part. A link whose text is in backticks
         // is cut apart by this, but its target still stands behind `](`.
         for part in line.split('`').step_by(2) {
-            let mut rest = part;
-            while let Some((_, after)) = rest.split_once("](") {
-                let Some((target, after)) = after.split_once(')') else {
-                    break;
-                };
-                links.push((number, target));
-                rest = after;
-            }
+            let targets = part.split("](").skip(1);
+            let targets = targets.filter_map(|rest| rest.split_once(')'));
+            links.extend(targets.map(|(target, _)| (number, target)));
         }
     }
     links

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_int, c_ulong};
-use std::{fmt, ptr};
+use std::{fmt, iter, ptr};
 
 use crate::ffi;
 
@@ -37,10 +37,7 @@ impl ErrorQueue {
     /// Entries that an earlier, unrelated call left behind come out too, as they do in nginx's
     /// log.
     pub fn drain() -> Self {
-        let mut entries = Vec::new();
-        while let Some(entry) = next_entry() {
-            entries.push(entry);
-        }
+        let entries = iter::from_fn(next_entry).collect();
         Self { entries }
     }
 
