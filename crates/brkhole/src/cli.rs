@@ -13,12 +13,10 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-pub(crate) use complete::{answer, names, units};
+pub(crate) use complete::{answer, names, script, units};
 pub(crate) use inspect::{InspectArguments, InspectFormat};
 pub(crate) use run::{CompareArguments, ExplainArguments, TraceArguments, ViaArgument};
 pub(crate) use trim::TrimArguments;
-
-use crate::output;
 
 /// Why did this process's heap blow up?
 #[derive(Debug, Parser)]
@@ -71,11 +69,6 @@ pub(crate) enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
-}
-
-pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
-    output::to_stdout(complete::script(shell)?)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes one manual page for the command and one for each subcommand.

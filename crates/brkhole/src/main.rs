@@ -32,7 +32,10 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Trim(arguments) => trim::run(arguments),
-        Command::Completions { shell } => cli::completions(*shell),
+        Command::Completions { shell } => cli::script(*shell)
+            .map_err(Into::into)
+            .and_then(output::to_stdout)
+            .map(|_| ExitCode::SUCCESS),
         Command::Man { directory } => cli::man(directory),
     };
     outcome.unwrap_or_else(|error| {

@@ -30,7 +30,7 @@ pub(crate) fn answer() {
 /// # Errors
 ///
 /// When memory can't be written to.
-pub(super) fn script(shell: Shell) -> io::Result<Vec<u8>> {
+pub(crate) fn script(shell: Shell) -> io::Result<Vec<u8>> {
     let mut script = Vec::new();
     let name = shell.to_string();
     let known = Shells::builtins();
