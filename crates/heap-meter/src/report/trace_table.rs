@@ -75,7 +75,8 @@ fn summary(trace: &Trace) -> Option<String> {
     let mut text = format!("{program} grew by {}", Bytes(grown));
     let most = growth.by_file.iter().max_by_key(|file| file.bytes);
     if let Some((file, bytes)) = most.and_then(|file| Some((file, file.bytes?)))
-        && bytes >= grown / 4
+        // Of programs one after the other it may be more than all had at one moment.
+        && (grown / 4..=grown).contains(&bytes)
     {
         let times = match file.opens {
             1 => "once".to_owned(),
