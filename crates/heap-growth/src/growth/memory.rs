@@ -83,6 +83,10 @@ impl Change {
     }
 }
 
+/// Calls of two threads that are told in a wrong order move a break by less; two programs' breaks are
+/// mostly further apart, as the kernel places them at random.
+const FAR_BYTES: u64 = 1 << 30;
+
 /// The private memory of one process.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TrackedMemory {
@@ -209,7 +213,7 @@ impl TrackedMemory {
         };
         let [first, second, third, ..] = call.args;
         match call.syscall {
-            Syscall::Brk => self.moved_break(result, &mut change),
+            Syscall::Brk => self.moved_break(first, result, &mut change),
             Syscall::Mmap => self.mapped(call, result, is_fallback, &mut change),
             Syscall::Munmap if self.overtaken.is_empty() => {
                 self.unmapped(pages(first, second), &mut change);
@@ -226,11 +230,14 @@ impl TrackedMemory {
         change
     }
 
-    fn moved_break(&mut self, to: u64, change: &mut Change) {
-        let Some(from) = self.program_break.replace(to) else {
-            if !self.knows_earlier {
-                self.unseen_heap_below = Some(page_up(to));
-            }
+    fn moved_break(&mut self, asked: u64, to: u64, change: &mut Change) {
+        let known = self.program_break.replace(to);
+        if known.is_none() && !self.knows_earlier {
+            self.unseen_heap_below = Some(page_up(to));
+        }
+        // A program asks where its break is when it begins: if that is far from the known one, the known
+        // one was another program's, whose end wasn't told.
+        let Some(from) = known.filter(|from| asked != 0 || to.abs_diff(*from) < FAR_BYTES) else {
             return;
         };
         let (from, to) = (page_up(from), page_up(to));

@@ -346,6 +346,16 @@ fn a_refusal_below_the_known_break_says_where_the_break_is() {
     );
 }
 
+#[test]
+fn a_program_that_began_unseen_has_a_break_of_its_own() {
+    let mut told = Told::default();
+    told.brk(0, HEAP).brk(HEAP + MIB, HEAP + MIB);
+    let others = HEAP + (1 << 40);
+    told.brk(0, others)
+        .brk(others + 132 * KIB, others + 132 * KIB);
+    assert_eq!(told.kinds(), [("break", (MIB + 132 * KIB) as i64)]);
+}
+
 /// Whatever is called in whatever order, what is held is what the ranges say, and giving all of
 /// it back leaves nothing.
 #[test]
