@@ -23,11 +23,7 @@ impl Answering {
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let commands = child.stdin.take().unwrap();
         let answers = lines(child.stdout.take().unwrap());
-        Self {
-            child,
-            commands,
-            answers,
-        }
+        Self { child, commands, answers }
     }
 
     /// Its number.

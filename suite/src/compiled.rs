@@ -13,13 +13,7 @@ macro_rules! compiling {
         /// Compiles `tests/SOURCE` to a program of this name.
         pub fn compiled(source: &str, name: &str, arguments: &[&str]) -> ::std::path::PathBuf {
             let package = env!("CARGO_MANIFEST_DIR");
-            $crate::compiled(
-                package,
-                env!("CARGO_TARGET_TMPDIR"),
-                source,
-                name,
-                arguments,
-            )
+            $crate::compiled(package, env!("CARGO_TARGET_TMPDIR"), source, name, arguments)
         }
     };
 }
@@ -51,10 +45,7 @@ pub fn compiled(
             .args([&fresh, &source])
             .status()
             .expect("these tests need a C compiler called cc");
-        assert!(
-            status.success(),
-            "{source:?} does not compile: {arguments:?}"
-        );
+        assert!(status.success(), "{source:?} does not compile: {arguments:?}");
         std::fs::rename(&fresh, &program).unwrap();
     }
     program

@@ -119,12 +119,7 @@ fn tell(pid: i32, depth: usize) {
         .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("comm")).ok())
         .map(|name| name.trim().to_owned())
         .collect();
-    eprintln!(
-        "{:1$}{pid} {command}: {2}",
-        "",
-        depth * 2,
-        threads.join(", ")
-    );
+    eprintln!("{:1$}{pid} {command}: {2}", "", depth * 2, threads.join(", "));
     for child in children(pid) {
         tell(child, depth + 1);
     }

@@ -84,8 +84,5 @@ pub fn of_nginx(directory: &Path) -> String {
 pub fn executable_copy(from: &Path, to: &Path, mode: u32) {
     let mode = format!("--mode={mode:o}");
     let status = Command::new("install").arg(mode).args([from, to]).status();
-    assert!(
-        status.expect("install(1) is there").success(),
-        "{from:?} to {to:?}"
-    );
+    assert!(status.expect("install(1) is there").success(), "{from:?} to {to:?}");
 }

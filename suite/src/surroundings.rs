@@ -42,6 +42,12 @@ pub fn ordinary() {
     }
     // SAFETY: as above.
     unsafe { std::env::set_var("LC_ALL", "C") };
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        // Most tests wait for a program half of their time.
+        // SAFETY: as above.
+        unsafe { std::env::set_var("RUST_TEST_THREADS", (2 * processors).to_string()) };
+    }
 }
 
 /// A program inherits which signals are ignored and which are blocked. nohup ignores SIGHUP; a shell
@@ -57,12 +63,7 @@ fn default_signals() {
 
 /// 0, 1 and 2 are open, nothing else is.
 fn standard_descriptors() {
-    let null = || {
-        std::fs::File::options()
-            .read(true)
-            .write(true)
-            .open("/dev/null")
-    };
+    let null = || std::fs::File::options().read(true).write(true).open("/dev/null");
     // Each takes the lowest number that is free.
     while let Ok(file) = null() {
         if file.into_raw_fd() > 2 {

@@ -23,8 +23,7 @@ fn has_tests(path: &Path) -> bool {
 
 /// Whether one of these lines is in a text.
 fn has_line(text: &str, wanted: &[String]) -> bool {
-    text.lines()
-        .any(|line| wanted.iter().any(|wanted| line == wanted))
+    text.lines().any(|line| wanted.iter().any(|wanted| line == wanted))
 }
 
 /// The test programs in a package's `tests`. A file beside a `main.rs` is a module of it, or a
@@ -43,16 +42,10 @@ fn of_package(package: &Path) -> Vec<PathBuf> {
         } else if let Some(modules) = &modules
             && path != main
         {
-            let module = has_line(
-                modules,
-                &["", "pub "].map(|before| format!("{before}mod {name};")),
-            );
+            let module =
+                has_line(modules, &["", "pub "].map(|before| format!("{before}mod {name};")));
             let program = has_line(&manifest, &[format!("name = {name:?}")]);
-            assert!(
-                module != program,
-                "{}: a module or a program",
-                path.display()
-            );
+            assert!(module != program, "{}: a module or a program", path.display());
             if program {
                 programs.push(path);
             }
@@ -68,10 +61,7 @@ fn every_test_program_has_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let packages = [entries(root), entries(&root.join("crates"))].concat();
     let mut programs = 0;
-    for package in packages
-        .iter()
-        .filter(|place| place.join("Cargo.toml").exists())
-    {
+    for package in packages.iter().filter(|place| place.join("Cargo.toml").exists()) {
         let tests = of_package(package).into_iter();
         let own = ["lib.rs", "main.rs"].map(|name| package.join("src").join(name));
         let own = own.into_iter().filter(|_| has_tests(&package.join("src")));

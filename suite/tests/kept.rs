@@ -14,12 +14,7 @@ fn started_after(preparation: &str, role: &str) -> Command {
     command
         .args(["-c", &format!("{preparation}\nexec \"$0\" \"$@\"")])
         .arg(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            &format!("kept::{role}"),
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", &format!("kept::{role}"), "--ignored", "--nocapture"])
         .env_remove("SUITE_KEEPER")
         .stdin(Stdio::null());
     command
@@ -64,10 +59,7 @@ fn ordinary() {
     let output = Command::new("sh").args(["-c", script]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "0022\n4\nC\n");
     let own = std::fs::read_to_string("/proc/thread-self/status").unwrap();
-    let child = Command::new("cat")
-        .arg("/proc/self/status")
-        .output()
-        .unwrap();
+    let child = Command::new("cat").arg("/proc/self/status").output().unwrap();
     let child = String::from_utf8(child.stdout).unwrap();
     for (status, name, expected) in [
         (&own, "SigBlk:", 0),
@@ -83,10 +75,7 @@ fn ordinary() {
     }
     // Programs can be made and run, by everybody.
     let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-    let made = Command::new("install")
-        .args(["-m755", "/bin/true"])
-        .arg(&file)
-        .status();
+    let made = Command::new("install").args(["-m755", "/bin/true"]).arg(&file).status();
     assert!(made.unwrap().success());
     assert!(Command::new(&file).status().unwrap().success());
 }
@@ -127,10 +116,7 @@ fn is_killed() {
 fn leaves_a_daemon() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let script = "setsid sh -c 'trap \"\" TERM INT HUP; echo \"daemon $$ $0\" | tee \"$0\"; sleep 1000; :' \"$0\" &";
-    let status = Command::new("sh")
-        .args(["-c", script])
-        .arg(file.path())
-        .status();
+    let status = Command::new("sh").args(["-c", script]).arg(file.path()).status();
     assert!(status.unwrap().success());
     eventually("it has begun", || file.path().metadata().unwrap().len() > 0);
     if std::env::var_os("SUITE_TEST_ENDS").is_none() {
@@ -150,9 +136,7 @@ fn daemon(output: &mut ChildStdout) -> (i32, String) {
 
 fn nothing_is_left((pid, file): &(i32, String)) {
     let place = Path::new(file).parent().unwrap();
-    eventually("the daemon is gone", || {
-        !Path::new(&format!("/proc/{pid}")).exists()
-    });
+    eventually("the daemon is gone", || !Path::new(&format!("/proc/{pid}")).exists());
     eventually("its file is gone", || !place.exists());
 }
 
@@ -174,11 +158,7 @@ fn however_tests_end_nothing_is_left_of_them() {
         }
     }
     let mut tests = started_after("", "leaves_a_daemon");
-    let mut tests = tests
-        .env("SUITE_TEST_ENDS", "yes")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut tests = tests.env("SUITE_TEST_ENDS", "yes").stdout(Stdio::piped()).spawn().unwrap();
     let left = daemon(tests.stdout.as_mut().unwrap());
     assert!(ended(&mut tests).success());
     nothing_is_left(&left);
