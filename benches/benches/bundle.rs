@@ -21,9 +21,8 @@ const CONTEXTS: BatchSize = BatchSize::NumIterations(16);
 const SETTLED: Duration = Duration::from_millis(2_200);
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .configure_from_args()
-        .warm_up_time(Duration::from_secs(1));
+    let mut criterion =
+        Criterion::default().configure_from_args().warm_up_time(Duration::from_secs(1));
     let machines = match trusted_ca::default_bundle() {
         Ok(path) => path,
         Err(reason) => {

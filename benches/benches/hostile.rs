@@ -50,9 +50,8 @@ fn bench(bench: &mut Bench, _place: &Path) -> anyhow::Result<()> {
     std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755))?;
     let source = "../crates/brkhole/tests/programs/hostile.c";
     let hostile = program::compile(source, place.path())?;
-    let others: Vec<Waiting> = (0..others)
-        .map(|_| Waiting::sleeping())
-        .collect::<anyhow::Result<_>>()?;
+    let others: Vec<Waiting> =
+        (0..others).map(|_| Waiting::sleeping()).collect::<anyhow::Result<_>>()?;
     let alone = Survey::of(&brkhole, &others)?;
     let _hostile = (0..many)
         .map(|number| start(&hostile, place.path(), number))
@@ -89,9 +88,7 @@ fn start(program: &Path, place: &Path, number: usize) -> anyhow::Result<Waiting>
     std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o777))?;
     let (kind, count) = KINDS[number % KINDS.len()];
     let mut command = Command::new(program);
-    command
-        .args([kind, &count.to_string()])
-        .current_dir(directory);
+    command.args([kind, &count.to_string()]).current_dir(directory);
     if nix::unistd::geteuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
@@ -122,18 +119,12 @@ impl Survey {
         let seconds = began.elapsed().as_secs_f64();
         anyhow::ensure!(status.success(), "brkhole inspect --all: {status}");
         let report: Value = serde_json::from_slice(&std::fs::read(report.path())?)?;
-        let processes = report["processes"]
-            .as_array()
-            .context("a list of processes")?;
+        let processes = report["processes"].as_array().context("a list of processes")?;
         let is_told = |one: &&Waiting| {
             let mut all = processes.iter();
             let found = all.find(|process| process["pid"] == one.pid());
             found.is_some_and(|process| process["malloc"].is_object())
         };
-        Ok(Self {
-            seconds,
-            peak_rss_bytes,
-            told: others.iter().filter(is_told).count(),
-        })
+        Ok(Self { seconds, peak_rss_bytes, told: others.iter().filter(is_told).count() })
     }
 }

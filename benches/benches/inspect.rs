@@ -94,13 +94,9 @@ impl Looked {
         Contest::new(name)
             .parameter("processes", self.processes.len())
             .per("process", looks as f64, None)
-            .arm(ROLLUP, move || {
-                self.seconds(times, |pid| rollup(pid, &mut text))
-            })
+            .arm(ROLLUP, move || self.seconds(times, |pid| rollup(pid, &mut text)))
             .arm(LOOK, move || {
-                self.seconds(times, |pid| {
-                    report(&mut examiner, pid).map(black_box).map(drop)
-                })
+                self.seconds(times, |pid| report(&mut examiner, pid).map(black_box).map(drop))
             })
             .compare(ROLLUP, LOOK)
     }
@@ -133,10 +129,7 @@ fn rollup(pid: i32, text: &mut Vec<u8>) -> anyhow::Result<()> {
 fn keep() -> anyhow::Result<ExitCode> {
     let block = |_| vec![0xA5_u8; BLOCK_BYTES];
     let mut blocks: Vec<Vec<u8>> = (0..2 * FREE_BLOCKS).map(block).collect();
-    blocks
-        .iter_mut()
-        .step_by(2)
-        .for_each(|block| *block = Vec::new());
+    blocks.iter_mut().step_by(2).for_each(|block| *block = Vec::new());
     println!("ready");
     // It ends with whoever looks.
     std::io::stdin().read_to_end(&mut Vec::new())?;

@@ -25,9 +25,8 @@ enum Break {
 const ARMS: [(&str, Break); 2] = [("control", Break::Free), ("hole", Break::Blocked)];
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .configure_from_args()
-        .warm_up_time(Duration::from_secs(1));
+    let mut criterion =
+        Criterion::default().configure_from_args().warm_up_time(Duration::from_secs(1));
     if !cfg!(target_env = "gnu") {
         eprintln!("malloc: skipped: only glibc's malloc grows at the break");
         return;

@@ -17,10 +17,7 @@ use trusted_ca::{BundleInfo, Nginx, SslContext};
 #[path = "../../repro/tests/plain_c/program.rs"]
 mod plain_c;
 
-const SOURCE: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../repro/tests/plain_c/plain.c"
-);
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../repro/tests/plain_c/plain.c");
 
 const ROLE: &str = "locations";
 
@@ -55,9 +52,7 @@ fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
     let contest = Contest::new(name)
         .parameter("locations", locations)
         .per("location", locations as f64, None)
-        .arm("plain C", || {
-            Ok(plain_c::run(&program, locations, &bundle).number("load_seconds"))
-        })
+        .arm("plain C", || Ok(plain_c::run(&program, locations, &bundle).number("load_seconds")))
         .arm("trusted-ca", || ours(locations, &bundle))
         .require("plain C", "trusted-ca", RatioLimits::within(0.03));
     bench.run(contest, rounds)
@@ -79,9 +74,7 @@ fn ours(locations: u64, bundle: &Path) -> anyhow::Result<f64> {
     let output = command.stderr(Stdio::inherit()).output()?;
     anyhow::ensure!(output.status.success(), "our loader: {}", output.status);
     let text = String::from_utf8(output.stdout)?;
-    text.trim()
-        .parse()
-        .with_context(|| format!("our loader said {text:?}"))
+    text.trim().parse().with_context(|| format!("our loader said {text:?}"))
 }
 
 /// In the fresh process: what `locations` does, and `plain.c`, and how long it takes.

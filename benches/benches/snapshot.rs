@@ -12,11 +12,8 @@ use memmap2::MmapMut;
 use proc_memory::{AddressSpace, Snapshot, Weigher};
 
 /// What the weighed processes hold: a name, bytes of memory, mappings beside those of any program.
-const HELD: [(&str, usize, usize); 3] = [
-    ("small", 0, 0),
-    ("256_MiB", 256 << 20, 0),
-    ("4000_mappings", 0, 4000),
-];
+const HELD: [(&str, usize, usize); 3] =
+    [("small", 0, 0), ("256_MiB", 256 << 20, 0), ("4000_mappings", 0, 4000)];
 
 const ROLE: &str = "hold";
 const BLOCK_BYTES: usize = 16 << 10;
@@ -58,9 +55,8 @@ fn hold(arguments: &[OsString]) {
         let text = arguments[index].to_str().expect("a number");
         text.parse::<usize>().expect("a number")
     };
-    let blocks: Vec<Vec<u8>> = (0..number(0) / BLOCK_BYTES)
-        .map(|_| vec![0xA5; BLOCK_BYTES])
-        .collect();
+    let blocks: Vec<Vec<u8>> =
+        (0..number(0) / BLOCK_BYTES).map(|_| vec![0xA5; BLOCK_BYTES]).collect();
     // Every second one is writable: neighbours that are alike would become one mapping.
     let mappings: Vec<_> = (0..number(1))
         .map(|index| {

@@ -36,9 +36,7 @@ fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
             .parameter("functions_deep", depth)
             .parameter("one_processor", true)
             .per("growth", f64::from(growths), Some(UNTRACED))
-            .arm(UNTRACED, || {
-                program::seconds(Command::new(&program).args(&arguments))
-            })
+            .arm(UNTRACED, || program::seconds(Command::new(&program).args(&arguments)))
             .arm(LAUNCH, || traced(LAUNCH))
             .arm(STACKS, || traced(STACKS))
             .compare(UNTRACED, LAUNCH)

@@ -46,10 +46,7 @@ fn loads(share: u32, place: &Path) -> anyhow::Result<Vec<Load>> {
     let load = |name, program: &PathBuf, arguments: &[u32], one_processor| Load {
         name,
         program: program.clone(),
-        arguments: arguments
-            .iter()
-            .map(|number| (number / share).to_string())
-            .collect(),
+        arguments: arguments.iter().map(|number| (number / share).to_string()).collect(),
         one_processor,
         at_most: None,
     };
@@ -88,14 +85,10 @@ fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
             .parameter("watched_calls", calls)
             .parameter("one_processor", load.one_processor)
             .per("watched call", calls as f64, Some(UNTRACED))
-            .arm(UNTRACED, || {
-                program::seconds(Command::new(&load.program).args(&load.arguments))
-            });
+            .arm(UNTRACED, || program::seconds(Command::new(&load.program).args(&load.arguments)));
         if strace {
             contest = contest
-                .arm(STRACE, || {
-                    program::seconds(&mut straced(&load.program, &load.arguments))
-                })
+                .arm(STRACE, || program::seconds(&mut straced(&load.program, &load.arguments)))
                 .compare(UNTRACED, STRACE);
         }
         contest = contest.arm(LAUNCH, || {
@@ -123,9 +116,7 @@ fn straced(program: &Path, arguments: &[String]) -> Command {
 }
 
 fn watched_calls(load: &Load) -> anyhow::Result<u64> {
-    let target = Target::new(&load.program)
-        .args(&load.arguments)
-        .stdin(Stream::Null);
+    let target = Target::new(&load.program).args(&load.arguments).stdin(Stream::Null);
     let finished = Launch::start(&target, Tally::default())?.wait()?;
     let counts = finished.sink.by_name();
     Ok(counts.values().map(|counts| counts.calls).sum())

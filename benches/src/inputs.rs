@@ -31,11 +31,7 @@ pub fn cut_bundles(source: &Path, directory: &Path) -> anyhow::Result<Vec<Bundle
     let bytes = fs::read(source).with_context(|| format!("can't read {}", source.display()))?;
     let text = String::from_utf8_lossy(&bytes);
     let blocks = blocks(&text);
-    anyhow::ensure!(
-        !blocks.is_empty(),
-        "{} holds no certificate in PEM form",
-        source.display()
-    );
+    anyhow::ensure!(!blocks.is_empty(), "{} holds no certificate in PEM form", source.display());
     let mut sizes = vec![1, 10, blocks.len()];
     sizes.retain(|&size| size <= blocks.len());
     sizes.dedup();
@@ -52,9 +48,7 @@ pub fn cut_bundles(source: &Path, directory: &Path) -> anyhow::Result<Vec<Bundle
 fn blocks(text: &str) -> Vec<String> {
     let after_begin = text.split(BEGIN).skip(1);
     let bodies = after_begin.filter_map(|rest| rest.split_once(END));
-    bodies
-        .map(|(body, _)| format!("{BEGIN}{body}{END}\n"))
-        .collect()
+    bodies.map(|(body, _)| format!("{BEGIN}{body}{END}\n")).collect()
 }
 
 /// So often a block opens the bundle.
@@ -169,10 +163,7 @@ impl Block {
 
     fn map(&mut self, bytes: u64, address: u64) {
         let how = "PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0";
-        self.line(
-            &format!("mmap(NULL, {bytes}, {how})"),
-            format!("{address:#x}"),
-        );
+        self.line(&format!("mmap(NULL, {bytes}, {how})"), format!("{address:#x}"));
     }
 
     fn give_back(&mut self) {
@@ -188,10 +179,7 @@ impl Block {
     fn certificate(&mut self) -> String {
         let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let letter = |_| {
-            self.random = self
-                .random
-                .wrapping_mul(0x5851_f42d_4c95_7f2d)
-                .wrapping_add(1);
+            self.random = self.random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
             char::from(letters[(self.random >> 58) as usize])
         };
         (0..32).map(letter).collect()
@@ -255,10 +243,7 @@ mod tests {
         let growths = BLOCK_OPENS * READS / READS_TO_A_GROWTH;
         assert_eq!(contents.brks, growths + 2);
         assert_eq!(contents.refused, growths - ROOM);
-        assert_eq!(
-            contents.lines,
-            BLOCK_OPENS * (READS + 6) + growths + 2 * contents.refused + 2
-        );
+        assert_eq!(contents.lines, BLOCK_OPENS * (READS + 6) + growths + 2 * contents.refused + 2);
         assert_eq!(text.matches("brk(").count() as u64, contents.brks);
     }
 }

@@ -49,9 +49,7 @@ impl Processors {
         let mut one = CpuSet::new();
         one.set(last.ok_or(Errno::ENODEV)?)?;
         sched_setaffinity(THIS, &one)?;
-        Ok(Self {
-            before: Some(before),
-        })
+        Ok(Self { before: Some(before) })
     }
 }
 
@@ -103,8 +101,7 @@ fn alone() -> io::Result<()> {
         Some(1_u64) => Ok(()),
         threads => Err(io::Error::other(format!(
             "only a process with one thread can work in forks, this one has {}",
-            threads.map_or("an unknown number".to_owned(), |threads| threads
-                .to_string())
+            threads.map_or("an unknown number".to_owned(), |threads| threads.to_string())
         ))),
     }
 }

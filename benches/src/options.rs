@@ -63,9 +63,7 @@ impl Options {
     }
 
     pub fn wants(&self, name: &str) -> bool {
-        self.filter
-            .as_ref()
-            .is_none_or(|word| name.contains(word.as_str()))
+        self.filter.as_ref().is_none_or(|word| name.contains(word.as_str()))
     }
 }
 

@@ -40,15 +40,10 @@ pub fn compile(source: &str, directory: &Path) -> anyhow::Result<PathBuf> {
 ///
 /// When it can't be started or doesn't end with status 0.
 pub fn seconds(command: &mut Command) -> anyhow::Result<f64> {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let name = command.get_program().to_string_lossy().into_owned();
     let started = Instant::now();
-    let status = command
-        .status()
-        .with_context(|| format!("can't start {name}"))?;
+    let status = command.status().with_context(|| format!("can't start {name}"))?;
     let seconds = started.elapsed().as_secs_f64();
     anyhow::ensure!(status.success(), "{name}: {status}");
     Ok(seconds)

@@ -36,13 +36,13 @@ pub fn main_with_roles(
 ) -> ExitCode {
     let done = match program::role() {
         Some((taken, arguments)) => role(&taken, &arguments),
-        None => tempfile::tempdir_in(target_tmp)
-            .context("can't make a directory")
-            .and_then(|place| {
+        None => {
+            tempfile::tempdir_in(target_tmp).context("can't make a directory").and_then(|place| {
                 let mut running = Bench::start(name, target_tmp);
                 bench(&mut running, place.path())?;
                 running.finish()
-            }),
+            })
+        }
     };
     done.unwrap_or_else(|error| {
         eprintln!("{name}: {error:#}");
@@ -236,11 +236,8 @@ fn text(outcome: &PairOutcome) -> String {
         .arms
         .iter()
         .map(|arm| {
-            let mut cells = vec![
-                arm.name.to_owned(),
-                Seconds(arm.median_seconds).to_string(),
-                range(arm),
-            ];
+            let mut cells =
+                vec![arm.name.to_owned(), Seconds(arm.median_seconds).to_string(), range(arm)];
             cells.extend(per.map(|_| match arm.seconds_per_unit {
                 Some(seconds) => Seconds(seconds).to_string(),
                 None => NONE.to_owned(),

@@ -81,14 +81,8 @@ pub struct Versus {
 
 impl<'a> Contest<'a> {
     pub fn new(name: impl Into<String>) -> Self {
-        let outcome = PairOutcome {
-            name: name.into(),
-            ..PairOutcome::default()
-        };
-        Self {
-            outcome,
-            runs: Vec::new(),
-        }
+        let outcome = PairOutcome { name: name.into(), ..PairOutcome::default() };
+        Self { outcome, runs: Vec::new() }
     }
 
     pub fn name(&self) -> &str {
@@ -105,11 +99,8 @@ impl<'a> Contest<'a> {
     /// Has times told per unit as well.
     #[must_use]
     pub fn per(mut self, unit: &str, count: f64, above: Option<&str>) -> Self {
-        self.outcome.per = Some(Per {
-            unit: unit.to_owned(),
-            count,
-            above: above.map(str::to_owned),
-        });
+        self.outcome.per =
+            Some(Per { unit: unit.to_owned(), count, above: above.map(str::to_owned) });
         self
     }
 
@@ -119,10 +110,7 @@ impl<'a> Contest<'a> {
         name: &'static str,
         run: impl FnMut() -> anyhow::Result<f64> + 'a,
     ) -> Self {
-        let times = Times {
-            name,
-            ..Times::default()
-        };
+        let times = Times { name, ..Times::default() };
         self.outcome.arms.push(times);
         self.runs.push(Box::new(run));
         self
@@ -192,10 +180,7 @@ impl PairOutcome {
             let others =
                 (self.arms.iter_mut()).filter(|one| per.above.as_deref() != Some(one.name));
             for one in others {
-                let base = per
-                    .above
-                    .as_ref()
-                    .map_or(0.0, |base| arm(base).median_seconds);
+                let base = per.above.as_ref().map_or(0.0, |base| arm(base).median_seconds);
                 one.seconds_per_unit = Some((one.median_seconds - base) / per.count);
             }
         }
@@ -219,18 +204,12 @@ fn paired(control: &[f64], other: &[f64]) -> RatioOfMedians {
 impl RatioLimits {
     /// From 1 − `share` to 1 + `share`.
     pub fn within(share: f64) -> Self {
-        Self {
-            at_least: 1.0 - share,
-            at_most: 1.0 + share,
-        }
+        Self { at_least: 1.0 - share, at_most: 1.0 + share }
     }
 
     /// Up to this ratio; smaller is better.
     pub fn at_most(ratio: f64) -> Self {
-        Self {
-            at_least: 0.0,
-            at_most: ratio,
-        }
+        Self { at_least: 0.0, at_most: ratio }
     }
 
     fn hold(self, ratio: f64) -> bool {
@@ -308,15 +287,9 @@ mod tests {
             .require("slow", "fast", RatioLimits::within(0.03))
             .run(3)
             .unwrap();
-        let per_unit: Vec<_> = outcome
-            .arms
-            .iter()
-            .map(|arm| arm.seconds_per_unit)
-            .collect();
+        let per_unit: Vec<_> = outcome.arms.iter().map(|arm| arm.seconds_per_unit).collect();
         assert_eq!(per_unit, [None, Some(0.2), Some(0.1)]);
-        let [plain, met, missed] = &outcome.comparisons[..] else {
-            panic!("three comparisons")
-        };
+        let [plain, met, missed] = &outcome.comparisons[..] else { panic!("three comparisons") };
         assert_eq!((plain.ratio, plain.met), (Some(3.0), None));
         assert_eq!(met.met, Some(true));
         assert_eq!(missed.met, Some(false));

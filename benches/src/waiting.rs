@@ -47,11 +47,7 @@ impl Waiting {
             .with_context(|| format!("can't start {}", command.get_program().display()))?;
         let stdin = child.stdin.take().context("its input is a pipe")?;
         let stdout = child.stdout.take().context("its output is a pipe")?;
-        let mut waiting = Self {
-            child,
-            stdin,
-            stdout: BufReader::new(stdout),
-        };
+        let mut waiting = Self { child, stdin, stdout: BufReader::new(stdout) };
         let said = waiting.line()?;
         anyhow::ensure!(said == "ready", "expected ready, it said {said:?}");
         Ok(waiting)
@@ -67,13 +63,10 @@ impl Waiting {
     ///
     /// When it says no number, or doesn't end with status 0.
     pub fn go(&mut self) -> anyhow::Result<f64> {
-        self.stdin
-            .write_all(b"!")
-            .context("the watched program didn't wait")?;
+        self.stdin.write_all(b"!").context("the watched program didn't wait")?;
         let said = self.line()?;
-        let nanoseconds: u64 = said
-            .parse()
-            .with_context(|| format!("expected nanoseconds, it said {said:?}"))?;
+        let nanoseconds: u64 =
+            said.parse().with_context(|| format!("expected nanoseconds, it said {said:?}"))?;
         let status = self.child.wait()?;
         anyhow::ensure!(status.success(), "the watched program: {status}");
         Ok(nanoseconds as f64 * 1e-9)

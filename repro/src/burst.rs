@@ -59,9 +59,8 @@ impl Chapter for Burst {
     }
 
     fn metrics(&self) -> Vec<Metric> {
-        let mut metrics = vec![Metric::new("time", "time", Unit::Seconds, |run| {
-            Some(run.wall_seconds)
-        })];
+        let mut metrics =
+            vec![Metric::new("time", "time", Unit::Seconds, |run| Some(run.wall_seconds))];
         metrics.extend(judge::memory_metrics(TAKEN, FREED, TRIMMED));
         metrics
     }

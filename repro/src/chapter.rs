@@ -97,9 +97,8 @@ pub(crate) fn bundle(named: Option<&Path>) -> anyhow::Result<PathBuf> {
 /// When the bundle can't be loaded, or no Lua state can be made.
 pub(crate) fn describe(bundle: Option<&Path>) -> anyhow::Result<Environment> {
     let luajit = Vm::new().and_then(|vm| vm.version())?;
-    let mut environment = Environment::here()
-        .with("openssl", trusted_ca::openssl_version())
-        .with("luajit", luajit);
+    let mut environment =
+        Environment::here().with("openssl", trusted_ca::openssl_version()).with("luajit", luajit);
     if let Some(bundle) = bundle {
         let info = BundleInfo::read(bundle)?;
         environment = environment.with(

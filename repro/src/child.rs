@@ -61,10 +61,7 @@ pub struct Child {
 
 impl Child {
     pub(crate) fn new(trick: &BeforeMain) -> Self {
-        Self {
-            checkpoints: Checkpoints::from_environment(),
-            trick: trick.outcome(),
-        }
+        Self { checkpoints: Checkpoints::from_environment(), trick: trick.outcome() }
     }
 
     /// Whether this run counts: the hole is made, or the control's break has `room_bytes` of room.
@@ -106,8 +103,7 @@ impl Child {
     /// When the parent is gone, or `/proc/self/maps` can't be read.
     pub fn held(&self, label: &str) -> io::Result<()> {
         if self.trick.is_none() && Room::now()?.bytes < STEP_BYTES {
-            self.checkpoints
-                .tell("blocked_by", format_args!("Lua's own memory"))?;
+            self.checkpoints.tell("blocked_by", format_args!("Lua's own memory"))?;
         }
         self.checkpoints.reach(label)
     }

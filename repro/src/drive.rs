@@ -15,9 +15,7 @@ use std::process::ExitCode;
 /// A chapter's `main`: the parent's or the child's, whichever this process is.
 pub fn main<C: Chapter>(trick: &BeforeMain) -> ExitCode {
     let work = |arguments: &[OsString]| {
-        let numbers = arguments
-            .iter()
-            .map_while(|text| text.to_str()?.parse().ok());
+        let numbers = arguments.iter().map_while(|text| text.to_str()?.parse().ok());
         let numbers: Vec<u64> = numbers.collect();
         let bundle = match &arguments[numbers.len()..] {
             [] => None,
@@ -27,9 +25,7 @@ pub fn main<C: Chapter>(trick: &BeforeMain) -> ExitCode {
         C::work(&numbers, bundle, &Child::new(trick))?;
         Ok(ExitCode::SUCCESS)
     };
-    as_either(C::NAME, work, || {
-        parent(&ChapterCli::<C>::from_command_line())
-    })
+    as_either(C::NAME, work, || parent(&ChapterCli::<C>::from_command_line()))
 }
 
 /// The child's work with its arguments, or the parent's. The status of this program; an error is told
@@ -78,9 +74,7 @@ fn experiment<C: Chapter>(
     bundle: Option<&Path>,
 ) -> anyhow::Result<Experiment> {
     let parameters = cli.chapter.parameters();
-    let numbers = parameters
-        .iter()
-        .map(|(_, number)| number.to_string().into());
+    let numbers = parameters.iter().map(|(_, number)| number.to_string().into());
     let bundles = bundle.map(|path| path.as_os_str().to_owned());
     let arguments: Vec<OsString> = numbers.chain(bundles).collect();
     let arm = |name: &&str| {

@@ -29,12 +29,9 @@ pub(crate) fn memory_metrics(held: &str, freed: &str, trimmed: &str) -> Vec<Metr
         metrics::rss_at("rss_after_trim", "memory after malloc_trim", trimmed),
     ];
     memory.extend(metrics::trim(freed, trimmed));
-    memory.push(Metric::new(
-        "address_space",
-        "address space",
-        Unit::Bytes,
-        move |run| Some(run.checkpoint(&label)?.snapshot.address_space_bytes as f64),
-    ));
+    memory.push(Metric::new("address_space", "address space", Unit::Bytes, move |run| {
+        Some(run.checkpoint(&label)?.snapshot.address_space_bytes as f64)
+    }));
     memory.extend(metrics::malloc());
     memory
 }
@@ -188,11 +185,7 @@ pub(crate) fn memory_kept(
             .remedy("Unblock the break, or call malloc_trim(3) after freeing much.")
     } else {
         let so = "Here the hole made little difference to what free gives back.";
-        Finding::new(
-            "memory-kept-alike",
-            Severity::Info,
-            format!("{figures} {so}"),
-        )
+        Finding::new("memory-kept-alike", Severity::Info, format!("{figures} {so}"))
     };
     let finding = finding
         .evidence("control_bytes", control)

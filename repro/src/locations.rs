@@ -62,18 +62,12 @@ impl Chapter for Locations {
     fn metrics(&self) -> Vec<Metric> {
         let locations = self.locations as f64;
         let mut metrics = vec![
-            Metric::new(
-                "time_per_location",
-                "time per location",
-                Unit::Seconds,
-                move |run| Some(run.checkpoint(LOADED)?.worked_seconds / locations),
-            ),
-            Metric::new(
-                "memory_per_location",
-                "memory per location",
-                Unit::Bytes,
-                move |run| Some(growth(run)? / locations),
-            ),
+            Metric::new("time_per_location", "time per location", Unit::Seconds, move |run| {
+                Some(run.checkpoint(LOADED)?.worked_seconds / locations)
+            }),
+            Metric::new("memory_per_location", "memory per location", Unit::Bytes, move |run| {
+                Some(growth(run)? / locations)
+            }),
         ];
         metrics.extend(judge::memory_metrics(LOADED, FREED, TRIMMED));
         metrics
@@ -104,11 +98,7 @@ fn work(locations: u64, bundle: &Path, child: &Child) -> anyhow::Result<()> {
         return Ok(());
     }
     child.checkpoints.reach(START)?;
-    let load = if arm::wants_sharing() {
-        load_shared
-    } else {
-        load
-    };
+    let load = if arm::wants_sharing() { load_shared } else { load };
     for done in 0..locations {
         configuration.add(load(bundle)?);
         child.progress(done, locations)?;
@@ -141,10 +131,7 @@ pub(crate) struct Configuration {
 impl Configuration {
     /// One in which nothing is read yet. So many locations take no memory for book-keeping later.
     pub(crate) fn new(locations: u64) -> anyhow::Result<Self> {
-        Ok(Self {
-            contexts: Vec::with_capacity(usize::try_from(locations)?),
-            vm: None,
-        })
+        Ok(Self { contexts: Vec::with_capacity(usize::try_from(locations)?), vm: None })
     }
 
     /// A location was read.

@@ -23,9 +23,7 @@ pub(crate) struct MallocBlocks {
 impl MallocBlocks {
     /// Takes the blocks and writes every byte of them; `None` when malloc has no more.
     pub(crate) fn take(blocks: u64, block_bytes: usize) -> Option<Self> {
-        let mut chain = Self {
-            last: ptr::null_mut(),
-        };
+        let mut chain = Self { last: ptr::null_mut() };
         for _ in 0..blocks {
             // SAFETY: any size may be asked for.
             let block = unsafe { libc::malloc(block_bytes) };

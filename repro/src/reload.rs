@@ -64,10 +64,7 @@ impl Chapter for Reload {
     }
 
     fn parameters(&self) -> Vec<(&'static str, u64)> {
-        vec![
-            ("locations", self.locations),
-            ("cycles", self.cycles.into()),
-        ]
+        vec![("locations", self.locations), ("cycles", self.cycles.into())]
     }
 
     fn work(parameters: &[u64], bundle: Option<&Path>, child: &Child) -> anyhow::Result<()> {
@@ -79,40 +76,23 @@ impl Chapter for Reload {
 
     fn metrics(&self) -> Vec<Metric> {
         let cycles = self.cycles;
-        let mut metrics = vec![Metric::new(
-            "time_per_reload",
-            "time per reload",
-            Unit::Seconds,
-            move |run| {
+        let mut metrics =
+            vec![Metric::new("time_per_reload", "time per reload", Unit::Seconds, move |run| {
                 let seconds = |label: &str| Some(run.checkpoint(label)?.worked_seconds);
                 let reloads: Option<f64> = (1..=cycles)
                     .map(|cycle| Some(seconds(&both(cycle))? + seconds(&old_freed(cycle))?))
                     .sum();
                 Some(reloads? / f64::from(cycles))
-            },
-        )];
+            })];
         metrics.push(metrics::rss_at("rss_started", "after the start", STARTED));
-        metrics.push(metrics::rss_at(
-            "rss_first_reload",
-            "after the first reload",
-            &old_freed(1),
-        ));
-        metrics.extend(judge::memory_metrics(
-            &both(cycles),
-            &old_freed(cycles),
-            TRIMMED,
-        ));
+        metrics.push(metrics::rss_at("rss_first_reload", "after the first reload", &old_freed(1)));
+        metrics.extend(judge::memory_metrics(&both(cycles), &old_freed(cycles), TRIMMED));
         metrics
     }
 
     fn findings(&self, results: &Results) -> Vec<Finding> {
         let mut findings = Vec::new();
-        findings.extend(judge::reload_keeps(
-            results,
-            STARTED,
-            &old_freed(self.cycles),
-            TRIMMED,
-        ));
+        findings.extend(judge::reload_keeps(results, STARTED, &old_freed(self.cycles), TRIMMED));
         findings.extend(judge::break_blocked(results));
         findings
     }
@@ -122,9 +102,8 @@ fn work(locations: u64, cycles: u32, bundle: &Path, child: &Child) -> anyhow::Re
     drop(SslContext::new()?);
     // Labels are made before they are needed, so that the program's own book-keeping doesn't lie
     // between the configurations.
-    let labels: Vec<[String; 2]> = (1..=cycles)
-        .map(|cycle| [both(cycle), old_freed(cycle)])
-        .collect();
+    let labels: Vec<[String; 2]> =
+        (1..=cycles).map(|cycle| [both(cycle), old_freed(cycle)]).collect();
     let steps = (u64::from(cycles) + 1) * locations;
     let mut done = 0;
     let mut read = || -> anyhow::Result<Configuration> {

@@ -20,10 +20,7 @@ fn a_burst_stays_when_the_break_is_blocked_and_malloc_trim_brings_it_back() {
 
 #[test]
 fn small_bursts_are_not_called_kept() {
-    let results = json(
-        env!("CARGO_BIN_EXE_burst"),
-        &["--repeats", "3", "--blocks", "4"],
-    );
+    let results = json(env!("CARGO_BIN_EXE_burst"), &["--repeats", "3", "--blocks", "4"]);
     let kinds = kinds(&results);
     assert!(!kinds.contains(&"memory-kept"), "{kinds:?}");
 }
@@ -39,10 +36,7 @@ fn a_reload_holds_both_configurations_for_a_while() {
     );
     for arm in ["control", "hole"] {
         let checkpoints = runs(&results, arm)[0]["checkpoints"].as_array().unwrap();
-        let labels: Vec<&str> = checkpoints
-            .iter()
-            .map(|c| c["label"].as_str().unwrap())
-            .collect();
+        let labels: Vec<&str> = checkpoints.iter().map(|c| c["label"].as_str().unwrap()).collect();
         assert_eq!(
             labels,
             [
@@ -74,11 +68,7 @@ fn after_a_reload_a_master_has_twice_what_it_began_with() {
             let found = checkpoints.iter().find(|at| at["label"] == label);
             found.unwrap()["rss_bytes"].as_f64().unwrap()
         };
-        for later in [
-            "reload 1: both",
-            "reload 1: old freed",
-            "reload 2: old freed",
-        ] {
+        for later in ["reload 1: both", "reload 1: old freed", "reload 2: old freed"] {
             let ratio = rss(later) / rss("loaded");
             assert!((1.9..2.15).contains(&ratio), "{arm}, {later}: {ratio}");
         }
@@ -91,10 +81,7 @@ fn after_a_reload_a_master_has_twice_what_it_began_with() {
 #[test]
 fn what_a_burst_leaves_to_malloc_trim_is_predicted() {
     let flags = ["--blocks", "2000", "--block-bytes", "4000"];
-    let results = json(
-        env!("CARGO_BIN_EXE_burst"),
-        &[&flags[..], &["--repeats", "2"]].concat(),
-    );
+    let results = json(env!("CARGO_BIN_EXE_burst"), &[&flags[..], &["--repeats", "2"]].concat());
     let [_, hole] = predicted(&results, "freed");
     // All but the blocks that share a page with something else.
     assert!((7_000_000..8_200_000).contains(&hole), "{hole}");
@@ -146,8 +133,5 @@ fn predicted(results: &Value, freed: &str) -> [i64; 2] {
 /// The kinds of the findings.
 fn kinds(results: &Value) -> Vec<&str> {
     let findings = results["findings"].as_array().unwrap();
-    findings
-        .iter()
-        .filter_map(|finding| finding["kind"].as_str())
-        .collect()
+    findings.iter().filter_map(|finding| finding["kind"].as_str()).collect()
 }

@@ -28,10 +28,8 @@ fn no_locations_are_bad_usage() {
 fn a_missing_bundle_is_named() {
     let output = run(LOCATIONS, &["--bundle", "/nonexistent/ca.pem"]);
     fails_with(&output, 1, "/nonexistent/ca.pem");
-    let output = Command::new(LOCATIONS)
-        .env("SSL_CERT_FILE", "/nonexistent/ca.pem")
-        .output()
-        .unwrap();
+    let output =
+        Command::new(LOCATIONS).env("SSL_CERT_FILE", "/nonexistent/ca.pem").output().unwrap();
     fails_with(&output, 1, "SSL_CERT_FILE");
 }
 
@@ -131,9 +129,7 @@ fn without_ptrace_the_run_goes_on_and_says_what_is_missing() {
     assert!(text.contains("system calls were not counted"), "{text}");
     assert!(text.contains("nothing was traced"), "{text}");
 
-    let json = refused_ptrace(command.args(["--format", "json"]))
-        .output()
-        .unwrap();
+    let json = refused_ptrace(command.args(["--format", "json"])).output().unwrap();
     let results: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert!(crate::common::runs(&results, "hole")[0]["syscalls"].is_null());
     assert!(crate::common::runs(&results, "hole")[0]["wall_seconds"].is_f64());
@@ -148,10 +144,7 @@ fn a_full_disk_is_named_and_results_are_printed_all_the_same() {
         return;
     };
     fails_with(&full, 1, "No space left on device");
-    assert!(
-        full.stdout.is_empty(),
-        "nothing was measured for a full disk"
-    );
+    assert!(full.stdout.is_empty(), "nothing was measured for a full disk");
     fails_with(&filling, 1, "No space left on device");
     let text = String::from_utf8(filling.stdout).unwrap();
     assert!(text.contains("12 control, 12 hole"), "{text}");
@@ -159,10 +152,7 @@ fn a_full_disk_is_named_and_results_are_printed_all_the_same() {
 
 #[test]
 fn results_that_can_not_be_printed_are_an_error() {
-    let full = fs::OpenOptions::new()
-        .write(true)
-        .open("/dev/full")
-        .unwrap();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = Command::new(BURST)
         .args(["--repeats", "1", "--blocks", "1"])
         .stdout(full)
@@ -173,17 +163,8 @@ fn results_that_can_not_be_printed_are_an_error() {
 
 #[test]
 fn a_chart_that_can_not_be_written_is_an_error_after_the_results() {
-    let output = run(
-        BURST,
-        &[
-            "--repeats",
-            "1",
-            "--blocks",
-            "1",
-            "--chart",
-            "/nonexistent/chart.svg",
-        ],
-    );
+    let output =
+        run(BURST, &["--repeats", "1", "--blocks", "1", "--chart", "/nonexistent/chart.svg"]);
     fails_with(&output, 1, "/nonexistent/chart.svg");
     assert!(String::from_utf8_lossy(&output.stdout).contains("peak memory"));
 }
@@ -207,12 +188,8 @@ fn out_keeps_the_raw_results_and_the_chart_and_html_has_both() {
     );
     assert!(output.status.success(), "{}", stderr(&output));
     let page = fs::read_to_string(page).unwrap();
-    for part in [
-        "burst --repeats 1 --blocks 16 --out ",
-        "peak memory",
-        "<svg",
-        "<dt>openssl</dt>",
-    ] {
+    for part in ["burst --repeats 1 --blocks 16 --out ", "peak memory", "<svg", "<dt>openssl</dt>"]
+    {
         assert!(page.contains(part), "{part}: {page}");
     }
     let json = fs::read(directory.join("burst.json")).unwrap();
@@ -225,16 +202,10 @@ fn out_keeps_the_raw_results_and_the_chart_and_html_has_both() {
 
 #[test]
 fn csv_has_a_row_for_each_checkpoint() {
-    let output = run(
-        BURST,
-        &["--repeats", "2", "--blocks", "16", "--format", "csv"],
-    );
+    let output = run(BURST, &["--repeats", "2", "--blocks", "16", "--format", "csv"]);
     let text = String::from_utf8(output.stdout).unwrap();
     let columns = text.lines().next().unwrap().split(',').count();
-    assert!(
-        text.lines().all(|line| line.split(',').count() == columns),
-        "{text}"
-    );
+    assert!(text.lines().all(|line| line.split(',').count() == columns), "{text}");
     assert_eq!(text.lines().count(), 1 + 2 * 2 * 4);
 }
 
@@ -310,12 +281,7 @@ fn give_a_gib_of_zeros(program: &Path) {
 fn refused_ptrace(command: &mut Command) -> &mut Command {
     use std::os::unix::process::CommandExt;
     let install = || {
-        let instruction = |code: u32, jt, jf, k| libc::sock_filter {
-            code: code as u16,
-            jt,
-            jf,
-            k,
-        };
+        let instruction = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
         let ptrace = libc::SYS_ptrace as u32;
         let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
         let filter = [
@@ -325,19 +291,13 @@ fn refused_ptrace(command: &mut Command) -> &mut Command {
             instruction(libc::BPF_RET | libc::BPF_K, 0, 0, refuse),
             instruction(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
         ];
-        let program = libc::sock_fprog {
-            len: filter.len() as u16,
-            filter: filter.as_ptr().cast_mut(),
-        };
+        let program =
+            libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
         // SAFETY: takes numbers only.
         let no_new_rights = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
         // SAFETY: the kernel copies the filter, which outlives the call.
         let installed = unsafe {
-            libc::prctl(
-                libc::PR_SET_SECCOMP,
-                libc::SECCOMP_MODE_FILTER,
-                &raw const program,
-            )
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
         };
         if no_new_rights == 0 && installed == 0 {
             Ok(())
@@ -357,18 +317,14 @@ fn on_a_disk_of(size: &str, arguments: &[&str]) -> Option<Output> {
         place.path().display(),
         arguments.join(" ")
     );
-    let output = Command::new("unshare")
-        .args(["--map-root-user", "--mount", "sh", "-c", &script])
-        .output();
+    let output =
+        Command::new("unshare").args(["--map-root-user", "--mount", "sh", "-c", &script]).output();
     match output {
         Ok(output) if output.status.code() != Some(77) && !stderr(&output).contains("unshare:") => {
             Some(output)
         }
         Ok(output) => {
-            skipped(format_args!(
-                "can't mount a small disk: {}",
-                stderr(&output)
-            ));
+            skipped(format_args!("can't mount a small disk: {}", stderr(&output)));
             None
         }
         Err(error) => {

@@ -23,14 +23,7 @@ fn the_json_keeps_its_contract() {
     let results = json(LOCATIONS, &["--locations", "3", "--repeats", "3"]);
     assert_eq!(results["experiment"], "locations");
     let environment = &results["environment"];
-    for name in [
-        "kernel",
-        "libc",
-        "openssl",
-        "luajit",
-        "page_size_bytes",
-        "aslr",
-    ] {
+    for name in ["kernel", "libc", "openssl", "luajit", "page_size_bytes", "aslr"] {
         assert!(!environment[name].is_null(), "environment.{name}");
     }
     for name in ["path", "bytes", "certificates"] {
@@ -113,10 +106,8 @@ fn luas_memory_comes_after_the_parses() {
         return;
     }
     let line = ["5", &bundle.to_string_lossy()].map(str::to_owned);
-    let target = Target::new(LOCATIONS)
-        .args(&line)
-        .env("BRKHOLE_ARM", "control")
-        .stdin(Stream::Null);
+    let target =
+        Target::new(LOCATIONS).args(&line).env("BRKHOLE_ARM", "control").stdin(Stream::Null);
     let finished = Launch::start(&target, Vec::new()).unwrap().wait().unwrap();
     assert!(finished.ending.success());
     let calls: Vec<&Call> = finished.sink.iter().filter_map(call).collect();
@@ -126,10 +117,7 @@ fn luas_memory_comes_after_the_parses() {
     };
     let last = calls.iter().rposition(opens).expect("the bundle is opened");
     assert_eq!(calls.iter().filter(|call| opens(call)).count(), 5);
-    let first = calls
-        .iter()
-        .position(|call| is_luas(call))
-        .expect("Lua's memory");
+    let first = calls.iter().position(|call| is_luas(call)).expect("Lua's memory");
     assert!(last < first, "opened at {last}, Lua at {first}");
 }
 
@@ -169,15 +157,10 @@ fn many_parses_and_not_the_hole_make_it_big() {
     let ratio = compared(&results, "memory_per_location", "ratio");
     assert!((0.9..1.1).contains(&ratio), "{ratio}");
     let each = compared(&results, "memory_per_location", "control");
-    let certificates = results["environment"]["bundle"]["certificates"]
-        .as_f64()
-        .unwrap();
+    let certificates = results["environment"]["bundle"]["certificates"].as_f64().unwrap();
     // 838 KiB for 144 certificates; half and double are wide margins for other bundles.
     let of_certificate = each / certificates;
-    assert!(
-        (3e3..12e3).contains(&of_certificate),
-        "{of_certificate} bytes a certificate"
-    );
+    assert!((3e3..12e3).contains(&of_certificate), "{of_certificate} bytes a certificate");
 }
 
 #[test]
@@ -188,10 +171,8 @@ fn parsing_once_cures_it() {
     let results = json(LOCATIONS, &["--locations", "50", "--repeats", "3"]);
     for metric in ["memory_per_location", "time_per_location"] {
         let rows = results["comparison"].as_array().unwrap();
-        let row = rows
-            .iter()
-            .find(|row| row["metric"] == metric && !row["shared"].is_null())
-            .unwrap();
+        let row =
+            rows.iter().find(|row| row["metric"] == metric && !row["shared"].is_null()).unwrap();
         // The one parse is a fiftieth; a store and the context itself come to little more.
         let ratio = row["ratio"].as_f64().unwrap();
         assert!(ratio < 0.25, "{metric}: {ratio}");
@@ -217,21 +198,13 @@ const COUNTED: [&str; 5] = ["brk", "madvise", "mmap", "mremap", "munmap"];
 
 fn command_line(bundle: &Path) -> Vec<String> {
     // Without address randomisation, as two processes are compared call by call.
-    ["setarch", "-R", LOCATIONS, "5", &bundle.to_string_lossy()]
-        .map(str::to_owned)
-        .into()
+    ["setarch", "-R", LOCATIONS, "5", &bundle.to_string_lossy()].map(str::to_owned).into()
 }
 
 fn ours(arm: &str, bundle: &Path) -> BTreeMap<String, u64> {
     let line = command_line(bundle);
-    let target = Target::new(&line[0])
-        .args(&line[1..])
-        .env("BRKHOLE_ARM", arm)
-        .stdin(Stream::Null);
-    let finished = Launch::start(&target, Tally::default())
-        .unwrap()
-        .wait()
-        .unwrap();
+    let target = Target::new(&line[0]).args(&line[1..]).env("BRKHOLE_ARM", arm).stdin(Stream::Null);
+    let finished = Launch::start(&target, Tally::default()).unwrap().wait().unwrap();
     assert!(finished.ending.success());
     let counted = finished.sink.by_name();
     counted

@@ -10,16 +10,7 @@ const MIB: f64 = (1 << 20) as f64;
 
 /// The set-up of most tests: tables, with the VM made after C has taken `fill` MiB.
 fn tables<'a>(fill: &'a str, most: &'a str) -> [&'a str; 8] {
-    [
-        "--fill",
-        fill,
-        "--most",
-        most,
-        "--objects",
-        "tables",
-        "--vm",
-        "after",
-    ]
+    ["--fill", fill, "--most", most, "--objects", "tables", "--vm", "after"]
 }
 
 fn fails_with(output: &Output, status: i32, expected: &str) {
@@ -38,9 +29,7 @@ fn without_randomisation(results: &Value) -> bool {
     let aslr = &results["environment"]["aslr"];
     let off = aslr == "off" || aslr == "off-by-personality";
     if !off {
-        skipped(format_args!(
-            "address randomisation can't be switched off: {aslr}"
-        ));
+        skipped(format_args!("address randomisation can't be switched off: {aslr}"));
     }
     off
 }
@@ -73,11 +62,7 @@ fn with_a_gib_of_heap_in_c_lua_gets_half_as_much_again_with_the_hole() {
 
 /// Lua's own count is what its objects come to, and the kernel has given the process that much.
 fn counted_twice(run: &Value) {
-    let number = |name: &str| {
-        run[name]
-            .as_f64()
-            .unwrap_or_else(|| panic!("{name}: {run}"))
-    };
+    let number = |name: &str| run[name].as_f64().unwrap_or_else(|| panic!("{name}: {run}"));
     let by_hand = number("objects_held") * number("object_bytes");
     let by_lua = number("lua_bytes");
     assert!((by_hand / by_lua - 1.0).abs() < 0.01, "{by_hand}, {by_lua}");
@@ -96,10 +81,7 @@ fn the_json_keeps_its_contract() {
     let results = json(LOW_MEMORY, &arguments);
     assert_eq!(results["experiment"], "low-memory");
     for name in ["kernel", "libc", "luajit", "page_size_bytes", "aslr"] {
-        assert!(
-            !results["environment"][name].is_null(),
-            "environment.{name}"
-        );
+        assert!(!results["environment"][name].is_null(), "environment.{name}");
     }
     assert_eq!(results["parameters"]["most_bytes"], 32 << 20);
     for arm in ["control", "hole"] {
@@ -111,18 +93,13 @@ fn the_json_keeps_its_contract() {
             assert!((32 << 20..34 << 20).contains(&lua), "{lua}");
             assert_eq!(run["aslr"], results["environment"]["aslr"]);
             let checkpoints = run["checkpoints"].as_array().unwrap();
-            let labels: Vec<_> = checkpoints
-                .iter()
-                .map(|at| at["label"].as_str().unwrap())
-                .collect();
+            let labels: Vec<_> =
+                checkpoints.iter().map(|at| at["label"].as_str().unwrap()).collect();
             assert_eq!(labels, ["start", "filled", "full"]);
         }
     }
     let rows = results["comparison"].as_array().unwrap();
-    let metrics: Vec<_> = rows
-        .iter()
-        .map(|row| row["metric"].as_str().unwrap())
-        .collect();
+    let metrics: Vec<_> = rows.iter().map(|row| row["metric"].as_str().unwrap()).collect();
     let mut expected = Vec::new();
     for objects in ["tables", "strings"] {
         for vm in ["after", "before"] {
@@ -133,14 +110,7 @@ fn the_json_keeps_its_contract() {
     }
     assert_eq!(metrics, expected);
     for row in rows {
-        for name in [
-            "unit",
-            "control",
-            "hole",
-            "ratio",
-            "control_range",
-            "hole_range",
-        ] {
+        for name in ["unit", "control", "hole", "ratio", "control_range", "hole_range"] {
             assert!(!row[name].is_null(), "{name}: {row}");
         }
     }
@@ -200,10 +170,7 @@ fn randomisation_is_off_unless_it_is_wanted() {
         assert_eq!(run["aslr"], on["environment"]["aslr"]);
     }
     let wanted = heap_meter::environment::Environment::here().aslr;
-    assert_eq!(
-        on["environment"]["aslr"],
-        serde_json::to_value(wanted).unwrap()
-    );
+    assert_eq!(on["environment"]["aslr"], serde_json::to_value(wanted).unwrap());
 }
 
 /// As in a container whose filter lets personality(2) ask, and not set.
@@ -253,10 +220,7 @@ fn a_child_works_alone() {
         .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        said.starts_with("strings, VM before 1 MiB of C heap: "),
-        "{said}"
-    );
+    assert!(said.starts_with("strings, VM before 1 MiB of C heap: "), "{said}");
     assert!(said.ends_with("bytes of Lua objects: reached\n"), "{said}");
 }
 
@@ -281,19 +245,14 @@ fn out_keeps_the_raw_results_and_the_chart_and_csv_has_a_row_per_checkpoint() {
     let place = tempfile::tempdir().unwrap();
     let directory = place.path().join("new");
     let output = Command::new(LOW_MEMORY)
-        .args([
-            "--fill", "0,16", "--most", "4MiB", "--format", "csv", "--out",
-        ])
+        .args(["--fill", "0,16", "--most", "4MiB", "--format", "csv", "--out"])
         .arg(&directory)
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let csv = String::from_utf8(output.stdout).unwrap();
     let columns = csv.lines().next().unwrap().split(',').count();
-    assert!(
-        csv.lines().all(|line| line.split(',').count() == columns),
-        "{csv}"
-    );
+    assert!(csv.lines().all(|line| line.split(',').count() == columns), "{csv}");
     assert_eq!(csv.lines().count(), 1 + 2 * 2 * 2 * 2 * 3);
     let text = std::fs::read(directory.join("low-memory.json")).unwrap();
     let results: Value = serde_json::from_slice(&text).unwrap();
@@ -311,15 +270,7 @@ fn ctrl_c_ends_the_child_and_keeps_what_was_finished() {
     // Runs of no length, so that there is always a next one to be interrupted.
     let mut parent = KilledOnDrop(
         Command::new(LOW_MEMORY)
-            .args([
-                "--fill",
-                "0",
-                "--most",
-                "64MiB",
-                "--repeats",
-                "100000",
-                "--out",
-            ])
+            .args(["--fill", "0", "--most", "64MiB", "--repeats", "100000", "--out"])
             .arg(place.path())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -29,10 +29,7 @@ fn memory_per_location_is_that_of_plain_c() {
         ],
     );
     // The same OpenSSL, or nothing is compared.
-    assert_eq!(
-        results["environment"]["openssl"].as_str(),
-        Some(plain.text("openssl"))
-    );
+    assert_eq!(results["environment"]["openssl"].as_str(), Some(plain.text("openssl")));
     assert_eq!(plain.number("locations"), LOCATIONS as f64);
 
     let grown = plain.number("loaded_rss_bytes") - plain.number("start_rss_bytes");

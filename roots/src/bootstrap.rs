@@ -70,16 +70,10 @@ fn permitted() -> anyhow::Result<()> {
         "only root can mount and change the root directory: run it as root, \
          for example with sudo --preserve-env=PATH,HOME"
     );
-    let is_there = |name: &str| {
-        namespaces::PATH
-            .split(':')
-            .any(|at| Path::new(at).join(name).exists())
-    };
+    let is_there =
+        |name: &str| namespaces::PATH.split(':').any(|at| Path::new(at).join(name).exists());
     for (program, package) in NEEDED {
-        anyhow::ensure!(
-            is_there(program),
-            "{program} isn't installed: apt-get install {package}"
-        );
+        anyhow::ensure!(is_there(program), "{program} isn't installed: apt-get install {package}");
     }
     anyhow::ensure!(
         Path::new(KEYRING).exists(),
@@ -113,11 +107,7 @@ fn install(directory: &Path, packages: &str, log: &Log) -> anyhow::Result<()> {
         Ok(apt_get)
     };
     log.run(apt_get()?.arg("update"))?;
-    log.run(
-        apt_get()?
-            .args(["install", "--yes"])
-            .args(packages.split_whitespace()),
-    )?;
+    log.run(apt_get()?.args(["install", "--yes"]).args(packages.split_whitespace()))?;
     log.run(apt_get()?.arg("clean"))
 }
 
@@ -129,9 +119,7 @@ fn mirror() -> String {
         .output();
     let targets = targets.map(|output| output.stdout).unwrap_or_default();
     let targets = String::from_utf8_lossy(&targets);
-    let mut debian = targets
-        .lines()
-        .filter_map(|line| line.strip_prefix("Debian "));
+    let mut debian = targets.lines().filter_map(|line| line.strip_prefix("Debian "));
     debian.next().unwrap_or(MIRROR).to_owned()
 }
 
@@ -140,13 +128,9 @@ struct Log(File, String);
 
 impl Log {
     fn run(&self, command: &mut Command) -> anyhow::Result<()> {
-        let command = command
-            .stdin(Stdio::null())
-            .stdout(self.0.try_clone()?)
-            .stderr(self.0.try_clone()?);
-        let status = command
-            .status()
-            .with_context(|| format!("can't run {command:?}"))?;
+        let command =
+            command.stdin(Stdio::null()).stdout(self.0.try_clone()?).stderr(self.0.try_clone()?);
+        let status = command.status().with_context(|| format!("can't run {command:?}"))?;
         anyhow::ensure!(status.success(), "{command:?}: {status}; see {}", self.1);
         Ok(())
     }

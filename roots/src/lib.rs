@@ -76,19 +76,12 @@ pub struct BindMount {
 impl BindMount {
     /// One that can only be read inside.
     pub fn read_only(here: impl Into<PathBuf>, inside: &'static str) -> Self {
-        Self {
-            here: here.into(),
-            inside,
-            is_writable: false,
-        }
+        Self { here: here.into(), inside, is_writable: false }
     }
 
     /// One that can be written inside, too.
     pub fn writable(here: impl Into<PathBuf>, inside: &'static str) -> Self {
-        Self {
-            is_writable: true,
-            ..Self::read_only(here, inside)
-        }
+        Self { is_writable: true, ..Self::read_only(here, inside) }
     }
 }
 
@@ -196,10 +189,7 @@ impl Root {
             .args(["--locked", "--offline", "--package", package])
             .status()?;
         let release = self.release;
-        anyhow::ensure!(
-            built.success(),
-            "{release}: cargo build --package {package}: {built}"
-        );
+        anyhow::ensure!(built.success(), "{release}: cargo build --package {package}: {built}");
         Ok(target.join("release"))
     }
 }

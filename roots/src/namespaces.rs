@@ -55,11 +55,7 @@ pub fn command(
     for mount in mounts {
         let place = root.join(mount.inside.trim_start_matches('/'));
         fs::create_dir_all(&place).with_context(|| format!("can't make {}", place.display()))?;
-        let access = if mount.is_writable {
-            "writable"
-        } else {
-            "read-only"
-        };
+        let access = if mount.is_writable { "writable" } else { "read-only" };
         command.arg(access).arg(&mount.here).arg(mount.inside);
     }
     command.args(["--", program]);
@@ -80,11 +76,7 @@ pub fn apart() -> Command {
 /// `LD_LIBRARY_PATH`, isn't among it.
 pub fn on_this_machine(program: &str) -> Command {
     let mut command = Command::new(program);
-    command
-        .env_clear()
-        .env("PATH", PATH)
-        .env("HOME", "/root")
-        .env("LC_ALL", "C.UTF-8");
+    command.env_clear().env("PATH", PATH).env("HOME", "/root").env("LC_ALL", "C.UTF-8");
     for name in ["http_proxy", "https_proxy", "no_proxy"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);

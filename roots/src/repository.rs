@@ -39,9 +39,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 ///
 /// When it can't be run or fails.
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("can't run {command:?}"))?;
+    let status = command.status().with_context(|| format!("can't run {command:?}"))?;
     anyhow::ensure!(status.success(), "{command:?}: {status}");
     Ok(())
 }

@@ -54,11 +54,7 @@ pub fn run(options: &DisturbanceOptions) -> anyhow::Result<()> {
         eprintln!("{} of {}", repeat + 1, options.repeats);
         // The order turns, so that a machine that grows warmer meets both alike.
         for is_inspected in [repeat % 2 == 1, repeat % 2 == 0] {
-            let runs = if is_inspected {
-                &mut inspected
-            } else {
-                &mut alone
-            };
+            let runs = if is_inspected { &mut inspected } else { &mut alone };
             runs.push(churned(&program, options, is_inspected)?);
         }
     }

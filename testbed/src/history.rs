@@ -31,18 +31,9 @@ const METHOD: [(&str, &str); 5] = [
         "rss_bytes, peak_rss_bytes, wall_seconds",
         "median over the runs; rss_bytes as the command ended, its memory still there",
     ),
-    (
-        "fallback",
-        "of the run whose count of fallbacks is the median",
-    ),
-    (
-        "seconds_per_context",
-        "(wall_seconds of held - wall_seconds of one) / (contexts - 1)",
-    ),
-    (
-        "rss_bytes_per_context",
-        "(rss_bytes of held - rss_bytes of one) / (contexts - 1)",
-    ),
+    ("fallback", "of the run whose count of fallbacks is the median"),
+    ("seconds_per_context", "(wall_seconds of held - wall_seconds of one) / (contexts - 1)"),
+    ("rss_bytes_per_context", "(rss_bytes of held - rss_bytes of one) / (contexts - 1)"),
 ];
 
 /// Makes the roots, builds the command, measures, and prints the table. Fails when a root can't be

@@ -25,10 +25,7 @@ const METHOD: [(&str, &str); 3] = [
         "predicted_bytes",
         "returnable_bytes of malloc, read from outside while the program stands still",
     ),
-    (
-        "given_back_bytes",
-        "rss_bytes before - rss_bytes after the program's own malloc_trim(0)",
-    ),
+    ("given_back_bytes", "rss_bytes before - rss_bytes after the program's own malloc_trim(0)"),
     ("difference_bytes", "predicted_bytes - given_back_bytes"),
 ];
 

@@ -17,16 +17,10 @@ const QUESTIONS: [(&str, &str); 7] = [
     ("glibc", "getconf GNU_LIBC_VERSION | cut -d ' ' -f 2"),
     ("openssl", "openssl version | cut -d ' ' -f 2"),
     ("nginx", "nginx -v 2>&1 | sed 's|.*/||'"),
-    (
-        "lua_nginx_module",
-        "dpkg-query -W -f '${Version}' libnginx-mod-http-lua",
-    ),
+    ("lua_nginx_module", "dpkg-query -W -f '${Version}' libnginx-mod-http-lua"),
     ("python", "python3 --version | cut -d ' ' -f 2"),
     ("perl", "perl -e 'printf \"%vd\", $^V'"),
-    (
-        "curl",
-        "curl --version | sed -n 's/^curl \\([^ ]*\\).*/\\1/p'",
-    ),
+    ("curl", "curl --version | sed -n 's/^curl \\([^ ]*\\).*/\\1/p'"),
 ];
 
 const MODULES: &str = "/usr/lib/nginx/modules";
@@ -51,11 +45,7 @@ impl<'a> Testbed<'a> {
             BindMount::writable(files.path(), FILES),
         ];
         mounts.extend(built);
-        Ok(Self {
-            root,
-            files,
-            mounts,
-        })
+        Ok(Self { root, files, mounts })
     }
 
     pub fn name(&self) -> &'static str {

@@ -141,14 +141,7 @@ pub struct ShellBlock {
 const LANGUAGE: &str = "sh";
 
 /// Languages in which commands would escape being run.
-const OTHERS: [&str; 6] = [
-    "bash",
-    "console",
-    "shell",
-    "zsh",
-    "shell-session",
-    "terminal",
-];
+const OTHERS: [&str; 6] = ["bash", "console", "shell", "zsh", "shell-session", "terminal"];
 
 /// The blocks of commands in a document; what is wrong with one is noted as a fault.
 fn blocks_of(document: &Document, faults: &mut Vec<Fault>) -> Vec<ShellBlock> {
@@ -170,9 +163,7 @@ fn blocks_of(document: &Document, faults: &mut Vec<Fault>) -> Vec<ShellBlock> {
         let mut fault =
             |message: String| faults.push(Fault::new(&document.name, index + 1, message));
         if OTHERS.contains(&language) {
-            fault(format!(
-                "commands stand in a block of the language {LANGUAGE}, not {language}"
-            ));
+            fault(format!("commands stand in a block of the language {LANGUAGE}, not {language}"));
         }
         if language == LANGUAGE {
             match script(&content) {
@@ -220,10 +211,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> (Vec<ShellBlock>, Vec<String>) {
-        let document = Document {
-            name: "page.md".to_owned(),
-            text: text.to_owned(),
-        };
+        let document = Document { name: "page.md".to_owned(), text: text.to_owned() };
         let mut faults = Vec::new();
         let blocks = blocks_of(&document, &mut faults);
         (blocks, faults.iter().map(ToString::to_string).collect())
@@ -234,10 +222,7 @@ mod tests {
         let (blocks, faults) = found("text\n\n```sh\na \\\n    b\nc\n```\n\n```text\n$ d\n```\n");
         assert!(faults.is_empty(), "{faults:?}");
         assert_eq!(blocks.len(), 1);
-        assert_eq!(
-            (blocks[0].script.as_str(), blocks[0].line),
-            ("a \\\n    b\nc\n", 4)
-        );
+        assert_eq!((blocks[0].script.as_str(), blocks[0].line), ("a \\\n    b\nc\n", 4));
     }
 
     #[test]
@@ -246,10 +231,7 @@ mod tests {
             let (mut blocks, _) = found(&format!("{comment}\n```sh\na\n```\n"));
             blocks.remove(0).needs
         };
-        assert_eq!(
-            fate("<!-- not run: too long -->"),
-            Err("too long".to_owned())
-        );
+        assert_eq!(fate("<!-- not run: too long -->"), Err("too long".to_owned()));
         let needs = vec!["gdb".to_owned(), "nginx".to_owned()];
         assert_eq!(fate("<!-- needs: gdb nginx -->"), Ok(needs));
         assert_eq!(fate("A sentence."), Ok(Vec::new()));

@@ -150,9 +150,7 @@ fn epoch() -> anyhow::Result<String> {
     if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {
         return Ok(given);
     }
-    Ok(output("git", ["log", "-1", "--format=%ct"])?
-        .trim()
-        .to_owned())
+    Ok(output("git", ["log", "-1", "--format=%ct"])?.trim().to_owned())
 }
 
 /// A time in one of date's forms.
@@ -193,11 +191,7 @@ fn tell(place: &Path) -> anyhow::Result<()> {
     for file in products(place)? {
         let bytes = fs::metadata(&file)?.len();
         let name = file.strip_prefix(root()).unwrap_or(&file);
-        println!(
-            "{:>10}  {}",
-            human_text::Bytes(bytes).to_string(),
-            name.display()
-        );
+        println!("{:>10}  {}", human_text::Bytes(bytes).to_string(), name.display());
     }
     Ok(())
 }

@@ -118,11 +118,7 @@ pub struct Fault {
 impl Fault {
     /// In this line of this document.
     pub fn new(file: impl Into<String>, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            file: file.into(),
-            line,
-            message: message.into(),
-        }
+        Self { file: file.into(), line, message: message.into() }
     }
 }
 

@@ -70,10 +70,7 @@ pub fn check() -> anyhow::Result<()> {
             faults.push(Fault::new(name, 0, "isn't the chart that its run gives"));
         }
     }
-    fail_on(
-        &faults,
-        "; `cargo xtask figures` fills figures and charts anew",
-    )
+    fail_on(&faults, "; `cargo xtask figures` fills figures and charts anew")
 }
 
 /// What the documents and charts should be, and what is wrong with the markers.

@@ -58,18 +58,15 @@ fn broken(
         return Err("expected https or a relative path".to_owned());
     }
     let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
-    let target = if path.is_empty() {
-        document.name.clone()
-    } else {
-        resolved(&document.name, path)
-    };
+    let target =
+        if path.is_empty() { document.name.clone() } else { resolved(&document.name, path) };
     if !root().join(&target).exists() {
         return Err(format!("there is no {target}"));
     }
     // The book is published by itself: what lies outside it isn't there.
     if document.name.starts_with("book/src/") && !target.starts_with("book/src/") {
         return Err(
-            "leads out of the book, where a reader of the published book has nothing".into(),
+            "leads out of the book, where a reader of the published book has nothing".into()
         );
     }
     match anchors.get(target.as_str()) {
@@ -156,20 +153,14 @@ mod tests {
 
     #[test]
     fn a_path_is_taken_from_the_documents_place() {
-        assert_eq!(
-            resolved("book/src/a.md", "images/b.svg"),
-            "book/src/images/b.svg"
-        );
+        assert_eq!(resolved("book/src/a.md", "images/b.svg"), "book/src/images/b.svg");
         assert_eq!(resolved("book/src/a.md", "../../README.md"), "README.md");
         assert_eq!(resolved("README.md", "./book/src/a.md"), "book/src/a.md");
     }
 
     #[test]
     fn what_leads_nowhere_is_said() {
-        let document = Document {
-            name: "README.md".to_owned(),
-            text: String::new(),
-        };
+        let document = Document { name: "README.md".to_owned(), text: String::new() };
         let anchors = BTreeMap::from([("README.md", vec!["use".to_owned()])]);
         let verdict = |link| broken(&document, link, &anchors);
         assert!(verdict("https://example.org/x").is_ok());

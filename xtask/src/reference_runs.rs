@@ -24,33 +24,21 @@ const REPRODUCER_RUNS: [(&str, &str, &[&str]); 9] = [
         "cargo run --release --no-default-features --features system-openssl -- --repeats 3",
         &[],
     ),
-    (
-        "reload",
-        "cargo run --release --bin reload -- --repeats 10",
-        &[],
-    ),
+    ("reload", "cargo run --release --bin reload -- --repeats 10", &[]),
     (
         "reload-system-openssl",
         "cargo run --release --no-default-features --features system-openssl --bin reload \
          -- --repeats 3",
         &[],
     ),
-    (
-        "burst",
-        "cargo run --release --bin burst -- --repeats 10",
-        &[],
-    ),
+    ("burst", "cargo run --release --bin burst -- --repeats 10", &[]),
     ("oom", "cargo run --release --bin oom", &["txt"]),
     (
         "oom-rlimit",
         "cargo run --release --bin oom -- --limit rlimit --budget 64MiB --repeats 1",
         &["txt"],
     ),
-    (
-        "low-memory",
-        "cargo run --release --bin low-memory -- --repeats 5",
-        &["txt", "svg"],
-    ),
+    ("low-memory", "cargo run --release --bin low-memory -- --repeats 5", &["txt", "svg"]),
     (
         "low-memory-gc64",
         "cargo run --release --features gc64 --bin low-memory -- --fill 1024 --vm after",
@@ -74,9 +62,7 @@ const RECORDINGS: [(&str, &[&str]); 9] = [
 /// What a run may be called.
 pub fn names() -> PossibleValuesParser {
     let experiments = REPRODUCER_RUNS.iter().map(|(name, ..)| *name);
-    experiments
-        .chain(RECORDINGS.iter().map(|(name, _)| *name))
-        .into()
+    experiments.chain(RECORDINGS.iter().map(|(name, _)| *name)).into()
 }
 
 /// Makes the runs of these names, or all, and fills the figures from them. A recording whose
@@ -175,9 +161,8 @@ fn gdb(script: &str) -> anyhow::Result<String> {
     let program = ["target/release/locations", "2", BUNDLE];
     let text = output("gdb", arguments.into_iter().chain(program))?;
     // What stands before the script's own headings names this machine's directories.
-    let (_, told) = text
-        .split_once("== ")
-        .with_context(|| format!("{script}: gdb didn't come so far"))?;
+    let (_, told) =
+        text.split_once("== ").with_context(|| format!("{script}: gdb didn't come so far"))?;
     Ok(format!("== {told}"))
 }
 

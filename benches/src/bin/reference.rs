@@ -26,17 +26,8 @@ struct Cli {
 }
 
 /// The benches that aren't criterion's.
-const OWN: [&str; 9] = [
-    "plain_c",
-    "trace",
-    "attach",
-    "stacks",
-    "footprint",
-    "explain",
-    "inspect",
-    "hostile",
-    "held",
-];
+const OWN: [&str; 9] =
+    ["plain_c", "trace", "attach", "stacks", "footprint", "explain", "inspect", "hostile", "held"];
 
 fn main() -> ExitCode {
     match gather(&Cli::parse()) {
@@ -91,10 +82,7 @@ fn collect(directory: &Path, results: &mut Vec<Value>) -> anyhow::Result<()> {
         return Ok(());
     }
     let entries = fs::read_dir(directory).with_context(|| {
-        format!(
-            "no results in {}: run cargo bench -p benches first",
-            directory.display()
-        )
+        format!("no results in {}: run cargo bench -p benches first", directory.display())
     })?;
     for entry in entries {
         let path = entry?.path();
@@ -107,10 +95,7 @@ fn collect(directory: &Path, results: &mut Vec<Value>) -> anyhow::Result<()> {
 
 fn read(path: &Path) -> anyhow::Result<Value> {
     let text = fs::read_to_string(path).with_context(|| {
-        format!(
-            "can't read {}: run cargo bench -p benches first",
-            path.display()
-        )
+        format!("can't read {}: run cargo bench -p benches first", path.display())
     })?;
     serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
 }
@@ -272,10 +257,7 @@ fn comparison(versus: &Value) -> String {
     if let Some(met) = versus["met"].as_bool() {
         let limits = &versus["required"];
         let [least, most] = ["at_least", "at_most"].map(|end| number(&limits[end]));
-        let required = RatioLimits {
-            at_least: least,
-            at_most: most,
-        };
+        let required = RatioLimits { at_least: least, at_most: most };
         let verdict = if met { "met" } else { "**not met**" };
         text.push_str(&format!("; required {required}: {verdict}"));
     }
@@ -319,10 +301,7 @@ mod tests {
         let missed = Figure::new("other", 3 << 20).at_most(2 << 20);
         let values = [free, missed].map(|figure| serde_json::to_value(figure).unwrap());
         let text = figures(&values);
-        assert!(
-            text.contains("\n| peak, calls 7 | 1.00 MiB |  |\n"),
-            "{text}"
-        );
+        assert!(text.contains("\n| peak, calls 7 | 1.00 MiB |  |\n"), "{text}");
         let row = "| other | 3.00 MiB | at most 2.00 MiB: **not met** |";
         assert!(text.contains(row), "{text}");
         assert_eq!(figures(&[]), "");

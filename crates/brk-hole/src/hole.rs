@@ -65,10 +65,7 @@ impl Default for HoleOptions {
 impl HoleOptions {
     /// One page, directly at the break.
     pub fn new() -> Self {
-        Self {
-            pages: 1,
-            offset_pages: 0,
-        }
+        Self { pages: 1, offset_pages: 0 }
     }
 
     /// Takes `pages` pages; at least 1.

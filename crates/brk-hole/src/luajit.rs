@@ -52,10 +52,7 @@ impl Vm {
         // SAFETY: `state` is valid, used by this thread alone, and outlives the `Lua`: `drop` closes
         // it last.
         let lua = unsafe { Lua::get_or_init_from_ptr(state) }.clone();
-        let vm = Self {
-            lua: ManuallyDrop::new(lua),
-            state,
-        };
+        let vm = Self { lua: ManuallyDrop::new(lua), state };
         vm.make_module_tables()?;
         Ok(vm)
     }
@@ -99,10 +96,7 @@ impl Vm {
             "#,
             bytes,
         )?;
-        address
-            .trim_end_matches("ULL")
-            .parse()
-            .map_err(mlua::Error::external)
+        address.trim_end_matches("ULL").parse().map_err(mlua::Error::external)
     }
 
     /// What LuaJIT this is, for reports: its version, architecture and the width of its GC pointers.
@@ -112,11 +106,7 @@ impl Vm {
     pub fn version(&self) -> mlua::Result<String> {
         let code = "local jit = require 'jit'; return jit.version .. ' ' .. jit.arch";
         let version: String = self.run(code, ())?;
-        let width = if self.has_64_bit_gc_pointers()? {
-            64
-        } else {
-            32
-        };
+        let width = if self.has_64_bit_gc_pointers()? { 64 } else { 32 };
         Ok(format!("{version}, {width}-bit GC pointers"))
     }
 

@@ -67,12 +67,7 @@ fn parse(line: &[u8]) -> Option<MapsLine<'_>> {
     let end = hex(range.next()?)?;
     let permissions = fields.next()?;
     let name = fields.nth(3).unwrap_or_default();
-    Some(MapsLine {
-        start,
-        end,
-        permissions,
-        name: name.trim_ascii_start(),
-    })
+    Some(MapsLine { start, end, permissions, name: name.trim_ascii_start() })
 }
 
 fn hex(digits: &[u8]) -> Option<usize> {

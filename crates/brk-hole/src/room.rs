@@ -55,13 +55,7 @@ impl Room {
                 name: String::from_utf8_lossy(line.name).into_owned(),
             })
         })?;
-        let end = blocker
-            .as_ref()
-            .map_or(usize::MAX, |blocker| blocker.range.start);
-        Ok(Self {
-            program_break,
-            bytes: end.saturating_sub(floor),
-            blocker,
-        })
+        let end = blocker.as_ref().map_or(usize::MAX, |blocker| blocker.range.start);
+        Ok(Self { program_break, bytes: end.saturating_sub(floor), blocker })
     }
 }

@@ -10,9 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 static THE_BREAK: Mutex<()> = Mutex::new(());
 
 fn alone() -> std::sync::MutexGuard<'static, ()> {
-    THE_BREAK
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    THE_BREAK.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[test]
@@ -106,16 +104,10 @@ fn sizes_that_make_no_sense_are_refused() {
         HoleOptions::new().pages(usize::MAX / proc_memory::page_size_bytes() as usize),
     ] {
         let beyond = options.punch();
-        assert!(
-            matches!(beyond, Err(HoleError::BeyondAddressSpace)),
-            "{beyond:?}"
-        );
+        assert!(matches!(beyond, Err(HoleError::BeyondAddressSpace)), "{beyond:?}");
     }
     let above_user_space = HoleOptions::new().offset_pages(1 << 40).punch();
-    assert!(
-        matches!(above_user_space, Err(HoleError::Map { .. })),
-        "{above_user_space:?}"
-    );
+    assert!(matches!(above_user_space, Err(HoleError::Map { .. })), "{above_user_space:?}");
 }
 
 /// Other threads move the break as fast as they can: a hole is either at the break or is an error,

@@ -44,10 +44,7 @@ fn main() -> ExitCode {
 /// The address in a fresh process; `None` when the guard was false.
 fn address(arm: &str) -> Option<usize> {
     let this = std::env::current_exe().unwrap();
-    let output = Command::new(this)
-        .env("BRK_HOLE_ARM", arm)
-        .output()
-        .unwrap();
+    let output = Command::new(this).env("BRK_HOLE_ARM", arm).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let said = String::from_utf8(output.stdout).unwrap();
     said.trim().parse().ok()

@@ -19,10 +19,7 @@ fn states_can_be_made_and_closed_again_and_again() {
     for round in 0..50_u32 {
         let vm = Vm::new().unwrap();
         let sum: u32 = vm
-            .run(
-                "local n = ...; local t = {}; for i = 1, n do t[i] = i end; return #t",
-                round,
-            )
+            .run("local n = ...; local t = {}; for i = 1, n do t[i] = i end; return #t", round)
             .unwrap();
         assert_eq!(sum, round);
     }

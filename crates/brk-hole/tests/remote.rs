@@ -44,10 +44,7 @@ fn the_break_is_refused_and_all_else_is_as_without() {
         let index = after.iter().position(|line| line.starts_with(&page));
         after.remove(index.unwrap_or_else(|| panic!("{name}: no {page} in {after:#?}")));
         assert_eq!(after, maps, "{name}");
-        assert!(
-            (0..4096).contains(&(hole.range.start - hole.program_break)),
-            "{name}: {hole:x?}"
-        );
+        assert!((0..4096).contains(&(hole.range.start - hole.program_break)), "{name}: {hole:x?}");
 
         tracee.go_on();
         let expected = plain.replace("break grew", "break refused");

@@ -28,12 +28,7 @@ fn alone(through: &[&str], name: &str, role: &str) -> String {
         }
     };
     let output = command
-        .args([
-            "--exact",
-            &format!("trick::{name}"),
-            "--nocapture",
-            "--test-threads=1",
-        ])
+        .args(["--exact", &format!("trick::{name}"), "--nocapture", "--test-threads=1"])
         .env(ROLE, role)
         .output()
         .unwrap();
@@ -96,11 +91,7 @@ fn above_the_guard_no_hole_is_made() {
         let Some(loader) = loader() else {
             // Past the test runner, which hides what a passing test says.
             let mut stderr = std::io::stderr();
-            writeln!(
-                stderr,
-                "skipped: no dynamic loader found in /proc/self/maps"
-            )
-            .unwrap();
+            writeln!(stderr, "skipped: no dynamic loader found in /proc/self/maps").unwrap();
             return;
         };
         let said = alone(&[&loader], name, "above");

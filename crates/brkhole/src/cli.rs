@@ -122,19 +122,15 @@ mod tests {
     /// As with strace and heaptrack: what stands behind the command's name is the command's.
     #[test]
     fn options_behind_the_command_are_its_own() {
-        for words in [
-            "--hole nginx -t --pid 3 --hole -- x",
-            "--hole -- nginx -t --pid 3 --hole -- x",
-        ] {
+        for words in
+            ["--hole nginx -t --pid 3 --hole -- x", "--hole -- nginx -t --pid 3 --hole -- x"]
+        {
             let words = format!("brkhole trace {words}");
             let Command::Trace(trace) = Cli::parse_from(words.split(' ')).command else {
                 panic!("{words}");
             };
             assert_eq!((trace.hole, trace.pids), (true, vec![]));
-            assert_eq!(
-                trace.command.join(" ".as_ref()),
-                *"nginx -t --pid 3 --hole -- x"
-            );
+            assert_eq!(trace.command.join(" ".as_ref()), *"nginx -t --pid 3 --hole -- x");
         }
         let words = "brkhole compare --repeats 3 nginx --repeats 4";
         let Command::Compare(compare) = Cli::parse_from(words.split(' ')).command else {

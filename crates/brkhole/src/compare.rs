@@ -31,11 +31,7 @@ const INTERRUPTED: u8 = 130;
 
 pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     output::check_writable(
-        [
-            arguments.chart.as_ref(),
-            arguments.map.as_ref(),
-            arguments.html.as_ref(),
-        ],
+        [arguments.chart.as_ref(), arguments.map.as_ref(), arguments.html.as_ref()],
         arguments.output.file.as_ref(),
     )?;
     let store = arguments.out.as_ref().map(Store::open).transpose()?;
@@ -73,11 +69,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
 
     if let Some(results) = &latest {
-        write(
-            results,
-            maps.as_ref().ok().and_then(Option::as_deref),
-            arguments,
-        )?;
+        write(results, maps.as_ref().ok().and_then(Option::as_deref), arguments)?;
     }
     if let Err(error @ ExperimentError::Interrupted { .. }) = &outcome {
         eprintln!("brkhole: {error}");
@@ -95,10 +87,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn experiment(arguments: &CompareArguments) -> anyhow::Result<Experiment> {
-    let (program, words) = arguments
-        .command
-        .split_first()
-        .context("no command was given")?;
+    let (program, words) = arguments.command.split_first().context("no command was given")?;
     let target = Target::new(program)
         .args(words)
         .stdin(Stream::Null)
@@ -130,10 +119,9 @@ fn write(
     arguments: &CompareArguments,
 ) -> anyhow::Result<()> {
     let text = match (arguments.output.format, maps) {
-        (Format::Table, _) => output::fitted(
-            &report::experiment_table(results),
-            arguments.output.file.as_deref(),
-        ),
+        (Format::Table, _) => {
+            output::fitted(&report::experiment_table(results), arguments.output.file.as_deref())
+        }
         (Format::Json, Some(maps)) => report::json_with_maps(results, maps)?,
         (Format::Json, None) => report::json(results)?,
         (Format::Csv, _) => report::experiment_csv(results)?,
@@ -146,9 +134,7 @@ fn write(
         }
     }
     let command = output::command_line(&arguments.command);
-    let map = maps
-        .filter(|maps| !maps.is_empty())
-        .map(|maps| output::map_of_arms(maps, &command));
+    let map = maps.filter(|maps| !maps.is_empty()).map(|maps| output::map_of_arms(maps, &command));
     if let (Some(path), Some(_)) = (&arguments.map, maps) {
         match &map {
             Some(svg) => output::to_file(path, svg)?,

@@ -27,11 +27,7 @@ const BUFFER_BYTES: usize = 16 * 1024;
 
 pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     output::check_writable(
-        [
-            arguments.chart.as_ref(),
-            arguments.map.as_ref(),
-            arguments.html.as_ref(),
-        ],
+        [arguments.chart.as_ref(), arguments.map.as_ref(), arguments.html.as_ref()],
         arguments.output.file.as_ref(),
     )?;
     let bar = output::bar("{bar:30} {bytes}/{total_bytes} {elapsed}", 0);
@@ -109,11 +105,7 @@ fn in_order_of_birth(logs: &[PathBuf]) -> Vec<&PathBuf> {
 
 /// How a log is called in messages.
 fn name(path: &Path) -> String {
-    if path == Path::new("-") {
-        "standard input".to_owned()
-    } else {
-        path.display().to_string()
-    }
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
 }
 
 /// Opens a log, compressed or not; the bar follows how far it is read.

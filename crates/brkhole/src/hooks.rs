@@ -77,9 +77,7 @@ pub(crate) struct Who {
 
 impl Who {
     pub(crate) fn new() -> Self {
-        Self {
-            stacks: Arc::new(Mutex::new(Stacks::new())),
-        }
+        Self { stacks: Arc::new(Mutex::new(Stacks::new())) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Stacks> {

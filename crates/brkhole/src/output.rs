@@ -28,10 +28,7 @@ pub(crate) use self::file::Readers;
 /// Writes a watched run as the user asked for it.
 pub(crate) fn write_trace(trace: &Trace, output: &OutputArguments) -> anyhow::Result<()> {
     let text = match output.format {
-        Format::Table => fitted(
-            &report::trace_table(trace, Extent::TEXT),
-            output.file.as_deref(),
-        ),
+        Format::Table => fitted(&report::trace_table(trace, Extent::TEXT), output.file.as_deref()),
         Format::Json => report::json(trace)?,
         Format::Csv => report::trace_csv(trace)?,
     };
@@ -143,14 +140,8 @@ fn map_of(panels: &[Panel<'_>], what: &str) -> String {
 
 /// A report as a page, with what was typed.
 pub(crate) fn page(sections: Sections) -> Page<'static> {
-    let typed = [OsString::from("brkhole")]
-        .into_iter()
-        .chain(env::args_os().skip(1));
-    Page::new(
-        sections,
-        concat!("brkhole ", env!("CARGO_PKG_VERSION")),
-        shell_words(typed),
-    )
+    let typed = [OsString::from("brkhole")].into_iter().chain(env::args_os().skip(1));
+    Page::new(sections, concat!("brkhole ", env!("CARGO_PKG_VERSION")), shell_words(typed))
 }
 
 /// The page of a watched run, with those of its pictures that [`draw_run`] would draw.

@@ -104,16 +104,10 @@ pub(crate) fn only(command: &str, pids: &[i32], wanted: &Wanted) -> anyhow::Resu
     if let [one] = found[..] {
         return Ok(one);
     }
-    let mut told = format!(
-        "it is one process that is watched, and these are {}:",
-        found.len()
-    );
+    let mut told = format!("it is one process that is watched, and these are {}:", found.len());
     for pid in found.iter().take(MOST_TOLD) {
         let words = command_line(*pid).unwrap_or_default();
-        told += &format!(
-            "\n  brkhole {command} {pid:<8} {}",
-            output::command_line(&words)
-        );
+        told += &format!("\n  brkhole {command} {pid:<8} {}", output::command_line(&words));
     }
     if found.len() > MOST_TOLD {
         told += "\n  …";
@@ -125,9 +119,7 @@ pub(crate) fn only(command: &str, pids: &[i32], wanted: &Wanted) -> anyhow::Resu
 pub(crate) fn command_line(pid: i32) -> Option<Vec<OsString>> {
     let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let words = line.split(|byte| *byte == 0);
-    let words = words
-        .filter(|word| !word.is_empty())
-        .map(|word| OsString::from_vec(word.to_vec()));
+    let words = words.filter(|word| !word.is_empty()).map(|word| OsString::from_vec(word.to_vec()));
     let words: Vec<_> = words.collect();
     (!words.is_empty()).then_some(words)
 }
@@ -155,21 +147,12 @@ pub(crate) fn pid(text: &str) -> Result<i32, String> {
         Err(_) => {}
     }
     let name = || Some(text.to_owned());
-    let by_name = Wanted {
-        comm: name(),
-        ..Wanted::default()
-    };
-    let by_unit = Wanted {
-        unit: name(),
-        ..Wanted::default()
-    };
+    let by_name = Wanted { comm: name(), ..Wanted::default() };
+    let by_unit = Wanted { unit: name(), ..Wanted::default() };
     for (option, wanted) in [("--comm", by_name), ("--unit", by_unit)] {
         let pids = wanted.pids().unwrap_or_default();
         if !pids.is_empty() {
-            return Err(format!(
-                "not a PID: did you mean {option} {text} ({})?",
-                listed(&pids)
-            ));
+            return Err(format!("not a PID: did you mean {option} {text} ({})?", listed(&pids)));
         }
     }
     Err("not a PID, and no process or unit that runs has this name".to_owned())
@@ -203,10 +186,7 @@ mod tests {
             assert_eq!(pid(text), Err("a PID is above 0".to_owned()));
         }
         for text in ["", "4294967296", "7x", "nobody-is-named-so"] {
-            assert!(
-                pid(text).unwrap_err().starts_with("not a PID, and no"),
-                "{text}"
-            );
+            assert!(pid(text).unwrap_err().starts_with("not a PID, and no"), "{text}");
         }
         assert_eq!(listed(&[12]), "PID 12");
         assert_eq!(listed(&[12, 13]), "PIDs 12, 13");

@@ -42,9 +42,7 @@ pub(crate) fn behind_a_filter(findings: &mut [Finding], pid: i32) {
     if !trim::is_filtered(pid) {
         return;
     }
-    let remedies = findings
-        .iter_mut()
-        .filter_map(|found| found.remedy.as_mut());
+    let remedies = findings.iter_mut().filter_map(|found| found.remedy.as_mut());
     for remedy in remedies.filter(|remedy| remedy.contains(TRIM)) {
         let allowed = remedy.replace(TRIM, "brkhole trim --allow-seccomp ");
         *remedy = format!("{allowed} {ITS_RISK}");

@@ -84,8 +84,5 @@ pub(crate) fn pass_on(signal: i32, pid: i32) {
 /// proc_pid_status(5), `SigIgn`
 fn ignored_signals() -> u64 {
     let status = proc_memory::Status::of_this_thread();
-    status
-        .ok()
-        .and_then(|status| status.signals("SigIgn"))
-        .unwrap_or(0)
+    status.ok().and_then(|status| status.signals("SigIgn")).unwrap_or(0)
 }

@@ -59,10 +59,8 @@ fn report(
     let program = trace.command.as_ref().and_then(|words| words.first());
     remedy::the_trick(&mut trace.findings, program.map(String::as_str));
     trace.notes.extend(remedy::next_step(&trace, pid));
-    let title = pid.map_or_else(
-        || output::command_line(&arguments.command),
-        |pid| format!("process {pid}"),
-    );
+    let title = pid
+        .map_or_else(|| output::command_line(&arguments.command), |pid| format!("process {pid}"));
     pictures(arguments, &mut trace, story, &title)?;
     if let Some(path) = &arguments.html {
         let page = page(&trace, &story.growth, &title)?;
@@ -89,9 +87,9 @@ fn pictures(
     if let Some(path) = &arguments.flamegraph {
         match flame::flame_graph(frames(), &format!("heap growth in bytes: {title}")) {
             Ok(svg) => output::to_file(path, &svg)?,
-            Err(flame::FlameError::Empty) => trace
-                .notes
-                .push("no flame graph was drawn: no stack asked for memory".to_owned()),
+            Err(flame::FlameError::Empty) => {
+                trace.notes.push("no flame graph was drawn: no stack asked for memory".to_owned())
+            }
             Err(error) => return Err(error).context("can't draw the flame graph"),
         }
     }

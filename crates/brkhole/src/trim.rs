@@ -72,12 +72,10 @@ pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
         let reason = report.reason.as_deref().unwrap_or("it was not trimmed");
         eprintln!("brkhole: {}", table::said(report, reason));
     }
-    Ok(
-        match !is_cut_short && reports.iter().all(TrimReport::is_success) {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
-        },
-    )
+    Ok(match !is_cut_short && reports.iter().all(TrimReport::is_success) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 fn write(reports: &[TrimReport], arguments: &TrimArguments) -> anyhow::Result<()> {

@@ -20,9 +20,7 @@ impl<'a> Master<'a> {
         let status = Command::new(&words[0]).args(&words[1..]).status().unwrap();
         assert!(status.success());
         let file = nginx.directory.path().join("nginx.pid");
-        let pid = until("its pid", || {
-            std::fs::read_to_string(&file).ok()?.trim().parse().ok()
-        });
+        let pid = until("its pid", || std::fs::read_to_string(&file).ok()?.trim().parse().ok());
         eventually("a worker", || !children(pid).is_empty());
         Self { nginx, pid }
     }
@@ -47,9 +45,7 @@ impl Drop for Master<'_> {
 }
 
 fn signal(name: &str, pid: i32) {
-    let status = Command::new("kill")
-        .args(["-s", name, &pid.to_string()])
-        .status();
+    let status = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
     assert!(status.unwrap().success());
 }
 
@@ -142,9 +138,7 @@ fn a_later_reload_still_tells_the_openings() {
     master.reload();
     let report = watching.end();
     let findings = report["findings"].as_array().unwrap();
-    let told = findings
-        .iter()
-        .find(|found| found["evidence"]["path"] == nginx.bundle);
+    let told = findings.iter().find(|found| found["evidence"]["path"] == nginx.bundle);
     let told = told.unwrap_or_else(|| panic!("{report:#}"));
     let (kind, opens) = match told["kind"] == "repeated-file" {
         true => ("repeated-file", "opens"),
@@ -153,10 +147,7 @@ fn a_later_reload_still_tells_the_openings() {
     assert_eq!(told["kind"], kind);
     assert_eq!(told["evidence"][opens], LOCATIONS + 1);
     let remedy = told["remedy"].as_str().unwrap();
-    assert!(
-        remedy.contains("nginx does it once since 1.27.2"),
-        "{remedy}"
-    );
+    assert!(remedy.contains("nginx does it once since 1.27.2"), "{remedy}");
 }
 
 #[test]
@@ -172,10 +163,7 @@ fn a_reload_of_nginx_by_ptrace() {
 /// Counts up on its standard output as long as it lives.
 fn counting() -> Child {
     Command::new("sh")
-        .args([
-            "-c",
-            "n=0; while :; do n=$((n+1)); echo $n > \"$0\"; sleep 0.01; done",
-        ])
+        .args(["-c", "n=0; while :; do n=$((n+1)); echo $n > \"$0\"; sleep 0.01; done"])
         .arg(std::env::temp_dir().join(format!("counting.{}", std::process::id())))
         .spawn()
         .unwrap()
@@ -193,13 +181,7 @@ fn kill_9_leaves_the_process_running() {
         let mut watching = Watching::start(pid, via);
         watching.child.kill().unwrap();
         watching.child.wait().unwrap();
-        let count = || {
-            std::fs::read_to_string(&file)
-                .ok()?
-                .trim()
-                .parse::<u64>()
-                .ok()
-        };
+        let count = || std::fs::read_to_string(&file).ok()?.trim().parse::<u64>().ok();
         let now = until("it counts", count);
         until("it counts on", || count().filter(|later| *later > now + 5));
         target.kill().unwrap();
@@ -211,10 +193,7 @@ fn kill_9_leaves_the_process_running() {
 #[test]
 fn why_not() {
     let own = std::process::id();
-    let cases = [
-        ("2147483647".to_owned(), "no process"),
-        ("2".to_owned(), "kernel thread"),
-    ];
+    let cases = [("2147483647".to_owned(), "no process"), ("2".to_owned(), "kernel thread")];
     for (pid, word) in cases {
         if pid == "2" && !is_kernel_thread(2) {
             crate::common::skipped("no kernel thread is visible here (another pid namespace)");
@@ -227,11 +206,7 @@ fn why_not() {
     }
     // Itself: the shell becomes the command, and keeps its number.
     let itself = Command::new("sh")
-        .args([
-            "-c",
-            "exec \"$0\" trace --pid $$",
-            env!("CARGO_BIN_EXE_brkhole"),
-        ])
+        .args(["-c", "exec \"$0\" trace --pid $$", env!("CARGO_BIN_EXE_brkhole")])
         .output()
         .unwrap();
     assert_eq!(itself.status.code(), Some(1), "{own}");
@@ -280,15 +255,7 @@ fn watching_by_ptrace_lasts_as_long_as_asked() {
     const SECONDS: f64 = 0.5;
     let mut sleeper = Command::new("sleep").arg("1000").spawn().unwrap();
     let pid = sleeper.id().to_string();
-    let arguments = [
-        "trace",
-        "--pid",
-        &pid,
-        "--via",
-        "ptrace",
-        "--duration",
-        "0.5",
-    ];
+    let arguments = ["trace", "--pid", &pid, "--via", "ptrace", "--duration", "0.5"];
     let done = output(&[&arguments[..], &["--format", "json"]].concat());
     let _ = sleeper.kill();
     ended(&mut sleeper);

@@ -30,19 +30,11 @@ impl Sleepers {
                 fs::read_to_string(&comm).is_ok_and(|comm| comm.trim_end() == name)
             });
         }
-        Self {
-            name,
-            children,
-            _directory: directory,
-        }
+        Self { name, children, _directory: directory }
     }
 
     fn pids(&self) -> Vec<u64> {
-        let mut pids: Vec<u64> = self
-            .children
-            .iter()
-            .map(|child| child.id().into())
-            .collect();
+        let mut pids: Vec<u64> = self.children.iter().map(|child| child.id().into()).collect();
         pids.sort_unstable();
         pids
     }
@@ -61,11 +53,7 @@ impl Drop for Sleepers {
 fn complaint(arguments: &[&str], code: i32) -> String {
     let output = output(arguments);
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "{arguments:?}: {complaint}"
-    );
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {complaint}");
     complaint
 }
 
@@ -79,10 +67,8 @@ fn reported(output: &Output) -> Vec<u64> {
     pids
 }
 
-const MANY: [&[&str]; 2] = [
-    &["inspect", "--format", "json"],
-    &["trim", "--dry-run", "--format", "json"],
-];
+const MANY: [&[&str]; 2] =
+    [&["inspect", "--format", "json"], &["trim", "--dry-run", "--format", "json"]];
 const ONE: &[&str] = &["trace", "--via", "ptrace", "--duration", "0.05"];
 
 #[test]
@@ -95,10 +81,7 @@ fn a_command_name_stands_for_its_pids() {
     let one = Sleepers::started("one", 1);
     let watched = complaint(&[ONE, &["--comm", &one.name]].concat(), 0);
     let pid = one.pids()[0];
-    assert!(
-        watched.contains(&format!("watching process {pid};")),
-        "{watched}"
-    );
+    assert!(watched.contains(&format!("watching process {pid};")), "{watched}");
 }
 
 #[test]
@@ -124,14 +107,8 @@ fn where_one_is_watched_several_are_listed() {
 fn nothing_that_matches_is_a_failure() {
     for command in [MANY[0], MANY[1], ONE] {
         for (words, answer) in [
-            (
-                ["--comm", "nobody-is-so"],
-                "no process is named nobody-is-so; `ps",
-            ),
-            (
-                ["--unit", "no-such.service"],
-                "no process is in the unit or cgroup no-such.service",
-            ),
+            (["--comm", "nobody-is-so"], "no process is named nobody-is-so; `ps"),
+            (["--unit", "no-such.service"], "no process is in the unit or cgroup no-such.service"),
         ] {
             let said = complaint(&[command, &words].concat(), 1);
             assert!(said.contains(answer), "{command:?}: {said}");
@@ -152,10 +129,8 @@ fn nothing_that_matches_is_a_failure() {
 fn a_name_in_place_of_a_pid_is_answered_with_what_to_type() {
     let two = Sleepers::started("named", 2);
     let pids = two.pids();
-    let hint = format!(
-        "not a PID: did you mean --comm {} (PIDs {}, {})?",
-        two.name, pids[0], pids[1]
-    );
+    let hint =
+        format!("not a PID: did you mean --comm {} (PIDs {}, {})?", two.name, pids[0], pids[1]);
     for command in [&["inspect"][..], &["trim"], &["trace", "-p"]] {
         let said = complaint(&[command, &[&two.name]].concat(), 2);
         assert!(said.contains(&hint), "{said}");
@@ -188,15 +163,9 @@ fn a_unit_stands_for_the_processes_in_its_cgroup() {
         complaint(&neither, 1);
     }
     let watched = complaint(&[ONE, &["--unit", below]].concat(), 0);
-    assert!(
-        watched.contains(&format!("watching process {};", pids[1])),
-        "{watched}"
-    );
+    assert!(watched.contains(&format!("watching process {};", pids[1])), "{watched}");
     let said = complaint(&["inspect", &unit], 2);
-    assert!(
-        said.contains(&format!("did you mean --unit {unit} (PIDs")),
-        "{said}"
-    );
+    assert!(said.contains(&format!("did you mean --unit {unit} (PIDs")), "{said}");
 }
 
 /// A cgroup, removed with the value; its processes go back to where they were.

@@ -20,21 +20,10 @@ fn freed_memory_stays_where_the_break_is_blocked() {
     if !crate::common::installed(python) {
         return;
     }
-    let report = json(&[
-        "compare",
-        "--repeats",
-        "3",
-        "--",
-        python,
-        "-c",
-        TAKE_AND_FREE,
-    ]);
+    let report = json(&["compare", "--repeats", "3", "--", python, "-c", TAKE_AND_FREE]);
     assert_eq!(report["experiment"], "compare");
     let arms: Vec<_> = report["arms"].as_array().unwrap().iter().collect();
-    assert_eq!(
-        (&arms[0]["name"], &arms[1]["name"]),
-        (&"control".into(), &"hole".into())
-    );
+    assert_eq!((&arms[0]["name"], &arms[1]["name"]), (&"control".into(), &"hole".into()));
     assert_eq!(arms[0]["runs"].as_array().unwrap().len(), 3);
     let run = &arms[1]["runs"][0];
     assert_eq!(run["facts"]["exit"], "code 0");
@@ -60,10 +49,8 @@ fn a_static_program_and_every_program_of_a_tree() {
          int main(void) { for (int i = 0; i < 100; i++) if (!malloc(20000)) return 1; }\n",
     )
     .unwrap();
-    let status = Command::new("cc")
-        .args(["-O0", "-static", "-o"])
-        .args([&program, &source])
-        .status();
+    let status =
+        Command::new("cc").args(["-O0", "-static", "-o"]).args([&program, &source]).status();
     assert!(status.unwrap().success());
     let script = format!("'{0}'; '{0}' | cat", program.display());
     let report = json(&["compare", "--repeats", "1", "--", "sh", "-c", &script]);
@@ -71,10 +58,7 @@ fn a_static_program_and_every_program_of_a_tree() {
     // The shell, the program twice, and cat.
     assert_eq!(run["facts"]["condition_made"], "4");
     assert_eq!(run["facts"]["processes"], "4");
-    assert!(
-        run["fallback"]["count"].as_u64().unwrap() >= 2 * 10,
-        "{run}"
-    );
+    assert!(run["fallback"]["count"].as_u64().unwrap() >= 2 * 10, "{run}");
     assert_eq!(report["arms"][0]["runs"][0]["fallback"]["count"], 0);
 }
 
@@ -84,10 +68,7 @@ fn a_command_that_takes_nothing_by_the_break_is_left_in_peace() {
     let report = json(&["compare", "--repeats", "1", "--", "/bin/sh", "-c", script]);
     assert!(!kinds(&report).contains(&"memory-kept"));
     let notes = report["notes"].to_string();
-    assert!(
-        notes.contains("did not succeed") && notes.contains("code 3"),
-        "{notes}"
-    );
+    assert!(notes.contains("did not succeed") && notes.contains("code 3"), "{notes}");
 }
 
 #[test]

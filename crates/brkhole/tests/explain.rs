@@ -6,10 +6,7 @@ use std::process::Stdio;
 use crate::common::{LOCATIONS, Nginx, brkhole, installed, json, kinds, output};
 
 /// The excerpt that the post of 2017 shows; see the README beside it.
-const EXCERPT: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../strace-log/tests/data/seed.txt"
-);
+const EXCERPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../strace-log/tests/data/seed.txt");
 
 #[test]
 fn the_excerpt_of_2017() {
@@ -22,19 +19,14 @@ fn the_excerpt_of_2017() {
     assert_eq!(report["findings"][0]["evidence"]["by"], "unknown");
     let file = &report["growth"]["by_file"][0];
     assert_eq!(file["path"], "/etc/ssl/certs/ca-certificates.crt");
-    assert_eq!(
-        (&file["opens"], &file["bytes"]),
-        (&1.into(), &1_052_672.into())
-    );
+    assert_eq!((&file["opens"], &file["bytes"]), (&1.into(), &1_052_672.into()));
 }
 
 #[test]
 fn compressed_from_a_pipe_and_plain_are_the_same() {
     let plain = output(&["explain", "--format", "csv", EXCERPT]).stdout;
     let mut compressed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    compressed
-        .write_all(&std::fs::read(EXCERPT).unwrap())
-        .unwrap();
+    compressed.write_all(&std::fs::read(EXCERPT).unwrap()).unwrap();
     let mut child = brkhole(&["explain", "--format", "csv", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -57,10 +49,8 @@ fn a_log_of_nginx_tells_what_the_trace_tells() {
     let log = nginx.directory.path().join("log");
     let log = log.to_str().unwrap();
     let words = nginx.words(&["-t"]);
-    let strace = std::process::Command::new("strace")
-        .args(["-f", "-ttt", "-o", log])
-        .args(&words)
-        .status();
+    let strace =
+        std::process::Command::new("strace").args(["-f", "-ttt", "-o", log]).args(&words).status();
     assert!(strace.unwrap().success());
     let explained = json(&["explain", log]);
     let mut trace = vec!["trace", "--"];
@@ -69,10 +59,7 @@ fn a_log_of_nginx_tells_what_the_trace_tells() {
     assert_eq!(explained["growth"]["by_file"][0]["opens"], LOCATIONS + 1);
     assert_eq!(kinds(&explained), kinds(&traced));
     for name in ["mmap", "munmap", "openat", "close", "mprotect"] {
-        assert_eq!(
-            explained["syscalls"][name], traced["syscalls"][name],
-            "{name}"
-        );
+        assert_eq!(explained["syscalls"][name], traced["syscalls"][name], "{name}");
     }
 }
 
@@ -120,10 +107,7 @@ fn what_is_no_log_is_named_for_what_it_is() {
         (made("empty", b""), "is empty"),
         ("/bin/true".to_owned(), "ELF"),
         (made("summary", summary.as_bytes()), "strace -c"),
-        (
-            made("poem", b"roses are red\nviolets are blue\n"),
-            "not an strace log",
-        ),
+        (made("poem", b"roses are red\nviolets are blue\n"), "not an strace log"),
         (directory.path().display().to_string(), "directory"),
         ("/no/such/log".to_owned(), "No such file"),
     ] {
@@ -162,55 +146,28 @@ fn what_was_not_logged_is_not_known() {
     }
     let (report, table) = explained(&log);
     let growth = &report["growth"];
-    for figure in [
-        "bytes",
-        "peak_bytes",
-        "asked_bytes",
-        "returned_bytes",
-        "without_file_bytes",
-    ] {
+    for figure in ["bytes", "peak_bytes", "asked_bytes", "returned_bytes", "without_file_bytes"] {
         assert!(growth[figure].is_null(), "{figure}: {growth}");
     }
     assert!(growth["by_kind"]["break"].is_null() && growth["by_kind"]["large_block"].is_null());
     assert!(report["fallback"].is_null());
     let file = &growth["by_file"][0];
-    assert_eq!(
-        (&file["path"], &file["opens"]),
-        (&"/etc/ssl/cert.pem".into(), &12.into())
-    );
+    assert_eq!((&file["path"], &file["opens"]), (&"/etc/ssl/cert.pem".into(), &12.into()));
     assert!(file["bytes"].is_null() && file["asked_bytes"].is_null());
     assert_eq!(report["syscalls"]["openat"]["calls"], 12);
     assert!(table.contains("growth: not known"), "{table}");
     assert!(!table.contains("0 B"), "{table}");
     // The finding of the repeated openings claims no more.
     let told = |table: &str, words: &str| {
-        table
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-            .contains(words)
+        table.split_whitespace().collect::<Vec<_>>().join(" ").contains(words)
     };
-    assert!(
-        told(
-            &table,
-            "opened 12 times. Neither memory calls nor times were seen"
-        ),
-        "{table}"
-    );
+    assert!(told(&table, "opened 12 times. Neither memory calls nor times were seen"), "{table}");
     let (_, table_of_more) = explained(&[log.as_str(), "brk(NULL) = 0x1000000\n"].concat());
-    assert!(
-        told(&table_of_more, "No close was seen, so its cost isn't known"),
-        "{table_of_more}"
-    );
-    let row = table
-        .lines()
-        .find(|line| line.starts_with(' ') && line.contains("cert.pem"))
-        .unwrap();
+    assert!(told(&table_of_more, "No close was seen, so its cost isn't known"), "{table_of_more}");
+    let row =
+        table.lines().find(|line| line.starts_with(' ') && line.contains("cert.pem")).unwrap();
     assert!(row.contains("12") && row.contains("not known"), "{row}");
-    assert!(
-        notes(&report)[0].contains("strace -f -ttt -e trace="),
-        "{table}"
-    );
+    assert!(notes(&report)[0].contains("strace -f -ttt -e trace="), "{table}");
 }
 
 /// Some of the calls are there: what they tell is told, what the others would have told isn't 0.
@@ -227,11 +184,7 @@ fn a_log_of_some_calls() {
     let open = "openat(AT_FDCWD, \"/etc/hosts\", O_RDONLY) = 3\n";
 
     let (report, table) = explained(&[start, brk].concat());
-    assert_eq!(
-        notes(&report),
-        [""; 0],
-        "a short program may make no other: {table}"
-    );
+    assert_eq!(notes(&report), [""; 0], "a short program may make no other: {table}");
 
     let (report, table) = explained(&[start, brk, &breaks].concat());
     let growth = &report["growth"];
@@ -242,23 +195,14 @@ fn a_log_of_some_calls() {
     assert!(growth["by_kind"]["large_block"].is_null(), "{growth}");
     // Nothing was refused, so nothing fell back.
     assert_eq!(report["fallback"]["count"], 0);
-    assert!(
-        notes(&report)[0].starts_with("the log has no mmap, no munmap:"),
-        "{table}"
-    );
+    assert!(notes(&report)[0].starts_with("the log has no mmap, no munmap:"), "{table}");
 
     let (report, table) = explained(&[start, map, &moved].concat());
     let growth = &report["growth"];
     assert_eq!(growth["by_kind"]["large_block"], 2 << 20);
     assert!(growth["by_kind"]["break"].is_null() && growth["returned_bytes"].is_null());
-    assert!(
-        table.contains("given back before the end: not known"),
-        "{table}"
-    );
-    assert!(
-        notes(&report)[0].starts_with("the log has no brk, no munmap:"),
-        "{table}"
-    );
+    assert!(table.contains("given back before the end: not known"), "{table}");
+    assert!(notes(&report)[0].starts_with("the log has no brk, no munmap:"), "{table}");
 
     // Everything but the closings.
     let (report, table) = explained(&[start, open, brk, open, map, unmap].concat());
@@ -269,10 +213,7 @@ fn a_log_of_some_calls() {
     );
     let file = &growth["by_file"][0];
     assert!(file["opens"] == 2 && file["bytes"].is_null(), "{file}");
-    assert!(
-        notes(&report)[0].starts_with("the log has no close:"),
-        "{table}"
-    );
+    assert!(notes(&report)[0].starts_with("the log has no close:"), "{table}");
 
     let (report, table) = explained(&[start, open, brk, "close(3) = 0\n", map, unmap].concat());
     assert_eq!(notes(&report), [""; 0], "{table}");

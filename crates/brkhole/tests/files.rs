@@ -51,20 +51,11 @@ fn loads_into_one_context_cost_time_not_memory() {
     assert!(evidence["openings_grown"].as_u64().unwrap() < 20);
     assert!(evidence["seconds"].as_f64().unwrap() > 0.0);
     let remedy = remedy(&report, "repeated-reading");
-    assert!(
-        remedy.contains("preload libtrusted_ca_preload.so"),
-        "{remedy}"
-    );
-    assert!(
-        !remedy.contains("one context and share"),
-        "it has one: {remedy}"
-    );
+    assert!(remedy.contains("preload libtrusted_ca_preload.so"), "{remedy}");
+    assert!(!remedy.contains("one context and share"), "it has one: {remedy}");
     assert!(!remedy.contains("nginx"), "{remedy}");
     let file = &report["growth"]["by_file"][0];
-    assert_eq!(
-        (&file["path"], &file["median_bytes"]),
-        (&BUNDLE.into(), &0.into())
-    );
+    assert_eq!((&file["path"], &file["median_bytes"]), (&BUNDLE.into(), &0.into()));
 }
 
 #[test]
@@ -77,10 +68,8 @@ fn a_library_that_is_loaded_already_is_not_advised() {
     // LD_PRELOAD is a list that spaces part (ld.so(8)), and TMPDIR may have one.
     let directory = tempfile::tempdir_in("/tmp").unwrap();
     let library = directory.path().join("libtrusted_ca_preload.so");
-    let empty = Command::new("cc")
-        .args(["-shared", "-x", "c", "/dev/null", "-o"])
-        .arg(&library)
-        .status();
+    let empty =
+        Command::new("cc").args(["-shared", "-x", "c", "/dev/null", "-o"]).arg(&library).status();
     assert!(empty.unwrap().success());
     let report = tempfile::NamedTempFile::new().unwrap();
     let path = report.path().to_str().unwrap();
@@ -90,10 +79,7 @@ fn a_library_that_is_loaded_already_is_not_advised() {
     assert!(status.unwrap().success());
     let report = serde_json::from_slice(&std::fs::read(report.path()).unwrap()).unwrap();
     let remedy = remedy(&report, "repeated-reading");
-    assert!(
-        remedy.contains("is loaded and has nothing to share"),
-        "{remedy}"
-    );
+    assert!(remedy.contains("is loaded and has nothing to share"), "{remedy}");
     assert!(!remedy.contains("preload libtrusted"), "{remedy}");
 }
 
@@ -134,15 +120,9 @@ fn memory_beside_a_small_file_is_not_its() {
     let program = compiled("beside_a_file").display().to_string();
     let report = json(&["trace", "--", &program, "/etc/hostname"]);
     let repeated = ["repeated-file", "repeated-reading"];
-    assert!(
-        !kinds(&report).iter().any(|kind| repeated.contains(kind)),
-        "{report:#}"
-    );
+    assert!(!kinds(&report).iter().any(|kind| repeated.contains(kind)), "{report:#}");
     let files = report["growth"]["by_file"].as_array().unwrap();
-    let hostname = files
-        .iter()
-        .find(|file| file["path"] == "/etc/hostname")
-        .unwrap();
+    let hostname = files.iter().find(|file| file["path"] == "/etc/hostname").unwrap();
     assert_eq!(hostname["opens"], 200);
     assert_eq!(hostname["bytes"], 0);
     let size = std::fs::metadata("/etc/hostname").unwrap().len();
@@ -167,10 +147,7 @@ fn an_emulator_that_keeps_its_image_open() {
     assert_eq!(kinds(&report), ["grew-by-large-blocks"]);
     assert_eq!(report["growth"]["by_file"][0]["bytes"], 0);
     let kept = &report["growth"]["most_kept_open"];
-    assert_eq!(
-        (&kept["path"], &kept["bytes"]),
-        (&"disk.img".into(), &(1 << 30).into())
-    );
+    assert_eq!((&kept["path"], &kept["bytes"]), (&"disk.img".into(), &(1 << 30).into()));
 }
 
 #[test]
@@ -184,10 +161,7 @@ fn a_bundle_in_a_log_without_times_is_told_all_the_same() {
         )
     };
     for (library, wanted) in [
-        (
-            "libssl.so.3",
-            "If the program loads it by its name with OpenSSL",
-        ),
+        ("libssl.so.3", "If the program loads it by its name with OpenSSL"),
         ("libgnutls.so.30", "Its TLS library is libgnutls.so.30"),
         ("libssl.so.1.0.2", "Its TLS library is libssl.so.1.0.2"),
         ("libz.so.1", "load no shared OpenSSL"),
@@ -217,10 +191,7 @@ fn a_heap_that_shrinks_below_where_the_log_begins() {
     let table = String::from_utf8(table).unwrap();
     let mut lines = table.lines();
     let before = lines.find(|line| line.contains("there before"));
-    assert!(
-        before.is_some_and(|line| line.contains("−32.0 KiB")),
-        "{table}"
-    );
+    assert!(before.is_some_and(|line| line.contains("−32.0 KiB")), "{table}");
 }
 
 #[test]

@@ -85,12 +85,8 @@ fn figures_are_those_of_the_processes() {
     let file = directory.path().join("brkhole.prom");
     let [fat, hole, small] =
         ["fat", "hole", "small"].map(|what| format!("{what}-{}", std::process::id()));
-    let _members = [
-        member("fat", &fat),
-        member("fat", &fat),
-        member("hole", &hole),
-        member("small", &small),
-    ];
+    let _members =
+        [member("fat", &fat), member("fat", &fat), member("hole", &hole), member("small", &small)];
     let found = [&fat, &hole, &small].map(|comm| {
         let only = ["--comm", comm.as_str()];
         (comm.as_str(), samples(&written(&file, &only)))
@@ -117,10 +113,7 @@ fn figures_are_those_of_the_processes() {
         assert!((64.0..80.0).contains(&resident), "{comm}: {resident}");
     }
     assert!(value("brkhole_malloc_returnable_bytes", &small) < MIB);
-    for metric in [
-        "brkhole_break_blocked_processes",
-        "brkhole_break_abandoned_processes",
-    ] {
+    for metric in ["brkhole_break_blocked_processes", "brkhole_break_abandoned_processes"] {
         assert_eq!(value(metric, &hole), 1.0, "{metric}");
         assert_eq!(value(metric, &fat), 0.0, "{metric}");
         assert_eq!(value(metric, &small), 0.0, "{metric}");
@@ -137,9 +130,7 @@ fn as_many_commands_as_there_may_be_series() {
     let found = samples(&written(&file, &["--all"]));
     for metric in names(&found) {
         let of_this = found.iter().filter(|sample| sample.name == metric);
-        let of_this: Vec<_> = of_this
-            .filter_map(|sample| sample.labels.get("comm"))
-            .collect();
+        let of_this: Vec<_> = of_this.filter_map(|sample| sample.labels.get("comm")).collect();
         assert!(of_this.len() <= TOP + 1, "{metric}: {of_this:?}");
     }
     assert!(found.len() < 300, "{found:#?}");

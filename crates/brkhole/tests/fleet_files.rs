@@ -19,11 +19,7 @@ fn fleet() -> PathBuf {
 
 /// Runs it with these arguments in the directory of the files.
 fn run(program: &str, arguments: &[&str]) -> Output {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(fleet())
-        .output()
-        .unwrap();
+    let output = Command::new(program).args(arguments).current_dir(fleet()).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     output
 }
@@ -73,10 +69,7 @@ fn every_metric_is_asked_for_and_every_one_that_is_asked_for_is_written() {
     let written = written();
     let written = samples::names(&written);
     let queries = queries().join("\n");
-    let asked: BTreeSet<_> = metrics_in(&queries)
-        .union(&metrics_in(RULES))
-        .copied()
-        .collect();
+    let asked: BTreeSet<_> = metrics_in(&queries).union(&metrics_in(RULES)).copied().collect();
     assert_eq!(asked, written);
     let tested = metrics_in(RULES_TESTS);
     assert!(tested.is_subset(&written), "{tested:?} {written:?}");
@@ -91,9 +84,8 @@ fn every_reason_that_a_rule_asks_for_is_written() {
         .map(String::as_str)
         .collect();
     let asked = RULES.split("reason=~\"").skip(1);
-    let asked: Vec<_> = asked
-        .flat_map(|rest| rest.split('"').next().expect("a first").split('|'))
-        .collect();
+    let asked: Vec<_> =
+        asked.flat_map(|rest| rest.split('"').next().expect("a first").split('|')).collect();
     assert!(!asked.is_empty());
     for reason in asked {
         assert!(reasons.contains(reason), "{reason}: {reasons:?}");
@@ -120,9 +112,7 @@ fn the_rules_do_as_they_are_tested() {
         assert!(cases.contains(&false), "{alert}: when does it?");
         number += 1;
     }
-    let commands = RULES
-        .lines()
-        .filter(|line| line.trim().starts_with("next: "));
+    let commands = RULES.lines().filter(|line| line.trim().starts_with("next: "));
     assert_eq!(commands.count(), number, "each alert tells what to type");
 }
 
@@ -137,17 +127,11 @@ fn the_dashboard_asks_what_prometheus_understands() {
         assert_eq!(panel["datasource"]["uid"], "${datasource}");
         for target in panel["targets"].as_array().unwrap() {
             let query = target["expr"].as_str().unwrap();
-            assert!(
-                query.contains(r#"{job=~"$job", instance=~"$instance"}"#),
-                "{query}"
-            );
+            assert!(query.contains(r#"{job=~"$job", instance=~"$instance"}"#), "{query}");
         }
     }
     let variables = dashboard["templating"]["list"].as_array().unwrap();
-    let variables: Vec<_> = variables
-        .iter()
-        .map(|one| one["name"].as_str().unwrap())
-        .collect();
+    let variables: Vec<_> = variables.iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(variables, ["datasource", "job", "instance"]);
 
     if !installed("promtool") {
@@ -155,9 +139,7 @@ fn the_dashboard_asks_what_prometheus_understands() {
     }
     // JSON is YAML too.
     let queries = queries();
-    let queries = queries
-        .iter()
-        .filter(|query| !query.starts_with("label_values("));
+    let queries = queries.iter().filter(|query| !query.starts_with("label_values("));
     let rules: Vec<_> = queries
         .enumerate()
         .map(|(number, query)| {
@@ -167,10 +149,7 @@ fn the_dashboard_asks_what_prometheus_understands() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let groups = serde_json::json!({ "groups": [{ "name": "dashboard", "rules": rules }] });
     std::fs::write(file.path(), groups.to_string()).unwrap();
-    run(
-        "promtool",
-        &["check", "rules", file.path().to_str().unwrap()],
-    );
+    run("promtool", &["check", "rules", file.path().to_str().unwrap()]);
 }
 
 #[test]
@@ -199,27 +178,15 @@ fn the_units_are_well_formed() {
 fn the_unit_runs_a_command_that_there_is() {
     let unit = std::fs::read_to_string(fleet().join("brkhole-inspect.service")).unwrap();
     let mut lines = unit.lines();
-    let command = lines
-        .find_map(|line| line.strip_prefix("ExecStart="))
-        .unwrap();
+    let command = lines.find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     let words = command.split(' ').skip(1);
     let place = "/var/lib/prometheus/node-exporter/brkhole.prom";
     let words: Vec<_> = words
-        .map(|word| {
-            if word == place {
-                file.path().to_str().unwrap()
-            } else {
-                word
-            }
-        })
+        .map(|word| if word == place { file.path().to_str().unwrap() } else { word })
         .collect();
     assert!(words.contains(&file.path().to_str().unwrap()), "{command}");
     let output = output(&words);
     assert!(output.status.success(), "{output:?}");
-    assert!(
-        std::fs::read_to_string(file.path())
-            .unwrap()
-            .ends_with("# EOF\n")
-    );
+    assert!(std::fs::read_to_string(file.path()).unwrap().ends_with("# EOF\n"));
 }

@@ -35,16 +35,8 @@ fn watched(words: &[String], with_hole: bool) -> (Story, Weights) {
         .env_remove("GLIBC_TUNABLES")
         .stdin(Stream::Null)
         .stdout(Stream::Null);
-    let finished = options
-        .start(&target, Story::default())
-        .unwrap()
-        .wait()
-        .unwrap();
-    assert!(
-        finished.ending.success(),
-        "{words:?}: {:?}",
-        finished.ending
-    );
+    let finished = options.start(&target, Story::default()).unwrap().wait().unwrap();
+    assert!(finished.ending.success(), "{words:?}: {:?}", finished.ending);
     assert_eq!(finished.lost_events, 0);
     let weights = *weights.lock().unwrap();
     (finished.sink, weights)
@@ -80,10 +72,7 @@ fn nginx_with_the_break_free_and_blocked() {
             true => (GrowthKind::Fallback, GrowthKind::Break),
             false => (GrowthKind::Break, GrowthKind::Fallback),
         };
-        assert!(
-            growth[grew_by] as f64 > 0.95 * growth.total() as f64,
-            "{growth:?}"
-        );
+        assert!(growth[grew_by] as f64 > 0.95 * growth.total() as f64, "{growth:?}");
         assert_eq!(growth[other], 0);
 
         let files = story.growth.by_file();
@@ -125,9 +114,6 @@ fn threads_with_arenas_of_their_own() {
     // 8 threads keep 4,000 blocks of 1,000 bytes each (malloc gives nothing back from the middle).
     assert!(growth[GrowthKind::Arena] > 8 * 2_000_000, "{growth:?}");
     // Four of the eight blocks of 3 MiB are kept.
-    assert!(
-        growth[GrowthKind::LargeBlock] >= 4 * (3 << 20),
-        "{growth:?}"
-    );
+    assert!(growth[GrowthKind::LargeBlock] >= 4 * (3 << 20), "{growth:?}");
     assert!(growth[GrowthKind::Break] >= 100_000, "{growth:?}");
 }

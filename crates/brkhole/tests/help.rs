@@ -12,10 +12,7 @@ fn help_is_as_it_was_read_last() {
             "" => (vec!["--help"], "brkhole"),
             command => (vec![command, "--help"], command),
         };
-        let output = crate::common::brkhole(&arguments)
-            .env("COLUMNS", "100")
-            .output()
-            .unwrap();
+        let output = crate::common::brkhole(&arguments).env("COLUMNS", "100").output().unwrap();
         assert!(output.status.success());
         let help = String::from_utf8(output.stdout).unwrap();
         assert!(help.contains("Examples:"), "{name}");
@@ -65,15 +62,9 @@ fn bash_completes_commands_processes_and_files() {
         (&["inspect", "--format", "open"], "openmetrics"),
     ] {
         let offered = offered(words);
-        assert!(
-            offered.iter().any(|word| word == expected),
-            "{words:?}: {offered:?}"
-        );
+        assert!(offered.iter().any(|word| word == expected), "{words:?}: {offered:?}");
         let begun = words.last().unwrap();
-        assert!(
-            offered.iter().all(|word| word.starts_with(begun)),
-            "{words:?}: {offered:?}"
-        );
+        assert!(offered.iter().all(|word| word.starts_with(begun)), "{words:?}: {offered:?}");
     }
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
@@ -93,21 +84,12 @@ fn each_shell_asks_the_command() {
 #[test]
 fn the_first_help_fits_on_a_small_terminal() {
     for words in [&[][..], &["help"], &["--help"], &["-h"]] {
-        let output = crate::common::brkhole(words)
-            .env("COLUMNS", "80")
-            .output()
-            .unwrap();
+        let output = crate::common::brkhole(words).env("COLUMNS", "80").output().unwrap();
         let help = [output.stdout, output.stderr].concat();
         let help = String::from_utf8(help).unwrap();
         assert!(help.lines().count() < 24, "{words:?}: {help}");
-        assert!(
-            help.lines().all(|line| line.len() < 80),
-            "{words:?}: {help}"
-        );
-        assert!(
-            help.contains("Commands:") && help.contains("Exit status"),
-            "{help}"
-        );
+        assert!(help.lines().all(|line| line.len() < 80), "{words:?}: {help}");
+        assert!(help.contains("Commands:") && help.contains("Exit status"), "{help}");
     }
 }
 
@@ -122,10 +104,7 @@ fn a_manual_page_for_each_subcommand() {
         let text = std::fs::read_to_string(page).unwrap();
         for section in sections {
             let heading = [format!(".SH {section}\n"), format!(".SH \"{section}\"\n")];
-            assert!(
-                heading.iter().any(|line| text.contains(line)),
-                "{section}: {text}"
-            );
+            assert!(heading.iter().any(|line| text.contains(line)), "{section}: {text}");
         }
         // A word of the tables has a paragraph of its own.
         if ["-trace", "-inspect"].contains(&name) {

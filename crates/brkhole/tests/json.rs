@@ -42,10 +42,7 @@ fn add_fields(fields: &mut Fields, path: &str, value: &Value) {
         Value::Number(_) => "number",
         Value::String(_) => "string",
     };
-    fields
-        .entry(path.to_owned())
-        .or_default()
-        .insert(kind.to_owned());
+    fields.entry(path.to_owned()).or_default().insert(kind.to_owned());
 }
 
 /// Whether a field may be missing: what holds it is never known here, or always empty.
@@ -73,14 +70,12 @@ fn broken(known: &Fields, now: &Fields) -> Vec<String> {
         let known = kinds.iter().filter(|kind| *kind != "null");
         known.cloned().collect::<BTreeSet<_>>()
     };
-    let broken = known
-        .iter()
-        .filter_map(|(path, kinds)| match now.get(path) {
-            None if is_within_nothing(now, path) || is_filled(now, path, kinds) => None,
-            None => Some(format!("{path} is gone")),
-            Some(new) if real(kinds).is_empty() || real(new).is_subset(&real(kinds)) => None,
-            Some(new) => Some(format!("{path} was {kinds:?} and is {new:?}")),
-        });
+    let broken = known.iter().filter_map(|(path, kinds)| match now.get(path) {
+        None if is_within_nothing(now, path) || is_filled(now, path, kinds) => None,
+        None => Some(format!("{path} is gone")),
+        Some(new) if real(kinds).is_empty() || real(new).is_subset(&real(kinds)) => None,
+        Some(new) => Some(format!("{path} was {kinds:?} and is {new:?}")),
+    });
     broken.collect()
 }
 
@@ -122,10 +117,7 @@ fn compatible(kind: &str, reports: &[Value]) {
         known = Some(all);
     }
     let known = known.unwrap_or_else(|| {
-        panic!(
-            "{}: not of schema {SCHEMA}: record it anew (UPDATE_JSON=1)",
-            file.display()
-        )
+        panic!("{}: not of schema {SCHEMA}: record it anew (UPDATE_JSON=1)", file.display())
     });
     let broken = broken(&known, &now);
     assert!(
@@ -167,17 +159,8 @@ fn trace_and_explain() {
 fn compare() {
     let map = tempfile::NamedTempFile::new().unwrap();
     let program = compiled("freed").display().to_string();
-    let how = [
-        "compare",
-        "--repeats",
-        "3",
-        "--map",
-        map.path().to_str().unwrap(),
-    ];
-    compatible(
-        "compare",
-        &[json(&[&how[..], &[&program, "20000"]].concat())],
-    );
+    let how = ["compare", "--repeats", "3", "--map", map.path().to_str().unwrap()];
+    compatible("compare", &[json(&[&how[..], &[&program, "20000"]].concat())]);
 }
 
 #[test]

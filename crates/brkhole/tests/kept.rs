@@ -55,9 +55,7 @@ fn a_programs_own_figures_are_found_at_its_end() {
     let (program, blocks) = (freed(), BLOCKS.to_string());
     let report = tempfile::NamedTempFile::new().unwrap();
     let file = report.path().to_str().unwrap();
-    let trace = [
-        "trace", "--format", "json", "-o", file, "--", &program, &blocks,
-    ];
+    let trace = ["trace", "--format", "json", "-o", file, "--", &program, &blocks];
     let output = output(&trace);
     assert!(output.status.success());
     let figures = said(&String::from_utf8_lossy(&output.stdout));
@@ -96,14 +94,8 @@ fn a_table_and_csv_have_them() {
     }
     let (program, blocks) = (freed(), BLOCKS.to_string());
     for (format, parts) in [
-        (
-            "table",
-            ["what malloc kept at the exit of", "brkhole-freed"],
-        ),
-        (
-            "csv",
-            ["malloc-returnable,brkhole-freed ", "malloc-system,"],
-        ),
+        ("table", ["what malloc kept at the exit of", "brkhole-freed"]),
+        ("csv", ["malloc-returnable,brkhole-freed ", "malloc-system,"]),
     ] {
         let output = output(&["trace", "--format", format, "--", &program, &blocks]);
         let text = String::from_utf8_lossy(&output.stdout);
@@ -127,10 +119,8 @@ fn of_many_processes_the_launched_one_and_the_greatest_are_told() {
     let kept = report["malloc"].as_array().unwrap();
     assert_eq!(kept.len(), 5, "{kept:?}");
     assert_eq!(kept[0]["comm"], "sh");
-    let sizes: Vec<u64> = kept[1..]
-        .iter()
-        .map(|kept| kept["system_bytes"].as_u64().unwrap() / 4000)
-        .collect();
+    let sizes: Vec<u64> =
+        kept[1..].iter().map(|kept| kept["system_bytes"].as_u64().unwrap() / 4000).collect();
     for (size, blocks) in sizes.iter().zip([3000, 2500, 2000, 500]) {
         assert!(size.abs_diff(blocks) < blocks / 10 + 40, "{sizes:?}");
     }
@@ -163,15 +153,7 @@ fn a_process_that_runs_on_is_looked_into_when_the_watching_ends() {
     let mut lines = suite::waiting::lines(sleeper.0.stdout.take().unwrap());
     lines.read_line(&mut line).unwrap();
     let pid = sleeper.0.id().to_string();
-    let watching = [
-        "trace",
-        "--pid",
-        &pid,
-        "--via",
-        "ptrace",
-        "--duration",
-        "0.1",
-    ];
+    let watching = ["trace", "--pid", &pid, "--via", "ptrace", "--duration", "0.1"];
     let report = json(&watching);
     let kept = &report["malloc"][0];
     assert_eq!(kept["when"], "end-of-watching");

@@ -34,17 +34,12 @@ fn launched() {
     let program = compiled("low");
     let report = tempfile::NamedTempFile::new().unwrap();
     let place = report.path().to_str().unwrap();
-    let output = brkhole(&["trace", "--format", "json", "-o", place, "--"])
-        .arg(&program)
-        .output()
-        .unwrap();
+    let output =
+        brkhole(&["trace", "--format", "json", "-o", place, "--"]).arg(&program).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let report: Value = serde_json::from_slice(&std::fs::read(report.path()).unwrap()).unwrap();
     assert_eq!(low_bytes(&report), LOW_BYTES);
-    assert_eq!(
-        of_maps(&String::from_utf8(output.stdout).unwrap()),
-        LOW_BYTES
-    );
+    assert_eq!(of_maps(&String::from_utf8(output.stdout).unwrap()), LOW_BYTES);
     // What it took elsewhere, and nothing of what is low.
     assert_eq!(report["growth"]["by_kind"]["large_block"], 20 * MIB);
     assert!(report.get("address_space").is_none(), "nobody asked for it");
@@ -112,10 +107,7 @@ fn watched_from_outside() {
     assert!(suite::waiting::ended(&mut watcher.0).success());
     let report: Value = serde_json::from_slice(&std::fs::read(report.path()).unwrap()).unwrap();
     assert_eq!(report["lost_events"], 0);
-    assert_eq!(
-        (low_bytes(&report), of_maps(&lines)),
-        (LOW_BYTES, LOW_BYTES)
-    );
+    assert_eq!((low_bytes(&report), of_maps(&lines)), (LOW_BYTES, LOW_BYTES));
 }
 
 #[test]
@@ -123,9 +115,7 @@ fn a_break_that_it_blocks() {
     let program = compiled_with("low_blocker", &["-O0", "-no-pie"]);
     let report = json(&["trace", "--", program.to_str().unwrap()]);
     let findings = report["findings"].as_array().unwrap();
-    let blocked = findings
-        .iter()
-        .find(|found| found["kind"] == "break-blocked");
+    let blocked = findings.iter().find(|found| found["kind"] == "break-blocked");
     let blocked = blocked.unwrap_or_else(|| panic!("{report}"));
     assert_eq!(blocked["evidence"]["blocker"]["kind"], "low_memory");
     let message = blocked["message"].as_str().unwrap();
@@ -138,10 +128,7 @@ fn a_break_that_it_blocks() {
 fn tables_and_csv_have_it() {
     let program = compiled("low");
     let program = program.to_str().unwrap();
-    for (format, wanted) in [
-        ("table", "low 2 GiB"),
-        ("csv", "kind,low_memory,,,14680064,"),
-    ] {
+    for (format, wanted) in [("table", "low 2 GiB"), ("csv", "kind,low_memory,,,14680064,")] {
         let output = crate::common::output(&["trace", "--format", format, "--", program]);
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains(wanted), "{text}");

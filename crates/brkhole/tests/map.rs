@@ -24,20 +24,8 @@ fn ranges(address_space: &Value, kind: &str) -> Vec<(String, String)> {
 #[test]
 fn the_picture_and_the_figures_are_what_the_program_sees() {
     let directory = tempfile::tempdir().unwrap();
-    let (svg, report) = (
-        directory.path().join("map.svg"),
-        directory.path().join("json"),
-    );
-    let words = [
-        "trace",
-        "--map",
-        path(&svg),
-        "--format",
-        "json",
-        "-o",
-        path(&report),
-        "--",
-    ];
+    let (svg, report) = (directory.path().join("map.svg"), directory.path().join("json"));
+    let words = ["trace", "--map", path(&svg), "--format", "json", "-o", path(&report), "--"];
     let output = brkhole(&words).arg(compiled("low")).output().unwrap();
     assert!(output.status.success(), "{output:?}");
 
@@ -76,10 +64,7 @@ fn a_log_is_drawn_too_and_says_what_it_can_not_know() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let (log, svg) = (
-        directory.path().join("a & b"),
-        directory.path().join("map.svg"),
-    );
+    let (log, svg) = (directory.path().join("a & b"), directory.path().join("map.svg"));
     let status = Command::new("strace")
         .args(["-f", "-o"])
         .args([&log, &compiled("low")])
@@ -92,10 +77,7 @@ fn a_log_is_drawn_too_and_says_what_it_can_not_know() {
     assert_eq!(space["knows_earlier"], false);
     assert!(is_xml(&svg), "though the log has an & in its name");
     let picture = std::fs::read_to_string(&svg).unwrap();
-    assert!(
-        picture.contains("before the first call isn't known"),
-        "{picture}"
-    );
+    assert!(picture.contains("before the first call isn't known"), "{picture}");
 }
 
 #[test]
@@ -106,17 +88,7 @@ fn both_arms_one_above_the_other() {
     let directory = tempfile::tempdir().unwrap();
     let svg = directory.path().join("map.svg");
     let script = "keep = [bytearray(5000) for _ in range(2000)]";
-    let words = [
-        "compare",
-        "--repeats",
-        "1",
-        "--map",
-        path(&svg),
-        "--",
-        PYTHON,
-        "-c",
-        script,
-    ];
+    let words = ["compare", "--repeats", "1", "--map", path(&svg), "--", PYTHON, "-c", script];
     let report = json(&words);
     assert!(is_xml(&svg));
     let picture = std::fs::read_to_string(&svg).unwrap();
@@ -125,10 +97,7 @@ fn both_arms_one_above_the_other() {
     let arms = &report["address_space"];
     assert_eq!(arms["control"]["blocker"], Value::Null);
     assert!(arms["control"]["bytes"]["break"].as_u64().unwrap() > 9 << 20);
-    assert_eq!(
-        arms["hole"]["blocker"]["start"],
-        arms["hole"]["program_break"]
-    );
+    assert_eq!(arms["hole"]["blocker"]["start"], arms["hole"]["program_break"]);
     assert_eq!(arms["hole"]["blocker"]["perms"], "r--p");
     assert!(arms["hole"]["bytes"]["fallback"].as_u64().unwrap() > 9 << 20);
     assert!(arms["hole"]["refused_brks"].as_u64().unwrap() > 5);
@@ -138,10 +107,7 @@ fn both_arms_one_above_the_other() {
 #[test]
 fn a_hole_that_nobody_ran_into_is_in_the_picture() {
     let directory = tempfile::tempdir().unwrap();
-    let (svg, file) = (
-        directory.path().join("map.svg"),
-        directory.path().join("json"),
-    );
+    let (svg, file) = (directory.path().join("map.svg"), directory.path().join("json"));
     let mut trace = brkhole(&["trace", "--hole", "--map", path(&svg), "--format", "json"]);
     trace.args(["-o", path(&file), "--"]);
     // It waits for a byte, and gets none: not even its malloc is called.
@@ -161,15 +127,7 @@ fn a_place_that_can_not_be_written_is_said_before_anything_is_run() {
     let ran = directory.path().join("ran");
     let touch = format!("touch '{}'", path(&ran));
     for command in ["trace", "compare"] {
-        let words = [
-            command,
-            "--map",
-            "/no/such/place.svg",
-            "--",
-            "sh",
-            "-c",
-            &touch,
-        ];
+        let words = [command, "--map", "/no/such/place.svg", "--", "sh", "-c", &touch];
         let output = output(&words);
         assert_eq!(output.status.code(), Some(1));
         let complaint = String::from_utf8(output.stderr).unwrap();
@@ -183,20 +141,10 @@ fn a_place_that_can_not_be_written_is_said_before_anything_is_run() {
 #[test]
 fn nothing_to_draw_is_said() {
     let directory = tempfile::tempdir().unwrap();
-    let (log, svg) = (
-        directory.path().join("log"),
-        directory.path().join("map.svg"),
-    );
-    std::fs::write(
-        &log,
-        "close(3) = 0\nexit_group(0) = ?\n+++ exited with 0 +++\n",
-    )
-    .unwrap();
+    let (log, svg) = (directory.path().join("log"), directory.path().join("map.svg"));
+    std::fs::write(&log, "close(3) = 0\nexit_group(0) = ?\n+++ exited with 0 +++\n").unwrap();
     let report = json(&["explain", "--map", path(&svg), path(&log)]);
-    assert!(
-        report["notes"].to_string().contains("no map was drawn"),
-        "{report}"
-    );
+    assert!(report["notes"].to_string().contains("no map was drawn"), "{report}");
     assert!(!svg.exists());
 }
 
@@ -208,11 +156,7 @@ fn many_ranges_and_calls_take_little_memory() {
     let report = json(&["trace", "--map", path(&svg), "--", path(&program)]);
     assert!(report["syscalls"]["munmap"]["calls"].as_u64().unwrap() >= 40_000);
     let space = &report["address_space"];
-    assert!(
-        space["ranges_in_all"].as_u64().unwrap() >= 15_000,
-        "{}",
-        space["ranges_in_all"]
-    );
+    assert!(space["ranges_in_all"].as_u64().unwrap() >= 15_000, "{}", space["ranges_in_all"]);
     assert!(space["ranges"].as_array().unwrap().len() <= 1000);
     let peak = report["observer"]["peak_rss_bytes"].as_u64().unwrap();
     assert!(peak < 48 << 20, "{peak}");

@@ -126,13 +126,7 @@ fn looking_into_somebody_elses_process() {
     let named = installed.output(&["inspect", "--format", "csv", &theirs, &own]);
     assert_eq!(named.status.code(), Some(1));
     let complaint = String::from_utf8_lossy(&named.stderr).into_owned();
-    for word in [
-        theirs.as_str(),
-        "uid 0",
-        "uid 65534",
-        "sudo",
-        "CAP_SYS_PTRACE",
-    ] {
+    for word in [theirs.as_str(), "uid 0", "uid 65534", "sudo", "CAP_SYS_PTRACE"] {
         assert!(complaint.contains(word), "{word}: {complaint}");
     }
     let rows = String::from_utf8_lossy(&named.stdout).into_owned();
@@ -142,10 +136,7 @@ fn looking_into_somebody_elses_process() {
     let all = installed.output(&["inspect", "--all"]);
     assert!(all.status.success(), "what can't be read is no failure");
     let table = String::from_utf8_lossy(&all.stdout).replace("\n  ", " ");
-    assert!(
-        table.contains("not permitted (run this as root: sudo)"),
-        "{table}"
-    );
+    assert!(table.contains("not permitted (run this as root: sudo)"), "{table}");
 
     let document = installed.output(&["inspect", "--comm", "sleep", "--format", "json"]);
     assert!(document.status.success());
@@ -186,10 +177,7 @@ fn root_without_rights_is_not_told_to_be_root() {
             for words in ["sudo", "as root", "hidepid"] {
                 assert!(!said.contains(words), "{way:?}: {said}");
             }
-            assert!(
-                said.matches(&format!("process {pid}")).count() < 2,
-                "{said}"
-            );
+            assert!(said.matches(&format!("process {pid}")).count() < 2, "{said}");
         }
     }
 }

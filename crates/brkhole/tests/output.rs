@@ -50,11 +50,7 @@ fn another_users_link_does_not_open_a_door() {
         let arguments = [&[*first, flag, link.to_str().unwrap()], rest].concat();
         let done = output(&arguments);
         let after = fs::metadata(&victim).unwrap();
-        assert_eq!(
-            (after.mode() & 0o777, after.uid()),
-            (0o600, 0),
-            "{command:?}"
-        );
+        assert_eq!((after.mode() & 0o777, after.uid()), (0o600, 0), "{command:?}");
         assert_eq!(after.ino(), inode, "{command:?}");
         assert!(link.is_symlink(), "{command:?}");
         assert_eq!(done.status.success(), !links_are_protected(), "{done:?}");
@@ -105,22 +101,10 @@ fn a_dash_is_standard_output() {
     let starts = [
         (&["explain", log, "--format", "json", "-o", "-"][..], "{"),
         (&["explain", log, "--map", "-", "-o", "/dev/null"], "<svg"),
-        (
-            &["inspect", &own, "--html", "-", "-o", "/dev/null"],
-            "<!doctype html>",
-        ),
-        (
-            &["trace", "--folded", "-", "-o", "/dev/null", "true"],
-            "ld-linux",
-        ),
-        (
-            &["inspect", &own, "-o", "-", "--format", "csv"],
-            "unix_seconds,",
-        ),
-        (
-            &["trim", "--dry-run", &own, "-o", "-", "--format", "csv"],
-            "pid,",
-        ),
+        (&["inspect", &own, "--html", "-", "-o", "/dev/null"], "<!doctype html>"),
+        (&["trace", "--folded", "-", "-o", "/dev/null", "true"], "ld-linux"),
+        (&["inspect", &own, "-o", "-", "--format", "csv"], "unix_seconds,"),
+        (&["trim", "--dry-run", &own, "-o", "-", "--format", "csv"], "pid,"),
     ];
     for (arguments, start) in starts {
         let done = run(arguments);
@@ -129,16 +113,7 @@ fn a_dash_is_standard_output() {
     }
     for both in [
         &["explain", log, "--map", "-"][..],
-        &[
-            "explain",
-            log,
-            "--map",
-            "-",
-            "--chart",
-            "-",
-            "-o",
-            "/dev/null",
-        ],
+        &["explain", log, "--map", "-", "--chart", "-", "-o", "/dev/null"],
         &["trace", "--flamegraph", "-", "-o", "-", "true"],
         &["compare", "--chart", "-", "true"],
         &["inspect", &own, "--html", "-"],
@@ -146,10 +121,7 @@ fn a_dash_is_standard_output() {
         let done = run(both);
         let said = String::from_utf8_lossy(&done.stderr);
         assert_eq!(done.status.code(), Some(2), "{both:?}: {said}");
-        assert!(
-            said.contains("only one thing can be written to standard output"),
-            "{said}"
-        );
+        assert!(said.contains("only one thing can be written to standard output"), "{said}");
     }
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
@@ -157,10 +129,7 @@ fn a_dash_is_standard_output() {
 #[test]
 fn completions_that_cannot_be_written_are_an_error() {
     let full = fs::File::create("/dev/full").unwrap();
-    let done = brkhole(&["completions", "bash"])
-        .stdout(full)
-        .output()
-        .unwrap();
+    let done = brkhole(&["completions", "bash"]).stdout(full).output().unwrap();
     assert_eq!(done.status.code(), Some(1));
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(said.contains("can't write to standard output"), "{said}");
@@ -188,29 +157,16 @@ fn a_terminal_has_its_width_and_colours_unless_somebody_objects() {
         return;
     }
     let text = on_a_terminal(&[]);
-    assert!(
-        text.contains("\n\u{1b}[1m\u{1b}[33mwarning:\u{1b}[0m A brk"),
-        "{text}"
-    );
-    let widest = |text: &str| {
-        text.lines()
-            .map(|line| line.trim_end().chars().count())
-            .max()
-    };
+    assert!(text.contains("\n\u{1b}[1m\u{1b}[33mwarning:\u{1b}[0m A brk"), "{text}");
+    let widest = |text: &str| text.lines().map(|line| line.trim_end().chars().count()).max();
     for variable in [("NO_COLOR", "1"), ("TERM", "dumb")] {
         let text = on_a_terminal(&[variable]);
-        assert!(
-            text.contains("\nwarning: A brk") && !text.contains('\u{1b}'),
-            "{text}"
-        );
+        assert!(text.contains("\nwarning: A brk") && !text.contains('\u{1b}'), "{text}");
         // A table's row is as wide as it is.
         assert!((50..70).contains(&widest(&text).unwrap()), "{text}");
     }
     let piped = output(&["explain", "../strace-log/tests/data/seed.txt"]);
     let text = String::from_utf8(piped.stdout).unwrap();
-    assert!(
-        text.contains("\nwarning: A brk") && !text.contains('\u{1b}'),
-        "{text}"
-    );
+    assert!(text.contains("\nwarning: A brk") && !text.contains('\u{1b}'), "{text}");
     assert!((71..=80).contains(&widest(&text).unwrap()), "{text}");
 }

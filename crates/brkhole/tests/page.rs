@@ -33,10 +33,7 @@ fn page(arguments: &[&str], words: &[&OsStr]) -> String {
     assert!(done.status.success(), "{arguments:?}: {done:?}");
     let page = fs::read_to_string(file).unwrap();
     assert!(page.len() < 1 << 20, "{} bytes", page.len());
-    assert!(
-        !page.contains("<img") && !page.contains("<script>owned"),
-        "{page}"
-    );
+    assert!(!page.contains("<img") && !page.contains("<script>owned"), "{page}");
     assert!(page.contains(concat!("<dd>brkhole ", env!("CARGO_PKG_VERSION"), "</dd>")));
     page
 }
@@ -45,10 +42,7 @@ fn page(arguments: &[&str], words: &[&OsStr]) -> String {
 fn a_run_is_one_file() {
     let directory = tempfile::tempdir().unwrap();
     let program = hostile_program(directory.path());
-    let page = page(
-        &["trace", "--hole", "--stacks", "--"],
-        &[program.as_os_str()],
-    );
+    let page = page(&["trace", "--hole", "--stacks", "--"], &[program.as_os_str()]);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     for part in [
         " grew by 3",
@@ -108,10 +102,7 @@ fn a_process_is_one_file_and_so_are_all() {
     assert!(one.contains(&format!("({own}): ")), "{one}");
     assert!(one.contains("<th scope=\"col\">memory</th>"), "{one}");
     let all = page(&["inspect", "--all"], &[]);
-    assert!(
-        all.contains(&format!("<td class=\"n\">{own}</td>")),
-        "{all}"
-    );
+    assert!(all.contains(&format!("<td class=\"n\">{own}</td>")), "{all}");
     assert!(all.contains(" could be given back in all"), "{all}");
 }
 
@@ -143,10 +134,7 @@ fn a_browser_shows_it_sorts_it_and_runs_nothing_of_a_targets() {
     }
     let directory = tempfile::tempdir().unwrap();
     let program = hostile_program(directory.path());
-    let page = page(
-        &["trace", "--hole", "--stacks", "--"],
-        &[program.as_os_str()],
-    );
+    let page = page(&["trace", "--hole", "--stacks", "--"], &[program.as_os_str()]);
     let file = directory.path().join("page.html");
     fs::write(&file, page).unwrap();
 
@@ -179,10 +167,7 @@ fn a_browser_shows_it_sorts_it_and_runs_nothing_of_a_targets() {
         let (_, cells) = told.split_once(' ').unwrap();
         cells.split(',').map(str::to_owned).collect()
     };
-    assert!(
-        down.starts_with("descending ") && up.starts_with("ascending "),
-        "{down}; {up}"
-    );
+    assert!(down.starts_with("descending ") && up.starts_with("ascending "), "{down}; {up}");
     assert_ne!(rows(&down), rows(&up));
     assert_eq!(rows(&down)[0], *rows(&up).last().unwrap(), "{down}; {up}");
 
@@ -197,9 +182,7 @@ fn a_browser_shows_it_sorts_it_and_runs_nothing_of_a_targets() {
     ));
     assert_ne!(browser.text(&widths), before, "a click enlarges");
     browser.text(&format!("{frame}.search('malloc'), ''"));
-    let matched = browser.text(&format!(
-        "{frame}.document.getElementById('matched').textContent"
-    ));
+    let matched = browser.text(&format!("{frame}.document.getElementById('matched').textContent"));
     assert!(matched.starts_with("Matched: "), "{matched}");
 
     assert_eq!(browser.complaints(), [""; 0]);
@@ -211,8 +194,5 @@ fn a_browser_shows_it_sorts_it_and_runs_nothing_of_a_targets() {
         document.body.append(script); typeof owned";
     assert_eq!(browser.text(taken), "undefined");
     let complaints = browser.complaints().join("\n");
-    assert!(
-        complaints.contains("Content Security Policy"),
-        "{complaints}"
-    );
+    assert!(complaints.contains("Content Security Policy"), "{complaints}");
 }

@@ -74,9 +74,7 @@ fn too_many_mappings() {
     let most = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap();
     let most: u64 = most.trim().parse().unwrap();
     if most > 70_000 {
-        crate::common::skipped(format_args!(
-            "vm.max_map_count is {most}: this would take long"
-        ));
+        crate::common::skipped(format_args!("vm.max_map_count is {most}: this would take long"));
         return;
     }
     let report = traced(&[], "", "crowd", 5);
@@ -94,10 +92,7 @@ fn an_absurd_request_is_told_as_what_it_is() {
     assert_eq!(refused["severity"], "warning");
     assert_eq!(refused["evidence"]["by"], "address-space");
     let message = refused["message"].as_str().unwrap();
-    assert!(
-        message.contains("80.0 TiB were asked for in one go"),
-        "{message}"
-    );
+    assert!(message.contains("80.0 TiB were asked for in one go"), "{message}");
     assert!(!message.contains("instead"), "{message}");
 }
 
@@ -105,12 +100,7 @@ fn an_absurd_request_is_told_as_what_it_is() {
 fn what_a_program_does_without_is_no_finding() {
     let report = traced(&[], "", "harmless", 6);
     let findings = report["findings"].as_array().unwrap();
-    assert!(
-        findings
-            .iter()
-            .all(|finding| finding["severity"] != "critical"),
-        "{findings:#?}"
-    );
+    assert!(findings.iter().all(|finding| finding["severity"] != "critical"), "{findings:#?}");
 }
 
 #[test]
@@ -122,10 +112,7 @@ fn a_mapping_that_the_kernel_merged_into_the_heap_is_named() {
     assert_eq!(evidence["room_bytes"], 0);
     assert_eq!(evidence["blocker"]["start"], evidence["break"]);
     let message = blocked["message"].as_str().unwrap();
-    assert!(
-        message.contains("64.0 KiB") && message.contains("merged into [heap]"),
-        "{message}"
-    );
+    assert!(message.contains("64.0 KiB") && message.contains("merged into [heap]"), "{message}");
     assert!(report["fallback"]["count"].as_u64().unwrap() > 0);
 }
 
@@ -141,11 +128,7 @@ fn the_page_of_lua_nginx_module_is_named_with_a_hole_of_one_s_own_and_without() 
         let remedy = blocked["remedy"].as_str().unwrap();
         assert!(remedy.contains("lua-nginx-module 0.10.3"), "{remedy}");
         let notes = report["notes"].to_string();
-        assert_eq!(
-            notes.contains("blocks its break itself"),
-            !options.is_empty(),
-            "{notes}"
-        );
+        assert_eq!(notes.contains("blocks its break itself"), !options.is_empty(), "{notes}");
     }
     // One that --hole alone makes is nobody else's.
     let report = traced(&["--hole"], "", "none", 0);
@@ -268,10 +251,7 @@ fn a_running_process_shows_what_was_merged_once_malloc_was_refused() {
     assert_eq!(process["break"]["end"], own_break);
     assert_eq!(process["break"]["blocker"]["start"], own_break);
     let message = blocked["message"].as_str().unwrap();
-    assert!(
-        message.contains("64.0 KiB") && message.contains("merged into [heap]"),
-        "{message}"
-    );
+    assert!(message.contains("64.0 KiB") && message.contains("merged into [heap]"), "{message}");
     // Before, nobody but the process itself could tell: both that it can be are said.
     let (process, own_break) = inspected("beside");
     assert!(!kinds(&process).contains(&"break-blocked"), "{process}");
@@ -282,8 +262,5 @@ fn a_running_process_shows_what_was_merged_once_malloc_was_refused() {
     let (process, own_break) = inspected("none");
     assert_eq!(process["break"]["end"], own_break);
     let neither = ["break-blocked", "heap-beyond-malloc"];
-    assert!(
-        kinds(&process).iter().all(|kind| !neither.contains(kind)),
-        "{process}"
-    );
+    assert!(kinds(&process).iter().all(|kind| !neither.contains(kind)), "{process}");
 }

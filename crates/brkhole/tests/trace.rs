@@ -9,12 +9,7 @@ use suite::waiting::ended;
 
 fn words<'a>(before: &[&'a str], command: &'a [String]) -> Vec<&'a str> {
     let command = command.iter().map(String::as_str);
-    before
-        .iter()
-        .copied()
-        .chain(["--"])
-        .chain(command)
-        .collect()
+    before.iter().copied().chain(["--"]).chain(command).collect()
 }
 
 #[test]
@@ -32,14 +27,8 @@ fn nginx_names_the_bundle_first() {
     assert_eq!(evidence["read_bytes"], (LOCATIONS + 1) * size);
     assert!(evidence["openings_grown"].as_u64().unwrap() > LOCATIONS / 2);
     let remedy = report["findings"][0]["remedy"].as_str().unwrap();
-    assert!(
-        remedy.contains("nginx does it once since 1.27.2"),
-        "{remedy}"
-    );
-    assert!(
-        remedy.contains("preload libtrusted_ca_preload.so"),
-        "{remedy}"
-    );
+    assert!(remedy.contains("nginx does it once since 1.27.2"), "{remedy}");
+    assert!(remedy.contains("preload libtrusted_ca_preload.so"), "{remedy}");
     assert_eq!(report["growth"]["by_file"][0]["path"], nginx.bundle);
     assert_eq!(report["growth"]["by_file"][0]["opens"], LOCATIONS + 1);
     assert_eq!(report["fallback"]["count"], 0);
@@ -133,12 +122,7 @@ fn the_report_has_the_promised_names() {
 
 #[test]
 fn the_commands_own_status_is_passed_on() {
-    for (script, status) in [
-        ("exit 0", 0),
-        ("exit 7", 7),
-        ("kill -9 $$", 137),
-        ("kill $$", 143),
-    ] {
+    for (script, status) in [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill $$", 143)] {
         let output = output(&["trace", "--", "sh", "-c", script]);
         assert_eq!(output.status.code(), Some(status), "{script}");
         assert!(String::from_utf8_lossy(&output.stdout).contains("system call"));
@@ -176,10 +160,7 @@ fn a_signal_is_passed_on_to_the_command() {
     std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
     assert_eq!(line, "ready\n");
     let pid = child.id().to_string();
-    std::process::Command::new("kill")
-        .arg(&pid)
-        .status()
-        .unwrap();
+    std::process::Command::new("kill").arg(&pid).status().unwrap();
     assert_eq!(ended(&mut child).code(), Some(5));
     line.clear();
     std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
@@ -200,9 +181,7 @@ fn what_the_command_leaves_behind_can_be_ended() {
     std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
     assert!(line.contains("the command has ended"), "{line}");
     let pid = child.id().to_string();
-    let status = std::process::Command::new("kill")
-        .args(["-INT", &pid])
-        .status();
+    let status = std::process::Command::new("kill").args(["-INT", &pid]).status();
     assert!(status.unwrap().success());
     assert_eq!(ended(&mut child).code(), Some(3));
     let report = std::fs::read_to_string(path).unwrap();
@@ -251,14 +230,8 @@ fn pictures_and_stacks() {
         &program,
     ]);
     let stacks = report["growth"]["by_stack"].as_array().unwrap();
-    let bytes: u64 = stacks
-        .iter()
-        .filter_map(|stack| stack["bytes"].as_u64())
-        .sum();
-    assert_eq!(
-        report["growth"]["asked_bytes"], bytes,
-        "each growth has a stack"
-    );
+    let bytes: u64 = stacks.iter().filter_map(|stack| stack["bytes"].as_u64()).sum();
+    assert_eq!(report["growth"]["asked_bytes"], bytes, "each growth has a stack");
     let of_work = stacks.iter().any(|stack| {
         let frames = stack["frames"].as_array().unwrap();
         frames.iter().any(|frame| frame == "work")
@@ -266,17 +239,10 @@ fn pictures_and_stacks() {
     assert!(of_work, "{stacks:?}");
     for svg in [chart, flames] {
         let svg = std::fs::read_to_string(svg).unwrap();
-        assert!(
-            svg.contains("<svg") && svg.contains("<title>"),
-            "{}",
-            &svg[..200]
-        );
+        assert!(svg.contains("<svg") && svg.contains("<title>"), "{}", &svg[..200]);
     }
     let folded = std::fs::read_to_string(folded).unwrap();
-    assert!(
-        folded.lines().any(|line| line.contains(";work;")),
-        "{folded}"
-    );
+    assert!(folded.lines().any(|line| line.contains(";work;")), "{folded}");
 }
 
 #[test]
@@ -308,19 +274,13 @@ fn arenas_that_keep_nothing_are_not_advised_against() {
 #[test]
 fn limits_are_told_from_blockers() {
     let grow = "import ctypes\nfor _ in range(2000): ctypes.CDLL(None).malloc(100000)";
-    for (limit, name) in [
-        ("ulimit -d 16384", "RLIMIT_DATA"),
-        ("ulimit -v 60000", "RLIMIT_AS"),
-    ] {
+    for (limit, name) in [("ulimit -d 16384", "RLIMIT_DATA"), ("ulimit -v 60000", "RLIMIT_AS")] {
         let script = format!("{limit}; exec /usr/bin/python3 -c \"$0\"");
         let output = output(&["trace", "--format", "json", "--", "sh", "-c", &script, grow]);
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(kinds(&report).contains(&"break-limited"), "{report}");
         let findings = report["findings"].as_array().unwrap();
-        let limited = findings
-            .iter()
-            .find(|found| found["kind"] == "break-limited")
-            .unwrap();
+        let limited = findings.iter().find(|found| found["kind"] == "break-limited").unwrap();
         assert_eq!(limited["evidence"]["limit"], name);
     }
 }

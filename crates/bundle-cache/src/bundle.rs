@@ -22,10 +22,7 @@ pub struct Bundle {
 
 impl Bundle {
     pub(crate) fn new(parsed: Arc<Parsed>, parsed_now: bool) -> Self {
-        Self {
-            parsed: ManuallyDrop::new(parsed),
-            parsed_now,
-        }
+        Self { parsed: ManuallyDrop::new(parsed), parsed_now }
     }
 
     /// Whether the file had to be parsed for this load.

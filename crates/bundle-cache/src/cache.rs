@@ -49,10 +49,7 @@ impl BundleCache {
     /// An empty cache that keeps at most `capacity` bundles; of more, those go that weren't used
     /// for longest.
     pub const fn new(openssl: &'static OpenSsl, capacity: usize) -> Self {
-        Self {
-            openssl,
-            cached: Guarded::new(LruCache::new(capacity)),
-        }
+        Self { openssl, cached: Guarded::new(LruCache::new(capacity)) }
     }
 
     /// The bundle of this path: parsed before if the file is what it was then, else parsed now.
@@ -79,10 +76,7 @@ impl BundleCache {
             let (parsed, _) = self.make(file, properties)?;
             return Ok(Bundle::new(parsed, true));
         }
-        let key = Key {
-            identity: file.identity,
-            properties: properties.map(CStr::to_owned),
-        };
+        let key = Key { identity: file.identity, properties: properties.map(CStr::to_owned) };
         for _ in 0..LOOKS {
             let mut guard = lock().ok_or(PassedOn::Busy)?;
             let cached = self.cached.get(&mut guard);

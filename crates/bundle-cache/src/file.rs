@@ -90,11 +90,7 @@ impl RegularFile {
         let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
         let identity = usable(&status_of_open(descriptor.as_raw_fd())?)?;
         let settled = identity.is_settled();
-        Some(Self {
-            descriptor,
-            identity,
-            settled,
-        })
+        Some(Self { descriptor, identity, settled })
     }
 
     /// The file as a stdio stream, which is how OpenSSL reads files.
@@ -102,10 +98,7 @@ impl RegularFile {
         // SAFETY: the descriptor is open for reading, and passes to the stream if there is one.
         let stream = unsafe { libc::fdopen(self.descriptor.as_raw_fd(), c"r".as_ptr()) };
         let stream = NonNull::new(stream)?;
-        Some(FileStream {
-            stream,
-            descriptor: self.descriptor.into_raw_fd(),
-        })
+        Some(FileStream { stream, descriptor: self.descriptor.into_raw_fd() })
     }
 }
 

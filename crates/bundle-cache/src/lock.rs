@@ -104,10 +104,7 @@ impl Drop for Guard {
 }
 
 fn timed_lock() -> bool {
-    let mut until = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut until = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: room for the answer.
     unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut until) };
     until.tv_sec += PATIENCE_SECONDS;

@@ -51,12 +51,7 @@ struct Making {
 
 impl<T> LruCache<T> {
     pub(crate) const fn new(capacity: usize) -> Self {
-        Self {
-            capacity,
-            entries: Vec::new(),
-            being_made: Vec::new(),
-            uses: 0,
-        }
+        Self { capacity, entries: Vec::new(), being_made: Vec::new(), uses: 0 }
     }
 
     /// Looks for what was made from a file in this state.
@@ -67,10 +62,7 @@ impl<T> LruCache<T> {
             entry.last_use = self.uses;
             return CacheLookup::Hit(Arc::clone(&entry.value));
         }
-        let making = Making {
-            key: key.clone(),
-            generation,
-        };
+        let making = Making { key: key.clone(), generation };
         if self.being_made.contains(&making) {
             return CacheLookup::Pending;
         }

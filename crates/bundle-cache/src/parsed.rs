@@ -80,10 +80,7 @@ impl Parsed {
         if bio.is_null() {
             // SAFETY: nobody took the stream over.
             unsafe { libc::fclose(file.stream.as_ptr()) };
-            return ParsedFile {
-                parsed: None,
-                identity: None,
-            };
+            return ParsedFile { parsed: None, identity: None };
         }
         let infos = read_infos(openssl, bio, properties);
         let identity = file.identity_now();
@@ -94,12 +91,7 @@ impl Parsed {
             let items = items(openssl, infos);
             // SAFETY: made by OpenSSL above, freed once, by its own functions.
             unsafe { (openssl.stack_pop_free)(infos, openssl.info_free) };
-            Self {
-                openssl,
-                items,
-                file_bytes,
-                shared: Guarded::new(SharedStore::NotYet),
-            }
+            Self { openssl, items, file_bytes, shared: Guarded::new(SharedStore::NotYet) }
         });
         ParsedFile { parsed, identity }
     }

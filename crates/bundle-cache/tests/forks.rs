@@ -26,11 +26,7 @@ fn try_in_child(begin: impl FnOnce() -> libc::pid_t) -> Option<i32> {
     if child == 0 {
         // SAFETY: no precondition; the signal ends this process.
         unsafe { libc::alarm(PATIENCE_SECONDS) };
-        let status = if lock().is_some() {
-            GOT_IT
-        } else {
-            WENT_WITHOUT
-        };
+        let status = if lock().is_some() { GOT_IT } else { WENT_WITHOUT };
         // SAFETY: ends this process and runs nothing else.
         unsafe { libc::_exit(status) };
     }

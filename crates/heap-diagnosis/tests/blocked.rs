@@ -102,16 +102,9 @@ fn through_the_dynamic_loader_the_program_itself_may_be_in_the_way() {
         command.args(["-R", &*loader]).arg(program);
         command
     };
-    let start = Scene::play_by(&mut through_loader(scene_program()))
-        .state()
-        .start;
+    let start = Scene::play_by(&mut through_loader(scene_program())).state().start;
     let base = start.next_multiple_of(0x1_0000) + 0x1_0000;
-    let arguments = [
-        "-O1",
-        "-fPIE",
-        "-pie",
-        &format!("-Wl,-Ttext-segment={base:#x}"),
-    ];
+    let arguments = ["-O1", "-fPIE", "-pie", &format!("-Wl,-Ttext-segment={base:#x}")];
     let program = scene_with(&format!("break-scene-at-{base:x}"), &arguments);
     let mut command = through_loader(program.clone());
     let scene = Scene::play_by(command.arg("malloc=12500"));
@@ -142,9 +135,7 @@ fn dynamic_loader() -> Option<String> {
 #[test]
 fn a_tunable_that_keeps_malloc_off_the_break_is_named() {
     let mut command = Command::new(scene_program());
-    command
-        .arg(MUCH)
-        .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=2");
+    command.arg(MUCH).env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=2");
     let scene = Scene::play_by(&mut command);
     let state = scene.state();
     assert_eq!(state.tunable.as_deref(), Some("glibc.malloc.hugetlb=2"));
@@ -159,9 +150,7 @@ fn a_tunable_that_keeps_malloc_off_the_break_is_named() {
 
     // With 1 malloc stays at the break.
     let mut command = Command::new(scene_program());
-    command
-        .arg(MUCH)
-        .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
+    command.arg(MUCH).env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
     let scene = Scene::play_by(&mut command);
     assert_eq!(about_the_break(&scene.running.findings()), [""; 0]);
 }

@@ -54,10 +54,7 @@ fn a_limit_that_is_nearly_reached_refuses_what_is_said() {
         let state = scene.state();
         assert!(state.limited && !state.blocked, "{state:?}");
         let finding = only(&scene);
-        assert_eq!(
-            (&*finding.kind, finding.severity),
-            ("break-limited", Severity::Critical)
-        );
+        assert_eq!((&*finding.kind, finding.severity), ("break-limited", Severity::Critical));
         assert_eq!(finding.evidence["limit"], name);
         let left = finding.evidence["left_bytes"].as_u64().unwrap();
         assert!(left < GLIBC_GROWTH_STEP_BYTES);
@@ -87,10 +84,7 @@ fn a_data_limit_of_nothing_refuses_the_break_alone() {
     let mut command = Command::new("sh");
     let mut scene = Scene::play_by(command.args(["-c", script]).arg(scene_program()));
     let finding = only(&scene);
-    assert_eq!(
-        (&*finding.kind, finding.severity),
-        ("break-limited", Severity::Warning)
-    );
+    assert_eq!((&*finding.kind, finding.severity), ("break-limited", Severity::Warning));
     assert_eq!(scene.state().segment_bytes, 0, "8 MB came by mmap");
     assert!(!scene.grants(1));
 }
@@ -107,15 +101,10 @@ fn heap_that_became_read_only_counts_for_the_break() {
     if !installed("prlimit") {
         return;
     }
-    let set = Command::new("prlimit")
-        .args(["--pid", &pid, &limit])
-        .status();
+    let set = Command::new("prlimit").args(["--pid", &pid, &limit]).status();
     assert!(set.unwrap().success());
     let finding = only(&scene);
-    assert_eq!(
-        (&*finding.kind, finding.severity),
-        ("break-limited", Severity::Warning)
-    );
+    assert_eq!((&*finding.kind, finding.severity), ("break-limited", Severity::Warning));
     let left = finding.evidence["left_bytes"].as_u64().unwrap();
     assert!(left < 64 << 10);
     assert!(!scene.grants(left + 4096));

@@ -36,10 +36,7 @@ fn come_to_rest(pid: i32, program: &str) {
     let mut asleep = 0;
     for _ in 0..500 {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let state = stat
-            .rsplit(") ")
-            .next()
-            .and_then(|rest| rest.chars().next());
+        let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
         assert_ne!(state, Some('Z'), "{program} has ended");
         asleep = match state {
             Some('S') => asleep + 1,
@@ -113,16 +110,9 @@ fn tools_with_much_to_load() {
             .arg(std::env::current_exe().unwrap()),
     );
     if installed("git") {
-        let made = Command::new("git")
-            .args(["init", "-q"])
-            .current_dir(directory)
-            .status();
+        let made = Command::new("git").args(["init", "-q"]).current_dir(directory).status();
         assert!(made.unwrap().success());
-        nothing_is_said(
-            Command::new("git")
-                .args(["cat-file", "--batch"])
-                .current_dir(directory),
-        );
+        nothing_is_said(Command::new("git").args(["cat-file", "--batch"]).current_dir(directory));
     }
 }
 
@@ -174,10 +164,7 @@ fn programs_with_another_malloc() {
         Command::new("prometheus-node-exporter").args(["--web.listen-address=127.0.0.1:0"]),
     );
     if installed("musl-gcc") {
-        let specs = format!(
-            "/usr/lib/{}-linux-musl/musl-gcc.specs",
-            std::env::consts::ARCH
-        );
+        let specs = format!("/usr/lib/{}-linux-musl/musl-gcc.specs", std::env::consts::ARCH);
         let arguments = ["-O1", "-specs", &specs];
         let program = compiled("scene.c", "break-scene-musl", &arguments);
         nothing_is_said(Command::new(program).arg("malloc=1000"));

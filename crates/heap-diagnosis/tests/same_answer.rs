@@ -20,10 +20,7 @@ fn played(steps: &str) -> (Scene, BreakState) {
 #[test]
 fn a_heap_that_never_grew_is_empty() {
     let (_scene, state) = played("");
-    assert_eq!(
-        (state.segment_bytes, state.used, state.blocked),
-        (0, Some(false), false)
-    );
+    assert_eq!((state.segment_bytes, state.used, state.blocked), (0, Some(false), false));
 }
 
 #[test]
@@ -100,10 +97,7 @@ fn a_heap_whose_end_is_read_only_is_taken_for_a_shorter_one() {
 fn many_mappings_and_many_pieces() {
     let limit = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap();
     if limit.trim().parse::<u64>().unwrap() < 61_000 {
-        skipped(format_args!(
-            "a process may have only {} mappings",
-            limit.trim()
-        ));
+        skipped(format_args!("a process may have only {} mappings", limit.trim()));
         return;
     }
     for (steps, found_by, heap_mib) in [
@@ -112,11 +106,7 @@ fn many_mappings_and_many_pieces() {
         // A file tells nothing of where the heap ends, and here are 60,000 in a row; but none that
         // may be written to.
         ("grow=0x100000 over=1 files=60000", FoundBy::ProcmapQuery, 1),
-        (
-            "grow=0x100000 cut=3 many=30000 files=30000",
-            FoundBy::ProcmapQuery,
-            1,
-        ),
+        ("grow=0x100000 cut=3 many=30000 files=30000", FoundBy::ProcmapQuery, 1),
         ("grow=0x10000000 shred=30000 many=1000", FoundBy::Maps, 256),
     ] {
         let (_scene, state) = played(steps);
@@ -192,10 +182,7 @@ fn those_without_memory_say_what_they_are() {
         && fs::read_to_string("/proc/2/comm").is_ok_and(|name| name.trim() == "kthreadd")
     {
         let error = BreakState::of(&process).unwrap_err();
-        assert!(
-            matches!(error.reason, Reason::KernelThread | Reason::Denied { .. }),
-            "{error}"
-        );
+        assert!(matches!(error.reason, Reason::KernelThread | Reason::Denied { .. }), "{error}");
     }
     let scene = Scene::play("");
     let process = scene.running.process();

@@ -51,10 +51,7 @@ impl Accounts {
 
     /// As the calls told: these limits, and the bytes that are writable and mapped at all.
     pub(super) fn told(limits: SoftLimits, writable_bytes: u64, mapped_bytes: u64) -> Self {
-        let account = |used_bytes, limit_bytes| Account {
-            used_bytes,
-            limit_bytes,
-        };
+        let account = |used_bytes, limit_bytes| Account { used_bytes, limit_bytes };
         Self {
             data: account(writable_bytes, limits.data),
             address_space: account(mapped_bytes, limits.address_space),
@@ -64,21 +61,13 @@ impl Accounts {
 
     /// The limit of this name, if so many bytes more would pass it.
     pub(super) fn refuses(&self, resource: Resource, bytes: u64) -> Option<Limited> {
-        let Account {
-            used_bytes,
-            limit_bytes,
-        } = match resource {
+        let Account { used_bytes, limit_bytes } = match resource {
             Resource::Data => self.data,
             Resource::AddressSpace => self.address_space,
             _ => return None,
         };
         let limit = limit_bytes.filter(|limit| used_bytes.saturating_add(bytes) > *limit)?;
-        Some(Limited {
-            name: resource.name(),
-            limit,
-            used: used_bytes,
-            exact: self.exact,
-        })
+        Some(Limited { name: resource.name(), limit, used: used_bytes, exact: self.exact })
     }
 }
 

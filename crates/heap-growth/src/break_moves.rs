@@ -45,10 +45,7 @@ impl Sink for BreakMoves {
     fn take(&mut self, event: &Event) {
         match &event.what {
             What::Call(call) if call.syscall == Syscall::Brk => self.moved(event.pid, call),
-            What::Forked {
-                child,
-                thread: false,
-            } => {
+            What::Forked { child, thread: false } => {
                 if let Some(inherited) = self.breaks.get(&event.pid).copied() {
                     self.breaks.insert(*child, inherited);
                 }
@@ -103,14 +100,8 @@ mod tests {
 
     #[test]
     fn a_forked_process_has_its_parents_break_and_an_executed_program_its_own() {
-        let fork = What::Forked {
-            child: 2,
-            thread: false,
-        };
-        let exec = What::Exec {
-            by: Syscall::Execve,
-            former_tid: 2,
-        };
+        let fork = What::Forked { child: 2, thread: false };
+        let exec = What::Exec { by: Syscall::Execve, former_tid: 2 };
         let moves = told([
             brk(1, 0, 0x5000),
             event(1, fork),

@@ -135,9 +135,7 @@ impl Growth {
     }
 
     fn open(&self) -> impl Iterator<Item = &Opening> {
-        self.processes
-            .values()
-            .flat_map(|process| process.reading.open())
+        self.processes.values().flat_map(|process| process.reading.open())
     }
 
     /// When the last event came, since the watching began; `None` if the source has no clock.
@@ -182,8 +180,7 @@ impl Growth {
     /// [`keep_layout`](Self::keep_layout) was not called before.
     pub fn layout(&self) -> Option<MemoryLayout> {
         let living = self.processes.iter();
-        self.greatest
-            .layout(living.map(|(pid, process)| (*pid, process)))
+        self.greatest.layout(living.map(|(pid, process)| (*pid, process)))
     }
 
     /// Somebody else, such as the watcher, mapped a page in this process: it may be in the break's
@@ -294,8 +291,7 @@ impl Growth {
         if change.asked_bytes > 0 {
             self.stacks.grew(stack, change.asked_bytes);
         }
-        self.timeline
-            .changed(event.at, &self.now, file, of_file.asked_bytes);
+        self.timeline.changed(event.at, &self.now, file, of_file.asked_bytes);
     }
 
     fn without_file(&mut self, bytes: i64) {
@@ -325,8 +321,7 @@ impl Growth {
         self.greatest.ended(pid, &process);
         self.kept_open(process.reading.all_ended(at), at);
         let room = MOST_REFUSED.saturating_sub(self.refused.len());
-        self.refused
-            .extend(process.refusals.all().into_iter().take(room));
+        self.refused.extend(process.refusals.all().into_iter().take(room));
         if held == ByKind::default() {
             return;
         }
@@ -356,10 +351,7 @@ impl Sink for Growth {
                     process.reading.read(*fd, *bytes);
                 }
             }
-            What::Forked {
-                child,
-                thread: false,
-            } => {
+            What::Forked { child, thread: false } => {
                 // Nobody told of its end, if another had that number before.
                 self.program_ended(*child, event.at);
                 let parent = self.processes.get(&event.pid);

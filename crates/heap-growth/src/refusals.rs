@@ -130,11 +130,7 @@ impl Circumstances<'_> {
     /// lists them as one `[heap]`. The break, which only the call tells, lies within it then.
     fn merged(&self, heap: &ProgramBreak) -> Option<Blocker> {
         let start = self.program_break.filter(|start| *start < heap.end)?;
-        let mapping = Mapping {
-            start,
-            end: heap.end,
-            ..Mapping::heap()
-        };
+        let mapping = Mapping { start, end: heap.end, ..Mapping::heap() };
         Some(self.known(start..heap.end, mapping, true))
     }
 

@@ -182,9 +182,7 @@ impl RefusedMemory {
             program.since_bytes = 0;
             let waiting = self.waiting.entry(thread).or_default();
             waiting.tries = 0;
-            waiting
-                .requests
-                .push(RefusedRequest::of(call, denied, growth.has(event.pid)));
+            waiting.requests.push(RefusedRequest::of(call, denied, growth.has(event.pid)));
             if waiting.requests.len() > MOST_WAITING {
                 self.settle(thread);
             }
@@ -195,9 +193,7 @@ impl RefusedMemory {
             if call.syscall == Syscall::Brk {
                 // A break tells where it is, not by how much it has moved.
                 let now = growth.has(event.pid).grown_bytes;
-                let first = waiting
-                    .as_ref()
-                    .and_then(|waiting| waiting.requests.first());
+                let first = waiting.as_ref().and_then(|waiting| waiting.requests.first());
                 let before = first.map_or(now, |request| request.grown_bytes);
                 got.bytes = u64::try_from(now.saturating_sub(before)).unwrap_or(0);
             }
@@ -218,10 +214,7 @@ impl RefusedMemory {
         if let Some(waiting) = self.waiting.remove(&thread)
             && let Some(program) = self.programs.get_mut(&thread.0)
         {
-            waiting
-                .requests
-                .into_iter()
-                .for_each(|one| program.add(one));
+            waiting.requests.into_iter().for_each(|one| program.add(one));
         }
     }
 
@@ -356,11 +349,7 @@ impl Got {
             Syscall::Brk if asked != 0 && asked == result => (0, true),
             _ => return None,
         };
-        Some(Self {
-            bytes,
-            low: lies_low(&(result..result.saturating_add(bytes))),
-            writable,
-        })
+        Some(Self { bytes, low: lies_low(&(result..result.saturating_add(bytes))), writable })
     }
 
     /// Whether the program has this now in the place of what it was refused.

@@ -35,9 +35,7 @@ impl Tally {
 
     /// All syscalls that were made, sorted by name.
     pub fn by_name(&self) -> BTreeMap<&'static str, Counts> {
-        let all = Syscall::ALL
-            .into_iter()
-            .map(|syscall| (syscall.name(), self.get(syscall)));
+        let all = Syscall::ALL.into_iter().map(|syscall| (syscall.name(), self.get(syscall)));
         all.filter(|(_, counts)| counts.calls > 0).collect()
     }
 
@@ -91,18 +89,9 @@ mod tests {
         tally.take(&call(Syscall::Brk, 0x26d_3000, Ok(0x26b_2000)));
         tally.take(&call(Syscall::Brk, 0, Ok(0x26b_2000)));
         let json = serde_json::to_string(&tally).unwrap();
-        assert_eq!(
-            json,
-            r#"{"brk":{"calls":2,"failed":1},"openat":{"calls":2,"failed":1}}"#
-        );
+        assert_eq!(json, r#"{"brk":{"calls":2,"failed":1},"openat":{"calls":2,"failed":1}}"#);
         let mut twice = tally.clone();
         twice.add(&tally);
-        assert_eq!(
-            twice.get(Syscall::Brk),
-            Counts {
-                calls: 4,
-                failed: 2
-            }
-        );
+        assert_eq!(twice.get(Syscall::Brk), Counts { calls: 4, failed: 2 });
     }
 }

@@ -60,13 +60,7 @@ impl Timeline {
             Some((last, point)) if *last == stretch => point.by_kind = *now,
             _ => {
                 self.present.clear();
-                self.points.push((
-                    stretch,
-                    Point {
-                        by_kind: *now,
-                        file: None,
-                    },
-                ));
+                self.points.push((stretch, Point { by_kind: *now, file: None }));
             }
         }
         if let (Some(file), Some((_, point))) = (file, self.points.last_mut())
@@ -159,21 +153,14 @@ mod tests {
             timeline.changed(at, &held(millisecond as i64), Some(7), 1);
         }
         let points: Vec<_> = timeline.points().collect();
-        assert!(
-            points.len() <= POINTS && points.len() > POINTS / 4,
-            "{}",
-            points.len()
-        );
+        assert!(points.len() <= POINTS && points.len() > POINTS / 4, "{}", points.len());
         let (end, last) = points.last().unwrap();
         assert_eq!(*end, Duration::from_millis(999_999));
         assert_eq!(last.by_kind[GrowthKind::Break], 999_999);
         for (at, point) in points {
             // A stretch holds what memory was at its end.
             let expected = at.as_millis() as i64;
-            assert!(
-                (point.by_kind[GrowthKind::Break] - expected).abs() <= 1,
-                "{at:?} {point:?}"
-            );
+            assert!((point.by_kind[GrowthKind::Break] - expected).abs() <= 1, "{at:?} {point:?}");
             assert_eq!(point.file.unwrap().0, 7);
         }
     }

@@ -37,10 +37,7 @@ impl Story {
 
 impl Sink for Story {
     fn take(&mut self, event: &Event) {
-        if let What::Forked {
-            child,
-            thread: false,
-        } = event.what
+        if let What::Forked { child, thread: false } = event.what
             && self.living.insert(child)
         {
             self.processes += 1;

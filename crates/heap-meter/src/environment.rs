@@ -168,19 +168,9 @@ mod tests {
     #[test]
     fn json_has_the_agreed_names_and_reads_back() {
         let bundle = serde_json::json!({ "path": "/x.pem", "bytes": 219_597, "certificates": 144 });
-        let here = Environment::here()
-            .with("openssl", "3.0.19")
-            .with("bundle", bundle.clone());
+        let here = Environment::here().with("openssl", "3.0.19").with("bundle", bundle.clone());
         let json = serde_json::to_value(&here).unwrap();
-        for name in [
-            "kernel",
-            "libc",
-            "cpu",
-            "page_size_bytes",
-            "aslr",
-            "thp",
-            "openssl",
-        ] {
+        for name in ["kernel", "libc", "cpu", "page_size_bytes", "aslr", "thp", "openssl"] {
             assert!(json.get(name).is_some(), "{name}");
         }
         assert_eq!(json["bundle"], bundle);

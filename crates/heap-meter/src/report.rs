@@ -42,10 +42,7 @@ pub struct Document<'a, T> {
 impl<'a, T: Serialize> Document<'a, T> {
     /// Of anything that has fields: [`Results`], a [`Trace`](crate::trace::Trace), ….
     pub fn of(content: &'a T) -> Self {
-        Self {
-            schema: SCHEMA,
-            content,
-        }
+        Self { schema: SCHEMA, content }
     }
 }
 

@@ -41,10 +41,7 @@ pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
 fn sorted(values: &[f64]) -> Option<Vec<f64>> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    sorted
-        .iter()
-        .all(|value| value.is_finite())
-        .then_some(sorted)
+    sorted.iter().all(|value| value.is_finite()).then_some(sorted)
 }
 
 /// As [`quantile`], for values that are sorted and not empty and a share from 0 to 1.

@@ -240,10 +240,7 @@ impl GrowthReport {
             peak_by_kind: logged.kinds(peak_by_kind),
             by_file: growth.by_file().into_iter().map(by_file).collect(),
             without_file_bytes: by_file_known.then(|| growth.without_file_bytes()),
-            most_kept_open: growth
-                .most_kept_open()
-                .filter(|_| by_file_known)
-                .map(KeptOpen::of),
+            most_kept_open: growth.most_kept_open().filter(|_| by_file_known).map(KeptOpen::of),
             files_left_out: growth.files_left_out(),
             by_function: by_function::by_function(&by_stack),
             by_stack,

@@ -30,24 +30,18 @@ fn child() {
             let block = vec![1_u8; 32 << 20];
             checkpoints.progress(1, 2).unwrap();
             std::thread::sleep(Duration::from_millis(50));
-            checkpoints
-                .tell("grown", format_args!("{}", block.len()))
-                .unwrap();
+            checkpoints.tell("grown", format_args!("{}", block.len())).unwrap();
             checkpoints.reach("large").unwrap();
         }
         "forks" => {
             checkpoints.reach("small").unwrap();
             goes_on_in_a_fork(|| {
                 let block = vec![1_u8; 32 << 20];
-                checkpoints
-                    .tell("goes_on_in", format_args!("{}", std::process::id()))
-                    .unwrap();
+                checkpoints.tell("goes_on_in", format_args!("{}", std::process::id())).unwrap();
                 checkpoints.reach("large").unwrap();
                 drop(block);
             });
-            checkpoints
-                .tell("began_in", format_args!("{}", std::process::id()))
-                .unwrap();
+            checkpoints.tell("began_in", format_args!("{}", std::process::id())).unwrap();
             checkpoints.reach("small again").unwrap();
         }
         "void" => checkpoints.void(format_args!("the moon is full")).unwrap(),
@@ -86,9 +80,7 @@ fn target(role: &str) -> Target {
 }
 
 fn experiment(roles: &[(&str, &str)], repeats: u32) -> Experiment {
-    let arms = roles
-        .iter()
-        .map(|(name, role)| Arm::new(*name, target(role)));
+    let arms = roles.iter().map(|(name, role)| Arm::new(*name, target(role)));
     let mut experiment = Experiment::new("test", arms.collect(), Environment::here());
     experiment.repeats = repeats;
     experiment.metrics = vec![Metric::new("rss", "memory", Unit::Bytes, |run| {
@@ -111,10 +103,7 @@ fn a_child_is_weighed_at_its_checkpoints_and_timed_between_them() {
     let [small, large] = weighed.checkpoints.as_slice() else {
         panic!("{:?}", weighed.checkpoints);
     };
-    assert_eq!(
-        (small.label.as_str(), large.label.as_str()),
-        ("small", "large")
-    );
+    assert_eq!((small.label.as_str(), large.label.as_str()), ("small", "large"));
     let grown = large.snapshot.rss_bytes - small.snapshot.rss_bytes;
     assert!((32 << 20..33 << 20).contains(&grown), "{grown}");
     // What is slept is a lower bound on any machine; the sum of the parts is exact.
@@ -166,18 +155,10 @@ fn every_arm_is_run_and_results_come_after_every_run() {
 #[test]
 fn a_run_that_does_not_count_is_tried_again_and_then_given_up() {
     let error = run(&experiment(&[("control", "grows"), ("hole", "void")], 1)).unwrap_err();
-    let ExperimentError::Void {
-        arm,
-        attempts,
-        reason,
-    } = &error
-    else {
+    let ExperimentError::Void { arm, attempts, reason } = &error else {
         panic!("{error}");
     };
-    assert_eq!(
-        (arm.as_str(), reason.as_str()),
-        ("hole", "the moon is full")
-    );
+    assert_eq!((arm.as_str(), reason.as_str()), ("hole", "the moon is full"));
     assert!(*attempts > 1);
 }
 
@@ -194,10 +175,7 @@ fn a_program_that_is_not_there_is_named() {
     let target = Target::new("/nonexistent/program");
     let error = observe_untraced(&target, &StopFlag::new(), &mut |_, _| ()).unwrap_err();
     assert!(matches!(error, RunError::Start { .. }), "{error}");
-    assert!(
-        error.to_string().contains("/nonexistent/program"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("/nonexistent/program"), "{error}");
 }
 
 #[test]
@@ -214,10 +192,7 @@ fn a_wish_to_stop_ends_the_run_and_its_process() {
             .unwrap_err();
         assert_eq!(error.to_string(), "interrupted after 0 of 2 runs");
     });
-    assert!(
-        started.elapsed() < Duration::from_secs(300),
-        "the sleep was waited for"
-    );
+    assert!(started.elapsed() < Duration::from_secs(300), "the sleep was waited for");
 }
 
 #[test]

@@ -91,10 +91,7 @@ mod tests {
             ("नमस्ते 漢字 …×•", "नमस्ते 漢字 …×•"),
             ("\u{7f}\u{85}\u{9b}", "\\u{7f}\\u{85}\\u{9b}"),
             ("a\u{202e}b\u{2066}c", "a\\u{202e}b\\u{2066}c"),
-            (
-                "\u{200b}\u{200d}\u{feff}\u{ad}",
-                "\\u{200b}\\u{200d}\\u{feff}\\u{ad}",
-            ),
+            ("\u{200b}\u{200d}\u{feff}\u{ad}", "\\u{200b}\\u{200d}\\u{feff}\\u{ad}"),
             ("\u{2028}\u{a0}\u{e0041}", "\\u{2028}\\u{a0}\\u{e0041}"),
         ] {
             assert_eq!(printable(name), shown, "{name:?}");
@@ -104,21 +101,12 @@ mod tests {
     #[test]
     fn a_shell_takes_words_as_they_were() {
         use std::os::unix::ffi::OsStrExt;
-        let words: [&[u8]; 7] = [
-            b"",
-            b"it's",
-            b"\xff'\\1",
-            b"a\nb",
-            b"$HOME `id` *",
-            "é\u{202e}7".as_bytes(),
-            b"~",
-        ];
+        let words: [&[u8]; 7] =
+            [b"", b"it's", b"\xff'\\1", b"a\nb", b"$HOME `id` *", "é\u{202e}7".as_bytes(), b"~"];
         let typed = shell_words(words.map(OsStr::from_bytes));
         assert!(typed.chars().all(is_printable), "{typed}");
         let script = format!("printf '%s\\0' {typed}");
-        let told = std::process::Command::new("bash")
-            .args(["-c", &script])
-            .output();
+        let told = std::process::Command::new("bash").args(["-c", &script]).output();
         let told = told.expect("bash is there").stdout;
         let mut expected = words.join(&0);
         expected.push(0);

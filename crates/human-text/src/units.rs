@@ -49,9 +49,7 @@ impl FromStr for Bytes {
     type Err = NotBytes;
 
     fn from_str(text: &str) -> Result<Self, NotBytes> {
-        let not_bytes = || NotBytes {
-            text: text.to_owned(),
-        };
+        let not_bytes = || NotBytes { text: text.to_owned() };
         let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
         let shift = match text[digits.len()..].trim_start() {
             "" | "B" => 0,
@@ -102,10 +100,7 @@ impl fmt::Display for Seconds {
             // Whole seconds: hours keep their digits.
             None => {
                 let sign = if seconds < 0.0 { "-" } else { "" };
-                f.pad(&format!(
-                    "{sign}{} s",
-                    thousands(seconds.abs().round() as u64)
-                ))
+                f.pad(&format!("{sign}{} s", thousands(seconds.abs().round() as u64)))
             }
         }
     }
@@ -153,16 +148,7 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
         }
-        for text in [
-            "",
-            "MiB",
-            "256MB",
-            "-1",
-            "1.5GiB",
-            "99999999TiB",
-            "1 2",
-            "1MiBé",
-        ] {
+        for text in ["", "MiB", "256MB", "-1", "1.5GiB", "99999999TiB", "1 2", "1MiBé"] {
             assert!(text.parse::<Bytes>().is_err(), "{text}");
         }
     }
@@ -214,18 +200,12 @@ mod tests {
         ] {
             assert_eq!(Seconds(seconds).to_string(), text, "{seconds:e}");
         }
-        assert_eq!(
-            Seconds::from(Duration::from_micros(1500)).to_string(),
-            "1.50 ms"
-        );
+        assert_eq!(Seconds::from(Duration::from_micros(1500)).to_string(), "1.50 ms");
     }
 
     #[test]
     fn width_and_alignment_are_kept() {
-        assert_eq!(
-            format!("{:>9}|{:<9}|", Bytes(5), Seconds(2.0)),
-            "      5 B|2.00 s   |"
-        );
+        assert_eq!(format!("{:>9}|{:<9}|", Bytes(5), Seconds(2.0)), "      5 B|2.00 s   |");
     }
 
     #[test]

@@ -67,9 +67,7 @@ impl Syscall {
 
     /// The watched call of this number on this machine's architecture.
     pub fn from_number(number: i64) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|call| call.number() == Some(number))
+        Self::ALL.into_iter().find(|call| call.number() == Some(number))
     }
 
     /// Whether it acts on the caller's memory: `brk` to `madvise`.
@@ -79,10 +77,7 @@ impl Syscall {
 
     /// Whether it returns a new file descriptor.
     pub const fn is_open(self) -> bool {
-        matches!(
-            self,
-            Self::Open | Self::Openat | Self::Openat2 | Self::Creat
-        )
+        matches!(self, Self::Open | Self::Openat | Self::Openat2 | Self::Creat)
     }
 }
 
@@ -133,13 +128,7 @@ pub struct Call {
 impl Call {
     /// A call of which neither path nor stack is known.
     pub fn new(syscall: Syscall, args: [u64; 6], result: Result<u64, i32>) -> Self {
-        Self {
-            syscall,
-            args,
-            result,
-            path: None,
-            stack: None,
-        }
+        Self { syscall, args, result, path: None, stack: None }
     }
 
     /// The same with the [`path`](Self::path) of the file that it opened.
@@ -188,10 +177,7 @@ impl Call {
         let flags = flags as i32;
         let unread = libc::O_DIRECTORY | libc::O_PATH;
         let reads = flags & libc::O_ACCMODE == libc::O_RDONLY && flags & unread == 0;
-        let path = self
-            .path
-            .as_deref()
-            .filter(|path| reads && is_a_file(path))?;
+        let path = self.path.as_deref().filter(|path| reads && is_a_file(path))?;
         Some((self.result.ok()? as i32, path))
     }
 
@@ -227,11 +213,7 @@ pub struct Stack {
 impl Stack {
     /// Of these frames.
     pub fn new(frames: Vec<Arc<str>>, truncated: bool, requested_bytes: Option<u64>) -> Self {
-        Self {
-            frames,
-            truncated,
-            requested_bytes,
-        }
+        Self { frames, truncated, requested_bytes }
     }
 }
 
@@ -287,10 +269,7 @@ mod tests {
 
     #[test]
     fn memory_calls() {
-        let memory: Vec<_> = Syscall::ALL
-            .into_iter()
-            .filter(|call| call.is_memory())
-            .collect();
+        let memory: Vec<_> = Syscall::ALL.into_iter().filter(|call| call.is_memory()).collect();
         assert_eq!(memory.len(), 6);
         assert!(memory.contains(&Syscall::Brk) && memory.contains(&Syscall::Madvise));
     }

@@ -226,16 +226,10 @@ mod tests {
     #[test]
     fn wait_statuses() {
         assert_eq!(Ending::from_wait_status(7 << 8), Some(Ending::Code(7)));
-        let killed = Ending::Signal {
-            signal: 9,
-            core_dumped: false,
-        };
+        let killed = Ending::Signal { signal: 9, core_dumped: false };
         assert_eq!(Ending::from_wait_status(9), Some(killed));
         assert_eq!(killed.shell_status(), 137);
-        let dumped = Ending::Signal {
-            signal: 11,
-            core_dumped: true,
-        };
+        let dumped = Ending::Signal { signal: 11, core_dumped: true };
         assert_eq!(Ending::from_wait_status(11 | 0x80), Some(dumped));
         assert_eq!(Ending::from_wait_status(0x137f), None, "stopped, not ended");
     }
@@ -244,13 +238,7 @@ mod tests {
     fn ending_in_json() {
         let json = |ending| serde_json::to_string(&ending).unwrap();
         assert_eq!(json(Ending::Code(3)), r#"{"code":3}"#);
-        assert_eq!(
-            json(Ending::Signal {
-                signal: 6,
-                core_dumped: true
-            }),
-            r#"{"signal":6}"#
-        );
+        assert_eq!(json(Ending::Signal { signal: 6, core_dumped: true }), r#"{"signal":6}"#);
     }
 
     #[test]

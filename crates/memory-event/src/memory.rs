@@ -26,9 +26,7 @@ impl Memory {
     /// # References
     /// proc_pid_maps(5); `is_data_mapping` in `mm/mmap.c`: what `RLIMIT_DATA` and `VmData` count
     pub fn of(pid: i32) -> Option<Self> {
-        AddressSpace::of(pid)
-            .ok()
-            .map(|space| Self::in_space(&space))
+        AddressSpace::of(pid).ok().map(|space| Self::in_space(&space))
     }
 
     fn in_space(space: &AddressSpace) -> Self {
@@ -81,11 +79,8 @@ mod tests {
 7ffd00030000-7ffd00034000 r--p 00000000 00:00 0    [vvar]
 7ffd00034000-7ffd00036000 r-xp 00000000 00:00 0    [vdso]
 ";
-        let wanted = [
-            0x40_1000..0x40_4000,
-            0x40_5000..0x40_7000,
-            0x7f00_0000_1000..0x7f00_0000_3000,
-        ];
+        let wanted =
+            [0x40_1000..0x40_4000, 0x40_5000..0x40_7000, 0x7f00_0000_1000..0x7f00_0000_3000];
         let memory = Memory::in_space(&AddressSpace::parse(list.as_bytes(), None).unwrap());
         assert_eq!(memory.ranges, wanted);
         assert_eq!(memory.program_break, Some(0x40_7000));

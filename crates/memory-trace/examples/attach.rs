@@ -21,17 +21,14 @@ fn main() -> ExitCode {
         eprintln!("usage: attach PID [--via auto|tracepoints|ptrace] [--seconds N] [--until-eof]");
         return ExitCode::from(2);
     };
-    let attach = match Attach::start(
-        wishes.pid,
-        wishes.via,
-        (Tally::default(), Fallback::default()),
-    ) {
-        Ok(attach) => attach,
-        Err(error) => {
-            eprintln!("attach: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let attach =
+        match Attach::start(wishes.pid, wishes.via, (Tally::default(), Fallback::default())) {
+            Ok(attach) => attach,
+            Err(error) => {
+                eprintln!("attach: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
     eprintln!("watching {} by {:?}", wishes.pid, attach.via());
     let stopper = attach.stopper();
     if let Some(seconds) = wishes.seconds {

@@ -189,11 +189,7 @@ impl<S: Sink + Send + 'static> Attach<S> {
             move |ready| run(pid, via, ring_bytes, sink, &stopper, &ready)
         });
         match watcher.map_err(failed("start the watcher's thread"))? {
-            Ok((watcher, used)) => Ok(Self {
-                used,
-                stopper,
-                watcher,
-            }),
+            Ok((watcher, used)) => Ok(Self { used, stopper, watcher }),
             // It ended before it began; why, it tells at its end.
             Err(Err(error)) => Err(error),
             Err(Ok(_)) => unreachable!("the watcher says that it is ready before it can succeed"),
@@ -265,9 +261,9 @@ fn run<S: Sink>(
         Via::Auto => match ByTracepoints::open(pid, ring_bytes) {
             Ok(open) => Some(open),
             Err(reason) => {
-                teller.notes.add(AttachNote::Slow {
-                    instead_of_tracepoints: Some(reason.to_string()),
-                });
+                teller
+                    .notes
+                    .add(AttachNote::Slow { instead_of_tracepoints: Some(reason.to_string()) });
                 None
             }
         },
@@ -283,9 +279,7 @@ fn run<S: Sink>(
             (open.follow(&mut teller, stopper)?, since)
         }
         None => {
-            teller.notes.add(AttachNote::Slow {
-                instead_of_tracepoints: None,
-            });
+            teller.notes.add(AttachNote::Slow { instead_of_tracepoints: None });
             let held = ByPtrace::seize(pid, stopper)?;
             say(ViaUsed::Ptrace);
             let since = Instant::now();

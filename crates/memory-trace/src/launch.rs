@@ -142,11 +142,7 @@ impl<S: Sink + Send + 'static> Launch<S> {
         });
         let tracer = tracer.map_err(LaunchError::setup("start the tracer's thread"))?;
         match tracer {
-            Ok((tracer, pid)) => Ok(Self {
-                pid,
-                roster,
-                tracer,
-            }),
+            Ok((tracer, pid)) => Ok(Self { pid, roster, tracer }),
             // The tracer ended without a running program; why, it tells at its end.
             Err(Err(error)) => Err(error),
             Err(Ok(Launched { ending, .. })) => Err(LaunchError::EndedEarly { ending }),
@@ -170,9 +166,7 @@ impl<S> Launch<S> {
 
     /// A handle that can [`kill`](Self::kill) from elsewhere while this thread waits.
     pub fn killer(&self) -> Killer {
-        Killer {
-            roster: Arc::clone(&self.roster),
-        }
+        Killer { roster: Arc::clone(&self.roster) }
     }
 
     /// Whether [`wait`](Self::wait) would return at once.
@@ -231,15 +225,10 @@ mod tests {
     #[test]
     fn both_readers_see_the_same_calls() {
         let script = "cat /proc/self/maps | wc -l; cat /nonexistent; exit 3";
-        let target = Target::new("sh")
-            .args(["-c", script])
-            .stdout(Stream::Null)
-            .stderr(Stream::Null);
+        let target =
+            Target::new("sh").args(["-c", script]).stdout(Stream::Null).stderr(Stream::Null);
         let tally = |reader| {
-            let options = LaunchOptions {
-                reader,
-                ..LaunchOptions::new()
-            };
+            let options = LaunchOptions { reader, ..LaunchOptions::new() };
             let launch = options.start(&target, Tally::default()).unwrap();
             let finished = launch.wait().unwrap();
             assert_eq!(finished.ending, Ending::Code(3));

@@ -146,10 +146,7 @@ impl Target {
 
     /// Program and arguments, for a report.
     pub fn command_line(&self) -> Vec<OsString> {
-        std::iter::once(&self.program)
-            .chain(&self.args)
-            .cloned()
-            .collect()
+        std::iter::once(&self.program).chain(&self.args).cloned().collect()
     }
 
     /// The directory to run in, if one was set.
@@ -179,10 +176,7 @@ impl Target {
     /// redirected through the `Command`, the others are settled.
     pub fn to_command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command
-            .args(&self.args)
-            .env_clear()
-            .envs(self.environment());
+        command.args(&self.args).env_clear().envs(self.environment());
         if let Some(directory) = &self.current_dir {
             command.current_dir(directory);
         }

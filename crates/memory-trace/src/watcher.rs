@@ -68,7 +68,5 @@ impl<R> WatcherThread<R> {
 }
 
 fn join<R>(thread: JoinHandle<R>) -> R {
-    thread
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -92,10 +92,7 @@ impl AddressSpace {
             finder.see(&mapping);
             mappings.push(mapping.to_owned());
         }
-        Ok(Self {
-            mappings,
-            program_break: finder.finish(),
-        })
+        Ok(Self { mappings, program_break: finder.finish() })
     }
 
     /// The one mapping that an address lies in, if there is one. The kernel is asked for it (since

@@ -87,19 +87,15 @@ impl Limits {
     /// The limit that would refuse a growth by so many bytes, with its name; the tighter one if
     /// both would.
     pub fn refused_by(&self, growth_bytes: u64) -> Option<(&'static str, Limit)> {
-        self.tightest()
-            .filter(|(_, limit)| limit.left_bytes < growth_bytes)
+        self.tightest().filter(|(_, limit)| limit.left_bytes < growth_bytes)
     }
 
     /// The limit that leaves least, with its name; `None` if there is no limit.
     pub fn tightest(&self) -> Option<(&'static str, Limit)> {
-        [
-            ("RLIMIT_DATA", self.data),
-            ("RLIMIT_AS", self.address_space),
-        ]
-        .into_iter()
-        .filter_map(|(name, limit)| Some((name, limit?)))
-        .min_by_key(|(_, limit)| limit.left_bytes)
+        [("RLIMIT_DATA", self.data), ("RLIMIT_AS", self.address_space)]
+            .into_iter()
+            .filter_map(|(name, limit)| Some((name, limit?)))
+            .min_by_key(|(_, limit)| limit.left_bytes)
     }
 }
 
@@ -124,10 +120,7 @@ impl Counted {
             let bytes = status.bytes(name);
             bytes.ok_or_else(|| process.without_memory("status"))
         };
-        Ok(Self {
-            data_bytes: field("VmData")?,
-            address_space_bytes: field("VmSize")?,
-        })
+        Ok(Self { data_bytes: field("VmData")?, address_space_bytes: field("VmSize")? })
     }
 }
 

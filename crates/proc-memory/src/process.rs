@@ -55,11 +55,7 @@ impl Process {
             return Err(failed(Reason::NoSuchProcess));
         }
         match open(format!("/proc/{pid}").as_str(), flags, Mode::empty()) {
-            Ok(directory) => Ok(Self {
-                pid,
-                directory,
-                stat: OnceLock::new(),
-            }),
+            Ok(directory) => Ok(Self { pid, directory, stat: OnceLock::new() }),
             Err(Errno::ENOENT | Errno::ESRCH) if proc_is_mounted() => {
                 Err(failed(Reason::NoSuchProcess))
             }
@@ -93,8 +89,7 @@ impl Process {
 
     /// Opens one of the process's files, such as `maps`.
     pub fn file(&self, name: &'static str) -> Result<File, ProcessError> {
-        self.open_raw(name)
-            .map_err(|errno| self.explain(name, errno.into()))
+        self.open_raw(name).map_err(|errno| self.explain(name, errno.into()))
     }
 
     /// The whole of one of the process's files, from its beginning, as far as `MOST_BYTES`.
@@ -124,9 +119,7 @@ impl Process {
         };
         // One read: the kernel writes the line anew for whoever reads from the beginning.
         let mut line = [0; STAT_BYTES];
-        let length = file
-            .read_at(&mut line, 0)
-            .map_err(|error| self.explain("stat", error))?;
+        let length = file.read_at(&mut line, 0).map_err(|error| self.explain("stat", error))?;
         Stat::parse(&line[..length]).ok_or_else(|| self.malformed("stat", "fields are missing"))
     }
 
@@ -180,9 +173,9 @@ impl Process {
             None => Reason::Ended,
             Some(stat) if stat.is_kernel_thread() => Reason::KernelThread,
             // The main thread counts itself, as a zombie, until the last of the others is gone.
-            Some(stat) if stat.has_ended() && stat.threads > 1 => Reason::MainThreadEnded {
-                threads: stat.threads,
-            },
+            Some(stat) if stat.has_ended() && stat.threads > 1 => {
+                Reason::MainThreadEnded { threads: stat.threads }
+            }
             Some(stat) if stat.has_ended() => Reason::Zombie,
             Some(_) if errno == Errno::ENOENT => Reason::NotInKernel,
             Some(_) => Reason::Io(error),

@@ -54,10 +54,8 @@ pub fn read_memory(pid: i32, places: &[Range<u64>], into: &mut Vec<u8>) -> Resul
     let remote: Vec<_> = remote.collect();
     let length = remote.iter().map(|place| place.iov_len).sum();
     into.reserve(length);
-    let local = libc::iovec {
-        iov_base: into.spare_capacity_mut().as_mut_ptr().cast(),
-        iov_len: length,
-    };
+    let local =
+        libc::iovec { iov_base: into.spare_capacity_mut().as_mut_ptr().cast(), iov_len: length };
     let (theirs, count) = (remote.as_ptr(), remote.len() as libc::c_ulong);
     // SAFETY: `local` describes spare capacity of `into` that was reserved just now, and there are
     // `count` places at `theirs`.

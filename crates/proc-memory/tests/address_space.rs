@@ -13,10 +13,7 @@ use super::written::write_line;
 
 fn program_break(child: &Child) -> ProgramBreak {
     let space = AddressSpace::of(child.pid()).unwrap();
-    space
-        .program_break()
-        .expect("the start of the heap can be read")
-        .clone()
+    space.program_break().expect("the start of the heap can be read").clone()
 }
 
 #[test]
@@ -29,16 +26,10 @@ fn the_list_is_the_kernels_byte_for_byte() {
         write_line(mapping, &mut printed).unwrap();
     }
     let original = fs::read(format!("/proc/{}/maps", child.pid())).unwrap();
-    let lines = |list: &[u8]| {
-        list.split(|&byte| byte == b'\n')
-            .map(<[u8]>::to_vec)
-            .collect::<Vec<_>>()
-    };
+    let lines =
+        |list: &[u8]| list.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>();
     for (ours, kernels) in lines(&printed).iter().zip(lines(&original)) {
-        assert_eq!(
-            String::from_utf8_lossy(ours),
-            String::from_utf8_lossy(&kernels)
-        );
+        assert_eq!(String::from_utf8_lossy(ours), String::from_utf8_lossy(&kernels));
     }
     assert_eq!(printed.len(), original.len());
 }
@@ -55,10 +46,7 @@ fn the_break_is_where_the_process_sees_it() {
     child.tell("g 5000");
     let heap = program_break(&child);
     assert_eq!(heap.start, start);
-    assert_eq!(
-        heap.end,
-        child.tell("b").next_multiple_of(page_size_bytes())
-    );
+    assert_eq!(heap.end, child.tell("b").next_multiple_of(page_size_bytes()));
 }
 
 #[test]
@@ -93,16 +81,8 @@ fn the_last_page_of_the_room_cannot_be_had() {
         assert_eq!(blocker.start, heap.end + pages * page);
         assert_eq!(blocker.permissions.to_string(), "r--p");
 
-        assert_eq!(
-            child.tell(format!("g {}", pages * page)),
-            0,
-            "all {pages} pages"
-        );
-        assert_eq!(
-            child.tell(format!("g {}", (pages - 1) * page)),
-            1,
-            "all but one of {pages}"
-        );
+        assert_eq!(child.tell(format!("g {}", pages * page)), 0, "all {pages} pages");
+        assert_eq!(child.tell(format!("g {}", (pages - 1) * page)), 1, "all but one of {pages}");
         assert_eq!(child.tell("g 1"), 0, "one byte more");
     }
 }
@@ -125,13 +105,7 @@ fn blocked_agrees_with_what_the_kernel_grants() {
 #[test]
 fn names_of_any_bytes_are_read() {
     let directory = tempfile::tempdir().unwrap();
-    for name in [
-        &b"plain"[..],
-        b"caf\xe9 \xff",
-        b"two\nlines\n",
-        b" [heap]",
-        b"x (deleted)",
-    ] {
+    for name in [&b"plain"[..], b"caf\xe9 \xff", b"two\nlines\n", b" [heap]", b"x (deleted)"] {
         let path = directory.path().join(OsStr::from_bytes(name));
         fs::write(&path, "content").unwrap();
         let mut child = Child::start();

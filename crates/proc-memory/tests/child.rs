@@ -26,11 +26,7 @@ impl Child {
             .expect("the compiled child starts");
         let commands = process.stdin.take().unwrap();
         let answers = lines(process.stdout.take().unwrap());
-        let mut child = Self {
-            process,
-            commands,
-            answers,
-        };
+        let mut child = Self { process, commands, answers };
         child.warm_up();
         child
     }
@@ -44,13 +40,8 @@ impl Child {
         let line = [command.as_ref(), b"\n"].concat();
         self.commands.write_all(&line).expect("the child listens");
         let mut answer = String::new();
-        self.answers
-            .read_line(&mut answer)
-            .expect("the child answers");
-        answer
-            .trim()
-            .parse()
-            .unwrap_or_else(|_| panic!("the child said {answer:?}"))
+        self.answers.read_line(&mut answer).expect("the child answers");
+        answer.trim().parse().unwrap_or_else(|_| panic!("the child said {answer:?}"))
     }
 
     /// Replaces the program by a fresh copy of itself.

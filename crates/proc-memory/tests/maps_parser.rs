@@ -35,13 +35,7 @@ impl Random {
         const FREQUENT: &[u8] = b"0123456789abcdef-:rwxps /[]\\\n \t()\0\xff";
         let length = self.below(up_to);
         (0..length)
-            .map(|_| {
-                if self.below(8) == 0 {
-                    self.next() as u8
-                } else {
-                    *self.pick(FREQUENT)
-                }
-            })
+            .map(|_| if self.below(8) == 0 { self.next() as u8 } else { *self.pick(FREQUENT) })
             .collect()
     }
 
@@ -65,10 +59,7 @@ impl Random {
                 shared: self.below(2) == 0,
             },
             offset: self.any_size(),
-            device: Device {
-                major: self.any_size() as u32,
-                minor: self.any_size() as u32,
-            },
+            device: Device { major: self.any_size() as u32, minor: self.any_size() as u32 },
             inode: self.any_size(),
             name: name.into(),
             deleted,
@@ -127,12 +118,7 @@ fn damaged_lists_do_no_harm() {
         }
         exhaust(&list);
         if let Ok(space) = AddressSpace::parse(&*list, Some(random.any_size())) {
-            assert!(
-                space
-                    .mappings()
-                    .iter()
-                    .all(|mapping| mapping.length_bytes() > 0)
-            );
+            assert!(space.mappings().iter().all(|mapping| mapping.length_bytes() > 0));
         }
     }
 }
@@ -170,19 +156,11 @@ fn the_error_names_the_line() {
 
 #[test]
 fn a_line_without_end_is_refused_and_passed_over() {
-    let endless = [
-        &b"1000-2000 r--p 00000000 00:00 0 /"[..],
-        &vec![b'x'; 10 << 20],
-    ]
-    .concat();
+    let endless = [&b"1000-2000 r--p 00000000 00:00 0 /"[..], &vec![b'x'; 10 << 20]].concat();
     assert_eq!(exhaust(&endless), (0, 1));
     let list = [&endless[..], b"\n1000-2000 r--p 00000000 00:00 0\n"].concat();
     assert_eq!(exhaust(&list), (1, 1));
     // The longest path there is, each byte of it escaped.
-    let longest = [
-        &b"1000-2000 r--p 00000000 00:00 0 /"[..],
-        &b"\\012".repeat(4095),
-    ]
-    .concat();
+    let longest = [&b"1000-2000 r--p 00000000 00:00 0 /"[..], &b"\\012".repeat(4095)].concat();
     assert_eq!(exhaust(&longest), (1, 0));
 }

@@ -26,10 +26,7 @@ fn a_peak_stays_when_the_memory_is_gone() {
     child.tell("u");
     let after = Snapshot::of(child.pid()).unwrap();
     assert!(after.rss_bytes < SMALL_BYTES);
-    assert!(
-        after.peak_rss_bytes + ROUGHLY_BYTES >= full.rss_bytes,
-        "{after:?}"
-    );
+    assert!(after.peak_rss_bytes + ROUGHLY_BYTES >= full.rss_bytes, "{after:?}");
     // Since Linux 6.2 both are sums over processors that may lag behind.
     let most = full.peak_rss_bytes + ROUGHLY_BYTES;
     assert!(after.peak_rss_bytes <= most, "{after:?}");

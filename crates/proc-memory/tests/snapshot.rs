@@ -18,10 +18,7 @@ fn a_block_is_weighed_to_the_byte() {
 
     child.tell(format!("m {BLOCK_BYTES}"));
     let mapped = weigher.weigh().unwrap();
-    assert_eq!(
-        mapped.address_space_bytes,
-        empty.address_space_bytes + BLOCK_BYTES
-    );
+    assert_eq!(mapped.address_space_bytes, empty.address_space_bytes + BLOCK_BYTES);
     assert_eq!(mapped.rss_bytes, empty.rss_bytes);
     assert_eq!(mapped.minor_faults, empty.minor_faults);
 
@@ -29,9 +26,7 @@ fn a_block_is_weighed_to_the_byte() {
     let touched = weigher.weigh().unwrap();
     assert_eq!(pages, BLOCK_BYTES / page_size_bytes());
     assert_eq!(touched.rss_bytes, empty.rss_bytes + BLOCK_BYTES);
-    let dirty_bytes = touched
-        .private_dirty_bytes
-        .abs_diff(empty.private_dirty_bytes);
+    let dirty_bytes = touched.private_dirty_bytes.abs_diff(empty.private_dirty_bytes);
     assert!(dirty_bytes.abs_diff(BLOCK_BYTES) <= PROGRAM_BYTES);
     assert_eq!(touched.address_space_bytes, mapped.address_space_bytes);
     assert_eq!(touched.minor_faults, empty.minor_faults + pages);
@@ -46,9 +41,7 @@ fn a_block_is_weighed_to_the_byte() {
     child.tell("u");
     let unmapped = weigher.weigh().unwrap();
     assert_eq!(unmapped.rss_bytes, empty.rss_bytes);
-    let dirty_bytes = unmapped
-        .private_dirty_bytes
-        .abs_diff(empty.private_dirty_bytes);
+    let dirty_bytes = unmapped.private_dirty_bytes.abs_diff(empty.private_dirty_bytes);
     assert!(dirty_bytes <= PROGRAM_BYTES);
     assert_eq!(unmapped.address_space_bytes, empty.address_space_bytes);
 }
@@ -60,17 +53,11 @@ fn the_heap_segment_follows_the_break() {
     assert_eq!(child.tell("g 1048576"), 1);
     let grown = Snapshot::of(child.pid()).unwrap();
     assert_eq!(grown.heap_segment_bytes, before.heap_segment_bytes + MIB);
-    assert_eq!(
-        grown.rss_bytes, before.rss_bytes,
-        "not touched, so not resident"
-    );
+    assert_eq!(grown.rss_bytes, before.rss_bytes, "not touched, so not resident");
 
     // Memory from mmap, even in the way of the break, is no heap segment.
     assert_eq!(child.tell("h 0"), 1);
-    assert_eq!(
-        Snapshot::of(child.pid()).unwrap().heap_segment_bytes,
-        grown.heap_segment_bytes
-    );
+    assert_eq!(Snapshot::of(child.pid()).unwrap().heap_segment_bytes, grown.heap_segment_bytes);
 }
 
 #[test]

@@ -16,11 +16,7 @@ fn no_such_process() {
     for pid in [i32::MAX, 0, -1, i32::MIN] {
         let error = Snapshot::of(pid).unwrap_err();
         assert!(matches!(error.reason, Reason::NoSuchProcess), "{error}");
-        assert!(
-            error
-                .to_string()
-                .starts_with(&format!("process {pid}: no such process"))
-        );
+        assert!(error.to_string().starts_with(&format!("process {pid}: no such process")));
     }
 }
 
@@ -32,11 +28,7 @@ fn a_zombie_has_no_memory() {
     wait_until(|| !weigher.process().is_alive());
     let error = weigher.weigh().unwrap_err();
     assert!(matches!(error.reason, Reason::Zombie), "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains(&format!("/proc/{}/smaps_rollup", child.pid()))
-    );
+    assert!(error.to_string().contains(&format!("/proc/{}/smaps_rollup", child.pid())));
     let error = AddressSpace::of(child.pid()).unwrap_err();
     assert!(matches!(error.reason, Reason::Zombie), "{error}");
 }
@@ -89,10 +81,7 @@ fn a_main_thread_that_has_ended_is_told_from_a_zombie() {
     let process = Process::open(child.pid()).unwrap();
     wait_until(|| !process.is_alive());
     let error = Snapshot::of(child.pid()).unwrap_err();
-    assert!(
-        matches!(error.reason, Reason::MainThreadEnded { threads: 2 }),
-        "{error}"
-    );
+    assert!(matches!(error.reason, Reason::MainThreadEnded { threads: 2 }), "{error}");
 }
 
 #[test]
@@ -102,15 +91,9 @@ fn a_kernel_thread_has_no_memory() {
         return;
     }
     let error = Snapshot::of(2).unwrap_err();
-    assert!(
-        matches!(error.reason, Reason::KernelThread | Reason::Denied { .. }),
-        "{error}"
-    );
+    assert!(matches!(error.reason, Reason::KernelThread | Reason::Denied { .. }), "{error}");
     let error = AddressSpace::of(2).unwrap_err();
-    assert!(
-        matches!(error.reason, Reason::KernelThread | Reason::Denied { .. }),
-        "{error}"
-    );
+    assert!(matches!(error.reason, Reason::KernelThread | Reason::Denied { .. }), "{error}");
 }
 
 #[test]
@@ -128,10 +111,7 @@ fn a_process_of_another_user_is_refused_with_advice() {
         // SAFETY: setresuid(2) takes three numbers; the raw call leaves other threads as they are.
         let result = unsafe { libc::syscall(libc::SYS_setresuid, keep, NOBODY, keep) };
         assert_eq!(result, 0);
-        [
-            Snapshot::of(pid).unwrap_err(),
-            AddressSpace::of(pid).unwrap_err(),
-        ]
+        [Snapshot::of(pid).unwrap_err(), AddressSpace::of(pid).unwrap_err()]
     })
     .join()
     .unwrap();
@@ -141,10 +121,7 @@ fn a_process_of_another_user_is_refused_with_advice() {
         };
         assert_eq!((owner_uid, our_uid), (Some(0), NOBODY));
         let text = error.to_string();
-        assert!(
-            text.contains("uid 65534") && text.contains("CAP_SYS_PTRACE"),
-            "{text}"
-        );
+        assert!(text.contains("uid 65534") && text.contains("CAP_SYS_PTRACE"), "{text}");
     }
 }
 

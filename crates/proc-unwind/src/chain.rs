@@ -39,10 +39,7 @@ pub struct CallSite {
 impl CallSite {
     /// A call at this address, with this stack pointer.
     pub fn new(address: u64, stack_pointer: u64) -> Self {
-        Self {
-            address,
-            stack_pointer,
-        }
+        Self { address, stack_pointer }
     }
 }
 

@@ -105,9 +105,7 @@ impl Elf {
         let count = header.phnum(endian, data).map_err(invalid)?;
         check("program headers", count, MOST_HEADERS)?;
         let headers = header.program_headers(endian, data).map_err(invalid)?;
-        let loaded = headers
-            .iter()
-            .filter(|header| header.p_type(endian) == elf::PT_LOAD);
+        let loaded = headers.iter().filter(|header| header.p_type(endian) == elf::PT_LOAD);
         let segments = loaded.map(|header| {
             let start = header.p_vaddr(endian);
             Segment {
@@ -149,9 +147,7 @@ impl Elf {
     pub fn file_range(&self, address: u64, most: u64) -> Option<Range<u64>> {
         let mut segments = self.segments.iter();
         let segment = segments.find(|segment| segment.addresses.contains(&address))?;
-        let start = segment
-            .offset
-            .checked_add(address - segment.addresses.start)?;
+        let start = segment.offset.checked_add(address - segment.addresses.start)?;
         let length = most.min(segment.addresses.end - address);
         Some(start..start.checked_add(length)?)
     }

@@ -40,13 +40,7 @@ impl UnwindImage {
             Content::File(file) => Elf::read(file),
             Content::Copy(bytes) => Elf::of_bytes(bytes),
         }?;
-        Ok(Self {
-            id,
-            name,
-            elf,
-            content,
-            functions: OnceLock::new(),
-        })
+        Ok(Self { id, name, elf, content, functions: OnceLock::new() })
     }
 
     /// Whether it is a copy of these bytes.
@@ -81,9 +75,7 @@ impl UnwindImage {
         match &self.content {
             Content::Copy(bytes) => {
                 let (start, end) = (range.start.try_into().ok()?, range.end.try_into().ok()?);
-                bytes
-                    .get::<std::ops::Range<usize>>(start..end)
-                    .map(Vec::from)
+                bytes.get::<std::ops::Range<usize>>(start..end).map(Vec::from)
             }
             Content::File(file) => {
                 let mut code = vec![0; (range.end - range.start) as usize];

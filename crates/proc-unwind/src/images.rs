@@ -75,11 +75,7 @@ impl UnwindImages {
         if let Some(image) = self.vdso.as_ref().filter(|image| image.is_copy_of(&bytes)) {
             return Ok(Arc::clone(image));
         }
-        let image = Arc::new(UnwindImage::of(
-            Content::Copy(bytes),
-            self.next_id(),
-            name.into(),
-        )?);
+        let image = Arc::new(UnwindImage::of(Content::Copy(bytes), self.next_id(), name.into())?);
         self.vdso = Some(Arc::clone(&image));
         Ok(image)
     }

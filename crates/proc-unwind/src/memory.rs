@@ -23,10 +23,7 @@ pub(super) struct StackMemory {
 impl StackMemory {
     /// The memory of a process, which must stand still as long as this is used.
     pub(super) fn of(pid: i32) -> Self {
-        Self {
-            pid,
-            pieces: Vec::new(),
-        }
+        Self { pid, pieces: Vec::new() }
     }
 
     /// The eight bytes at an address; `None` if they can't be read.
@@ -57,9 +54,8 @@ impl StackMemory {
 pub(super) fn read(pid: i32, start: u64, length_bytes: u64) -> Option<Vec<u8>> {
     let end = start.checked_add(length_bytes)?;
     let pages = (start..end).step_by(PAGE_BYTES as usize);
-    let pages: Vec<Range<u64>> = pages
-        .map(|page| page..end.min(page.saturating_add(PAGE_BYTES)))
-        .collect();
+    let pages: Vec<Range<u64>> =
+        pages.map(|page| page..end.min(page.saturating_add(PAGE_BYTES))).collect();
     let mut bytes = Vec::new();
     let read = proc_memory::read_memory(pid, &pages, &mut bytes).ok()?;
     (read > 0).then_some(bytes)

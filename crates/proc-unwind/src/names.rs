@@ -94,15 +94,8 @@ impl FunctionNames {
             Some((name, allocator)) => (name, Some(allocator)),
             None => (&*function, None),
         };
-        let text = if module.main {
-            name.to_owned()
-        } else {
-            format!("{name} ({library})")
-        };
-        NamedFunction {
-            text: self.shared(text),
-            allocator,
-        }
+        let text = if module.main { name.to_owned() } else { format!("{name} ({library})") };
+        NamedFunction { text: self.shared(text), allocator }
     }
 
     /// One copy of a text, as many addresses lie in one function.
@@ -137,20 +130,13 @@ impl FunctionNames {
     pub(super) fn note(&self) -> Option<String> {
         let mut names: Vec<_> = self.unreadable.iter().map(|name| &**name).collect();
         names.sort_unstable();
-        (!names.is_empty()).then(|| {
-            format!(
-                "the symbols of these could not be read: {}",
-                names.join(", ")
-            )
-        })
+        (!names.is_empty())
+            .then(|| format!("the symbols of these could not be read: {}", names.join(", ")))
     }
 }
 
 fn nameless(text: Arc<str>) -> NamedFunction {
-    NamedFunction {
-        text,
-        allocator: None,
-    }
+    NamedFunction { text, allocator: None }
 }
 
 /// Which of malloc's family a function is, and the name that everybody knows it by: glibc has
@@ -211,11 +197,7 @@ mod tests {
     #[test]
     fn the_names_of_malloc() {
         for name in ["malloc", "__libc_malloc", "__GI___libc_malloc"] {
-            assert_eq!(
-                allocator(name),
-                Some(("malloc", AllocatorKind::Plain)),
-                "{name}"
-            );
+            assert_eq!(allocator(name), Some(("malloc", AllocatorKind::Plain)), "{name}");
         }
         let realloc = Some(("realloc", AllocatorKind::Realloc));
         assert_eq!(allocator("__libc_realloc"), realloc);
@@ -228,10 +210,7 @@ mod tests {
     fn names_of_three_languages() {
         for (name, told) in [
             ("malloc", "malloc"),
-            (
-                "_ZN3std2io5stdio6_print17h0123456789abcdefE",
-                "std::io::stdio::_print",
-            ),
+            ("_ZN3std2io5stdio6_print17h0123456789abcdefE", "std::io::stdio::_print"),
             ("_RNvCs1234_7mycrate3foo", "mycrate::foo"),
             ("_ZN4Pool5allocEm", "Pool::alloc(unsigned long)"),
             ("_Znwm", "operator new(unsigned long)"),

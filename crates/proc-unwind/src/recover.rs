@@ -178,18 +178,8 @@ pub(super) fn step(
     let return_rule = row.register(Register(number::RA as u16));
     let begins = matches!(return_rule, None | Some(RegisterRule::Undefined));
     let function = entry.initial_address();
-    let frame = CallerFrame {
-        module: module.clone(),
-        function,
-        values: *values,
-        saved,
-    };
-    Some(Step {
-        frame,
-        above,
-        interrupted,
-        begins,
-    })
+    let frame = CallerFrame { module: module.clone(), function, values: *values, saved };
+    Some(Step { frame, above, interrupted, begins })
 }
 
 /// What the tables say of the function at an address.
@@ -263,9 +253,7 @@ fn expression_value(
             }
             EvaluationResult::RequiresRegister { register, .. } => {
                 let value = (*registers.get(usize::from(register.0))?)?;
-                evaluation
-                    .resume_with_register(Value::Generic(value))
-                    .ok()?
+                evaluation.resume_with_register(Value::Generic(value)).ok()?
             }
             _ => return None,
         };

@@ -39,9 +39,7 @@ pub(super) fn requested(
     let named = |index: usize| allocators.get(index).copied().flatten();
     if let Some(new_bytes) = resized {
         // realloc itself makes this call, and keeps both numbers.
-        let realloc = frames
-            .get(1)
-            .filter(|_| named(1) == Some(AllocatorKind::Realloc))?;
+        let realloc = frames.get(1).filter(|_| named(1) == Some(AllocatorKind::Realloc))?;
         let bytes = argument(realloc, Argument::Second)?;
         let chunk = chunk_bytes(bytes)?;
         let mapped = chunk.checked_add(8)?.checked_next_multiple_of(PAGE)?;

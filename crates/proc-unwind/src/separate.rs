@@ -57,11 +57,7 @@ fn candidates(image: &UnwindImage, build_id: &[u8], directories: &[PathBuf]) -> 
         paths.push(beside.join(link));
         paths.push(beside.join(".debug").join(link));
         let inside = beside.strip_prefix("/").unwrap_or(beside);
-        paths.extend(
-            directories
-                .iter()
-                .map(|directory| directory.join(inside).join(link)),
-        );
+        paths.extend(directories.iter().map(|directory| directory.join(inside).join(link)));
     }
     paths
 }

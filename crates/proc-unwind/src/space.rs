@@ -59,10 +59,7 @@ impl CodeSpace {
         let mut maps = Maps::new(BufReader::new(maps));
         let main = std::fs::metadata(format!("/proc/{pid}/exe")).ok();
         let main = main.map(|file| (file.dev(), file.ino()));
-        let mut space = Self {
-            unwinder: UnwinderNative::new(),
-            parts: BTreeMap::new(),
-        };
+        let mut space = Self { unwinder: UnwinderNative::new(), parts: BTreeMap::new() };
         while let Some(mapping) = maps.next_mapping().map_err(io::Error::other)? {
             // The old `[vsyscall]` page is above everything that a process has of its own.
             if mapping.permissions.execute && mapping.start < 1 << 63 {
@@ -88,23 +85,15 @@ impl CodeSpace {
                 |bytes| images.copied(bytes, "[vdso]").map(|image| (image, false)),
             )
         } else if mapping.inode == 0 && mapping.path().is_none() {
-            self.parts.insert(
-                range.start,
-                CodeRange {
-                    range,
-                    holds: Holds::Anonymous,
-                },
-            );
+            self.parts.insert(range.start, CodeRange { range, holds: Holds::Anonymous });
             return;
         } else {
-            open(process, mapping)
-                .map_err(io::Error::from)
-                .and_then(|file| {
-                    let metadata = file.metadata()?;
-                    let is_main = main == Some((metadata.dev(), metadata.ino()));
-                    let image = images.open(file, &metadata, name(mapping).into())?;
-                    Ok((image, is_main))
-                })
+            open(process, mapping).map_err(io::Error::from).and_then(|file| {
+                let metadata = file.metadata()?;
+                let is_main = main == Some((metadata.dev(), metadata.ino()));
+                let image = images.open(file, &metadata, name(mapping).into())?;
+                Ok((image, is_main))
+            })
         };
         let holds = opened.and_then(|(image, main)| {
             let bias = image.bias(mapping.start, mapping.offset).ok_or_else(|| {

@@ -113,10 +113,7 @@ impl Stacks {
     /// `None` if nothing executable was mapped there, or if the file can't be opened.
     pub fn file(&self, pid: i32, address: u64) -> Option<MappedFile> {
         let module = self.spaces.get(&pid)?.module(address)?;
-        Some(MappedFile {
-            path: module.image.path()?,
-            bias: module.bias,
-        })
+        Some(MappedFile { path: module.image.path()?, bias: module.bias })
     }
 
     /// What a frame with this address is called, as in [`Stack::frames`]. `None` if nothing
@@ -197,14 +194,8 @@ impl Stacks {
         let start = memory::for_unwinding(registers, space.unwinder.max_known_code_address());
         let instruction = memory::instruction(registers);
         let mut read = |address| memory.word(address).ok_or(());
-        let mut frames = space
-            .unwinder
-            .iter_frames(instruction, start, &mut self.cache, &mut read);
-        let mut walk = StackWalk {
-            addresses: Vec::new(),
-            truncated: false,
-            unknown: false,
-        };
+        let mut frames = space.unwinder.iter_frames(instruction, start, &mut self.cache, &mut read);
+        let mut walk = StackWalk { addresses: Vec::new(), truncated: false, unknown: false };
         loop {
             match frames.next() {
                 Ok(None) => return Some(walk),
@@ -242,9 +233,7 @@ impl Default for Stacks {
 
 impl std::fmt::Debug for Stacks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stacks")
-            .field("processes", &self.spaces.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Stacks").field("processes", &self.spaces.len()).finish_non_exhaustive()
     }
 }
 

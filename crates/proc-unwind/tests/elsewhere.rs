@@ -23,10 +23,7 @@ fn a_stripped_library_has_the_names_that_it_exports() {
     let found = large_blocks(command.arg(library), &mut Stacks::new());
     assert_eq!(found.len(), 1);
     let frames = from(&found[0], "malloc (libc.so.6)");
-    assert!(
-        frames[1].starts_with("stacks-library-hidden+0x"),
-        "{frames:?}"
-    );
+    assert!(frames[1].starts_with("stacks-library-hidden+0x"), "{frames:?}");
     assert_eq!(frames[2..4], ["exported (stacks-library-hidden)", "use"]);
     assert_eq!(found[0].requested_bytes, Some(LARGE_BYTES));
 }
@@ -34,26 +31,13 @@ fn a_stripped_library_has_the_names_that_it_exports() {
 /// Opened, it would be waited at for a writer for ever.
 #[test]
 fn a_fifo_that_a_file_names_is_not_opened() {
-    let arguments = [
-        "-O1",
-        "-s",
-        "-shared",
-        "-fPIC",
-        "-fvisibility=hidden",
-        "-Wl,--build-id",
-    ];
+    let arguments = ["-O1", "-s", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,--build-id"];
     let library = compiled("library", "without-its-debug-file", &arguments);
     let directory = tempfile::tempdir().unwrap();
-    let (linked, debug) = (
-        directory.path().join("l.so"),
-        directory.path().join("l.debug"),
-    );
+    let (linked, debug) = (directory.path().join("l.so"), directory.path().join("l.debug"));
     std::fs::write(&debug, "").unwrap();
     let link = format!("--add-gnu-debuglink={}", debug.display());
-    let linking = Command::new("objcopy")
-        .arg(link)
-        .args([&library, &linked])
-        .status();
+    let linking = Command::new("objcopy").arg(link).args([&library, &linked]).status();
     assert!(linking.unwrap().success());
     std::fs::remove_file(&debug).unwrap();
     let made = Command::new("mkfifo").arg(&debug).status();
@@ -71,23 +55,13 @@ fn a_fifo_that_a_file_names_is_not_opened() {
 fn a_library_that_took_anothers_place() {
     let arguments = ["-O1", "-shared", "-fPIC", "-Wl,--build-id"];
     let one = compiled("library", "one", &arguments);
-    let two = compiled(
-        "library",
-        "two",
-        &[&arguments[..], &["-Dhidden=other"]].concat(),
-    );
+    let two = compiled("library", "two", &[&arguments[..], &["-Dhidden=other"]].concat());
     let program = compiled("loads", "plain", &["-O1"]);
     let mut command = Command::new(program);
     let found = large_blocks(command.arg(one).arg(two), &mut Stacks::new());
     assert_eq!(found.len(), 2);
-    assert_eq!(
-        from(&found[0], "hidden (stacks-library-one)")[1],
-        "exported (stacks-library-one)"
-    );
-    assert_eq!(
-        from(&found[1], "other (stacks-library-two)")[1],
-        "exported (stacks-library-two)"
-    );
+    assert_eq!(from(&found[0], "hidden (stacks-library-one)")[1], "exported (stacks-library-one)");
+    assert_eq!(from(&found[1], "other (stacks-library-two)")[1], "exported (stacks-library-two)");
 }
 
 /// Only root may open a file that has no name any more.
@@ -170,16 +144,9 @@ fn symbols_that_are_shipped_apart() {
     };
     let address = |frames: &[&str]| frames.iter().all(|frame| frame.starts_with("deep+0x"));
     let nameless = &run(Vec::new())[0];
-    assert!(
-        address(&from(nameless, "malloc (libc.so.6)")[1..6]),
-        "{nameless:#?}"
-    );
+    assert!(address(&from(nameless, "malloc (libc.so.6)")[1..6]), "{nameless:#?}");
 
-    let notes = Command::new("readelf")
-        .arg("-n")
-        .arg(&whole)
-        .output()
-        .unwrap();
+    let notes = Command::new("readelf").arg("-n").arg(&whole).output().unwrap();
     let notes = String::from_utf8_lossy(&notes.stdout).into_owned();
     let (_, id) = notes.split_once("Build ID: ").expect("it has a build id");
     let (first, rest) = id.lines().next().unwrap().split_at(2);
@@ -191,15 +158,8 @@ fn symbols_that_are_shipped_apart() {
     assert_eq!(from(named, "allocate_here")[1..5], ["go_down"; 4]);
 
     // Another build's symbols are not taken for this one's.
-    let other = compiled(
-        "library",
-        "one",
-        &["-O1", "-shared", "-fPIC", "-Wl,--build-id"],
-    );
+    let other = compiled("library", "one", &["-O1", "-shared", "-fPIC", "-Wl,--build-id"]);
     std::fs::copy(other, &symbols).unwrap();
     let nameless = &run(vec![directory.path().to_owned()])[0];
-    assert!(
-        address(&from(nameless, "malloc (libc.so.6)")[1..6]),
-        "{nameless:#?}"
-    );
+    assert!(address(&from(nameless, "malloc (libc.so.6)")[1..6]), "{nameless:#?}");
 }

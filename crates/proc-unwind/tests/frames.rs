@@ -59,15 +59,8 @@ fn named_in_order_however_compiled() {
         let second = from(&found[1], "allocate_here");
         assert_eq!(second[..5], downwards, "{variant}");
         assert_eq!(second[5], "of_thread", "{variant}");
-        assert!(
-            !found[0].truncated && !found[1].truncated,
-            "{variant}: {found:#?}"
-        );
-        let malloc = if variant.starts_with("static") {
-            "malloc"
-        } else {
-            "malloc (libc.so.6)"
-        };
+        assert!(!found[0].truncated && !found[1].truncated, "{variant}: {found:#?}");
+        let malloc = if variant.starts_with("static") { "malloc" } else { "malloc (libc.so.6)" };
         assert_eq!(from(&found[0], malloc)[1], "allocate_here", "{variant}");
         if !variant.starts_with("static") {
             assert_eq!(found[0].requested_bytes, Some(LARGE_BYTES), "{variant}");
@@ -79,9 +72,7 @@ fn named_in_order_however_compiled() {
 fn a_stripped_program_is_told_by_addresses() {
     let found = deep("stripped", &["-O2", "-s"], 3);
     let first = from(&found[0], "malloc (libc.so.6)");
-    let own = first
-        .iter()
-        .filter(|frame| frame.starts_with("stacks-deep-stripped+0x"));
+    let own = first.iter().filter(|frame| frame.starts_with("stacks-deep-stripped+0x"));
     // allocate_here, go_down four times, main, _start.
     assert_eq!(own.count(), 7, "{first:#?}");
     // The three calls from go_down to itself are one place.
@@ -127,11 +118,7 @@ fn mangled_names_are_told_as_written() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/mangled.cc");
     let program = std::env::temp_dir().join("stacks-mangled");
     let mut compiler = Command::new("c++");
-    let status = compiler
-        .args(["-O1", "-o"])
-        .arg(&program)
-        .arg(source)
-        .status();
+    let status = compiler.args(["-O1", "-o"]).arg(&program).arg(source).status();
     assert!(status.unwrap().success());
     let found = large_blocks(&mut Command::new(program), &mut Stacks::new());
     assert_eq!(from(&found[0], "house::Room::grow(int)")[1], "main");

@@ -37,14 +37,9 @@ pub fn compiled(name: &str, variant: &str, arguments: &[&str]) -> PathBuf {
 }
 
 /// Runs a command to its end and calls `see` behind each call that made memory grow.
-#[expect(
-    clippy::zombie_processes,
-    reason = "the loop waits for every child there is"
-)]
+#[expect(clippy::zombie_processes, reason = "the loop waits for every child there is")]
 pub fn traced(command: &mut Command, mut see: impl FnMut(Stop)) {
-    command
-        .env_remove("GLIBC_TUNABLES")
-        .env_remove("MALLOC_ARENA_MAX");
+    command.env_remove("GLIBC_TUNABLES").env_remove("MALLOC_ARENA_MAX");
     let ask_for_tracing = || {
         // SAFETY: TRACEME takes no pointer.
         match unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) } {

@@ -45,11 +45,7 @@ fn rates(program: &Path, mode: &str, mut stacks: Stacks) -> BTreeMap<(u64, u64),
 fn is_glibc_2_36() -> bool {
     let version = Command::new("ldd").arg("--version").output();
     let text = version.map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
-    text.is_ok_and(|text| {
-        text.lines()
-            .next()
-            .is_some_and(|line| line.ends_with(" 2.36"))
-    })
+    text.is_ok_and(|text| text.lines().next().is_some_and(|line| line.ends_with(" 2.36")))
 }
 
 /// With the symbols of libc that a distribution ships apart, where they are installed, and without.
@@ -66,19 +62,14 @@ fn right_where_told_and_mostly_told() {
         for stacks in [Stacks::new(), Stacks::with_debug_directories(Vec::new())] {
             let rates = rates(&program, mode, stacks);
             for (number, name) in FUNCTIONS {
-                let of_function = rates
-                    .iter()
-                    .filter(|((function, _), _)| *function == number);
+                let of_function = rates.iter().filter(|((function, _), _)| *function == number);
                 let (mut sizes, mut sum) = (0, Rate::default());
                 for (_, rate) in of_function {
                     sizes += u32::from(rate.known > 0);
                     sum.known += rate.known;
                     sum.all += rate.all;
                 }
-                println!(
-                    "{mode}: {name}: {sizes} sizes, {} of {}",
-                    sum.known, sum.all
-                );
+                println!("{mode}: {name}: {sizes} sizes, {} of {}", sum.known, sum.all);
                 assert!(sum.all >= 7, "{mode}: {name} made the heap grow: {sum:?}");
                 if expected {
                     let enough = if number == 102 { 5 } else { 12 };
@@ -101,10 +92,7 @@ fn right_at_random() {
         }
         println!("random, {variant}: {known} of {all}");
         assert!(all > 500, "{all} growths");
-        assert!(
-            !is_glibc_2_36() || known * 10 >= all * 9,
-            "{known} of {all}"
-        );
+        assert!(!is_glibc_2_36() || known * 10 >= all * 9, "{known} of {all}");
     }
 }
 
@@ -125,9 +113,6 @@ fn static_programs() {
     // Without a name, malloc can't be told from what calls `_int_malloc` for itself.
     let rates = rates(&stripped, "main", Stacks::new());
     for ((function, bytes), rate) in rates {
-        assert!(
-            function >= 103 || rate.known == 0,
-            "{function} {bytes}: {rate:?}"
-        );
+        assert!(function >= 103 || rate.known == 0, "{function} {bytes}: {rate:?}");
     }
 }

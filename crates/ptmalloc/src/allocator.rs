@@ -45,9 +45,7 @@ impl fmt::Display for Allocator {
                     f.write_str("static ")?;
                 }
                 f.write_str("glibc")?;
-                version
-                    .iter()
-                    .try_for_each(|version| write!(f, " {version}"))
+                version.iter().try_for_each(|version| write!(f, " {version}"))
             }
             Self::Musl => f.write_str("musl"),
             Self::Jemalloc => f.write_str("jemalloc"),
@@ -125,12 +123,7 @@ mod tests {
         for name in ["libc.so.6", "libc-2.31.so", "libc-2.27.so"] {
             assert!(is_glibc(name.as_bytes()), "{name}");
         }
-        for name in [
-            "libc.so",
-            "libcrypt.so.1",
-            "libc-client.so",
-            "libc.so.6.bak",
-        ] {
+        for name in ["libc.so", "libcrypt.so.1", "libc-client.so", "libc.so.6.bak"] {
             assert!(!is_glibc(name.as_bytes()), "{name}");
         }
         for (name, allocator) in [

@@ -159,10 +159,7 @@ impl ArenaReader {
     pub(super) fn new(map: FreeMap, links: &'static [LinkProtection], page_bytes: u64) -> Self {
         Self {
             map,
-            sizes: Pages {
-                page_bytes,
-                top_step_bytes: page_bytes,
-            },
+            sizes: Pages { page_bytes, top_step_bytes: page_bytes },
             links,
             cache: Cache::default(),
         }
@@ -258,11 +255,7 @@ mod tests {
         assert_eq!(at_work(&mut memory, &mut readings), Ok(2));
         assert!(readings[0].header.locked());
         let seen = readings.iter().map(|reading| reading.result);
-        let wanted = [
-            Inconsistency::Locked,
-            Inconsistency::Changed,
-            Inconsistency::Others,
-        ];
+        let wanted = [Inconsistency::Locked, Inconsistency::Changed, Inconsistency::Others];
         assert_eq!(seen.collect::<Vec<_>>(), wanted.map(Err));
         // The second one has its new top since, and rests.
         assert_eq!(at_work(&mut memory, &mut readings), Ok(1));
@@ -277,10 +270,7 @@ mod tests {
         let wrong = Inconsistency::Chunk("");
         assert_eq!(verify::explained(&mut memory, header, wrong), wrong);
         memory.write(header.address + TOP, START);
-        assert_eq!(
-            verify::steady(&mut memory, header),
-            Err(Inconsistency::Changed)
-        );
+        assert_eq!(verify::steady(&mut memory, header), Err(Inconsistency::Changed));
         let explained = verify::explained(&mut memory, header, wrong);
         assert_eq!(explained, Inconsistency::Changed);
     }

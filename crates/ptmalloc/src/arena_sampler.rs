@@ -49,9 +49,8 @@ pub(super) fn state<'p>(
         patience: Backoff::new(),
     };
     let each = headers.into_iter().enumerate();
-    let mut readings: Vec<ArenaSample> = each
-        .map(|(index, one)| ArenaSample::new(index, one))
-        .collect();
+    let mut readings: Vec<ArenaSample> =
+        each.map(|(index, one)| ArenaSample::new(index, one)).collect();
     if lists != Lists::Left {
         let read = reader.all(&mut readings);
         read.map_err(|error| Unknown::of_memory(process, error))?;

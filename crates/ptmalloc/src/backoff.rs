@@ -31,11 +31,7 @@ pub(super) struct Backoff {
 impl Backoff {
     /// All of it; the time begins.
     pub(super) fn new() -> Self {
-        Self {
-            begun: Instant::now(),
-            wait: FIRST_WAIT,
-            work: Duration::ZERO,
-        }
+        Self { begun: Instant::now(), wait: FIRST_WAIT, work: Duration::ZERO }
     }
 
     /// Waits until it is worth to ask once more; false if it isn't any longer.

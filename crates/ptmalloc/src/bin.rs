@@ -32,13 +32,7 @@ impl Bin {
             BinKind::Ring { bin, .. } => bin,
             BinKind::Chain(_) => 0,
         };
-        Self {
-            kind,
-            number,
-            before,
-            next: first,
-            chunks: Vec::new(),
-        }
+        Self { kind, number, before, next: first, chunks: Vec::new() }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -97,9 +91,7 @@ impl Bin {
             }
         };
         // With the size of what follows, which says that this one is free.
-        let end = address
-            .checked_add(size)
-            .and_then(|end| end.checked_add(16));
+        let end = address.checked_add(size).and_then(|end| end.checked_add(16));
         let inside = end.is_some_and(|end| heaps.hold(&(address..end)));
         if !(SMALLEST_BYTES..SIZE_LIMIT).contains(&size) || !inside {
             return Err(Inconsistency::Chunk("its size is impossible"));

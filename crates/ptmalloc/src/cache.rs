@@ -29,11 +29,7 @@ struct Slot {
     at: usize,
 }
 
-const EMPTY: Slot = Slot {
-    start: u64::MAX,
-    end: 0,
-    at: 0,
-};
+const EMPTY: Slot = Slot { start: u64::MAX, end: 0, at: 0 };
 
 impl Cache {
     /// An empty one for an arena of this size. What it took of memory is used again.

@@ -34,10 +34,7 @@ pub(super) struct Chunk {
 impl Chunk {
     /// The size is less than 2^48.
     pub(super) fn new(address: u64, size: u64, bin: u8) -> Self {
-        Self {
-            address,
-            size_and_bin: size << 8 | u64::from(bin),
-        }
+        Self { address, size_and_bin: size << 8 | u64::from(bin) }
     }
 
     pub(super) fn size(self) -> u64 {
@@ -68,13 +65,8 @@ pub(super) fn bin_index(size_bytes: u64) -> u64 {
         return size_bytes >> 4;
     }
     // Ever wider bins: shift, the last quotient of that width, and what is added to it.
-    const WIDTHS: [(u32, u64, u64); 5] = [
-        (6, 48, 48),
-        (9, 20, 91),
-        (12, 10, 110),
-        (15, 4, 119),
-        (18, 2, 124),
-    ];
+    const WIDTHS: [(u32, u64, u64); 5] =
+        [(6, 48, 48), (9, 20, 91), (12, 10, 110), (15, 4, 119), (18, 2, 124)];
     WIDTHS
         .iter()
         .find(|(shift, last, _)| size_bytes >> shift <= *last)
@@ -127,16 +119,10 @@ mod tests {
         let mut last = 0;
         for size in (SMALLEST_BYTES..4 << 20).step_by(16) {
             let bin = bin_index(size);
-            assert!(
-                (last..=last + 1).contains(&bin) || size == SMALLEST_BYTES,
-                "{size}"
-            );
+            assert!((last..=last + 1).contains(&bin) || size == SMALLEST_BYTES, "{size}");
             last = bin;
         }
-        assert_eq!(
-            (bin_index(32), bin_index(1008), bin_index(1024), last),
-            (2, 63, 64, 126)
-        );
+        assert_eq!((bin_index(32), bin_index(1008), bin_index(1024), last), (2, 63, 64, 126));
         assert_eq!(bin_index(u64::MAX - 15), 126);
     }
 

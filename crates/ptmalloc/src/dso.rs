@@ -120,10 +120,7 @@ pub(super) struct Left {
 impl Left {
     /// All that one process gets.
     pub(super) fn all(deadline: Deadline) -> Self {
-        Self {
-            bytes: deadline.limits().file_bytes,
-            deadline,
-        }
+        Self { bytes: deadline.limits().file_bytes, deadline }
     }
 
     /// Fails if nothing more may be read.
@@ -142,9 +139,7 @@ fn pieces(
 ) -> io::Result<()> {
     let mut piece = Vec::with_capacity(PIECE_BYTES + OVERLAP_BYTES);
     loop {
-        let length = (&mut file)
-            .take(PIECE_BYTES as u64)
-            .read_to_end(&mut piece)?;
+        let length = (&mut file).take(PIECE_BYTES as u64).read_to_end(&mut piece)?;
         left.bytes = left.bytes.saturating_sub(length as u64);
         if length == 0 || left.check().is_err() || look(&piece).is_break() {
             return Ok(());
@@ -161,10 +156,8 @@ fn glibc_version(bytes: &[u8]) -> Option<String> {
     let line = &line[..memchr::memchr(b'\n', &line[..line.len().min(OVERLAP_BYTES)])?];
     let line = std::str::from_utf8(line).ok()?;
     let (_, after) = line.split_once(" version ")?;
-    let version: String = after
-        .chars()
-        .take_while(|letter| letter.is_ascii_digit() || *letter == '.')
-        .collect();
+    let version: String =
+        after.chars().take_while(|letter| letter.is_ascii_digit() || *letter == '.').collect();
     let version = version.trim_end_matches('.');
     (!version.is_empty()).then(|| version.to_owned())
 }
@@ -195,13 +188,7 @@ mod tests {
     #[test]
     fn every_word_is_whole_in_some_piece() {
         let word = [b'w'; OVERLAP_BYTES];
-        for at in [
-            0,
-            PIECE_BYTES - 1,
-            PIECE_BYTES - 200,
-            PIECE_BYTES,
-            3 * PIECE_BYTES,
-        ] {
+        for at in [0, PIECE_BYTES - 1, PIECE_BYTES - 200, PIECE_BYTES, 3 * PIECE_BYTES] {
             let mut file = vec![0; at];
             file.extend_from_slice(&word);
             file.extend_from_slice(&[0; 100]);

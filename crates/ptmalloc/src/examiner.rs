@@ -145,10 +145,8 @@ impl Examiner {
             }
         }
         let mut remote = Remote::new(process, deadline);
-        let glibc: Vec<&LoadedImage> = images
-            .iter()
-            .filter(|image| allocator::is_glibc(image.name()))
-            .collect();
+        let glibc: Vec<&LoadedImage> =
+            images.iter().filter(|image| allocator::is_glibc(image.name())).collect();
         let (image, version, is_static, found) = match glibc[..] {
             [] => match self.find_static(&mut remote, process, images, &mut map, &others) {
                 Some((image, Ok(found))) => (image, None, true, Ok(found)),
@@ -234,10 +232,7 @@ fn other_or(others: &[Allocator], unknown: Unknown) -> Unknown {
 
 /// musl's library is both loader and libc, and called by either name.
 fn musl(images: &[LoadedImage]) -> impl Iterator<Item = &LoadedImage> {
-    images
-        .iter()
-        .skip(1)
-        .filter(|image| image.name() == b"libc.so")
+    images.iter().skip(1).filter(|image| image.name() == b"libc.so")
 }
 
 fn unknown(error: &ProcessError) -> Unknown {
@@ -260,16 +255,9 @@ mod tests {
             // A test that runs with another libc has nothing to see here.
             return;
         };
-        assert!(
-            version
-                .as_deref()
-                .is_some_and(|version| version.starts_with("2."))
-        );
+        assert!(version.as_deref().is_some_and(|version| version.starts_with("2.")));
         let state = first.state.unwrap();
-        assert!(
-            state.arenas[0].main && state.arenas[0].system_bytes > 0,
-            "{state:?}"
-        );
+        assert!(state.arenas[0].main && state.arenas[0].system_bytes > 0, "{state:?}");
         let (_, second) = examiner.look(&process, process.stat().unwrap()).unwrap();
         let second = second.state.unwrap();
         assert_eq!(second.arenas[0].address, state.arenas[0].address);

@@ -26,11 +26,7 @@ impl Fake {
     }
 
     pub(super) fn of(start: u64, bytes: &[u8]) -> Self {
-        Self {
-            start,
-            bytes: bytes.to_vec(),
-            read_bytes: 0,
-        }
+        Self { start, bytes: bytes.to_vec(), read_bytes: 0 }
     }
 
     #[cfg(test)]

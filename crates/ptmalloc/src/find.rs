@@ -55,10 +55,7 @@ pub(super) fn unused(bytes: &[u8], address: u64) -> Option<FoundArenas> {
             let start = at.checked_sub(layout.next)?;
             (value == address + start as u64).then_some(())?;
             let header = MallocState::new(layout, value, bytes.get(start..)?)?;
-            header.is_unused().then_some(FoundArenas {
-                layout,
-                address: value,
-            })
+            header.is_unused().then_some(FoundArenas { layout, address: value })
         })
     })
 }
@@ -88,9 +85,7 @@ pub(super) fn ring(
             return Err(Unreadable::from(Bound::Arenas(most)).into());
         }
         if !map.holds(&(next..end)) || !seen.insert(next) {
-            return Err(Inconsistency::MallocState(
-                "the ring of arenas doesn't lead back",
-            ));
+            return Err(Inconsistency::MallocState("the ring of arenas doesn't lead back"));
         }
         let header = MallocState::read(memory, layout, next)?;
         let header = settled(memory, map, header)?;

@@ -47,9 +47,7 @@ impl<'a> HeapInfos<'a> {
         let start = end.and_then(|end| end.checked_sub(header.system_bytes()));
         match (start, end) {
             (Some(start), Some(end)) => Ok(Self::Within(map, start..end)),
-            _ => Err(Inconsistency::HeapInfos(
-                "the heap segment ends before it begins",
-            )),
+            _ => Err(Inconsistency::HeapInfos("the heap segment ends before it begins")),
         }
     }
 

@@ -137,12 +137,7 @@ impl Examination {
     /// Without glibc's malloc: the first of the others is the process's.
     pub(super) fn of(mut others: Vec<Allocator>, state: Result<HeapState, Unknown>) -> Self {
         let allocator = (!others.is_empty()).then(|| others.remove(0));
-        Self {
-            allocator,
-            others,
-            state,
-            library: None,
-        }
+        Self { allocator, others, state, library: None }
     }
 
     /// With it; but one that isn't used is not the process's.
@@ -158,12 +153,7 @@ impl Examination {
             examination.others.push(allocator);
             examination
         } else {
-            Self {
-                allocator: Some(allocator),
-                others,
-                state,
-                library: None,
-            }
+            Self { allocator: Some(allocator), others, state, library: None }
         };
         examination.library = Some(library);
         examination

@@ -62,12 +62,7 @@ pub(super) struct Deadline {
 impl Deadline {
     /// Of a look that begins now.
     pub(super) fn new(limits: ExaminationLimits, until: Option<Instant>) -> Self {
-        Self {
-            limits,
-            until,
-            begun: Instant::now(),
-            begun_work: proc_memory::thread_cpu_time(),
-        }
+        Self { limits, until, begun: Instant::now(), begun_work: proc_memory::thread_cpu_time() }
     }
 
     pub(super) fn limits(&self) -> ExaminationLimits {
@@ -136,14 +131,8 @@ mod tests {
         assert_eq!(after_some_work(whole, late), Err(Unreadable::Late));
         let over = Err(Bound::Time(NONE).into());
         let time = NONE;
-        assert_eq!(
-            after_some_work(ExaminationLimits { time, ..whole }, None),
-            over
-        );
+        assert_eq!(after_some_work(ExaminationLimits { time, ..whole }, None), over);
         let work = NONE;
-        assert_eq!(
-            after_some_work(ExaminationLimits { work, ..whole }, None),
-            over
-        );
+        assert_eq!(after_some_work(ExaminationLimits { work, ..whole }, None), over);
     }
 }

@@ -56,9 +56,7 @@ impl LoadedImage {
 
     /// The last component of its path.
     pub(super) fn name(&self) -> &[u8] {
-        self.path
-            .file_name()
-            .map_or(&[], |name| OsStr::as_bytes(name))
+        self.path.file_name().map_or(&[], |name| OsStr::as_bytes(name))
     }
 
     /// Whether this is more of the same copy: further on in the same file.
@@ -117,10 +115,7 @@ mod tests {
 ";
         let images = images(&mut mappings(list)).unwrap();
         let starts: Vec<u64> = images.iter().map(LoadedImage::start).collect();
-        assert_eq!(
-            starts,
-            [0x55d0_0000_2000, 0x7f00_0000_1000, 0x7f00_0001_1000]
-        );
+        assert_eq!(starts, [0x55d0_0000_2000, 0x7f00_0000_1000, 0x7f00_0001_1000]);
         assert_eq!(images[0].data.len(), 1);
         assert_eq!(images[0].data[0], 0x55d0_0000_2000..0x55d0_0000_3000);
         assert_eq!(images[1].data.len(), 2);

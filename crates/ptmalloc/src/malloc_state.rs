@@ -24,11 +24,7 @@ impl MallocState {
     /// Takes bytes that are already there; `None` if they are too few.
     pub(super) fn new(layout: &'static Layout, address: u64, bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.get(..layout.length)?.to_vec();
-        Some(Self {
-            layout,
-            address,
-            bytes,
-        })
+        Some(Self { layout, address, bytes })
     }
 
     pub(super) fn read(
@@ -36,16 +32,10 @@ impl MallocState {
         layout: &'static Layout,
         address: u64,
     ) -> Result<Self, Unreadable> {
-        let end = address
-            .checked_add(layout.length as u64)
-            .ok_or(Unreadable::NotMapped)?;
+        let end = address.checked_add(layout.length as u64).ok_or(Unreadable::NotMapped)?;
         let mut bytes = Vec::with_capacity(layout.length);
         memory.read_one(address..end, &mut bytes)?;
-        Ok(Self {
-            layout,
-            address,
-            bytes,
-        })
+        Ok(Self { layout, address, bytes })
     }
 
     pub(super) fn place(&self) -> Range<u64> {
@@ -101,9 +91,7 @@ impl MallocState {
 
     /// The chunk that an empty bin would seem to be: its links point to it.
     pub(super) fn bin_address(&self, bin: usize) -> u64 {
-        self.address
-            .wrapping_add(self.layout.bin(bin) as u64)
-            .wrapping_sub(16)
+        self.address.wrapping_add(self.layout.bin(bin) as u64).wrapping_sub(16)
     }
 
     pub(super) fn bin(&self, bin: usize) -> (u64, u64) {
@@ -171,9 +159,7 @@ impl MallocState {
             && self.top().is_multiple_of(8)
             && (1..BINS).all(|bin| {
                 let (first, last) = self.bin(bin);
-                [first, last]
-                    .into_iter()
-                    .all(|end| end == self.bin_address(bin) || is_chunk(end))
+                [first, last].into_iter().all(|end| end == self.bin_address(bin) || is_chunk(end))
             })
     }
 
@@ -181,9 +167,7 @@ impl MallocState {
     pub(super) fn check(&self, map: &FreeMap) -> Result<(), Inconsistency> {
         let aligned = |address: u64| address.is_multiple_of(ALIGNMENT_BYTES);
         if !LOCK_STATES.contains(&self.half(0)) || self.half(4) & !NON_CONTIGUOUS != 0 {
-            return Err(Inconsistency::MallocState(
-                "lock or flags are no such thing",
-            ));
+            return Err(Inconsistency::MallocState("lock or flags are no such thing"));
         }
         if self.next() == 0 || !self.next().is_multiple_of(8) {
             return Err(Inconsistency::MallocState("there is no next arena"));
@@ -208,9 +192,7 @@ impl MallocState {
             return Ok(());
         }
         let top = self.top();
-        let in_reach = top
-            .checked_add(16)
-            .is_some_and(|end| map.holds(&(top..end)));
+        let in_reach = top.checked_add(16).is_some_and(|end| map.holds(&(top..end)));
         if !aligned(top) || !in_reach || system_bytes == 0 {
             return Err(Inconsistency::MallocState("its top is nowhere"));
         }

@@ -67,10 +67,7 @@ impl FreeMap {
         self.most_bytes = self.most_bytes.saturating_add(range.end - range.start);
         let is_private_data = true;
         let end = range.end;
-        let piece = MapPiece {
-            end,
-            is_private_data,
-        };
+        let piece = MapPiece { end, is_private_data };
         self.pieces.get_mut().insert(range.start, piece);
     }
 
@@ -120,9 +117,7 @@ impl FreeMap {
             let below = pieces.range(..=address).next_back();
             below.map(|(start, piece)| (*start, *piece))
         };
-        known
-            .filter(|(_, piece)| address < piece.end)
-            .or_else(|| self.ask(address))
+        known.filter(|(_, piece)| address < piece.end).or_else(|| self.ask(address))
     }
 
     /// Asks what is there. What can't be told counts as nothing: whatever malloc has there can't be
@@ -133,14 +128,10 @@ impl FreeMap {
         let (start, piece) = match found {
             Some(memory) if memory.range.start <= address => {
                 if memory.is_huge {
-                    self.kept
-                        .borrow_mut()
-                        .insert(memory.range.start, memory.range.end);
+                    self.kept.borrow_mut().insert(memory.range.start, memory.range.end);
                 }
-                let piece = MapPiece {
-                    end: memory.range.end,
-                    is_private_data: memory.is_private_data,
-                };
+                let piece =
+                    MapPiece { end: memory.range.end, is_private_data: memory.is_private_data };
                 (memory.range.start, piece)
             }
             // Nothing, up to there.

@@ -34,10 +34,7 @@ pub(super) trait TargetMemory {
 
 /// One little-endian word of bytes that were read.
 pub(super) fn word(bytes: &[u8], at: usize) -> u64 {
-    bytes
-        .get(at..at + 8)
-        .and_then(|eight| eight.try_into().ok())
-        .map_or(0, u64::from_le_bytes)
+    bytes.get(at..at + 8).and_then(|eight| eight.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
 /// `IOV_MAX`: places that one call takes.
@@ -51,11 +48,7 @@ pub(super) struct Remote<'p> {
 
 impl<'p> Remote<'p> {
     pub(super) fn new(process: &'p Process, deadline: Deadline) -> Self {
-        Self {
-            process,
-            deadline,
-            resident: None,
-        }
+        Self { process, deadline, resident: None }
     }
 
     pub(super) fn deadline(&self) -> Deadline {
@@ -100,8 +93,7 @@ impl TargetMemory for Remote<'_> {
     fn resident(&mut self, pages: &[Range<u64>]) -> Result<Vec<Range<u64>>, Unreadable> {
         let mut found = Vec::new();
         if !pages.is_empty() {
-            self.page_map()?
-                .each(pages, |resident| found.push(resident))?;
+            self.page_map()?.each(pages, |resident| found.push(resident))?;
         }
         Ok(found)
     }

@@ -77,16 +77,12 @@ struct Scan {
 
 impl PageMap {
     pub(super) fn open(process: &Process, deadline: Deadline) -> Result<Self, Unreadable> {
-        let pagemap = process
-            .file("pagemap")
-            .map_err(|error| match error.reason {
-                Reason::Denied { .. } => Unreadable::Denied,
-                Reason::Io(error) => {
-                    Errno::from_raw(error.raw_os_error().unwrap_or_default()).into()
-                }
-                Reason::NotInKernel => Unreadable::Kernel(Errno::ENOENT),
-                _ => Unreadable::Gone,
-            })?;
+        let pagemap = process.file("pagemap").map_err(|error| match error.reason {
+            Reason::Denied { .. } => Unreadable::Denied,
+            Reason::Io(error) => Errno::from_raw(error.raw_os_error().unwrap_or_default()).into(),
+            Reason::NotInKernel => Unreadable::Kernel(Errno::ENOENT),
+            _ => Unreadable::Gone,
+        })?;
         Ok(Self {
             pagemap,
             page_bytes: page_size_bytes(),
@@ -270,11 +266,7 @@ mod tests {
         // Kernels before 6.7 have only the one way.
         if let Some(written) = count(PageMapMethod::Scan, 0) {
             assert_eq!(written, each(0));
-            assert_eq!(
-                count(PageMapMethod::Scan, 1),
-                Some(0),
-                "a page of zeros is no frame"
-            );
+            assert_eq!(count(PageMapMethod::Scan, 1), Some(0), "a page of zeros is no frame");
             assert_eq!(count(PageMapMethod::Scan, 2), Some(0));
         }
     }

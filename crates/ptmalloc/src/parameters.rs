@@ -53,12 +53,7 @@ impl ParameterLayout {
     /// What follows the four ints has always been the same.
     const fn of(page_sizes: Option<usize>, counts: usize) -> Self {
         let mapped = (counts + 16).next_multiple_of(8);
-        Self {
-            page_sizes,
-            counts,
-            mapped,
-            length: mapped + 24,
-        }
+        Self { page_sizes, counts, mapped, length: mapped + 24 }
     }
 }
 
@@ -125,20 +120,14 @@ fn read(
         && count <= reached
         && i32::try_from(reached).is_ok()
         && length <= reached_length
-        && [length, reached_length]
-            .iter()
-            .all(|length| length.is_multiple_of(ALIGNMENT_BYTES))
+        && [length, reached_length].iter().all(|length| length.is_multiple_of(ALIGNMENT_BYTES))
         && (count == 0) == (length == 0)
         && (reached == 0) == (reached_length == 0)
         && length / PAGE_BYTES >= count.into()
         && length <= map.most_bytes()
         && (threshold != 0 && arena_test != 0)
-        && [arena_test, arena_max]
-            .iter()
-            .all(|arenas| *arenas <= u32::MAX.into())
-        && page_sizes
-            .into_iter()
-            .all(|at| is_page_size(word(bytes, at)));
+        && [arena_test, arena_max].iter().all(|arenas| *arenas <= u32::MAX.into())
+        && page_sizes.into_iter().all(|at| is_page_size(word(bytes, at)));
     let is_default = most == DEFAULT_MMAP_MAX && arena_test == DEFAULT_ARENA_TEST;
     // Where the first piece of the main arena is that didn't come from the break, if none did.
     let is_elsewhere = || map.holds(&(heap..heap.saturating_add(8)));

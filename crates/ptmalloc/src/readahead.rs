@@ -68,9 +68,7 @@ fn guess(list: &Bin, around: &Range<u64>, most: usize, guessed: &mut Vec<Range<u
     let next = list.next;
     let starts = list.chunks.iter().rev().map(|chunk| chunk.address);
     let ends = std::iter::once(next).chain(starts.clone());
-    let steps = ends
-        .zip(starts)
-        .map(|(end, start)| end.wrapping_sub(start).cast_signed());
+    let steps = ends.zip(starts).map(|(end, start)| end.wrapping_sub(start).cast_signed());
     let Some(step) = steps.clone().next() else {
         return;
     };
@@ -191,11 +189,7 @@ mod tests {
         assert_eq!(guessed_of(&[0, 0x1800, 0x2100]), pages(3..8));
         assert_eq!(guessed_of(&[0x9010, 0x8010, 0x6f00]), pages(1..6));
         let dense: Vec<u64> = (0..1000).map(|count| count * 0x80).collect();
-        assert_eq!(
-            guessed_of(&dense),
-            pages(32..64),
-            "as far as there is memory"
-        );
+        assert_eq!(guessed_of(&dense), pages(32..64), "as far as there is memory");
     }
 
     #[test]

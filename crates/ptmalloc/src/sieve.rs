@@ -85,9 +85,7 @@ impl Sieve {
     }
 
     fn piece(&self, address: u64) -> Option<&Piece> {
-        self.pieces
-            .iter()
-            .find(|piece| piece.range.contains(&address))
+        self.pieces.iter().find(|piece| piece.range.contains(&address))
     }
 
     /// Reads a piece, and gives up once the header has changed. Keeps no more chunks than are
@@ -104,15 +102,9 @@ impl Sieve {
         let kept: usize = self.pieces.iter().map(|piece| piece.kept.len()).sum();
         let most = memory.limits().chunks.saturating_sub(kept);
         let pages = ((range.end - range.start) / PAGE_BYTES) as usize;
-        let mut piece = Piece {
-            range: range.clone(),
-            firsts: Vec::with_capacity(pages + 1),
-            kept: Vec::new(),
-        };
-        let mesh = Mesh {
-            heaps,
-            fast: header.has_fast_chunks().then_some(links),
-        };
+        let mut piece =
+            Piece { range: range.clone(), firsts: Vec::with_capacity(pages + 1), kept: Vec::new() };
+        let mesh = Mesh { heaps, fast: header.has_fast_chunks().then_some(links) };
         let mut bytes = Vec::new();
         let mut start = range.start;
         while start < range.end && piece.kept.len() < most {
@@ -208,9 +200,7 @@ impl Mesh<'_> {
     fn leads_on(&self, next: u64) -> bool {
         next == 0
             || next.is_multiple_of(ALIGNMENT_BYTES)
-                && self
-                    .heaps
-                    .hold(&(next..next.saturating_add(SMALLEST_BYTES)))
+                && self.heaps.hold(&(next..next.saturating_add(SMALLEST_BYTES)))
     }
 }
 
@@ -279,11 +269,7 @@ mod tests {
         let sieve = sifted(&mut memory, &map(), LinkProtection::Mangled);
         for chunk in chunks {
             let words = sieve.words(chunk);
-            assert_eq!(
-                words,
-                Some([SIZE | PREVIOUS_IN_USE, NEXT, ARENA]),
-                "{chunk:x}"
-            );
+            assert_eq!(words, Some([SIZE | PREVIOUS_IN_USE, NEXT, ARENA]), "{chunk:x}");
             assert_eq!(sieve.words(chunk + 16), None);
         }
         assert_eq!(sieve.words(in_use), None);
@@ -332,13 +318,8 @@ mod tests {
         memory.write(ARENA, 1);
         let map = map();
         let heaps = HeapInfos::Within(&map, START..END);
-        let read = Sieve::default().sift(
-            &mut memory,
-            &header,
-            &heaps,
-            LinkProtection::Plain,
-            START..END,
-        );
+        let read =
+            Sieve::default().sift(&mut memory, &header, &heaps, LinkProtection::Plain, START..END);
         assert_eq!(read, Err(Inconsistency::Locked));
     }
 }

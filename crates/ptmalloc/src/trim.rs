@@ -83,10 +83,7 @@ pub(super) fn pages(
             has_top = true;
         }
     }
-    Given {
-        pages: given,
-        has_top,
-    }
+    Given { pages: given, has_top }
 }
 
 fn inside(run: &Range<u64>, page_bytes: u64) -> Option<Range<u64>> {
@@ -118,15 +115,9 @@ fn flagged(mut list: impl BufRead, deadline: &Deadline) -> Result<Vec<Range<u64>
     let mut locked = Vec::new();
     let mut mapping = 0..0;
     let mut line = Vec::new();
-    while list
-        .read_until(b'\n', &mut line)
-        .is_ok_and(|length| length > 0)
-    {
+    while list.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
         if let Some(flags) = line.strip_prefix(b"VmFlags:") {
-            if flags
-                .split(u8::is_ascii_whitespace)
-                .any(|flag| flag == b"lo")
-            {
+            if flags.split(u8::is_ascii_whitespace).any(|flag| flag == b"lo") {
                 locked.push(mapping.clone());
             }
         } else if let Ok(found) = parse_line(&line) {

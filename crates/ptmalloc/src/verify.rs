@@ -64,13 +64,7 @@ pub(super) fn unchanged(
         }
         for (index, [start, end]) in indices.iter().zip(&batch.found) {
             let index = *index as usize;
-            if !is_as_before(
-                header,
-                walk,
-                index,
-                &batch.bytes[*start..],
-                &batch.bytes[*end..],
-            )? {
+            if !is_as_before(header, walk, index, &batch.bytes[*start..], &batch.bytes[*end..])? {
                 return Err(Inconsistency::Changed);
             }
         }
@@ -97,9 +91,9 @@ fn is_as_before(
         // For all others a chunk in a fast bin is in use.
         return match next_says_in_use {
             true => Ok(size & !15 == chunk.size() && forward == link),
-            false => Err(Inconsistency::Chunk(
-                "its end says that it is free, its bin that it isn't",
-            )),
+            false => {
+                Err(Inconsistency::Chunk("its end says that it is free, its bin that it isn't"))
+            }
         };
     }
     let bin = header.bin_address(chunk.bin().into());

@@ -52,12 +52,7 @@ impl BinWalk {
         };
         let mut why = None;
         for links in links {
-            let walk = Self {
-                links: *links,
-                top_bytes,
-                top_size_word,
-                ..Self::default()
-            };
+            let walk = Self { links: *links, top_bytes, top_size_word, ..Self::default() };
             match walk.followed(memory, cache, header, heaps) {
                 Err(
                     flaw @ (Inconsistency::Chunk(_)

@@ -25,19 +25,11 @@ fn assert_equal(target: &mut Target, command: &str) {
     assert_eq!(state.system_bytes, arena, "{command}");
     assert_eq!(state.free_bytes, Some(fordblks), "{command}");
     assert_eq!(sum(&state, |free| free.fast_bytes), fsmblks, "{command}");
-    assert_eq!(
-        state.arenas[0].free.unwrap().top_bytes,
-        keepcost,
-        "{command}"
-    );
+    assert_eq!(state.arenas[0].free.unwrap().top_bytes, keepcost, "{command}");
     // mallinfo2 counts each top, too.
     let chunks = sum(&state, |free| free.chunks) + state.arenas.len() as u64;
     assert_eq!(chunks, blocks, "{command}");
-    assert_eq!(
-        state.mmapped,
-        Some(Mmapped::new(hblks, hblkhd)),
-        "{command}"
-    );
+    assert_eq!(state.mmapped, Some(Mmapped::new(hblks, hblkhd)), "{command}");
     assert_eq!(state.total_bytes(), Some(arena + hblkhd), "{command}");
     let parts = sum(&state, Free::total_bytes);
     assert_eq!(parts, fordblks);
@@ -68,10 +60,7 @@ fn are_equal_with_blocks_that_have_mappings_of_their_own() {
     assert_eq!(target.state().mmapped, Some(Mmapped::new(0, 0)));
     assert_equal(&mut target, "b 50 1000000");
     let mmapped = target.state().mmapped.unwrap();
-    assert!(
-        mmapped.count > 20 && mmapped.bytes > 50_000_000,
-        "{mmapped:?}"
-    );
+    assert!(mmapped.count > 20 && mmapped.bytes > 50_000_000, "{mmapped:?}");
     // No block is mapped any more, however large, and no threshold moves.
     target.tell("m -4 0");
     assert_equal(&mut target, "b 5 1000000");

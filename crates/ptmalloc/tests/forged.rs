@@ -28,10 +28,7 @@ fn examined(kind: &str) -> Examination {
 fn has_no_figures(state: &HeapState) -> bool {
     state.free_bytes.is_none()
         && state.returnable_bytes.is_none()
-        && state
-            .arenas
-            .iter()
-            .any(|arena| arena.free.is_none() && arena.unknown.is_some())
+        && state.arenas.iter().any(|arena| arena.free.is_none() && arena.unknown.is_some())
 }
 
 #[test]
@@ -79,13 +76,7 @@ fn no_figure_of_more_chunks_than_are_looked_at() {
 
 #[test]
 fn nothing_of_a_damaged_header() {
-    for kind in [
-        "top wild",
-        "system bytes",
-        "ring wild",
-        "ring null",
-        "ring beside",
-    ] {
+    for kind in ["top wild", "system bytes", "ring wild", "ring null", "ring beside"] {
         let found = examined(kind);
         let said = found.state.unwrap_err().to_string();
         assert!(said.contains("damaged"), "{kind}: {said}");

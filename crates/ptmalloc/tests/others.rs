@@ -37,13 +37,7 @@ fn preloaded_ones_are_named() {
         assert_eq!(found.allocator, Some(allocator.clone()), "{found:?}");
         assert_eq!(found.state, Err(Unknown::Other(allocator)));
         assert!(
-            matches!(
-                found.others[..],
-                [Allocator::Glibc {
-                    is_static: false,
-                    ..
-                }]
-            ),
+            matches!(found.others[..], [Allocator::Glibc { is_static: false, .. }]),
             "{found:?}"
         );
     }
@@ -51,18 +45,11 @@ fn preloaded_ones_are_named() {
 
 #[test]
 fn a_static_program_has_glibc_in_itself() {
-    let program = compiled(
-        "programs/quiet.c",
-        "malloc-quiet-static",
-        &["-O1", "-static"],
-    );
+    let program = compiled("programs/quiet.c", "malloc-quiet-static", &["-O1", "-static"]);
     let mut target = Target::of(&mut Command::new(&program));
     target.told("c 20000 20 20000 50");
     let found = target.examine();
-    let glibc = Allocator::Glibc {
-        version: None,
-        is_static: true,
-    };
+    let glibc = Allocator::Glibc { version: None, is_static: true };
     assert_eq!(found.allocator, Some(glibc));
     assert_eq!(found.library.unwrap(), program.canonicalize().unwrap());
     let state = found.state.unwrap();
@@ -81,10 +68,7 @@ fn musl_is_named() {
     let source = tempfile::tempdir().unwrap();
     let (program, code) = (source.path().join("waits"), source.path().join("waits.c"));
     std::fs::write(&code, WAITS).unwrap();
-    let built = Command::new("musl-gcc")
-        .arg("-o")
-        .args([&program, &code])
-        .status();
+    let built = Command::new("musl-gcc").arg("-o").args([&program, &code]).status();
     assert!(built.unwrap().success());
     let mut target = Target::of(&mut Command::new(program));
     assert_eq!(target.hear(), "ready");

@@ -24,10 +24,7 @@ fn predicted(target: &mut Target, commands: &[&str], trim: &str) -> u64 {
     for command in commands {
         target.told(command);
     }
-    let predicted = target
-        .state()
-        .returnable_bytes
-        .expect("a quiet process is readable");
+    let predicted = target.state().returnable_bytes.expect("a quiet process is readable");
     let before = target.rss_bytes();
     target.tell(trim);
     assert_close(predicted, before, target.rss_bytes());
@@ -143,11 +140,7 @@ fn of_perl_after_a_big_structure() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&gdb.stdout);
-    assert!(
-        said.contains("$1 = 1"),
-        "{said}{}",
-        String::from_utf8_lossy(&gdb.stderr)
-    );
+    assert!(said.contains("$1 = 1"), "{said}{}", String::from_utf8_lossy(&gdb.stderr));
     assert_close(predicted, before, target.rss_bytes());
 }
 

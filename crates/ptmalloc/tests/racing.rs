@@ -20,9 +20,8 @@ fn every_answer_is_verified_or_none() {
     assert_eq!(target.hear(), "running");
     let pid = target.pid();
     let answers: usize = std::thread::scope(|scope| {
-        let lookers: Vec<_> = (0..LOOKERS)
-            .map(|_| scope.spawn(move || look_at(pid, LOOKS / LOOKERS)))
-            .collect();
+        let lookers: Vec<_> =
+            (0..LOOKERS).map(|_| scope.spawn(move || look_at(pid, LOOKS / LOOKERS))).collect();
         lookers.into_iter().map(|each| each.join().unwrap()).sum()
     });
     // How many figures there are among them depends on the machine.
@@ -81,11 +80,7 @@ fn a_stopped_process_is_understood_at_once() {
         nix::sys::wait::waitpid(pid, Some(nix::sys::wait::WaitPidFlag::WUNTRACED)).unwrap();
         // All of its arenas, but those that a thread was stopped in.
         if let Ok(state) = target.examine().state {
-            known += state
-                .arenas
-                .iter()
-                .filter(|arena| arena.free.is_some())
-                .count();
+            known += state.arenas.iter().filter(|arena| arena.free.is_some()).count();
             let again = target.examine().state.unwrap();
             assert_eq!(state, again, "what stands still looks the same twice");
         }
@@ -106,10 +101,7 @@ fn known_of(arguments: &[&str], looks: usize) -> usize {
     for _ in 0..looks {
         match target.examine().state {
             Ok(state) => known += usize::from(state.free_bytes.is_some()),
-            Err(why) => assert!(
-                matches!(why, Unknown::AtWork(_) | Unknown::NotUsed),
-                "{why}"
-            ),
+            Err(why) => assert!(matches!(why, Unknown::AtWork(_) | Unknown::NotUsed), "{why}"),
         }
     }
     assert!(target.tell("stop").starts_with("fine "));

@@ -23,9 +23,7 @@ const SWAPPED: u64 = 1 << 62;
 /// How many pages of these addresses have this bit.
 fn pages(pagemap: &File, page: u64, from: u64, to: u64, bit: u64) -> u64 {
     let mut entries = vec![0; ((to - from) / page * 8) as usize];
-    pagemap
-        .read_exact_at(&mut entries, from / page * 8)
-        .unwrap();
+    pagemap.read_exact_at(&mut entries, from / page * 8).unwrap();
     let entries = entries.chunks_exact(8);
     let entries = entries.map(|entry| u64::from_ne_bytes(entry.try_into().unwrap()));
     entries.filter(|entry| entry & bit != 0).count() as u64
@@ -53,18 +51,12 @@ fn pages_alone_are_counted() {
     let returnable = target.state().returnable_bytes;
     assert_eq!(returnable, Some(resident * page));
     // A third of them have been given up, and a third at least are there.
-    assert!(
-        resident + swapped <= all * 2 / 3 + BLOCKS,
-        "{resident} of {all}"
-    );
+    assert!(resident + swapped <= all * 2 / 3 + BLOCKS, "{resident} of {all}");
     assert!(resident >= all / 3 - BLOCKS, "{resident} of {all}");
 
     let before = target.rss_bytes();
     target.tell("T");
     let given = before.saturating_sub(target.rss_bytes());
     let difference = given.abs_diff(resident * page);
-    assert!(
-        difference <= 256 * KIB,
-        "{given} given back, {resident} pages"
-    );
+    assert!(difference <= 256 * KIB, "{given} given back, {resident} pages");
 }

@@ -41,11 +41,7 @@ fn one_that_is_gone() {
     let process = Process::open(target.pid()).unwrap();
     target.child.kill().unwrap();
     target.child.wait().unwrap();
-    let said = Examiner::new()
-        .examine(&process)
-        .state
-        .unwrap_err()
-        .to_string();
+    let said = Examiner::new().examine(&process).state.unwrap_err().to_string();
     assert!(said.contains("ended"), "{said}");
 }
 
@@ -58,15 +54,8 @@ fn a_kernel_thread() {
         return;
     }
     let process = Process::open(2).unwrap();
-    let said = Examiner::new()
-        .examine(&process)
-        .state
-        .unwrap_err()
-        .to_string();
-    assert!(
-        said.contains("kernel thread") || said.contains("permission"),
-        "{said}"
-    );
+    let said = Examiner::new().examine(&process).state.unwrap_err().to_string();
+    assert!(said.contains("kernel thread") || said.contains("permission"), "{said}");
 }
 
 #[test]
@@ -95,10 +84,7 @@ fn somebody_elses() {
         .output()
         .unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
-    assert!(
-        said.contains("it belongs to uid 0 and this is uid 65534"),
-        "{said}"
-    );
+    assert!(said.contains("it belongs to uid 0 and this is uid 65534"), "{said}");
     assert!(said.contains("CAP_SYS_PTRACE"), "{said}");
 }
 
@@ -107,13 +93,7 @@ fn somebody_elses() {
 fn look_at() {
     if let Ok(pid) = std::env::var("LOOK_AT") {
         let process = Process::open(pid.parse().unwrap()).unwrap();
-        println!(
-            "{:?}",
-            Examiner::new()
-                .examine(&process)
-                .state
-                .map_err(|why| why.to_string())
-        );
+        println!("{:?}", Examiner::new().examine(&process).state.map_err(|why| why.to_string()));
     }
 }
 
@@ -139,11 +119,7 @@ fn a_thirty_two_bit_process() {
         let found = target.examine().state;
         (found == Err(Unknown::ThirtyTwoBit)).then_some(())
     });
-    assert_eq!(
-        target.child.try_wait().unwrap(),
-        None,
-        "32-bit programs run here"
-    );
+    assert_eq!(target.child.try_wait().unwrap(), None, "32-bit programs run here");
     assert!(examined.is_some(), "{:?}", target.examine());
 }
 
@@ -187,11 +163,7 @@ fn ones_that_end_in_the_middle() {
         killer.join().unwrap();
         match state {
             Ok(state) => {
-                assert!(
-                    state
-                        .free_bytes
-                        .is_none_or(|free| free <= state.system_bytes)
-                );
+                assert!(state.free_bytes.is_none_or(|free| free <= state.system_bytes));
                 seen[0] += 1;
             }
             Err(why) => {

@@ -51,11 +51,7 @@ pub enum Error {
     Stopped { pid: i32 },
     /// The kernel refused.
     #[error("not permitted to trace process {pid} ({source}): {permission}")]
-    NotPermitted {
-        pid: i32,
-        permission: Permission,
-        source: io::Error,
-    },
+    NotPermitted { pid: i32, permission: Permission, source: io::Error },
     /// It runs 32-bit code.
     #[error("thread {tid} of process {pid} runs 32-bit code; only 64-bit programs can be held")]
     Foreign { pid: i32, tid: i32 },
@@ -93,11 +89,7 @@ pub enum Error {
     Gone { pid: i32 },
     /// A step failed that ought not to.
     #[error("cannot {step} of thread {tid}: {source}")]
-    Step {
-        tid: i32,
-        step: &'static str,
-        source: io::Error,
-    },
+    Step { tid: i32, step: &'static str, source: io::Error },
     /// This process has no room for another thread.
     #[error("cannot start the thread that traces: {source}")]
     HeldThread { source: io::Error },
@@ -119,10 +111,7 @@ pub enum CallError {
         "none of the {} threads of process {pid} can make the call now; {}",
         .reasons.len(), listed(.reasons)
     )]
-    NoThread {
-        pid: i32,
-        reasons: Vec<(i32, Unfit)>,
-    },
+    NoThread { pid: i32, reasons: Vec<(i32, Unfit)> },
     /// The process has no code that a call could safely return to.
     #[error(
         "no library of process {pid} has {missing}, which the call has to return to; glibc and \
@@ -135,11 +124,7 @@ pub enum CallError {
          The thread was put back to where it was, but the function did not finish: what it had \
          changed stays changed and what it had locked stays locked"
     )]
-    Crashed {
-        tid: i32,
-        signal: i32,
-        instruction_pointer: u64,
-    },
+    Crashed { tid: i32, signal: i32, instruction_pointer: u64 },
     /// The function didn't return in time. The process was let go and still is within the call.
     #[error(
         "the function did not return to thread {tid} within {waited:?}. All threads were let go; \
@@ -167,11 +152,7 @@ pub enum CallError {
     Released { pid: i32 },
     /// A step failed that ought not to.
     #[error("cannot {step} of thread {tid}: {source}")]
-    Step {
-        tid: i32,
-        step: &'static str,
-        source: io::Error,
-    },
+    Step { tid: i32, step: &'static str, source: io::Error },
 }
 
 /// Why a thread can't make a call.
@@ -202,9 +183,7 @@ pub enum Unfit {
 fn listed(reasons: &[(i32, Unfit)]) -> String {
     const SHOWN: usize = 3;
     let shown = reasons.iter().take(SHOWN);
-    let mut list: Vec<_> = shown
-        .map(|(tid, reason)| format!("thread {tid}: {reason}"))
-        .collect();
+    let mut list: Vec<_> = shown.map(|(tid, reason)| format!("thread {tid}: {reason}")).collect();
     if reasons.len() > SHOWN {
         list.push("and so on".into());
     }

@@ -104,12 +104,7 @@ impl Held {
             .ok_or(CallError::Arguments { given })?
             .copy_from_slice(arguments);
         let (answer, answered) = mpsc::channel();
-        let request = Request {
-            function,
-            arguments: registers,
-            patience,
-            answer,
-        };
+        let request = Request { function, arguments: registers, patience, answer };
         let requests = self.requests.as_ref();
         let sent = requests.is_some_and(|requests| requests.send(request).is_ok());
         let answer = sent.then(|| answered.recv().ok()).flatten();

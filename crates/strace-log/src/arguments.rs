@@ -159,9 +159,7 @@ fn failed(text: &[u8]) -> Option<i32> {
 }
 
 fn error_name(text: &[u8]) -> Option<i32> {
-    let end = text
-        .iter()
-        .position(|byte| !matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
+    let end = text.iter().position(|byte| !matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
     error_number(&text[..end.unwrap_or(text.len())])
 }
 
@@ -191,26 +189,14 @@ mod tests {
                 vec!["{flags=A|B, stack=0x1} => {parent_tid=[2]}", "88"],
                 " = 2",
             ),
-            (
-                "3<TCP:[1.2.3.4:5->6.7.8.9:10]>) = 0",
-                vec!["3<TCP:[1.2.3.4:5->6.7.8.9:10]>"],
-                " = 0",
-            ),
-            (
-                "4</dev/null<char 1:3>>) = 0",
-                vec!["4</dev/null<char 1:3>>"],
-                " = 0",
-            ),
+            ("3<TCP:[1.2.3.4:5->6.7.8.9:10]>) = 0", vec!["3<TCP:[1.2.3.4:5->6.7.8.9:10]>"], " = 0"),
+            ("4</dev/null<char 1:3>>) = 0", vec!["4</dev/null<char 1:3>>"], " = 0"),
             (
                 "0, MAP_HUGETLB|21<<MAP_HUGE_SHIFT, -1) = 0",
                 vec!["0", "MAP_HUGETLB|21<<MAP_HUGE_SHIFT", "-1"],
                 " = 0",
             ),
-            (
-                "0x3 /* a, b) */, 1) = 0",
-                vec!["0x3 /* a, b) */", "1"],
-                " = 0",
-            ),
+            ("0x3 /* a, b) */, 1) = 0", vec!["0x3 /* a, b) */", "1"], " = 0"),
         ] {
             assert_eq!(cut(text), (list, rest), "{text}");
         }
@@ -222,31 +208,16 @@ mod tests {
     #[test]
     fn all_forms() {
         for (text, expected) in [
-            (
-                "              = 0x26b2000",
-                Some(CallOutcome::Returned(0x26b_2000, b"")),
-            ),
+            ("              = 0x26b2000", Some(CallOutcome::Returned(0x26b_2000, b""))),
             (
                 " = 3</etc/hosts> <0.000012>",
                 Some(CallOutcome::Returned(3, b"</etc/hosts> <0.000012>")),
             ),
-            (
-                " = -1 ENOENT (No such file or directory)",
-                Some(CallOutcome::Failed(libc::ENOENT)),
-            ),
+            (" = -1 ENOENT (No such file or directory)", Some(CallOutcome::Failed(libc::ENOENT))),
             (" = -1 (errno 524)", Some(CallOutcome::Failed(524))),
-            (
-                " = -1 errno=12 (Cannot allocate memory)",
-                Some(CallOutcome::Failed(libc::ENOMEM)),
-            ),
-            (
-                "  = 0xfffffffff72ec000",
-                Some(CallOutcome::Returned(0xf72e_c000, b"")),
-            ),
-            (
-                " = ? ERESTARTSYS (To be restarted)",
-                Some(CallOutcome::Failed(512)),
-            ),
+            (" = -1 errno=12 (Cannot allocate memory)", Some(CallOutcome::Failed(libc::ENOMEM))),
+            ("  = 0xfffffffff72ec000", Some(CallOutcome::Returned(0xf72e_c000, b""))),
+            (" = ? ERESTARTSYS (To be restarted)", Some(CallOutcome::Failed(512))),
             (" = ?", Some(CallOutcome::NotBack)),
             (" = ? <unavailable>", Some(CallOutcome::NotBack)),
             (" = ", None),

@@ -41,10 +41,8 @@ pub(super) fn look<R: Read>(log: &mut Input, lines: &mut Lines<R>) -> Result<Wra
         .take(MOST_LINES)
         .collect();
     let mut wrapping = Wrapping::of(&sample);
-    let bare: Vec<Vec<u8>> = sample
-        .iter()
-        .map(|line| wrapping.off(line, &mut None).to_vec())
-        .collect();
+    let bare: Vec<Vec<u8>> =
+        sample.iter().map(|line| wrapping.off(line, &mut None).to_vec()).collect();
     wrapping.begin_anew(byte_order_mark);
     let bare: Vec<&[u8]> = bare.iter().map(Vec::as_slice).collect();
     if let Some(format) = foreign_format(&sample, &bare) {
@@ -54,8 +52,7 @@ pub(super) fn look<R: Read>(log: &mut Input, lines: &mut Lines<R>) -> Result<Wra
             advice: format.advice,
         });
     }
-    log.clock
-        .learn(bare.iter().filter_map(|line| Prefix::parse(line).time));
+    log.clock.learn(bare.iter().filter_map(|line| Prefix::parse(line).time));
     if byte_order_mark {
         lines.pass(BYTE_ORDER_MARK.len());
     }
@@ -227,9 +224,7 @@ fn foreign_format(lines: &[&[u8]], bare: &[&[u8]]) -> Option<ForeignFormat> {
         is_page || marked > 0 && 4 * marked >= others
     };
     let mut formats = FORMATS.iter();
-    formats
-        .find(|format| is_of(format, lines, &whole) || is_of(format, bare, &stripped))
-        .copied()
+    formats.find(|format| is_of(format, lines, &whole) || is_of(format, bare, &stripped)).copied()
 }
 
 fn holds(line: &[u8], part: &[u8]) -> bool {
@@ -248,15 +243,11 @@ fn before_bracket(call: &[u8]) -> Option<&[u8]> {
 /// `= 34365280256 (0x800545000)`
 fn twice_the_result(line: &[u8]) -> bool {
     let results = || {
-        let (before, hexadecimal) = line
-            .strip_suffix(b")")?
-            .split_at(memchr::memmem::rfind(line, b" (0x")?);
+        let (before, hexadecimal) =
+            line.strip_suffix(b")")?.split_at(memchr::memmem::rfind(line, b" (0x")?);
         let digits = &before[memchr::memmem::rfind(before, b" = ")? + 3..];
         let hexadecimal = u64::from_str_radix(str::from_utf8(&hexadecimal[4..]).ok()?, 16).ok()?;
-        Some((
-            str::from_utf8(digits).ok()?.parse::<u64>().ok()?,
-            hexadecimal,
-        ))
+        Some((str::from_utf8(digits).ok()?.parse::<u64>().ok()?, hexadecimal))
     };
     results().is_some_and(|(decimal, hexadecimal)| decimal == hexadecimal)
 }

@@ -16,9 +16,7 @@ pub(super) type Names = fn(&[u8]) -> Option<u64>;
 
 /// The bits that nix knows by this name.
 fn known<F: Flags<Bits = i32>>(name: &[u8]) -> Option<u64> {
-    let found = F::FLAGS
-        .iter()
-        .find(|flag| flag.name().as_bytes() == name)?;
+    let found = F::FLAGS.iter().find(|flag| flag.name().as_bytes() == name)?;
     Some(u64::from(found.value().bits().cast_unsigned()))
 }
 
@@ -123,8 +121,7 @@ pub(super) fn error_number(name: &[u8]) -> Option<i32> {
     let known = ERRORS.iter().map(|(name, number)| (&**name, *number));
     let also = [("ENOTSUP", libc::EOPNOTSUPP), ("EWOULDBLOCK", libc::EAGAIN)];
     let mut all = known.chain(RESTARTS.iter().copied()).chain(also);
-    all.find(|(known, _)| known.as_bytes() == name)
-        .map(|(_, number)| number)
+    all.find(|(known, _)| known.as_bytes() == name).map(|(_, number)| number)
 }
 
 /// The kernel's first real-time signal; the C library's `SIGRTMIN` lies higher.

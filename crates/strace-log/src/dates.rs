@@ -16,9 +16,7 @@ const FORMS: [&[u8]; 5] = [
 pub(super) fn length(text: &[u8]) -> Option<usize> {
     let inner = text.strip_prefix(b"[");
     let rest = match inner {
-        Some(inner) => past_date(inner)
-            .or_else(|| past_seconds(inner))?
-            .strip_prefix(b"]")?,
+        Some(inner) => past_date(inner).or_else(|| past_seconds(inner))?.strip_prefix(b"]")?,
         None => past_date(text)?,
     };
     matches!(rest.first(), Some(b' ' | b'\t')).then(|| text.len() - rest.len() + 1)
@@ -141,14 +139,7 @@ mod tests {
             let line = format!("{date}brk(NULL) = 0x1");
             assert_eq!(length(line.as_bytes()), Some(date.len()), "{line}");
         }
-        for text in [
-            "",
-            "[",
-            "brk(NULL)",
-            "[pid 12] brk",
-            "[00007f12] brk",
-            "1795386975.53 brk",
-        ] {
+        for text in ["", "[", "brk(NULL)", "[pid 12] brk", "[00007f12] brk", "1795386975.53 brk"] {
             assert_eq!(length(text.as_bytes()), None, "{text}");
         }
     }
@@ -162,10 +153,7 @@ mod tests {
             (true, &["9:12 brk(0)", "10:12 brk(0)"]),
             (true, &["7:12:00:01 brk(0)", "8:12:00:01 brk(0)"]),
             (true, &["1 brk(0)", "2 brk(0)", "3 brk(0)"]),
-            (
-                true,
-                &["      5 brk(0)", "      6 brk(0)", "      7 brk(0)"],
-            ),
+            (true, &["      5 brk(0)", "      6 brk(0)", "      7 brk(0)"]),
             (false, &["12:00:01 brk(0)", "13:00:01 brk(0)"]),
             (false, &["101 brk(0)", "102 brk(0)", "103 brk(0)"]),
             (false, &["1 brk(0)", "2 brk(0)"]),
@@ -174,15 +162,9 @@ mod tests {
             (false, &["     0.000012 brk(0)", "     0.000013 brk(0)"]),
             (false, &["brk(0)"]),
             (false, &[]),
-            (
-                false,
-                &[" 18446744073709551615 brk(0)", " 0 brk(0)", " 1 brk(0)"],
-            ),
+            (false, &[" 18446744073709551615 brk(0)", " 0 brk(0)", " 1 brk(0)"]),
         ] {
-            let lines: Vec<_> = lines
-                .iter()
-                .map(|line| Cow::Borrowed(line.as_bytes()))
-                .collect();
+            let lines: Vec<_> = lines.iter().map(|line| Cow::Borrowed(line.as_bytes())).collect();
             assert_eq!(numbers_are_before(&lines), numbered, "{lines:?}");
         }
     }

@@ -42,14 +42,7 @@ const fn forms(syscall: Syscall) -> &'static [Form] {
     use Form::{Address, Bits, Descriptor, Number, Path};
     match syscall {
         Syscall::Brk => &[Number],
-        Syscall::Mmap => &[
-            Number,
-            Number,
-            Bits(protection),
-            Bits(mapping),
-            Descriptor,
-            Number,
-        ],
+        Syscall::Mmap => &[Number, Number, Bits(protection), Bits(mapping), Descriptor, Number],
         Syscall::Munmap => &[Number, Number],
         Syscall::Mremap => &[Number, Number, Number, Bits(moving), Number],
         Syscall::Mprotect => &[Number, Number, Bits(protection)],
@@ -184,11 +177,7 @@ fn call<'a>(
         })
     });
     let call = Call::new(syscall, args, result).with_path(path);
-    Some(Decoded::Call {
-        call,
-        unknown,
-        cut_path,
-    })
+    Some(Decoded::Call { call, unknown, cut_path })
 }
 
 /// Whose limit a call set or told
@@ -242,11 +231,7 @@ mod tests {
 
     fn told(syscall: Syscall, text: &str) -> Call {
         match decode(Wanted::Watched(syscall), text.as_bytes()) {
-            Some(Decoded::Call {
-                call,
-                unknown: None,
-                cut_path: false,
-            }) => call,
+            Some(Decoded::Call { call, unknown: None, cut_path: false }) => call,
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -265,20 +250,14 @@ mod tests {
         let flags = (libc::O_WRONLY | libc::O_CREAT | libc::O_CLOEXEC) as u64;
         assert_eq!(call.args, [0xffff_ff9c, 0, flags, 0o644, 0, 0]);
 
-        let refused = told(
-            Syscall::Open,
-            "open(\"/x\", O_RDONLY) = -1 ENOENT (No such file)",
-        );
+        let refused = told(Syscall::Open, "open(\"/x\", O_RDONLY) = -1 ENOENT (No such file)");
         assert_eq!((refused.result, refused.path), (Err(libc::ENOENT), None));
 
         let how = "openat2(3</>, \"x\", {flags=O_RDONLY, resolve=RESOLVE_BENEATH}, 24) = 4";
         assert_eq!(told(Syscall::Openat2, how).args[..4], [3, 0, 0, 24]);
 
         let moved = "mremap(0x1000, 4096, 8192, MREMAP_MAYMOVE|MREMAP_FIXED, 0x5000) = 0x5000";
-        assert_eq!(
-            told(Syscall::Mremap, moved).args[..5],
-            [0x1000, 4096, 8192, 3, 0x5000]
-        );
+        assert_eq!(told(Syscall::Mremap, moved).args[..5], [0x1000, 4096, 8192, 3, 0x5000]);
 
         let failed = "execve(\"/x\", [\"x\", \")\"], [/* 20 vars */]) = -1 ENOENT (No such file)";
         assert_eq!(told(Syscall::Execve, failed).result, Err(libc::ENOENT));
@@ -289,38 +268,17 @@ mod tests {
         let made = |text: &'static str| decode(Wanted::Birth, text.as_bytes());
         assert_eq!(
             made("clone3({flags=CLONE_VM|CLONE_THREAD, stack=0x1} => {parent_tid=[9]}, 88) = 9"),
-            Some(Decoded::Made {
-                child: 9,
-                thread: true
-            })
+            Some(Decoded::Made { child: 9, thread: true })
         );
         assert_eq!(
             made("clone(child_stack=NULL, flags=0x1200011, child_tidptr=0x7f) = 9"),
-            Some(Decoded::Made {
-                child: 9,
-                thread: false
-            })
+            Some(Decoded::Made { child: 9, thread: false })
         );
-        assert_eq!(
-            made("vfork() = 9"),
-            Some(Decoded::Made {
-                child: 9,
-                thread: false
-            })
-        );
-        assert_eq!(
-            made("fork() = -1 EAGAIN (Resource)"),
-            Some(Decoded::Nothing)
-        );
+        assert_eq!(made("vfork() = 9"), Some(Decoded::Made { child: 9, thread: false }));
+        assert_eq!(made("fork() = -1 EAGAIN (Resource)"), Some(Decoded::Nothing));
         for (begun, thread) in [
-            (
-                "clone(child_stack=0x1, flags=0x3d0f00 <unfinished ...>",
-                Some(true),
-            ),
-            (
-                "clone(CLONE_VM|CLONE_THREAD|0x3d0000,child_stack=0x1",
-                Some(true),
-            ),
+            ("clone(child_stack=0x1, flags=0x3d0f00 <unfinished ...>", Some(true)),
+            ("clone(CLONE_VM|CLONE_THREAD|0x3d0000,child_stack=0x1", Some(true)),
             ("clone(child_stack=NULL, flags=SIGCHLD", Some(false)),
             ("clone( <unfinished ...>", None),
             ("clone(child_stack=0x1", None),
@@ -360,15 +318,9 @@ mod tests {
                 "getrlimit(0x2 /* RLIMIT_DATA */, {rlim_cur=RLIM_INFINITY, rlim_max=7}) = 0",
                 Some((0, "RLIMIT_DATA", None)),
             ),
-            (
-                "prlimit64(0, RLIMIT_STACK, NULL, {rlim_cur=8192*1024, rlim_max=1}) = 0",
-                None,
-            ),
+            ("prlimit64(0, RLIMIT_STACK, NULL, {rlim_cur=8192*1024, rlim_max=1}) = 0", None),
             ("prlimit64(0, RLIMIT_AS, NULL, 0x7ffe0) = 0", None),
-            (
-                "setrlimit(RLIMIT_AS, {rlim_cur=18446744073709551615*2, rlim_max=1}) = 0",
-                None,
-            ),
+            ("setrlimit(RLIMIT_AS, {rlim_cur=18446744073709551615*2, rlim_max=1}) = 0", None),
             ("setrlimit(RLIMIT_AS) = 0", None),
             ("setrlimit() = 0", None),
         ] {

@@ -72,10 +72,7 @@ pub enum LogError {
 /// What an input that isn't text begins with, and what it is therefore.
 const BEGINNINGS: &[(&[u8], &str)] = &[
     (b"\x1f\x8b", "gzip-compressed data (try `zcat FILE |`)"),
-    (
-        b"\x28\xb5\x2f\xfd",
-        "zstd-compressed data (try `zstdcat FILE |`)",
-    ),
+    (b"\x28\xb5\x2f\xfd", "zstd-compressed data (try `zstdcat FILE |`)"),
     (b"\xfd7zXZ\0", "xz-compressed data (try `xzcat FILE |`)"),
     (b"BZh", "bzip2-compressed data (try `bzcat FILE |`)"),
     (b"\x7fELF", "a program or library (ELF)"),
@@ -94,9 +91,7 @@ const TEXT_BYTES: usize = 4096;
 
 /// What the input is if it can't be text, told by how it begins.
 pub(super) fn binary(beginning: &[u8]) -> Option<&'static str> {
-    let known = BEGINNINGS
-        .iter()
-        .find(|(magic, _)| beginning.starts_with(magic));
+    let known = BEGINNINGS.iter().find(|(magic, _)| beginning.starts_with(magic));
     match known {
         Some((_, what)) => Some(what),
         None => match &beginning[..beginning.len().min(TEXT_BYTES)] {

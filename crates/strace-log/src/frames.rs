@@ -46,9 +46,7 @@ fn name_in(line: &[u8]) -> String {
         let (before, offset) = text.rsplit_once(" [")?;
         let (offset, _) = offset.split_once(']')?;
         let (file, function) = before.strip_suffix(')')?.split_once('(')?;
-        let function = function
-            .rsplit_once("+0x")
-            .map_or(function, |(name, _)| name);
+        let function = function.rsplit_once("+0x").map_or(function, |(name, _)| name);
         if !function.is_empty() {
             return Some(function.to_owned());
         }
@@ -66,16 +64,10 @@ mod tests {
     fn names() {
         for (line, name) in [
             ("/usr/lib/libc.so.6(__mmap+0x1a) [0x11a4fa]", "__mmap"),
-            (
-                "/usr/bin/x(void f<int>(int)+0x12) [0x1] x.cc:3",
-                "void f<int>(int)",
-            ),
+            ("/usr/bin/x(void f<int>(int)+0x12) [0x1] x.cc:3", "void f<int>(int)"),
             ("/usr/bin/x() [0x1234]", "x+0x1234"),
             ("[vdso]() [0x12]", "[vdso]+0x12"),
-            (
-                "unexpected_backtracing_error [0x5]",
-                "unexpected_backtracing_error [0x5]",
-            ),
+            ("unexpected_backtracing_error [0x5]", "unexpected_backtracing_error [0x5]"),
         ] {
             assert_eq!(&*Frames::default().name(line.as_bytes()), name);
         }

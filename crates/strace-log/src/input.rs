@@ -47,26 +47,17 @@ const SHOWN: usize = 3;
 
 impl Input {
     pub(super) fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            ..Self::default()
-        }
+        Self { name: name.to_owned(), ..Self::default() }
     }
 
     /// One of the logs of `strace -ff`: its name ends in the id of the only thread that it tells of.
     pub(super) fn of_one_thread(name: &str) -> Self {
         let suffix = name.rsplit('.').next();
-        Self {
-            tid: suffix.and_then(|tid| prefix::tid(tid.as_bytes())),
-            ..Self::new(name)
-        }
+        Self { tid: suffix.and_then(|tid| prefix::tid(tid.as_bytes())), ..Self::new(name) }
     }
 
     pub(super) fn failed(&self, source: io::Error) -> LogError {
-        LogError::Io {
-            name: self.name.clone(),
-            source,
-        }
+        LogError::Io { name: self.name.clone(), source }
     }
 
     /// A line that looks like a call. A line of a C program looks like one, too, so that the first
@@ -92,11 +83,7 @@ impl Input {
             (1.., _) => Ok(()),
             (0, true) => Err(LogError::Summary { name }),
             (0, false) if self.first.is_empty() && self.line == 0 => Err(LogError::Empty { name }),
-            (0, false) => Err(LogError::NotALog {
-                name,
-                lines: self.line,
-                first: self.first,
-            }),
+            (0, false) => Err(LogError::NotALog { name, lines: self.line, first: self.first }),
         }
     }
 }

@@ -97,9 +97,7 @@ impl<'a> Line<'a> {
 
 #[inline]
 fn name_length(text: &[u8]) -> usize {
-    text.iter()
-        .position(|byte| !OF_NAMES[usize::from(*byte)])
-        .unwrap_or(text.len())
+    text.iter().position(|byte| !OF_NAMES[usize::from(*byte)]).unwrap_or(text.len())
 }
 
 /// What names of calls are made of.
@@ -160,10 +158,7 @@ mod tests {
             ("vfork( <unfinished ...>", Line::Call(Wanted::Birth)),
             ("--- SIGCHLD {si_signo=SIGCHLD} ---", Line::Signal),
             ("+++ exited with 0 +++", Line::End(b"exited with 0")),
-            (
-                "strace: Process 1 attached",
-                Line::Message(b"Process 1 attached"),
-            ),
+            ("strace: Process 1 attached", Line::Message(b"Process 1 attached")),
             ("Process 1 attached", Line::Message(b"Process 1 attached")),
             ("", Line::Blank),
             (") = 3", Line::Rest),

@@ -23,13 +23,7 @@ impl<R: Read> Lines<R> {
     /// Reads so many bytes at a time. Longer lines make the buffer grow, up to twice
     /// [`LONGEST_BYTES`].
     pub(super) fn new(input: R, buffer_bytes: usize) -> Self {
-        Self {
-            input,
-            buffer: vec![0; buffer_bytes],
-            start: 0,
-            end: 0,
-            cut: 0,
-        }
+        Self { input, buffer: vec![0; buffer_bytes], start: 0, end: 0, cut: 0 }
     }
 
     /// What the input begins with: as much as the buffer takes, or all of it.

@@ -42,10 +42,7 @@ pub struct ReadLog<S> {
 impl<S: Sink> StraceLog<S> {
     /// A reader that tells what it reads to `sink`.
     pub fn new(sink: S) -> Self {
-        Self {
-            teller: LogDecoder::new(sink),
-            lines: 0,
-        }
+        Self { teller: LogDecoder::new(sink), lines: 0 }
     }
 
     /// Reads a log to its end. `name` is how errors and examples call it.
@@ -92,21 +89,7 @@ impl<S: Sink> StraceLog<S> {
 
     /// Gives back the sink and what there is to say about the logs.
     pub fn finish(self) -> ReadLog<S> {
-        let LogDecoder {
-            sink,
-            notes,
-            unread,
-            ending,
-            lost_events,
-            ..
-        } = self.teller;
-        ReadLog {
-            sink,
-            ending,
-            lines: self.lines,
-            unread,
-            notes: notes.into_list(),
-            lost_events,
-        }
+        let LogDecoder { sink, notes, unread, ending, lost_events, .. } = self.teller;
+        ReadLog { sink, ending, lines: self.lines, unread, notes: notes.into_list(), lost_events }
     }
 }

@@ -29,12 +29,7 @@ impl<R: Read> LogSource<R> {
         let mut log = Input::of_one_thread(name);
         let mut lines = Lines::new(input, BUFFER_BYTES);
         let wrapping = beginning::look(&mut log, &mut lines)?;
-        let mut source = Self {
-            log,
-            lines,
-            wrapping,
-            head: Some(Vec::new()),
-        };
+        let mut source = Self { log, lines, wrapping, head: Some(Vec::new()) };
         source.next()?;
         Ok(source)
     }
@@ -42,10 +37,7 @@ impl<R: Read> LogSource<R> {
     /// Goes to the next line. False if it has no time of its own: it belongs to the one before.
     fn next(&mut self) -> Result<bool, LogError> {
         let log = &mut self.log;
-        let line = self
-            .lines
-            .next_line()
-            .map_err(|source| log.failed(source))?;
+        let line = self.lines.next_line().map_err(|source| log.failed(source))?;
         let (Some(line), Some(head)) = (line, &mut self.head) else {
             self.head = None;
             return Ok(true);

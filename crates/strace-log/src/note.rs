@@ -142,16 +142,11 @@ impl LogNotes {
         let (wrapped, lacking) = (self.wrapped, self.lacking);
         [
             middle.then_some(LogNote::BeginsInTheMiddle),
-            self.unannounced
-                .map(|(first_tid, count)| LogNote::Unannounced { first_tid, count }),
+            self.unannounced.map(|(first_tid, count)| LogNote::Unannounced { first_tid, count }),
             some(self.parents_guessed).map(|count| LogNote::ParentGuessed { count }),
-            (!wrapped.is_empty()).then_some(LogNote::Wrapped {
-                what: wrapped,
-                lacking,
-            }),
+            (!wrapped.is_empty()).then_some(LogNote::Wrapped { what: wrapped, lacking }),
             some(self.cut_paths).map(|count| LogNote::CutPaths { count }),
-            self.unknown_name
-                .map(|(first, calls)| LogNote::UnknownName { first, calls }),
+            self.unknown_name.map(|(first, calls)| LogNote::UnknownName { first, calls }),
             some(self.long_lines).map(|count| LogNote::LongLines { count }),
             self.not_merged.map(|logs| LogNote::NotMerged { logs }),
         ]
@@ -188,11 +183,7 @@ impl Unread {
     pub(super) fn add(&mut self, file: &str, line: u64, text: &[u8]) {
         self.count += 1;
         if self.examples.len() < MOST_EXAMPLES {
-            self.examples.push(Example {
-                file: file.to_owned(),
-                line,
-                text: shown(text),
-            });
+            self.examples.push(Example { file: file.to_owned(), line, text: shown(text) });
         }
     }
 }

@@ -112,9 +112,7 @@ const HIGHEST_TID: i32 = 4 * 1024 * 1024;
 
 /// The number of a thread that is written alone, as in the name of a log of `strace -ff`.
 pub(super) fn tid(text: &[u8]) -> Option<i32> {
-    thread(text)
-        .filter(|(_, rest)| rest.is_empty())
-        .map(|(tid, _)| tid)
+    thread(text).filter(|(_, rest)| rest.is_empty()).map(|(tid, _)| tid)
 }
 
 /// The number of a thread and what follows.
@@ -230,16 +228,10 @@ mod tests {
             parsed("[ Process PID=12 runs in 32 bit mode. ]").2,
             "[ Process PID=12 runs in 32 bit mode. ]"
         );
-        assert_eq!(
-            parsed(" <unfinished ...>"),
-            (None, None, "<unfinished ...>")
-        );
+        assert_eq!(parsed(" <unfinished ...>"), (None, None, "<unfinished ...>"));
         assert_eq!(parsed("99999999999 brk(0)").0, None);
         let rest = "brk(0)";
-        assert_eq!(
-            parsed("1488844800 brk(0)"),
-            (None, Some("1488844800"), rest)
-        );
+        assert_eq!(parsed("1488844800 brk(0)"), (None, Some("1488844800"), rest));
         assert_eq!(parsed("2:4242 brk(0)"), (None, None, "2:4242 brk(0)"));
         assert_eq!(parsed("12:42 brk(0)"), (None, None, "12:42 brk(0)"));
     }

@@ -231,11 +231,7 @@ impl<S: Sink> LogDecoder<S> {
         input.recognised += 1;
         let pid = self.threads.pid_of(tid);
         match decoded {
-            Decoded::Call {
-                call,
-                unknown,
-                cut_path,
-            } => {
+            Decoded::Call { call, unknown, cut_path } => {
                 self.notes.cut_paths += u64::from(cut_path);
                 if let Some(name) = unknown {
                     let first = || (String::from_utf8_lossy(name).into_owned(), 0);
@@ -357,8 +353,5 @@ fn ending(how: &[u8]) -> Option<Ending> {
         Some(name) => (name, true),
         None => (name, false),
     };
-    Some(Ending::Signal {
-        signal: signal_number(name)?,
-        core_dumped,
-    })
+    Some(Ending::Signal { signal: signal_number(name)?, core_dumped })
 }

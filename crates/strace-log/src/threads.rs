@@ -225,22 +225,15 @@ impl LogThreads {
     /// What was taken for a process is a part of this one.
     fn belongs_to(&mut self, process: i32, pid: i32) {
         let threads = self.threads.values_mut();
-        threads
-            .filter(|thread| thread.pid == process)
-            .for_each(|thread| thread.pid = pid);
+        threads.filter(|thread| thread.pid == process).for_each(|thread| thread.pid = pid);
     }
 
     /// Who most likely made an [open](Origin::Open) one, as a process, and whether others may have.
     pub(super) fn guessed(&self, child: i32) -> Option<(Answer, bool)> {
         let makers = || self.making.iter().filter(|(tid, _)| *tid != child);
-        let &(parent_tid, _) = makers()
-            .find(|(_, thread)| *thread != Some(true))
-            .or_else(|| makers().next())?;
-        let answer = Answer {
-            parent_pid: self.pid_of(parent_tid),
-            parent_tid,
-            thread: false,
-        };
+        let &(parent_tid, _) =
+            makers().find(|(_, thread)| *thread != Some(true)).or_else(|| makers().next())?;
+        let answer = Answer { parent_pid: self.pid_of(parent_tid), parent_tid, thread: false };
         Some((answer, makers().count() > 1))
     }
 
@@ -275,8 +268,7 @@ impl LogThreads {
     /// Its process has executed a program: it has no other threads any more.
     pub(super) fn executed(&mut self, pid: i32) {
         self.last = None;
-        self.threads
-            .retain(|tid, thread| thread.pid != pid || *tid == pid);
+        self.threads.retain(|tid, thread| thread.pid != pid || *tid == pid);
         let threads = &self.threads;
         self.speaking.retain(|tid| threads.contains_key(tid));
         self.making.retain(|(tid, _)| threads.contains_key(tid));
@@ -300,11 +292,9 @@ impl LogThreads {
         let parent_pid = self.pid_of(parent_tid);
         let alike = |other: &(i32, _)| other.1 == kind && self.pid_of(other.0) == parent_pid;
         match kind {
-            Some(thread) if makers.all(alike) => Origin::Known(Answer {
-                parent_pid,
-                parent_tid,
-                thread,
-            }),
+            Some(thread) if makers.all(alike) => {
+                Origin::Known(Answer { parent_pid, parent_tid, thread })
+            }
             _ => Origin::Open,
         }
     }

@@ -23,10 +23,7 @@ pub(super) fn bits(text: &[u8], names: Names) -> Result<u64, (&[u8], u64)> {
     let mut sum = 0;
     let mut unknown = None;
     for part in without_comment(text).split(|byte| *byte == b'|') {
-        match names(part)
-            .or_else(|| number(part))
-            .or_else(|| shifted(part))
-        {
+        match names(part).or_else(|| number(part)).or_else(|| shifted(part)) {
             Some(bits) => sum |= bits,
             None => unknown = unknown.or(Some(part)),
         }
@@ -89,9 +86,7 @@ pub(super) fn leading(text: &[u8], base: u8) -> Option<(u64, &[u8])> {
         // So many always fit.
         sum = match end < 16 {
             true => sum * u64::from(base) + u64::from(digit),
-            false => sum
-                .checked_mul(u64::from(base))?
-                .checked_add(u64::from(digit))?,
+            false => sum.checked_mul(u64::from(base))?.checked_add(u64::from(digit))?,
         };
         end += 1;
     }
@@ -207,37 +202,22 @@ mod tests {
     #[test]
     fn names_of_bits() {
         assert_eq!(bits(b"PROT_READ|PROT_WRITE", protection), Ok(3));
-        assert_eq!(
-            bits(b"MAP_PRIVATE|MAP_ANONYMOUS|0x4000000", mapping),
-            Ok(0x400_0022)
-        );
+        assert_eq!(bits(b"MAP_PRIVATE|MAP_ANONYMOUS|0x4000000", mapping), Ok(0x400_0022));
         assert_eq!(
             bits(b"MAP_PRIVATE|MAP_HUGETLB|21<<MAP_HUGE_SHIFT", mapping),
             Ok(0x40002 | 21 << 26)
         );
-        assert_eq!(
-            bits(b"MAP_PRIVATE|MAP_NEW", mapping),
-            Err((&b"MAP_NEW"[..], 2))
-        );
+        assert_eq!(bits(b"MAP_PRIVATE|MAP_NEW", mapping), Err((&b"MAP_NEW"[..], 2)));
     }
 
     #[test]
     fn paths() {
         let path_of = |text: &str| path(text.as_bytes());
-        assert_eq!(
-            path_of(r#""/a\"b\\\303\251\n""#),
-            Some((b"/a\"b\\\xc3\xa9\n".to_vec(), false))
-        );
+        assert_eq!(path_of(r#""/a\"b\\\303\251\n""#), Some((b"/a\"b\\\xc3\xa9\n".to_vec(), false)));
         assert_eq!(path_of(r#""\x2f\x61"..."#), Some((b"/a".to_vec(), true)));
         assert_eq!(path_of("0x7ffe"), None);
-        assert_eq!(
-            annotated_path(b"</dev/null<char 1:3>>"),
-            Some(b"/dev/null".to_vec())
-        );
-        assert_eq!(
-            annotated_path(b"</a>(deleted)"),
-            Some(b"/a (deleted)".to_vec())
-        );
+        assert_eq!(annotated_path(b"</dev/null<char 1:3>>"), Some(b"/dev/null".to_vec()));
+        assert_eq!(annotated_path(b"</a>(deleted)"), Some(b"/a (deleted)".to_vec()));
         assert_eq!(annotated_path(b" <0.000012>"), None);
     }
 }

@@ -45,10 +45,8 @@ impl Wrapping {
     /// Recognises what the first lines of a log have before them. It counts only if more of them
     /// are strace's without it, or if it is nothing but numbers and colours.
     pub(super) fn of(lines: &[&[u8]]) -> Self {
-        let mut wrapping = Self {
-            colours: lines.iter().any(|line| has_colours(line)),
-            ..Self::default()
-        };
+        let mut wrapping =
+            Self { colours: lines.iter().any(|line| has_colours(line)), ..Self::default() };
         let mut bare: Vec<Cow<'_, [u8]>> = Vec::with_capacity(lines.len());
         for line in lines {
             bare.push(match wrapping.colours {
@@ -264,9 +262,7 @@ fn without_colours(line: &[u8], mut plain: Vec<u8>) -> Vec<u8> {
     while let Some(at) = memchr::memmem::find(rest, b"\x1b[") {
         plain.extend_from_slice(&rest[..at]);
         let sequence = &rest[at + 2..];
-        let end = sequence
-            .iter()
-            .position(|byte| (0x40..=0x7e).contains(byte));
+        let end = sequence.iter().position(|byte| (0x40..=0x7e).contains(byte));
         rest = end.map_or(&[][..], |end| &sequence[end + 1..]);
     }
     plain.extend_from_slice(rest);

@@ -39,9 +39,7 @@ fn told(events: &[Event]) -> Vec<(i32, i32, String)> {
         _ => "started".to_owned(),
     };
     let events = events.iter();
-    events
-        .map(|event| (event.pid, event.tid, short(event)))
-        .collect()
+    events.map(|event| (event.pid, event.tid, short(event))).collect()
 }
 
 fn expected(events: &[(i32, i32, &str)]) -> Vec<(i32, i32, String)> {
@@ -214,25 +212,13 @@ fn an_end_that_never_comes_is_guessed_and_said() {
                10 clone( <unfinished ...>\n\
                11 brk(0x700000) = 0x700000\n";
     let finished = read("log", log.as_bytes());
-    assert_eq!(
-        told(&finished.sink)[1..],
-        expected(&[(10, 10, "process 11"), (11, 11, "brk")])
-    );
-    assert!(
-        finished
-            .notes
-            .contains(&LogNote::ParentGuessed { count: 1 }),
-        "{:?}",
-        finished.notes
-    );
+    assert_eq!(told(&finished.sink)[1..], expected(&[(10, 10, "process 11"), (11, 11, "brk")]));
+    assert!(finished.notes.contains(&LogNote::ParentGuessed { count: 1 }), "{:?}", finished.notes);
     // Its end names another: nobody made this one, as far as the log tells.
     let log = format!("{log}10 <... clone resumed> {PROCESS}) = 12\n11 close(3) = 0\n");
     let finished = read("log", log.as_bytes());
     let first_tid = 11;
-    let appeared = LogNote::Unannounced {
-        first_tid,
-        count: 1,
-    };
+    let appeared = LogNote::Unannounced { first_tid, count: 1 };
     assert!(finished.notes.contains(&appeared), "{:?}", finished.notes);
     assert_eq!(
         told(&finished.sink)[1..],
@@ -252,11 +238,7 @@ fn only_so_much_waits_for_an_answer() {
     let finished = story(&log);
     assert_eq!(finished.sink.tally.get(Syscall::Close).calls, 40_000);
     assert_eq!(finished.sink.processes(), 2);
-    assert!(
-        finished
-            .notes
-            .contains(&LogNote::ParentGuessed { count: 1 })
-    );
+    assert!(finished.notes.contains(&LogNote::ParentGuessed { count: 1 }));
 }
 
 /// A thread whose lines come before the whole line that made it (logs put together by hand).
@@ -270,10 +252,7 @@ fn one_that_is_named_late_is_not_counted_twice() {
          21 brk(0x800000) = 0x800000\n"
     ));
     assert_eq!(growth(&finished.sink), (2 * MIB, 2 * MIB));
-    assert!(finished.notes.contains(&LogNote::Unannounced {
-        first_tid: 21,
-        count: 1
-    }));
+    assert!(finished.notes.contains(&LogNote::Unannounced { first_tid: 21, count: 1 }));
 }
 
 /// `-ff`: the call stands whole in its maker's log, wherever that is given.
@@ -287,9 +266,7 @@ fn a_log_for_each_thread() {
     let made = "1488844800.000003 brk(0x700000) = 0x700000\n";
     let mut reader = StraceLog::new(Story::default());
     let logs = vec![("log.31".to_owned(), made.as_bytes())];
-    let logs = logs
-        .into_iter()
-        .chain([("log.30".to_owned(), maker.as_bytes())]);
+    let logs = logs.into_iter().chain([("log.30".to_owned(), maker.as_bytes())]);
     reader.read_together(logs.collect()).unwrap();
     let finished = reader.finish();
     assert_eq!(finished.sink.processes(), 1);

@@ -17,12 +17,8 @@ const LOGS: [&[u8]; 4] = [
 fn logs() -> Vec<Vec<u8>> {
     let kept = LOGS.iter().map(|log| log.to_vec());
     let all = kept.chain(wrapped::all().into_iter().map(String::into_bytes));
-    let foreign = foreign::OTHERS
-        .iter()
-        .map(|(_, log)| log.as_bytes().to_vec());
-    all.chain(foreign)
-        .chain([births::log().into_bytes()])
-        .collect()
+    let foreign = foreign::OTHERS.iter().map(|(_, log)| log.as_bytes().to_vec());
+    all.chain(foreign).chain([births::log().into_bytes()]).collect()
 }
 
 /// Reads as `brkhole explain` does, and holds what must be true of every log. (That each has a report,
@@ -37,15 +33,9 @@ fn exhaust(log: &[u8]) {
     let lines = log.split(|byte| *byte == b'\n').count() as u64;
     let counts = finished.sink.tally.by_name();
     let calls: u64 = counts.values().map(|counts| counts.calls).sum();
-    assert!(
-        calls + finished.unread.count <= lines,
-        "a line is one thing only"
-    );
+    assert!(calls + finished.unread.count <= lines, "a line is one thing only");
     let halves = log.split_at(log.len() / 2);
-    let logs = vec![
-        ("log.12".to_owned(), halves.0),
-        ("log.13".to_owned(), halves.1),
-    ];
+    let logs = vec![("log.12".to_owned(), halves.0), ("log.13".to_owned(), halves.1)];
     let _ = StraceLog::new(()).read_together(logs);
 }
 

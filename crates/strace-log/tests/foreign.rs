@@ -97,10 +97,7 @@ pub(super) const OTHERS: &[(&str, &str)] = &[
         "I0307 12:00:00.000001       1 strace.go:567] [   1:   1] nginx E brk(0x0)\n\
          I0307 12:00:00.000002       1 strace.go:605] [   1:   1] nginx X brk(0x0) = 0 (0x0) (1.2us)\n",
     ),
-    (
-        "valgrind",
-        "SYSCALL[1234,1](12) sys_brk ( 0x0 ) --> [pre-success] Success(0x4a3d000) \n",
-    ),
+    ("valgrind", "SYSCALL[1234,1](12) sys_brk ( 0x0 ) --> [pre-success] Success(0x4a3d000) \n"),
     (
         "sysdig",
         "1 12:00:00.000000001 0 nginx (1234) > brk addr=0\n\
@@ -118,10 +115,7 @@ fn refused_by_their_names() {
     for (name, log) in OTHERS {
         let (what, error) = refused(log);
         assert!(what.contains(name), "{name}: {what}");
-        assert!(
-            error.starts_with("FILE is not an strace log but a"),
-            "{error}"
-        );
+        assert!(error.starts_with("FILE is not an strace log but a"), "{error}");
         // Quoted in a mail as well, and with a number before each line.
         let quoted: String = log.lines().map(|line| format!("> {line}\n")).collect();
         if !matches!(*name, "JSON" | "web page" | "valgrind") {
@@ -136,15 +130,8 @@ fn not_for_what_a_traced_program_writes() {
     let mut log = String::from("execve(\"/usr/bin/ltrace\", [\"ltrace\"], 0x7ffe) = 0\n");
     for (_, other) in OTHERS {
         for line in other.lines() {
-            let text = line
-                .replace('\\', "\\\\")
-                .replace('"', "\\\"")
-                .replace('\t', "\\t");
-            log.push_str(&format!(
-                "write(2, \"{text}\\n\", {}) = {}\n",
-                text.len(),
-                text.len()
-            ));
+            let text = line.replace('\\', "\\\\").replace('"', "\\\"").replace('\t', "\\t");
+            log.push_str(&format!("write(2, \"{text}\\n\", {}) = {}\n", text.len(), text.len()));
         }
     }
     log.push_str("brk(NULL) = 0x1000\n");
@@ -191,12 +178,9 @@ fn utf_16_is_named_with_or_without_its_mark() {
     let text = "brk(NULL) = 0x1000\n";
     let little: Vec<u8> = text.bytes().flat_map(|byte| [byte, 0]).collect();
     let big: Vec<u8> = text.bytes().flat_map(|byte| [0, byte]).collect();
-    for log in [
-        [&b"\xff\xfe"[..], &little].concat(),
-        [&b"\xfe\xff"[..], &big].concat(),
-        little,
-        big,
-    ] {
+    for log in
+        [[&b"\xff\xfe"[..], &little].concat(), [&b"\xfe\xff"[..], &big].concat(), little, big]
+    {
         let error = StraceLog::new(()).read("FILE", &log[..]).unwrap_err();
         assert!(error.to_string().contains("iconv -f UTF-16"), "{error}");
     }

@@ -42,9 +42,7 @@ fn calls(events: &[Event]) -> impl Iterator<Item = &Call> {
 }
 
 fn paths(events: &[Event]) -> Vec<&[u8]> {
-    calls(events)
-        .filter_map(|call| call.path.as_deref())
-        .collect()
+    calls(events).filter_map(|call| call.path.as_deref()).collect()
 }
 
 #[test]
@@ -60,10 +58,7 @@ fn the_excerpt_with_which_it_all_began() {
             ("open", (1, 0)),
         ])
     );
-    assert_eq!(
-        paths(&finished.sink),
-        [b"/etc/ssl/certs/ca-certificates.crt"]
-    );
+    assert_eq!(paths(&finished.sink), [b"/etc/ssl/certs/ca-certificates.crt"]);
     let fallback: Fallback = told(&finished.sink);
     assert_eq!((fallback.count(), fallback.bytes()), (1, 1_048_576));
     assert_eq!(finished.notes, [LogNote::BeginsInTheMiddle]);
@@ -88,10 +83,7 @@ fn strace_of_twenty_years_ago() {
     let fallback: Fallback = told(&finished.sink);
     assert_eq!(fallback.bytes(), 1_048_576);
     assert_eq!(finished.sink[0].what, What::Started);
-    let birth = What::Forked {
-        child: 1201,
-        thread: false,
-    };
+    let birth = What::Forked { child: 1201, thread: false };
     let births: Vec<_> = finished
         .sink
         .iter()
@@ -124,11 +116,8 @@ fn an_old_strace_that_attached() {
 #[test]
 fn everything_that_strace_can_add() {
     let finished = kept("annotated.txt");
-    let expected: [&[u8]; 3] = [
-        "/tmp/a (b, c/x\u{e4}\"y<>".as_bytes(),
-        b"/dev/null",
-        b"/tmp/gone (deleted)",
-    ];
+    let expected: [&[u8]; 3] =
+        ["/tmp/a (b, c/x\u{e4}\"y<>".as_bytes(), b"/dev/null", b"/tmp/gone (deleted)"];
     assert_eq!(paths(&finished.sink), expected);
     assert_eq!(
         counts(&finished.sink),

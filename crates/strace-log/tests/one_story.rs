@@ -41,26 +41,18 @@ fn the_launcher_and_a_log_tell_the_same() {
     assert!(ours.processes() >= 6, "{}", ours.processes());
     assert_eq!(ours.growth.asked_bytes(), theirs.growth.asked_bytes());
     // What was there before the first call no log tells.
-    for kind in GrowthKind::ALL
-        .into_iter()
-        .filter(|kind| *kind != GrowthKind::Earlier)
-    {
+    for kind in GrowthKind::ALL.into_iter().filter(|kind| *kind != GrowthKind::Earlier) {
         let both = [&ours, &theirs].map(|story| story.growth.by_kind()[kind]);
         assert_eq!(both[0], both[1], "{kind:?}");
     }
     let files = |story: &Story| -> Vec<_> {
         let files = story.growth.by_file().into_iter();
-        files
-            .map(|file| (file.path.clone(), file.opens, file.asked_bytes))
-            .collect()
+        files.map(|file| (file.path.clone(), file.opens, file.asked_bytes)).collect()
     };
     assert_eq!(files(&ours), files(&theirs));
     assert!(files(&ours).iter().any(|(path, ..)| path == b"/etc/passwd"));
     let kinds = |story: &Story| -> Vec<_> {
-        trace_findings(story)
-            .into_iter()
-            .map(|finding| finding.kind)
-            .collect()
+        trace_findings(story).into_iter().map(|finding| finding.kind).collect()
     };
     assert_eq!(kinds(&ours), kinds(&theirs));
 }

@@ -52,17 +52,9 @@ fn has_strace() -> bool {
 /// Runs a command under strace.
 fn strace(options: &[&str], log: &Path, words: &[&str]) {
     let mut command = Command::new("strace");
-    command
-        .args(options)
-        .arg("-o")
-        .arg(log)
-        .arg("--")
-        .args(words);
+    command.args(options).arg("-o").arg(log).arg("--").args(words);
     command.env_remove("LD_PRELOAD").env("LC_ALL", "C");
-    let status = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     status.status().expect("strace can be run");
 }
 
@@ -98,10 +90,7 @@ fn summary(log: &Path) -> BTreeMap<String, (u64, u64)> {
 fn as_strace(tally: &Tally) -> BTreeMap<String, (u64, u64)> {
     let mut counts = BTreeMap::new();
     for syscall in Syscall::ALL {
-        let Counts {
-            mut calls,
-            mut failed,
-        } = tally.get(syscall);
+        let Counts { mut calls, mut failed } = tally.get(syscall);
         match syscall {
             Syscall::Brk => failed = 0,
             Syscall::Execve => calls += 1,
@@ -135,10 +124,7 @@ fn check_order(events: &[Event]) {
             _ => {}
         }
     }
-    assert!(
-        process_of.is_empty(),
-        "everybody's end was told: {process_of:?}"
-    );
+    assert!(process_of.is_empty(), "everybody's end was told: {process_of:?}");
 }
 
 /// Every form of log of a command against strace's own counts of the same run.
@@ -153,17 +139,10 @@ fn in_all_forms(words: &[&str], forms: &[&[&str]]) {
         let finished = read(&log);
         let theirs = summary(&log);
         let watched = |(name, _): &(&String, _)| Syscall::from_name(name).is_some();
-        let theirs: BTreeMap<_, _> = theirs
-            .iter()
-            .filter(watched)
-            .map(|(name, counts)| (name.clone(), *counts))
-            .collect();
+        let theirs: BTreeMap<_, _> =
+            theirs.iter().filter(watched).map(|(name, counts)| (name.clone(), *counts)).collect();
         assert_eq!(as_strace(&finished.sink.0), theirs, "{options:?} {words:?}");
-        assert_eq!(
-            finished.unread.count, 0,
-            "{options:?} {:?}",
-            finished.unread
-        );
+        assert_eq!(finished.unread.count, 0, "{options:?} {:?}", finished.unread);
         assert_eq!(finished.lost_events, 0, "{options:?}");
         assert_eq!(finished.notes, [], "{options:?}");
         check_order(&finished.sink.1);
@@ -198,9 +177,7 @@ fn threads_forks_and_execs() {
 
 #[test]
 fn python() {
-    let path = Command::new("python3")
-        .args(["-c", "import sys; print(sys.executable)"])
-        .output();
+    let path = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
     let Some(path) = path.ok().filter(|output| output.status.success()) else {
         return skipped("python3 is not installed");
     };
@@ -218,18 +195,10 @@ fn the_launcher_sees_the_same() {
         return;
     }
     let directory = TempDir::new().unwrap();
-    for (name, argument) in [
-        ("fallback", "hole"),
-        ("fallback", "free"),
-        ("killed", "self"),
-    ] {
+    for (name, argument) in [("fallback", "hole"), ("fallback", "free"), ("killed", "self")] {
         let program = compiled(name);
         let log = directory.path().join("log");
-        strace(
-            &["-f", "-ttt", "-y"],
-            &log,
-            &[program.to_str().unwrap(), argument],
-        );
+        strace(&["-f", "-ttt", "-y"], &log, &[program.to_str().unwrap(), argument]);
         let logged = read(&log);
         let target = Target::new(&program)
             .arg(argument)
@@ -256,11 +225,7 @@ fn the_launcher_sees_the_same() {
             };
             events.iter().filter_map(call).collect::<Vec<_>>()
         };
-        assert_eq!(
-            calls(&logged.sink.1),
-            calls(&launched.sink.1),
-            "{name} {argument}"
-        );
+        assert_eq!(calls(&logged.sink.1), calls(&launched.sink.1), "{name} {argument}");
     }
 }
 
@@ -272,11 +237,7 @@ fn on_standard_error() {
         return;
     }
     let script = "for i in 1 2 3 4 5 6 7 8; do (ls / | sort | tail -n 1) >/dev/null; done; exit 3";
-    for options in [
-        &["-f", "-C"][..],
-        &["-f", "-C", "-tt"],
-        &["-f", "-C", "-r", "-i"],
-    ] {
+    for options in [&["-f", "-C"][..], &["-f", "-C", "-tt"], &["-f", "-C", "-r", "-i"]] {
         let output = Command::new("strace")
             .args(options)
             .args(["--", "sh", "-c", script])
@@ -309,34 +270,21 @@ fn a_log_for_each() {
     for time in ["-ttt", "-tt", "-T"] {
         let logs = directory.path().join(time);
         std::fs::create_dir(&logs).unwrap();
-        strace(
-            &["-ff", time],
-            &logs.join("log"),
-            &[program.to_str().unwrap()],
-        );
-        let mut paths: Vec<_> = std::fs::read_dir(&logs)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
+        strace(&["-ff", time], &logs.join("log"), &[program.to_str().unwrap()]);
+        let mut paths: Vec<_> =
+            std::fs::read_dir(&logs).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         let open = |path: &PathBuf| {
             let name = path.to_str().unwrap().to_owned();
             (name, std::fs::File::open(path).unwrap())
         };
         let mut reader = StraceLog::new((Tally::default(), Vec::new()));
-        reader
-            .read_together(paths.iter().map(open).collect())
-            .unwrap();
+        reader.read_together(paths.iter().map(open).collect()).unwrap();
         let finished = reader.finish();
         assert_eq!(finished.unread.count, 0, "{:?}", finished.unread);
         assert_eq!(finished.sink.0.get(Syscall::Mremap).calls, 640);
         let merged = time != "-T";
-        assert_eq!(
-            finished.notes.len(),
-            usize::from(!merged),
-            "{:?}",
-            finished.notes
-        );
+        assert_eq!(finished.notes.len(), usize::from(!merged), "{:?}", finished.notes);
         let processes: std::collections::BTreeSet<_> =
             finished.sink.1.iter().map(|event| event.pid).collect();
         assert_eq!(processes.len(), 1, "65 threads of one process");

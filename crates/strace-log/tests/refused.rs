@@ -20,10 +20,7 @@ const SUMMARY: &str = "\
 #[test]
 fn named_for_what_they_are() {
     assert!(matches!(refused(b""), LogError::Empty { .. }));
-    assert!(matches!(
-        refused(SUMMARY.as_bytes()),
-        LogError::Summary { .. }
-    ));
+    assert!(matches!(refused(SUMMARY.as_bytes()), LogError::Summary { .. }));
     for (content, word) in [
         (&b"\x1f\x8b\x08\0"[..], "gzip"),
         (b"\x28\xb5\x2f\xfd", "zstd"),
@@ -38,10 +35,7 @@ fn named_for_what_they_are() {
     let error = refused(b"strace: Can't stat 'nosuch': No such file or directory\n").to_string();
     assert!(error.contains("Can't stat 'nosuch'"), "{error}");
     let error = refused(b"int main(void) {\n    printf(\"hello\");\n    return 0;\n}\n");
-    assert!(
-        matches!(error, LogError::NotALog { lines: 4, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, LogError::NotALog { lines: 4, .. }), "{error}");
     assert!(matches!(refused(b"\n\n"), LogError::NotALog { .. }));
 }
 
@@ -56,24 +50,15 @@ fn a_table_below_a_log_is_no_part_of_it() {
 fn what_cannot_be_read_is_counted_and_shown() {
     let mut log = String::from("execve(\"/bin/x\", [\"x\"], 0x7ffe) = 0\n");
     for number in 0..15 {
-        log.push_str(&format!(
-            "output {number} of the program {}\n",
-            "\u{1b}x".repeat(100)
-        ));
+        log.push_str(&format!("output {number} of the program {}\n", "\u{1b}x".repeat(100)));
     }
     log.push_str("brk(what?) = 0x1000\nmmap(NULL) = 0x1000\n<... munmap resumed>) = 0\n");
     let finished = read("log.txt", log.as_bytes());
-    assert_eq!(
-        (finished.unread.count, finished.unread.examples.len()),
-        (17, 10)
-    );
+    assert_eq!((finished.unread.count, finished.unread.examples.len()), (17, 10));
     let first = &finished.unread.examples[0];
     assert_eq!((&*first.file, first.line), ("log.txt", 2));
     assert!(first.text.len() <= 240 && !first.text.contains('\u{1b}'));
-    assert_eq!(
-        finished.lost_events, 1,
-        "the end of a munmap without its beginning"
-    );
+    assert_eq!(finished.lost_events, 1, "the end of a munmap without its beginning");
     assert_eq!(finished.sink.len(), 1);
     assert_eq!(finished.lines, 19);
 }
@@ -95,18 +80,9 @@ fn names_that_nobody_knows_and_paths_that_are_cut_are_noted() {
                open(\"/etc/very/lo\"..., O_RDONLY) = 3\n";
     let finished = read("log", log.as_bytes());
     let first = "MAP_LATER".to_owned();
-    assert!(
-        finished
-            .notes
-            .contains(&LogNote::UnknownName { first, calls: 1 })
-    );
+    assert!(finished.notes.contains(&LogNote::UnknownName { first, calls: 1 }));
     assert!(finished.notes.contains(&LogNote::CutPaths { count: 1 }));
-    assert!(
-        finished
-            .notes
-            .iter()
-            .all(|note| !note.to_string().is_empty())
-    );
+    assert!(finished.notes.iter().all(|note| !note.to_string().is_empty()));
 }
 
 #[test]

@@ -9,9 +9,7 @@ fn findings(rest: &str) -> Vec<Finding> {
     let begin = "execve(\"/usr/bin/filler\", [\"filler\"], 0x7ffc0b9f1c50 /* 12 vars */) = 0\n\
                  brk(NULL)                               = 0x2b1f000\n";
     let mut reader = StraceLog::new(Story::default());
-    reader
-        .read("log", format!("{begin}{rest}").as_bytes())
-        .unwrap();
+    reader.read("log", format!("{begin}{rest}").as_bytes()).unwrap();
     trace_findings(&reader.finish().sink)
 }
 
@@ -52,11 +50,7 @@ fn eperm_is_a_filter() {
     let findings = findings(&log);
     let refused = only(&findings, "break-refused");
     assert_eq!(refused.evidence["by"], "filter");
-    assert!(
-        !findings
-            .iter()
-            .any(|finding| finding.message.contains("blocked"))
-    );
+    assert!(!findings.iter().any(|finding| finding.message.contains("blocked")));
 }
 
 #[test]
@@ -78,35 +72,21 @@ fn a_limit_that_stands_in_the_log() {
     }
     let unlimited =
         "setrlimit(RLIMIT_DATA, {rlim_cur=RLIM64_INFINITY, rlim_max=RLIM64_INFINITY}) = 0\n";
-    let findings = findings(&format!(
-        "{unlimited}brk(0x2d1f000) = 0x2b1f000\n{FALLBACK}"
-    ));
+    let findings = findings(&format!("{unlimited}brk(0x2d1f000) = 0x2b1f000\n{FALLBACK}"));
     assert_eq!(only(&findings, "break-refused").evidence["by"], "unknown");
 }
 
 #[test]
 fn the_blocker_is_told_by_its_own_line() {
     for (call, line) in [
-        (
-            "mmap(0x2b40000, 1, PROT_READ, MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS, -1, 0)",
-            4,
-        ),
-        (
-            "mmap(0x2b40000, 8192, PROT_NONE, MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS, -1, 0)",
-            4,
-        ),
+        ("mmap(0x2b40000, 1, PROT_READ, MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS, -1, 0)", 4),
+        ("mmap(0x2b40000, 8192, PROT_NONE, MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS, -1, 0)", 4),
         (
             "mmap(0x2b40000, 65536, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_FIXED, 7</dev/ashmem>, 0)",
             4,
         ),
-        (
-            "mmap(0x2b40000, 4096, PROT_READ, MAP_PRIVATE, 3</lib/x.so>, 0)",
-            4,
-        ),
-        (
-            "mmap(0x2b40000, 65536, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)",
-            4,
-        ),
+        ("mmap(0x2b40000, 4096, PROT_READ, MAP_PRIVATE, 3</lib/x.so>, 0)", 4),
+        ("mmap(0x2b40000, 65536, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)", 4),
         (
             "mmap(0x2b40000, 65536, PROT_READ|PROT_WRITE, \
              MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED_NOREPLACE, -1, 0)",
@@ -122,10 +102,7 @@ fn the_blocker_is_told_by_its_own_line() {
         assert_eq!(blocker["start"], "0x2b40000", "{call}");
         assert_eq!(blocker["line"], line);
         assert_eq!(blocked.evidence["room_bytes"], 0);
-        assert!(
-            blocked.message.contains("line 4, lies directly"),
-            "{blocked}"
-        );
+        assert!(blocked.message.contains("line 4, lies directly"), "{blocked}");
         assert!(!blocked.message.contains(",,"), "{blocked}");
         // A hint is a wish for low memory, an exact place is not.
         let wishes = !call.contains("FIXED") && call.contains("ANONYMOUS");
@@ -136,10 +113,7 @@ fn the_blocker_is_told_by_its_own_line() {
              brk(0x2b61000) = 0x2b40000\n{FALLBACK}"
         );
         let gone = self::findings(&log);
-        assert!(
-            gone.iter().all(|finding| finding.kind != "break-blocked"),
-            "{gone:#?}"
-        );
+        assert!(gone.iter().all(|finding| finding.kind != "break-blocked"), "{gone:#?}");
     }
 }
 
@@ -151,9 +125,7 @@ fn what_it_says_is_what_the_map_draws() {
     let mut story = Story::default();
     story.growth.keep_layout();
     let mut reader = StraceLog::new(story);
-    reader
-        .read("log", format!("{log}{FALLBACK}").as_bytes())
-        .unwrap();
+    reader.read("log", format!("{log}{FALLBACK}").as_bytes()).unwrap();
     let story = reader.finish().sink;
     let drawn = story.growth.layout().unwrap().blocker.unwrap();
     let findings = trace_findings(&story);

@@ -24,10 +24,7 @@ fn ending() -> impl Strategy<Value = Ending> {
     let signal = (1..=64, any::<bool>());
     prop_oneof![
         (0..=255).prop_map(Ending::Code),
-        signal.prop_map(|(signal, core_dumped)| Ending::Signal {
-            signal,
-            core_dumped
-        }),
+        signal.prop_map(|(signal, core_dumped)| Ending::Signal { signal, core_dumped }),
     ]
 }
 
@@ -117,21 +114,12 @@ fn run(steps: &[(Index, u32, Step)]) -> Vec<Event> {
                 let child = next;
                 next += 1;
                 alive.push((if *thread { pid } else { child }, child));
-                (
-                    tid,
-                    What::Forked {
-                        child,
-                        thread: *thread,
-                    },
-                )
+                (tid, What::Forked { child, thread: *thread })
             }
             Step::Exec { by } => {
                 alive.retain(|(process, _)| *process != pid);
                 alive.push((pid, pid));
-                let exec = What::Exec {
-                    by: *by,
-                    former_tid: tid,
-                };
+                let exec = What::Exec { by: *by, former_tid: tid };
                 (pid, exec)
             }
             Step::Exit(ending) => {
@@ -193,8 +181,6 @@ fn a_process_without_a_number_stays_without() {
 fn what_a_log_cannot_hold_is_left_out() {
     let mut writer = StraceWriter::new(Vec::new());
     let what = What::Memory(Memory::default());
-    writer
-        .write(&Event::new(1, 1, Duration::ZERO, what))
-        .unwrap();
+    writer.write(&Event::new(1, 1, Duration::ZERO, what)).unwrap();
     assert_eq!(writer.into_inner(), b"");
 }

@@ -5,18 +5,14 @@ use strace_log::{LogNote, ReadLog, StraceLog};
 
 fn together(logs: &[(&str, &str)]) -> ReadLog<Vec<Event>> {
     let mut reader = StraceLog::new(Vec::new());
-    let inputs = logs
-        .iter()
-        .map(|(name, log)| ((*name).to_owned(), log.as_bytes()));
+    let inputs = logs.iter().map(|(name, log)| ((*name).to_owned(), log.as_bytes()));
     reader.read_together(inputs.collect()).unwrap();
     reader.finish()
 }
 
 fn order(finished: &ReadLog<Vec<Event>>) -> Vec<(i32, i32, u128)> {
     let events = finished.sink.iter();
-    events
-        .map(|event| (event.pid, event.tid, event.at.as_micros()))
-        .collect()
+    events.map(|event| (event.pid, event.tid, event.at.as_micros())).collect()
 }
 
 #[test]
@@ -32,27 +28,13 @@ fn merged_by_time_over_midnight() {
     let finished = together(&[("log.11", first), ("log.12", second)]);
     assert_eq!(
         order(&finished),
-        [
-            (11, 11, 0),
-            (11, 11, 1),
-            (11, 12, 9),
-            (11, 11, 13),
-            (11, 12, 14),
-            (11, 11, 15)
-        ]
+        [(11, 11, 0), (11, 11, 1), (11, 12, 9), (11, 11, 13), (11, 12, 14), (11, 11, 15)]
     );
     let What::Call(call) = &finished.sink[3].what else {
         panic!("{:?}", finished.sink[3]);
     };
     let stack = call.stack.as_ref().expect("its stack stays with it");
-    assert_eq!(
-        stack
-            .frames
-            .iter()
-            .map(|frame| &**frame)
-            .collect::<Vec<_>>(),
-        ["sbrk", "main"]
-    );
+    assert_eq!(stack.frames.iter().map(|frame| &**frame).collect::<Vec<_>>(), ["sbrk", "main"]);
     assert_eq!(finished.notes, []);
     assert!(finished.ending.unwrap().success());
 }
@@ -61,10 +43,7 @@ fn merged_by_time_over_midnight() {
 fn without_times_one_after_another() {
     let first = "execve(\"/bin/x\", [\"x\"], 0x7ffe) = 0\nfork() = 12\n+++ exited with 3 +++\n";
     let finished = together(&[("log.11", first), ("log.12", "brk(NULL) = 0x1000\n")]);
-    assert_eq!(
-        order(&finished),
-        [(11, 11, 0), (11, 11, 0), (11, 11, 0), (12, 12, 0)]
-    );
+    assert_eq!(order(&finished), [(11, 11, 0), (11, 11, 0), (11, 11, 0), (12, 12, 0)]);
     assert_eq!(finished.notes, [LogNote::NotMerged { logs: 2 }]);
     assert_eq!(finished.ending.unwrap().shell_status(), 3);
 }
@@ -72,10 +51,7 @@ fn without_times_one_after_another() {
 #[test]
 fn one_that_is_no_log_is_named() {
     let mut reader = StraceLog::new(());
-    let inputs = vec![
-        ("a.1".to_owned(), &b"brk(NULL) = 0x1\n"[..]),
-        ("b.2".to_owned(), b""),
-    ];
+    let inputs = vec![("a.1".to_owned(), &b"brk(NULL) = 0x1\n"[..]), ("b.2".to_owned(), b"")];
     let error = reader.read_together(inputs).unwrap_err().to_string();
     assert!(error.contains("b.2 is empty"), "{error}");
 }

@@ -46,58 +46,33 @@ type Form = (&'static str, fn(usize, &str) -> String);
 const FORMS: &[Form] = &[
     ("numbers of lines", |n, line| format!("{:6}\t{line}", n + 1)),
     ("numbers of lines", |n, line| format!("{}\t{line}", n + 118)),
-    ("numbers of lines", |n, line| {
-        format!("{}:{line}", 3 * n + 9)
-    }),
-    ("numbers of lines", |n, line| {
-        format!("{}{}{line}", n + 1, [':', '-'][n % 2])
-    }),
+    ("numbers of lines", |n, line| format!("{}:{line}", 3 * n + 9)),
+    ("numbers of lines", |n, line| format!("{}{}{line}", n + 1, [':', '-'][n % 2])),
     ("numbers of lines", |n, line| format!("{:7} {line}", n + 1)),
     ("names of files", |_, line| format!("some/trace.log:{line}")),
-    ("names of files", |n, line| {
-        format!("trace:{}:{line}", n + 7)
-    }),
+    ("names of files", |n, line| format!("trace:{}:{line}", n + 7)),
     ("strace[", |_, line| format!("strace[28895]: {line}")),
-    ("host strace[", |n, line| {
-        format!("Mar  7 12:00:{n:02} host strace[288{n}]: {line}")
-    }),
-    ("host strace[", |n, line| {
-        format!("2017-03-07T12:00:{n:02}+0100 host strace[28895]: {line}")
-    }),
-    ("root: ", |n, line| {
-        format!("Mar 17 12:00:{n:02} host root: {line}")
-    }),
-    ("strace[", |n, line| {
-        format!("[   12.34567{n}] host strace[5]: {line}")
-    }),
+    ("host strace[", |n, line| format!("Mar  7 12:00:{n:02} host strace[288{n}]: {line}")),
+    ("host strace[", |n, line| format!("2017-03-07T12:00:{n:02}+0100 host strace[28895]: {line}")),
+    ("root: ", |n, line| format!("Mar 17 12:00:{n:02} host root: {line}")),
+    ("strace[", |n, line| format!("[   12.34567{n}] host strace[5]: {line}")),
     ("app_1  | ", |_, line| format!("app_1  | {line}")),
     ("web-1 | ", |n, line| {
-        format!(
-            "\u{1b}[36mweb-1 | \u{1b}[0m2017-03-07T12:00:0{}.123456789Z {line}",
-            n % 10
-        )
+        format!("\u{1b}[36mweb-1 | \u{1b}[0m2017-03-07T12:00:0{}.123456789Z {line}", n % 10)
     }),
-    ("[pod/nginx-0/nginx] ", |_, line| {
-        format!("[pod/nginx-0/nginx] {line}")
-    }),
+    ("[pod/nginx-0/nginx] ", |_, line| format!("[pod/nginx-0/nginx] {line}")),
     ("nginx-0 nginx ", |_, line| format!("nginx-0 nginx {line}")),
     ("> ", |_, line| format!("> {line}")),
     ("> > ", |_, line| format!("> > {line}")),
     (">> ", |n, line| format!(">> {:6}\t{line}", n + 1)),
-    ("build\\tRun\\t", |n, line| {
-        format!("build\tRun\t2017-03-07T12:00:{n:02}.1234567Z {line}")
-    }),
+    ("build\\tRun\\t", |n, line| format!("build\tRun\t2017-03-07T12:00:{n:02}.1234567Z {line}")),
     ("colours", |_, line| format!("\u{1b}[1;32m{line}\u{1b}[0m")),
 ];
 
 /// Every log in every form.
 pub(super) fn all() -> Vec<String> {
-    let with_all = |log: &&'static str| {
-        FORMS
-            .iter()
-            .map(|(_, form)| wrapped(log, *form))
-            .collect::<Vec<_>>()
-    };
+    let with_all =
+        |log: &&'static str| FORMS.iter().map(|(_, form)| wrapped(log, *form)).collect::<Vec<_>>();
     LOGS.iter().flat_map(with_all).collect()
 }
 
@@ -126,17 +101,11 @@ fn every_form_around_every_log() {
                 LogNote::Wrapped { what, lacking: 0 } => Some(what.join(" ")),
                 _ => None,
             });
-            assert!(
-                note.as_ref().is_some_and(|note| note.contains(name)),
-                "{name}: {note:?}"
-            );
+            assert!(note.as_ref().is_some_and(|note| note.contains(name)), "{name}: {note:?}");
         }
         // What strace itself writes is no wrapping, nor is what was only indented.
         assert!(notes(&bare) == bare.notes);
-        let indented = read(
-            "log",
-            wrapped(log, |_, line| format!("\t    {line}")).as_bytes(),
-        );
+        let indented = read("log", wrapped(log, |_, line| format!("\t    {line}")).as_bytes());
         assert_eq!((indented.sink, indented.notes), (bare.sink, bare.notes));
     }
 }
@@ -174,19 +143,13 @@ fn numbers_of_processes_and_times_stay() {
 fn lines_that_lack_it_are_counted() {
     let mut log = String::new();
     for n in 1..=2000 {
-        log.push_str(&format!(
-            "db_1  | close({n}) = -1 EBADF (Bad file descriptor)\n"
-        ));
+        log.push_str(&format!("db_1  | close({n}) = -1 EBADF (Bad file descriptor)\n"));
     }
     log.push_str("web_1 | GET / 200\nclose(1) = 0\n\n");
     let finished = read("log", log.as_bytes());
     assert_eq!((finished.sink.len(), finished.unread.count), (2001, 1));
     let what = vec!["\"db_1  | \"".to_owned()];
-    assert!(
-        finished
-            .notes
-            .contains(&LogNote::Wrapped { what, lacking: 2 })
-    );
+    assert!(finished.notes.contains(&LogNote::Wrapped { what, lacking: 2 }));
 
     let numbered = "  1\tbrk(NULL) = 0x1000\n  2\tbrk(0x2000) = 0x2000\n".to_owned();
     let rest = "  3\tclose(3) = 0\n".repeat(1500);
@@ -218,11 +181,7 @@ fn a_step_of_buildkit() {
                #12 2.700 exit_group(0) = ?\n\
                #12 DONE 2.9s\n";
     let finished = read("log", log.as_bytes());
-    let at: Vec<_> = finished
-        .sink
-        .iter()
-        .map(|event| event.at.as_millis())
-        .collect();
+    let at: Vec<_> = finished.sink.iter().map(|event| event.at.as_millis()).collect();
     assert_eq!(at, [0, 2500, 2500]);
     assert_eq!(finished.unread.count, 2);
 }
@@ -232,10 +191,7 @@ fn logs_of_one_run_with_dates_of_others() {
     let first = "log.11:1488844800.000001 brk(NULL) = 0x1000\n";
     let second = "log.12:1488844800.000002 brk(NULL) = 0x1000\n";
     let mut reader = StraceLog::new(Vec::new());
-    let logs = vec![
-        ("b".to_owned(), second.as_bytes()),
-        ("a".to_owned(), first.as_bytes()),
-    ];
+    let logs = vec![("b".to_owned(), second.as_bytes()), ("a".to_owned(), first.as_bytes())];
     reader.read_together(logs).unwrap();
     let finished = reader.finish();
     let pids: Vec<_> = finished.sink.iter().map(|event| event.pid).collect();

@@ -36,9 +36,7 @@ impl Permission {
     /// Of tracing a child of this process, as it is now.
     pub fn of_own_child() -> Self {
         let status = Status::of_this_thread().ok();
-        Self::now(Subject::OwnChild {
-            traced_by: status.and_then(|status| status.tracer()),
-        })
+        Self::now(Subject::OwnChild { traced_by: status.and_then(|status| status.tracer()) })
     }
 
     /// Of tracing a process that runs already, as it is now.
@@ -83,12 +81,7 @@ impl fmt::Display for Permission {
             }
         }
         match (&self.subject, yama) {
-            (
-                Subject::OwnChild {
-                    traced_by: Some(pid),
-                },
-                _,
-            ) => write!(
+            (Subject::OwnChild { traced_by: Some(pid) }, _) => write!(
                 f,
                 "this process is itself traced (by process {pid}), and so are its children, which \
                  can have one tracer only: run it outside of strace, gdb or the like"
@@ -160,17 +153,8 @@ mod tests {
     fn root_is_not_told_to_be_root() {
         for yama in [None, Some("0"), Some("1"), Some("2"), Some("3")] {
             for owner_uid in [0, 1000] {
-                let told = said(
-                    Subject::Process {
-                        owner_uid,
-                        our_uid: 0,
-                    },
-                    yama,
-                );
-                assert!(
-                    !told.contains("sudo") && !told.contains("as root"),
-                    "{told}"
-                );
+                let told = said(Subject::Process { owner_uid, our_uid: 0 }, yama);
+                assert!(!told.contains("sudo") && !told.contains("as root"), "{told}");
                 assert_eq!(told.contains("CAP_SYS_PTRACE"), yama != Some("3"), "{told}");
             }
         }

@@ -150,10 +150,7 @@ unsafe fn register_set(
     start: *mut libc::c_void,
     length: usize,
 ) -> io::Result<usize> {
-    let mut window = libc::iovec {
-        iov_base: start,
-        iov_len: length,
-    };
+    let mut window = libc::iovec { iov_base: start, iov_len: length };
     // SAFETY: at most `iov_len` bytes at `iov_base` are read or written, by this function's own
     // condition, and the number of bytes goes to `iov_len`.
     check(unsafe { libc::ptrace(request as _, tid, set, &raw mut window) })?;
@@ -288,12 +285,7 @@ pub fn syscall_info(tid: i32) -> io::Result<SyscallInfo> {
     let mut info = MaybeUninit::<SyscallInfo>::zeroed();
     // SAFETY: writes at most as many bytes as the third argument says, to `info`, which has them.
     let result = unsafe {
-        libc::ptrace(
-            GET_SYSCALL_INFO as _,
-            tid,
-            size_of::<SyscallInfo>(),
-            info.as_mut_ptr(),
-        )
+        libc::ptrace(GET_SYSCALL_INFO as _, tid, size_of::<SyscallInfo>(), info.as_mut_ptr())
     };
     check(result)?;
     // SAFETY: made of integers, zeroed and then written by the kernel.

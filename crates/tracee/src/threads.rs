@@ -20,9 +20,8 @@ pub fn threads(pid: i32) -> (Vec<i32>, bool) {
     let links = fs::metadata(&path).map_or(0, |task| task.nlink());
     let count = links.saturating_sub(2) as usize;
     let list = fs::read_dir(path).into_iter().flatten().flatten();
-    let threads: Vec<_> = list
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect();
+    let threads: Vec<_> =
+        list.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     let whole = threads.len() >= count;
     (threads, whole)
 }

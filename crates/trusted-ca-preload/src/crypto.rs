@@ -104,12 +104,7 @@ impl Library for Crypto {
             .then(|| unsafe { OpenSsl::resolve(|name| loaded::symbol(handle, name)) })
             .flatten();
         let cache = openssl.map(|openssl| BundleCache::new(Box::leak(Box::new(openssl)), BUNDLES));
-        Self {
-            own,
-            version,
-            mark_index: AtomicI32::new(NOT_YET),
-            cache,
-        }
+        Self { own, version, mark_index: AtomicI32::new(NOT_YET), cache }
     }
 
     fn major_version(&self) -> u64 {

@@ -166,10 +166,7 @@ unsafe extern "C" fn load_locations_ex(
         // SAFETY: the caller's arguments.
         return unsafe { load_locations(store, file, directory, caller) };
     }
-    own!(
-        crypto.load_locations_ex(store, file, directory, libctx, properties),
-        0
-    )
+    own!(crypto.load_locations_ex(store, file, directory, libctx, properties), 0)
 }
 
 unsafe extern "C" fn new_ex(
@@ -183,10 +180,7 @@ unsafe extern "C" fn new_ex(
     };
     if ssl.own.new_ex.is_none() {
         // SAFETY: the caller's method.
-        return ssl
-            .own
-            .new
-            .map_or(ptr::null_mut(), |new| unsafe { new(method) });
+        return ssl.own.new.map_or(ptr::null_mut(), |new| unsafe { new(method) });
     }
     let ctx = own!(ssl.new_ex(libctx, properties, method), ptr::null_mut());
     if !libctx.is_null() || !properties.is_null() {

@@ -19,10 +19,7 @@
 //! Whatever the answers, OpenSSL's own function is what is called in the end unless the work is
 //! done; and a process that never calls one of these functions never runs anything of this.
 #![deny(unsafe_code)]
-#![cfg(all(
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
+#![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
 #[cfg(test)]
 use suite as _;

@@ -132,10 +132,7 @@ struct Node<L: 'static> {
 
 impl<L: Library> LibraryList<L> {
     pub(crate) const fn new() -> Self {
-        Self {
-            first: AtomicPtr::new(ptr::null_mut()),
-            generation: AtomicU64::new(0),
-        }
+        Self { first: AtomicPtr::new(ptr::null_mut()), generation: AtomicU64::new(0) }
     }
 
     fn iter(&self) -> impl Iterator<Item = &'static Node<L>> + use<L> {
@@ -170,11 +167,7 @@ impl<L: Library> LibraryList<L> {
     }
 
     fn add(&self, base: usize, library: L) {
-        let node = Box::into_raw(Box::new(Node {
-            base,
-            library,
-            next: ptr::null(),
-        }));
+        let node = Box::into_raw(Box::new(Node { base, library, next: ptr::null() }));
         // Without the lock (see its module) a library may come in twice, with a cache each.
         let guard = lock();
         let first = self.first.load(Ordering::Acquire);

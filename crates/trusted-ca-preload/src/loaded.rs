@@ -101,10 +101,7 @@ fn definer(name: &CStr, symbol: &CStr) -> Option<Definer> {
         unsafe { libc::dlclose(handle) };
         return None;
     }
-    Some(Definer {
-        base: base_of(address)?,
-        handle,
-    })
+    Some(Definer { base: base_of(address)?, handle })
 }
 
 /// An object that is loaded already; `None` for what isn't, the kernel's vdso for one.

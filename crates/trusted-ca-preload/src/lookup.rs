@@ -38,24 +38,12 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl(
 ) -> c_int {
     let crypto = library!(Crypto::of_lookup(lookup), 0);
     // SAFETY: the caller's arguments.
-    if unsafe {
-        load(
-            crypto,
-            lookup,
-            (command, number),
-            text,
-            ptr::null_mut(),
-            ptr::null(),
-        )
-    }
-    .is_some()
+    if unsafe { load(crypto, lookup, (command, number), text, ptr::null_mut(), ptr::null()) }
+        .is_some()
     {
         return 1;
     }
-    own!(
-        crypto.lookup_control(lookup, command, text, number, answer),
-        0
-    )
+    own!(crypto.lookup_control(lookup, command, text, number, answer), 0)
 }
 
 /// OpenSSL's function of this name.
@@ -78,10 +66,7 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl_ex(
     if unsafe { load(crypto, lookup, (command, number), text, libctx, properties) }.is_some() {
         return 1;
     }
-    own!(
-        crypto.lookup_control_ex(lookup, command, text, number, answer, libctx, properties),
-        0
-    )
+    own!(crypto.lookup_control_ex(lookup, command, text, number, answer, libctx, properties), 0)
 }
 
 /// Loads the file, if a command with this number asks for one; `None` if that is left to OpenSSL.

@@ -86,9 +86,7 @@ fn is_plain_clause(clause: &[u8]) -> bool {
 
 fn is_word(word: &[u8]) -> bool {
     word.first().is_some_and(u8::is_ascii_alphabetic)
-        && word
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        && word.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 #[cfg(test)]
@@ -97,12 +95,8 @@ mod tests {
 
     #[test]
     fn only_what_openssl_reads_without_a_word_is_plain() {
-        let plain: [&[u8]; 4] = [
-            b"fips=yes",
-            b"fips!=yes",
-            b"?provider=default",
-            b"provider=default,?fips=no",
-        ];
+        let plain: [&[u8]; 4] =
+            [b"fips=yes", b"fips!=yes", b"?provider=default", b"provider=default,?fips=no"];
         for query in plain {
             assert!(is_plain(query), "{}", query.escape_ascii());
         }

@@ -55,10 +55,7 @@ for case in tree.parse(sys.argv[1]).iter('testcase'):
     assert name not in outcomes, name
     outcomes[name] = 'failed' if bad else f'skipped: {words[0]}' if words else 'passed'
 print(json.dumps(outcomes))";
-    let output = Command::new(PYTHON)
-        .args(["-I", "-c", READ])
-        .arg(results)
-        .output();
+    let output = Command::new(PYTHON).args(["-I", "-c", READ]).arg(results).output();
     let output = output.expect("Python");
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).expect("names and outcomes")
@@ -157,11 +154,7 @@ fn clients_of_ssl_end_the_same() {
     if !suite_is_installed() {
         return;
     }
-    let modules = [
-        "test_httplib",
-        "test_urllib2_localnet",
-        "test_asyncio.test_ssl",
-    ];
+    let modules = ["test_httplib", "test_urllib2_localnet", "test_asyncio.test_ssl"];
     let (outcomes, ran) = same_with_and_without(&modules);
     assert!(outcomes.len() > 50, "too few for these: {outcomes:?}");
     for (with, mode) in ran.iter().zip(MODES) {
@@ -176,9 +169,7 @@ fn clients_of_ssl_end_the_same() {
 fn a_difference_is_seen() {
     let of = |pairs: &[(&str, &str)]| -> Outcomes {
         let pairs = pairs.iter();
-        pairs
-            .map(|(name, outcome)| (name.to_string(), outcome.to_string()))
-            .collect()
+        pairs.map(|(name, outcome)| (name.to_string(), outcome.to_string())).collect()
     };
     let without = of(&[("a", "passed"), ("b", "passed"), ("c", "skipped: no")]);
     let with = of(&[("a", "passed"), ("b", "failed"), ("d", "passed")]);
@@ -205,11 +196,6 @@ fn a_failing_test_is_read_as_failed() {
     fs::write(&results, xml).expect("our own directory");
     let read = outcomes(&results);
     let read: Vec<(&str, &str)> = read.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-    let expected = [
-        ("a", "passed"),
-        ("b", "failed"),
-        ("c", "failed"),
-        ("d", "skipped: not here"),
-    ];
+    let expected = [("a", "passed"), ("b", "failed"), ("c", "failed"), ("d", "skipped: not here")];
     assert_eq!(read, expected);
 }

@@ -31,10 +31,7 @@ impl FileBio<'static> {
     pub(crate) fn open(path: &CStr) -> Option<Self> {
         // SAFETY: both arguments are C strings that OpenSSL only reads.
         let bio = unsafe { ffi::BIO_new_file(path.as_ptr(), c"r".as_ptr()) };
-        Some(Self {
-            bio: NonNull::new(bio)?,
-            _bytes: PhantomData,
-        })
+        Some(Self { bio: NonNull::new(bio)?, _bytes: PhantomData })
     }
 }
 
@@ -45,18 +42,11 @@ impl<'a> FileBio<'a> {
         // nowhere in it, so casting the const away is sound; `'a` keeps the slice alive for as
         // long as this value, which owns the stream, exists.
         let stream = NonNull::new(unsafe {
-            libc::fmemopen(
-                bytes.as_ptr().cast_mut().cast::<c_void>(),
-                bytes.len(),
-                c"r".as_ptr(),
-            )
+            libc::fmemopen(bytes.as_ptr().cast_mut().cast::<c_void>(), bytes.len(), c"r".as_ptr())
         })?;
         // SAFETY: the stream is open, and the BIO becomes its only owner.
         match NonNull::new(unsafe { openssl_sys::BIO_new_fp(stream.as_ptr(), ffi::BIO_CLOSE) }) {
-            Some(bio) => Some(Self {
-                bio,
-                _bytes: PhantomData,
-            }),
+            Some(bio) => Some(Self { bio, _bytes: PhantomData }),
             None => {
                 // SAFETY: no BIO was made, so the stream is still ours, and is closed once.
                 unsafe { libc::fclose(stream.as_ptr()) };

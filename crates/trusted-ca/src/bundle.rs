@@ -32,10 +32,7 @@ fn find<'a>(
     from_environment: Option<OsString>,
     places: impl IntoIterator<Item = &'a Path>,
 ) -> Result<PathBuf, NoBundle> {
-    let refused = |tried, from_environment| NoBundle {
-        tried,
-        from_environment,
-    };
+    let refused = |tried, from_environment| NoBundle { tried, from_environment };
     if let Some(named) = from_environment.filter(|named| !named.is_empty()) {
         let named = PathBuf::from(named);
         return match named.is_file() {
@@ -109,10 +106,9 @@ impl BundleInfo {
         let path = path.as_ref();
         let mut context = SslContext::new()?;
         context.load_trusted(path, Nginx::Before1_27_2)?;
-        let meta = path.metadata().map_err(|source| BundleError::Length {
-            path: path.to_owned(),
-            source,
-        })?;
+        let meta = path
+            .metadata()
+            .map_err(|source| BundleError::Length { path: path.to_owned(), source })?;
         Ok(Self {
             path: path.to_owned(),
             bytes: meta.len(),
@@ -161,15 +157,8 @@ mod tests {
         let present = dir.path().join("present.pem");
         std::fs::write(&present, "").expect("written");
         let error = find(Some("/no/such.pem".into()), [present.as_path()]).expect_err("refused");
-        assert!(
-            error
-                .to_string()
-                .contains("SSL_CERT_FILE names /no/such.pem")
-        );
-        assert_eq!(
-            find(Some("".into()), [present.as_path()]),
-            Ok(present.clone())
-        );
+        assert!(error.to_string().contains("SSL_CERT_FILE names /no/such.pem"));
+        assert_eq!(find(Some("".into()), [present.as_path()]), Ok(present.clone()));
         assert_eq!(find(Some(present.clone().into()), []), Ok(present));
     }
 

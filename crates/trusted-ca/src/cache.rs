@@ -55,9 +55,7 @@ pub enum Loaded {
 impl BundleCache {
     /// An empty cache.
     pub const fn new() -> Self {
-        Self {
-            engine: OnceLock::new(),
-        }
+        Self { engine: OnceLock::new() }
     }
 
     /// Forgets every bundle. Contexts keep what they have.
@@ -66,8 +64,7 @@ impl BundleCache {
     }
 
     fn engine(&self) -> &bundle_cache::BundleCache {
-        self.engine
-            .get_or_init(|| bundle_cache::BundleCache::new(library::openssl(), CAPACITY))
+        self.engine.get_or_init(|| bundle_cache::BundleCache::new(library::openssl(), CAPACITY))
     }
 }
 

@@ -69,9 +69,7 @@ impl SslContext {
     }
 
     fn count_objects(&self, wanted: c_int) -> usize {
-        self.objects()
-            .filter(|&object| kind(object) == wanted)
-            .count()
+        self.objects().filter(|&object| kind(object) == wanted).count()
     }
 
     fn objects(&self) -> impl Iterator<Item = *mut X509_OBJECT> + '_ {

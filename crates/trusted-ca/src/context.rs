@@ -149,10 +149,7 @@ impl SslContext {
     }
 
     fn set_modes(&mut self) {
-        for mode in [
-            openssl_sys::SSL_MODE_RELEASE_BUFFERS,
-            openssl_sys::SSL_MODE_NO_AUTO_CHAIN,
-        ] {
+        for mode in [openssl_sys::SSL_MODE_RELEASE_BUFFERS, openssl_sys::SSL_MODE_NO_AUTO_CHAIN] {
             // SAFETY: the context is alive; any set of mode bits is allowed.
             unsafe { openssl_sys::SSL_CTX_set_mode(self.as_ptr(), mode) };
         }

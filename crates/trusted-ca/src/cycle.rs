@@ -33,10 +33,7 @@ impl Cycle {
     /// The cycle that a reload makes while the previous one is still alive. It holds on to
     /// nothing of the previous cycle until that is asked for.
     pub fn after(previous: &Self) -> Self {
-        Self {
-            bundles: previous.bundles.successor(),
-            crls: previous.crls.successor(),
-        }
+        Self { bundles: previous.bundles.successor(), crls: previous.crls.successor() }
     }
 
     /// The parsed bundle of this path, parsed now if this cycle has not seen the path.
@@ -80,10 +77,7 @@ struct InodeAndMtime {
 
 impl<T> Default for CycleObjects<T> {
     fn default() -> Self {
-        Self {
-            kept: Vec::new(),
-            inherited: Vec::new(),
-        }
+        Self { kept: Vec::new(), inherited: Vec::new() }
     }
 }
 
@@ -94,10 +88,7 @@ impl<T> CycleObjects<T> {
             identity: entry.identity,
             value: Arc::downgrade(&entry.value),
         });
-        Self {
-            kept: Vec::new(),
-            inherited: inherited.collect(),
-        }
+        Self { kept: Vec::new(), inherited: inherited.collect() }
     }
 
     fn fetch(
@@ -114,11 +105,7 @@ impl<T> CycleObjects<T> {
             Some(value) => value,
             None => Arc::new(parse(path)?),
         };
-        self.kept.push(CycleObject {
-            path: path.to_owned(),
-            identity,
-            value: Arc::clone(&value),
-        });
+        self.kept.push(CycleObject { path: path.to_owned(), identity, value: Arc::clone(&value) });
         Ok(value)
     }
 
@@ -134,9 +121,6 @@ impl<T> CycleObjects<T> {
 impl InodeAndMtime {
     fn of(path: &Path) -> Option<Self> {
         let meta = path.metadata().ok()?;
-        Some(Self {
-            inode: meta.ino(),
-            modified_seconds: meta.mtime(),
-        })
+        Some(Self { inode: meta.ino(), modified_seconds: meta.mtime() })
     }
 }

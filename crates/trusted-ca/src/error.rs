@@ -99,11 +99,7 @@ impl LoadError {
 
     /// For a path that cannot even be handed to C.
     pub(crate) fn nul_in_path(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            stage: LoadStage::NulInPath,
-            queue: ErrorQueue::default(),
-        }
+        Self { path: path.to_owned(), stage: LoadStage::NulInPath, queue: ErrorQueue::default() }
     }
 
     /// For a refusal whose stage has to be read from what OpenSSL left in its queue.
@@ -137,11 +133,7 @@ impl LoadError {
             }
             _ => stage,
         };
-        Self {
-            path: path.to_owned(),
-            stage,
-            queue,
-        }
+        Self { path: path.to_owned(), stage, queue }
     }
 }
 
@@ -160,9 +152,6 @@ pub struct ContextError {
 
 impl ContextError {
     pub(crate) fn new(call: &'static str) -> Self {
-        Self {
-            call,
-            queue: ErrorQueue::drain(),
-        }
+        Self { call, queue: ErrorQueue::drain() }
     }
 }

@@ -56,10 +56,7 @@ impl ErrorQueue {
     pub(crate) fn push_as_file_loader(&mut self, reason: c_int) {
         let function = ffi::X509_F_X509_LOAD_CERT_CRL_FILE;
         let code = openssl_sys::ERR_PACK(ffi::ERR_LIB_X509, function, reason);
-        self.entries.push(QueueEntry {
-            code,
-            text: code_text(code),
-        });
+        self.entries.push(QueueEntry { code, text: code_text(code) });
     }
 
     /// Library and plain reason of the newest entry, without OpenSSL 3's flag bits.

@@ -40,10 +40,7 @@ pub(crate) fn set_up() -> Result<&'static ExData, ContextError> {
                 return Err(ContextError::new("OPENSSL_init_ssl"));
             }
             error_queue::clear();
-            Ok(ExData {
-                server_conf: ex_data_slot()?,
-                ssl: ex_data_slot()?,
-            })
+            Ok(ExData { server_conf: ex_data_slot()?, ssl: ex_data_slot()? })
         })
         .as_ref()
         .map_err(Clone::clone)
@@ -71,9 +68,7 @@ pub fn openssl_version() -> &'static str {
     // SAFETY: takes a plain number and always returns a static NUL-terminated string.
     let text = unsafe { openssl_sys::OpenSSL_version(OPENSSL_VERSION) };
     // SAFETY: see above; the string lives as long as the library is loaded, which is until exit.
-    unsafe { CStr::from_ptr(text) }
-        .to_str()
-        .unwrap_or("OpenSSL (version text is not UTF-8)")
+    unsafe { CStr::from_ptr(text) }.to_str().unwrap_or("OpenSSL (version text is not UTF-8)")
 }
 
 /// The table.

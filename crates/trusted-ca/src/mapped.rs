@@ -73,13 +73,10 @@ impl SslContext {
         let path = path.as_ref();
         let c_path = c_path(path)?;
         self.set_verification();
-        self.add_file_lookup()
-            .ok_or_else(|| LoadError::now(path, LoadStage::Store))?;
+        self.add_file_lookup().ok_or_else(|| LoadError::now(path, LoadStage::Store))?;
         let Some(opened) = error_queue::forgetting_failure(|| FileBio::open(&c_path)) else {
             // Let OpenSSL's loader fail by itself: its last word differs between versions.
-            return self
-                .load_verify_locations(path)
-                .map(|()| ReadMethod::Streamed);
+            return self.load_verify_locations(path).map(|()| ReadMethod::Streamed);
         };
         // SAFETY: the caller promises that the file holds still until this function returns.
         let (mapping, reading) = unsafe { map(&opened) };
@@ -117,11 +114,7 @@ impl SslContext {
         let mut is_empty = true;
         for info in found.iter() {
             // SAFETY: a live element of the stack; nobody changes it while it is borrowed here.
-            let X509_INFO {
-                x509: certificate,
-                crl,
-                ..
-            } = *unsafe { &*info };
+            let X509_INFO { x509: certificate, crl, .. } = *unsafe { &*info };
             if !certificate.is_null() {
                 // SAFETY: store and certificate are alive; the store takes its own reference.
                 stored(unsafe { openssl_sys::X509_STORE_add_cert(self.own_store(), certificate) })?;

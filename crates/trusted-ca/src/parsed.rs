@@ -45,10 +45,7 @@ impl ParsedBundle {
     /// certificate. OpenSSL's queue is emptied either way once it was parsed from.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         let path = path.as_ref();
-        Ok(Self {
-            path: path.to_owned(),
-            certificates: OpenSslStack::read(path)?,
-        })
+        Ok(Self { path: path.to_owned(), certificates: OpenSslStack::read(path)? })
     }
 
     /// How many certificates the file held, duplicates included.
@@ -87,10 +84,7 @@ impl ParsedCrls {
     /// As for [`ParsedBundle::read`], with CRLs in place of certificates.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         let path = path.as_ref();
-        Ok(Self {
-            path: path.to_owned(),
-            crls: OpenSslStack::read(path)?,
-        })
+        Ok(Self { path: path.to_owned(), crls: OpenSslStack::read(path)? })
     }
 }
 

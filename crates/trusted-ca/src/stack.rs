@@ -48,18 +48,8 @@ macro_rules! element {
     };
 }
 element!(Certificate, X509, openssl_sys::X509_free, "Certificates.");
-element!(
-    Crl,
-    X509_CRL,
-    openssl_sys::X509_CRL_free,
-    "Revocation lists."
-);
-element!(
-    Info,
-    X509_INFO,
-    ffi::X509_INFO_free,
-    "What a PEM file held, in its order."
-);
+element!(Crl, X509_CRL, openssl_sys::X509_CRL_free, "Revocation lists.");
+element!(Info, X509_INFO, ffi::X509_INFO_free, "What a PEM file held, in its order.");
 
 /// An owned stack of owned elements.
 #[derive(Debug)]
@@ -83,10 +73,7 @@ impl<T: Element> OpenSslStack<T> {
     ///
     /// `raw` is null, or a stack of `T::Raw` that nobody else frees.
     pub(crate) unsafe fn from_raw(raw: *mut OPENSSL_STACK) -> Option<Self> {
-        Some(Self {
-            raw: NonNull::new(raw)?,
-            _elements: PhantomData,
-        })
+        Some(Self { raw: NonNull::new(raw)?, _elements: PhantomData })
     }
 
     /// Adds an element; false when memory is short, and then the element is freed.

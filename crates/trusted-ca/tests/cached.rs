@@ -63,11 +63,8 @@ fn every_content_is_judged_as_openssl_judges_it() {
 #[test]
 fn damaged_bundles_are_judged_as_openssl_judges_them() {
     let bundles: Vec<_> = damaged::bundles(BUNDLES).collect();
-    let (_directory, paths) = files(
-        bundles
-            .iter()
-            .map(|bundle| (bundle.name.as_str(), bundle.bytes.as_slice())),
-    );
+    let (_directory, paths) =
+        files(bundles.iter().map(|bundle| (bundle.name.as_str(), bundle.bytes.as_slice())));
     let_files_settle();
     let mut accepted = 0;
     let mut from_cache = 0;
@@ -78,10 +75,7 @@ fn damaged_bundles_are_judged_as_openssl_judges_them() {
     }
     assert_neither_all_nor_none(accepted, BUNDLES);
     // A few parse, but leave errors behind that a load out of the cache couldn't leave.
-    assert!(
-        from_cache * 10 >= accepted * 9,
-        "{from_cache} of {accepted}"
-    );
+    assert!(from_cache * 10 >= accepted * 9, "{from_cache} of {accepted}");
 }
 
 #[test]
@@ -135,9 +129,7 @@ fn what_one_context_adds_no_other_has() {
     for sharing in BOTH {
         let (_, _, mut changed) = cached(&alpha, &cache, sharing);
         let (_, _, bystander) = cached(&alpha, &cache, sharing);
-        changed
-            .load_trusted(&beta, Nginx::Before1_27_2)
-            .expect("loaded");
+        changed.load_trusted(&beta, Nginx::Before1_27_2).expect("loaded");
         changed.load_crl(&crl, Nginx::Before1_27_2).expect("loaded");
         assert_eq!(count(&changed.contents()), (2, 1), "{sharing:?}");
         assert_eq!(count(&bystander.contents()), (1, 0), "{sharing:?}");
@@ -173,16 +165,8 @@ fn more_bundles_than_it_keeps_are_parsed_when_they_come_back() {
     for path in &paths {
         assert_eq!(load(path), Some(Loaded::Parsed));
     }
-    assert_eq!(
-        load(&paths[16]),
-        Some(Loaded::Shared),
-        "the newest is there"
-    );
-    assert_eq!(
-        load(&paths[0]),
-        Some(Loaded::Parsed),
-        "the oldest had to go"
-    );
+    assert_eq!(load(&paths[16]), Some(Loaded::Shared), "the newest is there");
+    assert_eq!(load(&paths[0]), Some(Loaded::Parsed), "the oldest had to go");
 }
 
 #[test]

@@ -47,10 +47,7 @@ fn a_stale_entry_sways_both_readers_as_it_sways_openssl() {
         load(&path)
     };
     let expected = swayed(by_openssl);
-    assert!(
-        expected.accepted,
-        "an empty block reports nothing, so the old entry is believed"
-    );
+    assert!(expected.accepted, "an empty block reports nothing, so the old entry is believed");
     assert_eq!(count(&expected.contents), (1, 0));
     assert_eq!(swayed(by_load), expected);
     assert_eq!(swayed(by_mapping), expected);
@@ -67,12 +64,7 @@ fn the_error_holds_every_entry_oldest_first() {
         .load_trusted(&path, Nginx::Before1_27_2)
         .expect_err("refused");
     assert_eq!(error.stage, LoadStage::Parse);
-    let texts: Vec<&str> = error
-        .queue
-        .entries()
-        .iter()
-        .map(|e| e.text.as_str())
-        .collect();
+    let texts: Vec<&str> = error.queue.entries().iter().map(|e| e.text.as_str()).collect();
     assert_eq!(texts.len(), 2, "{texts:?}");
     assert!(texts[0].contains("bad end line"), "{texts:?}");
     assert!(texts[1].ends_with("PEM lib"), "{texts:?}");

@@ -108,12 +108,8 @@ fn round(files: &[PathBuf]) {
         context
             .load_crl(data_path("alpha.crl.pem"), Nginx::Since1_27_2(&mut cycle))
             .expect("loaded");
-        context
-            .load_crl(data_path("alpha.crl.pem"), Nginx::Before1_27_2)
-            .expect("loaded");
-        context
-            .load_crl(data_path("make.sh"), Nginx::Before1_27_2)
-            .expect_err("refused");
+        context.load_crl(data_path("alpha.crl.pem"), Nginx::Before1_27_2).expect("loaded");
+        context.load_crl(data_path("make.sh"), Nginx::Before1_27_2).expect_err("refused");
         assert_eq!(context.subjects().len(), 1);
     }
     let mut next = Cycle::after(&cycle);
@@ -143,11 +139,7 @@ fn what_is_taken_is_given_back() {
     for _ in 0..10 {
         round(&files);
     }
-    assert_eq!(
-        held(),
-        before,
-        "bytes held by (OpenSSL, Rust) after 10 rounds more"
-    );
+    assert_eq!(held(), before, "bytes held by (OpenSSL, Rust) after 10 rounds more");
 
     // The counter would see a leak: one context that is never freed.
     std::mem::forget(SslContext::new().expect("a context"));

@@ -45,12 +45,7 @@ fn under_valgrind(for_test: &str, test: &str) -> Option<Output> {
         .arg("--show-leak-kinds=definite,indirect")
         .arg(format!("--error-exitcode={FOUND_SOMETHING}"))
         .arg(std::env::current_exe().expect("this test"))
-        .args([
-            "--ignored",
-            "--exact",
-            &format!("leaks_valgrind::{test}"),
-            "--test-threads=1",
-        ]);
+        .args(["--ignored", "--exact", &format!("leaks_valgrind::{test}"), "--test-threads=1"]);
     match valgrind.output() {
         Ok(output) => Some(output),
         Err(error) => {
@@ -70,11 +65,7 @@ fn nothing_leaks() {
     };
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{}\n{stdout}\n{stderr}",
-        output.status
-    );
+    assert!(output.status.success(), "{}\n{stdout}\n{stderr}", output.status);
     assert!(stdout.contains("1 passed"), "{stdout}");
 }
 

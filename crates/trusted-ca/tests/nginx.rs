@@ -43,9 +43,7 @@ fn the_verify_mode_is_kept_and_the_depth_is_set() {
     let alpha = data_path("alpha.pem");
     let mut context = SslContext::new().expect("a context");
     assert_eq!(verification(&context), (0, -1, false));
-    context
-        .load_trusted(&alpha, Nginx::Before1_27_2)
-        .expect("loaded");
+    context.load_trusted(&alpha, Nginx::Before1_27_2).expect("loaded");
     assert_eq!(verification(&context), (0, 1, true));
     context.set_verify_depth(5);
     // SAFETY: a committed file, which nobody changes during a test.
@@ -54,9 +52,7 @@ fn the_verify_mode_is_kept_and_the_depth_is_set() {
 
     let mut context = SslContext::new().expect("a context");
     let mut cycle = Cycle::new();
-    context
-        .load_trusted(&alpha, Nginx::Since1_27_2(&mut cycle))
-        .expect("loaded");
+    context.load_trusted(&alpha, Nginx::Since1_27_2(&mut cycle)).expect("loaded");
     assert_eq!(verification(&context), (0, 1, true));
 }
 
@@ -67,11 +63,7 @@ fn crls_are_checked_only_where_they_were_asked_for() {
     for since in [false, true] {
         let mut load = |path: &Path| {
             let mut context = SslContext::new().expect("a context");
-            let nginx = if since {
-                Nginx::Since1_27_2(&mut cycle)
-            } else {
-                Nginx::Before1_27_2
-            };
+            let nginx = if since { Nginx::Since1_27_2(&mut cycle) } else { Nginx::Before1_27_2 };
             context.load_crl(path, nginx).map(|()| context)
         };
         let with = load(&crl).expect("loaded");
@@ -88,12 +80,8 @@ fn crls_are_checked_only_where_they_were_asked_for() {
     // Certificates in place of CRLs: the old way takes them, the new one finds no CRL.
     let alpha = data_path("alpha.pem");
     let mut context = SslContext::new().expect("a context");
-    context
-        .load_crl(&alpha, Nginx::Before1_27_2)
-        .expect("loaded");
-    let error = context
-        .load_crl(&alpha, Nginx::Since1_27_2(&mut cycle))
-        .expect_err("refused");
+    context.load_crl(&alpha, Nginx::Before1_27_2).expect("loaded");
+    let error = context.load_crl(&alpha, Nginx::Since1_27_2(&mut cycle)).expect_err("refused");
     assert_eq!(error.stage, LoadStage::NothingFound);
 }
 
@@ -125,28 +113,19 @@ fn the_next_cycle_takes_over_what_did_not_change() {
     let parsed = first.bundle(&path).expect("parsed");
 
     let mut second = Cycle::after(&first);
-    assert!(Arc::ptr_eq(
-        &parsed,
-        &second.bundle(&path).expect("taken over")
-    ));
+    assert!(Arc::ptr_eq(&parsed, &second.bundle(&path).expect("taken over")));
 
     let later = SystemTime::now() + Duration::from_secs(10);
     let file = File::options().write(true).open(&path).expect("opened");
     file.set_modified(later).expect("touched");
     let mut third = Cycle::after(&second);
-    assert!(!Arc::ptr_eq(
-        &parsed,
-        &third.bundle(&path).expect("parsed anew")
-    ));
+    assert!(!Arc::ptr_eq(&parsed, &third.bundle(&path).expect("parsed anew")));
 
     // The lists of a cycle that is gone are gone with it.
     let mut fourth = Cycle::after(&third);
     drop((first, second, third));
     fs::remove_file(&path).expect("removed");
-    assert_eq!(
-        fourth.bundle(&path).expect_err("refused").stage,
-        LoadStage::Open
-    );
+    assert_eq!(fourth.bundle(&path).expect_err("refused").stage, LoadStage::Open);
 }
 
 #[test]

@@ -106,10 +106,7 @@ fn a_failed_allocation_is_not_a_damaged_file() {
                 told += 1;
             }
         }
-        assert!(
-            told > needed / 2,
-            "since 1.27.2: {since_1_27_2}: {told} of {needed}"
-        );
+        assert!(told > needed / 2, "since 1.27.2: {since_1_27_2}: {told} of {needed}");
         load(PLENTY, since_1_27_2).0.unwrap();
     }
 }

@@ -37,20 +37,14 @@ fn a_missing_file() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let path = dir.path().join("missing.pem");
     let outcome = assert_readers_agree("missing", &path);
-    assert!(
-        outcome.queue.concat().contains("No such file"),
-        "{outcome:?}"
-    );
+    assert!(outcome.queue.concat().contains("No such file"), "{outcome:?}");
     assert_eq!(stages(&path), [LoadStage::Open; 3]);
     let error = SslContext::new()
         .expect("a context")
         .load_trusted(&path, Nginx::Before1_27_2)
         .expect_err("refused");
     let text = error.to_string();
-    assert!(
-        text.starts_with(&format!("{path:?} cannot be opened.")),
-        "{text}"
-    );
+    assert!(text.starts_with(&format!("{path:?} cannot be opened.")), "{text}");
     assert!(text.contains("Check that it exists"), "{text}");
 }
 
@@ -82,10 +76,7 @@ fn a_path_with_nul_never_reaches_openssl() {
     let path = PathBuf::from(OsStr::from_bytes(&bytes));
     assert_eq!(stages(&path), [LoadStage::NulInPath; 3]);
     let error = Cycle::new().bundle(&path).expect_err("refused");
-    assert!(
-        error.to_string().contains("\\0.bak\" contains a NUL byte"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("\\0.bak\" contains a NUL byte"), "{error}");
 }
 
 #[test]
@@ -116,13 +107,9 @@ fn a_pipe_is_read_once_and_gets_the_same_verdict() {
     let cut = good[..good.len() - 100].to_vec();
     let junk = fuzz_bundles::Dice(7).bytes(200_000);
     let with_nul = [data("alpha.pem"), b"\0\n".to_vec(), data("beta.pem")].concat();
-    for (name, bytes) in [
-        ("good", good),
-        ("cut", cut),
-        ("junk", junk),
-        ("NUL", with_nul),
-        ("nothing", Vec::new()),
-    ] {
+    for (name, bytes) in
+        [("good", good), ("cut", cut), ("junk", junk), ("NUL", with_nul), ("nothing", Vec::new())]
+    {
         let file = dir.path().join("same.pem");
         fs::write(&file, &bytes).expect("written");
         let expected = by_openssl(&file);
@@ -216,10 +203,7 @@ fn an_unreadable_file() {
     if let Some(path) = std::env::var_os(AS_NOBODY) {
         let path = PathBuf::from(path);
         let outcome = assert_readers_agree("unreadable", &path);
-        assert!(
-            outcome.queue.concat().contains("Permission denied"),
-            "{outcome:?}"
-        );
+        assert!(outcome.queue.concat().contains("Permission denied"), "{outcome:?}");
         assert_eq!(stages(&path), [LoadStage::Open; 3]);
         return;
     }
@@ -229,9 +213,7 @@ fn an_unreadable_file() {
     fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).expect("mode");
     fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).expect("mode");
     let mut child = Command::new(std::env::current_exe().expect("this test"));
-    child
-        .args(["--exact", &format!("special_files::{NAME}")])
-        .env(AS_NOBODY, &path);
+    child.args(["--exact", &format!("special_files::{NAME}")]).env(AS_NOBODY, &path);
     // SAFETY: no precondition.
     let root = unsafe { libc::geteuid() } == 0;
     if root {

@@ -16,11 +16,7 @@ fn assert_expected(what: &str, outcome: &Outcome, expected: Expect) {
         }
         Expect::Refused => {
             assert!(!outcome.accepted, "{what}: accepted");
-            assert_eq!(
-                outcome.contents,
-                [],
-                "{what}: something stayed in the store"
-            );
+            assert_eq!(outcome.contents, [], "{what}: something stayed in the store");
         }
         Expect::AsThisOpenSsl => {}
     }
@@ -66,9 +62,7 @@ fn loading_appends_and_keeps_the_order_of_openssl() {
     let mut by_file = SslContext::new().expect("a context");
     let mut by_map = SslContext::new().expect("a context");
     for path in [&gamma, &alpha, &beta, &alpha] {
-        by_file
-            .load_trusted(path, Nginx::Before1_27_2)
-            .expect("loaded");
+        by_file.load_trusted(path, Nginx::Before1_27_2).expect("loaded");
         // SAFETY: committed files, which nobody changes during a test.
         unsafe { by_map.load_trusted_mapped(path) }.expect("loaded");
     }
@@ -93,13 +87,9 @@ fn a_refused_file_leaves_what_was_loaded_before() {
     let alpha = crate::common::data("alpha.pem");
     fs::write(&file, &alpha[..alpha.len() / 2]).expect("written");
     let mut context = SslContext::new().expect("a context");
-    context
-        .load_trusted(data_path("beta.pem"), Nginx::Before1_27_2)
-        .expect("loaded");
+    context.load_trusted(data_path("beta.pem"), Nginx::Before1_27_2).expect("loaded");
     let before = context.contents();
-    context
-        .load_trusted(&file, Nginx::Before1_27_2)
-        .expect_err("refused");
+    context.load_trusted(&file, Nginx::Before1_27_2).expect_err("refused");
     // SAFETY: this test's own file.
     unsafe { context.load_trusted_mapped(&file) }.expect_err("refused");
     assert_eq!(context.contents(), before);

@@ -39,22 +39,13 @@ pub fn all() -> Vec<Case> {
 }
 
 fn case(name: &'static str, parts: &[&[u8]], before: Expect, since: Expect) -> Case {
-    Case {
-        name,
-        bytes: parts.concat(),
-        before,
-        since,
-    }
+    Case { name, bytes: parts.concat(), before, since }
 }
 
 fn accepted() -> Vec<Case> {
     let [alpha, beta, gamma] = ["alpha.pem", "beta.pem", "gamma.pem"].map(data);
-    let crlf = String::from_utf8(alpha.clone())
-        .expect("PEM")
-        .replace('\n', "\r\n");
-    let spaces = String::from_utf8(alpha.clone())
-        .expect("PEM")
-        .replace('\n', " \t \n");
+    let crlf = String::from_utf8(alpha.clone()).expect("PEM").replace('\n', "\r\n");
+    let spaces = String::from_utf8(alpha.clone()).expect("PEM").replace('\n', " \t \n");
     let old_name = relabel(&alpha, "CERTIFICATE", "X509 CERTIFICATE");
     let request = relabel(&beta, "CERTIFICATE", "CERTIFICATE REQUEST");
     let same = |name, parts: &[&[u8]], certificates| {
@@ -69,40 +60,21 @@ fn accepted() -> Vec<Case> {
         same("spaces at line ends", &[spaces.as_bytes()], 1),
         same(
             "text before, between and after",
-            &[
-                b"# Alpha\n\n",
-                &alpha,
-                b"Issuer: Beta\n=====\n",
-                &beta,
-                b"the end\n",
-            ],
+            &[b"# Alpha\n\n", &alpha, b"Issuer: Beta\n=====\n", &beta, b"the end\n"],
             2,
         ),
         same("the old name X509 CERTIFICATE", &[&old_name, &beta], 2),
         same("a block of another kind", &[&alpha, &request, &gamma], 2),
         same("trust settings", &[&alpha, &data("beta.trusted.pem")], 2),
-        same(
-            "the same with and without trust settings",
-            &[&beta, &data("beta.trusted.pem")],
-            1,
-        ),
+        same("the same with and without trust settings", &[&beta, &data("beta.trusted.pem")], 1),
         same("a plain private key", &[&alpha, &data("key.pem"), &beta], 2),
         same(
             "an encrypted private key, old form",
             &[&alpha, &data("key.traditional-encrypted.pem"), &beta],
             2,
         ),
-        same(
-            "an encrypted private key, PKCS#8",
-            &[&data("key.pkcs8-encrypted.pem"), &alpha],
-            1,
-        ),
-        case(
-            "a byte order mark",
-            &[b"\xef\xbb\xbf", &alpha],
-            AsThisOpenSsl,
-            AsThisOpenSsl,
-        ),
+        same("an encrypted private key, PKCS#8", &[&data("key.pkcs8-encrypted.pem"), &alpha], 1),
+        case("a byte order mark", &[b"\xef\xbb\xbf", &alpha], AsThisOpenSsl, AsThisOpenSsl),
     ]
 }
 
@@ -147,38 +119,13 @@ fn told_differently() -> Vec<Case> {
     let bad_pkcs8 = with_der(&data("key.pem"), |der| der[0] = 0x31);
     let tail = with_der(&beta, |der| der.extend_from_slice(b"\x30\x03junk"));
     vec![
-        case(
-            "a CRL among certificates",
-            &[&alpha, &crl, &beta],
-            Holds(2, 1),
-            Holds(2, 0),
-        ),
+        case("a CRL among certificates", &[&alpha, &crl, &beta], Holds(2, 1), Holds(2, 0)),
         case("only a CRL", &[&crl], Holds(0, 1), Refused),
-        case(
-            "the same CRL twice",
-            &[&crl, &alpha, &crl],
-            Holds(1, 1),
-            Holds(1, 0),
-        ),
+        case("the same CRL twice", &[&crl, &alpha, &crl], Holds(1, 1), Holds(1, 0)),
         case("a damaged CRL", &[&alpha, &bad_crl], Refused, Holds(1, 0)),
-        case(
-            "a damaged private key",
-            &[&alpha, &bad_key],
-            Refused,
-            Holds(1, 0),
-        ),
-        case(
-            "a damaged PKCS#8 key",
-            &[&alpha, &bad_pkcs8],
-            AsThisOpenSsl,
-            Holds(1, 0),
-        ),
-        case(
-            "bytes after a certificate's DER",
-            &[&alpha, &tail],
-            Holds(2, 0),
-            Refused,
-        ),
+        case("a damaged private key", &[&alpha, &bad_key], Refused, Holds(1, 0)),
+        case("a damaged PKCS#8 key", &[&alpha, &bad_pkcs8], AsThisOpenSsl, Holds(1, 0)),
+        case("bytes after a certificate's DER", &[&alpha, &tail], Holds(2, 0), Refused),
     ]
 }
 
@@ -189,36 +136,12 @@ fn with_nul_bytes() -> Vec<Case> {
     let cut_by_nul = replace_line(&beta, 2, "MIIB\0MIIB");
     let same = |name, parts: &[&[u8]], expect| case(name, parts, expect, expect);
     vec![
-        same(
-            "a line that starts with NUL, first",
-            &[b"\0\n", &alpha],
-            Refused,
-        ),
-        same(
-            "a line that starts with NUL, between",
-            &[&alpha, b"\0text\n", &beta],
-            Holds(1, 0),
-        ),
-        same(
-            "a line that starts with NUL, last",
-            &[&alpha, &beta, b"\0"],
-            Holds(2, 0),
-        ),
-        same(
-            "NUL inside a line of text",
-            &[&alpha, b"te\0xt\n", &beta],
-            Holds(2, 0),
-        ),
-        same(
-            "NUL inside a line of base64",
-            &[&alpha, &cut_by_nul],
-            Refused,
-        ),
-        same(
-            "a page of NULs at the end",
-            &[&alpha, &[0; 4096]],
-            Holds(1, 0),
-        ),
+        same("a line that starts with NUL, first", &[b"\0\n", &alpha], Refused),
+        same("a line that starts with NUL, between", &[&alpha, b"\0text\n", &beta], Holds(1, 0)),
+        same("a line that starts with NUL, last", &[&alpha, &beta, b"\0"], Holds(2, 0)),
+        same("NUL inside a line of text", &[&alpha, b"te\0xt\n", &beta], Holds(2, 0)),
+        same("NUL inside a line of base64", &[&alpha, &cut_by_nul], Refused),
+        same("a page of NULs at the end", &[&alpha, &[0; 4096]], Holds(1, 0)),
         same(
             "NUL after the end line's dashes",
             &[alpha.trim_ascii_end(), b"\0\n", &beta],
@@ -233,26 +156,10 @@ fn with_long_lines() -> Vec<Case> {
     let unwrapped = unwrap_base64(&alpha);
     let same = |name, parts: &[&[u8]], expect| case(name, parts, expect, expect);
     let mut cases = vec![
-        same(
-            "a long line of text",
-            &[&[b'x'; 100_000], b"\n", &alpha],
-            Holds(1, 0),
-        ),
-        same(
-            "a start line hidden at byte 254 of a line",
-            &[&[b'x'; 254], &alpha],
-            Holds(1, 0),
-        ),
-        same(
-            "a start line at byte 253 of a line",
-            &[&[b'x'; 253], &alpha, &beta],
-            Holds(1, 0),
-        ),
-        same(
-            "all base64 in one line",
-            &[&unwrapped, &beta],
-            AsThisOpenSsl,
-        ),
+        same("a long line of text", &[&[b'x'; 100_000], b"\n", &alpha], Holds(1, 0)),
+        same("a start line hidden at byte 254 of a line", &[&[b'x'; 254], &alpha], Holds(1, 0)),
+        same("a start line at byte 253 of a line", &[&[b'x'; 253], &alpha, &beta], Holds(1, 0)),
+        same("all base64 in one line", &[&unwrapped, &beta], AsThisOpenSsl),
     ];
     // Start lines on either side of the borders of stdio's buffers and of a page.
     for border in [4096_usize, 8192] {
@@ -260,11 +167,7 @@ fn with_long_lines() -> Vec<Case> {
             let mut text = b"filler of eight\n".repeat(border / 16);
             text.truncate(border - offset - 1);
             text.push(b'\n');
-            cases.push(same(
-                "across a buffer's border",
-                &[&text, &alpha, &beta],
-                Holds(2, 0),
-            ));
+            cases.push(same("across a buffer's border", &[&text, &alpha, &beta], Holds(2, 0)));
         }
     }
     cases

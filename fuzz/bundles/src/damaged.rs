@@ -72,9 +72,7 @@ fn damage(bytes: &mut Vec<u8>, dice: &mut Dice) {
     if dice.below(2) == 0 {
         // Between two blocks, where much is allowed.
         let start = b"-----BEGIN";
-        let next = bytes[at..]
-            .windows(start.len())
-            .position(|window| window == start);
+        let next = bytes[at..].windows(start.len()).position(|window| window == start);
         at = next.map_or(bytes.len(), |offset| at + offset);
     }
     match dice.below(8) {

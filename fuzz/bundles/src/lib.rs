@@ -22,7 +22,5 @@ pub fn data(name: &str) -> Vec<u8> {
 
 /// Where that file lies.
 pub fn data_path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../crates/trusted-ca/tests/data")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/trusted-ca/tests/data").join(name)
 }

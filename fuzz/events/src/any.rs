@@ -33,13 +33,7 @@ const NUMBERS: [u64; 16] = [
     u64::MAX,
 ];
 
-const PATHS: [&str; 5] = [
-    "/etc/bundle",
-    "/lib/libssl.so.3",
-    "/dev/null",
-    "",
-    "/proc/self/maps",
-];
+const PATHS: [&str; 5] = ["/etc/bundle", "/lib/libssl.so.3", "/dev/null", "", "/proc/self/maps"];
 
 /// What stood in a refused break's way.
 const MAPS: &str = "00600000-00700000 rw-p 00000000 00:00 0    [heap]\n\
@@ -120,19 +114,10 @@ impl Bytes<'_> {
     fn what(&mut self) -> What {
         match self.byte() % 16 {
             0 => What::Started,
-            1 => What::Forked {
-                child: self.id(),
-                thread: self.byte() % 2 == 1,
-            },
-            2 => What::Exec {
-                by: Syscall::Execve,
-                former_tid: self.id(),
-            },
+            1 => What::Forked { child: self.id(), thread: self.byte() % 2 == 1 },
+            2 => What::Exec { by: Syscall::Execve, former_tid: self.id() },
             3 => What::Exited(Ending::Code(0)),
-            4 => What::Read {
-                fd: self.id(),
-                bytes: self.number(),
-            },
+            4 => What::Read { fd: self.id(), bytes: self.number() },
             5 => What::Refused(Box::new(self.refusal())),
             6 => {
                 let ranges = [(); 3].map(|()| self.range());
@@ -203,11 +188,7 @@ pub fn check_story(events: &[Event]) {
     }
     if let Some(layout) = &story.growth.layout() {
         assert!(layout.parts.iter().all(|part| !part.range.is_empty()));
-        assert!(
-            layout
-                .parts
-                .is_sorted_by(|a, b| a.range.end <= b.range.start)
-        );
+        assert!(layout.parts.is_sorted_by(|a, b| a.range.end <= b.range.start));
         let merged: u64 = layout.merged(10).iter().map(|(_, bytes)| bytes).sum();
         assert_eq!(merged as i64, layout.bytes().total());
         let panel = report::chart::Panel::new("", layout);

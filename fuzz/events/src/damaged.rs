@@ -34,10 +34,7 @@ const NUMBERS: [&str; 10] = [
 /// Lines taken out, doubled, exchanged, or put in from another log; numbers at their edges; bytes.
 pub fn mutated(logs: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let log = &logs[random.below(logs.len())];
-    let mut lines: Vec<Vec<u8>> = log
-        .split(|byte| *byte == b'\n')
-        .map(<[u8]>::to_vec)
-        .collect();
+    let mut lines: Vec<Vec<u8>> = log.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
     for _ in 0..1 + random.below(6) {
         let at = random.below(lines.len());
         match random.below(7) {

@@ -68,10 +68,7 @@ impl<W: Write> StraceWriter<W> {
             What::Exited(Ending::Code(code)) => {
                 self.line(event, event.tid, &format!("+++ exited with {code} +++"))
             }
-            What::Exited(Ending::Signal {
-                signal,
-                core_dumped,
-            }) => {
+            What::Exited(Ending::Signal { signal, core_dumped }) => {
                 let core = if *core_dumped { " (core dumped)" } else { "" };
                 let text = format!("+++ killed by {}{core} +++", signal_name(*signal));
                 self.line(event, event.tid, &text)
@@ -164,13 +161,8 @@ fn result(call: &Call) -> String {
 }
 
 /// The kernel's own errors from 512 on, for a call that a signal interrupted.
-const RESTARTS: [&str; 5] = [
-    "ERESTARTSYS",
-    "ERESTARTNOINTR",
-    "ERESTARTNOHAND",
-    "ENOIOCTLCMD",
-    "ERESTART_RESTARTBLOCK",
-];
+const RESTARTS: [&str; 5] =
+    ["ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND", "ENOIOCTLCMD", "ERESTART_RESTARTBLOCK"];
 
 /// As strace names a signal: the kernel's first real-time signal is 32.
 fn signal_name(number: i32) -> String {

@@ -28,21 +28,11 @@ pub(super) struct LowMemoryFlags {
     pub(super) fill: Vec<u64>,
 
     /// What Lua makes
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "tables,strings"
-    )]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "tables,strings")]
     pub(super) objects: Vec<Objects>,
 
     /// Whether the VM is made after C has taken its heap, or before
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "after,before"
-    )]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "after,before")]
     pub(super) vm: Vec<VmMade>,
 
     /// Where a run ends if Lua's memory doesn't: bytes of Lua objects, such as 512MiB or 6GiB
@@ -77,11 +67,7 @@ impl LowMemoryFlags {
         for &objects in &self.objects {
             for &vm in &self.vm {
                 for &mib in &self.fill {
-                    let case = LuaCase {
-                        objects,
-                        vm,
-                        fill_bytes: mib << 20,
-                    };
+                    let case = LuaCase { objects, vm, fill_bytes: mib << 20 };
                     if !cases.contains(&case) {
                         cases.push(case);
                     }
@@ -154,12 +140,7 @@ impl LuaCase {
 
     /// Its name in the comparison: `tables_vm_after_fill_1024`, the fill in MiB.
     pub(super) fn metric(&self) -> String {
-        format!(
-            "{}_vm_{}_fill_{}",
-            word(&self.objects),
-            word(&self.vm),
-            self.fill_bytes >> 20
-        )
+        format!("{}_vm_{}_fill_{}", word(&self.objects), word(&self.vm), self.fill_bytes >> 20)
     }
 
     /// The arguments that tell a child to run it, with at most `most_bytes` of Lua objects.
@@ -222,11 +203,7 @@ mod tests {
 
     #[test]
     fn a_child_reads_the_case_it_was_given() {
-        let case = LuaCase {
-            objects: Objects::Strings,
-            vm: VmMade::Before,
-            fill_bytes: 256 << 20,
-        };
+        let case = LuaCase { objects: Objects::Strings, vm: VmMade::Before, fill_bytes: 256 << 20 };
         assert_eq!(case.metric(), "strings_vm_before_fill_256");
         let read = LuaCase::from_arguments(&case.arguments(6 << 30)).unwrap();
         assert_eq!(read, (case, 6 << 30));

@@ -82,10 +82,7 @@ fn stopped_early(results: &LowMemoryResults) -> Option<Finding> {
 fn varying(results: &LowMemoryResults) -> Option<Finding> {
     let spreads = rows(results).flat_map(|(case, row)| {
         let arms = &results.arms;
-        [
-            (case, &*arms[0].name, row.control_range),
-            (case, &*arms[1].name, row.hole_range),
-        ]
+        [(case, &*arms[0].name, row.control_range), (case, &*arms[1].name, row.hole_range)]
     });
     let repeated = |(case, arm, _): &(LuaCase, &str, [f64; 2])| {
         let arm = results.arms.iter().find(|found| found.name == *arm);

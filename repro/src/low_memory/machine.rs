@@ -19,11 +19,7 @@ const BESIDE_BYTES: u64 = 64 << 20;
 /// The most that a run takes. Lua's part can't be told beforehand; it ends at `most_bytes` or, with
 /// 32-bit GC pointers, at 2 GiB.
 pub(super) fn needed_bytes(fill_bytes: u64, most_bytes: u64, gc64: bool) -> u64 {
-    let lua = if gc64 {
-        most_bytes
-    } else {
-        most_bytes.min(LOW_BYTES)
-    };
+    let lua = if gc64 { most_bytes } else { most_bytes.min(LOW_BYTES) };
     fill_bytes.saturating_add(lua).saturating_add(BESIDE_BYTES)
 }
 

@@ -90,11 +90,9 @@ impl LuaRun {
     pub(super) fn new(case: LuaCase, mut weighed: Weighed) -> anyhow::Result<Self> {
         let facts = &mut weighed.facts;
         let number = |facts: &mut BTreeMap<String, String>, name| {
-            let told = facts
-                .remove(name)
-                .with_context(|| format!("the child didn't tell {name}"))?;
-            told.parse::<u64>()
-                .with_context(|| format!("the child told {name} as {told:?}"))
+            let told =
+                facts.remove(name).with_context(|| format!("the child didn't tell {name}"))?;
+            told.parse::<u64>().with_context(|| format!("the child told {name} as {told:?}"))
         };
         Ok(Self {
             case,
@@ -167,20 +165,14 @@ impl Report for LowMemoryResults {
         for (case, _) in rows(self) {
             let known = panels.iter().position(|(known, _)| known.is_like(&case));
             let index = known.unwrap_or_else(|| {
-                let title = format!(
-                    "{}, VM made {} the heap",
-                    word(&case.objects),
-                    word(&case.vm)
-                );
+                let title = format!("{}, VM made {} the heap", word(&case.objects), word(&case.vm));
                 let curves = self.arms.iter().map(|arm| Curve::new(&*arm.name));
                 panels.push((case, CurvePanel::new(title, curves.collect())));
                 panels.len() - 1
             });
             for (arm, curve) in self.arms.iter().zip(&mut panels[index].1.curves) {
                 let measured = lua_bytes(arm, case).map(in_mib).collect();
-                curve
-                    .points
-                    .push((in_mib(case.fill_bytes as f64), measured));
+                curve.points.push((in_mib(case.fill_bytes as f64), measured));
             }
         }
         let panels: Vec<CurvePanel> = panels.into_iter().map(|(_, panel)| panel).collect();

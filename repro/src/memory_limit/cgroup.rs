@@ -39,13 +39,8 @@ impl MemoryCgroup {
                 "removed the empty cgroup {name}, left over from a run that was killed with its keeper"
             )
         });
-        let mut group = Self {
-            version,
-            directory,
-            limit_bytes: 0,
-            notes: removed.collect(),
-            guard,
-        };
+        let mut group =
+            Self { version, directory, limit_bytes: 0, notes: removed.collect(), guard };
         group.limit(budget)?;
         Ok(group)
     }
@@ -82,10 +77,7 @@ impl MemoryCgroup {
         let (file, value) = match self.version {
             // Memory and swap together. A page more than memory alone, so that it is memory's limit
             // that is met: Linux 6.18 doesn't count it when this one is.
-            CgroupVersion::V1 => (
-                "memory.memsw.limit_in_bytes",
-                budget.saturating_add(page_bytes),
-            ),
+            CgroupVersion::V1 => ("memory.memsw.limit_in_bytes", budget.saturating_add(page_bytes)),
             CgroupVersion::V2 => ("memory.swap.max", 0),
         };
         if self.directory.join(file).exists() {
@@ -237,22 +229,13 @@ mod tests {
         write("memory.events", "low 0\nhigh 0\nmax 7\noom 1\noom_kill 1\n");
         write("memory.current", "4096\n");
         let v2 = CgroupCounters::of(place.path(), CgroupVersion::V2);
-        assert_eq!(
-            (v2.oom_kill, v2.oom, v2.limit_met),
-            (Some(1), Some(1), Some(7))
-        );
+        assert_eq!((v2.oom_kill, v2.oom, v2.limit_met), (Some(1), Some(1), Some(7)));
         assert_eq!(v2.usage_bytes, Some(4096));
         assert_eq!(v2.peak_usage_bytes, None, "an older kernel has none");
-        assert!(v2.oom_killed_since(&CgroupCounters {
-            oom_kill: Some(0),
-            ..v2
-        }));
+        assert!(v2.oom_killed_since(&CgroupCounters { oom_kill: Some(0), ..v2 }));
         assert!(!v2.oom_killed_since(&v2));
 
-        write(
-            "memory.oom_control",
-            "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
-        );
+        write("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
         write("memory.failcnt", "12\n");
         write("memory.max_usage_in_bytes", "8192\n");
         let v1 = CgroupCounters::of(place.path(), CgroupVersion::V1);

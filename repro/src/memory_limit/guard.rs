@@ -45,20 +45,13 @@ impl CgroupGuard {
     pub(super) fn start() -> anyhow::Result<Self> {
         let this = std::env::current_exe().context("can't find this program's own file")?;
         let mut command = Command::new(this);
-        command
-            .env(VARIABLE, "1")
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null());
+        command.env(VARIABLE, "1").current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null());
         // SAFETY: the closure makes two system calls and touches no memory of others.
         unsafe { command.pre_exec(away) };
         let process = command
             .spawn()
             .context("can't start the process that would remove the cgroup afterwards")?;
-        Ok(Self {
-            process,
-            kept: Vec::new(),
-        })
+        Ok(Self { process, kept: Vec::new() })
     }
 
     /// Has it remove this cgroup at the end. To be called before the cgroup is made.
@@ -66,8 +59,7 @@ impl CgroupGuard {
         let pipe = self.process.stdin.as_mut();
         let pipe = pipe.context("the guard has ended")?;
         let line = [group.as_os_str().as_bytes(), b"\0"].concat();
-        pipe.write_all(&line)
-            .context("the process that would remove the cgroup has ended")?;
+        pipe.write_all(&line).context("the process that would remove the cgroup has ended")?;
         self.kept.push(group.to_owned());
         Ok(())
     }

@@ -30,9 +30,7 @@ impl CgroupVersion {
 
 /// The number behind a name, in a file of lines `name number`.
 pub(super) fn field(text: &str, name: &str) -> Option<u64> {
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line?.trim().parse().ok()
 }
 
@@ -117,11 +115,7 @@ fn shown(line: &[u8], version: CgroupVersion, cgroup: &Path) -> Option<OwnCgroup
         CgroupVersion::V2 => kind == b"cgroup2",
     };
     let directory = top.join(below(cgroup, &root)?);
-    is_it.then_some(OwnCgroup {
-        version,
-        top,
-        directory,
-    })
+    is_it.then_some(OwnCgroup { version, top, directory })
 }
 
 fn path(bytes: &[u8]) -> PathBuf {
@@ -154,11 +148,7 @@ mod tests {
     use super::*;
 
     fn seen(version: CgroupVersion, top: &str, directory: &str) -> OwnCgroup {
-        OwnCgroup {
-            version,
-            top: top.into(),
-            directory: directory.into(),
-        }
+        OwnCgroup { version, top: top.into(), directory: directory.into() }
     }
 
     /// A machine whose controllers are v1, with an empty v2 hierarchy beside them.
@@ -204,11 +194,7 @@ mod tests {
             cgroup rw,nsdelegate,memory_recursiveprot\n";
         assert_eq!(
             own(mounts, b"0::/\n"),
-            Ok(vec![seen(
-                CgroupVersion::V2,
-                "/sys/fs/cgroup",
-                "/sys/fs/cgroup/"
-            )])
+            Ok(vec![seen(CgroupVersion::V2, "/sys/fs/cgroup", "/sys/fs/cgroup/")])
         );
     }
 
@@ -220,19 +206,12 @@ mod tests {
         let cgroups = b"11:memory:/docker/1f2e\n10:cpu,cpuacct:/docker/1f2e\n0::/system.slice/x\n";
         assert_eq!(
             own(mounts, cgroups),
-            Ok(vec![seen(
-                CgroupVersion::V1,
-                "/sys/fs/cgroup/memory",
-                "/sys/fs/cgroup/memory/"
-            )])
+            Ok(vec![seen(CgroupVersion::V1, "/sys/fs/cgroup/memory", "/sys/fs/cgroup/memory/")])
         );
         let elsewhere = b"11:memory:/docker/other\n";
         assert_eq!(
             own(mounts, elsewhere),
-            Err(RefusalReason::NotMounted(
-                CgroupVersion::V1,
-                "/docker/other".into()
-            ))
+            Err(RefusalReason::NotMounted(CgroupVersion::V1, "/docker/other".into()))
         );
     }
 
@@ -242,10 +221,7 @@ mod tests {
             rw,hugetlb,memory\n";
         let cgroups = b"3:hugetlb,memory:/a b\n";
         let found = own(mounts, cgroups).unwrap();
-        assert_eq!(
-            found[0].directory,
-            Path::new("/sys/fs/cgroup/my memory,hugetlb/a b")
-        );
+        assert_eq!(found[0].directory, Path::new("/sys/fs/cgroup/my memory,hugetlb/a b"));
     }
 
     #[test]
@@ -253,11 +229,8 @@ mod tests {
         let mounts = b"1 0 0:1 / /first rw - cgroup2 c rw\n\
             2 0 0:1 /.. /outside rw - cgroup2 c rw\n\
             3 0 0:1 / /last rw - cgroup2 c rw\n";
-        let tops: Vec<PathBuf> = own(mounts, b"0::/a\n")
-            .unwrap()
-            .into_iter()
-            .map(|own| own.top)
-            .collect();
+        let tops: Vec<PathBuf> =
+            own(mounts, b"0::/a\n").unwrap().into_iter().map(|own| own.top).collect();
         assert_eq!(tops, [Path::new("/last"), Path::new("/first")]);
     }
 

@@ -19,10 +19,7 @@ pub(crate) struct KernelLog(Result<File, String>);
 impl KernelLog {
     /// From this moment on.
     pub(crate) fn from_now() -> Self {
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open("/dev/kmsg");
+        let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg");
         let at_end = opened.and_then(|mut file| {
             file.seek(SeekFrom::End(0))?;
             Ok(file)
@@ -60,9 +57,7 @@ fn words(records: &[String], group: &str) -> Option<String> {
     let messages = || records.iter().filter_map(|record| message(record));
     let constraint = messages()
         .find(|line| line.starts_with("oom-kill:") && line.contains(&format!("/{group},")))?;
-    let pid = constraint
-        .split(',')
-        .find_map(|field| field.strip_prefix("pid="))?;
+    let pid = constraint.split(',').find_map(|field| field.strip_prefix("pid="))?;
     let killed = format!("Killed process {pid} (");
     messages()
         .find(|line| line.starts_with("Memory cgroup out of memory") && line.contains(&killed))

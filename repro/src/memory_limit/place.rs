@@ -89,9 +89,7 @@ fn usable(place: &Path, version: CgroupVersion) -> Result<(), String> {
         let handed_down = fs::read_to_string(place.join("cgroup.subtree_control"))
             .map_err(|error| format!("cgroup.subtree_control: {error}"))?;
         if !handed_down.split_whitespace().any(|name| name == "memory") {
-            return Err(
-                "its cgroup.subtree_control doesn't hand the memory controller down".into(),
-            );
+            return Err("its cgroup.subtree_control doesn't hand the memory controller down".into());
         }
         // A process is moved by leave of the cgroup that is above both its old and its new one.
         // Opening changes nothing.
@@ -122,11 +120,7 @@ impl CgroupMaker {
         let started = started(pid).ok_or_else(|| {
             io::Error::other("/proc/self/stat is not as proc_pid_stat(5) describes it")
         })?;
-        Ok(Self {
-            pid_namespace: pid_namespace()?,
-            pid,
-            started,
-        })
+        Ok(Self { pid_namespace: pid_namespace()?, pid, started })
     }
 
     /// A name that nobody else gives, and that is new each time.
@@ -230,11 +224,7 @@ fn left_bytes(group: &Path, version: CgroupVersion) -> Option<u64> {
     let statistics = read("memory.stat").unwrap_or_default();
     let counted = |name: &str| field(&statistics, name).unwrap_or(0);
     let (usage, inactive, active) = match version {
-        CgroupVersion::V1 => (
-            "memory.usage_in_bytes",
-            "total_inactive_file",
-            "total_active_file",
-        ),
+        CgroupVersion::V1 => ("memory.usage_in_bytes", "total_inactive_file", "total_active_file"),
         CgroupVersion::V2 => ("memory.current", "inactive_file", "active_file"),
     };
     let (limit, usage) = (number(version.limit_file())?, number(usage)?);
@@ -286,15 +276,9 @@ mod tests {
         assert_ne!(this.new_name(), name);
         assert_eq!(CgroupMaker::of(&name), Some(this));
         assert!(!this.is_gone());
-        let ended = CgroupMaker {
-            started: this.started + 1,
-            ..this
-        };
+        let ended = CgroupMaker { started: this.started + 1, ..this };
         assert!(ended.is_gone(), "the id was given anew");
-        let elsewhere = CgroupMaker {
-            pid_namespace: 1,
-            ..ended
-        };
+        let elsewhere = CgroupMaker { pid_namespace: 1, ..ended };
         assert!(!elsewhere.is_gone(), "that can't be known from here");
     }
 

@@ -54,10 +54,7 @@ impl fmt::Display for CgroupRefused {
 
 impl CgroupRefused {
     pub(super) fn new(why: RefusalReason) -> Self {
-        Self {
-            why,
-            root: nix::unistd::geteuid().is_root(),
-        }
+        Self { why, root: nix::unistd::geteuid().is_root() }
     }
 
     fn version(&self) -> Option<CgroupVersion> {
@@ -76,10 +73,8 @@ fn command_line() -> String {
     let given = arguments.next();
     let program = std::env::current_exe().ok().map(PathBuf::into_os_string);
     let program = program.or(given);
-    let mut words: Vec<String> = program
-        .iter()
-        .map(|word| quoted(&word.to_string_lossy()))
-        .collect();
+    let mut words: Vec<String> =
+        program.iter().map(|word| quoted(&word.to_string_lossy())).collect();
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
             Some("--limit") => drop(arguments.next()),
@@ -120,16 +115,11 @@ mod tests {
         ] {
             assert!(text.contains(part), "{text}");
         }
-        let v1 = CgroupRefused {
-            why: RefusalReason::Tried(CgroupVersion::V1, Vec::new()),
-            root: false,
-        };
+        let v1 =
+            CgroupRefused { why: RefusalReason::Tried(CgroupVersion::V1, Vec::new()), root: false };
         assert!(!v1.to_string().contains("systemd-run"));
         assert!(v1.to_string().contains("sudo "));
-        let root = CgroupRefused {
-            root: true,
-            ..refused
-        };
+        let root = CgroupRefused { root: true, ..refused };
         assert!(!root.to_string().contains("sudo "));
         assert!(root.to_string().contains("on the host"));
     }

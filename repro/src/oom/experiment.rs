@@ -89,11 +89,8 @@ impl UnderWay<'_> {
             anyhow::Ok(survived)
         });
         let (survives_locations, fails_locations) = found?;
-        self.results.arms[arm].reload = Some(ReloadBracket {
-            survives_locations,
-            fails_locations,
-            probes,
-        });
+        self.results.arms[arm].reload =
+            Some(ReloadBracket { survives_locations, fails_locations, probes });
         Ok(())
     }
 
@@ -124,8 +121,7 @@ impl UnderWay<'_> {
         let mut progress = |loaded: u64, rss_bytes: u64| {
             let done = loaded as f64 / wanted as f64;
             let taken = rss_bytes as f64 / task.budget as f64;
-            self.bar
-                .set_position((100.0 * done.max(taken).min(1.0)) as u64);
+            self.bar.set_position((100.0 * done.max(taken).min(1.0)) as u64);
             self.bar.set_message(format!(
                 "{}: {doing}: {} of {} contexts",
                 arm.name,

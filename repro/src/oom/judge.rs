@@ -119,10 +119,7 @@ fn reload_needs_twice(results: &OomResults) -> Option<Finding> {
             None => "at least ",
             Some(_) => "",
         };
-        Some(format!(
-            "{name}: {least}{}",
-            thousands(reload.survives_locations)
-        ))
+        Some(format!("{name}: {least}{}", thousands(reload.survives_locations)))
     });
     let others: Vec<String> = others.into_iter().flatten().collect();
     let others = match others.is_empty() {

@@ -25,9 +25,7 @@ impl Report for OomResults {
 
     /// A row per run and per reload that was tried. What isn't known is an empty field.
     fn csv(&self) -> anyhow::Result<String> {
-        Ok(rows_csv(
-            self.arms.iter().flat_map(|arm| csv_rows(self, arm)),
-        )?)
+        Ok(rows_csv(self.arms.iter().flat_map(|arm| csv_rows(self, arm)))?)
     }
 
     fn environment(&self) -> &Environment {
@@ -69,14 +67,7 @@ fn csv_rows(results: &OomResults, arm: &OomArm) -> Vec<CsvRow> {
     let probes = arm.reload.iter().flat_map(|reload| &reload.probes);
     let probes = (1..).zip(probes).map(|(number, probe)| {
         let contexts = [probe.locations, probe.loaded];
-        row(
-            "reload",
-            number,
-            contexts,
-            &probe.ending,
-            &probe.limit,
-            None,
-        )
+        row("reload", number, contexts, &probe.ending, &probe.limit, None)
     });
     runs.chain(probes).collect()
 }
@@ -135,10 +126,7 @@ fn endings(arm: &OomArm) -> Option<String> {
     if let LimitInForce::Cgroup { before, after, .. } = &run.limit {
         let _ = write!(line, "; {}", counters(before, after));
     }
-    if let RunEnd::OomKilled {
-        kernel_log: Some(words),
-    } = &run.ending
-    {
+    if let RunEnd::OomKilled { kernel_log: Some(words) } = &run.ending {
         let _ = write!(line, "; the kernel: \"{words}\"");
     }
     Some(line)
@@ -154,10 +142,8 @@ fn ending(ending: &RunEnd, locations: u64) -> String {
         }
         RunEnd::AllocationFailed { error, data_bytes } => format!(
             "an allocation failed after {locations}, with {} of data: {error}",
-            data_bytes.map_or_else(
-                || "an unknown amount".to_owned(),
-                |data| Bytes(data).to_string()
-            )
+            data_bytes
+                .map_or_else(|| "an unknown amount".to_owned(), |data| Bytes(data).to_string())
         ),
     }
 }
@@ -170,11 +156,7 @@ fn counters(before: &CgroupCounters, after: &CgroupCounters) -> String {
         ("limit met", before.limit_met, after.limit_met),
     ] {
         if let (Some(before), Some(after)) = (before, after) {
-            said.push(format!(
-                "{name} {} → {}",
-                thousands(before),
-                thousands(after)
-            ));
+            said.push(format!("{name} {} → {}", thousands(before), thousands(after)));
         }
     }
     if let Some(peak) = after.peak_usage_bytes {
@@ -209,10 +191,7 @@ mod tests {
     #[test]
     fn the_recorded_runs_are_printed_as_they_were() {
         for (json, printed) in [
-            (
-                include_str!("../../../runs/oom.json"),
-                include_str!("../../../runs/oom.txt"),
-            ),
+            (include_str!("../../../runs/oom.json"), include_str!("../../../runs/oom.txt")),
             (
                 include_str!("../../../runs/oom-rlimit.json"),
                 include_str!("../../../runs/oom-rlimit.txt"),

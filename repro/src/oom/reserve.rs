@@ -37,23 +37,16 @@ impl Default for Reserve {
 impl Reserve {
     /// A full reserve; its pages aren't there before they are needed.
     pub const fn new() -> Self {
-        Self {
-            taken: AtomicUsize::new(0),
-            bytes: UnsafeCell::new([0; RESERVE_BYTES]),
-        }
+        Self { taken: AtomicUsize::new(0), bytes: UnsafeCell::new([0; RESERVE_BYTES]) }
     }
 
     /// A piece, all zero; null when there is none left.
     fn take(&self, layout: Layout) -> *mut u8 {
         let start = self.bytes.get().cast::<u8>();
         let wanted = layout.size() + layout.align();
-        let before = self
-            .taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
-                taken
-                    .checked_add(wanted)
-                    .filter(|end| *end <= RESERVE_BYTES)
-            });
+        let before = self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+            taken.checked_add(wanted).filter(|end| *end <= RESERVE_BYTES)
+        });
         let Ok(offset) = before else {
             return ptr::null_mut();
         };

@@ -133,10 +133,7 @@ pub(super) struct OomRow {
 
 impl OomArm {
     pub(super) fn new(name: &str) -> Self {
-        Self {
-            loads: ArmResults::new(name),
-            reload: None,
-        }
+        Self { loads: ArmResults::new(name), reload: None }
     }
 
     /// The median of a figure over the runs that have it.
@@ -183,23 +180,18 @@ pub(super) fn compared(results: &OomResults) -> Vec<OomRow> {
         let all = arm.loads.runs.iter().all(|run| run.ending == RunEnd::Done);
         Some((arm.median(|run| Some(run.locations as f64))?, all))
     });
-    let costs = figures(results, COST, "memory per location", Unit::Bytes, |arm| {
-        Some((cost(arm)?, false))
-    });
+    let costs =
+        figures(results, COST, "memory per location", Unit::Bytes, |arm| Some((cost(arm)?, false)));
     let title = "budget ÷ memory per location";
-    let arithmetic = figures(results, ARITHMETIC, title, Unit::Count, |arm| {
-        Some((budget / cost(arm)?, false))
-    });
+    let arithmetic =
+        figures(results, ARITHMETIC, title, Unit::Count, |arm| Some((budget / cost(arm)?, false)));
     let title = "locations that survive a reload";
     let reloads = figures(results, RELOAD, title, Unit::Count, |arm| {
         let reload = arm.reload.as_ref()?;
         let never_failed = reload.fails_locations.is_none();
         Some((reload.survives_locations as f64, never_failed))
     });
-    [fits, costs, arithmetic, reloads]
-        .into_iter()
-        .flatten()
-        .collect()
+    [fits, costs, arithmetic, reloads].into_iter().flatten().collect()
 }
 
 fn cost(arm: &OomArm) -> Option<f64> {

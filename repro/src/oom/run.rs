@@ -44,12 +44,7 @@ pub(super) fn observe(
         .env_remove("RUST_LIB_BACKTRACE");
     let mut entrance = group.as_ref().map(MemoryCgroup::entrance).transpose()?;
     let loaded = Cell::new(0);
-    let mut looks = Looks {
-        task,
-        group: group.as_ref(),
-        child: None,
-        seen: Vec::new(),
-    };
+    let mut looks = Looks { task, group: group.as_ref(), child: None, seen: Vec::new() };
     let pid = Cell::new(None);
     let ended = observe_to_end(
         &target,
@@ -182,14 +177,8 @@ fn run(
             let data_bytes = seen.pop().and_then(|(.., data_bytes)| data_bytes);
             let near = data_bytes.is_some_and(|bytes| bytes + NEAR_THE_LIMIT_BYTES >= task.budget);
             // A failure is the limit's only if the limit was met.
-            ensure!(
-                task.limit == BudgetLimit::Rlimit && near,
-                "a child of {arm} failed: {error}"
-            );
-            RunEnd::AllocationFailed {
-                error: error.clone(),
-                data_bytes,
-            }
+            ensure!(task.limit == BudgetLimit::Rlimit && near, "a child of {arm} failed: {error}");
+            RunEnd::AllocationFailed { error: error.clone(), data_bytes }
         }
         (None, None) if status.success() => RunEnd::Done,
         (None, None) => bail!("a child of {arm} failed: {status}"),
@@ -211,11 +200,7 @@ fn run(
     Ok(LoadRun {
         locations: loaded,
         ending,
-        process: ChildProcess {
-            pid,
-            comm,
-            status: status.to_string(),
-        },
+        process: ChildProcess { pid, comm, status: status.to_string() },
         limit,
         work_seconds: ended.weighed.wall_seconds + unfinished,
         bytes_per_location: bytes_per_location(&weighed),

@@ -117,11 +117,7 @@ struct Filling<'a> {
 
 impl Filling<'_> {
     fn fill(&mut self, contexts: &mut Vec<SslContext>) -> anyhow::Result<()> {
-        let load = if arm::wants_sharing() {
-            load_shared
-        } else {
-            load
-        };
+        let load = if arm::wants_sharing() { load_shared } else { load };
         for _ in 0..self.task.locations {
             contexts.push(load(&self.task.bundle)?);
             self.loaded += 1;
@@ -137,8 +133,7 @@ impl Filling<'_> {
     /// How far it is; without the heap, which is measured.
     fn tell(&self) -> io::Result<()> {
         let grown = program_break().saturating_sub(self.first_break);
-        self.checkpoints
-            .tell(told::BREAK_GROWN, format_args!("{grown}"))?;
+        self.checkpoints.tell(told::BREAK_GROWN, format_args!("{grown}"))?;
         self.checkpoints.progress(self.loaded, self.task.contexts())
     }
 }

@@ -56,9 +56,7 @@ pub fn compared(results: &Value, metric: &str, column: &str) -> f64 {
     let rows = results["comparison"].as_array().unwrap();
     let row = rows.iter().find(|row| row["metric"] == metric);
     let row = row.unwrap_or_else(|| panic!("no metric {metric}"));
-    row[column]
-        .as_f64()
-        .unwrap_or_else(|| panic!("no {column} of {metric}: {row}"))
+    row[column].as_f64().unwrap_or_else(|| panic!("no {column} of {metric}: {row}"))
 }
 
 /// The running glibc's version; `None` with another C library.

@@ -57,11 +57,7 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        Self {
-            pid: process.id(),
-            process: Some(process),
-            mark,
-        }
+        Self { pid: process.id(), process: Some(process), mark }
     }
 
     pub fn pid(&self) -> i32 {
@@ -161,11 +157,7 @@ pub fn walk(directory: &Path, found: &mut impl FnMut(&Path, &str)) {
 pub fn results(arguments: &[&str]) -> Value {
     let mut running = Running::start(&[arguments, &["--format", "json"]].concat());
     let output = running.output();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(running.groups(), Vec::<PathBuf>::new());
     assert_eq!(running.started(), Vec::<i32>::new());
     serde_json::from_slice(&output.stdout).unwrap()
@@ -180,8 +172,5 @@ pub fn arm<'a>(results: &'a Value, name: &str) -> &'a Value {
 /// The kinds of the findings.
 pub fn kinds(results: &Value) -> Vec<&str> {
     let findings = results["findings"].as_array().unwrap();
-    findings
-        .iter()
-        .map(|finding| finding["kind"].as_str().unwrap())
-        .collect()
+    findings.iter().map(|finding| finding["kind"].as_str().unwrap()).collect()
 }

@@ -35,11 +35,7 @@ fn the_budget_is_met_alike_with_and_without_the_hole() {
 
     // The arms are what they say.
     let grown = |name: &str| runs(&found, name)[0]["break_grown_bytes"].as_f64().unwrap();
-    assert!(
-        grown("control") > 0.7 * BUDGET_BYTES,
-        "{}",
-        grown("control")
-    );
+    assert!(grown("control") > 0.7 * BUDGET_BYTES, "{}", grown("control"));
     assert!(grown("hole") < 8192.0, "{}", grown("hole"));
 
     let shared = &runs(&found, "shared")[0];
@@ -64,10 +60,7 @@ fn killed(run: &Value) {
     assert_eq!(limit["after"]["oom_kill"], 1);
     assert!(limit["after"]["limit_met"].as_u64().unwrap() > 0);
     if let Some(peak) = limit["after"]["peak_usage_bytes"].as_f64() {
-        assert!(
-            (0.95 * BUDGET_BYTES..=BUDGET_BYTES).contains(&peak),
-            "{peak}"
-        );
+        assert!((0.95 * BUDGET_BYTES..=BUDGET_BYTES).contains(&peak), "{peak}");
     }
     // Whether the kernel's log can be read, and under which number it knows the process, is the
     // machine's affair; what it says must fit.
@@ -81,14 +74,8 @@ fn killed(run: &Value) {
 fn reloaded(reload: &Value, fits: f64) {
     let survives = reload["survives_locations"].as_u64().unwrap();
     let fails = reload["fails_locations"].as_u64().unwrap();
-    assert!(
-        (0.4..=0.52).contains(&(survives as f64 / fits)),
-        "{survives} of {fits}"
-    );
-    assert!(
-        survives < fails && fails - survives <= 2,
-        "{survives} {fails}"
-    );
+    assert!((0.4..=0.52).contains(&(survives as f64 / fits)), "{survives} of {fits}");
+    assert!(survives < fails && fails - survives <= 2, "{survives} {fails}");
     let probes = reload["probes"].as_array().unwrap();
     let probe = |locations: u64| {
         let found = probes.iter().find(|probe| probe["locations"] == locations);
@@ -159,12 +146,8 @@ fn raw_results_are_kept_and_every_format_is_printed() {
 
     let mut table = Running::start(&small);
     let text = String::from_utf8(table.output().stdout).unwrap();
-    for word in [
-        "locations that fit",
-        "≥ 1",
-        "hole/control",
-        "alive at the end, with 1 location",
-    ] {
+    for word in ["locations that fit", "≥ 1", "hole/control", "alive at the end, with 1 location"]
+    {
         assert!(text.contains(word), "{word}: {text}");
     }
 }

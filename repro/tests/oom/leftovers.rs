@@ -12,18 +12,12 @@ fn an_empty_cgroup_of_a_dead_maker_is_removed_by_the_next_run() {
     let mut dead = Running::start(&["--budget", "256MiB", "--repeats", "1"]);
     let (group, child) = dead.at_work(32 << 20);
     let place = group.parent().unwrap().to_owned();
-    let keepers: Vec<i32> = dead
-        .started()
-        .into_iter()
-        .filter(|pid| *pid != child)
-        .collect();
+    let keepers: Vec<i32> = dead.started().into_iter().filter(|pid| *pid != child).collect();
     assert_eq!(keepers.len(), 1, "one keeper");
     send(keepers[0], libc::SIGKILL);
     dead.signal(libc::SIGKILL);
     dead.output();
-    until("the child has died with its parent", || {
-        dead.started().is_empty().then_some(())
-    });
+    until("the child has died with its parent", || dead.started().is_empty().then_some(()));
     // Another test's run may have removed it by now, since it looks for such as well.
 
     // Somebody else's, and one whose maker, this test, lives.

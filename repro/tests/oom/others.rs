@@ -19,20 +19,14 @@ const SETTINGS: [&str; 9] = [
 ];
 
 fn settings(groups: &[PathBuf]) -> BTreeMap<PathBuf, String> {
-    let files = groups
-        .iter()
-        .flat_map(|group| SETTINGS.map(|name| group.join(name)));
-    files
-        .filter_map(|path| Some((path.clone(), fs::read_to_string(path).ok()?)))
-        .collect()
+    let files = groups.iter().flat_map(|group| SETTINGS.map(|name| group.join(name)));
+    files.filter_map(|path| Some((path.clone(), fs::read_to_string(path).ok()?))).collect()
 }
 
 /// A cgroup and those above it.
 fn up(group: &Path) -> Vec<PathBuf> {
     let all = group.ancestors();
-    all.take_while(|path| path.starts_with("/sys/fs/cgroup"))
-        .map(Path::to_owned)
-        .collect()
+    all.take_while(|path| path.starts_with("/sys/fs/cgroup")).map(Path::to_owned).collect()
 }
 
 #[test]

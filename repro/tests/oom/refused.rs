@@ -23,9 +23,8 @@ fn without_permission_it_says_where_why_and_what_helps() {
     let everybody = PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(directory.path(), everybody).unwrap();
     let program = directory.path().join("oom");
-    let installed = Command::new("install")
-        .args([Path::new("-m755"), Path::new(OOM), &program])
-        .status();
+    let installed =
+        Command::new("install").args([Path::new("-m755"), Path::new(OOM), &program]).status();
     assert!(installed.unwrap().success());
     let as_nobody = |arguments: &[&str]| {
         Command::new(&program)

@@ -38,8 +38,5 @@ fn openssl_says_that_it_got_no_memory_and_nothing_is_killed() {
     let kinds = kinds(&found);
     assert!(kinds.contains(&"allocation-failure"), "{kinds:?}");
     let text = found.to_string();
-    assert!(
-        !text.contains("oom-killed"),
-        "nothing is called an OOM kill"
-    );
+    assert!(!text.contains("oom-killed"), "nothing is called an OOM kill");
 }

@@ -25,8 +25,7 @@ impl Plain {
     /// A line's value as a number.
     pub fn number(&self, name: &str) -> f64 {
         let text = self.text(name);
-        text.parse()
-            .unwrap_or_else(|error| panic!("{name} {text}: {error}"))
+        text.parse().unwrap_or_else(|error| panic!("{name} {text}: {error}"))
     }
 }
 
@@ -69,13 +68,7 @@ fn libraries() -> Vec<OsString> {
     let mut path = OsString::from("-Wl,-rpath,");
     path.push(directory);
     let directory = directory.as_os_str().to_owned();
-    vec![
-        "-L".into(),
-        directory,
-        path,
-        "-lssl".into(),
-        "-lcrypto".into(),
-    ]
+    vec!["-L".into(), directory, path, "-lssl".into(), "-lcrypto".into()]
 }
 
 /// Runs the compiled program for so many locations.
@@ -100,7 +93,5 @@ pub fn run(program: &Path, locations: u64, bundle: &Path) -> Plain {
         let (name, value) = line.split_once(' ')?;
         Some((name.to_owned(), value.to_owned()))
     });
-    Plain {
-        fields: fields.collect(),
-    }
+    Plain { fields: fields.collect() }
 }

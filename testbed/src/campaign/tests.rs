@@ -52,9 +52,7 @@ fn disturbance_and_its_table() {
     assert_eq!(serde_json::to_value(&disturbance).unwrap(), kept);
     // How long each look took isn't kept.
     let expected = text("disturbance.txt");
-    let expected = expected
-        .lines()
-        .filter(|line| !line.starts_with("one took"));
+    let expected = expected.lines().filter(|line| !line.starts_with("one took"));
     assert!(disturbance.table().lines().eq(expected));
 
     let [alone, inspected] = disturbance.arms.map(|arm| arm.runs);
@@ -75,10 +73,7 @@ fn distributions() {
     (check.ok, check.fault) = (false, Some("made up".to_owned()));
     let fault = format!("\nFAILED trixie: {}\n    made up\n", check.name);
     let count = kept["releases"][2]["checks"].as_array().unwrap().len();
-    table = table
-        .trim_end()
-        .trim_end_matches(&format!("{count} ok"))
-        .to_owned();
+    table = table.trim_end().trim_end_matches(&format!("{count} ok")).to_owned();
     table += &format!("1 of {count} FAILED\n{fault}");
     assert_eq!(distributions.table(), table);
     assert_eq!(distributions.verdict().unwrap(), "1 checks failed");

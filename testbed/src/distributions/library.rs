@@ -192,23 +192,12 @@ impl Testbed<'_> {
         let (out, err) = (&output.stdout, &output.stderr);
         let (out, err) = (String::from_utf8_lossy(out), String::from_utf8_lossy(err));
         let (release, status) = (self.name(), output.status);
-        anyhow::ensure!(
-            status.success(),
-            "{release}: {}: {status}\n{out}{err}",
-            words.join(" ")
-        );
+        anyhow::ensure!(status.success(), "{release}: {}: {status}\n{out}{err}", words.join(" "));
         // The loader says so, and then runs the program without it.
         anyhow::ensure!(!err.contains("cannot be preloaded"), "{release}: {err}");
-        let lines = if log.exists() {
-            fs::read_to_string(&log)?
-        } else {
-            String::new()
-        };
+        let lines = if log.exists() { fs::read_to_string(&log)? } else { String::new() };
         let log = lines.lines().map(LogLine::parse);
-        Ok(ProgramOutput {
-            log: log.collect::<Result<_, _>>()?,
-            out: out.into_owned(),
-        })
+        Ok(ProgramOutput { log: log.collect::<Result<_, _>>()?, out: out.into_owned() })
     }
 }
 

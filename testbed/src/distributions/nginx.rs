@@ -64,10 +64,7 @@ pub fn measured(place: &Testbed, locations: u32, repeats: u32) -> anyhow::Result
             place.configure_nginx(has_line, count)?;
         }
     }
-    let mut arms = ARMS.map(|(name, ..)| NginxArm {
-        name: name.to_owned(),
-        ..NginxArm::default()
-    });
+    let mut arms = ARMS.map(|(name, ..)| NginxArm { name: name.to_owned(), ..NginxArm::default() });
     for _ in 0..repeats {
         for (arm, (_, mode, has_line)) in arms.iter_mut().zip(ARMS) {
             // That a library which keeps out costs nothing is seen from its opens.
@@ -141,11 +138,9 @@ pub fn checked(arms: &[NginxArm], locations: u32, bundle_bytes: usize) -> Vec<Ch
     let mut checks = vec![
         Check::equal("nginx without the line: opens", 0, plain.opens),
         // That the line costs a load each is what the rest is compared with.
-        Check::of(
-            "nginx with it: a load for each location",
-            loads >= u64::from(locations),
-            || format!("{loads} opens"),
-        ),
+        Check::of("nginx with it: a load for each location", loads >= u64::from(locations), || {
+            format!("{loads} opens")
+        }),
     ];
     for (arm, (name, mode, _)) in arms.iter().zip(ARMS).skip(2) {
         if !mode.is_acting() {
@@ -191,13 +186,8 @@ mod tests {
         for (locations, cpu_seconds, peak_rss_bytes) in
             [(1, 1.0, 100), (11, 3.0, 600), (1, 1.0, 100), (11, 3.0, 600)]
         {
-            arm.runs.push(NginxRun {
-                locations,
-                weight: NginxWeight {
-                    cpu_seconds,
-                    peak_rss_bytes,
-                },
-            });
+            arm.runs
+                .push(NginxRun { locations, weight: NginxWeight { cpu_seconds, peak_rss_bytes } });
         }
         let growth = arm.growth(11).unwrap();
         assert_eq!(growth.cpu_seconds_per_location, 0.2);

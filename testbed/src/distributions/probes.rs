@@ -50,11 +50,7 @@ fn probes() -> [Probe; 4] {
             words: contents,
             programs: &["python3"],
             shared: CONTEXTS,
-            known: &[
-                ("/same in all", "true"),
-                ("/the others", "true"),
-                ("/their flags", "true"),
-            ],
+            known: &[("/same in all", "true"), ("/the others", "true"), ("/their flags", "true")],
         },
         Probe {
             name: "fetch.py",
@@ -130,11 +126,7 @@ fn acted(name: &str, mode: Mode, program: &str, wanted: u64, log: &[LogLine]) ->
         true => parses > 0 && shared >= wanted,
         false => parses == 0 && shared == 0,
     };
-    let verb = if mode.is_acting() {
-        "acted"
-    } else {
-        "kept out"
-    };
+    let verb = if mode.is_acting() { "acted" } else { "kept out" };
     let name = format!("{name}: {verb} in {program}");
     Check::of(name, held, || format!("logged: {log:?}"))
 }
@@ -181,11 +173,7 @@ pub struct Check {
 impl Check {
     /// It is so, or `fault` says what was found instead.
     pub fn of(name: impl Into<String>, ok: bool, fault: impl FnOnce() -> String) -> Self {
-        Self {
-            name: name.into(),
-            ok,
-            fault: (!ok).then(fault),
-        }
+        Self { name: name.into(), ok, fault: (!ok).then(fault) }
     }
 
     /// Both counts are equal.

@@ -73,9 +73,7 @@ impl Measurements for Distributions {
     /// What the library needs, a line for each release, and the faults.
     fn table(&self) -> String {
         let libraries = self.libraries.iter().map(|library| {
-            let PreloadLibrary {
-                name, needs_glibc, ..
-            } = library;
+            let PreloadLibrary { name, needs_glibc, .. } = library;
             format!("the library built on {name} needs glibc {needs_glibc}\n")
         });
         let faults = self.releases.iter().flat_map(|release| {

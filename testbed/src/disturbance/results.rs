@@ -85,10 +85,7 @@ impl Disturbance {
         let inspected = ChurnArm::of("inspected", inspected);
         let ratio = |figure| {
             let ratio = RatioOfMedians::of(&alone.figures(figure), &inspected.figures(figure));
-            ThroughputRatio {
-                ratio: ratio.ratio,
-                ratio_ci95: ratio.interval.bounds(),
-            }
+            ThroughputRatio { ratio: ratio.ratio, ratio_ci95: ratio.interval.bounds() }
         };
         let mut disturbance = Self {
             parameters,
@@ -156,10 +153,8 @@ impl Measurements for Disturbance {
 
     /// Throughput alone and inspected, and what the looks came to.
     fn table(&self) -> String {
-        let seconds: Vec<f64> = self
-            .inspections()
-            .flat_map(|of| of.seconds.iter().copied())
-            .collect();
+        let seconds: Vec<f64> =
+            self.inspections().flat_map(|of| of.seconds.iter().copied()).collect();
         let count = self.sum(|of| of.count);
         let known = self.sum(|of| of.known);
         let mut text = HEADING.to_owned();
@@ -295,10 +290,7 @@ mod tests {
             operations,
             cpu_seconds: 1.0,
             wall_seconds: 1.0,
-            inspections: looks.map(|count| Inspections {
-                count,
-                ..Inspections::default()
-            }),
+            inspections: looks.map(|count| Inspections { count, ..Inspections::default() }),
         }
     }
 

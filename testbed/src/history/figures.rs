@@ -83,12 +83,7 @@ pub struct RunFigures {
 
 impl ReleaseFigures {
     pub fn new(name: &str, versions: Versions) -> Self {
-        Self {
-            name: name.to_owned(),
-            faults: Vec::new(),
-            versions,
-            workloads: BTreeMap::new(),
-        }
+        Self { name: name.to_owned(), faults: Vec::new(), versions, workloads: BTreeMap::new() }
     }
 }
 

@@ -10,12 +10,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// MiB that a run of a step has in the end, free and blocked.
-const RSS_MIB: [(&str, u64, u64); 4] = [
-    (ONE, 8, 8),
-    (HELD, 18, 28),
-    (FREED, 2, 28),
-    (TRIMMED, 2, 12),
-];
+const RSS_MIB: [(&str, u64, u64); 4] =
+    [(ONE, 8, 8), (HELD, 18, 28), (FREED, 2, 28), (TRIMMED, 2, 12)];
 
 /// The workload of this name with 11 contexts, a run for each arm and step, in which malloc fell back
 /// to these sizes. A step with many contexts took two seconds, the others one.
@@ -24,15 +20,9 @@ fn measured(name: &str, sizes: &[(u64, u64)]) -> (Workload, Vec<Results>) {
     let workload = workloads.find(|workload| workload.name == name);
     let workload = workload.expect("a known workload");
     let of = |step: &str| {
-        let (_, control, hole) = RSS_MIB
-            .into_iter()
-            .find(|(name, ..)| *name == step)
-            .unwrap();
+        let (_, control, hole) = RSS_MIB.into_iter().find(|(name, ..)| *name == step).unwrap();
         let seconds = if step == ONE { 1.0 } else { 2.0 };
-        results([
-            (CONTROL, run(control, seconds, &[])),
-            (HOLE, run(hole, seconds, sizes)),
-        ])
+        results([(CONTROL, run(control, seconds, &[])), (HOLE, run(hole, seconds, sizes))])
     };
     let results = workload.steps.iter().map(|step| of(step.name)).collect();
     (workload, results)
@@ -134,19 +124,13 @@ fn workloads_stand_together_and_what_is_not_there_is_blank() {
         release("trixie", "2.41", &first),
     ];
     releases[2].faults.push("burst, held: wrong".to_owned());
-    let history = History {
-        method: BTreeMap::new(),
-        parameters: Value::Null,
-        releases: releases.into(),
-    };
+    let history =
+        History { method: BTreeMap::new(), parameters: Value::Null, releases: releases.into() };
     let text = history.table();
     let rows: Vec<&str> = text.lines().filter(|line| line.contains("free ")).collect();
     let name = |row: &&str| row.split_whitespace().next().map(str::to_owned);
     let names: Vec<String> = rows.iter().filter_map(name).collect();
-    assert_eq!(
-        names,
-        ["burst", "burst", "burst", "nginx", "nginx", "nginx"]
-    );
+    assert_eq!(names, ["burst", "burst", "burst", "nginx", "nginx", "nginx"]);
     let row = |of: &str| text.lines().find(|line| line.starts_with(of)).unwrap();
     let words = |row: &str| row.split_whitespace().collect::<Vec<_>>().join(" ");
     let burst = words(row("burst   bookworm  2.36            blocked"));
@@ -167,11 +151,9 @@ fn faults(name: &str, sizes: &[(u64, u64)], glibc: &str) -> Vec<String> {
 
 #[test]
 fn each_glibc_has_its_sizes() {
-    for (glibc, right, wrong) in [
-        ("2.31", WHOLE, FIRST_ONLY),
-        ("2.36", FIRST_ONLY, WHOLE),
-        ("2.41", WHOLE, FIRST_ONLY),
-    ] {
+    for (glibc, right, wrong) in
+        [("2.31", WHOLE, FIRST_ONLY), ("2.36", FIRST_ONLY, WHOLE), ("2.41", WHOLE, FIRST_ONLY)]
+    {
         assert!(faults("bundle", right, glibc).is_empty(), "{glibc}");
         let faults = faults("bundle", wrong, glibc);
         assert_eq!(faults.len(), 4, "one for each step: {faults:?}");
@@ -205,10 +187,7 @@ fn failed_and_missing_runs_are_told() {
     results[2].arms[1].runs.clear();
     assert_eq!(
         verdict::on(&workload, &results, "2.31", 1),
-        [
-            "python, held: it ended with code 1",
-            "python, freed: 1 and 0 runs count instead of 1"
-        ]
+        ["python, held: it ended with code 1", "python, freed: 1 and 0 runs count instead of 1"]
     );
 }
 
@@ -219,8 +198,5 @@ fn a_context_that_holds_no_bundle_is_noticed() {
     assert!(verdict::too_cheap("bundle", &bundle, 200_000).is_empty());
     let faults = verdict::too_cheap("bundle", &bundle, 3 << 20);
     assert_eq!(faults.len(), 1);
-    assert!(
-        faults[0].starts_with("bundle, held: control: "),
-        "{faults:?}"
-    );
+    assert!(faults[0].starts_with("bundle, held: control: "), "{faults:?}");
 }

@@ -59,16 +59,11 @@ fn endings(control: &[Run], hole: &[Run], repeats: u32) -> Option<String> {
     }
     if control.len() != repeats as usize || hole.len() != repeats as usize {
         let (control, hole) = (control.len(), hole.len());
-        return Some(format!(
-            "{control} and {hole} runs count instead of {repeats}"
-        ));
+        return Some(format!("{control} and {hole} runs count instead of {repeats}"));
     }
     let unweighed = all.clone().find(|run| run.checkpoints.is_empty())?;
     let reason = unweighed.facts.get("not_weighed");
-    Some(format!(
-        "not weighed: {}",
-        reason.map_or("", String::as_str)
-    ))
+    Some(format!("not weighed: {}", reason.map_or("", String::as_str)))
 }
 
 /// The break was free in most of them. (Randomisation puts it close below a mapping now and then.)

@@ -62,11 +62,7 @@ impl Workload {
             let command = format!("nginx -t -q -c {FILES}/{configuration}");
             WorkloadStep::new(name, &command)
         };
-        let contexts_of = |name, steps| Self {
-            name,
-            contexts: Some(contexts),
-            steps,
-        };
+        let contexts_of = |name, steps| Self { name, contexts: Some(contexts), steps };
         let bundles = vec![
             bundle(ONE, 1, HELD),
             bundle(HELD, contexts, HELD),
@@ -79,11 +75,7 @@ impl Workload {
             python(FREED, contexts, FREED),
         ];
         [
-            Self {
-                name: "burst",
-                contexts: None,
-                steps: [HELD, FREED, TRIMMED].map(burst).into(),
-            },
+            Self { name: "burst", contexts: None, steps: [HELD, FREED, TRIMMED].map(burst).into() },
             contexts_of("bundle", bundles),
             contexts_of("python", pythons),
             contexts_of("nginx", vec![nginx(ONE, 1), nginx(HELD, contexts)]),

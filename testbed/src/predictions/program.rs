@@ -66,10 +66,7 @@ impl TrimmedProgram {
             asked("8 threads", &[arenas, THREADS, BLOCKS_OF_A_THREAD]),
             asked("python3", &["python3", &source("structure.py")]),
             signalled("perl", &["perl", &source("structure.pl")]),
-            Self {
-                is_nginx: true,
-                ..signalled("nginx after a reload", &nginx)
-            },
+            Self { is_nginx: true, ..signalled("nginx after a reload", &nginx) },
         ]
     }
 }
@@ -110,14 +107,8 @@ impl<'a> Started<'a> {
             .spawn()?;
         let input = child.stdin.take().context("its input is a pipe")?;
         let output = child.stdout.take().context("its output is a pipe")?;
-        let mut started = Self {
-            program,
-            place,
-            child,
-            input,
-            output: BufReader::new(output),
-            pid: 0,
-        };
+        let mut started =
+            Self { program, place, child, input, output: BufReader::new(output), pid: 0 };
         if program.is_nginx {
             started.reload()?;
         } else {
@@ -152,10 +143,7 @@ impl<'a> Started<'a> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
         let (name, said) = (self.program.name, line.trim_end());
-        anyhow::ensure!(
-            said == wanted,
-            "{name}: it said {said:?} instead of {wanted:?}"
-        );
+        anyhow::ensure!(said == wanted, "{name}: it said {said:?} instead of {wanted:?}");
         Ok(())
     }
 
@@ -169,9 +157,7 @@ impl<'a> Started<'a> {
             };
             let master = started.found().filter(nginx);
             let workers = master.map_or_else(Vec::new, children);
-            Ok(master
-                .filter(|_| !workers.is_empty())
-                .map(|pid| (pid, workers)))
+            Ok(master.filter(|_| !workers.is_empty()).map(|pid| (pid, workers)))
         })?;
         self.pid = pid;
         self.signal("HUP")?;
@@ -246,8 +232,5 @@ fn children(pid: i32) -> Vec<i32> {
     let lists =
         threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok());
     let children: String = lists.collect();
-    children
-        .split_whitespace()
-        .filter_map(|pid| pid.parse().ok())
-        .collect()
+    children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }

@@ -98,26 +98,15 @@ impl ProgramPredictions {
             let difference = prediction.difference_bytes;
             difference.map_or(u64::MAX, i64::unsigned_abs)
         });
-        Self {
-            name: name.to_owned(),
-            worst: worst.cloned(),
-            runs,
-        }
+        Self { name: name.to_owned(), worst: worst.cloned(), runs }
     }
 }
 
 impl PlacePredictions {
     pub fn of(place: &Testbed, versions: Versions, programs: Vec<ProgramPredictions>) -> Self {
         let is_released = is_released(place.name());
-        let faults = programs
-            .iter()
-            .flat_map(|program| program.faults(is_released));
-        Self {
-            name: place.name().to_owned(),
-            faults: faults.collect(),
-            versions,
-            programs,
-        }
+        let faults = programs.iter().flat_map(|program| program.faults(is_released));
+        Self { name: place.name().to_owned(), faults: faults.collect(), versions, programs }
     }
 
     fn rows(&self) -> impl Iterator<Item = String> {
@@ -170,12 +159,7 @@ impl Measurements for Predictions {
 impl ProgramPredictions {
     fn faults(&self, is_released: bool) -> impl Iterator<Item = String> {
         self.runs.iter().filter_map(move |run| {
-            let Prediction {
-                predicted_bytes,
-                given_back_bytes,
-                ref unknown,
-                ..
-            } = run.prediction;
+            let Prediction { predicted_bytes, given_back_bytes, ref unknown, .. } = run.prediction;
             let what = fault(predicted_bytes, given_back_bytes, is_released)?;
             let why = unknown.as_ref().map(|why| format!(": {why}"));
             Some(format!("{}: {what}{}", self.name, why.unwrap_or_default()))
@@ -228,17 +212,13 @@ const LEAST_BYTES: i64 = 4 << 20;
 /// to be known, but what is said has to be right.
 fn fault(predicted: Option<u64>, given_back: i64, is_released: bool) -> Option<String> {
     if is_released && given_back < LEAST_BYTES {
-        return Some(format!(
-            "only {given_back} bytes were given back: that shows nothing"
-        ));
+        return Some(format!("only {given_back} bytes were given back: that shows nothing"));
     }
     match predicted {
         None if is_released => Some("it isn't known what malloc_trim would give back".to_owned()),
         None => None,
         Some(predicted) if is_right(predicted.cast_signed(), given_back) => None,
-        Some(predicted) => Some(format!(
-            "{predicted} bytes predicted, {given_back} given back"
-        )),
+        Some(predicted) => Some(format!("{predicted} bytes predicted, {given_back} given back")),
     }
 }
 

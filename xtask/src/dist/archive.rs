@@ -72,9 +72,7 @@ pub fn tarball(product: &Product, items: &[Item], epoch: &str, place: &Path) -> 
 
 impl Item {
     fn is_program(&self) -> bool {
-        ["usr/bin/", "usr/sbin/"]
-            .iter()
-            .any(|programs| self.in_package.starts_with(programs))
+        ["usr/bin/", "usr/sbin/"].iter().any(|programs| self.in_package.starts_with(programs))
     }
 
     /// Writes it there, and says how large it is. What is called `.gz` is compressed on the way.
@@ -122,13 +120,7 @@ pub fn changelog(product: &Product, epoch: &str) -> anyhow::Result<String> {
 fn write_control(product: &Product, built: &Built, bytes: u64, stage: &Path) -> anyhow::Result<()> {
     let control = stage.join("DEBIAN");
     fs::create_dir_all(&control)?;
-    let Product {
-        package,
-        section,
-        suggests,
-        description: [summary, text],
-        ..
-    } = product;
+    let Product { package, section, suggests, description: [summary, text], .. } = product;
     let architecture = architecture()?;
     let glibc = &built.needs_glibc;
     let kibibytes = bytes.div_ceil(1024);

@@ -116,9 +116,7 @@ pub fn oldest_libc() -> anyhow::Result<PathBuf> {
     fs::write(downloads.join("sources.list"), source)?;
     fs::write(downloads.join("state/status"), "")?;
     run(apt_get(&downloads, architecture).arg("update"))?;
-    run(apt_get(&downloads, architecture)
-        .arg("download")
-        .args(PACKAGES))?;
+    run(apt_get(&downloads, architecture).arg("download").args(PACKAGES))?;
     for entry in fs::read_dir(&downloads)? {
         let file = entry?.path();
         if file.extension().is_some_and(|extension| extension == "deb") {

@@ -52,10 +52,8 @@ pub fn run(releases: &[Release], packages: &Path, is_recording: bool) -> anyhow:
 fn one(release: Release, packages: &Path) -> anyhow::Result<String> {
     let root = Root::furnished(release, Furniture::Server)?;
     let results = tempfile::tempdir().context("can't make a directory for results")?;
-    let mounts = [
-        BindMount::read_only(packages, PACKAGES),
-        BindMount::writable(results.path(), RESULTS),
-    ];
+    let mounts =
+        [BindMount::read_only(packages, PACKAGES), BindMount::writable(results.path(), RESULTS)];
     let mut shell: Command = root.command_in_layer("sh", &mounts)?;
     let output = shell.args(["-c", SCRIPT]).stdin(Stdio::null()).output()?;
     let seen = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -86,9 +84,7 @@ fn repeated_reading(report: &Value) -> anyhow::Result<Option<u64>> {
     let finding = findings.iter().find(|finding| {
         finding["kind"] == "repeated-file" && finding["evidence"]["path"] == BUNDLE
     });
-    finding
-        .map(|finding| finding["evidence"]["opens"].as_u64().context("no count"))
-        .transpose()
+    finding.map(|finding| finding["evidence"]["opens"].as_u64().context("no count")).transpose()
 }
 
 /// The release whose transcript is kept, and where.
@@ -131,9 +127,7 @@ fn told(text: &str) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
     let mut is_within = false;
     for line in text.lines() {
-        let begins = BEGINNINGS
-            .iter()
-            .any(|beginning| line.starts_with(beginning));
+        let begins = BEGINNINGS.iter().any(|beginning| line.starts_with(beginning));
         // A finding's further lines are set in, and end with an empty one.
         is_within = begins || (is_within && line.starts_with("  "));
         if begins {
@@ -152,10 +146,7 @@ fn words(line: &str) -> String {
         word.starts_with(|c: char| c.is_ascii_digit())
             || UNITS.contains(&word.trim_end_matches([',', ':', ';', '.']))
     };
-    let words: Vec<_> = line
-        .split_whitespace()
-        .filter(|word| !is_figure(word))
-        .collect();
+    let words: Vec<_> = line.split_whitespace().filter(|word| !is_figure(word)).collect();
     words.join(" ")
 }
 
@@ -182,11 +173,7 @@ $ true
             .replace("642", "643");
         assert_eq!(told(KEPT), told(&wrapped_otherwise));
         assert_eq!(told(KEPT).len(), 3);
-        for (old, new) in [
-            ("grew", "shrank"),
-            ("nginx -t", "nginx -T"),
-            ("$ true\n", ""),
-        ] {
+        for (old, new) in [("grew", "shrank"), ("nginx -t", "nginx -T"), ("$ true\n", "")] {
             assert_ne!(told(KEPT), told(&KEPT.replace(old, new)), "{old}");
         }
     }

@@ -20,10 +20,7 @@ pub fn files(
     notices: &str,
     epoch: &str,
 ) -> anyhow::Result<Vec<Item>> {
-    let mut files = Files {
-        doc: format!("usr/share/doc/{}", product.package),
-        items: Vec::new(),
-    };
+    let mut files = Files { doc: format!("usr/share/doc/{}", product.package), items: Vec::new() };
     match product.member {
         "brkhole" => files.of_the_command(&built.file)?,
         _ => files.of_the_library(&built.file)?,
@@ -79,12 +76,9 @@ impl Files {
             let fleet = format!("fleet/{name}");
             self.copy(&format!("crates/brkhole/{fleet}"), &in_package, &fleet)?;
         }
-        for name in [
-            "README.md",
-            "brkhole.rules.yml",
-            "brkhole.rules.test.yml",
-            "brkhole.dashboard.json",
-        ] {
+        for name in
+            ["README.md", "brkhole.rules.yml", "brkhole.rules.test.yml", "brkhole.dashboard.json"]
+        {
             let fleet = format!("fleet/{name}");
             let in_package = format!("{}/{fleet}", self.doc);
             self.copy(&format!("crates/brkhole/{fleet}"), &in_package, &fleet)?;
@@ -97,11 +91,7 @@ impl Files {
         self.add(fs::read(library)?, &format!("usr/lib/{name}"), name);
         let packaging = root().join("crates/trusted-ca-preload/packaging");
         let name = "trusted-ca-preload";
-        self.add(
-            fs::read(packaging.join(name))?,
-            &format!("usr/sbin/{name}"),
-            name,
-        );
+        self.add(fs::read(packaging.join(name))?, &format!("usr/sbin/{name}"), name);
         self.add_page(&packaging.join("trusted-ca-preload.8"), 8)?;
         let name = "nginx-trusted-ca.conf";
         let in_package = format!("{}/examples/{name}", self.doc);
@@ -111,9 +101,7 @@ impl Files {
 
     /// A manual page of this section, once mandoc has nothing against it.
     fn add_page(&mut self, page: &Path, section: u8) -> anyhow::Result<()> {
-        run(Command::new("mandoc")
-            .args(["-Tlint", "-Wwarning"])
-            .arg(page))?;
+        run(Command::new("mandoc").args(["-Tlint", "-Wwarning"]).arg(page))?;
         let name = page.file_name().unwrap_or_default().to_string_lossy();
         let in_package = format!("usr/share/man/man{section}/{name}.gz");
         self.add(fs::read(page)?, &in_package, &format!("man/{name}"));

@@ -17,14 +17,7 @@ use std::path::PathBuf;
 const OURS: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
 
 /// How the names of files begin that hold a licence or what it wants handed on.
-const FILES: [&str; 6] = [
-    "LICENSE",
-    "LICENCE",
-    "COPYING",
-    "COPYRIGHT",
-    "NOTICE",
-    "UNLICENSE",
-];
+const FILES: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
 
 /// Whether each crate of the graph, whatever it is for, may be used under a licence that `deny.toml`
 /// allows, and each that is published brings its own.
@@ -41,9 +34,7 @@ pub fn check() -> anyhow::Result<()> {
             refused.push(format!("{} {}: {}", one.name, one.version, one.licence));
         }
         if one.is_own && one.is_published {
-            let missing = OURS
-                .iter()
-                .filter(|file| !one.directory.join(file).exists());
+            let missing = OURS.iter().filter(|file| !one.directory.join(file).exists());
             without.extend(missing.map(|file| format!("{} has no {file}", one.name)));
         }
     }
@@ -57,10 +48,7 @@ pub fn check() -> anyhow::Result<()> {
         "a link to the file at the top is missing:\n  {}",
         without.join("\n  ")
     );
-    println!(
-        "{} crates have licences that deny.toml allows",
-        crates.len()
-    );
+    println!("{} crates have licences that deny.toml allows", crates.len());
     Ok(())
 }
 
@@ -128,12 +116,7 @@ pub fn notices(product: &Product, linked: &[Crate]) -> anyhow::Result<String> {
             one.licence,
             one.directory.display()
         );
-        writeln!(
-            list,
-            "{name} {version}: {} {}",
-            one.licence,
-            numbers.join(" ")
-        )?;
+        writeln!(list, "{name} {version}: {} {}", one.licence, numbers.join(" "))?;
         writeln!(list, "    https://crates.io/crates/{name}/{version}")?;
         if !one.authors.is_empty() {
             writeln!(list, "    {}", one.authors.join(", "))?;

@@ -131,10 +131,7 @@ pub fn write_sbom(
     let list = list(product, linked, &written(epoch, "+%Y-%m-%dT%H:%M:%SZ")?);
     let machine = std::env::consts::ARCH;
     let name = format!("{}-{VERSION}-{machine}.cdx.json", product.package);
-    fs::write(
-        place.join(name),
-        serde_json::to_string_pretty(&list)? + "\n",
-    )?;
+    fs::write(place.join(name), serde_json::to_string_pretty(&list)? + "\n")?;
     Ok(())
 }
 

@@ -78,9 +78,7 @@ fn language(excerpt: &str) -> &'static str {
 /// A line that says where the run's figures come from.
 fn machine(run: &Value) -> anyhow::Result<String> {
     let said = |path: &str| {
-        let found = expression::pick(run, path)
-            .ok()
-            .and_then(|found| found.first().copied());
+        let found = expression::pick(run, path).ok().and_then(|found| found.first().copied());
         found.and_then(Value::as_str).map(str::to_owned)
     };
     let command = said("recorded.command").context("recorded.command is missing")?;
@@ -89,18 +87,10 @@ fn machine(run: &Value) -> anyhow::Result<String> {
         .into_iter()
         .filter_map(|name| {
             let value = said(&format!("environment.{name}"))?;
-            Some(if name == "kernel" {
-                format!("Linux {value}")
-            } else {
-                value
-            })
+            Some(if name == "kernel" { format!("Linux {value}") } else { value })
         })
         .collect();
-    Ok(format!(
-        "*`{}`, {date}: {}.*\n",
-        as_of_today(&command),
-        environment.join(" · ")
-    ))
+    Ok(format!("*`{}`, {date}: {}.*\n", as_of_today(&command), environment.join(" · ")))
 }
 
 /// A recorded command by the name that it has now, so that whoever types it runs it: the campaigns
@@ -121,26 +111,10 @@ mod tests {
     #[test]
     fn an_unknown_block_is_refused() {
         let runs = Runs::of([("a.json", "{}".to_owned())]);
-        let asked = |text| {
-            content(
-                Marker::Block(text),
-                "README.in.md",
-                &runs,
-                &mut Charts::default(),
-            )
-        };
-        assert!(
-            asked("sculpture a")
-                .unwrap_err()
-                .to_string()
-                .contains("`sculpture`")
-        );
-        assert!(
-            asked("table b")
-                .unwrap_err()
-                .to_string()
-                .contains("no runs/b.json")
-        );
+        let asked =
+            |text| content(Marker::Block(text), "README.in.md", &runs, &mut Charts::default());
+        assert!(asked("sculpture a").unwrap_err().to_string().contains("`sculpture`"));
+        assert!(asked("table b").unwrap_err().to_string().contains("no runs/b.json"));
     }
 
     #[test]

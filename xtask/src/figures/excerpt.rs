@@ -45,10 +45,7 @@ pub fn of_source(asked: &str) -> anyhow::Result<String> {
 }
 
 fn lines(request: &ExcerptRequest<'_>, text: &str) -> anyhow::Result<String> {
-    let mut lines = text
-        .lines()
-        .skip_while(|line| !line.contains(request.from))
-        .peekable();
+    let mut lines = text.lines().skip_while(|line| !line.contains(request.from)).peekable();
     for _ in 1..request.nth {
         lines.next();
         while lines.next_if(|line| !line.contains(request.from)).is_some() {}
@@ -57,15 +54,9 @@ fn lines(request: &ExcerptRequest<'_>, text: &str) -> anyhow::Result<String> {
     for line in lines {
         taken.push(line);
         if taken.len() > 1 && line.contains(request.to) {
-            let lines = if request.collapse {
-                collapsed(&taken)
-            } else {
-                own(&taken)
-            };
-            let lines: Vec<String> = lines
-                .iter()
-                .map(|line| clipped(line, request.columns))
-                .collect();
+            let lines = if request.collapse { collapsed(&taken) } else { own(&taken) };
+            let lines: Vec<String> =
+                lines.iter().map(|line| clipped(line, request.columns)).collect();
             return Ok(lines.join("\n"));
         }
     }
@@ -96,14 +87,7 @@ impl<'a> ExcerptRequest<'a> {
         };
         let file = head.trim().strip_suffix(" from").context(form)?;
         anyhow::ensure!(middle.trim() == "to", "expected {form}");
-        let mut request = Self {
-            file,
-            from,
-            to,
-            nth: 1,
-            collapse: false,
-            columns: usize::MAX,
-        };
+        let mut request = Self { file, from, to, nth: 1, collapse: false, columns: usize::MAX };
         let mut words = tail.split_whitespace();
         while let Some(word) = words.next() {
             match word {
@@ -168,22 +152,13 @@ mod tests {
             taken(r#"log.txt from "open" to "close" collapse"#).unwrap(),
             "open(a)\nread(1)\n… 2 more read\nbrk(1)\nclose(a)"
         );
-        assert_eq!(
-            taken(r#"log.txt from "open" to "close" nth 2"#).unwrap(),
-            "open(b)\nclose(b)"
-        );
+        assert_eq!(taken(r#"log.txt from "open" to "close" nth 2"#).unwrap(), "open(b)\nclose(b)");
     }
 
     #[test]
     fn long_lines_are_clipped() {
-        assert_eq!(
-            taken(r#"log.txt from "open" to "read" clip 5"#).unwrap(),
-            "open…\nread…"
-        );
-        assert_eq!(
-            taken(r#"log.txt from "open" to "read" clip 7"#).unwrap(),
-            "open(a)\nread(1)"
-        );
+        assert_eq!(taken(r#"log.txt from "open" to "read" clip 5"#).unwrap(), "open…\nread…");
+        assert_eq!(taken(r#"log.txt from "open" to "read" clip 7"#).unwrap(), "open(a)\nread(1)");
     }
 
     #[test]

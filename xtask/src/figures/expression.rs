@@ -69,36 +69,24 @@ impl FigureSource<'_> {
             return Ok(number);
         }
         if word == "lines" {
-            let held = words
-                .pop_front()
-                .context("lines holding what?")?
-                .trim_matches('"');
+            let held = words.pop_front().context("lines holding what?")?.trim_matches('"');
             let lines = self.runs.text(self.file)?;
             return Ok(lines.lines().filter(|line| line.contains(held)).count() as f64);
         }
         if word == "number" {
-            let before = words
-                .pop_front()
-                .context("the number behind what?")?
-                .trim_matches('"');
+            let before = words.pop_front().context("the number behind what?")?.trim_matches('"');
             let (_, behind) = self
                 .runs
                 .text(self.file)?
                 .split_once(before)
                 .with_context(|| format!("runs/{} has no {before:?}", self.file))?;
             let digits: String = behind.chars().take_while(char::is_ascii_digit).collect();
-            return digits
-                .parse()
-                .with_context(|| format!("no number behind {before:?}"));
+            return digits.parse().with_context(|| format!("no number behind {before:?}"));
         }
         let json = self.runs.json(self.file)?;
         let values: Vec<f64> = pick(&json, word)?
             .into_iter()
-            .map(|value| {
-                value
-                    .as_f64()
-                    .with_context(|| format!("{word} is no number: {value}"))
-            })
+            .map(|value| value.as_f64().with_context(|| format!("{word} is no number: {value}")))
             .collect::<anyhow::Result<_>>()?;
         if !word.contains('*') {
             return Ok(values[0]);
@@ -223,9 +211,7 @@ fn follow<'a, 'p>(
     let mut nowhere = step;
     match value {
         Value::Array(elements) if step == "*" => {
-            return elements
-                .iter()
-                .try_for_each(|each| follow(each, rest, found));
+            return elements.iter().try_for_each(|each| follow(each, rest, found));
         }
         Value::Array(elements) if step.parse::<usize>().is_err() => {
             for element in elements.iter().filter(|element| is_called(element, step)) {
@@ -251,9 +237,7 @@ fn follow<'a, 'p>(
 }
 
 fn is_called(element: &Value, name: &str) -> bool {
-    NAMES
-        .iter()
-        .any(|key| element.get(key).and_then(Value::as_str) == Some(name))
+    NAMES.iter().any(|key| element.get(key).and_then(Value::as_str) == Some(name))
 }
 
 fn steps(path: &str) -> impl Iterator<Item = &str> {
@@ -291,10 +275,7 @@ mod tests {
             ("run arms.hole.runs.*.s sum times 2 count", "24"),
             ("run peak over start ratio", "2.00"),
             ("run peak minus start over 2 count", "512"),
-            (
-                "run arms.hole.runs.*.s max over arms.hole.runs.*.s min ratio",
-                "9.00",
-            ),
+            ("run arms.hole.runs.*.s max over arms.hole.runs.*.s min ratio", "9.00"),
             ("run kernel text", "6.18"),
             (r#"log.txt lines "brk(" count"#, "2"),
             (r#"log.txt number "asked for: " bytes"#, "48\u{a0}B"),
@@ -309,18 +290,11 @@ mod tests {
             ("run nothing bytes", "nothing has no `nothing`"),
             ("other peak bytes", "there is no runs/other.json"),
             ("run arms.hole.runs.*.s seconds", "median, min, max or sum?"),
-            (
-                "run peak into 2 bytes",
-                "`into`: expected times, over, minus, plus or a format",
-            ),
+            ("run peak into 2 bytes", "`into`: expected times, over, minus, plus or a format"),
             ("run peak over none ratio", "that is inf"),
             ("run kernel bytes", "kernel is no number: \"6.18\""),
         ] {
-            assert_eq!(
-                asked(expression).unwrap_err().to_string(),
-                expected,
-                "{expression}"
-            );
+            assert_eq!(asked(expression).unwrap_err().to_string(), expected, "{expression}");
         }
     }
 

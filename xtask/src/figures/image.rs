@@ -85,10 +85,8 @@ pub fn terminal(
     let run = excerpts.split_whitespace().next().context(form)?;
     let name = run.trim_end_matches(".txt").replace('/', "-");
     let file = format!("{IMAGES}/{name}-terminal.svg");
-    let excerpts: anyhow::Result<Vec<String>> = excerpts
-        .split(" + ")
-        .map(|excerpt| excerpt::of_run(excerpt, runs))
-        .collect();
+    let excerpts: anyhow::Result<Vec<String>> =
+        excerpts.split(" + ").map(|excerpt| excerpt::of_run(excerpt, runs)).collect();
     let printed = excerpts?.join("\n…\n");
     let lines: Vec<&str> = printed.lines().collect();
     let shown = shown(shows, &file, document);
@@ -101,11 +99,7 @@ pub fn terminal(
 fn shown(shows: &str, file: &str, document: &str) -> String {
     let link = link(file, document);
     let image = format!("![{shows}]({link})");
-    if link == file {
-        format!("{image}\n")
-    } else {
-        format!("[{image}]({link})\n")
-    }
+    if link == file { format!("{image}\n") } else { format!("[{image}]({link})\n") }
 }
 
 /// How a document names one of the images.
@@ -126,10 +120,8 @@ pub fn chart(results: &Results, document: &str, charts: &mut Charts) -> anyhow::
     let svg = memory_over_checkpoints(results).context("the run has no checkpoint")?;
     let file = format!("{IMAGES}/{name}.svg");
     let arms: Vec<&str> = results.arms.iter().map(|arm| arm.name.as_str()).collect();
-    let shows = format!(
-        "Bar chart of {name}: resident memory at each checkpoint, {}",
-        arms.join(" and ")
-    );
+    let shows =
+        format!("Bar chart of {name}: resident memory at each checkpoint, {}", arms.join(" and "));
     let shown = shown(&shows, &file, document);
     charts.0.insert(file, svg);
     Ok(shown)
@@ -180,9 +172,7 @@ fn pixels(columns: usize) -> usize {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -214,10 +204,7 @@ mod tests {
         let mut shown = |asked| terminal(asked, "README.in.md", &runs, &mut charts);
         let asked =
             r#""Memory" "brkhole x" a/b.txt from "one" to "two" + a/b.txt from "four" to "five""#;
-        assert_eq!(
-            shown(asked).unwrap(),
-            "![Memory](book/src/images/a-b-terminal.svg)\n"
-        );
+        assert_eq!(shown(asked).unwrap(), "![Memory](book/src/images/a-b-terminal.svg)\n");
         assert!(shown(r#""Memory" a/b.txt from "one" to "two""#).is_err());
         let (_, svg) = charts.drawn().next().unwrap();
         let texts: Vec<&str> = svg

@@ -124,9 +124,7 @@ pub fn differences(name: &str, stands: &str, filled: &str) -> Vec<Fault> {
 
 /// The figures of a line: what is asked for, and what stands there.
 fn figures(line: &str) -> impl Iterator<Item = (&str, &str)> {
-    line.split(FIGURE)
-        .skip(1)
-        .filter_map(|part| part.split_once(FIGURE_END)?.0.split_once(END))
+    line.split(FIGURE).skip(1).filter_map(|part| part.split_once(FIGURE_END)?.0.split_once(END))
 }
 
 #[cfg(test)]
@@ -134,10 +132,7 @@ mod tests {
     use super::*;
 
     fn filled(text: &str) -> (String, Vec<String>) {
-        let document = Document {
-            name: "page.md".to_owned(),
-            text: text.to_owned(),
-        };
+        let document = Document { name: "page.md".to_owned(), text: text.to_owned() };
         let mut faults = Vec::new();
         let filled = fill(&document, &mut faults, &mut |marker| match marker {
             Marker::Figure("unknown") => anyhow::bail!("no such figure"),
@@ -170,26 +165,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_line_and_stays() {
         for (text, expected) in [
-            (
-                "a\nb <!-- fig unknown -->1<!-- /fig -->\n",
-                "page.md:2: fig unknown: no such figure",
-            ),
-            (
-                "b <!-- fig a -->1\n",
-                "page.md:1: fig a: no `<!-- /fig -->` on this line",
-            ),
-            (
-                "<!-- block c -->\nx\n",
-                "page.md:1: the block has no `<!-- /block -->`",
-            ),
-            (
-                "b <!-- /fig -->\n",
-                "page.md:1: `<!-- /fig -->` without its other half",
-            ),
-            (
-                "<!-- /block -->\n",
-                "page.md:1: `<!-- /block -->` without its other half",
-            ),
+            ("a\nb <!-- fig unknown -->1<!-- /fig -->\n", "page.md:2: fig unknown: no such figure"),
+            ("b <!-- fig a -->1\n", "page.md:1: fig a: no `<!-- /fig -->` on this line"),
+            ("<!-- block c -->\nx\n", "page.md:1: the block has no `<!-- /block -->`"),
+            ("b <!-- /fig -->\n", "page.md:1: `<!-- /fig -->` without its other half"),
+            ("<!-- /block -->\n", "page.md:1: `<!-- /block -->` without its other half"),
         ] {
             assert_eq!(filled(text), (text.to_owned(), vec![expected.to_owned()]));
         }

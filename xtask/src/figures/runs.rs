@@ -25,10 +25,7 @@ impl Runs {
     pub fn in_directory(directory: &str) -> anyhow::Result<Self> {
         let mut files = Vec::new();
         for path in files_in(directory)? {
-            if [".json", ".txt", ".svg"]
-                .iter()
-                .any(|end| path.ends_with(end))
-            {
+            if [".json", ".txt", ".svg"].iter().any(|end| path.ends_with(end)) {
                 let text = fs::read_to_string(root().join(&path)).with_context(|| path.clone())?;
                 let name = path[directory.len() + 1..].to_owned();
                 files.push((name, text));
@@ -40,10 +37,7 @@ impl Runs {
     /// Files of these names and contents.
     pub fn of<N: Into<String>>(files: impl IntoIterator<Item = (N, String)>) -> Self {
         Self {
-            files: files
-                .into_iter()
-                .map(|(name, text)| (name.into(), text))
-                .collect(),
+            files: files.into_iter().map(|(name, text)| (name.into(), text)).collect(),
             used: RefCell::default(),
         }
     }
@@ -54,10 +48,7 @@ impl Runs {
     ///
     /// When there is none of that name.
     pub fn text(&self, name: &str) -> anyhow::Result<&str> {
-        let text = self
-            .files
-            .get(name)
-            .with_context(|| format!("there is no runs/{name}"))?;
+        let text = self.files.get(name).with_context(|| format!("there is no runs/{name}"))?;
         self.used.borrow_mut().insert(name.to_owned());
         Ok(text)
     }
@@ -76,9 +67,7 @@ impl Runs {
     pub fn unused(&self) -> Vec<Fault> {
         let used = self.used.borrow();
         let unused = self.files.keys().filter(|name| !used.contains(*name));
-        unused
-            .map(|name| Fault::new(format!("runs/{name}"), 0, "no text uses this run"))
-            .collect()
+        unused.map(|name| Fault::new(format!("runs/{name}"), 0, "no text uses this run")).collect()
     }
 }
 

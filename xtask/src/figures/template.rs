@@ -39,11 +39,7 @@ pub fn render(
         if !is_code && is_comment(line) {
             continue;
         }
-        let written = if is_code {
-            Ok(line.to_owned())
-        } else {
-            rendered(line, content)
-        };
+        let written = if is_code { Ok(line.to_owned()) } else { rendered(line, content) };
         let written = written.unwrap_or_else(|error| {
             faults.push(Fault::new(&template.name, number, format!("{error:#}")));
             line.to_owned()
@@ -118,10 +114,7 @@ mod tests {
     use super::*;
 
     fn rendered(text: &str) -> (String, Vec<String>) {
-        let template = Document {
-            name: "page.in.md".to_owned(),
-            text: text.to_owned(),
-        };
+        let template = Document { name: "page.in.md".to_owned(), text: text.to_owned() };
         let mut faults = Vec::new();
         let text = render(&template, &mut faults, &mut |marker| match marker {
             Marker::Figure("unknown") => anyhow::bail!("no such figure"),
@@ -144,25 +137,17 @@ mod tests {
     #[test]
     fn paragraphs_are_filled_and_nothing_else() {
         let word = "word ".repeat(30);
-        let (text, _) = rendered(&format!(
-            "{word}\n{{{{fig a}}}}\n\n- {word}b\n  c\n| {word}|\n"
-        ));
+        let (text, _) = rendered(&format!("{word}\n{{{{fig a}}}}\n\n- {word}b\n  c\n| {word}|\n"));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0].len(), 99);
         assert!(lines[1].ends_with("word A"), "{text}");
-        assert_eq!(
-            lines[2..],
-            ["", &format!("- {word}b"), "  c", &format!("| {word}|")]
-        );
+        assert_eq!(lines[2..], ["", &format!("- {word}b"), "  c", &format!("| {word}|")]);
     }
 
     #[test]
     fn what_is_wrong_is_named_with_its_line_and_stays() {
         for (text, expected) in [
-            (
-                "- a\n- b {{fig unknown}}\n",
-                "page.in.md:2: fig unknown: no such figure",
-            ),
+            ("- a\n- b {{fig unknown}}\n", "page.in.md:2: fig unknown: no such figure"),
             ("{{fig a\n", "page.in.md:1: `{{` without `}}` on its line"),
             (
                 "see {{block a}}\n",

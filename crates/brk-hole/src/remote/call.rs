@@ -28,13 +28,7 @@ impl Caller {
         let signal_mask = tracee::signal_mask(tid).map_err(step("read the signal mask"))?;
         // A signal would be handled, or end a call, in the middle of what is done here.
         tracee::set_signal_mask(tid, u64::MAX).map_err(step("set the signal mask"))?;
-        Ok(Self {
-            tid,
-            registers,
-            signal_mask,
-            instruction,
-            stop_wanted: Cell::new(false),
-        })
+        Ok(Self { tid, registers, signal_mask, instruction, stop_wanted: Cell::new(false) })
     }
 
     /// Has the thread make this call, and gives what the kernel left in `rax`.
@@ -73,9 +67,7 @@ impl Caller {
             }
         }
         let registers = tracee::registers(tid).map_err(step("read the registers"))?;
-        registers
-            .map(|registers| registers.rax)
-            .ok_or(RemoteError::Foreign { tid })
+        registers.map(|registers| registers.rax).ok_or(RemoteError::Foreign { tid })
     }
 
     /// Puts the thread back where it stood.
@@ -101,11 +93,7 @@ fn stop_again(tid: i32) {
 /// A thread that was killed while it stood still answers no request any more.
 fn failure(tid: i32, step: &'static str, source: io::Error) -> RemoteError {
     let gone = source.raw_os_error() == Some(libc::ESRCH) && is_ending(tid);
-    if gone {
-        RemoteError::Gone { tid }
-    } else {
-        RemoteError::of(tid, step, source)
-    }
+    if gone { RemoteError::Gone { tid } } else { RemoteError::of(tid, step, source) }
 }
 
 /// Whether a thread that answered no request has ended or is ending. One that the calling thread

@@ -25,11 +25,7 @@ pub enum RemoteError {
         "cannot {step} of thread {tid} ({source}): it has to stand still and to be traced by the \
          calling thread"
     )]
-    Step {
-        tid: i32,
-        step: &'static str,
-        source: io::Error,
-    },
+    Step { tid: i32, step: &'static str, source: io::Error },
     /// Nothing that the process may execute holds the instruction `syscall`.
     #[error(
         "nothing that process {tid} may execute holds the instruction `syscall`, so it can't be \
@@ -41,10 +37,7 @@ pub enum RemoteError {
     Taken { range: Range<u64> },
     /// The process's `mmap` failed: out of memory, at a limit, or refused by a filter.
     #[error("the process's own mmap of {range:#x?} failed: {source}")]
-    Refused {
-        range: Range<u64>,
-        source: io::Error,
-    },
+    Refused { range: Range<u64>, source: io::Error },
     /// The kernel doesn't know `MAP_FIXED_NOREPLACE`.
     #[error("this kernel does not know MAP_FIXED_NOREPLACE (Linux 4.17 or newer is needed)")]
     Kernel,
@@ -53,10 +46,7 @@ pub enum RemoteError {
         "mmap of {wanted:#x?} succeeded, but /proc does not show that page and all else as before \
          (new there: {found:#x?}); was another thread of the process running?"
     )]
-    Unverified {
-        wanted: Range<u64>,
-        found: Option<Range<u64>>,
-    },
+    Unverified { wanted: Range<u64>, found: Option<Range<u64>> },
 }
 
 impl RemoteError {

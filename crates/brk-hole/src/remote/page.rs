@@ -52,19 +52,15 @@ fn map(caller: &Caller) -> Result<RemoteHole, RemoteError> {
         ],
     )?;
     match tracee::syscall_result(mapped) {
-        Ok(_) if mapped == start => Ok(RemoteHole {
-            program_break,
-            range,
-        }),
+        Ok(_) if mapped == start => Ok(RemoteHole { program_break, range }),
         Ok(_) => {
             // Taken for a hint: whatever this answers, there is nothing else to be tried.
             caller.call(libc::SYS_munmap, [mapped, page, 0, 0, 0, 0])?;
             Err(RemoteError::Kernel)
         }
         Err(libc::EEXIST) => Err(RemoteError::Taken { range }),
-        Err(errno) => Err(RemoteError::Refused {
-            range,
-            source: std::io::Error::from_raw_os_error(errno),
-        }),
+        Err(errno) => {
+            Err(RemoteError::Refused { range, source: std::io::Error::from_raw_os_error(errno) })
+        }
     }
 }

@@ -79,12 +79,7 @@ impl Tracee {
         let mut mask = vec![0; 8];
         // SAFETY: GETSIGMASK writes 8 bytes.
         let result = unsafe {
-            libc::ptrace(
-                0x420a as _,
-                self.pid(),
-                mask.len(),
-                mask.as_mut_ptr().cast::<c_void>(),
-            )
+            libc::ptrace(0x420a as _, self.pid(), mask.len(), mask.as_mut_ptr().cast::<c_void>())
         };
         check(result).unwrap();
         let mut vectors = self.registers(NT_X86_XSTATE);
@@ -96,10 +91,7 @@ impl Tracee {
 
     fn registers(&self, set: usize) -> Vec<u8> {
         let mut bytes = vec![0; 16 << 10];
-        let mut window = libc::iovec {
-            iov_base: bytes.as_mut_ptr().cast(),
-            iov_len: bytes.len(),
-        };
+        let mut window = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
         // SAFETY: GETREGSET writes at most `iov_len` bytes to `iov_base`.
         let result =
             unsafe { libc::ptrace(libc::PTRACE_GETREGSET, self.pid(), set, &raw mut window) };
@@ -111,20 +103,11 @@ impl Tracee {
     /// The lines of its `maps`, without names: those of other mappings change with the break.
     pub fn maps(&self) -> Vec<String> {
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.pid())).unwrap();
-        let fields = |line: &str| {
-            line.split_whitespace()
-                .take(5)
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
+        let fields = |line: &str| line.split_whitespace().take(5).collect::<Vec<_>>().join(" ");
         maps.lines().map(fields).collect()
     }
 }
 
 fn check(result: libc::c_long) -> io::Result<()> {
-    if result == -1 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -53,8 +53,7 @@ pub(crate) fn pids() -> ArgValueCompleter {
             (pid.to_string(), comm.trim_end().to_owned())
         });
         let pids = pids.filter(|(pid, _)| begins(pid, begun));
-        pids.map(|(pid, comm)| CompletionCandidate::new(pid).help(Some(comm.into())))
-            .collect()
+        pids.map(|(pid, comm)| CompletionCandidate::new(pid).help(Some(comm.into()))).collect()
     })
 }
 

@@ -22,12 +22,8 @@ const DESCRIPTION: &str = "Finds out which file being read made the heap grow, w
     or somebody's strace log.";
 
 /// Pages that are worth reading beside each of these.
-const SEE_ALSO: [(&str, &str); 4] = [
-    ("strace", "1"),
-    ("brk", "2"),
-    ("mallopt", "3"),
-    ("malloc_trim", "3"),
-];
+const SEE_ALSO: [(&str, &str); 4] =
+    [("strace", "1"), ("brk", "2"), ("mallopt", "3"), ("malloc_trim", "3")];
 
 /// Writes a page for the command and one for each subcommand.
 ///
@@ -35,22 +31,16 @@ const SEE_ALSO: [(&str, &str); 4] = [
 ///
 /// When one can't be written.
 pub(super) fn write(directory: &Path) -> io::Result<()> {
-    let mut command = Cli::command()
-        .long_about(DESCRIPTION)
-        .after_help(EXAMPLES)
-        .disable_help_subcommand(true);
+    let mut command =
+        Cli::command().long_about(DESCRIPTION).after_help(EXAMPLES).disable_help_subcommand(true);
     command.build();
     let subcommands: Vec<_> = command.get_subcommands().cloned().collect();
     let name_of = |command: &Command| command.get_display_name().map(str::to_owned);
     let names: Vec<_> = subcommands.iter().filter_map(name_of).collect();
     for command in subcommands.into_iter().chain([command]) {
         let name = name_of(&command).unwrap_or_else(|| command.get_name().to_owned());
-        let others = ["brkhole"]
-            .into_iter()
-            .chain(names.iter().map(String::as_str));
-        let others = others
-            .filter(|other| *other != name)
-            .map(|other| (other, "1"));
+        let others = ["brkhole"].into_iter().chain(names.iter().map(String::as_str));
+        let others = others.filter(|other| *other != name).map(|other| (other, "1"));
         let text = page(command, &name, &others.chain(SEE_ALSO).collect::<Vec<_>>())?;
         fs::write(directory.join(format!("{name}.1")), text)?;
     }
@@ -97,26 +87,20 @@ fn sections(below: &str, see_also: &[(&str, &str)]) -> Roff {
         roff.text([roman(text.replace('\n', " "))]);
     });
     section(&mut roff, "WORDS", words, |roff, lines| {
-        for (word, what) in lines
-            .lines()
-            .filter_map(|line| line.trim().split_once("  "))
-        {
+        for (word, what) in lines.lines().filter_map(|line| line.trim().split_once("  ")) {
             roff.control("TP", []).text([bold(word)]);
             roff.text([roman(what.trim())]);
         }
     });
-    section(
-        &mut roff,
-        "EXAMPLES",
-        examples.lines(),
-        |roff, line| match line.trim().split_once("   ") {
+    section(&mut roff, "EXAMPLES", examples.lines(), |roff, line| {
+        match line.trim().split_once("   ") {
             None => drop(roff.text([bold(line.trim())])),
             Some((typed, why)) => {
                 roff.text([bold(typed)]).control("RS", ["4"]);
                 roff.text([roman(why.trim())]).control("RE", []);
             }
-        },
-    );
+        }
+    });
     roff.control("SH", ["SEE ALSO"]);
     for (place, (name, section)) in see_also.iter().enumerate() {
         let comma = if place + 1 < see_also.len() { "," } else { "" };

@@ -50,10 +50,7 @@ struct Share {
 impl Shares {
     /// Of a survey that begins now.
     pub(super) fn new() -> Self {
-        Self {
-            begun: Instant::now(),
-            of: HashMap::new(),
-        }
+        Self { begun: Instant::now(), of: HashMap::new() }
     }
 
     /// Leaves malloc's state out of a process whose user's have as many arenas as are told.
@@ -93,10 +90,7 @@ impl Shares {
     ) {
         let mut queues = BTreeMap::<u32, VecDeque<(Duration, &mut Inspected)>>::new();
         for process in processes.iter_mut().filter(|process| process.is_costly()) {
-            queues
-                .entry(owner(process.pid))
-                .or_default()
-                .push_back((SOME, process));
+            queues.entry(owner(process.pid)).or_default().push_back((SOME, process));
         }
         while !queues.is_empty() && !over.load(Ordering::Relaxed) {
             queues.retain(|owner, queue| {

@@ -46,10 +46,7 @@ fn allocator(process: &Inspected) -> String {
 fn pairs(title: &'static str, pairs: Vec<(&str, String)>) -> Part {
     let columns = [Column::Left(title), Column::Left("")];
     let rows = pairs.into_iter();
-    Part::table(
-        &columns,
-        rows.map(|(name, value)| [format!("  {name}"), value]),
-    )
+    Part::table(&columns, rows.map(|(name, value)| [format!("  {name}"), value]))
 }
 
 fn weight(weight: &MemoryWeight) -> Vec<(&'static str, String)> {
@@ -63,13 +60,9 @@ fn weight(weight: &MemoryWeight) -> Vec<(&'static str, String)> {
         ("peak", weight.peak_rss_bytes),
         ("address space", weight.address_space_bytes),
     ];
-    let further = further
-        .into_iter()
-        .filter_map(|(name, bytes)| Some((name, Bytes(bytes?).to_string())));
-    [("resident", resident)]
-        .into_iter()
-        .chain(further)
-        .collect()
+    let further =
+        further.into_iter().filter_map(|(name, bytes)| Some((name, Bytes(bytes?).to_string())));
+    [("resident", resident)].into_iter().chain(further).collect()
 }
 
 fn heap(process: &Inspected) -> Vec<(&'static str, String)> {
@@ -80,20 +73,12 @@ fn heap(process: &Inspected) -> Vec<(&'static str, String)> {
         }
         (room, _) => known_bytes(room),
     };
-    let range = format!(
-        "{} ({:#x}-{:#x})",
-        Bytes(heap.segment_bytes),
-        heap.start,
-        heap.end
-    );
+    let range = format!("{} ({:#x}-{:#x})", Bytes(heap.segment_bytes), heap.start, heap.end);
     let blocker = heap.blocker.as_ref();
     let limit = heap.limits.tightest().map(|(name, limit)| {
         let figures = [limit.limit_bytes, limit.used_bytes, limit.left_bytes].map(Bytes);
         let [most, used, left] = figures;
-        (
-            "limit",
-            format!("{name} of {most}: {used} in use, {left} left"),
-        )
+        ("limit", format!("{name} of {most}: {used} in use, {left} left"))
     });
     let tunable = heap.tunable.clone().map(|tunable| ("tunable", tunable));
     let always = [
@@ -174,15 +159,7 @@ fn not_returnable(state: &HeapState) -> Option<String> {
 fn mmapped(state: &HeapState) -> Vec<[String; 7]> {
     let row = |name: &str, has: Option<u64>, note: String| {
         let none = String::new;
-        [
-            name.to_owned(),
-            known_bytes(has),
-            none(),
-            none(),
-            none(),
-            none(),
-            note,
-        ]
+        [name.to_owned(), known_bytes(has), none(), none(), none(), none(), note]
     };
     let Some(mmapped) = state.mmapped else {
         let why = state.mmapped_unknown.clone().unwrap_or_default();
@@ -205,15 +182,9 @@ fn arena(arena: &Arena) -> [String; 7] {
     };
     let free = arena.free;
     let all = free.map(|free| {
-        [
-            free.fast_bytes,
-            free.unsorted_bytes,
-            free.small_bytes,
-            free.large_bytes,
-            free.top_bytes,
-        ]
-        .into_iter()
-        .fold(0, u64::saturating_add)
+        [free.fast_bytes, free.unsorted_bytes, free.small_bytes, free.large_bytes, free.top_bytes]
+            .into_iter()
+            .fold(0, u64::saturating_add)
     });
     [
         name,

@@ -121,13 +121,8 @@ pub(crate) enum Why {
 }
 
 impl Why {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Denied,
-        Self::Gone,
-        Self::Zombie,
-        Self::KernelThread,
-        Self::Other,
-    ];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Denied, Self::Gone, Self::Zombie, Self::KernelThread, Self::Other];
 
     /// A fixed name for programs.
     pub(crate) fn name(self) -> &'static str {
@@ -159,9 +154,6 @@ impl Survey {
 
     /// How many could not be looked into for this reason.
     pub(crate) fn unread_for(&self, why: Why) -> usize {
-        self.unread
-            .iter()
-            .filter(|unread| unread.why == why)
-            .count()
+        self.unread.iter().filter(|unread| unread.why == why).count()
     }
 }

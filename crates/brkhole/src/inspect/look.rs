@@ -28,8 +28,7 @@ impl Looker {
             Err(error) if matches!(error.reason, Reason::NotInKernel) => quick(&stat),
             Err(error) => return Err(unread(&error)),
         };
-        self.inside(weigher.process(), stat, weight)
-            .map_err(|error| unread(&error))
+        self.inside(weigher.process(), stat, weight).map_err(|error| unread(&error))
     }
 
     /// Looks into one of many, and weighs it as cheaply as can be.
@@ -39,8 +38,7 @@ impl Looker {
         stat: Stat,
     ) -> Result<Inspected, UnreadProcess> {
         let weight = quick(&stat);
-        self.inside(process, stat, weight)
-            .map_err(|error| unread(&error))
+        self.inside(process, stat, weight).map_err(|error| unread(&error))
     }
 
     fn inside(
@@ -52,12 +50,7 @@ impl Looker {
         let pid = process.pid();
         let comm = stat.name();
         let (heap, examination) = self.examiner.look(process, stat)?;
-        let Examination {
-            allocator,
-            others,
-            state,
-            ..
-        } = examination;
+        let Examination { allocator, others, state, .. } = examination;
         // One that has ended in the middle is not there any more, whatever was read of it.
         if matches!(state, Err(Unknown::Process(_))) && !process.is_alive() {
             return Err(ProcessError::new(pid, "mem", Reason::Ended));

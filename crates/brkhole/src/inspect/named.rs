@@ -16,10 +16,7 @@ pub(super) struct NamedProcess {
 impl NamedProcess {
     /// Takes hold of them. One that is named twice is one.
     pub(super) fn new(pids: &[i32]) -> Self {
-        let mut named = Self {
-            held: Vec::new(),
-            missed: Vec::new(),
-        };
+        let mut named = Self { held: Vec::new(), missed: Vec::new() };
         for (place, &pid) in pids.iter().enumerate() {
             if pids[..place].contains(&pid) {
                 continue;
@@ -35,10 +32,7 @@ impl NamedProcess {
     /// Looks into all that are left. Those that have ended are told of once and not looked for
     /// again.
     pub(super) fn look(&mut self, looker: &mut Looker, mut go_on: impl FnMut() -> bool) -> Survey {
-        let mut survey = Survey {
-            unread: std::mem::take(&mut self.missed),
-            ..Survey::default()
-        };
+        let mut survey = Survey { unread: std::mem::take(&mut self.missed), ..Survey::default() };
         self.held.retain_mut(|weigher| {
             if !go_on() {
                 return true;

@@ -199,9 +199,7 @@ type Everybody = HashMap<i32, Stat>;
 /// All that can be seen; one that ends meanwhile is nobody's worker.
 fn all_stats() -> Everybody {
     let pids = all_pids().unwrap_or_default();
-    pids.into_iter()
-        .filter_map(|pid| Some((pid, Process::open(pid).ok()?.stat().ok()?)))
-        .collect()
+    pids.into_iter().filter_map(|pid| Some((pid, Process::open(pid).ok()?.stat().ok()?))).collect()
 }
 
 #[cfg(test)]
@@ -214,16 +212,10 @@ mod tests {
         assert!(master.contains("brkhole trim 7 $(pgrep -P 7)"), "{master}");
         assert!(master.contains("lua_malloc_trim, which 0.10.7 has, is of no use here"));
         let worker = until_then(8, b"nginx: worker process");
-        assert!(
-            worker.contains("with the directive lua_malloc_trim"),
-            "{worker}"
-        );
+        assert!(worker.contains("with the directive lua_malloc_trim"), "{worker}");
         assert!(worker.contains("is the master's still"), "{worker}");
         let alone = until_then(9, b"openresty");
-        assert!(
-            alone.contains("with the directive lua_malloc_trim"),
-            "{alone}"
-        );
+        assert!(alone.contains("with the directive lua_malloc_trim"), "{alone}");
         assert!(!alone.contains("master"), "{alone}");
     }
 }

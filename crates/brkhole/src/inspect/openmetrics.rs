@@ -28,11 +28,7 @@ type Figure = fn(&Inspected) -> u64;
 
 /// Gauges with a series for each command name.
 const BY_COMMAND: [(&str, &str, Figure); 13] = [
-    (
-        "brkhole_processes",
-        "Processes that were looked into.",
-        |_| 1,
-    ),
+    ("brkhole_processes", "Processes that were looked into.", |_| 1),
     (
         "brkhole_resident_memory_bytes",
         "Their resident memory; pages that several share count in each.",
@@ -43,26 +39,20 @@ const BY_COMMAND: [(&str, &str, Figure); 13] = [
         "Those of them whose glibc malloc could be read, which the malloc gauges are sums of.",
         |process| known(process, |_| Some(1)),
     ),
-    (
-        "brkhole_malloc_system_bytes",
-        "What malloc's arenas have from the kernel.",
-        |process| known(process, |state| Some(state.system_bytes)),
-    ),
+    ("brkhole_malloc_system_bytes", "What malloc's arenas have from the kernel.", |process| {
+        known(process, |state| Some(state.system_bytes))
+    }),
     (
         "brkhole_malloc_mmapped_blocks",
         "Blocks of malloc's that each have a mapping of their own, outside its arenas.",
         |process| known(process, |state| Some(state.mmapped?.count)),
     ),
-    (
-        "brkhole_malloc_mmapped_bytes",
-        "What these have from the kernel.",
-        |process| known(process, |state| Some(state.mmapped?.bytes)),
-    ),
-    (
-        "brkhole_malloc_free_bytes",
-        "What is free in malloc's arenas, resident or not.",
-        |process| known(process, |state| state.free_bytes),
-    ),
+    ("brkhole_malloc_mmapped_bytes", "What these have from the kernel.", |process| {
+        known(process, |state| Some(state.mmapped?.bytes))
+    }),
+    ("brkhole_malloc_free_bytes", "What is free in malloc's arenas, resident or not.", |process| {
+        known(process, |state| state.free_bytes)
+    }),
     (
         "brkhole_malloc_returnable_bytes",
         "Resident pages in free memory: what malloc_trim(0) would give back.",
@@ -176,26 +166,17 @@ pub(crate) fn text(found: &Survey, top: usize) -> String {
         gauge.sample(&[("reason", why.name())], found.unread_for(why));
     }
 
-    text.gauge(
-        "brkhole_inspect_duration_seconds",
-        "How long it took to look into them all.",
-    )
-    .sample(&[], format_args!("{:.6}", found.seconds));
+    text.gauge("brkhole_inspect_duration_seconds", "How long it took to look into them all.")
+        .sample(&[], format_args!("{:.6}", found.seconds));
     // A clock before 1970 is as stale as can be.
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     text.gauge(
         "brkhole_inspect_timestamp_seconds",
         "When this was written, in seconds since 1970.",
     )
-    .sample(
-        &[],
-        format_args!("{:.3}", now.unwrap_or_default().as_secs_f64()),
-    );
-    text.gauge(
-        "brkhole_build_info",
-        "Always 1; the label tells which version wrote this.",
-    )
-    .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+    .sample(&[], format_args!("{:.3}", now.unwrap_or_default().as_secs_f64()));
+    text.gauge("brkhole_build_info", "Always 1; the label tells which version wrote this.")
+        .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
     text.end()
 }
 

@@ -99,15 +99,9 @@ fn row(process: &Inspected, unix_seconds: u64) -> CsvRow {
         .field("peak_rss_bytes", weight.peak_rss_bytes)
         .field("break_state", process.break_word())
         .field("room_bytes", process.heap.room_bytes)
-        .field(
-            "malloc_non_contiguous",
-            malloc.map(|state| state.non_contiguous),
-        )
+        .field("malloc_non_contiguous", malloc.map(|state| state.non_contiguous))
         .field("malloc_arenas", malloc.map(|state| state.arenas.len()))
-        .field(
-            "malloc_system_bytes",
-            malloc.map(|state| state.system_bytes),
-        )
+        .field("malloc_system_bytes", malloc.map(|state| state.system_bytes))
         .field("malloc_mmapped_count", mmapped.map(|mmapped| mmapped.count))
         .field("malloc_mmapped_bytes", mmapped.map(|mmapped| mmapped.bytes))
         .field("malloc_free_bytes", free_bytes)

@@ -29,10 +29,7 @@ pub(super) fn lookers() -> Vec<Looker> {
 /// Looks into all of these. Ends early once it is `over`.
 pub(super) fn look(lookers: &mut [Looker], pids: &[i32], over: &AtomicBool) -> Survey {
     let round = Round {
-        bar: output::bar(
-            "{bar:30} {pos}/{len} processes {elapsed}",
-            pids.len() as u64,
-        ),
+        bar: output::bar("{bar:30} {pos}/{len} processes {elapsed}", pids.len() as u64),
         pids,
         next: AtomicUsize::new(0),
         over,
@@ -57,10 +54,7 @@ pub(super) fn look(lookers: &mut [Looker], pids: &[i32], over: &AtomicBool) -> S
     round.bar.finish_and_clear();
     survey.processes.sort_by_key(|process| {
         let returnable_bytes = process.returnable_bytes();
-        (
-            Reverse((returnable_bytes, process.weight.rss_bytes)),
-            process.pid,
-        )
+        (Reverse((returnable_bytes, process.weight.rss_bytes)), process.pid)
     });
     survey.unread.sort_by_key(|unread| unread.pid);
     survey

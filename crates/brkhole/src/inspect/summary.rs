@@ -7,13 +7,8 @@ use ptmalloc::HeapState;
 use super::inspected::{Inspected, Survey, Why};
 
 /// Findings that a column of their own shows already.
-const SHOWN_ELSEWHERE: [&str; 5] = [
-    "break-blocked",
-    "break-limited",
-    "break-abandoned",
-    "break-near-wall",
-    "memory-returnable",
-];
+const SHOWN_ELSEWHERE: [&str; 5] =
+    ["break-blocked", "break-limited", "break-abandoned", "break-near-wall", "memory-returnable"];
 
 /// A survey: the first `top` rows, and below them what they leave out.
 pub(super) fn survey_table(survey: &Survey, top: usize) -> Sections {
@@ -67,9 +62,7 @@ fn rows(processes: &[Inspected]) -> Part {
 /// What no figure shows.
 fn notes(process: &Inspected) -> String {
     let kinds = process.findings.iter().map(|finding| finding.kind.as_str());
-    let mut notes: Vec<&str> = kinds
-        .filter(|kind| !SHOWN_ELSEWHERE.contains(kind))
-        .collect();
+    let mut notes: Vec<&str> = kinds.filter(|kind| !SHOWN_ELSEWHERE.contains(kind)).collect();
     if process.malloc.is_none() {
         notes.push(process.allocator.as_deref().unwrap_or("malloc unknown"));
     } else if process.malloc.as_ref().is_some_and(is_partly_unknown) {

@@ -38,10 +38,7 @@ impl Rounds {
     pub(super) fn new(every: Option<Duration>) -> anyhow::Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
         let watch = every.map(|every| WatchClock::new(every, &is_over));
-        Ok(Self {
-            watch: watch.transpose()?,
-            is_over,
-        })
+        Ok(Self { watch: watch.transpose()?, is_over })
     }
 
     /// Whether nobody has asked for the end yet.
@@ -77,11 +74,7 @@ impl WatchClock {
             // Nobody receives it any more where the process ends already.
             let _ = sender.send(());
         });
-        Ok(Self {
-            every,
-            since: Instant::now(),
-            ended,
-        })
+        Ok(Self { every, since: Instant::now(), ended })
     }
 }
 

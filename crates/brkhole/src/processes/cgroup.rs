@@ -80,18 +80,11 @@ mod tests {
             (HYBRID, "/sys/fs/cgroup/memory/docker"),
             (HYBRID, "/sys/fs/cgroup/cpuacct/system.slice/nginx.service"),
             (HYBRID, "/sys/fs/cgroup/cpu,cpuacct/system.slice"),
-            (
-                HYBRID,
-                "/sys/fs/cgroup/systemd/system.slice/nginx.service/worker",
-            ),
+            (HYBRID, "/sys/fs/cgroup/systemd/system.slice/nginx.service/worker"),
         ] {
             assert!(belongs(text, path), "{path}");
         }
-        for path in [
-            "/system.slice/nginx",
-            "/nginx.service",
-            "/sys/fs/cgroup/memory/ab",
-        ] {
+        for path in ["/system.slice/nginx", "/nginx.service", "/sys/fs/cgroup/memory/ab"] {
             assert!(!belongs(UNIFIED, path) && !belongs(HYBRID, path), "{path}");
         }
     }

@@ -143,7 +143,5 @@ fn is_nginx(trace: &Trace) -> bool {
 }
 
 fn is_bundle(path: &str) -> bool {
-    BUNDLES
-        .iter()
-        .any(|bundle| library::name(path.as_bytes()) == bundle.as_bytes())
+    BUNDLES.iter().any(|bundle| library::name(path.as_bytes()) == bundle.as_bytes())
 }

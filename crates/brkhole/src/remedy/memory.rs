@@ -60,25 +60,15 @@ fn has_freed_all(state: &HeapState) -> bool {
 }
 
 /// Libraries that bring a malloc of their own, by the beginning of their names.
-const ALLOCATORS: [&str; 5] = [
-    "libjemalloc",
-    "libtcmalloc",
-    "libmimalloc",
-    "libsnmalloc",
-    "libscudo",
-];
+const ALLOCATORS: [&str; 5] =
+    ["libjemalloc", "libtcmalloc", "libmimalloc", "libsnmalloc", "libscudo"];
 
 /// Says of memory that came by large mappings whose it is.
 pub(super) fn mappings(trace: &mut Trace) {
     let reports = trace.malloc.as_deref().unwrap_or_default();
     let libraries = trace.growth.by_file.iter();
-    let library = libraries
-        .map(|file| name(&file.path))
-        .find(|name| is_allocator(name));
-    let finding = trace
-        .findings
-        .iter_mut()
-        .find(|finding| finding.kind == "grew-by-large-blocks");
+    let library = libraries.map(|file| name(&file.path)).find(|name| is_allocator(name));
+    let finding = trace.findings.iter_mut().find(|finding| finding.kind == "grew-by-large-blocks");
     let Some(finding) = finding else {
         return;
     };
@@ -96,12 +86,12 @@ fn whose(report: &MallocReport, peak_bytes: u64) -> Option<String> {
     let process = report.name();
     let Some(state) = &report.state else {
         return match (&report.allocator, &report.unknown) {
-            (_, Some(unknown)) if *unknown == Unknown::NotUsed.to_string() => Some(format!(
-                "{process} has not used malloc: there they are not malloc's."
-            )),
-            (Some(allocator), _) if !allocator.contains("glibc") => Some(format!(
-                "{process} uses {allocator}, which takes all its memory in this way."
-            )),
+            (_, Some(unknown)) if *unknown == Unknown::NotUsed.to_string() => {
+                Some(format!("{process} has not used malloc: there they are not malloc's."))
+            }
+            (Some(allocator), _) if !allocator.contains("glibc") => {
+                Some(format!("{process} uses {allocator}, which takes all its memory in this way."))
+            }
             _ => None,
         };
     };

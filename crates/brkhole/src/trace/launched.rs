@@ -19,10 +19,7 @@ use crate::signals;
 
 /// Runs the command to its end; gives its own status.
 pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
-    let (program, words) = arguments
-        .command
-        .split_first()
-        .context("no command was given")?;
+    let (program, words) = arguments.command.split_first().context("no command was given")?;
     let target = Target::new(program).args(words);
 
     let holes = arguments.hole.then(Holes::default);
@@ -68,11 +65,7 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     tell_of_what_is_left(&launch, &command_ended);
     let finished = launch.wait()?;
 
-    let mut trace = Trace::of(
-        &finished.sink.story,
-        EventSource::Launch,
-        Some(&arguments.command),
-    );
+    let mut trace = Trace::of(&finished.sink.story, EventSource::Launch, Some(&arguments.command));
     fill_in(&mut trace, &finished);
     trace.notes.extend(holes.iter().flat_map(Holes::notes));
     trace.notes.extend(who.iter().flat_map(Who::notes));

@@ -133,9 +133,7 @@ fn while_held(
     };
     let arena = malloc.arenas.first().map(|arena| arena.address);
     if !arena.is_some_and(|arena| library.has(arena)) {
-        return Err(TrimAttempt::Another(
-            "its malloc's state wasn't where its code is",
-        ));
+        return Err(TrimAttempt::Another("its malloc's state wasn't where its code is"));
     }
     if subject.options.interrupt.is_asked() {
         return Err(TrimAttempt::Interrupted);
@@ -184,12 +182,8 @@ fn followed(
 ) -> Result<HeapState, TrimAttempt> {
     let until = Instant::now() + subject.max_hold / 2;
     let malloc = examiner.examine_until(subject.process, until).state;
-    let late = || {
-        TrimAttempt::Refused(words::cannot_follow(
-            subject.process.pid(),
-            subject.max_hold,
-        ))
-    };
+    let late =
+        || TrimAttempt::Refused(words::cannot_follow(subject.process.pid(), subject.max_hold));
     let malloc = match malloc {
         Ok(malloc) => malloc,
         Err(_) if Instant::now() > until => return Err(late()),
@@ -246,14 +240,7 @@ fn call(held: &Held, malloc: HeapState, subject: &TrimTarget) -> Result<Trimmed,
     };
     let after = scale.still();
     let after = after.map_err(|error| TrimAttempt::Failed(weightless(&error)))?;
-    Ok(Trimmed {
-        malloc,
-        before,
-        after,
-        call,
-        threads: held.threads().len(),
-        notes,
-    })
+    Ok(Trimmed { malloc, before, after, call, threads: held.threads().len(), notes })
 }
 
 /// What it means that a call gave no value.

@@ -32,14 +32,8 @@ impl Errno {
             .context("can't open its memory")?;
         let address = held.call(location, &[], patience)?;
         let mut value = [0; 4];
-        memory
-            .read_exact_at(&mut value, address)
-            .context("can't read its errno")?;
-        Ok(Self {
-            memory,
-            address,
-            value,
-        })
+        memory.read_exact_at(&mut value, address).context("can't read its errno")?;
+        Ok(Self { memory, address, value })
     }
 
     /// Writes the old value, if it is another one now.

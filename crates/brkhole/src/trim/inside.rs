@@ -62,11 +62,7 @@ pub(super) fn any(
     threads.sort_by_key(|thread| !library.is_inside(thread.instruction_pointer));
     threads.into_iter().find_map(|thread| {
         let tid = thread.tid;
-        let unreadable = StoppedTarget {
-            tid,
-            calls: Vec::new(),
-            how: How::Unreadable,
-        };
+        let unreadable = StoppedTarget { tid, calls: Vec::new(), how: How::Unreadable };
         let Some(chain) = stacks.chain(pid, &thread.registers) else {
             return Some(unreadable);
         };
@@ -88,11 +84,7 @@ pub(super) fn any(
         match is_on_stack(process, last.stack_pointer, library) {
             None => Some(unreadable),
             Some(false) => None,
-            Some(true) => Some(StoppedTarget {
-                tid,
-                calls,
-                how: How::Words,
-            }),
+            Some(true) => Some(StoppedTarget { tid, calls, how: How::Words }),
         }
     })
 }
@@ -103,10 +95,7 @@ pub(super) fn any(
 /// as the program does: glibc's own thread for timers. It is what its thread began with, and lies
 /// before all functions that malloc names; nothing of malloc's is both.
 fn is_in_calls(chain: &Chain, library: &TrimLibrary) -> bool {
-    let began_with = chain
-        .complete
-        .then(|| chain.calls.len().checked_sub(OUTERMOST))
-        .flatten();
+    let began_with = chain.complete.then(|| chain.calls.len().checked_sub(OUTERMOST)).flatten();
     chain.calls.iter().enumerate().any(|(depth, call)| {
         let neighbour = began_with == Some(depth) && call.address < library.first_named;
         library.is_inside(call.address) && !neighbour
@@ -127,10 +116,7 @@ fn is_on_stack(process: &Process, from: u64, library: &TrimLibrary) -> Option<bo
         let piece = buffer.get_mut(..length)?;
         memory.read_exact_at(piece, start).ok()?;
         let (words, _) = piece.as_chunks::<WORD>();
-        if words
-            .iter()
-            .any(|word| library.is_inside(u64::from_le_bytes(*word)))
-        {
+        if words.iter().any(|word| library.is_inside(u64::from_le_bytes(*word))) {
             return Some(true);
         }
         start += length as u64;

@@ -76,10 +76,8 @@ impl TrimLibrary {
         };
         let first = *code.first().context("it has no code")?;
         let name = String::from_utf8_lossy(&first.name).into_owned();
-        let files: Option<Vec<_>> = code
-            .iter()
-            .map(|mapping| stacks.file(pid, mapping.start))
-            .collect();
+        let files: Option<Vec<_>> =
+            code.iter().map(|mapping| stacks.file(pid, mapping.start)).collect();
         let Some([file, others @ ..]) = files.as_deref() else {
             bail!(
                 "the file that its malloc comes from ({name}) can't be opened: if it was replaced \
@@ -92,13 +90,9 @@ impl TrimLibrary {
         let opened = File::open(&file.path).with_context(|| format!("can't open {name}"))?;
         let symbols =
             symbols(&opened).with_context(|| format!("can't read the symbols of {name}"))?;
-        let mut library = Self::among(&symbols)
-            .map_err(|why| anyhow!("{name}: {why}"))?
-            .at(file.bias);
-        let of_file = space
-            .mappings()
-            .iter()
-            .filter(|mapping| is_same_file(mapping, first));
+        let mut library =
+            Self::among(&symbols).map_err(|why| anyhow!("{name}: {why}"))?.at(file.bias);
+        let of_file = space.mappings().iter().filter(|mapping| is_same_file(mapping, first));
         library.mapped = of_file.map(|mapping| mapping.start..mapping.end).collect();
         let place = code.iter().find(|mapping| {
             let range = mapping.start..mapping.end;
@@ -148,10 +142,7 @@ impl TrimLibrary {
             chosen.map(|function| function.addresses.start)
         };
         let own: Vec<u64> = starts(is_mallocs).collect();
-        let malloc = find("malloc")
-            .ok_or_else(|| missing("malloc"))?
-            .addresses
-            .start;
+        let malloc = find("malloc").ok_or_else(|| missing("malloc"))?.addresses.start;
         let trim = find("malloc_trim").ok_or_else(|| missing("malloc_trim"))?;
         let neighbours = || {
             let all = functions.iter().map(|function| &function.addresses);
@@ -159,10 +150,9 @@ impl TrimLibrary {
         };
         let below = neighbours().filter(|range| range.start < malloc);
         let above = neighbours().filter(|range| range.start > malloc);
-        let (Some(start), Some(end)) = (
-            below.map(|range| range.end).max(),
-            above.map(|range| range.start).min(),
-        ) else {
+        let (Some(start), Some(end)) =
+            (below.map(|range| range.end).max(), above.map(|range| range.start).min())
+        else {
             return Err("its malloc has no neighbours".to_owned());
         };
         let range = start..end;
@@ -176,9 +166,7 @@ impl TrimLibrary {
             }
         }
         if end - start > MOST_BYTES {
-            return Err(
-                "its malloc is not laid out as glibc's is: it has too much code".to_owned(),
-            );
+            return Err("its malloc is not laid out as glibc's is: it has too much code".to_owned());
         }
         let others = functions
             .iter()
@@ -201,9 +189,7 @@ impl TrimLibrary {
             |range: Range<u64>| range.start.wrapping_add(bias)..range.end.wrapping_add(bias);
         Self {
             trim: self.trim.wrapping_add(bias),
-            errno_location: self
-                .errno_location
-                .map(|address| address.wrapping_add(bias)),
+            errno_location: self.errno_location.map(|address| address.wrapping_add(bias)),
             first_named: self.first_named.wrapping_add(bias),
             malloc: moved(self.malloc),
             others: self.others.into_iter().map(moved).collect(),
@@ -226,10 +212,7 @@ impl TrimLibrary {
 /// What a file names to others; of a static program, what its parts name to each other.
 fn symbols(file: &File) -> io::Result<Symbols> {
     let exported = Symbols::read(file, SymbolTable::Dynsym)?;
-    if exported
-        .functions()
-        .any(|function| function.name == "malloc")
-    {
+    if exported.functions().any(|function| function.name == "malloc") {
         return Ok(exported);
     }
     Symbols::read(file, SymbolTable::Symtab)

@@ -30,11 +30,7 @@ const A_PAGE: Duration = Duration::from_nanos(700);
 
 /// How long it would stand still, with a processor to spare; what isn't known of malloc's state isn't in it.
 pub(super) fn foretold(malloc: &HeapState, threads: u64) -> Duration {
-    let chunks: u64 = malloc
-        .arenas
-        .iter()
-        .filter_map(|arena| Some(arena.free?.chunks))
-        .sum();
+    let chunks: u64 = malloc.arenas.iter().filter_map(|arena| Some(arena.free?.chunks)).sum();
     let pages = malloc.returnable_bytes.unwrap_or(0) / page_size_bytes();
     // A free chunk has one run of whole pages, if any; so has a top.
     let runs = pages.min(chunks + malloc.arenas.len() as u64);

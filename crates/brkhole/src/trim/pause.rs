@@ -86,11 +86,7 @@ impl Interruption {
             let _ = send.send(signal);
             asks.ask();
         });
-        Ok(Self {
-            came,
-            first: Cell::new(None),
-            interrupt,
-        })
+        Ok(Self { came, first: Cell::new(None), interrupt })
     }
 
     /// What the first of them asks.

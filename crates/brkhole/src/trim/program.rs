@@ -59,9 +59,7 @@ impl ProgramIdentity {
         let mut drawn = [0; 16];
         let place = random(&told).context("the kernel gave it no random bytes (AT_RANDOM)")?;
         let memory = File::open(path("mem")).context("can't open its memory")?;
-        memory
-            .read_exact_at(&mut drawn, place)
-            .context("can't read its memory")?;
+        memory.read_exact_at(&mut drawn, place).context("can't read its memory")?;
         let status = read("status")?;
         let status = String::from_utf8_lossy(&status);
         let is_right = |line: &&str| RIGHTS.iter().any(|name| line.starts_with(name));
@@ -77,10 +75,7 @@ impl ProgramIdentity {
 
     /// What is different of another one; `None` if nothing is.
     pub(super) fn differs_from(&self, other: &Self) -> Option<&'static str> {
-        let with_its_rights = Self {
-            rights: other.rights.clone(),
-            ..self.clone()
-        };
+        let with_its_rights = Self { rights: other.rights.clone(), ..self.clone() };
         if with_its_rights != *other {
             return Some("it had executed another program since it was looked at");
         }
@@ -107,10 +102,8 @@ mod tests {
 
     #[test]
     fn it_stays_the_same() {
-        let (before, after) = (
-            ProgramIdentity::of(&own()).unwrap(),
-            ProgramIdentity::of(&own()).unwrap(),
-        );
+        let (before, after) =
+            (ProgramIdentity::of(&own()).unwrap(), ProgramIdentity::of(&own()).unwrap());
         assert_eq!(before.differs_from(&after), None);
         assert!(before.rights.len() >= 9, "{before:?}");
         assert_ne!(before.drawn, [0; 16]);
@@ -137,10 +130,7 @@ mod tests {
         }
         for name in RIGHTS {
             let change = |program: &mut ProgramIdentity| {
-                let line = program
-                    .rights
-                    .iter_mut()
-                    .find(|line| line.starts_with(name));
+                let line = program.rights.iter_mut().find(|line| line.starts_with(name));
                 line.map(|line| line.push('1')).is_some()
             };
             let mut other = program.clone();

@@ -76,10 +76,7 @@ pub(super) struct Waited {
 impl TrimReport {
     /// Nothing has been done yet.
     pub(super) fn new(pid: i32) -> Self {
-        Self {
-            pid,
-            ..Self::default()
-        }
+        Self { pid, ..Self::default() }
     }
 
     /// The same, with an outcome other than success and the reason.
@@ -106,10 +103,7 @@ impl TrimReport {
         let mut known = self.waited_for.iter_mut();
         match known.find(|known| known.reason == reason) {
             Some(known) => known.attempts += 1,
-            None => self.waited_for.push(Waited {
-                reason: reason.to_owned(),
-                attempts: 1,
-            }),
+            None => self.waited_for.push(Waited { reason: reason.to_owned(), attempts: 1 }),
         }
     }
 }

@@ -53,12 +53,7 @@ impl Scale {
     /// # Errors
     /// If there is no such process, or it may not be looked at.
     pub(super) fn of(pid: i32, counters_are_exact: bool) -> io::Result<Self> {
-        Ok(Self {
-            pid,
-            counters_are_exact,
-            rollup: Rollup::open(pid)?,
-            running: None,
-        })
+        Ok(Self { pid, counters_are_exact, rollup: Rollup::open(pid)?, running: None })
     }
 
     /// Weighs it while it runs, if that will be needed.
@@ -76,17 +71,11 @@ impl Scale {
     /// If it was killed, or is another program by now.
     pub(super) fn still(&self) -> io::Result<Still> {
         if self.counters_are_exact {
-            return Ok(Still {
-                counters: Counters::of(self.pid)?,
-                walked: None,
-            });
+            return Ok(Still { counters: Counters::of(self.pid)?, walked: None });
         }
         let weight = self.rollup.weigh()?;
         Ok(Still {
-            counters: Counters {
-                rss_bytes: weight.rss_bytes,
-                swap_bytes: weight.swap_bytes,
-            },
+            counters: Counters { rss_bytes: weight.rss_bytes, swap_bytes: weight.swap_bytes },
             walked: Some(weight),
         })
     }
@@ -183,10 +172,7 @@ mod tests {
         if exact {
             assert_eq!(counted.counters, walked.counters);
         }
-        for weighed in [
-            counting.weighed(counted, counted),
-            walking.weighed(walked, walked),
-        ] {
+        for weighed in [counting.weighed(counted, counted), walking.weighed(walked, walked)] {
             assert_eq!(weighed.returned_bytes(), 0);
             assert_eq!(weighed.shared_bytes(), Some(0));
             let [before, after] = weighed.walked.unwrap();
@@ -214,10 +200,7 @@ mod tests {
             private_bytes: private * MIB,
             swap_bytes: 0,
         };
-        let counters = |rss| Counters {
-            rss_bytes: rss * MIB,
-            swap_bytes: 0,
-        };
+        let counters = |rss| Counters { rss_bytes: rss * MIB, swap_bytes: 0 };
         let weighed = |before, after| TargetScale {
             before: counters(180),
             after: counters(96),

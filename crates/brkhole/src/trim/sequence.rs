@@ -205,10 +205,7 @@ impl Sequence<'_> {
         known.when = Instant::now();
         let examined = self.tools.examiner.examine(self.process).state.ok();
         known.malloc = examined.filter(|malloc| malloc.returnable_bytes.is_some());
-        known.threads = self
-            .process
-            .stat()
-            .map_or(known.threads, |stat| stat.threads);
+        known.threads = self.process.stat().map_or(known.threads, |stat| stat.threads);
         report.malloc_before.clone_from(&known.malloc);
     }
 
@@ -219,9 +216,7 @@ impl Sequence<'_> {
         report.rss_before_bytes = Some(weighed.before.rss_bytes);
         report.rss_after_bytes = Some(weighed.after.rss_bytes);
         report.returned_bytes = Some(weighed.returned_bytes());
-        let private = weighed
-            .walked
-            .map(|both| both.map(|weight| weight.private_bytes));
+        let private = weighed.walked.map(|both| both.map(|weight| weight.private_bytes));
         report.private_before_bytes = private.map(|[before, _]| before);
         report.private_after_bytes = private.map(|[_, after]| after);
         report.call_seconds = Some(trimmed.call.as_secs_f64());
@@ -242,8 +237,5 @@ impl Sequence<'_> {
 
 /// Whether there is no use in another look at a process that stands still.
 fn is_lasting(unknown: &Unknown) -> bool {
-    !matches!(
-        unknown,
-        Unknown::Form(_) | Unknown::AtWork(_) | Unknown::Process(_) | Unknown::Exec
-    )
+    !matches!(unknown, Unknown::Form(_) | Unknown::AtWork(_) | Unknown::Process(_) | Unknown::Exec)
 }

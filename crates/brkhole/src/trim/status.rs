@@ -41,9 +41,7 @@ impl Trimmability {
             return Some("this is brkhole itself: give the number of another process".to_owned());
         }
         if tgid != pid {
-            return Some(format!(
-                "{pid} is a thread of process {tgid}: `brkhole trim {tgid}`"
-            ));
+            return Some(format!("{pid} is a thread of process {tgid}: `brkhole trim {tgid}`"));
         }
         self.status.has_ended().then(|| {
             "it has ended and waits for its parent to reap it; its memory is gone already"

@@ -18,10 +18,7 @@ pub(super) fn of(reports: &[TrimReport]) -> Sections {
         Column::Right("stood still"),
         Column::Left("malloc"),
     ];
-    let done: Vec<&TrimReport> = reports
-        .iter()
-        .filter(|report| report.is_success())
-        .collect();
+    let done: Vec<&TrimReport> = reports.iter().filter(|report| report.is_success()).collect();
     let rows: Vec<_> = done
         .iter()
         .map(|report| {
@@ -75,9 +72,8 @@ fn held(report: &TrimReport) -> Option<String> {
         Some(threads) => format!("all {threads} threads"),
     };
     let foretold = report.predicted_held_seconds;
-    let foretold = foretold.map_or_else(String::new, |most| {
-        format!(" (foretold: about {})", Seconds(most))
-    });
+    let foretold =
+        foretold.map_or_else(String::new, |most| format!(" (foretold: about {})", Seconds(most)));
     let mut text = format!(
         "{threads} stood still for {}, of which malloc_trim took {}{foretold}",
         Seconds(report.held_seconds),

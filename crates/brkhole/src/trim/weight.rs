@@ -37,10 +37,7 @@ impl Counters {
     pub(super) fn of(pid: i32) -> io::Result<Self> {
         let status = Status::of(pid)?;
         let field = |name| status.bytes(name).ok_or(io::ErrorKind::NotFound);
-        Ok(Self {
-            rss_bytes: field("VmRSS")?,
-            swap_bytes: field("VmSwap")?,
-        })
+        Ok(Self { rss_bytes: field("VmRSS")?, swap_bytes: field("VmSwap")? })
     }
 }
 

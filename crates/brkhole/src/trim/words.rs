@@ -81,10 +81,7 @@ pub(super) fn cannot_follow(pid: i32, max_hold: Duration) -> String {
 
 /// Why it wasn't called: the machine is busy, or there are many threads.
 pub(super) fn too_slow(max_hold: Duration) -> String {
-    format!(
-        "it had stood still for {} before anything was called",
-        seconds(max_hold)
-    )
+    format!("it had stood still for {} before anything was called", seconds(max_hold))
 }
 
 /// What it means that the process was let go in the middle of the call. `signal`: by which; without

@@ -54,10 +54,7 @@ pub fn processes(arguments: &[&str]) -> Value {
 /// Kinds of the findings, in order.
 pub fn kinds(report: &Value) -> Vec<&str> {
     let findings = report["findings"].as_array().expect("a list of findings");
-    findings
-        .iter()
-        .filter_map(|found| found["kind"].as_str())
-        .collect()
+    findings.iter().filter_map(|found| found["kind"].as_str()).collect()
 }
 
 /// Compiles `tests/programs/NAME.c` and gives the program's path.
@@ -105,9 +102,8 @@ impl Nginx {
         }
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path().display();
-        let locations: String = (0..LOCATIONS)
-            .map(|number| format!("location /{number} {{ }}\n"))
-            .collect();
+        let locations: String =
+            (0..LOCATIONS).map(|number| format!("location /{number} {{ }}\n")).collect();
         let files = suite::place::of_nginx(directory.path());
         let configuration = format!(
             "load_module {MODULES}/ndk_http_module.so;\n\
@@ -128,11 +124,7 @@ impl Nginx {
         let file = format!("{place}/nginx.conf");
         let error_log = ["-e".to_owned(), format!("{place}/error.log")];
         let more = more.iter().map(|word| (*word).to_owned());
-        own.into_iter()
-            .chain([file])
-            .chain(error_log)
-            .chain(more)
-            .collect()
+        own.into_iter().chain([file]).chain(error_log).chain(more).collect()
     }
 }
 

@@ -57,10 +57,8 @@ fn somebody_elses(name: &str) -> (tempfile::TempDir, Ended) {
     let program = directory.path().join("member");
     // Not by writing it here: another thread may fork meanwhile, and as long as its child has the
     // file open for writing, nobody can execute it.
-    let status = Command::new("install")
-        .arg("-m755")
-        .args([&compiled("fleet_member"), &program])
-        .status();
+    let status =
+        Command::new("install").arg("-m755").args([&compiled("fleet_member"), &program]).status();
     assert!(status.unwrap().success());
     let mut command = Command::new(&program);
     command.args(["fat", name]).uid(NOBODY).gid(NOBODY);

@@ -21,10 +21,7 @@ pub fn metrics_of(directory: &Path) -> String {
         let mut exporter = Ended(
             Command::new(PROGRAM)
                 .arg(format!("--web.listen-address={address}"))
-                .args([
-                    "--web.disable-exporter-metrics",
-                    "--collector.disable-defaults",
-                ])
+                .args(["--web.disable-exporter-metrics", "--collector.disable-defaults"])
                 .arg("--collector.textfile")
                 .arg("--collector.textfile.directory")
                 .arg(directory)
@@ -39,10 +36,7 @@ pub fn metrics_of(directory: &Path) -> String {
                 // Whoever that is, it isn't ours.
                 Ok(_) => break,
                 Err(error) if error.kind() != ErrorKind::ConnectionRefused => panic!("{error}"),
-                Err(_) => assert!(
-                    start.elapsed() < Duration::from_secs(60),
-                    "it doesn't listen"
-                ),
+                Err(_) => assert!(start.elapsed() < Duration::from_secs(60), "it doesn't listen"),
             }
             sleep(Duration::from_millis(20));
         }

@@ -24,9 +24,7 @@ pub fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
         .iter()
         .map(|(label, value)| ((*label).to_owned(), (*value).to_owned()))
         .collect::<BTreeMap<_, _>>();
-    let mut found = samples
-        .iter()
-        .filter(|sample| sample.name == name && sample.labels == wanted);
+    let mut found = samples.iter().filter(|sample| sample.name == name && sample.labels == wanted);
     let first = found.next();
     let first = first.unwrap_or_else(|| panic!("no {name} {wanted:?} in {samples:#?}"));
     assert_eq!(found.next(), None);

@@ -34,11 +34,7 @@ fn a_process_that_keeps_much() {
     let heap = &process["break"];
     assert_eq!(heap["blocked"], false);
     assert!(heap["room_bytes"].as_u64() > Some(1 << 30), "{heap}");
-    assert!(
-        heap["start"]
-            .as_str()
-            .is_some_and(|at| at.starts_with("0x"))
-    );
+    assert!(heap["start"].as_str().is_some_and(|at| at.starts_with("0x")));
 
     let malloc = &process["malloc"];
     let bytes = |name: &str| malloc[name].as_u64().expect("a number of bytes");
@@ -88,10 +84,7 @@ fn a_filter_of_system_calls() {
         let report = processes(&["inspect", pid]);
         let process = only(&report);
         assert_eq!(kinds(process), ["memory-returnable"]);
-        process["findings"][0]["remedy"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        process["findings"][0]["remedy"].as_str().unwrap().to_owned()
     };
     let told = remedy(&pid);
     let trim = format!("brkhole trim --allow-seccomp {pid}");

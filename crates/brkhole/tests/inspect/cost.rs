@@ -13,10 +13,7 @@ use crate::inspect::target::Keeps;
 
 /// Processor time of this thread.
 fn own_time() -> Duration {
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is valid for the write.
     let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut now) };
     assert_eq!(result, 0);
@@ -94,9 +91,7 @@ fn asked(arguments: &[&str]) -> Option<HashMap<u32, Asked>> {
 
 /// The process whose directory this call opens: from here on it is looked at.
 fn opened_process(call: &str) -> Option<u32> {
-    let path = call
-        .trim_start()
-        .strip_prefix("openat(AT_FDCWD, \"/proc/")?;
+    let path = call.trim_start().strip_prefix("openat(AT_FDCWD, \"/proc/")?;
     path.split_once('"')?.0.parse().ok()
 }
 
@@ -112,10 +107,7 @@ fn sixty_thousand_mappings_are_not_read() {
     let one = since.elapsed();
     // One look may not cost more than some readings of the list; a look at each mapping for each
     // other would cost thousands.
-    assert!(
-        one < list * 100 + Duration::from_secs(10),
-        "{one:?}, smaps {list:?}"
-    );
+    assert!(one < list * 100 + Duration::from_secs(10), "{one:?}, smaps {list:?}");
     // Libraries are read, too: as many as for one without so many mappings.
     let ordinary = Keeps::free(64);
     let mut read_bytes = Vec::new();
@@ -164,11 +156,7 @@ impl Sleeping {
         let directory = tempfile::tempdir().unwrap();
         let program = directory.path().join(&name);
         suite::place::executable_copy(Path::new("/bin/sleep"), &program, 0o755);
-        let mut sleeping = Self {
-            _directory: directory,
-            name,
-            children: Vec::new(),
-        };
+        let mut sleeping = Self { _directory: directory, name, children: Vec::new() };
         for _ in 0..number {
             let mut command = Command::new(&program);
             let child = command.arg("1000").stdout(Stdio::null()).spawn();
@@ -203,10 +191,7 @@ impl Drop for Sleeping {
 #[test]
 fn all_of_many_processes() {
     let sleeping = Sleeping::start(300);
-    let rollup: Duration = sleeping
-        .pids()
-        .map(|pid| reading(pid, "smaps_rollup"))
-        .sum();
+    let rollup: Duration = sleeping.pids().map(|pid| reading(pid, "smaps_rollup")).sum();
     let all = inspecting(&["inspect", "--comm", &sleeping.name, "--format", "json"]);
     let ratio = all.as_secs_f64() / rollup.as_secs_f64();
     println!("300 small processes: {all:?}, smaps_rollup {rollup:?}: ratio {ratio:.2}");

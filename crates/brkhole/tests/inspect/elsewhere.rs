@@ -20,10 +20,7 @@ fn inspected(before: &[&str], pid: i32) -> Output {
 /// Opened, it would be waited at for a writer for ever.
 #[test]
 fn a_fifo_in_the_place_of_a_mapped_file_is_not_opened() {
-    const AS_THE_UNIT: [&str; 2] = [
-        "setpriv",
-        "--bounding-set=-all,+sys_ptrace,+dac_read_search",
-    ];
+    const AS_THE_UNIT: [&str; 2] = ["setpriv", "--bounding-set=-all,+sys_ptrace,+dac_read_search"];
     let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
     // glibc's file is asked for its version, musl's (libc.so) for the allocators in it.
     for name in ["libc.so.6", "libc.so"] {

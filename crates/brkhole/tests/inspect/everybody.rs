@@ -22,10 +22,7 @@ fn those_that_could_return_most_come_first() {
     };
     let (document, report) = suite::waiting::until("both are known", || {
         let document = output(&["inspect", "--all", "--format", "json"]);
-        assert!(
-            document.status.success(),
-            "what can't be read is no failure"
-        );
+        assert!(document.status.success(), "what can't be read is no failure");
         let report: Value = serde_json::from_slice(&document.stdout).unwrap();
         let both = known(&report, fat.pid()) && known(&report, thin.pid());
         both.then_some((document, report))
@@ -35,22 +32,13 @@ fn those_that_could_return_most_come_first() {
     let (first, second) = (place(fat.pid()).unwrap(), place(thin.pid()).unwrap());
     assert!(first < second);
     let found = &processes[first];
-    assert!(
-        fat.returnable_bytes().contains(&returnable(found)),
-        "{found}"
-    );
+    assert!(fat.returnable_bytes().contains(&returnable(found)), "{found}");
     assert_eq!(found["rss_exact"], false);
-    assert!(
-        found["rss_bytes"].as_u64() > Some(returnable(found)),
-        "{found}"
-    );
+    assert!(found["rss_bytes"].as_u64() > Some(returnable(found)), "{found}");
     let all: Vec<u64> = processes.iter().map(returnable).collect();
     assert!(all.is_sorted_by(|before, after| before >= after), "{all:?}");
     let own = std::process::id();
-    assert!(
-        processes.iter().any(|each| each["pid"] == own),
-        "this test too"
-    );
+    assert!(processes.iter().any(|each| each["pid"] == own), "this test too");
 
     // What was not looked into is counted: on stderr, and below the table. Kernel threads are, where
     // any are visible.
@@ -61,11 +49,7 @@ fn those_that_could_return_most_come_first() {
     });
     for words in ["not looked into", "of the kernel's own"] {
         let flat = table.replace("\n  ", " ");
-        assert_eq!(
-            flat.contains(words),
-            note.contains(words),
-            "{words}: {table}{note}"
-        );
+        assert_eq!(flat.contains(words), note.contains(words), "{words}: {table}{note}");
     }
     let rows = table.lines().take_while(|line| !line.is_empty()).count();
     assert!(rows <= 21, "a heading and twenty: {table}");
@@ -76,19 +60,11 @@ fn only_those_of_a_name_that_the_kernel_cut_short() {
     let directory = tempfile::tempdir().unwrap();
     let name = format!("keeps{}-and-more", std::process::id());
     let program = directory.path().join(&name);
-    let status = Command::new("cp")
-        .arg(compiled("keeps"))
-        .arg(&program)
-        .status();
+    let status = Command::new("cp").arg(compiled("keeps")).arg(&program).status();
     assert!(status.unwrap().success());
     let targets = [1024, 64, 2048].map(|blocks| Keeps::start(&program, "free", blocks, 0));
     let report = processes(&["inspect", "--comm", &name]);
-    let pids: Vec<&Value> = report
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|each| &each["pid"])
-        .collect();
+    let pids: Vec<&Value> = report.as_array().unwrap().iter().map(|each| &each["pid"]).collect();
     assert_eq!(pids, [targets[2].pid(), targets[0].pid(), targets[1].pid()]);
 
     let first = processes(&["inspect", "--comm", &name, "--top", "1"]);
@@ -98,12 +74,6 @@ fn only_those_of_a_name_that_the_kernel_cut_short() {
     let table = output(&["inspect", "--comm", &name, "--top", "2"]);
     let table = String::from_utf8(table.stdout).unwrap();
     assert!(table.contains(&targets[2].number()) && table.contains(&targets[0].number()));
-    assert!(
-        !table.contains(&format!("{} ", targets[1].number())),
-        "{table}"
-    );
-    assert!(
-        table.contains("3 processes") && table.contains("1 more"),
-        "{table}"
-    );
+    assert!(!table.contains(&format!("{} ", targets[1].number())), "{table}");
+    assert!(table.contains("3 processes") && table.contains("1 more"), "{table}");
 }

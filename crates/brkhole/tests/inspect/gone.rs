@@ -41,11 +41,7 @@ impl Brief {
         command.args([&WORKERS.to_string(), "200000"]);
         let mut first = Answering::start(undisturbed(&mut command));
         assert_eq!(first.hear(), "ready");
-        let mut brief = Self {
-            first,
-            name,
-            known: Default::default(),
-        };
+        let mut brief = Self { first, name, known: Default::default() };
         let report = processes(&["inspect", &brief.first.pid().to_string()]);
         brief.known = told(&report[0]);
         let returnable = &brief.known[0]["returnable_bytes"];
@@ -65,16 +61,11 @@ impl Brief {
     /// How many of the processes of a report are of these, each of which has to be told rightly.
     fn check(&self, report: &Value) -> usize {
         let processes = report["processes"].as_array().expect("a list");
-        let brief = processes
-            .iter()
-            .filter(|each| each["comm"] == self.name.as_str());
+        let brief = processes.iter().filter(|each| each["comm"] == self.name.as_str());
         let rightly = |process: &Value| {
             assert_eq!(told(process), self.known, "{process}");
             let rss = process["rss_bytes"].as_u64();
-            assert!(
-                rss > self.known[0]["returnable_bytes"].as_u64(),
-                "{process}"
-            );
+            assert!(rss > self.known[0]["returnable_bytes"].as_u64(), "{process}");
         };
         brief.inspect(|process| rightly(process)).count()
     }
@@ -143,11 +134,7 @@ fn named_again_and_again() {
         let said = String::from_utf8(inspected.stderr).expect("text");
         let report: Value = serde_json::from_slice(&inspected.stdout).expect("JSON");
         let told = brief.check(&report);
-        assert_eq!(
-            report["processes"].as_array().map(Vec::len),
-            Some(told),
-            "{report}"
-        );
+        assert_eq!(report["processes"].as_array().map(Vec::len), Some(told), "{report}");
         let missing = pids.len() - told;
         assert_eq!(said.lines().count(), missing, "{said}");
         assert_eq!(inspected.status.code(), Some(i32::from(missing > 0)));

@@ -28,15 +28,10 @@ fn hostile(kind: &str, count: u64) -> Hostile {
 fn started(mut command: Command, kind: &str, count: u64) -> Hostile {
     let place = tempfile::tempdir().unwrap();
     fs::set_permissions(place.path(), PermissionsExt::from_mode(0o777)).unwrap();
-    command
-        .args([kind, &count.to_string()])
-        .current_dir(place.path());
+    command.args([kind, &count.to_string()]).current_dir(place.path());
     let mut program = Answering::start(&mut command);
     assert_eq!(program.hear(), "ready", "{kind} {count}");
-    Hostile {
-        program,
-        _place: place,
-    }
+    Hostile { program, _place: place }
 }
 
 impl Hostile {
@@ -121,12 +116,7 @@ fn a_million_free_chunks_are_counted_where_they_are_asked_for() {
 #[test]
 fn all_of_them_leave_the_others_their_figures() {
     let mut kept = Vec::new();
-    for (kind, count) in [
-        ("places", 8),
-        ("ring", 20_000),
-        ("libraries", 4),
-        ("names", 3000),
-    ] {
+    for (kind, count) in [("places", 8), ("ring", 20_000), ("libraries", 4), ("names", 3000)] {
         kept.extend((0..3).map(|_| hostile(kind, count)));
     }
     let honest = [64, 4096].map(Keeps::free);

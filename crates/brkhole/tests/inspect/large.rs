@@ -34,10 +34,7 @@ fn are_counted() {
     let bytes = malloc["mmapped"]["bytes"].as_u64().unwrap();
     // Since 2.43 glibc counts what lies before a block's header in each mapping as well.
     assert!(bytes.abs_diff(mapped_bytes()) <= BLOCKS * 64, "{malloc}");
-    assert!(
-        malloc["system_bytes"].as_u64() < Some(BLOCK_BYTES),
-        "{malloc}"
-    );
+    assert!(malloc["system_bytes"].as_u64() < Some(BLOCK_BYTES), "{malloc}");
 }
 
 #[test]
@@ -50,9 +47,7 @@ fn are_in_what_malloc_has() {
     assert!(one.lines().all(|line| line.chars().count() <= 100), "{one}");
     let several = text(&["inspect", &pid, &other]);
     let rows = several.lines().filter(|line| line.contains("large"));
-    let has: Vec<&str> = rows
-        .map(|row| row.split_whitespace().nth(4).unwrap())
-        .collect();
+    let has: Vec<&str> = rows.map(|row| row.split_whitespace().nth(4).unwrap()).collect();
     assert_eq!(has.len(), 2, "{several}");
     // In MiB, the main arena's stock beside them.
     let mapped = mapped_bytes() as f64 / (1 << 20) as f64;

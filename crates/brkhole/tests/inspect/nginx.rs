@@ -24,9 +24,7 @@ impl Master {
         let started = Command::new(&words[0]).args(&words[1..]).output().unwrap();
         assert!(started.status.success(), "{started:?}");
         let file = site.directory.path().join("nginx.pid");
-        let pid = until("its pid", || {
-            std::fs::read_to_string(&file).ok()?.trim().parse().ok()
-        });
+        let pid = until("its pid", || std::fs::read_to_string(&file).ok()?.trim().parse().ok());
         let master = Self { _site: site, pid };
         eventually("a worker", || !suite::waiting::children(pid).is_empty());
         Some(master)
@@ -68,10 +66,7 @@ fn a_master_that_has_reloaded_holds_its_old_configuration() {
     };
     let fresh = master.inspected();
     assert_eq!(fresh["comm"], "nginx");
-    assert!(
-        !kinds(&fresh).contains(&"old-configuration-held"),
-        "{fresh}"
-    );
+    assert!(!kinds(&fresh).contains(&"old-configuration-held"), "{fresh}");
 
     master.reload();
     master.reload();
@@ -80,29 +75,19 @@ fn a_master_that_has_reloaded_holds_its_old_configuration() {
     assert!(kinds.contains(&"old-configuration-held"), "{reloaded}");
     assert!(!kinds.contains(&"memory-returnable"), "{kinds:?}");
     let findings = reloaded["findings"].as_array().unwrap();
-    let held = findings
-        .iter()
-        .find(|each| each["kind"] == "old-configuration-held")
-        .unwrap();
+    let held = findings.iter().find(|each| each["kind"] == "old-configuration-held").unwrap();
     let returnable = held["evidence"]["returnable_bytes"].as_u64();
     assert_eq!(returnable, reloaded["malloc"]["returnable_bytes"].as_u64());
     // 100 contexts of about 800 KiB each, of which some stay in use.
     assert!(returnable > Some(32 << 20), "{held}");
     assert_eq!(held["evidence"]["workers"], 1);
     let remedy = held["remedy"].as_str().unwrap();
-    for words in [
-        &format!("brkhole trim {}", master.pid),
-        "1.27.2",
-        "libtrusted_ca_preload.so",
-    ] {
+    for words in [&format!("brkhole trim {}", master.pid), "1.27.2", "libtrusted_ca_preload.so"] {
         assert!(remedy.contains(words), "{words}: {remedy}");
     }
 
     // A worker that has only just begun is still busy.
-    let (pid, worker) = (
-        master.pid.to_string(),
-        suite::waiting::children(master.pid)[0],
-    );
+    let (pid, worker) = (master.pid.to_string(), suite::waiting::children(master.pid)[0]);
     let inherited = until("what the worker holds", || {
         let both = processes(&["inspect", &pid, &worker.to_string()]);
         let findings = both[1]["findings"].as_array()?;
@@ -117,10 +102,7 @@ fn a_master_that_has_reloaded_holds_its_old_configuration() {
     let table = output(&["inspect", "--comm", "nginx"]);
     let table = String::from_utf8(table.stdout).unwrap();
     let row = format!("{} ", master.pid);
-    let row = table
-        .lines()
-        .find(|line| line.trim_start().starts_with(&row))
-        .unwrap();
+    let row = table.lines().find(|line| line.trim_start().starts_with(&row)).unwrap();
     assert!(row.contains("old-configuration-held"), "{table}");
 }
 
@@ -128,10 +110,7 @@ fn a_master_that_has_reloaded_holds_its_old_configuration() {
 fn the_page_of_an_openresty_of_old() {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("openresty");
-    let status = Command::new("cp")
-        .arg(compiled("keeps"))
-        .arg(&program)
-        .status();
+    let status = Command::new("cp").arg(compiled("keeps")).arg(&program).status();
     assert!(status.unwrap().success());
     let remedy = |target: &Keeps| {
         let process = &processes(&["inspect", &target.number()])[0];

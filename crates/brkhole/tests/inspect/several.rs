@@ -11,12 +11,7 @@ use crate::inspect::target::Keeps;
 fn in_the_order_in_which_they_are_named() {
     let (small, big) = (Keeps::free(64), Keeps::blocked(1024));
     let report = processes(&["inspect", &small.number(), &big.number(), &small.number()]);
-    let pids: Vec<&Value> = report
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|each| &each["pid"])
-        .collect();
+    let pids: Vec<&Value> = report.as_array().unwrap().iter().map(|each| &each["pid"]).collect();
     assert_eq!(pids, [small.pid(), big.pid()], "each once");
 }
 
@@ -29,10 +24,7 @@ fn csv_is_read_by_others() {
     // A command name is whatever the file is called.
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("a,\"b\" c");
-    let status = Command::new("cp")
-        .arg(compiled("keeps"))
-        .arg(&program)
-        .status();
+    let status = Command::new("cp").arg(compiled("keeps")).arg(&program).status();
     assert!(status.unwrap().success());
     let odd = Keeps::start(&program, "hole", 256, 0);
     let plain = Keeps::free(256);
@@ -49,10 +41,7 @@ fn csv_is_read_by_others() {
     assert!(written.status.success(), "{written:?}");
     let script = "import csv, json, sys; \
                   json.dump(list(csv.DictReader(open(sys.argv[1], newline=''))), sys.stdout)";
-    let read = Command::new(PYTHON)
-        .args(["-c", script])
-        .arg(&rows)
-        .output();
+    let read = Command::new(PYTHON).args(["-c", script]).arg(&rows).output();
     let read: Value = serde_json::from_slice(&read.unwrap().stdout).unwrap();
     let rows = read.as_array().unwrap();
     assert_eq!(rows.len(), 2);
@@ -61,21 +50,11 @@ fn csv_is_read_by_others() {
     assert_eq!(rows[0]["break_state"], "blocked");
     assert_eq!(rows[1]["break_state"], "ok");
     let findings = rows[0]["findings"].as_str().unwrap();
-    assert!(
-        findings.split(' ').any(|kind| kind == "break-blocked"),
-        "{findings}"
-    );
+    assert!(findings.split(' ').any(|kind| kind == "break-blocked"), "{findings}");
     for row in rows {
         let known = row.as_object().unwrap();
-        assert!(
-            known.values().all(Value::is_string),
-            "as many fields as names: {row}"
-        );
-        for name in [
-            "rss_bytes",
-            "malloc_system_bytes",
-            "malloc_returnable_bytes",
-        ] {
+        assert!(known.values().all(Value::is_string), "as many fields as names: {row}");
+        for name in ["rss_bytes", "malloc_system_bytes", "malloc_returnable_bytes"] {
             let figure = row[name].as_str().unwrap().parse::<u64>();
             assert!(figure.is_ok_and(|bytes| bytes > 0), "{name}: {row}");
         }

@@ -32,14 +32,8 @@ fn one_process_in_sections() {
     }
     let flat = text.replace("\n  ", " ");
     assert!(flat.contains("The break is blocked"), "{text}");
-    assert!(
-        flat.contains(&format!("brkhole trim {}", target.number())),
-        "{text}"
-    );
-    assert!(
-        text.lines().all(|line| line.chars().count() <= 80),
-        "{text}"
-    );
+    assert!(flat.contains(&format!("brkhole trim {}", target.number())), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }
 
 #[test]
@@ -48,14 +42,8 @@ fn several_processes_with_their_findings_below() {
     let text = table(&["inspect", &thin.number(), &blocked.number()]);
     let rows: Vec<&str> = text.lines().take(3).collect();
     assert!(rows[0].contains("returnable"), "{text}");
-    assert!(
-        rows[1].contains(&thin.number()) && rows[1].contains(" ok"),
-        "{text}"
-    );
-    assert!(
-        rows[2].contains(&blocked.number()) && rows[2].contains("blocked"),
-        "{text}"
-    );
+    assert!(rows[1].contains(&thin.number()) && rows[1].contains(" ok"), "{text}");
+    assert!(rows[2].contains(&blocked.number()) && rows[2].contains("blocked"), "{text}");
     let below = format!("\nbrkhole-keeps ({}):\ncritical: ", blocked.number());
     assert!(text.contains(&below), "{text}");
     assert!(!text.contains(&format!("({}):", thin.number())), "{text}");

@@ -68,7 +68,5 @@ impl Keeps {
 
 /// A command whose malloc nothing in these surroundings changes.
 pub fn undisturbed(command: &mut Command) -> &mut Command {
-    command
-        .env_remove("GLIBC_TUNABLES")
-        .env_remove("LD_PRELOAD")
+    command.env_remove("GLIBC_TUNABLES").env_remove("LD_PRELOAD")
 }

@@ -62,17 +62,12 @@ fn kernel_thread() -> Option<String> {
     const KERNEL_THREAD: u64 = 0x0020_0000;
     let directories = std::fs::read_dir("/proc").unwrap().flatten();
     let names = directories.filter_map(|each| each.file_name().into_string().ok());
-    names
-        .filter(|name| name.parse::<i32>().is_ok())
-        .find(|pid| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let rest = stat.rsplit(") ").next().unwrap_or_default();
-            let flags = rest
-                .split(' ')
-                .nth(6)
-                .and_then(|flags| flags.parse::<u64>().ok());
-            flags.is_some_and(|flags| flags & KERNEL_THREAD != 0)
-        })
+    names.filter(|name| name.parse::<i32>().is_ok()).find(|pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let rest = stat.rsplit(") ").next().unwrap_or_default();
+        let flags = rest.split(' ').nth(6).and_then(|flags| flags.parse::<u64>().ok());
+        flags.is_some_and(|flags| flags & KERNEL_THREAD != 0)
+    })
 }
 
 #[test]

@@ -18,10 +18,7 @@ pub struct Running(Child);
 impl Running {
     pub fn start(arguments: &[&str]) -> Self {
         let mut command = brkhole(arguments);
-        let child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         Self(child.expect("the command starts"))
     }
 
@@ -69,9 +66,8 @@ fn a_file_is_whole_whenever_it_is_read() {
     let path = file.to_str().unwrap();
     let pid = target.number();
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
-        let mut watching = Running::start(&[
-            "inspect", "--watch", "0.002", "--format", "json", "-o", path, &pid,
-        ]);
+        let mut watching =
+            Running::start(&["inspect", "--watch", "0.002", "--format", "json", "-o", path, &pid]);
         let mut inodes = std::collections::BTreeSet::new();
         // Each time the file is another: so many were seen whole.
         while inodes.len() < 20 {
@@ -115,12 +111,7 @@ fn csv_has_one_header_and_tables_a_blank_line_between() {
     let mut watching = Running::start(&["inspect", "--watch", "0.01", "--format", "csv", &pid]);
     let lines: Vec<String> = watching.lines().take(4).collect();
     assert!(lines[0].starts_with("unix_seconds,pid,"), "{lines:?}");
-    assert!(
-        lines[1..]
-            .iter()
-            .all(|line| line.contains(&format!(",{pid},"))),
-        "{lines:?}"
-    );
+    assert!(lines[1..].iter().all(|line| line.contains(&format!(",{pid},"))), "{lines:?}");
     // Nobody reads any more.
     assert_eq!(watching.status(), Some(0));
 
@@ -156,14 +147,9 @@ fn the_last_report_stays_on_the_terminal() {
     }
     let mut target = Keeps::free(64);
     let pid = target.number();
-    let command = format!(
-        "{} inspect --watch 0.01 {pid}",
-        env!("CARGO_BIN_EXE_brkhole")
-    );
+    let command = format!("{} inspect --watch 0.01 {pid}", env!("CARGO_BIN_EXE_brkhole"));
     let mut terminal = Command::new("script");
-    terminal
-        .args(["-qec", &command, "/dev/null"])
-        .stdin(Stdio::null());
+    terminal.args(["-qec", &command, "/dev/null"]).stdin(Stdio::null());
     let mut watching = Running(terminal.stdout(Stdio::piped()).spawn().unwrap());
     let mut shown = String::new();
     for line in watching.lines() {
@@ -174,8 +160,5 @@ fn the_last_report_stays_on_the_terminal() {
     }
     assert_eq!(watching.status(), Some(0));
     let last = shown.rsplit(CLEAR).next().unwrap();
-    assert!(
-        last.contains(&format!("brkhole-keeps ({pid}): ")),
-        "{shown:?}"
-    );
+    assert!(last.contains(&format!("brkhole-keeps ({pid}): ")), "{shown:?}");
 }

@@ -74,16 +74,12 @@ impl Browser {
     /// One that must be a number.
     pub fn number(&mut self, expression: &str) -> f64 {
         let value = self.evaluated(expression);
-        value
-            .as_f64()
-            .unwrap_or_else(|| panic!("{expression}: {value}"))
+        value.as_f64().unwrap_or_else(|| panic!("{expression}: {value}"))
     }
 
     fn evaluated(&mut self, expression: &str) -> Value {
-        let answer = self.ask(
-            "Runtime.evaluate",
-            json!({ "expression": expression, "returnByValue": true }),
-        );
+        let answer = self
+            .ask("Runtime.evaluate", json!({ "expression": expression, "returnByValue": true }));
         match answer.get("exceptionDetails") {
             Some(thrown) => thrown["exception"]["description"].clone(),
             None => answer["result"]["value"].clone(),
@@ -93,11 +89,7 @@ impl Browser {
     /// What it has said on its console since the last time.
     pub fn complaints(&mut self) -> Vec<String> {
         let events = std::mem::take(&mut self.events);
-        let of_console = [
-            "Log.entryAdded",
-            "Runtime.exceptionThrown",
-            "Runtime.consoleAPICalled",
-        ];
+        let of_console = ["Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"];
         let said = events
             .iter()
             .filter(|event| of_console.iter().any(|method| event["method"] == *method));

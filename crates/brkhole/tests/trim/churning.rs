@@ -20,10 +20,7 @@ fn survives(threads: &str) {
     // Whether there is a good moment is luck; but not each time none.
     assert!(trimmed > 0, "{trimmed} of {TRIMS}");
     if threads == "1" {
-        assert_eq!(
-            std::fs::read(format!("/proc/{pid}/comm")).unwrap(),
-            b"brkhole-trim_ch\n"
-        );
+        assert_eq!(std::fs::read(format!("/proc/{pid}/comm")).unwrap(), b"brkhole-trim_ch\n");
     } else {
         target.is_well();
         target.ends();

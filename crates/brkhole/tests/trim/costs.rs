@@ -69,16 +69,11 @@ fn many_mappings_are_not_read_while_it_is_held() {
     let read = |from: usize, to: usize| -> usize {
         let lines = log.lines().skip(from).take(to - from);
         let reads = lines.filter(|line| line.contains("read") && !line.contains("unfinished"));
-        reads
-            .filter_map(|line| line.rsplit_once(" = ")?.1.parse::<usize>().ok())
-            .sum()
+        reads.filter_map(|line| line.rsplit_once(" = ")?.1.parse::<usize>().ok()).sum()
     };
     let line = |word: &str| log.lines().position(|line| line.contains(word)).unwrap();
     let (held, let_go) = (line("PTRACE_SEIZE"), line("PTRACE_DETACH"));
-    assert!(
-        read(0, held) > MAPPINGS * LINE_BYTES,
-        "the list is read before"
-    );
+    assert!(read(0, held) > MAPPINGS * LINE_BYTES, "the list is read before");
     let while_held = read(held, let_go);
     assert!(while_held < MAPPINGS * LINE_BYTES / 4, "{while_held} bytes");
     target.is_well();

@@ -6,9 +6,7 @@ use crate::trim::harness::{Target, figure, reports, tracer, trim};
 /// Bytes of anonymous memory, exactly.
 fn anonymous_bytes(pid: i32) -> u64 {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-    let line = rollup
-        .lines()
-        .find_map(|line| line.strip_prefix("Anonymous:"));
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:"));
     let kib: u64 = line.unwrap().trim_end_matches("kB").trim().parse().unwrap();
     kib * 1024
 }
@@ -37,19 +35,9 @@ fn nothing_changes() {
 fn nothing_is_traced() {
     let target = Target::started("keeps", &["free", "1"], "ready");
     let pid = target.pid().to_string();
-    let arguments = [
-        "trace",
-        "--pid",
-        &pid,
-        "--via",
-        "ptrace",
-        "--duration",
-        "60",
-    ];
+    let arguments = ["trace", "--pid", &pid, "--via", "ptrace", "--duration", "60"];
     let mut command = brkhole(&arguments);
-    command
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null());
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut other = command.spawn().unwrap();
     let seen = std::iter::repeat_with(|| {
         std::thread::sleep(std::time::Duration::from_millis(20));

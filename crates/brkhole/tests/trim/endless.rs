@@ -54,20 +54,13 @@ impl Library {
         copy.write_all(&bytes).unwrap();
         copy.seek(SeekFrom::Start(offset)).unwrap();
         copy.write_all(&ENDLESS).unwrap();
-        Some(Self {
-            directory,
-            offset,
-            began,
-        })
+        Some(Self { directory, offset, began })
     }
 
     fn started(&self) -> Target {
         let mut command = Command::new(compiled("trim_keeps"));
         command.args(["free", "1"]);
-        Target::of(
-            command.env("LD_LIBRARY_PATH", self.directory.path()),
-            "ready",
-        )
+        Target::of(command.env("LD_LIBRARY_PATH", self.directory.path()), "ready")
     }
 
     /// Has malloc_trim go on as if it had just been called.
@@ -79,11 +72,9 @@ impl Library {
             mapping.path().as_deref() == Some(&library) && range.contains(&self.offset)
         };
         let mapping = space.mappings().iter().find(holds).unwrap();
-        let memory = fs::OpenOptions::new().write(true).open(
-            Path::new("/proc")
-                .join(target.pid().to_string())
-                .join("mem"),
-        );
+        let memory = fs::OpenOptions::new()
+            .write(true)
+            .open(Path::new("/proc").join(target.pid().to_string()).join("mem"));
         let address = mapping.start + (self.offset - mapping.offset);
         memory.unwrap().write_all_at(&self.began, address).unwrap();
     }

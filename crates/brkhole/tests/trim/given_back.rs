@@ -14,20 +14,14 @@ fn keeps(state: &str, threads: &str) -> serde_json::Value {
     let report = trimmed(target.pid());
     assert_as_predicted(&report);
     assert!(figure(&report, "returned_bytes") > AT_LEAST_BYTES);
-    let (before, after) = (
-        figure(&report, "rss_before_bytes"),
-        figure(&report, "rss_after_bytes"),
-    );
+    let (before, after) = (figure(&report, "rss_before_bytes"), figure(&report, "rss_after_bytes"));
     assert_eq!(before - after, figure(&report, "returned_bytes"));
     assert!(report["held_seconds"].as_f64() >= report["call_seconds"].as_f64());
     target.is_well();
     // What the program itself has freed since is all that is left.
     let again = trimmed(target.pid());
     assert_as_predicted(&again);
-    assert!(
-        figure(&again, "returned_bytes") < AT_LEAST_BYTES / 10,
-        "{again:#}"
-    );
+    assert!(figure(&again, "returned_bytes") < AT_LEAST_BYTES / 10, "{again:#}");
     target.is_well();
     target.ends();
     report
@@ -77,10 +71,7 @@ for line in sys.stdin:
     let mut target = Target::of(Command::new(PYTHON).args(["-c", script]), "ready");
     let report = trimmed(target.pid());
     assert_as_predicted(&report);
-    assert!(
-        figure(&report, "returned_bytes") > AT_LEAST_BYTES / 4,
-        "{report:#}"
-    );
+    assert!(figure(&report, "returned_bytes") > AT_LEAST_BYTES / 4, "{report:#}");
     target.is_well();
     target.ends();
 }

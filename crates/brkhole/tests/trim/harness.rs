@@ -36,11 +36,7 @@ impl Target {
             .expect("the program starts");
         let input = child.stdin.take();
         let lines = lines(child.stdout.take().expect("it has a standard output"));
-        let mut target = Self {
-            child,
-            input,
-            lines,
-        };
+        let mut target = Self { child, input, lines };
         target.says(first_line);
         target
     }

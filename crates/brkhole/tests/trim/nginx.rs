@@ -53,11 +53,7 @@ impl Nginx {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let nginx = Self {
-            directory,
-            master,
-            port,
-        };
+        let nginx = Self { directory, master, port };
         eventually("it listens", || {
             std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
                 && nginx.workers().len() == WORKERS
@@ -106,13 +102,7 @@ impl Load {
     fn report(mut self) -> String {
         let child = self.0.take().expect("it runs");
         let pid = child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-INT", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
         String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
     }
 }
@@ -156,10 +146,7 @@ fn no_request_fails() {
         let told = load.report();
         println!("{told}");
         let requests = told.lines().find(|line| line.contains(" requests in "));
-        assert!(
-            requests.is_some_and(|line| !line.trim().starts_with("0 ")),
-            "{told}"
-        );
+        assert!(requests.is_some_and(|line| !line.trim().starts_with("0 ")), "{told}");
         for failure in ["Socket errors", "Non-2xx"] {
             assert!(!told.contains(failure), "{told}");
         }

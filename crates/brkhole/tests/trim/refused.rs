@@ -18,10 +18,7 @@ fn shell() -> Command {
 
 #[test]
 fn nobody_there() {
-    refused(
-        999_999_999,
-        &["brkhole: process 999999999: no such process"],
-    );
+    refused(999_999_999, &["brkhole: process 999999999: no such process"]);
 }
 
 #[test]
@@ -29,9 +26,7 @@ fn zombie() {
     let mut child = Command::new("true").spawn().unwrap();
     let pid = child.id() as i32;
     let stat = format!("/proc/{pid}/stat");
-    eventually("it is a zombie", || {
-        std::fs::read_to_string(&stat).unwrap().contains(") Z ")
-    });
+    eventually("it is a zombie", || std::fs::read_to_string(&stat).unwrap().contains(") Z "));
     refused(pid, &["has ended", "reap"]);
     child.wait().unwrap();
 }
@@ -41,9 +36,7 @@ fn stopped() {
     let target = Target::of(&mut shell(), "ready");
     target.signal(libc::SIGSTOP);
     let stat = format!("/proc/{}/stat", target.pid());
-    eventually("it is stopped", || {
-        std::fs::read_to_string(&stat).unwrap().contains(") T ")
-    });
+    eventually("it is stopped", || std::fs::read_to_string(&stat).unwrap().contains(") T "));
     let command = format!("kill -CONT {}", target.pid());
     refused(target.pid(), &["is stopped", &command]);
     assert!(std::fs::read_to_string(&stat).unwrap().contains(") T "));
@@ -82,10 +75,7 @@ fn another_allocator() {
         return skipped(format_args!("{LIBRARY} is not there"));
     }
     let target = Target::of(shell().env("LD_PRELOAD", LIBRARY), "ready");
-    refused(
-        target.pid(),
-        &["jemalloc", "nothing to call", "MALLOC_CONF"],
-    );
+    refused(target.pid(), &["jemalloc", "nothing to call", "MALLOC_CONF"]);
 }
 
 #[test]
@@ -104,11 +94,8 @@ fn somebody_elses() {
     assert!(installed.unwrap().success());
     let target = Target::of(&mut shell(), "ready");
     let mut command = Command::new(program);
-    let command = command
-        .args(["trim", &target.pid().to_string()])
-        .current_dir("/")
-        .uid(65534)
-        .gid(65534);
+    let command =
+        command.args(["trim", &target.pid().to_string()]).current_dir("/").uid(65534).gid(65534);
     refused_by(command, &["uid 0", "uid 65534", "sudo"]);
 }
 
@@ -124,10 +111,7 @@ fn filtered_unless_allowed() {
         reports[0]["notes"].to_string()
     };
     let notes = told(&["--dry-run", &pid]);
-    assert!(
-        notes.contains("would be refused") && notes.contains("--allow-seccomp"),
-        "{notes}"
-    );
+    assert!(notes.contains("would be refused") && notes.contains("--allow-seccomp"), "{notes}");
     let notes = told(&["--dry-run", "--allow-seccomp", &pid]);
     assert!(!notes.contains("would be refused"), "{notes}");
     let output = trim(&["--allow-seccomp", &pid]);

@@ -12,13 +12,7 @@ fn left_alone(threads: &str, stack: &str, asserted: impl FnOnce(&str)) {
     assert!(report["returned_bytes"].is_null());
     let reason = report["reason"].as_str().unwrap();
     let tid = target.pid().to_string();
-    for word in [
-        &tid,
-        "inside malloc",
-        "wait_for_a_line",
-        "malloc (libc",
-        "Nothing was changed",
-    ] {
+    for word in [&tid, "inside malloc", "wait_for_a_line", "malloc (libc", "Nothing was changed"] {
         assert!(reason.contains(word), "{word}: {reason}");
     }
     asserted(reason);

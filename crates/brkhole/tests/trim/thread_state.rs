@@ -28,9 +28,6 @@ fn much_may_be_locked() -> bool {
     let limit = Command::new("sh").args(["-c", "ulimit -l"]).output();
     let kibibytes = String::from_utf8(limit.unwrap().stdout).unwrap();
     let enough = |kibibytes: u64| kibibytes >= 64 << 10;
-    let limited = kibibytes
-        .trim()
-        .parse()
-        .is_ok_and(|kibibytes| !enough(kibibytes));
+    let limited = kibibytes.trim().parse().is_ok_and(|kibibytes| !enough(kibibytes));
     std::fs::metadata("/proc/self").unwrap().uid() == 0 || !limited
 }

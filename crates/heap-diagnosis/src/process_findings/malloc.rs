@@ -58,12 +58,7 @@ pub(super) fn abandoned(case: &Case) -> Option<Finding> {
             ),
         )
     } else if let Some((name, _)) = state.refusing_limit() {
-        (
-            Severity::Warning,
-            Some("limit"),
-            format!("{name} refuses it"),
-            remedies::trim(state.pid),
-        )
+        (Severity::Warning, Some("limit"), format!("{name} refuses it"), remedies::trim(state.pid))
     } else {
         (
             Severity::Warning,

@@ -90,9 +90,7 @@ pub(super) fn blocked(case: &Case) -> Option<Finding> {
         }
     );
     // What free can't give back costs memory; how much, malloc's own figures tell.
-    let is_large = case
-        .elsewhere_bytes()
-        .is_some_and(|bytes| bytes >= LARGE_BYTES);
+    let is_large = case.elsewhere_bytes().is_some_and(|bytes| bytes >= LARGE_BYTES);
     let severity = match gave_up {
         Some(true) if is_large => Severity::Critical,
         _ if case.break_matters() => Severity::Warning,
@@ -103,10 +101,7 @@ pub(super) fn blocked(case: &Case) -> Option<Finding> {
         .evidence("blocker", blocker.told())
         .evidence("lone_page_at_the_break", on_purpose)
         .evidence("merged_into_heap", state.is_merged());
-    Some(
-        case.with_break(finding)
-            .remedy(remedy_of_block(case, blocker)),
-    )
+    Some(case.with_break(finding).remedy(remedy_of_block(case, blocker)))
 }
 
 fn remedy_of_block(case: &Case, blocker: &Mapping) -> String {

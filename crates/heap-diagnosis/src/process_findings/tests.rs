@@ -108,10 +108,7 @@ fn who_blocks_is_said_with_figures() {
     assert_eq!(evidence("lone_page_at_the_break"), true);
     assert_eq!(evidence("elsewhere_bytes"), 200 * MIB - 0x21000);
     let remedy = finding.remedy.unwrap();
-    assert!(
-        remedy.contains("GC64") && remedy.contains("brkhole trim 42"),
-        "{remedy}"
-    );
+    assert!(remedy.contains("GC64") && remedy.contains("brkhole trim 42"), "{remedy}");
 
     // A file in the way was hardly put there for that.
     let file = state(
@@ -145,10 +142,7 @@ fn memory_below_two_gib_was_asked_for() {
 #[test]
 fn a_limit_is_critical_unless_it_holds_for_the_break_alone() {
     let limited = one(&with_data_limit(100 * MIB, 64 << 10), None);
-    assert_eq!(
-        (&*limited.kind, limited.severity),
-        ("break-limited", Severity::Critical)
-    );
+    assert_eq!((&*limited.kind, limited.severity), ("break-limited", Severity::Critical));
     assert_eq!(limited.evidence["limit"], "RLIMIT_DATA");
     assert_eq!(limited.evidence["left_bytes"], 64 << 10);
     assert!(limited.remedy.unwrap().contains("prlimit --pid 42 --data="));
@@ -161,10 +155,7 @@ fn a_limit_is_critical_unless_it_holds_for_the_break_alone() {
 fn the_last_tenth_of_a_limit_is_near() {
     let of = |left| found(&with_data_limit(100 * MIB, left), None);
     assert_eq!(of(10 * MIB), []);
-    assert_eq!(
-        of(10 * MIB - 4096),
-        kind("break-near-wall", Severity::Warning)
-    );
+    assert_eq!(of(10 * MIB - 4096), kind("break-near-wall", Severity::Warning));
 }
 
 #[test]
@@ -194,10 +185,7 @@ fn a_wall_is_near_when_the_heap_cannot_double() {
 fn a_break_is_abandoned_for_a_reason_if_one_is_seen() {
     let gave_up = malloc(true, 10 * MIB, 0);
     let unexplained = one(&roomy(), Some(&gave_up));
-    assert_eq!(
-        (&*unexplained.kind, unexplained.severity),
-        ("break-abandoned", Severity::Warning)
-    );
+    assert_eq!((&*unexplained.kind, unexplained.severity), ("break-abandoned", Severity::Warning));
     assert!(unexplained.evidence["cause"].is_null());
 
     let mut tuned = roomy();
@@ -238,9 +226,7 @@ fn fewer_arenas_are_proposed_where_they_hold_it() {
     let remedy = |malloc: &HeapState| one(&roomy(), Some(malloc)).remedy.unwrap();
     assert!(!remedy(&threads).contains("MALLOC_ARENA_MAX"));
     threads.arenas = vec![arena(true, 20 * MIB, 0)];
-    threads
-        .arenas
-        .extend(vec![arena(false, 20 * MIB, 20 * MIB); 4]);
+    threads.arenas.extend(vec![arena(false, 20 * MIB, 20 * MIB); 4]);
     assert!(remedy(&threads).contains("MALLOC_ARENA_MAX"));
 }
 
@@ -257,10 +243,7 @@ fn the_most_pressing_comes_first() {
 fn free_memory_that_free_has_kept_is_told_by_where_it_lies() {
     for (top, told) in [
         (64 * MIB, "It lies at the heap's end"),
-        (
-            MIB,
-            "63.0 MiB of what is free lie between chunks in use, in 764 pieces",
-        ),
+        (MIB, "63.0 MiB of what is free lie between chunks in use, in 764 pieces"),
     ] {
         let mut malloc = malloc(false, 100 * MIB, 64 * MIB);
         let free = malloc.arenas[0].free.as_mut().unwrap();

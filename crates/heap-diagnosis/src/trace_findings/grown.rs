@@ -58,12 +58,8 @@ fn is_how(peak: &ByKind, kind: GrowthKind) -> bool {
 
 /// What malloc may have had: not thread stacks, libraries' data and the like.
 fn heap(peak: &ByKind) -> i64 {
-    let kinds = [
-        GrowthKind::Break,
-        GrowthKind::Fallback,
-        GrowthKind::LargeBlock,
-        GrowthKind::Arena,
-    ];
+    let kinds =
+        [GrowthKind::Break, GrowthKind::Fallback, GrowthKind::LargeBlock, GrowthKind::Arena];
     kinds.into_iter().map(|kind| peak[kind]).sum()
 }
 

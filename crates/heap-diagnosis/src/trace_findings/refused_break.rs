@@ -17,8 +17,7 @@ pub(super) fn find(story: &Story) -> Vec<Finding> {
         }
     }
     let each = told.into_iter();
-    each.filter_map(|(first, programs)| of(story, first, programs))
-        .collect()
+    each.filter_map(|(first, programs)| of(story, first, programs)).collect()
 }
 
 fn of(story: &Story, first: &Refused, programs: u64) -> Option<Finding> {
@@ -139,9 +138,7 @@ fn limited(first: &Refused, limited: &Limited) -> Finding {
 
 /// A limit and what counted towards it, in a sentence.
 pub(super) fn passed(name: &str, limited: &Limited, asked_bytes: u64) -> String {
-    let Limited {
-        limit, used, exact, ..
-    } = limited;
+    let Limited { limit, used, exact, .. } = limited;
     if name == "vm.max_map_count" {
         return format!(
             "{name} refused it: the process has {} mappings, and {} are allowed.",
@@ -171,9 +168,7 @@ pub(super) fn figures(finding: Finding, limited: &Limited) -> Finding {
         "vm.max_map_count" => ["limit_mappings", "used_mappings"],
         _ => ["limit_bytes", "used_bytes"],
     };
-    finding
-        .evidence(names[0], limited.limit)
-        .evidence(names[1], limited.used)
+    finding.evidence(names[0], limited.limit).evidence(names[1], limited.used)
 }
 
 /// What to do about a limit.
@@ -234,11 +229,8 @@ fn refused(story: &Story, first: &Refused, cause: &BrkFailure) -> Finding {
             Bytes(story.fallback.bytes())
         ),
     };
-    let finding = Finding::new(
-        "break-refused",
-        Severity::Warning,
-        format!("{brks}: {why}.{fallback}"),
-    );
+    let finding =
+        Finding::new("break-refused", Severity::Warning, format!("{brks}: {why}.{fallback}"));
     let by = match cause {
         BrkFailure::Filter(_) => "filter",
         BrkFailure::TooMuch => "address-space",

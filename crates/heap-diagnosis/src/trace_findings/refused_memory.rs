@@ -49,16 +49,9 @@ fn of(program: &RefusedProgram, request: &RefusedRequest) -> Finding {
     let (severity, message) = match program.ended {
         Some(ending) => (
             Severity::Critical,
-            format!(
-                "{who} ended with {} right after {refused}. {}",
-                how(ending),
-                why(request)
-            ),
+            format!("{who} ended with {} right after {refused}. {}", how(ending), why(request)),
         ),
-        None => (
-            Severity::Warning,
-            format!("{who} went on after {refused}. {}", why(request)),
-        ),
+        None => (Severity::Warning, format!("{who} went on after {refused}. {}", why(request))),
     };
     let first: Vec<u64> = program.first.iter().map(|request| request.bytes).collect();
     let finding = Finding::new("refused-memory", severity, message)
@@ -83,9 +76,7 @@ fn times(count: u64) -> String {
 /// `brk 1, mmap 2`.
 fn calls(program: &RefusedProgram) -> String {
     let each = program.calls.iter();
-    let each: Vec<_> = each
-        .map(|(name, count)| format!("{name} {}", thousands(*count)))
-        .collect();
+    let each: Vec<_> = each.map(|(name, count)| format!("{name} {}", thousands(*count))).collect();
     each.join(", ")
 }
 
@@ -115,15 +106,11 @@ fn how(ending: Ending) -> String {
 fn why(request: &RefusedRequest) -> String {
     let asked = Bytes(request.bytes);
     match &request.by {
-        RefusedBy::Limit {
-            name,
-            figures: Some(figures),
-        } => super::refused_break::passed(name, figures, request.bytes),
+        RefusedBy::Limit { name, figures: Some(figures) } => {
+            super::refused_break::passed(name, figures, request.bytes)
+        }
         RefusedBy::Limit { name, .. } => format!("{name} refuses it."),
-        RefusedBy::LowMemory {
-            used_bytes,
-            mapped_bytes,
-        } => format!(
+        RefusedBy::LowMemory { used_bytes, mapped_bytes } => format!(
             "Low memory (MAP_32BIT, or an address below 2 GiB) was refused with {} of it in \
              use{}: what is asked for there comes from the second GiB alone.",
             Bytes(u64::try_from(*used_bytes).unwrap_or(0)),
@@ -152,10 +139,7 @@ fn why(request: &RefusedRequest) -> String {
 
 /// A request that can't be met anywhere.
 pub(super) fn absurd(bytes: u64) -> String {
-    format!(
-        "{} were asked for in one go: more than any address space has to give.",
-        Bytes(bytes)
-    )
+    format!("{} were asked for in one go: more than any address space has to give.", Bytes(bytes))
 }
 
 fn overcommit(promises: &Promises, bytes: u64) -> String {
@@ -196,10 +180,7 @@ fn figures(finding: Finding, request: &RefusedRequest) -> Finding {
     };
     match &request.by {
         RefusedBy::Limit { name, figures } => limit(finding, name, figures.as_ref()),
-        RefusedBy::LowMemory {
-            used_bytes,
-            mapped_bytes,
-        } => finding
+        RefusedBy::LowMemory { used_bytes, mapped_bytes } => finding
             .evidence("low_bytes", *used_bytes)
             .evidence("mapped_below_2_gib_bytes", *mapped_bytes),
         RefusedBy::Overcommit(promises) => finding

@@ -67,10 +67,7 @@ fn file_finding(file: &FileGrowth, asked_bytes: u64) -> Finding {
         .evidence("median_bytes", each)
         .evidence("read_bytes", read_bytes(file))
         .evidence("asked_bytes", file.asked_bytes)
-        .evidence(
-            "share_of_all_asked",
-            file.asked_bytes as f64 / asked_bytes as f64,
-        )
+        .evidence("share_of_all_asked", file.asked_bytes as f64 / asked_bytes as f64)
         .remedy("Have the program read it once and share the result.")
 }
 
@@ -152,10 +149,7 @@ pub(super) fn reading_finding(story: &Story, file: &FileGrowth) -> Finding {
     }
     if let Some(seconds) = seconds {
         let each = Seconds(seconds / file.opens.max(1) as f64);
-        message += &format!(
-            ", and was open for {} in all, {each} each time",
-            Seconds(seconds)
-        );
+        message += &format!(", and was open for {} in all, {each} each time", Seconds(seconds));
     }
     // A log need not have the calls by which memory comes.
     let seen = |syscall| story.tally.get(syscall).calls > 0;

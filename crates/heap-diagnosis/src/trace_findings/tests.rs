@@ -23,10 +23,7 @@ struct Told {
 
 impl Told {
     fn new() -> Self {
-        let mut told = Self {
-            program_break: HEAP,
-            ..Self::default()
-        };
+        let mut told = Self { program_break: HEAP, ..Self::default() };
         told.call(Syscall::Brk, &[0], HEAP, None);
         told
     }
@@ -126,17 +123,13 @@ fn the_same_file_again_and_again() {
     assert_eq!(finding.evidence["median_bytes"], 800 * 1024);
     assert_eq!(finding.evidence["openings_grown"], 101);
     assert!(finding.evidence["read_bytes"].is_null());
-    assert!(
-        finding.message.contains("/etc/bundle was opened 101 times"),
-        "{finding}"
-    );
+    assert!(finding.message.contains("/etc/bundle was opened 101 times"), "{finding}");
 }
 
 #[test]
 fn two_times_is_not_again_and_again_nor_is_a_small_share() {
     let mut told = Told::new();
-    told.read("/etc/bundle", 2 * MIB)
-        .read("/etc/bundle", 2 * MIB);
+    told.read("/etc/bundle", 2 * MIB).read("/etc/bundle", 2 * MIB);
     assert_eq!(told.kinds(), [""; 0]);
     for _ in 0..3 {
         told.read("/etc/small", MIB);
@@ -150,10 +143,7 @@ fn many_programs_that_read_the_same_file_are_no_finding() {
     let mut told = Told::new();
     for _ in 0..10 {
         told.read("/lib/libc.so.6", 2 * MIB);
-        told.what(What::Exec {
-            by: Syscall::Execve,
-            former_tid: 7,
-        });
+        told.what(What::Exec { by: Syscall::Execve, former_tid: 7 });
         let program_break = told.program_break;
         told.call(Syscall::Brk, &[0], program_break, None);
     }
@@ -163,9 +153,7 @@ fn many_programs_that_read_the_same_file_are_no_finding() {
 #[test]
 fn a_blocked_break_names_the_blocker() {
     let mut told = Told::new();
-    told.refused(132 * 1024)
-        .because(BLOCKED, [None, None])
-        .map(MIB / 2);
+    told.refused(132 * 1024).because(BLOCKED, [None, None]).map(MIB / 2);
     assert_eq!(told.kinds(), ["break-blocked"]);
     let finding = &trace_findings(&told.story)[0];
     assert_eq!(finding.evidence["blocker"]["name"], "/lib/in the way.so");
@@ -176,10 +164,9 @@ fn a_blocked_break_names_the_blocker() {
 
 #[test]
 fn a_limit_is_told_from_a_blocker() {
-    for (limits, name) in [
-        ([Some(10 * MIB), None], "RLIMIT_DATA"),
-        ([None, Some(100 * MIB)], "RLIMIT_AS"),
-    ] {
+    for (limits, name) in
+        [([Some(10 * MIB), None], "RLIMIT_DATA"), ([None, Some(100 * MIB)], "RLIMIT_AS")]
+    {
         let mut told = Told::new();
         told.refused(132 * 1024).because(FREE, limits);
         assert_eq!(told.kinds(), ["refused-memory", "break-limited"]);
@@ -192,9 +179,7 @@ fn a_limit_is_told_from_a_blocker() {
 #[test]
 fn room_left_and_no_limit_is_said_to_be_unknown() {
     let mut told = Told::new();
-    told.refused(132 * 1024)
-        .because(FREE, [None, None])
-        .map(MIB / 2);
+    told.refused(132 * 1024).because(FREE, [None, None]).map(MIB / 2);
     assert_eq!(told.kinds(), ["break-refused"]);
 }
 
@@ -247,24 +232,12 @@ fn a_program_that_has_ended_is_advised_nothing() {
 #[test]
 fn growth_by_large_blocks_or_arenas() {
     let mut told = Told::new();
-    assert_eq!(
-        told.grow(MIB).map(3 * MIB).kinds(),
-        ["grew-by-large-blocks"]
-    );
-    assert_eq!(
-        told.grow(3 * MIB).kinds(),
-        [""; 0],
-        "the break has the greater part"
-    );
+    assert_eq!(told.grow(MIB).map(3 * MIB).kinds(), ["grew-by-large-blocks"]);
+    assert_eq!(told.grow(3 * MIB).kinds(), [""; 0], "the break has the greater part");
 
     let mut told = Told::new();
     let reserve = ANONYMOUS | libc::MAP_NORESERVE as u64;
-    told.call(
-        Syscall::Mmap,
-        &[0, 64 * MIB, 0, reserve, u64::MAX, 0],
-        AREA,
-        None,
-    );
+    told.call(Syscall::Mmap, &[0, 64 * MIB, 0, reserve, u64::MAX, 0], AREA, None);
     assert_eq!(told.kinds(), [""; 0]);
     told.call(Syscall::Mprotect, &[AREA, 2 * MIB, RW], 0, None);
     assert_eq!(told.kinds(), ["grew-by-arenas"]);
@@ -273,8 +246,7 @@ fn growth_by_large_blocks_or_arenas() {
 #[test]
 fn an_error_of_brk_is_a_filter_s() {
     let mut told = Told::new();
-    told.denied(Syscall::Brk, &[HEAP + MIB], libc::EPERM)
-        .map(MIB / 2);
+    told.denied(Syscall::Brk, &[HEAP + MIB], libc::EPERM).map(MIB / 2);
     assert_eq!(told.kinds(), ["break-refused"]);
     let finding = &trace_findings(&told.story)[0];
     assert_eq!(finding.evidence["by"], "filter");
@@ -284,10 +256,7 @@ fn an_error_of_brk_is_a_filter_s() {
 #[test]
 fn a_limit_that_the_log_itself_sets() {
     let mut told = Told::new();
-    told.grow(MIB / 2).what(What::Limit(SoftLimit {
-        resource: Resource::Data,
-        bytes: Some(MIB),
-    }));
+    told.grow(MIB / 2).what(What::Limit(SoftLimit { resource: Resource::Data, bytes: Some(MIB) }));
     told.refused(2 * MIB).map(2 * MIB);
     assert_eq!(told.kinds()[0], "break-limited");
     let evidence = &trace_findings(&told.story)[0].evidence;
@@ -298,14 +267,8 @@ fn a_limit_that_the_log_itself_sets() {
     );
     // Another program has it as well; no limit is no limit.
     let mut told = Told::new();
-    told.what(What::Limit(SoftLimit {
-        resource: Resource::Data,
-        bytes: None,
-    }));
-    assert_eq!(
-        told.refused(2 * MIB).map(2 * MIB).kinds()[0],
-        "break-refused"
-    );
+    told.what(What::Limit(SoftLimit { resource: Resource::Data, bytes: None }));
+    assert_eq!(told.refused(2 * MIB).map(2 * MIB).kinds()[0], "break-refused");
 }
 
 #[test]
@@ -328,19 +291,13 @@ fn what_the_calls_put_at_the_break_is_named_by_its_call() {
         assert_eq!(blocker["start"], format!("{HEAP:#x}"));
         assert_eq!(blocker["lone_page"], bytes == 1);
         let call = blocker["mapped_by"].as_str().unwrap();
-        assert!(
-            call.starts_with(&format!("mmap({HEAP:#x}, {bytes}, PROT_")),
-            "{call}"
-        );
+        assert!(call.starts_with(&format!("mmap({HEAP:#x}, {bytes}, PROT_")), "{call}");
         assert!(finding.message.contains(call), "{finding}");
         // It is gone: nothing is known again.
         let mut told = Told::new();
         told.call(Syscall::Mmap, &args, HEAP, None);
         told.call(Syscall::Munmap, &[HEAP, bytes], 0, None);
-        assert_eq!(
-            told.refused(132 * 1024).map(MIB / 2).kinds()[0],
-            "break-refused"
-        );
+        assert_eq!(told.refused(132 * 1024).map(MIB / 2).kinds()[0], "break-refused");
     }
 }
 
@@ -351,9 +308,7 @@ fn what_the_kernel_merged_into_the_heap_is_a_blocker() {
     told.call(Syscall::Mmap, &args, HEAP, None);
     let merged = "02691000-026d2000 rw-p 00000000 00:00 0    [heap]\n\
                   7f0000000000-7f0000001000 r--p 00000000 fe:00 8    /lib/y\n";
-    told.refused(132 * 1024)
-        .because(merged, [None, None])
-        .map(MIB / 2);
+    told.refused(132 * 1024).because(merged, [None, None]).map(MIB / 2);
     assert_eq!(told.kinds(), ["break-blocked"]);
     let finding = &trace_findings(&told.story)[0];
     assert_eq!(finding.evidence["merged_into_heap"], true);
@@ -372,17 +327,10 @@ fn nobody_is_said_to_map_instead_where_nobody_did() {
     let finding = &trace_findings(&told.story)[0];
     assert_eq!(finding.severity, Severity::Warning);
     assert_eq!(finding.evidence["by"], "address-space");
-    assert!(
-        finding
-            .message
-            .contains("64.0 TiB were asked for in one go"),
-        "{finding}"
-    );
+    assert!(finding.message.contains("64.0 TiB were asked for in one go"), "{finding}");
     assert!(!finding.message.contains("instead"), "{finding}");
     let mut told = Told::new();
-    told.refused(132 * 1024)
-        .because(BLOCKED, [None, None])
-        .exits(0);
+    told.refused(132 * 1024).because(BLOCKED, [None, None]).exits(0);
     let findings = trace_findings(&told.story);
     let blocked = findings.iter().find(|found| found.kind == "break-blocked");
     assert!(!blocked.unwrap().message.contains("instead"));
@@ -399,14 +347,8 @@ fn memory_that_was_refused_until_the_end_is_critical() {
     assert_eq!(told.kinds()[0], "refused-memory");
     let finding = &trace_findings(&told.story)[0];
     assert_eq!(finding.severity, Severity::Critical);
-    assert_eq!(
-        finding.evidence["calls"],
-        serde_json::json!({"brk": 1, "mmap": 2})
-    );
-    assert_eq!(
-        finding.evidence["first_bytes"],
-        serde_json::json!([132 * 1024, MIB, 128 * MIB])
-    );
+    assert_eq!(finding.evidence["calls"], serde_json::json!({"brk": 1, "mmap": 2}));
+    assert_eq!(finding.evidence["first_bytes"], serde_json::json!([132 * 1024, MIB, 128 * MIB]));
     assert_eq!(finding.evidence["grown_bytes"], MIB);
     assert_eq!(finding.evidence["by"], "unknown");
     assert!(finding.remedy.is_some());

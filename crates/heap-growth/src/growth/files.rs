@@ -110,11 +110,7 @@ impl FileTable {
         if self.ids.len() == MOST_FILES {
             self.make_room();
         }
-        let file = FileGrowth {
-            path: path.to_vec(),
-            first_opened: at,
-            ..FileGrowth::default()
-        };
+        let file = FileGrowth { path: path.to_vec(), first_opened: at, ..FileGrowth::default() };
         let id = match self.free.pop() {
             Some(id) => {
                 self.files[id] = file;
@@ -205,8 +201,7 @@ impl FileTable {
             let file = &self.files[*id];
             (file, file.kept_open_bytes.saturating_add(still))
         });
-        all.max_by_key(|(_, bytes)| *bytes)
-            .filter(|(_, bytes)| *bytes > 0)
+        all.max_by_key(|(_, bytes)| *bytes).filter(|(_, bytes)| *bytes > 0)
     }
 
     pub(super) fn get(&self, id: FileId) -> &FileGrowth {
@@ -229,10 +224,7 @@ mod tests {
         let id = files.opened(path.as_bytes(), Duration::ZERO)?;
         let mut reading = FilesBeingRead::default();
         reading.opened(1, 3, id, Duration::ZERO);
-        let change = Change {
-            asked_bytes,
-            ..Change::default()
-        };
+        let change = Change { asked_bytes, ..Change::default() };
         reading.changed(1, &change);
         let opening = reading.closed(3, Duration::ZERO).unwrap();
         assert_eq!(files.closed(opening, Duration::ZERO), 0);

@@ -54,9 +54,7 @@ impl Greatest {
 
     /// By how much the process of the state that is kept had grown; 0 if none is.
     pub(super) fn kept_growth_bytes(&self) -> i64 {
-        self.kept
-            .as_ref()
-            .map_or(0, |kept| kept.layout.growth_bytes)
+        self.kept.as_ref().map_or(0, |kept| kept.layout.growth_bytes)
     }
 
     /// The state to show; some process of these may have grown more by now.
@@ -95,11 +93,7 @@ impl GreatestLayout {
             ..MemoryLayout::of(pid, Vec::new())
         };
         follow(&mut layout, process);
-        Self {
-            layout,
-            memory,
-            program_has_ended: false,
-        }
+        Self { layout, memory, program_has_ended: false }
     }
 
     /// Whether it is of the program that this process still runs.
@@ -108,10 +102,7 @@ impl GreatestLayout {
     }
 
     fn shown(&self) -> MemoryLayout {
-        MemoryLayout {
-            parts: self.memory.parts(),
-            ..self.layout.clone()
-        }
+        MemoryLayout { parts: self.memory.parts(), ..self.layout.clone() }
     }
 }
 

@@ -80,9 +80,7 @@ pub struct ByKind([i64; GrowthKind::ALL.len()]);
 impl ByKind {
     /// Bytes of all kinds together.
     pub fn total(&self) -> i64 {
-        self.0
-            .iter()
-            .fold(0, |sum, bytes| sum.saturating_add(*bytes))
+        self.0.iter().fold(0, |sum, bytes| sum.saturating_add(*bytes))
     }
 
     /// Each kind with its bytes.

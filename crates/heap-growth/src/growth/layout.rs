@@ -67,24 +67,14 @@ pub struct Blocker {
 impl Blocker {
     /// One of which nothing but its addresses is known.
     pub fn at(range: Range<u64>) -> Self {
-        Self {
-            range,
-            kind: None,
-            mapping: None,
-            mapped_by: None,
-            merged: false,
-        }
+        Self { range, kind: None, mapping: None, mapped_by: None, merged: false }
     }
 }
 
 impl MemoryLayout {
     /// One of which nothing but these parts is known.
     pub fn of(pid: i32, parts: Vec<LayoutPart>) -> Self {
-        Self {
-            pid,
-            parts,
-            ..Self::default()
-        }
+        Self { pid, parts, ..Self::default() }
     }
 
     /// Bytes of each kind. What was there before counts here, as it lies there.
@@ -149,10 +139,7 @@ mod tests {
     use super::*;
 
     fn layout(parts: impl IntoIterator<Item = (u64, u64, GrowthKind)>) -> MemoryLayout {
-        let part = |(start, bytes, kind)| LayoutPart {
-            range: start..start + bytes,
-            kind,
-        };
+        let part = |(start, bytes, kind)| LayoutPart { range: start..start + bytes, kind };
         MemoryLayout::of(1, parts.into_iter().map(part).collect())
     }
 

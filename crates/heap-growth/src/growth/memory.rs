@@ -109,12 +109,7 @@ impl TrackedMemory {
             found.cut(range.clone(), |_, _| {});
             found.put(range, Tag::writable(GrowthKind::Earlier));
         }
-        Self {
-            ranges: Arc::new(found),
-            program_break,
-            knows_earlier: true,
-            ..Self::default()
-        }
+        Self { ranges: Arc::new(found), program_break, knows_earlier: true, ..Self::default() }
     }
 
     /// The memory of a process that was forked from this one: all of it was there before.
@@ -132,11 +127,7 @@ impl TrackedMemory {
             };
             ranges.put(range, Tag { kind, ..tag });
         }
-        Self {
-            ranges: Arc::new(ranges),
-            overtaken: Overtaken::default(),
-            ..*self
-        }
+        Self { ranges: Arc::new(ranges), overtaken: Overtaken::default(), ..*self }
     }
 
     /// A page that was put here by somebody else: it doesn't count, but is there.
@@ -146,20 +137,14 @@ impl TrackedMemory {
         ranges.cut(range.clone(), |_, _| {});
         let (writable, shared) = (false, true);
         let kind = GrowthKind::Other;
-        let tag = Tag {
-            kind,
-            writable,
-            shared,
-        };
+        let tag = Tag { kind, writable, shared };
         ranges.put(range, tag);
     }
 
     /// What is writable, by address, with neighbours of one kind as one.
     pub(super) fn parts(&self) -> Vec<LayoutPart> {
         let writable = self.ranges.iter().filter(|(_, tag)| tag.writable);
-        writable
-            .map(|(range, Tag { kind, .. })| LayoutPart { range, kind })
-            .collect()
+        writable.map(|(range, Tag { kind, .. })| LayoutPart { range, kind }).collect()
     }
 
     /// The break, rounded up to a page, once it is known.
@@ -277,11 +262,7 @@ impl TrackedMemory {
         if !has(flags, libc::MAP_FIXED) {
             self.overtaken.by(&range, &self.ranges);
         }
-        let tag = Tag {
-            kind,
-            writable,
-            shared,
-        };
+        let tag = Tag { kind, writable, shared };
         self.replaced(range, tag, change);
     }
 
@@ -307,10 +288,7 @@ impl TrackedMemory {
         }
         if has(flags, libc::MAP_FIXED) && anonymous && protection == 0 {
             // Given back, but kept in reserve: an arena shrinks in this way.
-            return self
-                .ranges
-                .kind_at(range.start)
-                .unwrap_or(GrowthKind::Other);
+            return self.ranges.kind_at(range.start).unwrap_or(GrowthKind::Other);
         }
         let reserved = anonymous && protection == 0 && has(flags, libc::MAP_NORESERVE);
         if reserved && ARENA_RESERVATIONS_BYTES.contains(&bytes) {

@@ -47,9 +47,7 @@ impl MappedBy {
 /// As strace writes it.
 impl fmt::Display for MappedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            hint, length_bytes, ..
-        } = self;
+        let Self { hint, length_bytes, .. } = self;
         let protection = names(self.protection, &PROTECTION, "PROT_NONE");
         let flags = names(self.flags, &FLAGS, "0");
         match hint {
@@ -120,14 +118,7 @@ impl NearBreak {
         if !is_near {
             return;
         }
-        let made = MappedBy {
-            hint,
-            length_bytes,
-            protection,
-            flags,
-            at,
-            line: None,
-        };
+        let made = MappedBy { hint, length_bytes, protection, flags, at, line: None };
         self.last = Some(start);
         self.calls.insert(start, made);
         if self.calls.len() > MOST {

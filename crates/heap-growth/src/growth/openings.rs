@@ -41,10 +41,7 @@ impl Openings {
             self.read_bytes = self.read_bytes.saturating_add(bytes);
         }
         self.time = self.time.saturating_add(opening.time);
-        let (count, sum) = self
-            .growth
-            .entry(u64::BITS - grown_bytes.leading_zeros())
-            .or_default();
+        let (count, sum) = self.growth.entry(u64::BITS - grown_bytes.leading_zeros()).or_default();
         *count += 1;
         *sum = sum.saturating_add(grown_bytes);
     }
@@ -89,10 +86,7 @@ mod tests {
         let mut reading = FilesBeingRead::default();
         for asked_bytes in grown {
             reading.opened(1, 3, 0, Duration::ZERO);
-            let change = Change {
-                asked_bytes,
-                ..Change::default()
-            };
+            let change = Change { asked_bytes, ..Change::default() };
             reading.changed(1, &change);
             openings.ended(&reading.closed(3, Duration::ZERO).unwrap());
         }

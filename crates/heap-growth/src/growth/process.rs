@@ -56,13 +56,7 @@ impl ProcessGrowth {
         let mut circumstances = self.circumstances(program_break, asked_bytes);
         circumstances.errno = call.result.err();
         let cause = circumstances.cause();
-        self.refusals.add(Refused {
-            pid,
-            program_break,
-            asked_bytes,
-            cause,
-            surroundings: None,
-        });
+        self.refusals.add(Refused { pid, program_break, asked_bytes, cause, surroundings: None });
     }
 
     /// `/proc` was read after that.
@@ -71,16 +65,8 @@ impl ProcessGrowth {
             return;
         };
         let circumstances = self.circumstances(refused.program_break, refused.asked_bytes);
-        let cause = Circumstances {
-            surroundings: Some(surroundings),
-            ..circumstances
-        }
-        .cause();
-        self.refusals.add(Refused {
-            cause,
-            surroundings: Some(surroundings.clone()),
-            ..refused
-        });
+        let cause = Circumstances { surroundings: Some(surroundings), ..circumstances }.cause();
+        self.refusals.add(Refused { cause, surroundings: Some(surroundings.clone()), ..refused });
     }
 
     /// What the calls tell of a break that should have grown.
@@ -89,9 +75,7 @@ impl ProcessGrowth {
         program_break: Option<u64>,
         asked_bytes: u64,
     ) -> Circumstances<'static> {
-        let wanted = program_break
-            .unwrap_or_default()
-            .saturating_add(asked_bytes);
+        let wanted = program_break.unwrap_or_default().saturating_add(asked_bytes);
         Circumstances {
             program_break: program_break.map(super::memory::page_up),
             asked_bytes,

@@ -19,11 +19,7 @@ pub(super) struct Tag {
 impl Tag {
     /// Of memory that counts.
     pub(super) const fn writable(kind: GrowthKind) -> Self {
-        Self {
-            kind,
-            writable: true,
-            shared: false,
-        }
+        Self { kind, writable: true, shared: false }
     }
 }
 
@@ -140,9 +136,7 @@ impl Ranges {
 
     /// All of them, in rising order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Range<u64>, Tag)> {
-        self.by_start
-            .iter()
-            .map(|(&start, &(end, tag))| (start..end, tag))
+        self.by_start.iter().map(|(&start, &(end, tag))| (start..end, tag))
     }
 }
 
@@ -236,10 +230,7 @@ mod tests {
         assert_eq!(cut(&mut ranges, 15..35), [(15..20, HEAP), (30..35, BLOCK)]);
         assert_eq!(listed(&ranges), [(10..15, HEAP), (35..40, BLOCK)]);
         assert_eq!(cut(&mut ranges, 11..12), [(11..12, HEAP)]);
-        assert_eq!(
-            listed(&ranges),
-            [(10..11, HEAP), (12..15, HEAP), (35..40, BLOCK)]
-        );
+        assert_eq!(listed(&ranges), [(10..11, HEAP), (12..15, HEAP), (35..40, BLOCK)]);
     }
 
     #[test]

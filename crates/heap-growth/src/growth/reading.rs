@@ -78,11 +78,7 @@ impl FilesBeingRead {
         self.owners.insert(fd, tid);
         let thread = self.threads.entry(tid).or_default();
         thread.count_time(at);
-        thread.open.push(Opening {
-            file,
-            fd,
-            ..Opening::default()
-        });
+        thread.open.push(Opening { file, fd, ..Opening::default() });
         replaced
     }
 
@@ -221,11 +217,7 @@ mod tests {
         reading.opened(1, 3, 30, at(1));
         reading.opened(1, 4, 40, at(2));
         assert_eq!(reading.closed(4, at(5)).unwrap().time, at(3));
-        assert_eq!(
-            reading.closed(3, at(7)).unwrap().time,
-            at(3),
-            "1 to 2, 5 to 7"
-        );
+        assert_eq!(reading.closed(3, at(7)).unwrap().time, at(3), "1 to 2, 5 to 7");
         reading.opened(1, 3, 30, at(9));
         assert_eq!(reading.all_ended(at(10))[0].time, at(1));
     }

@@ -51,14 +51,11 @@ impl StackTable {
                 self.left_out_bytes = self.left_out_bytes.saturating_add(bytes);
                 return;
             }
-            None => self
-                .by_frames
-                .entry(stack.frames.clone())
-                .or_insert_with(|| StackGrowth {
-                    frames: stack.frames.clone(),
-                    truncated: stack.truncated,
-                    ..StackGrowth::default()
-                }),
+            None => self.by_frames.entry(stack.frames.clone()).or_insert_with(|| StackGrowth {
+                frames: stack.frames.clone(),
+                truncated: stack.truncated,
+                ..StackGrowth::default()
+            }),
         };
         growth.bytes = growth.bytes.saturating_add(bytes);
         growth.count += 1;

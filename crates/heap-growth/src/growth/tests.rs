@@ -108,14 +108,13 @@ fn a_break_inside_a_page_takes_the_whole_page() {
 #[test]
 fn an_mmap_after_a_refused_break_is_a_fallback() {
     let mut told = Told::default();
-    told.brk(0, HEAP)
-        .brk(HEAP + 132 * KIB, HEAP)
-        .mmap(AREA, MIB, RW, ANONYMOUS)
-        .mmap(AREA + MIB, MIB, RW, ANONYMOUS);
-    assert_eq!(
-        told.kinds(),
-        [("fallback", MIB as i64), ("large_block", MIB as i64)]
+    told.brk(0, HEAP).brk(HEAP + 132 * KIB, HEAP).mmap(AREA, MIB, RW, ANONYMOUS).mmap(
+        AREA + MIB,
+        MIB,
+        RW,
+        ANONYMOUS,
     );
+    assert_eq!(told.kinds(), [("fallback", MIB as i64), ("large_block", MIB as i64)]);
 }
 
 #[test]
@@ -124,12 +123,7 @@ fn mappings_are_told_apart() {
     told.mmap(AREA, 4096, RW, ANONYMOUS)
         .mmap(AREA + MIB, 4096, RW, libc::MAP_PRIVATE)
         .mmap(AREA + 2 * MIB, MIB, libc::PROT_READ, libc::MAP_PRIVATE)
-        .mmap(
-            AREA + 4 * MIB,
-            MIB,
-            RW,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-        )
+        .mmap(AREA + 4 * MIB, MIB, RW, libc::MAP_SHARED | libc::MAP_ANONYMOUS)
         .mmap(AREA + 6 * MIB, MIB, RW, ANONYMOUS | libc::MAP_STACK);
     assert_eq!(told.kinds(), [("stack", MIB as i64), ("other", 8192)]);
     told.munmap(AREA + 6 * MIB, MIB);
@@ -187,10 +181,7 @@ fn what_moves_is_not_asked_for_again() {
     let args = [from, MIB, 3 * MIB, libc::MREMAP_MAYMOVE as u64, 0];
     told.call(Syscall::Mremap, &args, to);
     assert_eq!(told.kinds(), [("large_block", 3 * MIB as i64)]);
-    assert_eq!(
-        (told.0.asked_bytes(), told.0.returned_bytes()),
-        (3 * MIB, 0)
-    );
+    assert_eq!((told.0.asked_bytes(), told.0.returned_bytes()), (3 * MIB, 0));
     told.munmap(from, MIB).munmap(to, 3 * MIB);
     assert_eq!(told.kinds(), []);
 }
@@ -198,8 +189,7 @@ fn what_moves_is_not_asked_for_again() {
 #[test]
 fn what_was_there_before_counts_when_it_goes() {
     let mut told = Told::default();
-    told.found(&[(AREA, 4 * MIB)], None)
-        .mprotect(AREA, MIB, libc::PROT_READ);
+    told.found(&[(AREA, 4 * MIB)], None).mprotect(AREA, MIB, libc::PROT_READ);
     assert_eq!(told.kinds(), [("earlier", -(MIB as i64))]);
     told.mprotect(AREA, MIB, RW);
     assert_eq!(told.kinds(), []);
@@ -208,8 +198,7 @@ fn what_was_there_before_counts_when_it_goes() {
 #[test]
 fn the_break_of_a_process_that_ran_before_is_known() {
     let mut told = Told::default();
-    told.found(&[(HEAP, 8 * MIB)], Some(HEAP + 8 * MIB))
-        .brk(HEAP + 9 * MIB, HEAP + 9 * MIB);
+    told.found(&[(HEAP, 8 * MIB)], Some(HEAP + 8 * MIB)).brk(HEAP + 9 * MIB, HEAP + 9 * MIB);
     assert_eq!(told.kinds(), [("break", MIB as i64)]);
     told.brk(HEAP + 7 * MIB, HEAP + 7 * MIB);
     assert_eq!(told.kinds(), [("earlier", -(MIB as i64))]);
@@ -218,25 +207,18 @@ fn the_break_of_a_process_that_ran_before_is_known() {
 #[test]
 fn a_child_starts_with_what_was_there_before() {
     let mut told = Told::default();
-    let child = What::Forked {
-        child: 2,
-        thread: false,
-    };
-    told.brk(0, HEAP)
-        .brk(HEAP + MIB, HEAP + MIB)
-        .event(1, 1, child)
-        .call_by(
-            2,
-            2,
-            Syscall::Brk,
-            &[HEAP + 2 * MIB],
-            Ok(HEAP + 2 * MIB),
-            None,
-        );
+    let child = What::Forked { child: 2, thread: false };
+    told.brk(0, HEAP).brk(HEAP + MIB, HEAP + MIB).event(1, 1, child).call_by(
+        2,
+        2,
+        Syscall::Brk,
+        &[HEAP + 2 * MIB],
+        Ok(HEAP + 2 * MIB),
+        None,
+    );
     assert_eq!(told.kinds(), [("break", 2 * MIB as i64)]);
     assert_eq!(told.0.peak().total(), 2 * MIB as i64);
-    told.event(2, 2, What::Exited(Ending::Code(0)))
-        .brk(HEAP + 3 * MIB, HEAP + 3 * MIB);
+    told.event(2, 2, What::Exited(Ending::Code(0))).brk(HEAP + 3 * MIB, HEAP + 3 * MIB);
     assert_eq!(told.kinds(), [("break", 4 * MIB as i64)]);
     assert_eq!(told.0.peak().total(), 3 * MIB as i64, "never all at once");
 }
@@ -244,10 +226,7 @@ fn a_child_starts_with_what_was_there_before() {
 #[test]
 fn another_program_starts_anew() {
     let mut told = Told::default();
-    let exec = What::Exec {
-        by: Syscall::Execve,
-        former_tid: 1,
-    };
+    let exec = What::Exec { by: Syscall::Execve, former_tid: 1 };
     told.brk(0, HEAP)
         .brk(HEAP + MIB, HEAP + MIB)
         .event(1, 1, exec)
@@ -269,9 +248,7 @@ fn growth_belongs_to_the_file_being_read() {
             .close(4);
         at += 132 * KIB;
     }
-    told.brk(at + 4096, at + 4096)
-        .close(3)
-        .brk(at + MIB, at + MIB);
+    told.brk(at + 4096, at + 4096).close(3).brk(at + MIB, at + MIB);
     let files: Vec<_> = told.0.by_file().into_iter().cloned().collect();
     let [bundle, conf] = files.as_slice() else {
         panic!("{files:?}");
@@ -301,12 +278,9 @@ fn growth_by_stack() {
         |requested_bytes| Stack::new(vec!["malloc".into(), "main".into()], false, requested_bytes);
     for (number, requested) in [Some(40), Some(40), None].into_iter().enumerate() {
         let at = AREA + number as u64 * MIB;
-        let call = Call::new(
-            Syscall::Mmap,
-            [0, MIB, RW as u64, ANONYMOUS as u64, u64::MAX, 0],
-            Ok(at),
-        )
-        .with_stack(Some(stack(requested).into()));
+        let call =
+            Call::new(Syscall::Mmap, [0, MIB, RW as u64, ANONYMOUS as u64, u64::MAX, 0], Ok(at))
+                .with_stack(Some(stack(requested).into()));
         told.event(1, 1, What::Call(call));
     }
     told.mmap(AREA + 8 * MIB, 4096, RW, ANONYMOUS);
@@ -319,9 +293,7 @@ fn growth_by_stack() {
 #[test]
 fn a_break_below_the_first_one_that_was_told_gives_back_what_was_there_before() {
     let mut told = Told::default();
-    told.brk(HEAP, HEAP)
-        .brk(HEAP - 4096, HEAP - 4096)
-        .brk(HEAP - 32 * KIB, HEAP - 32 * KIB);
+    told.brk(HEAP, HEAP).brk(HEAP - 4096, HEAP - 4096).brk(HEAP - 32 * KIB, HEAP - 32 * KIB);
     assert_eq!(told.kinds(), [("earlier", -32 * 1024)]);
     assert_eq!(told.0.returned_bytes(), 32 * KIB);
     // What comes after that isn't of before.
@@ -334,16 +306,10 @@ fn a_break_below_the_first_one_that_was_told_gives_back_what_was_there_before() 
 fn a_refusal_below_the_known_break_says_where_the_break_is() {
     let mut told = Told::default();
     told.0.keep_layout();
-    told.brk(0, HEAP)
-        .brk(HEAP + MIB, HEAP + MIB)
-        .brk(HEAP + 132 * KIB, HEAP);
+    told.brk(0, HEAP).brk(HEAP + MIB, HEAP + MIB).brk(HEAP + 132 * KIB, HEAP);
     assert_eq!(told.kinds(), []);
     assert_eq!(told.0.returned_bytes(), MIB);
-    assert_eq!(
-        told.0.layout().unwrap().program_break,
-        Some(HEAP + MIB),
-        "at its peak"
-    );
+    assert_eq!(told.0.layout().unwrap().program_break, Some(HEAP + MIB), "at its peak");
 }
 
 #[test]
@@ -351,8 +317,7 @@ fn a_program_that_began_unseen_has_a_break_of_its_own() {
     let mut told = Told::default();
     told.brk(0, HEAP).brk(HEAP + MIB, HEAP + MIB);
     let others = HEAP + (1 << 40);
-    told.brk(0, others)
-        .brk(others + 132 * KIB, others + 132 * KIB);
+    told.brk(0, others).brk(others + 132 * KIB, others + 132 * KIB);
     assert_eq!(told.kinds(), [("break", (MIB + 132 * KIB) as i64)]);
 }
 

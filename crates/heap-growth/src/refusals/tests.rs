@@ -104,13 +104,8 @@ fn an_error_is_a_filter_s() {
 
 #[test]
 fn what_is_unknown_gives_way_to_what_is_known() {
-    let refused = |cause| Refused {
-        pid: 1,
-        program_break: None,
-        asked_bytes: 0,
-        cause,
-        surroundings: None,
-    };
+    let refused =
+        |cause| Refused { pid: 1, program_break: None, asked_bytes: 0, cause, surroundings: None };
     let mut refusals = Refusals::default();
     for cause in [
         BrkFailure::Unknown,

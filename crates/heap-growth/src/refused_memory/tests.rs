@@ -28,11 +28,7 @@ impl Told {
 
     fn call(&mut self, syscall: Syscall, args: [u64; 4], result: Result<u64, i32>) -> &mut Self {
         let [a, b, c, d] = args;
-        self.what(What::Call(Call::new(
-            syscall,
-            [a, b, c, d, u64::MAX, 0],
-            result,
-        )))
+        self.what(What::Call(Call::new(syscall, [a, b, c, d, u64::MAX, 0], result)))
     }
 
     fn map(&mut self, bytes: u64, protection: u64, flags: u64, at: u64) -> &mut Self {
@@ -85,11 +81,7 @@ fn what_is_too_little_or_elsewhere_takes_no_place() {
     assert_eq!(told.exits(1).told(), Some(("unknown", 1, true)));
     let mut told = Told::default();
     told.no(4 * MIB, RW, PLAIN).map(4 * MIB, 0, PLAIN, AREA);
-    assert_eq!(
-        told.exits(1).told(),
-        Some(("unknown", 1, true)),
-        "only addresses"
-    );
+    assert_eq!(told.exits(1).told(), Some(("unknown", 1, true)), "only addresses");
     let mut told = Told::default();
     told.map(MIB, RW, PLAIN | LOW_FLAG, LOW);
     told.no(MIB, RW, PLAIN | LOW_FLAG).map(MIB, RW, PLAIN, AREA);
@@ -114,10 +106,7 @@ fn a_program_that_goes_on_did_not_end_of_it() {
     assert_eq!(no().told(), Some(("unknown", 1, false)), "it still runs");
     for (signal, of_itself) in [(libc::SIGABRT, true), (libc::SIGTERM, false)] {
         let core_dumped = false;
-        let ending = Ending::Signal {
-            signal,
-            core_dumped,
-        };
+        let ending = Ending::Signal { signal, core_dumped };
         let told = no().what(What::Exited(ending)).told();
         assert_eq!(told, Some(("unknown", 1, of_itself)));
     }
@@ -130,11 +119,7 @@ fn reservations_that_a_program_does_without_are_harmless() {
     assert_eq!(told.exits(0).told(), None);
     let mut told = Told::default();
     told.no(8 << 30, 0, PLAIN);
-    assert_eq!(
-        told.exits(1).told(),
-        Some(("unknown", 1, true)),
-        "a runtime's heap"
-    );
+    assert_eq!(told.exits(1).told(), Some(("unknown", 1, true)), "a runtime's heap");
 }
 
 #[test]
@@ -210,14 +195,6 @@ fn memory_is_bounded() {
         told.no(MIB, RW, PLAIN);
     }
     let programs = told.memory.programs();
-    assert_eq!(
-        (programs[0].count(), programs[0].first.len()),
-        (10_000, MOST_TOLD)
-    );
-    assert!(
-        told.memory
-            .waiting
-            .values()
-            .all(|one| one.requests.len() <= MOST_WAITING)
-    );
+    assert_eq!((programs[0].count(), programs[0].first.len()), (10_000, MOST_TOLD));
+    assert!(told.memory.waiting.values().all(|one| one.requests.len() <= MOST_WAITING));
 }

@@ -37,9 +37,7 @@ pub(super) fn aslr_is_off_for_this_process() -> bool {
 
 /// A file's text; `None` when it cannot be read.
 pub(super) fn text(path: &str) -> Option<String> {
-    std::fs::read(path)
-        .ok()
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// A file's text without white space around it; `None` when nothing is left.
@@ -50,20 +48,13 @@ pub(super) fn trimmed(path: &str) -> Option<String> {
 /// The value of the first `name : value` line.
 pub(super) fn field(text: &str, name: &str) -> Option<String> {
     let mut pairs = text.lines().filter_map(|line| line.split_once(':'));
-    pairs
-        .find(|(key, _)| key.trim() == name)
-        .and_then(|(_, value)| filled(value))
+    pairs.find(|(key, _)| key.trim() == name).and_then(|(_, value)| filled(value))
 }
 
 /// A line of `/proc/meminfo`, whose kB are 1,024 bytes.
 pub(super) fn meminfo_bytes(meminfo: &str, name: &str) -> Option<u64> {
     let value = field(meminfo, name)?;
-    value
-        .strip_suffix("kB")?
-        .trim()
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(1024)
+    value.strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// The word in brackets, as in `always [madvise] never`.
@@ -84,28 +75,19 @@ mod tests {
     #[test]
     fn values_are_found() {
         let cpuinfo = "processor\t: 0\nmodel name\t: Some CPU @ 2.0: GHz\nmodel name\t: Other\n";
-        assert_eq!(
-            field(cpuinfo, "model name").as_deref(),
-            Some("Some CPU @ 2.0: GHz")
-        );
+        assert_eq!(field(cpuinfo, "model name").as_deref(), Some("Some CPU @ 2.0: GHz"));
         assert_eq!(
             meminfo_bytes("MemTotal:        4027648 kB\nMemFree: 1 kB\n", "MemTotal"),
             Some(4_124_311_552)
         );
-        assert_eq!(
-            chosen("always [madvise] never\n").as_deref(),
-            Some("madvise")
-        );
+        assert_eq!(chosen("always [madvise] never\n").as_deref(), Some("madvise"));
     }
 
     #[test]
     fn what_is_missing_is_none() {
         assert_eq!(field("processor : 0\nmodel name :\n", "model name"), None);
         assert_eq!(meminfo_bytes("MemTotal: 5\n", "MemTotal"), None);
-        assert_eq!(
-            meminfo_bytes("MemTotal: 18446744073709551615 kB\n", "MemTotal"),
-            None
-        );
+        assert_eq!(meminfo_bytes("MemTotal: 18446744073709551615 kB\n", "MemTotal"), None);
         assert_eq!(chosen("always"), None);
         assert_eq!(chosen("[]"), None);
         assert_eq!(trimmed("/proc/there is no such file"), None);

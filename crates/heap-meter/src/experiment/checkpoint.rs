@@ -32,9 +32,7 @@ impl Checkpoints {
         }
         // SAFETY: getenv answers with a string of the environment, which ends in NUL.
         let text = unsafe { CStr::from_ptr(found) };
-        Self {
-            socket: text.to_str().ok().and_then(|text| text.parse().ok()),
-        }
+        Self { socket: text.to_str().ok().and_then(|text| text.parse().ok()) }
     }
 
     /// Whether an experiment listens.

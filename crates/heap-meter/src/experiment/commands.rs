@@ -40,10 +40,7 @@ impl Experiment {
         progress: &mut dyn FnMut(Progress<'_>),
         after_run: &mut dyn FnMut(&Results),
     ) -> Result<Results, ExperimentError> {
-        let mut observer = WholeRuns {
-            conditions,
-            last_exit: None,
-        };
+        let mut observer = WholeRuns { conditions, last_exit: None };
         self.run_with(&mut observer, stop, progress, after_run)
     }
 }
@@ -122,10 +119,7 @@ fn different(results: &Results, key: &str) -> Option<String> {
 
 fn first_failure(results: &Results) -> Option<String> {
     results.arms.iter().find_map(|arm| {
-        let mut failures = arm
-            .runs
-            .iter()
-            .filter_map(|run| run.facts.get(CONDITION_FAILED));
+        let mut failures = arm.runs.iter().filter_map(|run| run.facts.get(CONDITION_FAILED));
         Some(format!("{}: {}", arm.name, failures.next()?))
     })
 }

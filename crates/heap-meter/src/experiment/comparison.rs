@@ -40,20 +40,12 @@ impl<R> Metric<R> {
         unit: Unit,
         value: impl Fn(&R) -> Option<f64> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            name: name.to_owned(),
-            title: title.to_owned(),
-            unit,
-            value: Box::new(value),
-        }
+        Self { name: name.to_owned(), title: title.to_owned(), unit, value: Box::new(value) }
     }
 
     /// Its value in each run of an arm that has it.
     pub fn values(&self, arm: &ArmResults<R>) -> Vec<f64> {
-        arm.runs
-            .iter()
-            .filter_map(|run| (self.value)(run))
-            .collect()
+        arm.runs.iter().filter_map(|run| (self.value)(run)).collect()
     }
 }
 
@@ -122,9 +114,7 @@ mod tests {
     }
 
     fn wall() -> Metric {
-        Metric::new("wall", "wall time", Unit::Seconds, |run| {
-            Some(run.wall_seconds)
-        })
+        Metric::new("wall", "wall time", Unit::Seconds, |run| Some(run.wall_seconds))
     }
 
     #[test]
@@ -146,11 +136,7 @@ mod tests {
         let arms = [arm("control", &[1.0]), arm("hole", &[2.0])];
         let json = serde_json::to_value(&compare(&[wall()], &arms)[0]).unwrap();
         assert_eq!(json["hole"], 2.0);
-        assert_eq!(
-            json["ratio_ci95"],
-            serde_json::Value::Null,
-            "one run is no sample"
-        );
+        assert_eq!(json["ratio_ci95"], serde_json::Value::Null, "one run is no sample");
         let back: Comparison = serde_json::from_value(json).unwrap();
         assert_eq!((back.other_name(), back.other()), ("hole", 2.0));
     }

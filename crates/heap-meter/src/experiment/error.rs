@@ -51,10 +51,7 @@ impl ExperimentError {
     pub(super) fn of(arm: &str, error: RunError) -> Self {
         match error {
             RunError::Interrupted => Self::Interrupted { done: 0, wanted: 0 },
-            error => Self::Run {
-                arm: arm.to_owned(),
-                error,
-            },
+            error => Self::Run { arm: arm.to_owned(), error },
         }
     }
 }

@@ -6,16 +6,12 @@ use super::whole_run::{END, GREATEST_PEAK};
 
 /// `wall_seconds`: the time of the work.
 pub fn wall_seconds() -> Metric {
-    Metric::new("wall_seconds", "time", Unit::Seconds, |run| {
-        Some(run.wall_seconds)
-    })
+    Metric::new("wall_seconds", "time", Unit::Seconds, |run| Some(run.wall_seconds))
 }
 
 /// `peak_rss`: [`Run::peak_rss_bytes`].
 pub fn peak_rss() -> Metric {
-    Metric::new("peak_rss", "peak memory", Unit::Bytes, |run| {
-        Some(run.peak_rss_bytes()? as f64)
-    })
+    Metric::new("peak_rss", "peak memory", Unit::Bytes, |run| Some(run.peak_rss_bytes()? as f64))
 }
 
 /// Resident memory at the checkpoint `label`, in bytes.
@@ -32,21 +28,13 @@ pub fn rss_at(name: &str, title: &str, label: &str) -> Metric {
 pub fn trim(freed: &str, trimmed: &str) -> Vec<Metric> {
     let (at, before, after) = (freed.to_owned(), freed.to_owned(), trimmed.to_owned());
     vec![
-        Metric::new(
-            "returnable_before_trim",
-            "malloc_trim: predicted",
-            Unit::Bytes,
-            move |run| Some(run.checkpoint(&at)?.returnable_bytes()? as f64),
-        ),
-        Metric::new(
-            "given_back_by_trim",
-            "malloc_trim: given back",
-            Unit::Bytes,
-            move |run| {
-                let rss = |label: &str| Some(run.checkpoint(label)?.snapshot.rss_bytes as f64);
-                Some(rss(&before)? - rss(&after)?)
-            },
-        ),
+        Metric::new("returnable_before_trim", "malloc_trim: predicted", Unit::Bytes, move |run| {
+            Some(run.checkpoint(&at)?.returnable_bytes()? as f64)
+        }),
+        Metric::new("given_back_by_trim", "malloc_trim: given back", Unit::Bytes, move |run| {
+            let rss = |label: &str| Some(run.checkpoint(label)?.snapshot.rss_bytes as f64);
+            Some(rss(&before)? - rss(&after)?)
+        }),
     ]
 }
 
@@ -70,12 +58,9 @@ pub fn malloc() -> Vec<Metric> {
         Metric::new("fallbacks", "fallback mmaps", Unit::Count, |run| {
             Some(run.fallback.as_ref()?.count() as f64)
         }),
-        Metric::new(
-            "fallback_bytes",
-            "mapped by fallbacks",
-            Unit::Bytes,
-            |run| Some(run.fallback.as_ref()?.bytes() as f64),
-        ),
+        Metric::new("fallback_bytes", "mapped by fallbacks", Unit::Bytes, |run| {
+            Some(run.fallback.as_ref()?.bytes() as f64)
+        }),
     ]
 }
 

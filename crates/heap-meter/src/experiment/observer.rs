@@ -102,11 +102,8 @@ pub fn until_valid<T, E: From<ExperimentError>>(
             }
         }
     }
-    let error = ExperimentError::Void {
-        arm: name.to_owned(),
-        attempts: ATTEMPTS,
-        reason: last_reason,
-    };
+    let error =
+        ExperimentError::Void { arm: name.to_owned(), attempts: ATTEMPTS, reason: last_reason };
     Err(error.into())
 }
 

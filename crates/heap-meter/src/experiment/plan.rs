@@ -148,11 +148,7 @@ impl Experiment {
 /// Which arm comes when, by its index: forwards in one repeat, backwards in the next.
 pub fn order(arms: usize, repeat: u32) -> Vec<usize> {
     let forwards = 0..arms;
-    if repeat.is_multiple_of(2) {
-        forwards.collect()
-    } else {
-        forwards.rev().collect()
-    }
+    if repeat.is_multiple_of(2) { forwards.collect() } else { forwards.rev().collect() }
 }
 
 /// What was to be told of malloc, and isn't known.
@@ -160,9 +156,7 @@ fn unknown_mallocs(weighed: &Weighed) -> impl Iterator<Item = String> + '_ {
     weighed.checkpoints.iter().filter_map(|at| {
         let why = at.why_unknown()?;
         let label = &at.label;
-        Some(format!(
-            "{label}: what malloc could give back isn't known: {why}"
-        ))
+        Some(format!("{label}: what malloc could give back isn't known: {why}"))
     })
 }
 

@@ -82,10 +82,7 @@ pub(super) fn parse(packet: &[u8]) -> Option<Message<'_>> {
         }
         b'P' => {
             let (done, total) = content.split_once(' ')?;
-            Some(Message::Progress {
-                done: done.parse().ok()?,
-                total: total.parse().ok()?,
-            })
+            Some(Message::Progress { done: done.parse().ok()?, total: total.parse().ok()? })
         }
         _ => None,
     }
@@ -108,10 +105,7 @@ mod tests {
         for message in [
             Message::Checkpoint("loaded"),
             Message::Examined("freed"),
-            Message::Fact {
-                key: "hole",
-                value: "made at 0x1000",
-            },
+            Message::Fact { key: "hole", value: "made at 0x1000" },
             Message::Progress { done: 3, total: 7 },
             Message::Void("no hole made"),
         ] {

@@ -163,11 +163,7 @@ impl<A, C> Results<A, C> {
 impl<R> ArmResults<R> {
     /// Before its first run.
     pub fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            runs: Vec::new(),
-            void_runs: Vec::new(),
-        }
+        Self { name: name.to_owned(), runs: Vec::new(), void_runs: Vec::new() }
     }
 }
 
@@ -195,9 +191,7 @@ impl Run {
 
     /// The first checkpoint of this label.
     pub fn checkpoint(&self, label: &str) -> Option<&Checkpoint> {
-        self.checkpoints
-            .iter()
-            .find(|checkpoint| checkpoint.label == label)
+        self.checkpoints.iter().find(|checkpoint| checkpoint.label == label)
     }
 }
 

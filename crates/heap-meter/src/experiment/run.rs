@@ -241,10 +241,7 @@ fn succeeded(program: String, ending: Ending) -> Result<(), RunError> {
     if ending.success() {
         return Ok(());
     }
-    Err(RunError::Failed {
-        program,
-        ending: EndingText(ending),
-    })
+    Err(RunError::Failed { program, ending: EndingText(ending) })
 }
 
 /// A child that doesn't outlive its run, whichever way that ends.

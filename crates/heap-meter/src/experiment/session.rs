@@ -87,11 +87,7 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn wall(&self, ended: Instant) -> Duration {
-        if self.reached == 0 {
-            ended - self.started
-        } else {
-            self.worked
-        }
+        if self.reached == 0 { ended - self.started } else { self.worked }
     }
 }
 
@@ -182,20 +178,13 @@ fn take(
 
 /// Our end of a new socket, and the target that will find the other one.
 pub(super) fn connected(target: &Target) -> Result<(OwnedFd, Target), RunError> {
-    let (ours, theirs) = socketpair(
-        AddressFamily::Unix,
-        SockType::SeqPacket,
-        None,
-        SockFlag::SOCK_CLOEXEC,
-    )
-    .map_err(io::Error::from)?;
+    let (ours, theirs) =
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+            .map_err(io::Error::from)?;
     setsockopt(&ours, sockopt::PassCred, &true).map_err(io::Error::from)?;
     let variable = SOCKET_VARIABLE.to_string_lossy().into_owned();
     let number = theirs.as_raw_fd().to_string();
-    let target = target
-        .clone()
-        .env(variable, number)
-        .inherit(Arc::new(theirs));
+    let target = target.clone().env(variable, number).inherit(Arc::new(theirs));
     Ok((ours, target))
 }
 
@@ -217,15 +206,11 @@ pub(super) fn receive(
 ) -> Result<Option<Received>, nix::Error> {
     let mut space = nix::cmsg_space!(UnixCredentials);
     let mut parts = [IoSliceMut::new(packet)];
-    let message = match recvmsg::<()>(
-        socket.as_raw_fd(),
-        &mut parts,
-        Some(&mut space),
-        MsgFlags::empty(),
-    ) {
-        Err(nix::Error::ECONNRESET) => return Ok(None),
-        message => message?,
-    };
+    let message =
+        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::empty()) {
+            Err(nix::Error::ECONNRESET) => return Ok(None),
+            message => message?,
+        };
     if message.bytes == 0 {
         return Ok(None);
     }
@@ -233,8 +218,5 @@ pub(super) fn receive(
         ControlMessageOwned::ScmCredentials(sender) => Some(sender.pid()),
         _ => None,
     });
-    Ok(Some(Received {
-        length: message.bytes,
-        pid: pid.ok_or(nix::Error::ENOMSG)?,
-    }))
+    Ok(Some(Received { length: message.bytes, pid: pid.ok_or(nix::Error::ENOMSG)? }))
 }

@@ -33,10 +33,8 @@ impl Store {
     /// See [`StoreError`].
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let directory = directory.into();
-        fs::create_dir_all(&directory).map_err(|error| StoreError {
-            path: directory.clone(),
-            error,
-        })?;
+        fs::create_dir_all(&directory)
+            .map_err(|error| StoreError { path: directory.clone(), error })?;
         let store = Self { directory };
         let probe = store.directory.join(".writable");
         // A full disk often still takes an empty file, so this one isn't.
@@ -52,10 +50,8 @@ impl Store {
     /// See [`StoreError`]; what was there before is still there then.
     pub fn keep(&self, results: &Results) -> Result<PathBuf, StoreError> {
         let path = self.directory.join(format!("{}.json", results.experiment));
-        let json = report::json(results).map_err(|error| StoreError {
-            path: path.clone(),
-            error: error.into(),
-        })?;
+        let json = report::json(results)
+            .map_err(|error| StoreError { path: path.clone(), error: error.into() })?;
         self.write_whole(&path, json.as_bytes())?;
         Ok(path)
     }
@@ -78,10 +74,7 @@ impl Store {
         written.map_err(|error| {
             // Nothing more can be done about a file that can't be removed either.
             let _ = fs::remove_file(&unfinished);
-            StoreError {
-                path: path.to_owned(),
-                error,
-            }
+            StoreError { path: path.to_owned(), error }
         })
     }
 }
@@ -103,9 +96,7 @@ mod tests {
     fn opening_leaves_nothing_behind() {
         let place = tempfile::tempdir().unwrap();
         Store::open(place.path().join("new/deeper")).unwrap();
-        let left = fs::read_dir(place.path().join("new/deeper"))
-            .unwrap()
-            .count();
+        let left = fs::read_dir(place.path().join("new/deeper")).unwrap().count();
         assert_eq!(left, 0);
     }
 
@@ -113,9 +104,7 @@ mod tests {
     fn a_file_is_replaced_whole() {
         let place = tempfile::tempdir().unwrap();
         let store = Store::open(place.path()).unwrap();
-        store
-            .keep_file("chart.svg", b"a longer first text")
-            .unwrap();
+        store.keep_file("chart.svg", b"a longer first text").unwrap();
         let path = store.keep_file("chart.svg", b"second").unwrap();
         assert_eq!(fs::read(path).unwrap(), b"second");
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);

@@ -93,9 +93,8 @@ pub(super) fn weigh(
 ) -> Result<Weighed, RunError> {
     let shared = SharedRecord::default();
     let (at_exit, at_event) = (shared.clone(), shared.clone());
-    let options = LaunchOptions::new()
-        .watch(Watch::Life)
-        .at_exit(move |stopped| at_exit.weigh(stopped));
+    let options =
+        LaunchOptions::new().watch(Watch::Life).at_exit(move |stopped| at_exit.weigh(stopped));
     let options = with_condition(options, condition.as_ref(), &shared);
     let sink = move |event: &Event| at_event.take(event);
     let finished = finish(options.start(target, sink)?, stop)?;
@@ -124,10 +123,7 @@ pub(super) fn weigh(
             malloc_unknown: None,
         }),
         Some(Err(reason)) => tell("not_weighed", Some(reason)),
-        None => tell(
-            "not_weighed",
-            Some("it was gone before it could be".to_owned()),
-        ),
+        None => tell("not_weighed", Some("it was gone before it could be".to_owned())),
     }
     Ok(Weighed {
         wall_seconds,
@@ -181,9 +177,7 @@ fn failure(seen: &WholeRunRecord) -> Option<String> {
     let reason = seen.first_failure.as_ref()?;
     let programs = seen.conditions_failed + seen.conditions_made;
     let failed = seen.conditions_failed;
-    Some(format!(
-        "{failed} of {programs} programs, the first: {reason}"
-    ))
+    Some(format!("{failed} of {programs} programs, the first: {reason}"))
 }
 
 /// Why a run doesn't count: its condition could be made nowhere.

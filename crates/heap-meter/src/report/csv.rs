@@ -78,14 +78,8 @@ pub fn experiment_csv(results: &Results) -> Result<String, csv::Error> {
                     .field("run_brk_failed", brk.map(|counts| counts.failed))
                     .field("run_mmap_calls", calls("mmap"))
                     .field("run_munmap_calls", calls("munmap"))
-                    .field(
-                        "run_fallback_count",
-                        run.fallback.as_ref().map(Fallback::count),
-                    )
-                    .field(
-                        "run_fallback_bytes",
-                        run.fallback.as_ref().map(Fallback::bytes),
-                    )
+                    .field("run_fallback_count", run.fallback.as_ref().map(Fallback::count))
+                    .field("run_fallback_bytes", run.fallback.as_ref().map(Fallback::bytes))
             }));
         }
     }
@@ -116,21 +110,11 @@ pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
     };
     let signed = |bytes: u64| Some(bytes as i64);
     for (name, counts) in trace.syscalls.by_name() {
-        row(
-            "syscall",
-            name,
-            [counts.calls, counts.failed].map(Some),
-            [None; 2],
-        );
+        row("syscall", name, [counts.calls, counts.failed].map(Some), [None; 2]);
     }
     for kind in GrowthKind::ALL {
         let growth = [&trace.growth.by_kind, &trace.growth.peak_by_kind];
-        row(
-            "kind",
-            kind.name(),
-            [None; 2],
-            growth.map(|bytes| bytes.get(kind)),
-        );
+        row("kind", kind.name(), [None; 2], growth.map(|bytes| bytes.get(kind)));
     }
     for file in &trace.growth.by_file {
         let bytes = [file.bytes.and_then(signed), None];

@@ -143,10 +143,7 @@ mod tests {
     #[test]
     fn names_do_not_break_the_lines() {
         let odd = frames(&["fn(a; b)\nc", "<T as U>::m"]);
-        assert_eq!(
-            folded([(&odd[..], 1)].into_iter()),
-            "<T as U>::m;fn(a: b) c 1\n"
-        );
+        assert_eq!(folded([(&odd[..], 1)].into_iter()), "<T as U>::m;fn(a: b) c 1\n");
         let number = frames(&["part 2", "main 1"]);
         assert_eq!(folded([(&number[..], 3)].into_iter()), "main 1;part_2 3\n");
         assert_eq!(folded([(&[][..], 5)].into_iter()), "unknown 5\n");

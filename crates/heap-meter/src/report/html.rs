@@ -65,13 +65,7 @@ pub struct Page<'a> {
 impl<'a> Page<'a> {
     /// A page without pictures and environment.
     pub fn new(sections: Sections, program: &'a str, command: String) -> Self {
-        Self {
-            sections,
-            figures: Vec::new(),
-            environment: None,
-            program,
-            command,
-        }
+        Self { sections, figures: Vec::new(), environment: None, program, command }
     }
 
     /// The page as an HTML document.
@@ -91,38 +85,20 @@ impl<'a> Page<'a> {
         let (findings, shown): (Vec<_>, Vec<_>) = shown.iter().partition(is_finding);
 
         let mut body = format!("<h1>{heading}</h1>\n");
-        told.iter()
-            .chain(findings)
-            .for_each(|parts| section(&mut body, parts));
-        self.figures
-            .iter()
-            .for_each(|picture| figure(&mut body, picture));
-        shown
-            .into_iter()
-            .for_each(|parts| section(&mut body, parts));
+        told.iter().chain(findings).for_each(|parts| section(&mut body, parts));
+        self.figures.iter().for_each(|picture| figure(&mut body, picture));
+        shown.into_iter().for_each(|parts| section(&mut body, parts));
         body.push_str("<h2>Where, and how to repeat it</h2>\n");
-        let environment = self
-            .environment
-            .as_ref()
-            .map(|known| serde_json::to_value(known).unwrap_or_default());
+        let environment =
+            self.environment.as_ref().map(|known| serde_json::to_value(known).unwrap_or_default());
         let made_by = [("made by", Value::from(self.program))];
-        let known = environment
-            .as_ref()
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten();
+        let known = environment.as_ref().and_then(Value::as_object).into_iter().flatten();
         let made_by = made_by.iter().map(|(name, value)| (*name, value));
-        pairs(
-            &mut body,
-            known.map(|(name, value)| (&**name, value)).chain(made_by),
-        );
+        pairs(&mut body, known.map(|(name, value)| (&**name, value)).chain(made_by));
         // Writing to a string can't fail.
         let _ = writeln!(body, "<pre class=\"command\">{}</pre>", safe(&self.command));
 
-        let digests: String = DIGESTS
-            .iter()
-            .map(|digest| format!(" 'sha256-{digest}'"))
-            .collect();
+        let digests: String = DIGESTS.iter().map(|digest| format!(" 'sha256-{digest}'")).collect();
         format!(
             concat!(
                 "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
@@ -185,13 +161,7 @@ fn part(body: &mut String, part: &Part) {
             );
             if !finding.evidence.is_empty() {
                 body.push_str("<details open><summary>evidence</summary>\n");
-                pairs(
-                    body,
-                    finding
-                        .evidence
-                        .iter()
-                        .map(|(name, value)| (&**name, value)),
-                );
+                pairs(body, finding.evidence.iter().map(|(name, value)| (&**name, value)));
                 body.push_str("</details>\n");
             }
             writeln!(body, "</div>")
@@ -209,35 +179,19 @@ fn table(body: &mut String, columns: &[Column<String>], rows: &[Vec<String>]) {
         Column::Right(_) => " class=\"n\"",
     };
     // Names and what belongs to them have their order.
-    let sorts = match columns
-        .iter()
-        .any(|column| matches!(column, Column::Right(_)))
-    {
+    let sorts = match columns.iter().any(|column| matches!(column, Column::Right(_))) {
         true => " class=\"sorts\"",
         false => "",
     };
-    let _ = write!(
-        body,
-        "<div class=\"wide\" tabindex=\"0\"><table{sorts}>\n<thead><tr>"
-    );
+    let _ = write!(body, "<div class=\"wide\" tabindex=\"0\"><table{sorts}>\n<thead><tr>");
     for column in columns {
-        let _ = write!(
-            body,
-            "<th scope=\"col\"{}>{}</th>",
-            class(column),
-            safe(column.title())
-        );
+        let _ = write!(body, "<th scope=\"col\"{}>{}</th>", class(column), safe(column.title()));
     }
     body.push_str("</tr></thead>\n<tbody>\n");
     for row in rows {
         body.push_str("<tr>");
         for (column, cell) in columns.iter().zip(row) {
-            let _ = write!(
-                body,
-                "<td{}>{}</td>",
-                class(column),
-                safe(cell.trim_start())
-            );
+            let _ = write!(body, "<td{}>{}</td>", class(column), safe(cell.trim_start()));
         }
         body.push_str("</tr>\n");
     }
@@ -249,9 +203,7 @@ fn figure(body: &mut String, figure: &Figure) {
         Figure::Chart(svg) => writeln!(body, "<figure>\n{svg}</figure>"),
         Figure::Flame(svg, least) => {
             let (_, svg) = svg.split_once("<svg").unwrap_or_default();
-            let height = svg
-                .split_once(" height=\"")
-                .and_then(|(_, rest)| rest.split_once('"'));
+            let height = svg.split_once(" height=\"").and_then(|(_, rest)| rest.split_once('"'));
             let (height, _) = height.unwrap_or_default();
             // A window of its own: its script takes the whole document for the graph.
             let document = format!(

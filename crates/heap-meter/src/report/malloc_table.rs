@@ -104,22 +104,14 @@ mod tests {
         let wanted = "nginx 7 4.00 MiB 2.00 MiB 1.00 MiB 1 glibc 2.36";
         assert_eq!(row.join(" "), wanted);
         assert!(lines.next().unwrap().starts_with("nginx 7: glibc gave up"));
-        assert!(
-            lines
-                .next()
-                .unwrap()
-                .starts_with("nginx 7: a program that tidies up")
-        );
+        assert!(lines.next().unwrap().starts_with("nginx 7: a program that tidies up"));
     }
 
     #[test]
     fn what_is_not_known_is_said() {
         let parts = malloc_table(&[report(None, Some("its lock was held"))]);
         let table = Sections(vec![parts]).to_string();
-        assert!(
-            table.contains("nginx 7: not known: its lock was held"),
-            "{table}"
-        );
+        assert!(table.contains("nginx 7: not known: its lock was held"), "{table}");
         assert!(!table.contains("0 B"), "{table}");
     }
 }

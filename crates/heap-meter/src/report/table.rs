@@ -28,11 +28,8 @@ pub fn remarks<'a, A, C, R: 'a>(
 }
 
 fn heading(results: &Results) -> Vec<Part> {
-    let parameters: Vec<String> = results
-        .parameters
-        .iter()
-        .map(|(name, value)| format!("{name} {}", plain(value)))
-        .collect();
+    let parameters: Vec<String> =
+        results.parameters.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
     experiment_heading(results, &results.arms, &parameters.join(", "))
 }
 
@@ -42,10 +39,8 @@ pub fn experiment_heading<'a, A, C, R: 'a>(
     arms: impl IntoIterator<Item = &'a ArmResults<R>>,
     parameters: &str,
 ) -> Vec<Part> {
-    let runs: Vec<String> = arms
-        .into_iter()
-        .map(|arm| format!("{} {}", arm.runs.len(), arm.name))
-        .collect();
+    let runs: Vec<String> =
+        arms.into_iter().map(|arm| format!("{} {}", arm.runs.len(), arm.name)).collect();
     let environment = &results.environment;
     let mut surroundings: Vec<String> = Vec::new();
     if let Some(kernel) = &environment.kernel {
@@ -53,10 +48,7 @@ pub fn experiment_heading<'a, A, C, R: 'a>(
     }
     surroundings.extend(environment.libc.clone());
     surroundings.extend(
-        ["openssl", "luajit"]
-            .iter()
-            .filter_map(|name| environment.extra.get(*name))
-            .map(plain),
+        ["openssl", "luajit"].iter().filter_map(|name| environment.extra.get(*name)).map(plain),
     );
     if let Some(bundle) = environment.extra.get("bundle") {
         surroundings.push(format!(
@@ -66,16 +58,8 @@ pub fn experiment_heading<'a, A, C, R: 'a>(
             bundle["bytes"].as_u64().map_or_else(String::new, thousands),
         ));
     }
-    let ran = format!(
-        "{}: {}; runs: {}",
-        results.experiment,
-        parameters,
-        runs.join(", ")
-    );
-    vec![
-        Part::Heading(ran),
-        Part::Paragraph(surroundings.join(" · ")),
-    ]
+    let ran = format!("{}: {}; runs: {}", results.experiment, parameters, runs.join(", "));
+    vec![Part::Heading(ran), Part::Paragraph(surroundings.join(" · "))]
 }
 
 pub(super) fn plain(value: &serde_json::Value) -> String {
@@ -96,14 +80,9 @@ fn comparison(results: &Results) -> Part {
     else {
         return no_comparison();
     };
-    let ratios: Vec<String> = others
-        .iter()
-        .map(|arm| format!("{}/{}", arm.name, control.name))
-        .collect();
-    let mut columns = vec![
-        Column::Left("median of the runs"),
-        Column::Right(&control.name),
-    ];
+    let ratios: Vec<String> =
+        others.iter().map(|arm| format!("{}/{}", arm.name, control.name)).collect();
+    let mut columns = vec![Column::Left("median of the runs"), Column::Right(&control.name)];
     for (arm, ratio) in others.iter().zip(&ratios) {
         columns.extend([&arm.name, ratio, "95 %"].map(Column::Right));
     }
@@ -132,10 +111,7 @@ pub fn no_comparison() -> Part {
 fn by_metric(comparisons: &[Comparison]) -> Vec<Vec<&Comparison>> {
     let mut rows: Vec<Vec<&Comparison>> = Vec::new();
     for comparison in comparisons {
-        match rows
-            .iter_mut()
-            .find(|row| row[0].metric == comparison.metric)
-        {
+        match rows.iter_mut().find(|row| row[0].metric == comparison.metric) {
             Some(row) => row.push(comparison),
             None => rows.push(vec![comparison]),
         }
@@ -195,11 +171,7 @@ fn observer(results: &Results) -> Part {
         _ => text.push_str("nothing was traced; "),
     }
     if let Some(weighing) = median(&weighing) {
-        let _ = write!(
-            text,
-            "weighing paused each for {}, not counted",
-            Seconds(weighing)
-        );
+        let _ = write!(text, "weighing paused each for {}, not counted", Seconds(weighing));
     }
     Part::Paragraph(text)
 }

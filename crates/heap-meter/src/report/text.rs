@@ -156,10 +156,7 @@ mod tests {
     fn figures_stand_on_the_right() {
         let columns = [Column::Left("name"), Column::Right("bytes")];
         let rows = [["a\nb", "5"], ["c", "1,000"]].map(|row| row.map(str::to_owned));
-        let lines: Vec<String> = rows_table(&columns, &rows)
-            .lines()
-            .map(str::to_owned)
-            .collect();
+        let lines: Vec<String> = rows_table(&columns, &rows).lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert!(lines[1].contains("a\\nb"), "{lines:?}");
         assert!(lines.iter().all(|line| line.len() == lines[0].len()));
@@ -172,17 +169,8 @@ mod tests {
         let fitted = fit(&format!("{row}{}\n", words.trim_end()), 60);
         let (first, others) = fitted.split_once('\n').unwrap();
         assert_eq!(format!("{first}\n"), row);
-        assert!(
-            others.lines().all(|line| line.chars().count() <= 60),
-            "{others}"
-        );
-        assert!(
-            others.lines().skip(1).all(|line| line.starts_with("  ")),
-            "{others}"
-        );
-        assert_eq!(
-            others.split_whitespace().collect::<Vec<_>>().join(" "),
-            words.trim_end()
-        );
+        assert!(others.lines().all(|line| line.chars().count() <= 60), "{others}");
+        assert!(others.lines().skip(1).all(|line| line.starts_with("  ")), "{others}");
+        assert_eq!(others.split_whitespace().collect::<Vec<_>>().join(" "), words.trim_end());
     }
 }

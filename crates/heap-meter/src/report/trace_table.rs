@@ -23,17 +23,9 @@ pub struct Extent {
 
 impl Extent {
     /// What is read from above to below.
-    pub const TEXT: Self = Self {
-        files: 10,
-        functions: 25,
-        stacks: 5,
-    };
+    pub const TEXT: Self = Self { files: 10, functions: 25, stacks: 5 };
     /// What can be sorted, and searched.
-    pub const PAGE: Self = Self {
-        files: 200,
-        functions: 50,
-        stacks: 20,
-    };
+    pub const PAGE: Self = Self { files: 200, functions: 50, stacks: 20 };
 }
 
 /// No function with less than this share of the greatest is shown.
@@ -98,17 +90,13 @@ fn summary(trace: &Trace) -> Option<String> {
 }
 
 fn file_name(path: &str) -> &str {
-    path.rsplit('/')
-        .find(|part| !part.is_empty())
-        .unwrap_or(path)
+    path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(path)
 }
 
 /// Whose code it was.
 fn functions(trace: &Trace, extent: Extent) -> Vec<Part> {
     let all = &trace.growth.by_function;
-    let least = all
-        .first()
-        .map_or(0, |first| first.inclusive_bytes / LEAST_SHARE);
+    let least = all.first().map_or(0, |first| first.inclusive_bytes / LEAST_SHARE);
     let shown: Vec<_> = all
         .iter()
         .take_while(|function| function.inclusive_bytes >= least)
@@ -171,22 +159,14 @@ fn calls(trace: &Trace) -> Part {
     if calls.is_empty() {
         return Part::Paragraph("none of the watched system calls was made".to_owned());
     }
-    let columns = [
-        Column::Left("system call"),
-        Column::Right("calls"),
-        Column::Right("failed"),
-    ];
+    let columns = [Column::Left("system call"), Column::Right("calls"), Column::Right("failed")];
     let failed = |failed| match failed {
         0 => String::new(),
         failed => thousands(failed),
     };
-    let rows = calls.into_iter().map(|(name, counts)| {
-        [
-            name.to_owned(),
-            thousands(counts.calls),
-            failed(counts.failed),
-        ]
-    });
+    let rows = calls
+        .into_iter()
+        .map(|(name, counts)| [name.to_owned(), thousands(counts.calls), failed(counts.failed)]);
     Part::table(&columns, rows)
 }
 
@@ -195,17 +175,10 @@ fn kinds(trace: &Trace) -> Vec<Part> {
     let (Some(bytes), Some(peak_bytes)) = (growth.bytes, growth.peak_bytes) else {
         return vec![Part::Paragraph("growth: not known".to_owned())];
     };
-    let columns = [
-        Column::Left("growth"),
-        Column::Right("at the end"),
-        Column::Right("at the peak"),
-    ];
+    let columns =
+        [Column::Left("growth"), Column::Right("at the end"), Column::Right("at the peak")];
     let row = |title: &str, end, peak| {
-        [
-            title.to_owned(),
-            or_unknown(end, signed),
-            or_unknown(peak, signed),
-        ]
+        [title.to_owned(), or_unknown(end, signed), or_unknown(peak, signed)]
     };
     let mut rows = Vec::new();
     for kind in GrowthKind::ALL {
@@ -236,10 +209,8 @@ fn signed(bytes: i64) -> String {
 fn files(trace: &Trace, extent: Extent) -> Vec<Part> {
     let growth = &trace.growth;
     let kept_open = kept_open(trace).map(Part::Paragraph);
-    let telling = growth
-        .by_file
-        .iter()
-        .filter(|file| file.asked_bytes.is_none_or(|bytes| bytes > 0));
+    let telling =
+        growth.by_file.iter().filter(|file| file.asked_bytes.is_none_or(|bytes| bytes > 0));
     let shown: Vec<_> = telling.take(extent.files).collect();
     if shown.is_empty() {
         return kept_open.into_iter().collect();
@@ -254,12 +225,7 @@ fn files(trace: &Trace, extent: Extent) -> Vec<Part> {
     let mut rows: Vec<_> = shown
         .iter()
         .map(|file| {
-            [
-                thousands(file.opens),
-                told(file.bytes),
-                told(file.median_bytes),
-                file.path.clone(),
-            ]
+            [thousands(file.opens), told(file.bytes), told(file.median_bytes), file.path.clone()]
         })
         .collect();
     rows.extend(growth.without_file_bytes.map(|bytes| {
@@ -308,9 +274,9 @@ fn observer(trace: &Trace) -> Option<Part> {
         0 => "nothing was stopped".to_owned(),
         stops => counted(stops, "stop", "stops"),
     };
-    let memory = observer.peak_rss_bytes.map_or_else(String::new, |bytes| {
-        format!(", {} of memory at its peak", Bytes(bytes))
-    });
+    let memory = observer
+        .peak_rss_bytes
+        .map_or_else(String::new, |bytes| format!(", {} of memory at its peak", Bytes(bytes)));
     Some(Part::Paragraph(format!(
         "observer ({}): {stops}, {} of processor time{memory}",
         observer.via,
@@ -319,11 +285,8 @@ fn observer(trace: &Trace) -> Option<Part> {
 }
 
 fn of_stack(stack: &ByStack) -> Vec<Part> {
-    let mut title = format!(
-        "{} in {}",
-        Bytes(stack.bytes),
-        counted(stack.count, "request", "requests")
-    );
+    let mut title =
+        format!("{} in {}", Bytes(stack.bytes), counted(stack.count, "request", "requests"));
     let asked = stack.requested.iter();
     let sizes: Vec<_> = asked.map(|(bytes, count)| (*count, *bytes)).collect();
     if !sizes.is_empty() {

@@ -34,10 +34,7 @@ impl RatioOfMedians {
     }
 
     fn resampled(control: &[f64], other: &[f64], resamples: usize) -> Self {
-        let unknown = |interval| Self {
-            ratio: None,
-            interval,
-        };
+        let unknown = |interval| Self { ratio: None, interval };
         let (Some(control), Some(other)) = (sorted(control), sorted(other)) else {
             return unknown(Interval::NotANumber);
         };
@@ -51,10 +48,7 @@ impl RatioOfMedians {
         }
         let ratio = Some(quantile_of_sorted(&other, 0.5) / control_median);
         if runs < Interval::MINIMUM_RUNS {
-            return Self {
-                ratio,
-                interval: Interval::TooFewRuns { runs },
-            };
+            return Self { ratio, interval: Interval::TooFewRuns { runs } };
         }
 
         let mut random = SplitMix64(SEED);
@@ -67,11 +61,7 @@ impl RatioOfMedians {
                 // A control that reaches 0 or changes its sign has no meaningful ratio; as an
                 // infinite one it is at the upper end, where too many of them show.
                 let meaningful = below != 0.0 && below.signum() == control_median.signum();
-                if meaningful {
-                    above / below
-                } else {
-                    f64::INFINITY
-                }
+                if meaningful { above / below } else { f64::INFINITY }
             })
             .collect();
         ratios.sort_unstable_by(f64::total_cmp);
@@ -95,10 +85,7 @@ struct Resampler<'a> {
 
 impl<'a> Resampler<'a> {
     fn new(values: &'a [f64]) -> Self {
-        Self {
-            values,
-            drawn: vec![0; values.len()],
-        }
+        Self { values, drawn: vec![0; values.len()] }
     }
 
     fn median(&mut self, random: &mut SplitMix64) -> f64 {
@@ -140,23 +127,14 @@ mod tests {
     use super::*;
 
     fn bounds(control: &[f64], other: &[f64]) -> [f64; 2] {
-        RatioOfMedians::of(control, other)
-            .interval
-            .bounds()
-            .unwrap()
+        RatioOfMedians::of(control, other).interval.bounds().unwrap()
     }
 
     #[test]
     fn equal_values_leave_no_doubt() {
         let ratio = RatioOfMedians::of(&[4.0; 5], &[10.0; 4]);
         assert_eq!(ratio.ratio, Some(2.5));
-        assert_eq!(
-            ratio.interval,
-            Interval::Known {
-                low: 2.5,
-                high: 2.5
-            }
-        );
+        assert_eq!(ratio.interval, Interval::Known { low: 2.5, high: 2.5 });
         assert_eq!(bounds(&[4.0; 3], &[0.0; 3]), [0.0, 0.0]);
         assert_eq!(bounds(&[-4.0; 3], &[-2.0; 3]), [0.5, 0.5]);
     }
@@ -191,33 +169,16 @@ mod tests {
         assert_eq!(ratio.ratio, Some(2.0));
         assert_eq!(ratio.interval, Interval::TooFewRuns { runs: 2 });
         let of = |control: &[f64], other: &[f64]| RatioOfMedians::of(control, other);
-        let nothing = |interval| RatioOfMedians {
-            ratio: None,
-            interval,
-        };
+        let nothing = |interval| RatioOfMedians { ratio: None, interval };
         assert_eq!(of(&[], &[1.0]), nothing(Interval::TooFewRuns { runs: 0 }));
         assert_eq!(of(&[0.0; 5], &[1.0; 5]), nothing(Interval::ControlIsZero));
-        assert_eq!(
-            of(&[1.0, f64::NAN, 1.0], &[1.0; 3]),
-            nothing(Interval::NotANumber)
-        );
-        assert_eq!(
-            of(&[1.0; 3], &[f64::INFINITY; 3]),
-            nothing(Interval::NotANumber)
-        );
+        assert_eq!(of(&[1.0, f64::NAN, 1.0], &[1.0; 3]), nothing(Interval::NotANumber));
+        assert_eq!(of(&[1.0; 3], &[f64::INFINITY; 3]), nothing(Interval::NotANumber));
         // The median is 1, but two zeros of five are the median of many a resample.
         let near_zero = of(&[0.0, 0.0, 1.0, 1.0, 1.0], &[1.0; 5]);
-        assert_eq!(
-            (near_zero.ratio, near_zero.interval),
-            (Some(1.0), Interval::ControlIsZero)
-        );
+        assert_eq!((near_zero.ratio, near_zero.interval), (Some(1.0), Interval::ControlIsZero));
         // One zero among nine hardly ever is.
-        assert!(
-            of(&[&[0.0][..], &[1.0; 8]].concat(), &[1.0; 9])
-                .interval
-                .bounds()
-                .is_some()
-        );
+        assert!(of(&[&[0.0][..], &[1.0; 8]].concat(), &[1.0; 9]).interval.bounds().is_some());
     }
 
     /// 400 pairs of samples whose true ratio is 2: the interval should hold it about 95 times in
@@ -227,10 +188,7 @@ mod tests {
         let mut random = SplitMix64(7);
         // The sum of twelve uniform numbers is nearly normal: mean 0, deviation 1.
         let mut noise = || {
-            (0..12)
-                .map(|_| random.below(1 << 32) as f64 / (1_u64 << 32) as f64)
-                .sum::<f64>()
-                - 6.0
+            (0..12).map(|_| random.below(1 << 32) as f64 / (1_u64 << 32) as f64).sum::<f64>() - 6.0
         };
         let trials = 400;
         let held = (0..trials)
@@ -261,10 +219,7 @@ mod tests {
         for _ in 0..70_000 {
             counts[random.below(7)] += 1;
         }
-        assert!(
-            counts.iter().all(|count| (9_500..10_500).contains(count)),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|count| (9_500..10_500).contains(count)), "{counts:?}");
         assert_eq!(random.below(1), 0);
     }
 }

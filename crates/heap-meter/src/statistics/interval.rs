@@ -66,30 +66,14 @@ mod tests {
 
     #[test]
     fn json_is_a_pair_or_null() {
-        let known = Interval::Known {
-            low: 0.5,
-            high: 2.0,
-        };
+        let known = Interval::Known { low: 0.5, high: 2.0 };
         assert_eq!(serde_json::to_string(&known).unwrap(), "[0.5,2.0]");
-        assert_eq!(
-            serde_json::to_string(&Interval::ControlIsZero).unwrap(),
-            "null"
-        );
+        assert_eq!(serde_json::to_string(&Interval::ControlIsZero).unwrap(), "null");
     }
 
     #[test]
     fn people_read_the_reason() {
-        assert_eq!(
-            Interval::Known {
-                low: 0.987,
-                high: 1.5
-            }
-            .to_string(),
-            "0.99–1.50"
-        );
-        assert_eq!(
-            Interval::TooFewRuns { runs: 2 }.to_string(),
-            "2 runs, 3 are needed"
-        );
+        assert_eq!(Interval::Known { low: 0.987, high: 1.5 }.to_string(), "0.99–1.50");
+        assert_eq!(Interval::TooFewRuns { runs: 2 }.to_string(), "2 runs, 3 are needed");
     }
 }

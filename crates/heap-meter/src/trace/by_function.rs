@@ -62,9 +62,7 @@ fn told(frames: &[String]) -> Vec<&str> {
     let mut told = Vec::new();
     for (number, frame) in frames.iter().enumerate() {
         let library = library(frame);
-        let caller = frames
-            .get(number + 1)
-            .and_then(|caller| self::library(caller));
+        let caller = frames.get(number + 1).and_then(|caller| self::library(caller));
         if (library.is_none() || library != caller) && !is_beginning(frame) {
             told.push(frame.as_str());
         }
@@ -108,13 +106,8 @@ const ALLOCATORS: &str = "malloc calloc realloc reallocarray memalign posix_mema
     PyObject_Calloc PyObject_Realloc";
 
 /// Where processes and threads begin, before any code of a program's author.
-const BEGINNINGS: [&str; 5] = [
-    "_start",
-    "__libc_start_main",
-    "__libc_start_call_main",
-    "start_thread",
-    "clone3",
-];
+const BEGINNINGS: [&str; 5] =
+    ["_start", "__libc_start_main", "__libc_start_call_main", "start_thread", "clone3"];
 
 /// A function's name without its symbol's version: `f@GLIBC_2.2.5`.
 fn bare(name: &str) -> &str {
@@ -137,9 +130,7 @@ fn is_allocators(frame: &str) -> bool {
 }
 
 fn is_beginning(frame: &str) -> bool {
-    parts(frame)
-        .0
-        .is_some_and(|name| BEGINNINGS.contains(&bare(name)))
+    parts(frame).0.is_some_and(|name| BEGINNINGS.contains(&bare(name)))
 }
 
 #[cfg(test)]
@@ -185,10 +176,7 @@ mod tests {
                 70,
             ),
             stack(&["malloc (libc.so.6)", "load", "load", "main"], 20),
-            stack(
-                &["operator new(unsigned long) (libstdc++.so.6)", "main"],
-                10,
-            ),
+            stack(&["operator new(unsigned long) (libstdc++.so.6)", "main"], 10),
         ];
         let expected = [
             ("main", 100, 10),
@@ -196,10 +184,7 @@ mod tests {
             ("SSL_CTX_load_verify_locations (libssl.so.3)", 70, 0),
             ("X509_STORE_load_file (libcrypto.so.3)", 70, 70),
         ];
-        assert_eq!(
-            told_of(&stacks),
-            expected.map(|(name, all, own)| (name.to_owned(), all, own))
-        );
+        assert_eq!(told_of(&stacks), expected.map(|(name, all, own)| (name.to_owned(), all, own)));
     }
 
     #[test]
@@ -212,10 +197,7 @@ mod tests {
             stack(&["tool+0x12", "tool+0x40", "main"], 13),
         ];
         let functions = by_function(&stacks);
-        let own: u64 = functions
-            .iter()
-            .map(|function| function.exclusive_bytes)
-            .sum();
+        let own: u64 = functions.iter().map(|function| function.exclusive_bytes).sum();
         assert_eq!(own, 37);
         assert!(
             functions

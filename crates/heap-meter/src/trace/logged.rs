@@ -45,11 +45,8 @@ impl Logged {
         let calls = |syscall| tally.get(syscall).calls;
         let has = |syscall| source != EventSource::StraceLog || calls(syscall) > 0;
         let opened = |syscall: Syscall| calls(syscall) - tally.get(syscall).failed;
-        let opened: u64 = Syscall::ALL
-            .into_iter()
-            .filter(|syscall| syscall.is_open())
-            .map(opened)
-            .sum();
+        let opened: u64 =
+            Syscall::ALL.into_iter().filter(|syscall| syscall.is_open()).map(opened).sum();
         Self {
             brk: has(Syscall::Brk),
             mmap: has(Syscall::Mmap) || has(Syscall::Mremap),
@@ -90,22 +87,14 @@ impl Logged {
             GrowthKind::Earlier => self.growth(),
             _ => self.mmap,
         };
-        KindBytes(
-            bytes
-                .iter()
-                .map(|(kind, bytes)| (kind, known(kind).then_some(bytes)))
-                .collect(),
-        )
+        KindBytes(bytes.iter().map(|(kind, bytes)| (kind, known(kind).then_some(bytes))).collect())
     }
 
     /// What isn't known, and how to have it known.
     pub(super) fn notes(self) -> Vec<String> {
         let missing = |calls: &[(&'static str, bool)]| {
             let missing = calls.iter().filter(|(_, logged)| !logged);
-            missing
-                .map(|(name, _)| *name)
-                .collect::<Vec<_>>()
-                .join(", no ")
+            missing.map(|(name, _)| *name).collect::<Vec<_>>().join(", no ")
         };
         let mut notes = Vec::new();
         if !self.growth() {
@@ -114,11 +103,7 @@ impl Logged {
                  strace was told to leave them out (-e); {COMMAND} logs what is needed"
             ));
         } else if self.filtered && !(self.brk && self.mmap && self.munmap) {
-            let calls = [
-                ("brk", self.brk),
-                ("mmap", self.mmap),
-                ("munmap", self.munmap),
-            ];
+            let calls = [("brk", self.brk), ("mmap", self.mmap), ("munmap", self.munmap)];
             notes.push(format!(
                 "the log has no {}: if strace was told to leave that out (-e), memory that came or \
                  went by it isn't in these figures; {COMMAND} logs what is needed",
@@ -147,9 +132,7 @@ impl KindBytes {
     /// Bytes of one kind.
     pub fn get(&self, kind: GrowthKind) -> Option<i64> {
         let mut kinds = self.0.iter();
-        kinds
-            .find(|(known, _)| *known == kind)
-            .and_then(|(_, bytes)| *bytes)
+        kinds.find(|(known, _)| *known == kind).and_then(|(_, bytes)| *bytes)
     }
 }
 

@@ -91,11 +91,7 @@ fn a_command_is_weighed_as_it_ends_and_its_calls_are_counted() {
         assert!(run.fallback.is_some() && run.traced.unwrap().stops > 10);
     }
     assert_eq!(run_of(&results, "hole").facts["condition_made"], "1");
-    assert!(
-        !run_of(&results, "control")
-            .facts
-            .contains_key("condition_made")
-    );
+    assert!(!run_of(&results, "control").facts.contains_key("condition_made"));
     assert_eq!(notes(&results), [""; 0]);
 
     let names: Vec<_> = results.comparison.iter().map(|row| &*row.metric).collect();
@@ -135,10 +131,8 @@ fn the_greatest_process_of_a_tree_is_found() {
 #[test]
 fn a_condition_that_is_made_nowhere_voids_the_run() {
     let sleep = target("true");
-    let error = run(&experiment(sleep.clone(), sleep, 1), |_| {
-        Err("the moon is full".to_owned())
-    })
-    .unwrap_err();
+    let error = run(&experiment(sleep.clone(), sleep, 1), |_| Err("the moon is full".to_owned()))
+        .unwrap_err();
     let ExperimentError::Void { arm, reason, .. } = &error else {
         panic!("{error}");
     };
@@ -147,11 +141,7 @@ fn a_condition_that_is_made_nowhere_voids_the_run() {
 
 #[test]
 fn a_condition_that_is_made_in_some_programs_is_noted() {
-    let experiment = experiment(
-        shell("cat /dev/null; true"),
-        shell("cat /dev/null; true"),
-        1,
-    );
+    let experiment = experiment(shell("cat /dev/null; true"), shell("cat /dev/null; true"), 1);
     let results = run(&experiment, |stopped| {
         let name = std::fs::read_to_string(format!("/proc/{}/comm", stopped.pid)).unwrap();
         match name.trim() {
@@ -175,10 +165,7 @@ fn different_ends_are_noted_and_count() {
     let [note] = notes(&results)[..] else {
         panic!("{:?}", results.notes);
     };
-    assert!(
-        note.ends_with("control with code 1, hole with signal 9"),
-        "{note}"
-    );
+    assert!(note.ends_with("control with code 1, hole with signal 9"), "{note}");
     assert_eq!(results.arm("hole").unwrap().runs.len(), 2);
 }
 

@@ -184,10 +184,7 @@ impl<'a> ByPtrace<'a> {
         teller.memory(who, Memory::of(pid));
         if syscall_reader::is_foreign(pid) {
             let (first_pid, programs) = (pid, 1);
-            let note = AttachNote::ForeignArchitecture {
-                first_pid,
-                programs,
-            };
+            let note = AttachNote::ForeignArchitecture { first_pid, programs };
             teller.notes.add(note);
         }
     }
@@ -244,10 +241,6 @@ impl<'a> ByPtrace<'a> {
     }
 
     fn who(&self, pid: i32, tid: i32) -> TaskAt {
-        TaskAt {
-            pid,
-            tid,
-            at: self.since.elapsed(),
-        }
+        TaskAt { pid, tid, at: self.since.elapsed() }
     }
 }

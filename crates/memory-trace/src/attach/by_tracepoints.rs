@@ -95,10 +95,7 @@ impl ByTracepoints {
             suspects: Vec::new(),
         };
         for record in opened.early {
-            let seen = PendingRecord {
-                record,
-                beside: Beside::Nothing,
-            };
+            let seen = PendingRecord { record, beside: Beside::Nothing };
             this.order.hold(seen.record.at_ns, seen);
         }
         Ok(this)
@@ -153,9 +150,7 @@ impl ByTracepoints {
             }
             let beside = match record.what {
                 SampleData::Returned { kind, args, result } if record.at_ns >= began_ns => {
-                    look(&record, kind, args, result, |pid, call| {
-                        teller.wants_refusal(pid, call)
-                    })
+                    look(&record, kind, args, result, |pid, call| teller.wants_refusal(pid, call))
                 }
                 _ => Beside::Nothing,
             };
@@ -164,19 +159,11 @@ impl ByTracepoints {
     }
 
     fn tell<S: Sink>(&mut self, teller: &mut Emitter<S>, seen: PendingRecord, until_ns: u64) {
-        let SampleRecord {
-            at_ns,
-            pid,
-            tid,
-            what,
-        } = seen.record;
+        let SampleRecord { at_ns, pid, tid, what } = seen.record;
         let who = self.who(pid, tid, at_ns);
         let told = (self.began_ns..=until_ns).contains(&at_ns);
         match what {
-            SampleData::Forked {
-                parent_pid,
-                parent_tid,
-            } => {
+            SampleData::Forked { parent_pid, parent_tid } => {
                 if self.life.forked(parent_pid, pid, tid) {
                     let parent = self.who(parent_pid, parent_tid, at_ns);
                     if told {
@@ -193,22 +180,14 @@ impl ByTracepoints {
                     teller.executed(who, by, former_tid);
                     if process_status::is_foreign(pid) {
                         let (first_pid, programs) = (pid, 1);
-                        let note = AttachNote::ForeignArchitecture {
-                            first_pid,
-                            programs,
-                        };
+                        let note = AttachNote::ForeignArchitecture { first_pid, programs };
                         teller.notes.add(note);
                     }
                 }
             }
             SampleData::Exited => {
                 for end in self.life.ended(pid, tid) {
-                    self.ended(
-                        teller,
-                        self.who(pid, end.tid, at_ns),
-                        end.ending,
-                        end.executing,
-                    );
+                    self.ended(teller, self.who(pid, end.tid, at_ns), end.ending, end.executing);
                 }
             }
             SampleData::Entered { kind, first_arg } => match kind {
@@ -270,10 +249,7 @@ impl ByTracepoints {
             self.fresh.remove(&who.pid);
             if executing && process_status::is_alive(who.pid) {
                 let (first_pid, processes) = (who.pid, 1);
-                let note = AttachNote::SetUidProgram {
-                    first_pid,
-                    processes,
-                };
+                let note = AttachNote::SetUidProgram { first_pid, processes };
                 teller.notes.add(note);
                 return;
             }
@@ -286,11 +262,7 @@ impl ByTracepoints {
     /// Forgets processes that were gone at the last call as well, so that their own record, which
     /// may be on its way, comes first.
     fn call_the_roll<S: Sink>(&mut self, teller: &mut Emitter<S>) {
-        let gone: Vec<_> = self
-            .life
-            .pids()
-            .filter(|pid| !process_status::is_alive(*pid))
-            .collect();
+        let gone: Vec<_> = self.life.pids().filter(|pid| !process_status::is_alive(*pid)).collect();
         for pid in &gone {
             if self.suspects.contains(pid) {
                 self.life.vanished(*pid);
@@ -302,11 +274,7 @@ impl ByTracepoints {
     }
 
     fn who(&self, pid: i32, tid: i32, at_ns: u64) -> TaskAt {
-        TaskAt {
-            pid,
-            tid,
-            at: Duration::from_nanos(at_ns.saturating_sub(self.began_ns)),
-        }
+        TaskAt { pid, tid, at: Duration::from_nanos(at_ns.saturating_sub(self.began_ns)) }
     }
 }
 

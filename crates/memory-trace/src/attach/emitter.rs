@@ -47,11 +47,7 @@ impl<S: Sink> Emitter<S> {
     }
 
     pub(super) fn started(&mut self, memory: Option<Memory>) {
-        let who = TaskAt {
-            pid: self.target,
-            tid: self.target,
-            at: Duration::ZERO,
-        };
+        let who = TaskAt { pid: self.target, tid: self.target, at: Duration::ZERO };
         self.tell(who, What::Started);
         self.memory(who, memory);
     }

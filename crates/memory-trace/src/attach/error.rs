@@ -39,19 +39,10 @@ pub enum AttachError {
     #[error(
         "process {pid} is already traced, by process {tracer} ({tracer_name}): end that one first"
     )]
-    AlreadyTraced {
-        pid: i32,
-        tracer: i32,
-        tracer_name: String,
-    },
+    AlreadyTraced { pid: i32, tracer: i32, tracer_name: String },
     /// The system forbids tracing this process.
     #[error("not permitted to watch process {pid}: {what} was refused ({source}); {permission}")]
-    Denied {
-        pid: i32,
-        what: &'static str,
-        source: io::Error,
-        permission: Permission,
-    },
+    Denied { pid: i32, what: &'static str, source: io::Error, permission: Permission },
     /// The kernel's tracepoints can't be used by this user.
     #[error(
         "not permitted to use tracepoints: {what} was refused ({source}); \
@@ -71,10 +62,7 @@ pub enum AttachError {
         "tracepoints can't be used here: {what} ({source}); if tracefs is only not mounted: `{}`",
         as_root("mount -t tracefs tracefs /sys/kernel/tracing")
     )]
-    NoTracepoints {
-        what: &'static str,
-        source: io::Error,
-    },
+    NoTracepoints { what: &'static str, source: io::Error },
     /// Calls that this process made itself did not appear as they were made.
     #[error("tracepoints can't be trusted here: {observed}; use ptrace instead")]
     Unproven { observed: String },
@@ -83,12 +71,7 @@ pub enum AttachError {
         "tracepoints on {threads} threads and {cpus} CPUs take {wanted} descriptors, and this \
          process may have {limit}: raise the limit (`ulimit -n {wanted}` as root), or use ptrace"
     )]
-    Descriptors {
-        threads: usize,
-        cpus: usize,
-        wanted: u64,
-        limit: u64,
-    },
+    Descriptors { threads: usize, cpus: usize, wanted: u64, limit: u64 },
     /// It made threads so fast that there was no moment at which all were known.
     #[error(
         "process {pid} makes threads faster than they can be taken hold of, and can't be stopped \
@@ -97,10 +80,7 @@ pub enum AttachError {
     Restless { pid: i32, reason: String },
     /// A step that should always succeed did not.
     #[error("cannot {step}: {source}")]
-    Setup {
-        step: &'static str,
-        source: io::Error,
-    },
+    Setup { step: &'static str, source: io::Error },
     /// Neither x86-64 nor, with ptrace, aarch64.
     #[error(
         "running processes can be watched by tracepoints on x86-64, and by ptrace on x86-64 and \
@@ -119,12 +99,9 @@ impl AttachError {
     /// Wraps the kernel's answer to an attempt to trace `pid`.
     pub(super) fn refused(pid: i32, what: &'static str, source: io::Error) -> Self {
         match source.raw_os_error() {
-            Some(libc::EPERM | libc::EACCES) => Self::Denied {
-                pid,
-                what,
-                source,
-                permission: Permission::of_process(pid),
-            },
+            Some(libc::EPERM | libc::EACCES) => {
+                Self::Denied { pid, what, source, permission: Permission::of_process(pid) }
+            }
             Some(libc::ESRCH) => Self::NoSuchProcess { pid },
             _ => Self::Setup { step: what, source },
         }

@@ -33,9 +33,7 @@ pub enum AttachNote {
 impl fmt::Display for AttachNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Slow {
-                instead_of_tracepoints,
-            } => {
+            Self::Slow { instead_of_tracepoints } => {
                 f.write_str(
                     "watched with ptrace: every system call stopped the process twice, which made \
                      call-heavy work many times slower",
@@ -61,26 +59,19 @@ impl fmt::Display for AttachNote {
                 "{programs} programs changed their memory before it was first read; what they had \
                  at the beginning is unknown"
             ),
-            Self::SetUidProgram {
-                first_pid,
-                processes,
-            } => write!(
+            Self::SetUidProgram { first_pid, processes } => write!(
                 f,
                 "{processes} processes, the first of them {first_pid}, executed set-uid programs, \
                  for which the kernel ends the use of tracepoints; their calls are not counted"
             ),
-            Self::ForeignArchitecture {
-                first_pid,
-                programs,
-            } => write!(
+            Self::ForeignArchitecture { first_pid, programs } => write!(
                 f,
                 "not followed: 32-bit (or other foreign) programs, {programs} in all, the first \
                  in process {first_pid}; their calls are not counted"
             ),
-            Self::LetGoByKernel { threads } => write!(
-                f,
-                "{threads} threads that wait for a vfork child were let go by the kernel"
-            ),
+            Self::LetGoByKernel { threads } => {
+                write!(f, "{threads} threads that wait for a vfork child were let go by the kernel")
+            }
         }
     }
 }
@@ -100,12 +91,8 @@ impl AttachNotes {
                 AttachNote::UnknownPaths { opens: count }
                 | AttachNote::UnknownEndings { processes: count }
                 | AttachNote::UnknownMemory { programs: count }
-                | AttachNote::SetUidProgram {
-                    processes: count, ..
-                }
-                | AttachNote::ForeignArchitecture {
-                    programs: count, ..
-                }
+                | AttachNote::SetUidProgram { processes: count, .. }
+                | AttachNote::ForeignArchitecture { programs: count, .. }
                 | AttachNote::LetGoByKernel { threads: count },
             ) => *count += 1,
         }

@@ -22,19 +22,14 @@ pub(super) fn path(pid: i32, syscall: Syscall, args: &[u64; 6], fd: u64) -> Opti
         _ => (args[0] as i32, args[1]),
     };
     let link = format!("/proc/{pid}/fd/{fd}");
-    let target = fs::read_link(&link)
-        .ok()
-        .map(|path| path.into_os_string().into_vec());
+    let target = fs::read_link(&link).ok().map(|path| path.into_os_string().into_vec());
     let Some(name) = string(pid, name) else {
         return target;
     };
     let name = Path::new(OsStr::from_bytes(&name)).to_owned();
     if let Some(target) = target {
-        let seen = if name.is_absolute() {
-            inside(pid, &name)
-        } else {
-            base(pid, directory).join(&name)
-        };
+        let seen =
+            if name.is_absolute() { inside(pid, &name) } else { base(pid, directory).join(&name) };
         let same = |a: fs::Metadata, b: fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
         if let (Ok(opened), Ok(named)) = (fs::metadata(&link), fs::metadata(&seen)) {
             if same(opened, named) {
@@ -122,11 +117,7 @@ mod tests {
         assert_eq!(found(open.as_raw_fd() as u64), wanted, "by the descriptor");
         assert_eq!(found(1_000_000), wanted, "closed");
         let other = fs::File::open("/dev/null").unwrap();
-        assert_eq!(
-            found(other.as_raw_fd() as u64),
-            wanted,
-            "the number used again"
-        );
+        assert_eq!(found(other.as_raw_fd() as u64), wanted, "the number used again");
         fs::remove_file(&real).unwrap();
         assert_eq!(found(1_000_000), None, "no such file");
         let nowhere = [0, 8, 0, 0, 0, 0];

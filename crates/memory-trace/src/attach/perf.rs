@@ -76,14 +76,8 @@ impl Ring {
     pub(super) fn new(attr: Attr, cpu: i32, data_bytes: usize) -> io::Result<Self> {
         let event = PerfEvent::open(attr, 0, cpu)?;
         let mapped_bytes = page_size_bytes() as usize + data_bytes;
-        let pages = MmapOptions::new()
-            .len(mapped_bytes)
-            .map_raw(event.0.as_raw_fd())?;
-        Ok(Self {
-            event,
-            pages,
-            data_bytes,
-        })
+        let pages = MmapOptions::new().len(mapped_bytes).map_raw(event.0.as_raw_fd())?;
+        Ok(Self { event, pages, data_bytes })
     }
 
     /// What to wait for (poll): readable when a quarter is full or an open came back.
@@ -95,9 +89,8 @@ impl Ring {
     pub(super) fn drain(&self, scratch: &mut Vec<u8>, mut take: impl FnMut(&[u8])) {
         const HEADER_BYTES: usize = 8;
         // Read once: what comes meanwhile, the next round takes.
-        let head = self
-            .position(offset_of!(perf_event_mmap_page, data_head))
-            .load(Ordering::Acquire);
+        let head =
+            self.position(offset_of!(perf_event_mmap_page, data_head)).load(Ordering::Acquire);
         let tail = self.position(offset_of!(perf_event_mmap_page, data_tail));
         let mut at = tail.load(Ordering::Relaxed);
         let data_start = page_size_bytes() as usize;

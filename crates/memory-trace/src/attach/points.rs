@@ -55,9 +55,7 @@ impl Points {
     /// No such tracepoint (a kernel without `CONFIG_FTRACE_SYSCALLS`), or not in the form that is
     /// understood here.
     pub(super) fn read(tracefs: &Tracefs) -> io::Result<Self> {
-        let watched = Syscall::ALL
-            .into_iter()
-            .filter(|call| call.number().is_some());
+        let watched = Syscall::ALL.into_iter().filter(|call| call.number().is_some());
         let returned = watched.map(|call| (TracepointKind::Attached(call), false));
         let entered = [
             TracepointKind::Attached(Syscall::Execve),
@@ -99,10 +97,7 @@ impl Points {
     #[cfg(test)]
     pub(super) fn of<const N: usize>(points: [(u16, TracepointKind, bool); N]) -> Self {
         let by_id = points.map(|(id, kind, entered)| (id, (kind, entered)));
-        Self {
-            by_id: by_id.into(),
-            read_format: 0,
-        }
+        Self { by_id: by_id.into(), read_format: 0 }
     }
 
     pub(super) fn by_id(&self, id: u16) -> Option<(TracepointKind, bool)> {

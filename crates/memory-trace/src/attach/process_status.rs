@@ -48,10 +48,7 @@ pub(super) fn check_untraced(pid: i32) -> Result<(), AttachError> {
         Some(ProcessStatus { parent, .. }) if parent == std::process::id() as i32 => {
             Err(AttachError::OwnChild { pid })
         }
-        Some(ProcessStatus {
-            tracer: Some(tracer),
-            ..
-        }) => Err(AttachError::AlreadyTraced {
+        Some(ProcessStatus { tracer: Some(tracer), .. }) => Err(AttachError::AlreadyTraced {
             pid,
             tracer,
             tracer_name: fs::read(format!("/proc/{tracer}/comm")).map_or_else(
@@ -84,11 +81,7 @@ pub(super) fn is_foreign(pid: i32) -> bool {
     let file = fs::File::open(format!("/proc/{pid}/exe"));
     let read = file.and_then(|mut file| file.read_exact(&mut head));
     // Class at 4 (2 for 64 bits), machine at 18.
-    const MACHINE: u16 = if cfg!(target_arch = "x86_64") {
-        62
-    } else {
-        183
-    };
+    const MACHINE: u16 = if cfg!(target_arch = "x86_64") { 62 } else { 183 };
     read.is_ok() && (head[4] != 2 || u16::from_le_bytes([head[18], head[19]]) != MACHINE)
 }
 
@@ -115,10 +108,7 @@ struct Info {
 fn reaped(handle: &OwnedFd) -> Option<i32> {
     const GET_INFO: u32 = 0xC040_FF0B;
     const EXIT: u64 = 1 << 3;
-    let mut info = Info {
-        mask: EXIT,
-        ..Info::default()
-    };
+    let mut info = Info { mask: EXIT, ..Info::default() };
     // SAFETY: reads and writes the 64 bytes of `info`.
     let result = unsafe { libc::ioctl(handle.as_raw_fd(), GET_INFO as _, &raw mut info) };
     (result == 0 && info.mask & EXIT != 0).then_some(info.exit_code)
@@ -162,10 +152,7 @@ mod tests {
 
     #[test]
     fn a_zombies_status() {
-        let mut child = std::process::Command::new("sh")
-            .args(["-c", "exit 7"])
-            .spawn()
-            .unwrap();
+        let mut child = std::process::Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
         let pid = child.id() as i32;
         while is_alive(pid) {
             std::thread::yield_now();

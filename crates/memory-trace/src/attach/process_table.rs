@@ -36,10 +36,7 @@ pub(super) struct End {
 impl ProcessTable {
     /// The process that is watched from the beginning.
     pub(super) fn insert(&mut self, pid: i32, threads: HashSet<i32>) {
-        let process = ProcessEntry {
-            threads,
-            ..ProcessEntry::default()
-        };
+        let process = ProcessEntry { threads, ..ProcessEntry::default() };
         self.processes.insert(pid, process);
     }
 
@@ -143,11 +140,7 @@ mod tests {
     }
 
     fn end(tid: i32, code: Option<i32>) -> End {
-        End {
-            tid,
-            ending: code.map(Ending::Code),
-            executing: false,
-        }
+        End { tid, ending: code.map(Ending::Code), executing: false }
     }
 
     #[test]

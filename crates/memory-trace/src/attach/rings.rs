@@ -58,10 +58,7 @@ impl Rings {
                 Err(error) => return Err(AttachError::tracepoints("a ring for records", error)),
             }
         }
-        Ok(Self {
-            rings,
-            scratch: Vec::new(),
-        })
+        Ok(Self { rings, scratch: Vec::new() })
     }
 
     pub(super) fn cpus(&self) -> usize {
@@ -92,11 +89,7 @@ impl Rings {
     /// Waits until a ring wants to be drained, the bell rings, or so many milliseconds have gone.
     pub(super) fn wait(&self, bell: BorrowedFd<'_>, milliseconds: u8) {
         let mut fds = vec![PollFd::new(bell, PollFlags::POLLIN)];
-        fds.extend(
-            self.rings
-                .iter()
-                .map(|(_, ring)| PollFd::new(ring.fd(), PollFlags::POLLIN)),
-        );
+        fds.extend(self.rings.iter().map(|(_, ring)| PollFd::new(ring.fd(), PollFlags::POLLIN)));
         // Interrupted or not: the next round looks at everything anyway.
         let _ = poll(&mut fds, PollTimeout::from(milliseconds));
     }
@@ -117,11 +110,7 @@ pub(super) struct Order<T> {
 
 impl<T> Default for Order<T> {
     fn default() -> Self {
-        Self {
-            held: BTreeMap::new(),
-            arrived: 0,
-            previous_round_ns: 0,
-        }
+        Self { held: BTreeMap::new(), arrived: 0, previous_round_ns: 0 }
     }
 }
 
@@ -135,9 +124,7 @@ impl<T> Order<T> {
 
     /// What is ripe after a round that began at this time, oldest first.
     pub(super) fn ripe(&mut self, round_ns: u64) -> BTreeMap<(u64, u64), T> {
-        let horizon = self
-            .previous_round_ns
-            .min(round_ns.saturating_sub(Self::SLACK_NS));
+        let horizon = self.previous_round_ns.min(round_ns.saturating_sub(Self::SLACK_NS));
         self.previous_round_ns = round_ns;
         let younger = self.held.split_off(&(horizon, 0));
         std::mem::replace(&mut self.held, younger)

@@ -86,24 +86,12 @@ fn sample(body: &[u8], points: &Points) -> Option<SampleRecord> {
     let (kind, entered) = points.by_id(id)?;
     let value = u64_at(raw, 16)?;
     let what = if entered {
-        SampleData::Entered {
-            kind,
-            first_arg: value,
-        }
+        SampleData::Entered { kind, first_arg: value }
     } else {
         let registers = body.get(20 + raw_bytes..)?;
-        SampleData::Returned {
-            kind,
-            args: arguments(registers)?,
-            result: value as i64,
-        }
+        SampleData::Returned { kind, args: arguments(registers)?, result: value as i64 }
     };
-    Some(SampleRecord {
-        at_ns,
-        pid,
-        tid,
-        what,
-    })
+    Some(SampleRecord { at_ns, pid, tid, what })
 }
 
 /// Number of the ABI, then the registers of [`ARGUMENT_REGISTERS`](super::points::ARGUMENT_REGISTERS).
@@ -167,10 +155,7 @@ mod tests {
         let fork = words(&[7, 20 | 10 << 32, 21 | 11 << 32, 6000, 10 | 11 << 32, 6000]);
         let fork = parse(&fork, &points).unwrap();
         assert_eq!((fork.pid, fork.tid, fork.at_ns), (20, 21, 6000));
-        let from = SampleData::Forked {
-            parent_pid: 10,
-            parent_tid: 11,
-        };
+        let from = SampleData::Forked { parent_pid: 10, parent_tid: 11 };
         assert_eq!(fork.what, from);
         let exec = words(&[3 | 1 << 45, 10 | 11 << 32, 0, 0, 10 | 11 << 32, 7000]);
         assert_eq!(parse(&exec, &points).unwrap().what, SampleData::Executed);

@@ -55,10 +55,7 @@ pub(super) fn open_all(
         }
         rings.drain(points, drop);
     }
-    Err(AttachError::Restless {
-        pid,
-        reason: "it did not stand still".into(),
-    })
+    Err(AttachError::Restless { pid, reason: "it did not stand still".into() })
 }
 
 /// One attempt while ptrace holds the process.
@@ -67,10 +64,8 @@ fn held_still(
     rings: &mut Rings,
     points: &Points,
 ) -> Result<Option<OpenedEvents>, AttachError> {
-    let mut held = seize::seize_all(pid).map_err(|error| AttachError::Restless {
-        pid,
-        reason: error.to_string(),
-    })?;
+    let mut held = seize::seize_all(pid)
+        .map_err(|error| AttachError::Restless { pid, reason: error.to_string() })?;
     let stopped = seize::freeze(&mut held);
     let outcome = OpenAttempt::new(pid, rings, points).run();
     for (tid, stop) in stopped {
@@ -79,10 +74,7 @@ fn held_still(
     }
     seize::release(held);
     let opened = outcome?;
-    Ok(opened.map(|opened| OpenedEvents {
-        held: true,
-        ..opened
-    }))
+    Ok(opened.map(|opened| OpenedEvents { held: true, ..opened }))
 }
 
 struct OpenAttempt<'a> {
@@ -147,12 +139,7 @@ impl<'a> OpenAttempt<'a> {
             return Ok(None);
         }
         let threads = self.windows.into_keys().chain(self.inherited).collect();
-        Ok(Some(OpenedEvents {
-            events: self.events,
-            early: self.early,
-            threads,
-            held: false,
-        }))
+        Ok(Some(OpenedEvents { events: self.events, early: self.early, threads, held: false }))
     }
 
     /// Threads that nothing is known of, and whether these are all.
@@ -284,9 +271,7 @@ pub(super) fn prove(rings: &mut Rings, points: &Points) -> Result<(), AttachErro
         });
         told.count() == 1
     };
-    let munmap = is_told(Syscall::Munmap, libc::EINVAL, &|args| {
-        args[..2] == [address, length]
-    });
+    let munmap = is_told(Syscall::Munmap, libc::EINVAL, &|args| args[..2] == [address, length]);
     let close = is_told(Syscall::Close, libc::EBADF, &|args| args[0] as i32 == fd);
     if munmap && close {
         return Ok(());

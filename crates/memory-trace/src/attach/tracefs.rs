@@ -37,12 +37,7 @@ impl Tracefs {
 
     /// Describes one tracepoint: its number and the offset of each field.
     pub(super) fn format(&self, group: &str, name: &str) -> io::Result<TracepointFormat> {
-        let path = self
-            .root
-            .join("events")
-            .join(group)
-            .join(name)
-            .join("format");
+        let path = self.root.join("events").join(group).join(name).join("format");
         TracepointFormat::parse(&std::fs::read_to_string(path)?).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -87,20 +82,14 @@ impl TracepointFormat {
             let size = parts.next()?.strip_prefix("size:")?.parse().ok()?;
             Some((name.to_owned(), offset, size))
         });
-        Some(Self {
-            id: id.trim().parse().ok()?,
-            fields: fields.collect(),
-        })
+        Some(Self { id: id.trim().parse().ok()?, fields: fields.collect() })
     }
 
     /// Whether the first field after the call's number lies where every call's record is read: 8
     /// bytes at offset 16. (A call without arguments has none, and isn't watched.)
     pub(super) fn is_as_expected(&self) -> bool {
-        let own: Vec<_> = self
-            .fields
-            .iter()
-            .filter(|(name, ..)| !name.starts_with("common_"))
-            .collect();
+        let own: Vec<_> =
+            self.fields.iter().filter(|(name, ..)| !name.starts_with("common_")).collect();
         matches!(own[..], [(number, 8, 4), (_, 16, 8), ..] if number.ends_with("syscall_nr"))
     }
 }

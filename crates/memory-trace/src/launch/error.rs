@@ -14,32 +14,19 @@ use tracee::Permission;
 pub enum LaunchError {
     /// The program can't be executed: not found, not executable, no format the kernel knows.
     #[error("cannot run {program:?}: {source}")]
-    Exec {
-        program: OsString,
-        source: io::Error,
-    },
+    Exec { program: OsString, source: io::Error },
     /// The directory to run in can't be entered.
     #[error("cannot enter the directory {directory:?} to run the program there: {source}")]
-    Directory {
-        directory: PathBuf,
-        source: io::Error,
-    },
+    Directory { directory: PathBuf, source: io::Error },
     /// A name, argument or variable holds a NUL byte, which no program could be given.
     #[error("{text:?} holds a NUL byte: programs, arguments, variables and directories can't")]
     Nul { text: OsString },
     /// A step that should always succeed did not.
     #[error("cannot {step}: {source}")]
-    Setup {
-        step: &'static str,
-        source: io::Error,
-    },
+    Setup { step: &'static str, source: io::Error },
     /// The system forbids watching.
     #[error("not permitted to watch the program: {what} was refused ({source}); {permission}")]
-    Refused {
-        what: &'static str,
-        source: io::Error,
-        permission: Permission,
-    },
+    Refused { what: &'static str, source: io::Error, permission: Permission },
     /// The kernel let the program run without the stops that watching rests on.
     #[error(
         "this kernel does not stop a filtered call as Linux does since 4.8 ({observed}), so \
@@ -66,11 +53,9 @@ impl LaunchError {
     /// Wraps the kernel's answer to an attempt to trace or filter.
     pub(super) fn refused(what: &'static str, source: io::Error) -> Self {
         match source.raw_os_error() {
-            Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => Self::Refused {
-                what,
-                source,
-                permission: Permission::of_own_child(),
-            },
+            Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => {
+                Self::Refused { what, source, permission: Permission::of_own_child() }
+            }
             // No question of permission: descriptors or processes have run out.
             _ => Self::Setup { step: what, source },
         }

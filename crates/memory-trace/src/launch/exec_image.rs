@@ -20,8 +20,7 @@ impl ExecImages {
     /// A process was made by another: its break is where the other's is.
     pub(super) fn born(&mut self, child_pid: i32, parent_pid: i32) {
         let parent = self.by_process.get(&parent_pid).copied();
-        self.by_process
-            .insert(child_pid, parent.unwrap_or_default());
+        self.by_process.insert(child_pid, parent.unwrap_or_default());
     }
 
     /// A process ended, or has a new program.

@@ -156,17 +156,9 @@ mod tests {
         let native = 0xC000_003E;
         for number in 0..500 {
             let watched = Syscall::from_number(number).is_some() || number == libc::SYS_seccomp;
-            let wanted = if watched {
-                libc::SECCOMP_RET_TRACE
-            } else {
-                libc::SECCOMP_RET_ALLOW
-            };
+            let wanted = if watched { libc::SECCOMP_RET_TRACE } else { libc::SECCOMP_RET_ALLOW };
             assert_eq!(verdict(native, number, 0), wanted, "call {number}");
-            assert_eq!(
-                verdict(0x4000_0003, number, 0),
-                libc::SECCOMP_RET_ALLOW,
-                "foreign"
-            );
+            assert_eq!(verdict(0x4000_0003, number, 0), libc::SECCOMP_RET_ALLOW, "foreign");
         }
         let prctl = |option: i32| verdict(native, libc::SYS_prctl, option as u32);
         assert_eq!(prctl(libc::PR_SET_NAME), libc::SECCOMP_RET_ALLOW);

@@ -47,8 +47,7 @@ const NO_NEW_PRIVILEGES: i32 = 0;
 pub(super) fn fork(prepared: &Prepared, mask: SigSet) -> Result<ForkedChild, LaunchError> {
     let failed = LaunchError::setup;
     let (ours, its) = UnixStream::pair().map_err(failed("make a socket for the child"))?;
-    ours.set_nonblocking(true)
-        .map_err(failed("make a socket for the child"))?;
+    ours.set_nonblocking(true).map_err(failed("make a socket for the child"))?;
     let plan = Plan {
         prepared,
         argv: pointers([c"".as_ptr(), c"".as_ptr()], &prepared.argv),
@@ -62,10 +61,9 @@ pub(super) fn fork(prepared: &Prepared, mask: SigSet) -> Result<ForkedChild, Lau
         Err(errno) => Err(failed("fork")(errno.into())),
         // SAFETY: this is the forked child.
         Ok(ForkResult::Child) => unsafe { run(plan) },
-        Ok(ForkResult::Parent { child }) => Ok(ForkedChild {
-            pid: child.as_raw(),
-            socket: plan.ours,
-        }),
+        Ok(ForkResult::Parent { child }) => {
+            Ok(ForkedChild { pid: child.as_raw(), socket: plan.ours })
+        }
     }
 }
 

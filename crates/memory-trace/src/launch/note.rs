@@ -24,10 +24,7 @@ impl fmt::Display for LaunchNote {
                 "set-uid programs ran without the rights they would have gained \
                  (no_new_privs, which an ordinary user's seccomp filter requires)",
             ),
-            Self::ForeignArchitecture {
-                first_pid,
-                programs,
-            } => write!(
+            Self::ForeignArchitecture { first_pid, programs } => write!(
                 f,
                 "not followed: 32-bit (or other foreign) programs, {programs} in all, the first \
                  in process {first_pid}; they ran, but their calls are not counted"
@@ -53,9 +50,7 @@ impl LaunchNotes {
             None => self.0.push(note),
             Some(LaunchNote::NoNewPrivileges) => {}
             Some(
-                LaunchNote::ForeignArchitecture {
-                    programs: count, ..
-                }
+                LaunchNote::ForeignArchitecture { programs: count, .. }
                 | LaunchNote::OwnFilter { filters: count, .. },
             ) => *count += 1,
         }

@@ -110,30 +110,17 @@ mod tests {
         let mut positions = Positions::default();
         assert!(!positions.any(own));
         positions.after(own, &call(Syscall::Open, fd as u64, Some("/tmp/x")));
-        let asked = |fd: i32| SyscallEntry {
-            number: libc::SYS_close,
-            args: [fd as u64, 0, 0, 0, 0, 0],
-        };
-        assert_eq!(
-            positions.before(own, own, &asked(fd)),
-            None,
-            "nothing is known yet"
-        );
+        let asked =
+            |fd: i32| SyscallEntry { number: libc::SYS_close, args: [fd as u64, 0, 0, 0, 0, 0] };
+        assert_eq!(positions.before(own, own, &asked(fd)), None, "nothing is known yet");
         file.read_exact(&mut [0; 3000]).unwrap();
         let wanted = Some(What::Read { fd, bytes: 3000 });
         assert_eq!(positions.before(own, own, &asked(fd)), wanted);
-        assert_eq!(
-            positions.before(own, own, &asked(fd + 1)),
-            None,
-            "another one"
-        );
+        assert_eq!(positions.before(own, own, &asked(fd + 1)), None, "another one");
         positions.after(own, &call(Syscall::Close, fd as u64, None));
         assert!(!positions.any(own));
         positions.after(own, &call(Syscall::Open, fd as u64, Some("/tmp/x")));
-        assert_eq!(
-            positions.ending(own, own),
-            wanted.into_iter().collect::<Vec<_>>()
-        );
+        assert_eq!(positions.ending(own, own), wanted.into_iter().collect::<Vec<_>>());
         assert!(!positions.any(own));
     }
 
@@ -146,12 +133,7 @@ mod tests {
         mapping.args[4] = 3;
         positions.after(1, &mapping);
         assert!(!positions.any(1));
-        for path in [
-            "pipe:[7]",
-            "/proc/self/maps",
-            "/sys/power/state",
-            "/dev/zero",
-        ] {
+        for path in ["pipe:[7]", "/proc/self/maps", "/sys/power/state", "/dev/zero"] {
             positions.after(1, &call(Syscall::Open, 3, Some(path)));
             assert!(!positions.any(1), "{path}");
         }

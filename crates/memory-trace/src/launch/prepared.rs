@@ -53,16 +53,10 @@ impl Prepared {
         let source = io::Error::from_raw_os_error(errno);
         let step = match (step, &self.directory) {
             (Step::Exec, _) => {
-                return LaunchError::Exec {
-                    program: self.program.clone(),
-                    source,
-                };
+                return LaunchError::Exec { program: self.program.clone(), source };
             }
             (Step::Directory, Some((directory, _))) => {
-                return LaunchError::Directory {
-                    directory: directory.clone(),
-                    source,
-                };
+                return LaunchError::Directory { directory: directory.clone(), source };
             }
             (Step::Filter, _) => return LaunchError::refused("the seccomp filter", source),
             (Step::Directory, None) => "enter the program's directory",
@@ -97,9 +91,8 @@ fn c_strings(texts: impl IntoIterator<Item = OsString>) -> Result<Vec<CString>, 
 }
 
 fn c_string(text: OsString) -> Result<CString, LaunchError> {
-    CString::new(text.into_vec()).map_err(|error| LaunchError::Nul {
-        text: OsString::from_vec(error.into_vec()),
-    })
+    CString::new(text.into_vec())
+        .map_err(|error| LaunchError::Nul { text: OsString::from_vec(error.into_vec()) })
 }
 
 #[cfg(test)]

@@ -39,10 +39,7 @@ pub(crate) enum SyscallReader {
     Registers,
     /// A question to the kernel before and after the call: for architectures that overwrite the
     /// first argument with the result, as aarch64 does.
-    #[cfg_attr(
-        target_arch = "x86_64",
-        allow(dead_code, reason = "tests compare both")
-    )]
+    #[cfg_attr(target_arch = "x86_64", allow(dead_code, reason = "tests compare both"))]
     SyscallInfo,
 }
 
@@ -74,10 +71,7 @@ impl SyscallReader {
                     return Err(io::Error::from_raw_os_error(libc::EIO));
                 }
                 let [number, args @ .., _] = info.data;
-                Ok(Some(SyscallEntry {
-                    number: number as i64,
-                    args,
-                }))
+                Ok(Some(SyscallEntry { number: number as i64, args }))
             }
         }
     }
@@ -98,10 +92,7 @@ impl SyscallReader {
             Self::SyscallInfo => {
                 let info = tracee::syscall_info(tid)?;
                 let asked = before.filter(|_| info.op == SyscallInfo::EXIT);
-                Ok((
-                    asked.ok_or_else(unreadable)?,
-                    tracee::syscall_result(info.data[0]),
-                ))
+                Ok((asked.ok_or_else(unreadable)?, tracee::syscall_result(info.data[0])))
             }
         }
     }
@@ -110,10 +101,7 @@ impl SyscallReader {
 #[cfg(target_arch = "x86_64")]
 fn asked(registers: &tracee::Registers) -> SyscallEntry {
     let r = registers;
-    SyscallEntry {
-        number: r.orig_rax as i64,
-        args: [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9],
-    }
+    SyscallEntry { number: r.orig_rax as i64, args: [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9] }
 }
 
 /// Which call has replaced a program. After the fact the registers always say `execve`, so that

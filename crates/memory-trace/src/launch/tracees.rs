@@ -54,13 +54,7 @@ impl Tracees {
     }
 
     pub(crate) fn insert_first(&mut self, pid: i32) {
-        self.threads.insert(
-            pid,
-            Tracee {
-                pid,
-                ..Tracee::default()
-            },
-        );
+        self.threads.insert(pid, Tracee { pid, ..Tracee::default() });
     }
 
     /// The parent's event. `None` if the child was seen before.
@@ -68,21 +62,13 @@ impl Tracees {
         if self.early.remove(&child_tid).is_some() || self.threads.contains_key(&child_tid) {
             return None;
         }
-        let parent_pid = self
-            .threads
-            .get(&parent_tid)
-            .map_or(parent_tid, |parent| parent.pid);
+        let parent_pid = self.threads.get(&parent_tid).map_or(parent_tid, |parent| parent.pid);
         // Gone already, killed: take it for a process. It made no call anyway.
         let child_pid = match is_thread_of(child_tid, parent_pid) {
             true => parent_pid,
             false => child_tid,
         };
-        Some(self.insert(NewTask {
-            child_tid,
-            child_pid,
-            parent_tid,
-            parent_pid,
-        }))
+        Some(self.insert(NewTask { child_tid, child_pid, parent_tid, parent_pid }))
     }
 
     /// A stop of a thread that nobody has announced yet. `None` if it is known.
@@ -90,30 +76,17 @@ impl Tracees {
         if self.threads.contains_key(&tid) {
             return None;
         }
-        let Family { process, parent } = family(tid).unwrap_or(Family {
-            process: tid,
-            parent: 0,
-        });
+        let Family { process, parent } = family(tid).unwrap_or(Family { process: tid, parent: 0 });
         // Which thread made it, only the parent's event could tell: name the process.
         let parent_pid = if process == tid { parent } else { process };
         self.early.insert(tid, parent_pid);
-        let birth = NewTask {
-            child_tid: tid,
-            child_pid: process,
-            parent_tid: parent_pid,
-            parent_pid,
-        };
+        let birth =
+            NewTask { child_tid: tid, child_pid: process, parent_tid: parent_pid, parent_pid };
         Some(self.insert(birth))
     }
 
     fn insert(&mut self, birth: NewTask) -> NewTask {
-        self.threads.insert(
-            birth.child_tid,
-            Tracee {
-                pid: birth.child_pid,
-                ..Tracee::default()
-            },
-        );
+        self.threads.insert(birth.child_tid, Tracee { pid: birth.child_pid, ..Tracee::default() });
         birth
     }
 
@@ -147,10 +120,7 @@ impl Tracees {
         self.threads.retain(|_, tracee| tracee.pid != pid);
         self.threads
             .entry(pid)
-            .insert_entry(Tracee {
-                pid,
-                ..survivor.unwrap_or_default()
-            })
+            .insert_entry(Tracee { pid, ..survivor.unwrap_or_default() })
             .into_mut()
     }
 }
@@ -168,10 +138,7 @@ fn is_thread_of(tid: i32, pid: i32) -> bool {
 /// Process and parent of a thread, from `/proc/TID/status`.
 fn family(tid: i32) -> Option<Family> {
     let status = Status::of(tid).ok()?;
-    Some(Family {
-        process: status.number("Tgid")?,
-        parent: status.number("PPid")?,
-    })
+    Some(Family { process: status.number("Tgid")?, parent: status.number("PPid")? })
 }
 
 #[cfg(test)]
@@ -194,14 +161,9 @@ mod tests {
         let mut tracees = Tracees::default();
         tracees.insert_first(10);
         for tid in [11, 12] {
-            tracees.threads.insert(
-                tid,
-                Tracee {
-                    pid: 10,
-                    in_call: tid == 12,
-                    ..Tracee::default()
-                },
-            );
+            tracees
+                .threads
+                .insert(tid, Tracee { pid: 10, in_call: tid == 12, ..Tracee::default() });
         }
         tracees.insert_first(20);
         assert!(tracees.executed(10, 12).in_call);
@@ -217,10 +179,7 @@ mod tests {
         tracees.insert_first(20);
         let pid = 10;
         for tid in [11, 12] {
-            let fellow = Tracee {
-                pid,
-                ..Tracee::default()
-            };
+            let fellow = Tracee { pid, ..Tracee::default() };
             tracees.threads.insert(tid, fellow);
         }
         assert_eq!(tracees.leaving(10), None);

@@ -98,12 +98,8 @@ fn take_hold(child: &mut ForkedChild, roster: &PidfdSet, exits: bool) -> Result<
         | tracee::Options::PTRACE_O_EXITKILL;
     tracee::seize(child.pid, options)
         .map_err(|source| LaunchError::refused("PTRACE_SEIZE", source))?;
-    roster
-        .enter(child.pid)
-        .map_err(|source| LaunchError::refused("pidfd_open", source))?;
-    child
-        .go()
-        .map_err(LaunchError::setup("tell the child to go on"))
+    roster.enter(child.pid).map_err(|source| LaunchError::refused("pidfd_open", source))?;
+    child.go().map_err(LaunchError::setup("tell the child to go on"))
 }
 
 /// Kills everything that this thread traces and waits until it has ended.
@@ -215,19 +211,8 @@ impl<S: Sink> Tracer<S> {
     }
 
     fn go_on(&mut self, tid: i32, signal: i32) {
-        let in_call = self
-            .tracees
-            .get_mut(tid)
-            .is_some_and(|tracee| tracee.in_call);
-        restart(
-            tid,
-            if in_call {
-                Until::CallDone
-            } else {
-                Until::Event
-            },
-            signal,
-        );
+        let in_call = self.tracees.get_mut(tid).is_some_and(|tracee| tracee.in_call);
+        restart(tid, if in_call { Until::CallDone } else { Until::Event }, signal);
     }
 
     fn tell(&mut self, pid: i32, tid: i32, what: What) {

@@ -59,11 +59,7 @@ impl Wiring {
         inherited: &[Arc<OwnedFd>],
         unblock_signals: bool,
     ) -> Self {
-        Self {
-            streams: streams.clone(),
-            inherited: inherited.to_vec(),
-            unblock_signals,
-        }
+        Self { streams: streams.clone(), inherited: inherited.to_vec(), unblock_signals }
     }
 
     /// Sets everything up in the calling process, a forked child before exec: the standard streams

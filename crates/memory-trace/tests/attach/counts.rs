@@ -78,10 +78,7 @@ fn begins_and_explains(events: &[Event]) {
     assert_eq!(refusals.len(), 1, "explained once");
     let the_break = refusals[0].program_break.as_ref().unwrap();
     assert!(the_break.blocked, "{the_break:?}");
-    assert!(matches!(
-        events.last().unwrap().what,
-        What::Exited(Ending::Code(3))
-    ));
+    assert!(matches!(events.last().unwrap().what, What::Exited(Ending::Code(3))));
 }
 
 #[test]
@@ -141,10 +138,7 @@ fn through_exec() {
         let watched = attach.wait().unwrap();
         assert_eq!(mapped(&watched), (100, 100), "{via:?}");
         assert_eq!(watched.ending, Some(Ending::Code(5)));
-        let exec = What::Exec {
-            by: Syscall::Execve,
-            former_tid: pid,
-        };
+        let exec = What::Exec { by: Syscall::Execve, former_tid: pid };
         let execs = watched.sink.iter().filter(|event| event.what == exec);
         assert_eq!(execs.count(), 1, "{via:?}");
     }
@@ -193,9 +187,7 @@ fn the_best_way_is_chosen_and_the_other_one_is_explained() {
     let used = auto.via();
     auto.stop();
     let notes = auto.wait().unwrap().notes;
-    let slow = notes
-        .iter()
-        .find(|note| matches!(note, AttachNote::Slow { .. }));
+    let slow = notes.iter().find(|note| matches!(note, AttachNote::Slow { .. }));
     match (ways().len(), used) {
         (2, ViaUsed::Tracepoints) => assert_eq!(slow, None),
         (1, ViaUsed::Ptrace) => assert!(slow.unwrap().to_string().contains("were not used: ")),

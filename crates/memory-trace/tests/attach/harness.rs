@@ -47,13 +47,7 @@ impl Subject {
             .unwrap();
         let stdin = shell.stdin.take().unwrap();
         let stdout = lines(shell.stdout.take().unwrap());
-        let mut subject = Self {
-            shell,
-            pid: 0,
-            ended: false,
-            stdin,
-            stdout,
-        };
+        let mut subject = Self { shell, pid: 0, ended: false, stdin, stdout };
         let said = subject.hear();
         assert!(said == "ready" || said == "tick", "{said:?}");
         subject.pid = children(subject.shell.id().cast_signed())[0];
@@ -126,11 +120,7 @@ pub fn ways() -> &'static [Via] {
             }
         }
     });
-    if *usable {
-        &[Via::Tracepoints, Via::Ptrace]
-    } else {
-        &[Via::Ptrace]
-    }
+    if *usable { &[Via::Tracepoints, Via::Ptrace] } else { &[Via::Ptrace] }
 }
 
 pub fn attach(pid: i32, via: Via) -> Attach<Vec<Event>> {

@@ -28,10 +28,7 @@ fn what_overflows_is_counted() {
     assert!(seen < CALLS, "{seen} of {CALLS}");
     // Births and ends may be among the lost ones, too.
     let sum = seen + watched.lost_events;
-    assert!(
-        (CALLS..CALLS + 10).contains(&sum),
-        "{seen} seen, {sum} in all"
-    );
+    assert!((CALLS..CALLS + 10).contains(&sum), "{seen} seen, {sum} in all");
 }
 
 #[test]

@@ -22,10 +22,7 @@ fn who_is_not_there() {
     for via in [Via::Auto, Via::Tracepoints, Via::Ptrace] {
         for pid in [-1, 0, i32::MAX] {
             let message = error(pid, via).to_string();
-            assert!(
-                message.contains(&format!("there is no process {pid}")),
-                "{message}"
-            );
+            assert!(message.contains(&format!("there is no process {pid}")), "{message}");
         }
     }
 }
@@ -34,20 +31,11 @@ fn who_is_not_there() {
 fn itself_and_its_threads() {
     let here = std::process::id() as i32;
     for entry in std::fs::read_dir("/proc/self/task").unwrap() {
-        let tid = entry
-            .unwrap()
-            .file_name()
-            .to_str()
-            .unwrap()
-            .parse()
-            .unwrap();
+        let tid = entry.unwrap().file_name().to_str().unwrap().parse().unwrap();
         if std::fs::exists(format!("/proc/self/task/{tid}")).unwrap() {
             let found = error(tid, Via::Auto);
             assert!(
-                matches!(
-                    found,
-                    AttachError::Itself { .. } | AttachError::NoSuchProcess { .. }
-                ),
+                matches!(found, AttachError::Itself { .. } | AttachError::NoSuchProcess { .. }),
                 "{found}"
             );
         }
@@ -61,15 +49,9 @@ fn a_thread_of_another() {
     let pid = subject.pid();
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let tids = threads.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let tid: i32 = tids
-        .map(|tid| tid.parse().unwrap())
-        .find(|tid| *tid != pid)
-        .unwrap();
+    let tid: i32 = tids.map(|tid| tid.parse().unwrap()).find(|tid| *tid != pid).unwrap();
     let message = error(tid, Via::Auto).to_string();
-    assert!(
-        message.contains(&format!("is a thread of process {pid}")),
-        "{message}"
-    );
+    assert!(message.contains(&format!("is a thread of process {pid}")), "{message}");
 }
 
 #[test]
@@ -79,10 +61,7 @@ fn a_zombie() {
     eventually("a zombie", || state(pid).0 == 'Z');
     let message = error(pid, Via::Auto).to_string();
     let parent = std::process::id();
-    assert!(
-        message.contains(&format!("its parent, process {parent}")),
-        "{message}"
-    );
+    assert!(message.contains(&format!("its parent, process {parent}")), "{message}");
     child.wait().unwrap();
 }
 
@@ -92,11 +71,7 @@ fn a_kernel_thread() {
     if comm.trim() != "kthreadd" {
         return skipped("no kernel thread is visible here (another pid namespace)");
     }
-    assert!(
-        error(2, Via::Auto)
-            .to_string()
-            .contains("is a kernel thread")
-    );
+    assert!(error(2, Via::Auto).to_string().contains("is a kernel thread"));
 }
 
 #[test]
@@ -104,10 +79,7 @@ fn who_has_a_tracer_already() {
     let subject = Subject::new(&["ticks"]);
     let tracer = attach(subject.pid(), Via::Ptrace);
     let message = error(subject.pid(), Via::Ptrace).to_string();
-    assert!(
-        message.contains("is already traced, by process "),
-        "{message}"
-    );
+    assert!(message.contains("is already traced, by process "), "{message}");
     if ways().contains(&Via::Tracepoints) {
         drop(attach(subject.pid(), Via::Tracepoints));
     }
@@ -124,10 +96,8 @@ fn as_nobody(pid: i32, via: Via) -> Option<Vec<String>> {
     let open_to_all = PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(directory.path(), open_to_all).unwrap();
     let watcher = directory.path().join("watcher");
-    let copied = Command::new("install")
-        .arg("--mode=755")
-        .args([&role::myself(), &watcher])
-        .status();
+    let copied =
+        Command::new("install").arg("--mode=755").args([&role::myself(), &watcher]).status();
     assert!(copied.unwrap().success());
     let output = role::watcher(&watcher, pid, via)
         .env("ATTACH_BRIEFLY", "1")
@@ -137,13 +107,7 @@ fn as_nobody(pid: i32, via: Via) -> Option<Vec<String>> {
         .output()
         .unwrap();
     let output = String::from_utf8_lossy(&output.stdout).into_owned();
-    Some(
-        output
-            .lines()
-            .filter_map(role::said)
-            .map(str::to_owned)
-            .collect(),
-    )
+    Some(output.lines().filter_map(role::said).map(str::to_owned).collect())
 }
 
 #[test]
@@ -154,10 +118,7 @@ fn another_users_process() {
             return;
         };
         assert!(said[0].contains("PTRACE_SEIZE was refused"), "{said:?}");
-        assert!(
-            said[0].contains("belongs to uid 0, this is uid 65534; run as root"),
-            "{said:?}"
-        );
+        assert!(said[0].contains("belongs to uid 0, this is uid 65534; run as root"), "{said:?}");
     }
 }
 
@@ -167,10 +128,7 @@ fn tracepoints_as_an_ordinary_user() {
     let Some(said) = as_nobody(subject.pid(), Via::Tracepoints) else {
         return;
     };
-    assert!(
-        said[0].contains("not permitted to use tracepoints"),
-        "{said:?}"
-    );
+    assert!(said[0].contains("not permitted to use tracepoints"), "{said:?}");
     assert!(said[0].contains("perf_event_paranoid is"), "{said:?}");
     assert!(said[0].contains("cap_perfmon"), "{said:?}");
 }
@@ -195,10 +153,7 @@ fn an_ordinary_user_watches_an_own_process_by_ptrace() {
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
     assert_eq!(said[0], "watching by Ptrace");
-    assert!(
-        said[1].contains("tracepoints were not used: not permitted"),
-        "{said:?}"
-    );
+    assert!(said[1].contains("tracepoints were not used: not permitted"), "{said:?}");
 }
 
 #[test]
@@ -208,10 +163,7 @@ fn too_many_descriptors() {
     }
     let subject = Subject::new(&["threads"]);
     let output = Command::new("sh")
-        .args([
-            "-c",
-            "ulimit -n 50 && exec \"$0\" --exact attach::role::play --nocapture",
-        ])
+        .args(["-c", "ulimit -n 50 && exec \"$0\" --exact attach::role::play --nocapture"])
         .arg(role::myself())
         .env("ATTACH_PID", subject.pid().to_string())
         .env("ATTACH_VIA", "Tracepoints")
@@ -219,8 +171,5 @@ fn too_many_descriptors() {
         .unwrap();
     let output = String::from_utf8_lossy(&output.stdout).into_owned();
     let said = output.lines().find_map(role::said).unwrap();
-    assert!(
-        said.contains("and this process may have 50: raise the limit"),
-        "{said}"
-    );
+    assert!(said.contains("and this process may have 50: raise the limit"), "{said}");
 }

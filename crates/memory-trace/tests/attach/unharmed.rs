@@ -68,9 +68,7 @@ fn queued_signals_come_in_order() {
 }
 
 fn signal(name: &str, pid: i32) {
-    let status = Command::new("/bin/kill")
-        .args(["-s", name, &pid.to_string()])
-        .status();
+    let status = Command::new("/bin/kill").args(["-s", name, &pid.to_string()]).status();
     assert!(status.unwrap().success());
 }
 
@@ -150,11 +148,7 @@ fn nothing_is_left_behind() {
             .env("ATTACH_ALONE", "1")
             .output()
             .unwrap();
-        assert!(
-            alone.status.success(),
-            "{}",
-            String::from_utf8_lossy(&alone.stdout)
-        );
+        assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stdout));
         return;
     }
     let open = || -> BTreeSet<_> {
@@ -170,9 +164,6 @@ fn nothing_is_left_behind() {
         assert_eq!((open(), mounts()), before, "{via:?}");
         let children = std::fs::read_to_string("/proc/thread-self/children").unwrap();
         let threads = std::fs::read_dir("/proc/self/task").unwrap().count();
-        assert!(
-            children.split_whitespace().count() <= 1 && threads <= 2,
-            "{children}"
-        );
+        assert!(children.split_whitespace().count() <= 1 && threads <= 2, "{children}");
     }
 }

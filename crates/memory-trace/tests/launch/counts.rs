@@ -36,10 +36,7 @@ fn python() {
     };
     let path = String::from_utf8(path.stdout).unwrap();
     let script = "import json; json.dumps([{str(n): 'x' * n} for n in range(3000)])";
-    assert_eq!(
-        same_as_strace(&[path.trim(), "-I", "-S", "-c", script]).ending,
-        OK
-    );
+    assert_eq!(same_as_strace(&[path.trim(), "-I", "-S", "-c", script]).ending, OK);
 }
 
 #[test]
@@ -81,10 +78,8 @@ fn a_program_that_executes_itself() {
 fn vfork_posix_spawn_and_fexecve() {
     let finished = same_as_strace(&[&program("spawn")]);
     assert_eq!(finished.ending, OK);
-    let (by_path, by_file) = (
-        finished.sink.get(Syscall::Execve),
-        finished.sink.get(Syscall::Execveat),
-    );
+    let (by_path, by_file) =
+        (finished.sink.get(Syscall::Execve), finished.sink.get(Syscall::Execveat));
     assert_eq!(by_path.calls + by_file.calls, 30);
 }
 
@@ -94,11 +89,7 @@ fn an_open_that_a_signal_interrupts() {
     let fifo = directory.path().join("fifo");
     let finished = same_as_strace(&[&program("fifo"), fifo.to_str().unwrap()]);
     assert_eq!(finished.ending, OK);
-    assert_eq!(
-        finished.sink.get(Syscall::Openat).failed,
-        1,
-        "interrupted and begun anew"
-    );
+    assert_eq!(finished.sink.get(Syscall::Openat).failed, 1, "interrupted and begun anew");
 }
 
 #[test]
@@ -110,12 +101,6 @@ fn signals_and_stops() {
 #[test]
 fn a_program_that_kills_itself() {
     let finished = same_as_strace(&[&program("killed"), "self"]);
-    assert_eq!(
-        finished.ending,
-        Ending::Signal {
-            signal: 9,
-            core_dumped: false
-        }
-    );
+    assert_eq!(finished.ending, Ending::Signal { signal: 9, core_dumped: false });
     assert_eq!(finished.sink.get(Syscall::Mremap).calls, 100);
 }

@@ -12,28 +12,10 @@ fn exit_codes_and_signals() {
         ("exit 0", Ending::Code(0)),
         ("exit 3", Ending::Code(3)),
         ("exit 255", Ending::Code(255)),
-        (
-            "kill -TERM $$",
-            Ending::Signal {
-                signal: 15,
-                core_dumped: false,
-            },
-        ),
-        (
-            "kill -KILL $$",
-            Ending::Signal {
-                signal: 9,
-                core_dumped: false,
-            },
-        ),
+        ("kill -TERM $$", Ending::Signal { signal: 15, core_dumped: false }),
+        ("kill -KILL $$", Ending::Signal { signal: 9, core_dumped: false }),
         // The highest real-time signal.
-        (
-            "kill -64 $$",
-            Ending::Signal {
-                signal: 64,
-                core_dumped: false,
-            },
-        ),
+        ("kill -64 $$", Ending::Signal { signal: 64, core_dumped: false }),
     ] {
         let target = target("sh").args(["-c", script]);
         assert_eq!(watch(&target, ()).ending, wanted, "{script}");
@@ -45,18 +27,9 @@ fn exit_codes_and_signals() {
 #[test]
 fn killed_in_the_middle_of_calls() {
     let finished = watch(&target(compiled("killed")).arg("threads"), Tally::default());
-    assert_eq!(
-        finished.ending,
-        Ending::Signal {
-            signal: 9,
-            core_dumped: false
-        }
-    );
+    assert_eq!(finished.ending, Ending::Signal { signal: 9, core_dumped: false });
     assert_eq!(finished.sink.get(Syscall::Mremap).calls, 100);
-    assert!(
-        finished.sink.get(Syscall::Munmap).calls > 8,
-        "threads were at work"
-    );
+    assert!(finished.sink.get(Syscall::Munmap).calls > 8, "threads were at work");
 }
 
 #[test]
@@ -65,13 +38,7 @@ fn killed_by_us() {
     let pid = launch.pid();
     assert!(is_alive(pid));
     launch.kill();
-    assert_eq!(
-        launch.wait().unwrap().ending,
-        Ending::Signal {
-            signal: 9,
-            core_dumped: false
-        }
-    );
+    assert_eq!(launch.wait().unwrap().ending, Ending::Signal { signal: 9, core_dumped: false });
     assert!(!is_alive(pid));
 }
 
@@ -113,22 +80,10 @@ fn dropped_without_a_wait() {
 
 #[test]
 fn what_it_cost() {
-    let finished = watch(
-        &target(compiled("reads")).args(["20000", "3000"]),
-        Tally::default(),
-    );
-    let calls: u64 = finished
-        .sink
-        .by_name()
-        .values()
-        .map(|counts| counts.calls)
-        .sum();
+    let finished = watch(&target(compiled("reads")).args(["20000", "3000"]), Tally::default());
+    let calls: u64 = finished.sink.by_name().values().map(|counts| counts.calls).sum();
     // Two stops for each call, one for the exec itself, and the failing call or two before it.
-    assert!(
-        (2 * calls..2 * calls + 10).contains(&finished.cost.stops),
-        "{:?}",
-        finished.cost
-    );
+    assert!((2 * calls..2 * calls + 10).contains(&finished.cost.stops), "{:?}", finished.cost);
     assert!((3000..3100).contains(&calls), "reads do not stop: {calls}");
     assert!(finished.cost.tracer_cpu_seconds > 0.0);
     assert!(finished.cost.wall_seconds > 0.0);

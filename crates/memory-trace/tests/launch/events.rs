@@ -33,10 +33,7 @@ fn check_order(events: &[Event]) {
             _ => {}
         }
     }
-    assert!(
-        process_of.is_empty(),
-        "everybody's end was told: {process_of:?}"
-    );
+    assert!(process_of.is_empty(), "everybody's end was told: {process_of:?}");
 }
 
 #[test]
@@ -56,21 +53,13 @@ fn everybody_is_introduced_and_taken_leave_of() {
             };
             events.iter().filter(born).count()
         };
-        assert_eq!(
-            (born(true), born(false) + 1),
-            (threads, processes),
-            "{program}"
-        );
+        assert_eq!((born(true), born(false) + 1), (threads, processes), "{program}");
     }
 }
 
 #[test]
 fn a_thread_that_executes_becomes_the_process() {
-    let events = watch(
-        &target(compiled("exec_self")).args(["thread", "3"]),
-        Vec::new(),
-    )
-    .sink;
+    let events = watch(&target(compiled("exec_self")).args(["thread", "3"]), Vec::new()).sink;
     let execs: Vec<_> = events
         .iter()
         .filter_map(|event| match event.what {
@@ -102,20 +91,11 @@ fn opens_tell_the_file_in_any_bytes() {
     std::fs::write(&name, "text").unwrap();
     let link = directory.path().join("link");
     std::os::unix::fs::symlink(&name, &link).unwrap();
-    let events = watch(
-        &target("cat")
-            .arg(&link)
-            .arg("/nonexistent")
-            .stderr(Stream::Null),
-        Vec::new(),
-    )
-    .sink;
+    let events =
+        watch(&target("cat").arg(&link).arg("/nonexistent").stderr(Stream::Null), Vec::new()).sink;
     let files = opened(&events);
     let name = std::fs::canonicalize(name).unwrap();
-    assert!(
-        files.contains(&name.into_os_string().into_vec()),
-        "the file, not the link: {files:?}"
-    );
+    assert!(files.contains(&name.into_os_string().into_vec()), "the file, not the link: {files:?}");
     assert!(!files.contains(b"/nonexistent".as_slice()));
     let refused = events.iter().any(|event| match &event.what {
         What::Call(call) => call.syscall.is_open() && call.result == Err(libc::ENOENT),

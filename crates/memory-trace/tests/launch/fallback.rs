@@ -11,17 +11,9 @@ use super::harness::{compiled, target, watch};
 
 /// Minor version of the running glibc 2; `None` elsewhere.
 fn glibc_minor() -> Option<u32> {
-    let output = Command::new("getconf")
-        .arg("GNU_LIBC_VERSION")
-        .output()
-        .ok()?;
+    let output = Command::new("getconf").arg("GNU_LIBC_VERSION").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    text.trim()
-        .strip_prefix("glibc 2.")?
-        .split('.')
-        .next()?
-        .parse()
-        .ok()
+    text.trim().strip_prefix("glibc 2.")?.split('.').next()?.parse().ok()
 }
 
 #[test]
@@ -29,21 +21,13 @@ fn sizes_are_those_of_the_running_glibc() {
     let Some(minor) = glibc_minor() else {
         return skipped("no glibc here");
     };
-    let finished = watch(
-        &target(compiled("fallback")).arg("hole"),
-        (Tally::default(), Fallback::default()),
-    );
+    let finished =
+        watch(&target(compiled("fallback")).arg("hole"), (Tally::default(), Fallback::default()));
     assert!(finished.ending.success(), "{:?}", finished.ending);
     let (tally, fallback) = finished.sink;
-    let sizes: Vec<_> = fallback
-        .sizes()
-        .iter()
-        .map(|(bytes, count)| (*bytes, *count))
-        .collect();
+    let sizes: Vec<_> = fallback.sizes().iter().map(|(bytes, count)| (*bytes, *count)).collect();
     if (35..=37).contains(&minor) {
-        let [(135_168, many), (1_048_576, 1)] = sizes[..] else {
-            panic!("{sizes:?}")
-        };
+        let [(135_168, many), (1_048_576, 1)] = sizes[..] else { panic!("{sizes:?}") };
         // 8,000,000 bytes less the first MiB, in units of 132 KiB.
         assert!((51..=55).contains(&many), "{sizes:?}");
     } else {
@@ -58,10 +42,8 @@ fn sizes_are_those_of_the_running_glibc() {
 
 #[test]
 fn none_without_a_hole() {
-    let finished = watch(
-        &target(compiled("fallback")).arg("free"),
-        (Tally::default(), Fallback::default()),
-    );
+    let finished =
+        watch(&target(compiled("fallback")).arg("free"), (Tally::default(), Fallback::default()));
     assert!(finished.ending.success());
     let (tally, fallback) = finished.sink;
     assert_eq!((fallback.count(), fallback.refused_brks()), (0, 0));

@@ -52,9 +52,7 @@ fn a_32_bit_program_runs_and_a_note_says_so() {
     match Command::new(&program).status() {
         Ok(status) => assert_eq!(status.code(), Some(7), "the program itself"),
         Err(error) => {
-            return skipped(format_args!(
-                "this kernel runs no 32-bit programs ({error})"
-            ));
+            return skipped(format_args!("this kernel runs no 32-bit programs ({error})"));
         }
     }
 
@@ -62,27 +60,14 @@ fn a_32_bit_program_runs_and_a_note_says_so() {
     let finished = watch(&target(&program), Tally::default());
     assert_eq!(finished.ending, Ending::Code(7));
     assert_eq!(finished.sink, Tally::default());
-    assert!(matches!(
-        finished.notes[..],
-        [LaunchNote::ForeignArchitecture { programs: 1, .. }]
-    ));
-    assert!(
-        finished.notes[0]
-            .to_string()
-            .starts_with("not followed: 32-bit")
-    );
+    assert!(matches!(finished.notes[..], [LaunchNote::ForeignArchitecture { programs: 1, .. }]));
+    assert!(finished.notes[0].to_string().starts_with("not followed: 32-bit"));
 
     // Within a tree: what runs before and after it is counted.
     let script = "\"$0\"; \"$0\"; cat /dev/null; exit 5";
-    let finished = watch(
-        &target("sh").args(["-c", script]).arg(&program),
-        Tally::default(),
-    );
+    let finished = watch(&target("sh").args(["-c", script]).arg(&program), Tally::default());
     assert_eq!(finished.ending, Ending::Code(5));
     assert_eq!(finished.sink.get(Syscall::Execve).calls, 3);
     assert!(finished.sink.get(Syscall::Brk).calls > 2);
-    assert!(matches!(
-        finished.notes[..],
-        [LaunchNote::ForeignArchitecture { programs: 2, .. }]
-    ));
+    assert!(matches!(finished.notes[..], [LaunchNote::ForeignArchitecture { programs: 2, .. }]));
 }

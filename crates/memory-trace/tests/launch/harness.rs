@@ -55,9 +55,7 @@ pub fn watch<S: Sink + Send + 'static>(target: &Target, sink: S) -> Launched<S> 
         finished.unwrap_or_else(|error| panic!("{:?}: {error}", target.command_line()));
     if !is_root() {
         let before = finished.notes.len();
-        finished
-            .notes
-            .retain(|note| *note != LaunchNote::NoNewPrivileges);
+        finished.notes.retain(|note| *note != LaunchNote::NoNewPrivileges);
         assert_eq!(finished.notes.len(), before - 1, "{:?}", finished.notes);
     }
     finished
@@ -74,17 +72,10 @@ pub fn strace(words: &[&str]) -> Option<BTreeMap<String, Counts>> {
         return None;
     }
     let log = tempfile::NamedTempFile::new().unwrap();
-    let strace = target("strace")
-        .args(["-f", "-c", "-o"])
-        .arg(log.path())
-        .arg("--")
-        .args(words);
+    let strace = target("strace").args(["-f", "-c", "-o"]).arg(log.path()).arg("--").args(words);
     strace.to_command().status().expect("strace can be run");
     let table = std::fs::read_to_string(log.path()).unwrap();
-    assert!(
-        table.contains("syscall"),
-        "strace did not get as far as its table:\n{table}"
-    );
+    assert!(table.contains("syscall"), "strace did not get as far as its table:\n{table}");
     Some(table.lines().filter_map(row).collect())
 }
 
@@ -96,13 +87,7 @@ fn row(line: &str) -> Option<(String, Counts)> {
         [_, _, _, _, name] => (0, name),
         _ => return None,
     };
-    Some((
-        name.to_owned(),
-        Counts {
-            calls: fields[3].parse().ok()?,
-            failed,
-        },
-    ))
+    Some((name.to_owned(), Counts { calls: fields[3].parse().ok()?, failed }))
 }
 
 /// Runs a command and holds every count against strace's.
@@ -118,19 +103,12 @@ pub fn same_as_strace(words: &[&str]) -> Launched<Tally> {
                 // strace can't see that a brk was refused.
                 ours.failed = 0;
             }
-            assert_eq!(
-                ours,
-                theirs,
-                "{} of {words:?}, ours and strace's",
-                syscall.name()
-            );
+            assert_eq!(ours, theirs, "{} of {words:?}, ours and strace's", syscall.name());
         }
         // strace counts the call that began the program, too.
         let sum = |a: Counts, b: Counts| (a.calls + b.calls, a.failed + b.failed);
-        let (calls, failed) = sum(
-            finished.sink.get(Syscall::Execve),
-            finished.sink.get(Syscall::Execveat),
-        );
+        let (calls, failed) =
+            sum(finished.sink.get(Syscall::Execve), finished.sink.get(Syscall::Execveat));
         let theirs = sum(theirs(Syscall::Execve), theirs(Syscall::Execveat));
         assert_eq!((calls + 1, failed), theirs, "execs of {words:?}");
     }
@@ -140,8 +118,6 @@ pub fn same_as_strace(words: &[&str]) -> Launched<Tally> {
 /// Whether a process is there and not just waiting to be reaped by whoever adopted it.
 pub fn is_alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit_once(") ")
-        .and_then(|(_, rest)| rest.chars().next());
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
     state.is_some_and(|state| state != 'Z' && state != 'X')
 }

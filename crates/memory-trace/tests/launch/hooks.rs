@@ -67,9 +67,7 @@ fn every_program_of_a_tree_stands_before_its_first_instruction() {
 fn a_hook_at_exec_changes_no_count() {
     let target = target("sh").args(["-c", "cat /dev/null; exec ls /"]);
     let plain = watch(&target, Tally::default()).sink;
-    let launch = LaunchOptions::new()
-        .at_exec(|_| ())
-        .start(&target, Tally::default());
+    let launch = LaunchOptions::new().at_exec(|_| ()).start(&target, Tally::default());
     assert_eq!(launch.unwrap().wait().unwrap().sink, plain);
 }
 
@@ -128,11 +126,7 @@ fn a_hook_that_panics_takes_the_run_with_it() {
             "exec" => options.at_exec(hook),
             _ => options.at_exit(hook),
         };
-        let run = || {
-            options
-                .start(&target("sh").args(["-c", script]), ())?
-                .wait()
-        };
+        let run = || options.start(&target("sh").args(["-c", script]), ())?.wait();
         let panic = catch_unwind(AssertUnwindSafe(run)).err();
         let panic = panic.expect("the panic goes on");
         let message = panic.downcast_ref::<String>().unwrap();
@@ -146,9 +140,8 @@ fn a_hook_that_kills_ends_the_process() {
     let launch = LaunchOptions::new()
         .watch(Watch::Life)
         .at_exec(|stopped| {
-            let killed = std::process::Command::new("kill")
-                .args(["-9", &stopped.pid.to_string()])
-                .status();
+            let killed =
+                std::process::Command::new("kill").args(["-9", &stopped.pid.to_string()]).status();
             assert!(killed.unwrap().success());
         })
         .at_exit(|_| ())

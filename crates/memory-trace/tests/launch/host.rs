@@ -24,9 +24,7 @@ fn kill_9_of_a_host(mode: &str) {
     let mut host = host.stdout(Stdio::piped()).spawn().unwrap();
     let said = lines(host.stdout.take().unwrap()).lines();
     let mut pids = said.filter_map(|line| {
-        line.unwrap()
-            .strip_prefix("SAYS ")
-            .map(|pid| pid.parse::<i32>().unwrap())
+        line.unwrap().strip_prefix("SAYS ").map(|pid| pid.parse::<i32>().unwrap())
     });
     let (bystander, launched) = (pids.next().unwrap(), pids.next().unwrap());
     let mut grandchildren = Vec::new();
@@ -41,14 +39,8 @@ fn kill_9_of_a_host(mode: &str) {
     for pid in grandchildren {
         eventually("what it started is gone", || !is_alive(pid));
     }
-    assert!(
-        is_alive(bystander),
-        "the host's other child is none of our business"
-    );
-    Command::new("kill")
-        .arg(bystander.to_string())
-        .status()
-        .unwrap();
+    assert!(is_alive(bystander), "the host's other child is none of our business");
+    Command::new("kill").arg(bystander.to_string()).status().unwrap();
 }
 
 #[test]
@@ -79,16 +71,12 @@ fn several_launches_at_once() {
     let threads: Vec<_> = (0..4)
         .map(|code| {
             std::thread::spawn(move || {
-                let target = target("sh")
-                    .arg("-c")
-                    .arg(format!("cat /dev/null; exit {code}"));
+                let target = target("sh").arg("-c").arg(format!("cat /dev/null; exit {code}"));
                 assert_eq!(watch(&target, ()).ending.shell_status(), code);
             })
         })
         .collect();
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
@@ -97,15 +85,10 @@ fn a_sink_that_panics_takes_the_run_with_it() {
     static EVENTS: AtomicU32 = AtomicU32::new(0);
     let sink = |event: &Event| {
         PID.store(event.pid, Ordering::Relaxed);
-        assert!(
-            EVENTS.fetch_add(1, Ordering::Relaxed) < 10,
-            "the tenth is one too many"
-        );
+        assert!(EVENTS.fetch_add(1, Ordering::Relaxed) < 10, "the tenth is one too many");
     };
     let run = || Launch::start(&target("sh").args(["-c", "sleep 300 & sleep 300"]), sink)?.wait();
-    let panic = catch_unwind(AssertUnwindSafe(run))
-        .err()
-        .expect("the panic goes on");
+    let panic = catch_unwind(AssertUnwindSafe(run)).err().expect("the panic goes on");
     let message = panic.downcast_ref::<&str>().copied();
     assert_eq!(message, Some("the tenth is one too many"));
     assert!(!is_alive(PID.load(Ordering::Relaxed)));

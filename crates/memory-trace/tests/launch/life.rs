@@ -27,10 +27,7 @@ fn live(target: &Target) -> (Launched<Vec<Event>>, Vec<(Stopped, Snapshot)>) {
 
 #[test]
 fn a_process_is_weighed_as_it_ends_however_it_ends() {
-    let killed = Ending::Signal {
-        signal: 9,
-        core_dumped: false,
-    };
+    let killed = Ending::Signal { signal: 9, core_dumped: false };
     for (how, ending) in [
         ("returns", Ending::Code(5)),
         ("threads", Ending::Code(5)),
@@ -44,10 +41,7 @@ fn a_process_is_weighed_as_it_ends_however_it_ends() {
         };
         // Of many threads any may be the last.
         let by_another = stopped.tid != stopped.pid;
-        assert!(
-            how == "threads" || by_another == (how == "outlived"),
-            "{how}"
-        );
+        assert!(how == "threads" || by_another == (how == "outlived"), "{how}");
         let expected = HELD_BYTES..HELD_BYTES + (4 << 20);
         for bytes in [snapshot.rss_bytes, snapshot.peak_rss_bytes] {
             assert!(expected.contains(&bytes), "{how}: {snapshot:?}");

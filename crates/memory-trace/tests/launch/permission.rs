@@ -31,10 +31,7 @@ fn a_refusal_says_what_and_what_helps() {
     ] {
         let said = watched_without(call);
         assert_eq!(said.len(), 1, "{said:?}");
-        assert!(
-            said[0].contains(what) && said[0].contains("ptrace_scope"),
-            "{said:?}"
-        );
+        assert!(said[0].contains(what) && said[0].contains("ptrace_scope"), "{said:?}");
     }
 }
 
@@ -48,10 +45,7 @@ fn who_is_traced_cannot_trace() {
     let mut output = Vec::new();
     reader.read_to_end(&mut output).unwrap();
     let said = role::said(&output);
-    assert!(
-        said[0].contains("this process is itself traced (by process "),
-        "{said:?}"
-    );
+    assert!(said[0].contains("this process is itself traced (by process "), "{said:?}");
 }
 
 #[test]
@@ -59,10 +53,7 @@ fn a_filter_of_its_own_is_noted() {
     // A number that no call has, so that nothing is refused.
     let forbid = target(compiled("forbid")).args(["100000", "true"]);
     let notes = watch(&forbid, ()).notes;
-    assert!(
-        matches!(notes[..], [LaunchNote::OwnFilter { filters: 1, .. }]),
-        "{notes:?}"
-    );
+    assert!(matches!(notes[..], [LaunchNote::OwnFilter { filters: 1, .. }]), "{notes:?}");
 }
 
 /// Has the watcher run as the user `nobody`, copied to where that user may read it.
@@ -70,17 +61,8 @@ fn watched_as_nobody(directory: &Path, subject: &Path) -> Vec<String> {
     let watcher = directory.join("watcher");
     executable_copy(&role::myself(), &watcher, 0o755);
     let mut command = role::play(Command::new(watcher), "watcher", subject.to_str().unwrap());
-    let output = command
-        .uid(65534)
-        .gid(65534)
-        .current_dir("/")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = command.uid(65534).gid(65534).current_dir("/").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     role::said(&output.stdout)
 }
 
@@ -94,15 +76,9 @@ fn a_set_uid_program_as_an_ordinary_user() {
     std::fs::set_permissions(directory.path(), open_to_all).unwrap();
     let program = directory.path().join("who");
     executable_copy(&compiled("who"), &program, 0o4755);
-    let plain = Command::new(&program)
-        .uid(65534)
-        .gid(65534)
-        .status()
-        .unwrap();
+    let plain = Command::new(&program).uid(65534).gid(65534).status().unwrap();
     if plain.code() != Some(10) {
-        return skipped(format_args!(
-            "set-uid has no effect in {directory:?} (mounted nosuid?)"
-        ));
+        return skipped(format_args!("set-uid has no effect in {directory:?} (mounted nosuid?)"));
     }
 
     let said = watched_as_nobody(directory.path(), &program);

@@ -19,30 +19,17 @@ const SUBJECT: &str = "HEAP_METER_TEST_SUBJECT";
 
 /// A command that plays a role, given the test binary or something that runs it.
 pub fn play(mut command: Command, role: &str, subject: &str) -> Command {
-    command
-        .args(arguments(role))
-        .env(ROLE, role)
-        .env(SUBJECT, subject)
-        .stdin(Stdio::null());
+    command.args(arguments(role)).env(ROLE, role).env(SUBJECT, subject).stdin(Stdio::null());
     command
 }
 
 /// The same as a target.
 pub fn target(binary: Target, role: &str, subject: &str) -> Target {
-    binary
-        .args(arguments(role))
-        .env(ROLE, role)
-        .env(SUBJECT, subject)
+    binary.args(arguments(role)).env(ROLE, role).env(SUBJECT, subject)
 }
 
 fn arguments(role: &str) -> [String; 4] {
-    [
-        "--exact",
-        &format!("launch::role::{role}"),
-        "--ignored",
-        "--nocapture",
-    ]
-    .map(str::to_owned)
+    ["--exact", &format!("launch::role::{role}"), "--ignored", "--nocapture"].map(str::to_owned)
 }
 
 /// This very binary.
@@ -53,10 +40,7 @@ pub fn myself() -> std::path::PathBuf {
 /// What a role has said, line by line.
 pub fn said(output: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(output);
-    text.lines()
-        .filter_map(|line| line.strip_prefix("SAYS "))
-        .map(str::to_owned)
-        .collect()
+    text.lines().filter_map(|line| line.strip_prefix("SAYS ")).map(str::to_owned).collect()
 }
 
 fn say(line: &str) {
@@ -85,10 +69,7 @@ fn watcher() {
     {
         Ok(finished) => {
             say(&format!("{:?}", finished.ending));
-            say(&format!(
-                "{} mremap",
-                finished.sink.get(Syscall::Mremap).calls
-            ));
+            say(&format!("{} mremap", finished.sink.get(Syscall::Mremap).calls));
             for note in finished.notes {
                 say(&format!("note: {note}"));
             }

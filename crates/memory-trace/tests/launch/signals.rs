@@ -11,20 +11,14 @@ use super::harness::{compiled, eventually, is_alive, target, watch};
 #[test]
 fn real_time_signals_keep_order_number_and_payload() {
     let program = target(compiled("signals"));
-    assert!(
-        program.to_command().status().unwrap().success(),
-        "the program itself"
-    );
+    assert!(program.to_command().status().unwrap().success(), "the program itself");
     assert_eq!(watch(&program, ()).ending, Ending::Code(0));
 }
 
 #[test]
 fn a_program_that_stops_and_is_continued() {
     let program = target(compiled("stops"));
-    assert!(
-        program.to_command().status().unwrap().success(),
-        "the program itself"
-    );
+    assert!(program.to_command().status().unwrap().success(), "the program itself");
     assert_eq!(watch(&program, ()).ending, Ending::Code(0));
 }
 
@@ -34,13 +28,7 @@ fn state(pid: i32) -> char {
 }
 
 fn send(signal: &str, pid: i32) {
-    assert!(
-        Command::new("kill")
-            .args([signal, &pid.to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
 }
 
 #[test]
@@ -50,10 +38,7 @@ fn stopped_and_continued_from_outside() {
     send("-STOP", pid);
     eventually("it is stopped", || matches!(state(pid), 't' | 'T'));
     std::thread::sleep(Duration::from_millis(600));
-    assert!(
-        is_alive(pid),
-        "a stopped program does not wake up by itself"
-    );
+    assert!(is_alive(pid), "a stopped program does not wake up by itself");
     send("-CONT", pid);
     assert_eq!(launch.wait().unwrap().ending, Ending::Code(0));
 }

@@ -36,10 +36,7 @@ fn memory_is_what_proc_shows_at_every_start() {
             let maps = std::fs::read_to_string(format!("/proc/{}/maps", stopped.pid));
             sender.send((stopped.pid, maps.unwrap())).unwrap();
         })
-        .start(
-            &target("sh").args(["-c", "cat /dev/null; exec ls /"]),
-            Vec::new(),
-        )
+        .start(&target("sh").args(["-c", "cat /dev/null; exec ls /"]), Vec::new())
         .unwrap();
     let events = launch.wait().unwrap().sink;
     let memory: Vec<_> = events
@@ -52,10 +49,7 @@ fn memory_is_what_proc_shows_at_every_start() {
             _ => None,
         })
         .collect();
-    let wanted: Vec<_> = lists
-        .iter()
-        .map(|(pid, maps)| (pid, private_writable(&maps)))
-        .collect();
+    let wanted: Vec<_> = lists.iter().map(|(pid, maps)| (pid, private_writable(&maps))).collect();
     assert_eq!(wanted.len(), 3);
     assert_eq!(memory, wanted);
     assert!(memory.iter().all(|(_, memory)| !memory.is_empty()));

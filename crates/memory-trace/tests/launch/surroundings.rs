@@ -51,14 +51,9 @@ fn environment_directory_and_arguments() {
 #[test]
 fn streams() {
     let both = outputs(|out| {
-        sh("cat; echo error >&2; echo output")
-            .stderr(Stream::Fd(out))
-            .stdout(Stream::Stderr)
+        sh("cat; echo error >&2; echo output").stderr(Stream::Fd(out)).stdout(Stream::Stderr)
     });
-    assert_eq!(
-        both, ["error\noutput\n"; 2],
-        "output follows the error stream, input is empty"
-    );
+    assert_eq!(both, ["error\noutput\n"; 2], "output follows the error stream, input is empty");
 }
 
 #[test]
@@ -95,10 +90,7 @@ fn programs_are_found_as_execvp_finds_them() {
     let path = format!("/nonexistent:/dev/null:{}", directory.path().display());
     // A script without `#!` is given to a shell.
     let both = outputs(|out| {
-        target("plain-script")
-            .arg("found")
-            .env("PATH", &path)
-            .stdout(Stream::Fd(out))
+        target("plain-script").arg("found").env("PATH", &path).stdout(Stream::Fd(out))
     });
     assert_eq!(both, ["script found\n"; 2]);
 }
@@ -118,25 +110,15 @@ fn what_cannot_be_run() {
         let target = || target(program).env("PATH", "/usr/bin:/bin");
         let error = Launch::start(&target(), ()).expect_err("can't be run");
         let message = error.to_string();
-        let LaunchError::Exec { source, .. } = error else {
-            panic!("{message}")
-        };
+        let LaunchError::Exec { source, .. } = error else { panic!("{message}") };
         assert_eq!(source.raw_os_error(), Some(errno), "{program:?}");
         assert!(message.contains(&format!("{program:?}")), "{message}");
         let untraced = target().to_command().spawn().expect_err("can't be run");
-        assert_eq!(
-            untraced.raw_os_error(),
-            Some(errno),
-            "{program:?}, untraced"
-        );
+        assert_eq!(untraced.raw_os_error(), Some(errno), "{program:?}, untraced");
     }
     let nowhere = target("true").current_dir("/nonexistent/directory");
-    let error = Launch::start(&nowhere, ())
-        .expect_err("no such directory")
-        .to_string();
+    let error = Launch::start(&nowhere, ()).expect_err("no such directory").to_string();
     assert!(error.contains("/nonexistent/directory"), "{error}");
-    let nul = Launch::start(&target("true").arg("a\0b"), ())
-        .expect_err("NUL")
-        .to_string();
+    let nul = Launch::start(&target("true").arg("a\0b"), ()).expect_err("NUL").to_string();
     assert!(nul.contains("NUL"), "{nul}");
 }

@@ -121,11 +121,7 @@ impl BreakState {
     /// The break is here, as malloc's own books tell: what `[heap]` has above it is a mapping that
     /// the kernel has merged with it, and in its way.
     pub fn is_merged_from(&mut self, program_break: u64) {
-        let merged = Mapping {
-            start: program_break,
-            end: self.end,
-            ..Mapping::heap()
-        };
+        let merged = Mapping { start: program_break, end: self.end, ..Mapping::heap() };
         self.end = program_break;
         self.segment_bytes = program_break.saturating_sub(self.start);
         (self.room_bytes, self.growable_bytes) = (Some(0), Some(0));

@@ -129,15 +129,9 @@ mod tests {
                 "A=1\0GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.hugetlb=2\0B=\0",
                 Some("2"),
             ),
-            (
-                "GLIBC_TUNABLES=glibc.malloc.hugetlb=0x200000\0",
-                Some("2097152"),
-            ),
+            ("GLIBC_TUNABLES=glibc.malloc.hugetlb=0x200000\0", Some("2097152")),
             ("GLIBC_TUNABLES=glibc.malloc.hugetlb=02\0", Some("2")),
-            (
-                "GLIBC_TUNABLES=glibc.malloc.hugetlb=2:glibc.malloc.hugetlb=1\0",
-                None,
-            ),
+            ("GLIBC_TUNABLES=glibc.malloc.hugetlb=2:glibc.malloc.hugetlb=1\0", None),
             ("GLIBC_TUNABLES=glibc.malloc.hugetlb=1\0", None),
             ("GLIBC_TUNABLES=glibc.malloc.hugetlb=0\0", None),
             ("GLIBC_TUNABLES=glibc.malloc.hugetlb=\0", None),

@@ -76,9 +76,7 @@ fn number(digits: &[u8], radix: u32) -> Option<u64> {
     }
     digits.iter().try_fold(0_u64, |value, &byte| {
         let digit = char::from(byte).to_digit(radix)?;
-        value
-            .checked_mul(u64::from(radix))?
-            .checked_add(u64::from(digit))
+        value.checked_mul(u64::from(radix))?.checked_add(u64::from(digit))
     })
 }
 
@@ -91,24 +89,12 @@ mod tests {
         let line =
             b"7f5f6ee7b000-7f5f6eea1000 r-xp 00026000 fe:10 326279      /usr/lib/libc.so.6\n";
         let mapping = parse_line(line).unwrap();
-        assert_eq!(
-            (mapping.start, mapping.end),
-            (0x7f5f_6ee7_b000, 0x7f5f_6eea_1000)
-        );
+        assert_eq!((mapping.start, mapping.end), (0x7f5f_6ee7_b000, 0x7f5f_6eea_1000));
         assert_eq!(mapping.length_bytes(), 0x26000);
         assert_eq!(mapping.permissions.to_string(), "r-xp");
         assert_eq!((mapping.offset, mapping.inode), (0x26000, 326_279));
-        assert_eq!(
-            mapping.device,
-            Device {
-                major: 0xfe,
-                minor: 0x10
-            }
-        );
-        assert_eq!(
-            (mapping.name, mapping.deleted),
-            (&b"/usr/lib/libc.so.6"[..], false)
-        );
+        assert_eq!(mapping.device, Device { major: 0xfe, minor: 0x10 });
+        assert_eq!((mapping.name, mapping.deleted), (&b"/usr/lib/libc.so.6"[..], false));
     }
 
     #[test]
@@ -126,14 +112,8 @@ mod tests {
         kept(b"/caf\xe9/\xff\xfe");
         kept(b"/new\\012line");
         kept(b"[anon:x (deleted)");
-        assert_eq!(
-            name(b"/memfd:a b (deleted)"),
-            (b"/memfd:a b".to_vec(), true)
-        );
-        assert_eq!(
-            name(b"/x (deleted) (deleted)"),
-            (b"/x (deleted)".to_vec(), true)
-        );
+        assert_eq!(name(b"/memfd:a b (deleted)"), (b"/memfd:a b".to_vec(), true));
+        assert_eq!(name(b"/x (deleted) (deleted)"), (b"/x (deleted)".to_vec(), true));
     }
 
     #[test]
@@ -141,12 +121,7 @@ mod tests {
         let line = b"1000-2000 r--p 00000000 00:05 7 /a\\012b\\012 (deleted)";
         let path = parse_line(line).unwrap().path().unwrap().into_owned();
         assert_eq!(path, std::path::Path::new("/a\nb\n"));
-        assert!(
-            parse_line(b"1000-2000 r--p 0 00:00 0 [heap]")
-                .unwrap()
-                .path()
-                .is_none()
-        );
+        assert!(parse_line(b"1000-2000 r--p 0 00:00 0 [heap]").unwrap().path().is_none());
     }
 
     #[test]

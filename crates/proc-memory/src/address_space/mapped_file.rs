@@ -144,9 +144,7 @@ fn walk(root: OwnedFd, path: &Path) -> Result<OwnedFd, NotOpened> {
     Ok(openat(&place, next, PATH_ONLY, Mode::empty())?)
 }
 
-const PATH_ONLY: OFlag = OFlag::O_PATH
-    .union(OFlag::O_NOFOLLOW)
-    .union(OFlag::O_CLOEXEC);
+const PATH_ONLY: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
 fn directory(place: impl AsFd, name: impl AsRef<OsStr>) -> Result<OwnedFd, Errno> {
     let flags = PATH_ONLY | OFlag::O_DIRECTORY;

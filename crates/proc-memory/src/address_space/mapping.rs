@@ -79,11 +79,7 @@ impl<N: AsRef<[u8]>> Mapping<N> {
         if rest.first() != Some(&b'/') {
             return None;
         }
-        let next = |bytes: &[u8]| {
-            bytes
-                .windows(ESCAPED.len())
-                .position(|four| four == ESCAPED)
-        };
+        let next = |bytes: &[u8]| bytes.windows(ESCAPED.len()).position(|four| four == ESCAPED);
         if next(rest).is_none() {
             return Some(Cow::Borrowed(Path::new(OsStr::from_bytes(rest))));
         }
@@ -136,15 +132,7 @@ impl<N: AsRef<[u8]>> Mapping<N> {
     }
 
     fn head(&self) -> String {
-        let Self {
-            start,
-            end,
-            permissions,
-            offset,
-            device,
-            inode,
-            ..
-        } = self;
+        let Self { start, end, permissions, offset, device, inode, .. } = self;
         format!("{start:08x}-{end:08x} {permissions} {offset:08x} {device} {inode} ")
     }
 }
@@ -155,11 +143,7 @@ impl Mapping {
         Self {
             start: 0,
             end: 0,
-            permissions: Permissions {
-                read: true,
-                write: true,
-                ..Permissions::default()
-            },
+            permissions: Permissions { read: true, write: true, ..Permissions::default() },
             offset: 0,
             device: Device::default(),
             inode: 0,

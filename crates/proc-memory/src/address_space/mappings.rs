@@ -59,11 +59,7 @@ impl Mappings {
 
     /// Those of an open `/proc/PID/maps`, or of a copy of one, for which no kernel answers queries.
     pub fn of_list(list: File) -> Self {
-        Self {
-            query: MappingQuery::new(list),
-            asked: 0,
-            list: None,
-        }
+        Self { query: MappingQuery::new(list), asked: 0, list: None }
     }
 
     /// How they are learnt of by now.
@@ -301,10 +297,8 @@ mod tests {
                 let (one, other) = (asked.at(address).unwrap(), listed.at(address).unwrap());
                 assert_eq!((one.as_ref(), &one), (Some(mapping), &other));
             }
-            let (one, other) = (
-                asked.data_of_file(mapping.start),
-                listed.data_of_file(mapping.start),
-            );
+            let (one, other) =
+                (asked.data_of_file(mapping.start), listed.data_of_file(mapping.start));
             assert_eq!(one.unwrap(), other.unwrap(), "{mapping:?}");
         }
     }

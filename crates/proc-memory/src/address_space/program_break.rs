@@ -56,11 +56,7 @@ pub(super) struct BreakFinder {
 
 impl BreakFinder {
     pub(super) fn new(start_brk: Option<u64>) -> Self {
-        Self {
-            start: start_brk,
-            end: None,
-            blocker: None,
-        }
+        Self { start: start_brk, end: None, blocker: None }
     }
 
     /// Takes the next mapping into account.
@@ -88,10 +84,7 @@ impl BreakFinder {
     pub(super) fn finish(self) -> Option<ProgramBreak> {
         let start = self.start?;
         let end = self.end.unwrap_or(start);
-        let room_bytes = self
-            .blocker
-            .as_ref()
-            .map(|next| next.start.saturating_sub(end));
+        let room_bytes = self.blocker.as_ref().map(|next| next.start.saturating_sub(end));
         let kept_bytes = match &self.blocker {
             Some(next) if next.is_stack() => (STACK_GUARD_PAGES + 1) * page_size_bytes(),
             _ => page_size_bytes(),
@@ -120,9 +113,7 @@ mod tests {
 
     fn find(list: &[&str], start_brk: Option<u64>) -> Option<ProgramBreak> {
         let list = list.concat();
-        AddressSpace::parse(list.as_bytes(), start_brk)
-            .unwrap()
-            .program_break
+        AddressSpace::parse(list.as_bytes(), start_brk).unwrap().program_break
     }
 
     #[test]
@@ -131,10 +122,7 @@ mod tests {
         let heap = find(&[DATA, HEAP, library, STACK, VSYSCALL], Some(0x0269_1000)).unwrap();
         assert_eq!((heap.start, heap.end), (0x0269_1000, 0x026b_2000));
         assert_eq!(heap.room_bytes, Some(0x7f00_0000_0000 - 0x026b_2000));
-        assert_eq!(
-            heap.growable_bytes,
-            heap.room_bytes.map(|room| room - page_size_bytes())
-        );
+        assert_eq!(heap.growable_bytes, heap.room_bytes.map(|room| room - page_size_bytes()));
         assert!(!heap.blocked);
         assert_eq!(&*heap.blocker.unwrap().name, b"/lib/y");
     }
@@ -173,11 +161,7 @@ mod tests {
         ] {
             let start = 0x026b_2000 + room;
             let next = format!("{start:x}-{:x} r--p 00000000 00:00 0\n", start + page);
-            assert_eq!(
-                find(&[HEAP, &next], None).unwrap().blocked,
-                blocked,
-                "{room}"
-            );
+            assert_eq!(find(&[HEAP, &next], None).unwrap().blocked, blocked, "{room}");
         }
     }
 
@@ -212,10 +196,7 @@ mod tests {
     #[test]
     fn nothing_above_is_not_a_blocker() {
         let heap = find(&[DATA, HEAP, VSYSCALL], None).unwrap();
-        assert_eq!(
-            (heap.room_bytes, heap.blocked, heap.blocker),
-            (None, false, None)
-        );
+        assert_eq!((heap.room_bytes, heap.blocked, heap.blocker), (None, false, None));
         assert_eq!(find(&[], None), None);
         assert_eq!(find(&[DATA, STACK], None), None);
     }

@@ -93,10 +93,7 @@ pub(super) struct MappingQuery {
 
 impl MappingQuery {
     pub(super) fn new(maps: File) -> Self {
-        Self {
-            maps,
-            name: Vec::new(),
-        }
+        Self { maps, name: Vec::new() }
     }
 
     /// The file; only who asks no more may read from it.
@@ -137,10 +134,7 @@ impl MappingQuery {
                 shared: request.flags & SHARED != 0,
             },
             offset: request.offset,
-            device: Device {
-                major: request.device_major,
-                minor: request.device_minor,
-            },
+            device: Device { major: request.device_major, minor: request.device_minor },
             inode: request.inode,
             name,
             deleted,
@@ -196,10 +190,7 @@ impl MappingQuery {
 /// The list writes a newline in a path as `\012`; a query gives it as it is.
 fn escape_newlines(name: &mut Vec<u8>) {
     if name.contains(&b'\n') {
-        *name = name
-            .split(|&byte| byte == b'\n')
-            .collect::<Vec<_>>()
-            .join(&b"\\012"[..]);
+        *name = name.split(|&byte| byte == b'\n').collect::<Vec<_>>().join(&b"\\012"[..]);
     }
 }
 
@@ -210,10 +201,7 @@ mod tests {
     #[test]
     fn a_file_that_is_no_list_offers_no_query() {
         let mut query = MappingQuery::new(File::open("/proc/self/stat").unwrap());
-        assert!(matches!(
-            query.at_or_above(0, Kind::Any),
-            Err(QueryError::UseTheList)
-        ));
+        assert!(matches!(query.at_or_above(0, Kind::Any), Err(QueryError::UseTheList)));
     }
 
     #[test]

@@ -33,11 +33,7 @@ pub struct Maps<R> {
 impl<R: BufRead> Maps<R> {
     /// Reads from `reader`.
     pub fn new(reader: R) -> Self {
-        Self {
-            reader,
-            line: Vec::new(),
-            number: 0,
-        }
+        Self { reader, line: Vec::new(), number: 0 }
     }
 
     /// The next mapping, or `None` at the end.
@@ -56,14 +52,9 @@ impl<R: BufRead> Maps<R> {
         let line = self.number;
         if !whole {
             self.reader.skip_until(b'\n')?;
-            return Err(MapsError::Line {
-                line,
-                what: "the line is longer than any path",
-            });
+            return Err(MapsError::Line { line, what: "the line is longer than any path" });
         }
-        parse_line(&self.line)
-            .map(Some)
-            .map_err(|what| MapsError::Line { line, what })
+        parse_line(&self.line).map(Some).map_err(|what| MapsError::Line { line, what })
     }
 }
 

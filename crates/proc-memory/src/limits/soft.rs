@@ -14,10 +14,8 @@ use nix::errno::Errno;
 use crate::process::{Process, ProcessError};
 
 /// The limits, and what the file calls them.
-const LIMITS: [(libc::__rlimit_resource_t, &str); 2] = [
-    (libc::RLIMIT_DATA, "Max data size"),
-    (libc::RLIMIT_AS, "Max address space"),
-];
+const LIMITS: [(libc::__rlimit_resource_t, &str); 2] =
+    [(libc::RLIMIT_DATA, "Max data size"), (libc::RLIMIT_AS, "Max address space")];
 
 /// `RLIMIT_DATA` and `RLIMIT_AS` of a process, in bytes; `None` for no limit.
 pub(super) fn of(process: &Process) -> Result<[Option<u64>; 2], ProcessError> {
@@ -29,10 +27,7 @@ pub(super) fn of(process: &Process) -> Result<[Option<u64>; 2], ProcessError> {
 fn by_call(process: &Process) -> Result<[Option<u64>; 2], Errno> {
     let mut found = [None; 2];
     for (soft, (resource, _)) in found.iter_mut().zip(LIMITS) {
-        let mut limit = libc::rlimit {
-            rlim_cur: 0,
-            rlim_max: 0,
-        };
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         let (pid, unchanged) = (process.pid(), std::ptr::null());
         // SAFETY: `limit` is a place for one rlimit, and outlives the call.
         let done = unsafe { libc::prlimit(pid, resource, unchanged, &raw mut limit) };
@@ -54,9 +49,8 @@ fn by_file(process: &Process) -> Result<[Option<u64>; 2], ProcessError> {
 
 /// The soft limit of this name, `Some(None)` for `unlimited`; `None` if the table doesn't have it.
 fn soft_limit(limits: &[u8], name: &str) -> Option<Option<u64>> {
-    let row = limits
-        .split(|byte| *byte == b'\n')
-        .find_map(|line| line.strip_prefix(name.as_bytes()))?;
+    let row =
+        limits.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name.as_bytes()))?;
     let row = std::str::from_utf8(row).ok()?;
     // Another limit's name may start with this one.
     let mut words = row.strip_prefix(' ')?.split_ascii_whitespace();

@@ -35,10 +35,8 @@ fn what_counts_in_this_process() {
 #[test]
 fn the_break_counts_what_became_read_only() {
     let left = |limit: Option<u64>, segment| {
-        let limits = Limits {
-            data: limit.map(|limit| Limit::new(limit, 10 << 20)),
-            address_space: None,
-        };
+        let limits =
+            Limits { data: limit.map(|limit| Limit::new(limit, 10 << 20)), address_space: None };
         let data = limits.at_break(segment, 1 << 20).data;
         data.map(|data| data.left_bytes)
     };

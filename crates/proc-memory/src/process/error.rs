@@ -148,10 +148,7 @@ impl fmt::Display for ProcessError {
                  try again"
             ),
             Reason::Malformed(what) => {
-                write!(
-                    f,
-                    "/proc/{pid}/{file} is not as proc(5) describes it: {what}"
-                )
+                write!(f, "/proc/{pid}/{file} is not as proc(5) describes it: {what}")
             }
             Reason::Io(error) => write!(f, "/proc/{pid}/{file}: {error}"),
         }

@@ -139,18 +139,12 @@ mod tests {
     #[test]
     fn fields_are_those_of_the_manual() {
         let stat = Stat::parse(LINE.as_bytes()).unwrap();
-        assert_eq!(
-            (stat.minor_faults, stat.major_faults, stat.threads),
-            (99, 3, 1)
-        );
+        assert_eq!((stat.minor_faults, stat.major_faults, stat.threads), (99, 3, 1));
         assert_eq!((&*stat.comm, stat.parent), (&b"cat"[..], 17048));
         assert_eq!((stat.started_ticks, stat.rss_pages), (119_689, 381));
         assert_eq!(stat.address_space_bytes, 3_133_440);
         assert_eq!(stat.start_brk(), Some(94_350_001_696_768));
-        assert_eq!(
-            stat.program_data_bytes,
-            94_349_851_767_424 - 94_349_851_765_808
-        );
+        assert_eq!(stat.program_data_bytes, 94_349_851_767_424 - 94_349_851_765_808);
         assert!(!stat.has_ended() && !stat.is_kernel_thread());
     }
 
@@ -158,10 +152,8 @@ mod tests {
     fn a_name_may_hold_anything() {
         for name in ["a b", ") R 1 (", ") Z 9 9", "\u{fffd} \n", ""] {
             let line = LINE.replace("(cat)", &format!("({name})"));
-            let wanted = Stat {
-                comm: name.as_bytes().to_vec(),
-                ..Stat::parse(LINE.as_bytes()).unwrap()
-            };
+            let wanted =
+                Stat { comm: name.as_bytes().to_vec(), ..Stat::parse(LINE.as_bytes()).unwrap() };
             assert_eq!(Stat::parse(line.as_bytes()), Some(wanted), "{name:?}");
         }
     }

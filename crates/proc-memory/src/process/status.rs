@@ -89,15 +89,9 @@ impl Status {
 /// The kernel's "kB" are 1,024 bytes (`fs/proc/task_mmu.c`, `SEQ_PUT_DEC` after a shift by 10).
 /// `None` when there is no such line, its unit is another, or the value overflows.
 pub fn kib_field(content: &[u8], name: &[u8]) -> Option<u64> {
-    let line = content
-        .split(|&byte| byte == b'\n')
-        .find(|line| line.starts_with(name))?;
+    let line = content.split(|&byte| byte == b'\n').find(|line| line.starts_with(name))?;
     let value = line[name.len()..].trim_ascii().strip_suffix(b" kB")?;
-    std::str::from_utf8(value)
-        .ok()?
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(1024)
+    std::str::from_utf8(value).ok()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 #[cfg(test)]

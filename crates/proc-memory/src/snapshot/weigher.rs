@@ -40,11 +40,7 @@ impl Weigher {
     /// # Errors
     /// When the process has ended or its files cannot be opened.
     pub fn new(process: Process) -> Result<Self, ProcessError> {
-        Ok(Self {
-            status: process.file("status")?,
-            process,
-            buffer: Vec::new(),
-        })
+        Ok(Self { status: process.file("status")?, process, buffer: Vec::new() })
     }
 
     /// The process that is weighed.
@@ -77,11 +73,7 @@ impl Weigher {
     }
 
     fn weigh_once(&mut self) -> Result<(Snapshot, Stat), ProcessError> {
-        let Self {
-            process,
-            status,
-            buffer,
-        } = self;
+        let Self { process, status, buffer } = self;
 
         let rollup = process.file("smaps_rollup")?;
         reread(&rollup, buffer).map_err(|error| process.explain("smaps_rollup", error))?;

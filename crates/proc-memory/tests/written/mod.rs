@@ -15,15 +15,7 @@ const NAME_COLUMN: usize = 73;
 /// # Errors
 /// When `out` cannot be written to.
 pub fn write_line<N: AsRef<[u8]>>(mapping: &Mapping<N>, out: &mut impl Write) -> io::Result<()> {
-    let Mapping {
-        start,
-        end,
-        permissions,
-        offset,
-        device,
-        inode,
-        ..
-    } = mapping;
+    let Mapping { start, end, permissions, offset, device, inode, .. } = mapping;
     let head = format!("{start:08x}-{end:08x} {permissions} {offset:08x} {device} {inode} ");
     out.write_all(head.as_bytes())?;
     let name = mapping.name.as_ref();

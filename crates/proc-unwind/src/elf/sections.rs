@@ -33,20 +33,11 @@ impl<'data, R: ReadRef<'data>> Sections<'data, R> {
             // Without names there is none to be found by its own.
             None => &[][..],
             Some(names) => {
-                check(
-                    "bytes of section names",
-                    names.sh_size(endian),
-                    MOST_NAME_BYTES,
-                )?;
+                check("bytes of section names", names.sh_size(endian), MOST_NAME_BYTES)?;
                 names.data(endian, data).map_err(invalid)?
             }
         };
-        Ok(Self {
-            endian,
-            data,
-            headers,
-            names,
-        })
+        Ok(Self { endian, data, headers, names })
     }
 
     /// The first of that name that has bytes in the file.

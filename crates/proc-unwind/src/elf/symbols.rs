@@ -89,10 +89,7 @@ impl Symbols {
         let names = sections.bytes(names, MOST_TABLE_BYTES)?.to_vec();
         let symbols = sections.array(table, MOST_TABLE_BYTES)?;
         let entries = symbols.iter().filter_map(|symbol| entry(symbol, endian));
-        let mut symbols = Self {
-            entries: entries.collect(),
-            names,
-        };
+        let mut symbols = Self { entries: entries.collect(), names };
         symbols.sort();
         Ok(symbols)
     }

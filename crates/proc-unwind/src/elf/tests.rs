@@ -66,10 +66,7 @@ fn what_it_defines_is_found() {
     assert_eq!((alias.name, malloc.name), ("_alias", "malloc"));
     assert_eq!(malloc.addresses, 0x1000..0x1020);
     assert_eq!(symbols.at(0x101f), Some("malloc"));
-    assert_eq!(
-        [0xfff, 0x1020].map(|address| symbols.at(address)),
-        [None; 2]
-    );
+    assert_eq!([0xfff, 0x1020].map(|address| symbols.at(address)), [None; 2]);
     let none = Symbols::read(&file(&made(MADE_BYTES)), SymbolTable::Symtab);
     assert_eq!(none.unwrap().functions().count(), 0);
 }
@@ -94,10 +91,7 @@ fn a_table_of_gigabytes_is_not_read() {
     let sparse = file(&made(SPARSE_BYTES));
     sparse.set_len(SPARSE_BYTES).unwrap();
     assert!(read(&sparse).to_string().contains("3221225472 bytes"));
-    assert_eq!(
-        read(&file(&made(24 << 10))).kind(),
-        io::ErrorKind::InvalidData
-    );
+    assert_eq!(read(&file(&made(24 << 10))).kind(), io::ErrorKind::InvalidData);
     assert_eq!(read(&file(b"#!/bin/sh")).kind(), io::ErrorKind::InvalidData);
 }
 

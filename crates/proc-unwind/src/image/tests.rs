@@ -16,10 +16,7 @@ struct Numbers(u64);
 
 impl Numbers {
     fn next(&mut self, below: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (self.0 >> 33) as usize % below
     }
 }
@@ -32,11 +29,7 @@ fn read(image: &Arc<UnwindImage>, address: u64) {
     let _ = image.is_beginning(address);
     #[cfg(target_arch = "x86_64")]
     {
-        let module = Module {
-            image: Arc::clone(image),
-            bias: 0,
-            main: false,
-        };
+        let module = Module { image: Arc::clone(image), bias: 0, main: false };
         let mut memory = StackMemory::of(std::process::id() as i32);
         let mut context = gimli::UnwindContext::new();
         let values = [Some(address); 17];
@@ -71,10 +64,7 @@ fn any_damage_is_survived() {
             }
         }
     }
-    assert!(
-        (1..rounds).contains(&read_all_the_same),
-        "{read_all_the_same}"
-    );
+    assert!((1..rounds).contains(&read_all_the_same), "{read_all_the_same}");
 }
 
 /// What a file states of a table is not believed: a sparse file can be as long as it says.

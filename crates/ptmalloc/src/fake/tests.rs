@@ -45,10 +45,7 @@ impl Heap {
             layout,
             links,
             length: end - START,
-            expected: Free {
-                top_bytes: end - top,
-                ..Free::default()
-            },
+            expected: Free { top_bytes: end - top, ..Free::default() },
         };
         let mut bins: Vec<Vec<u64>> = vec![Vec::new(); BINS];
         let mut fast: Vec<Vec<u64>> = vec![Vec::new(); 10];
@@ -66,11 +63,7 @@ impl Heap {
                 heap.expected.fast_bytes += size;
                 continue;
             }
-            let bin = if index % 5 == 0 {
-                1
-            } else {
-                bin_index(*size) as usize
-            };
+            let bin = if index % 5 == 0 { 1 } else { bin_index(*size) as usize };
             bins[bin].push(chunk);
             heap.write(address, *size);
             match bin {
@@ -156,9 +149,7 @@ impl Heap {
 }
 
 fn sizes(raw: &[u16]) -> Vec<u64> {
-    raw.iter()
-        .map(|raw| u64::from(*raw) % 5000 / 16 * 16 + 32)
-        .collect()
+    raw.iter().map(|raw| u64::from(*raw) % 5000 / 16 * 16 + 32).collect()
 }
 
 #[test]
@@ -173,9 +164,8 @@ fn a_small_heap_is_understood_to_the_byte() {
 /// So many that their memory is read as a whole, but for a few lists.
 #[test]
 fn a_heap_without_any_order_is_understood_to_the_byte() {
-    let sizes: Vec<u64> = (0..4000_u64)
-        .map(|count| [48, 320, 1504, 64][count as usize % 4])
-        .collect();
+    let sizes: Vec<u64> =
+        (0..4000_u64).map(|count| [48, 320, 1504, 64][count as usize % 4]).collect();
     for (layout, links) in FORMS {
         let scattered = |chunk: u64| chunk.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut heap = Heap::in_order(layout, links, &sizes, scattered);
@@ -199,9 +189,7 @@ fn links_that_fit_in_both_readings_are_read_in_the_right_one() {
         heap.write(misread + 8, 48 | 1);
         heap.write(misread + 16, 0);
         let mut stored = Vec::new();
-        heap.memory
-            .read_one(FIRST + 16..FIRST + 24, &mut stored)
-            .unwrap();
+        heap.memory.read_one(FIRST + 16..FIRST + 24, &mut stored).unwrap();
         assert_eq!(stored, links.across(FIRST + 16, LAST).to_le_bytes());
         let expected = heap.expected;
         assert_eq!(heap.examined(), [expected], "{links:?}");
@@ -224,12 +212,8 @@ fn whole_pages_behind_the_links_are_given_back() {
 fn a_seed_for_the_fuzzer() {
     let seed = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/malloc");
     for (name, layout) in ["fast-bins", "no-fast-bins"].iter().zip(LAYOUTS) {
-        let bytes = Heap::new(
-            layout,
-            LinkProtection::Mangled,
-            &[320, 48, 1008, 32, 1504, 64, 112],
-        )
-        .bytes();
+        let bytes =
+            Heap::new(layout, LinkProtection::Mangled, &[320, 48, 1008, 32, 1504, 64, 112]).bytes();
         let path = std::path::Path::new(seed).join(name);
         if std::env::var_os("UPDATE_SEEDS").is_some() {
             std::fs::create_dir_all(seed).unwrap();

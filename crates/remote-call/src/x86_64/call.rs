@@ -30,10 +30,7 @@ pub(super) struct Failure {
 
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
-        Self {
-            error,
-            is_under_way: false,
-        }
+        Self { error, is_under_way: false }
     }
 }
 
@@ -47,19 +44,13 @@ pub(super) fn call(
     request: &Request,
 ) -> Result<u64, Failure> {
     let pid = subject.pid;
-    let gone = || CallError::Gone {
-        pid,
-        tid: subject.any_tid,
-    };
+    let gone = || CallError::Gone { pid, tid: subject.any_tid };
     if subject.options.interrupt.is_asked() {
         return Err(CallError::NotBegun { pid }.into());
     }
     let mappings = subject.mappings;
     let address = request.function;
-    if !mappings
-        .at(address)
-        .is_some_and(|map| map.permissions.execute)
-    {
+    if !mappings.at(address).is_some_and(|map| map.permissions.execute) {
         let status = Status::of_thread(pid, subject.any_tid).ok();
         return Err(match status.is_none_or(|status| status.has_ended()) {
             true => gone(),
@@ -74,12 +65,7 @@ pub(super) fn call(
             .map_err(|missing| CallError::NoWayBack { pid, missing })?,
     };
     *way_back = Some(found);
-    let space = StackSpace {
-        pid,
-        any_tid: subject.any_tid,
-        memory: subject.memory,
-        mappings,
-    };
+    let space = StackSpace { pid, any_tid: subject.any_tid, memory: subject.memory, mappings };
     let (tid, registers) = choose(subject, &space)?;
     let failed = |step| move |source| failure(pid, tid, step, source);
     let state = ThreadState {
@@ -91,13 +77,7 @@ pub(super) fn call(
     let frame = SignalFrame::new(&state, &found, address, &request.arguments, signal);
     let written = subject.memory.write_all_at(&frame.bytes, frame.start);
     written.map_err(failed("write to the stack"))?;
-    let caller = CallInProgress {
-        subject,
-        tid,
-        state: &state,
-        frame: &frame,
-        way_back: &found,
-    };
+    let caller = CallInProgress { subject, tid, state: &state, frame: &frame, way_back: &found };
     caller.run(request.patience)
 }
 
@@ -111,10 +91,7 @@ struct CallInProgress<'a> {
 
 impl CallInProgress<'_> {
     fn run(&self, patience: Duration) -> Result<u64, Failure> {
-        let under_way = |error| Failure {
-            error,
-            is_under_way: true,
-        };
+        let under_way = |error| Failure { error, is_under_way: true };
         let set = tracee::set_registers(self.tid, &self.frame.registers);
         set.map_err(self.failed("set the registers"))?;
         // From here on the frame undoes everything.
@@ -145,10 +122,7 @@ impl CallInProgress<'_> {
                     return Err(CallError::Interrupted { tid: self.tid });
                 }
                 None => {
-                    return Err(CallError::TimedOut {
-                        tid: self.tid,
-                        waited: patience,
-                    });
+                    return Err(CallError::TimedOut { tid: self.tid, waited: patience });
                 }
                 Some(Stop::Syscall) => {
                     let registers = self.registers()?;
@@ -197,10 +171,7 @@ impl CallInProgress<'_> {
 
     fn value(&self) -> Result<u64, CallError> {
         let mut value = [0; 8];
-        let read = self
-            .subject
-            .memory
-            .read_exact_at(&mut value, self.frame.value);
+        let read = self.subject.memory.read_exact_at(&mut value, self.frame.value);
         read.map_err(self.failed("read the value"))?;
         Ok(u64::from_le_bytes(value))
     }
@@ -228,10 +199,7 @@ impl CallInProgress<'_> {
                 Some(Stop::Ended(_)) => return Err(self.gone()),
                 Some(_) => {}
                 None => {
-                    return Err(CallError::TimedOut {
-                        tid: self.tid,
-                        waited: MOMENT,
-                    });
+                    return Err(CallError::TimedOut { tid: self.tid, waited: MOMENT });
                 }
             }
         }
@@ -273,10 +241,7 @@ impl CallInProgress<'_> {
     }
 
     fn gone(&self) -> CallError {
-        CallError::Gone {
-            pid: self.subject.pid,
-            tid: self.tid,
-        }
+        CallError::Gone { pid: self.subject.pid, tid: self.tid }
     }
 
     fn failed(&self, step: &'static str) -> impl Fn(io::Error) -> CallError {

@@ -58,20 +58,12 @@ const FLAGS_OF_CODE: u64 = 0x202;
 
 /// Signals that the processor or the kernel raise for what a thread itself does. Blocking one of
 /// them makes the kernel reset what the program wants done with it.
-pub(super) const OWN_SIGNALS: [i32; 6] = [
-    libc::SIGSEGV,
-    libc::SIGBUS,
-    libc::SIGFPE,
-    libc::SIGILL,
-    libc::SIGTRAP,
-    libc::SIGSYS,
-];
+pub(super) const OWN_SIGNALS: [i32; 6] =
+    [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
 
 /// The signals that are blocked during a call.
 pub(super) fn call_mask(signal_mask: u64) -> u64 {
-    let own = OWN_SIGNALS
-        .iter()
-        .fold(0, |set, signal| set | completion_signal::bit(*signal));
+    let own = OWN_SIGNALS.iter().fold(0, |set, signal| set | completion_signal::bit(*signal));
     signal_mask | !own
 }
 
@@ -121,10 +113,7 @@ impl SignalFrame {
         put(start, &way_back.store.address.to_le_bytes());
         put(frame, &way_back.restore.address.to_le_bytes());
         let undone = restarted(&state.registers);
-        put(
-            frame + 8,
-            &context(&undone, state.signal_mask, vectors_at)[8..],
-        );
+        put(frame + 8, &context(&undone, state.signal_mask, vectors_at)[8..]);
         if let Some(signal) = gate {
             let through = Registers {
                 rip: way_back.restore.address,
@@ -149,14 +138,7 @@ impl SignalFrame {
         let r = &mut registers;
         [r.rdi, r.rsi, r.rdx, r.rcx, r.r8, r.r9] = *arguments;
         way_back.store.aim(&mut registers, value);
-        Self {
-            start,
-            bytes,
-            registers,
-            value,
-            stack_pointer: frame + 8,
-            gate,
-        }
+        Self { start, bytes, registers, value, stack_pointer: frame + 8, gate }
     }
 }
 
@@ -198,9 +180,7 @@ fn restarted(registers: &Registers) -> Registers {
 /// An XSAVE area as a signal's frame has it: marked as complete, with a mark at its end.
 fn signal_vectors(area: &[u8]) -> Vec<u8> {
     let word = |offset: usize| {
-        let bytes = area
-            .get(offset..offset + 8)
-            .and_then(|bytes| bytes.try_into().ok());
+        let bytes = area.get(offset..offset + 8).and_then(|bytes| bytes.try_into().ok());
         u64::from_le_bytes(bytes.unwrap_or_default())
     };
     // ptrace says here what the processor and the kernel have (XCR0).

@@ -78,10 +78,8 @@ mod tests {
     #[test]
     fn the_list_and_the_kernel_tell_the_same() {
         let tid = std::process::id() as i32;
-        let (asked, listed) = (
-            StoppedMappings::open(tid).unwrap(),
-            StoppedMappings::open(tid).unwrap(),
-        );
+        let (asked, listed) =
+            (StoppedMappings::open(tid).unwrap(), StoppedMappings::open(tid).unwrap());
         assert!(!listed.all().is_empty());
         let code = is_data as *const () as u64;
         for address in [0, code] {

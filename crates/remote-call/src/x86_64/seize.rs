@@ -26,12 +26,7 @@ pub(super) fn all(
     interrupt: &Interrupt,
     standing: &mut BTreeSet<i32>,
 ) -> Result<(), Error> {
-    let wait = Wait {
-        pid,
-        deadline: Instant::now() + patience,
-        patience,
-        interrupt,
-    };
+    let wait = Wait { pid, deadline: Instant::now() + patience, patience, interrupt };
     loop {
         let mut asked = Vec::new();
         let (threads, whole) = tracee::threads(pid);
@@ -126,12 +121,7 @@ impl Wait<'_> {
             return Error::Interrupted { pid };
         }
         let state = Status::of_thread(pid, tid).map_or('?', |status| status.state());
-        Error::Restless {
-            pid,
-            tid,
-            state,
-            waited: self.patience,
-        }
+        Error::Restless { pid, tid, state, waited: self.patience }
     }
 }
 

@@ -17,10 +17,8 @@ use super::maps::{StoppedMappings, is_c_library, is_program};
 use tracee::Registers;
 
 /// `mov $15, %rax; syscall`, in both encodings of the first.
-const RESTORES: [&[u8]; 2] = [
-    &[0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05],
-    &[0xb8, 15, 0, 0, 0, 0x0f, 0x05],
-];
+const RESTORES: [&[u8]; 2] =
+    [&[0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05], &[0xb8, 15, 0, 0, 0, 0x0f, 0x05]];
 
 /// More than either piece of code has.
 const CODE_BYTES: usize = 32;
@@ -159,12 +157,7 @@ fn store(address: u64, code: &[u8]) -> Option<StoreCode> {
             _ => return None,
         };
     }
-    Some(StoreCode {
-        address,
-        base,
-        displacement,
-        skipped_bytes,
-    })
+    Some(StoreCode { address, base, displacement, skipped_bytes })
 }
 
 #[cfg(test)]
@@ -178,14 +171,9 @@ mod tests {
         };
         assert_eq!(parse(&[0x48, 0x89, 0x03, 0xc3]), Some((Base::Rbx, 0, 0)));
         // mov %rax, -8(%rbp); add $16, %rsp; pop %r12; pop %rbx; ret
-        let code = [
-            0x48, 0x89, 0x45, 0xf8, 0x48, 0x83, 0xc4, 16, 0x41, 0x5c, 0x5b, 0xc3,
-        ];
+        let code = [0x48, 0x89, 0x45, 0xf8, 0x48, 0x83, 0xc4, 16, 0x41, 0x5c, 0x5b, 0xc3];
         assert_eq!(parse(&code), Some((Base::Rbp, -8, 32)));
-        assert_eq!(
-            parse(&[0x49, 0x89, 0x47, 0x10, 0x5d, 0xc3]),
-            Some((Base::R15, 16, 8))
-        );
+        assert_eq!(parse(&[0x49, 0x89, 0x47, 0x10, 0x5d, 0xc3]), Some((Base::R15, 16, 8)));
         for wrong in [
             // mov %rcx, (%rbx)
             &[0x48, 0x89, 0x0b, 0xc3][..],

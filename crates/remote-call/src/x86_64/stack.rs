@@ -69,9 +69,7 @@ impl StackSpace<'_> {
             None => 0,
         };
         let bottom_page = bottom & !0xfff;
-        let next = self
-            .mappings
-            .at_or_above(bottom_page.saturating_sub(GAP_BYTES));
+        let next = self.mappings.at_or_above(bottom_page.saturating_sub(GAP_BYTES));
         stack.end - bottom_page <= limit
             && next.is_none_or(|next| (next.start, next.end) == (stack.start, stack.end))
     }

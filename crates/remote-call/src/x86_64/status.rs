@@ -36,10 +36,7 @@ pub(super) fn check(pid: i32, options: &HoldOptions) -> Result<(), Error> {
     let status = status.ok_or(Error::NoSuchProcess { pid })?;
     let process = status.number("Tgid").unwrap_or(0);
     if process != pid {
-        return Err(Error::IsThread {
-            tid: pid,
-            pid: process,
-        });
+        return Err(Error::IsThread { tid: pid, pid: process });
     }
     // The first thread may have ended before the others.
     if status.has_ended() && status.number("Threads").unwrap_or(0) <= 1 {
@@ -66,31 +63,19 @@ pub(super) fn check(pid: i32, options: &HoldOptions) -> Result<(), Error> {
 
 /// Why `PTRACE_SEIZE` was refused for a thread that is there.
 pub(super) fn refused(pid: i32, tid: i32, source: io::Error) -> Error {
-    let tracer = Status::of_thread(pid, tid)
-        .ok()
-        .and_then(|status| status.tracer());
+    let tracer = Status::of_thread(pid, tid).ok().and_then(|status| status.tracer());
     if let Some(tracer) = tracer {
         return traced(pid, tracer);
     }
-    Error::NotPermitted {
-        pid,
-        permission: tracee::Permission::of_process(pid),
-        source,
-    }
+    Error::NotPermitted { pid, permission: tracee::Permission::of_process(pid), source }
 }
 
 /// `tracer` is a thread.
 fn traced(pid: i32, tracer: i32) -> Error {
-    let process = Status::of(tracer)
-        .ok()
-        .and_then(|status| status.number("Tgid"));
+    let process = Status::of(tracer).ok().and_then(|status| status.number("Tgid"));
     let tracer = process.unwrap_or(tracer);
     let name = fs::read_to_string(format!("/proc/{tracer}/comm"));
-    Error::Traced {
-        pid,
-        tracer,
-        name: name.map_or("?".into(), |name| name.trim().into()),
-    }
+    Error::Traced { pid, tracer, name: name.map_or("?".into(), |name| name.trim().into()) }
 }
 
 #[cfg(test)]
@@ -121,10 +106,7 @@ mod tests {
     #[test]
     fn this_process_and_its_threads() {
         let pid = std::process::id() as i32;
-        assert!(matches!(
-            check(pid, &HoldOptions::default()),
-            Err(Error::Own { .. })
-        ));
+        assert!(matches!(check(pid, &HoldOptions::default()), Err(Error::Own { .. })));
         for absent in [0, -1, i32::MAX] {
             let result = check(absent, &HoldOptions::default());
             assert!(matches!(result, Err(Error::NoSuchProcess { .. })));

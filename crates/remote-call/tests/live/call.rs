@@ -76,11 +76,7 @@ fn a_crash_is_told_and_undone() {
     for (function, expected) in crashes {
         let held = Held::hold(target.pid(), PATIENCE).unwrap();
         match held.call(target.at(function), &[7], PATIENCE) {
-            Err(CallError::Crashed {
-                signal,
-                instruction_pointer,
-                ..
-            }) => {
+            Err(CallError::Crashed { signal, instruction_pointer, .. }) => {
                 assert_eq!(signal, expected);
                 let offset = instruction_pointer - target.at(function);
                 assert!(offset < 64, "{function}+{offset}");
@@ -92,16 +88,7 @@ fn a_crash_is_told_and_undone() {
     }
     let held = Held::hold(target.pid(), PATIENCE).unwrap();
     let error = held.call(target.at("abort"), &[], PATIENCE).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            CallError::Crashed {
-                signal: libc::SIGABRT,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, CallError::Crashed { signal: libc::SIGABRT, .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("did not finish"), "{text}");
     held.release();
@@ -170,13 +157,8 @@ fn what_cannot_be_called() {
         let error = held.call(address, &[], PATIENCE).unwrap_err();
         assert!(matches!(error, CallError::NotCode { .. }), "{error}");
     }
-    let error = held
-        .call(target.at("plain"), &[0; 7], PATIENCE)
-        .unwrap_err();
-    assert!(
-        matches!(error, CallError::Arguments { given: 7 }),
-        "{error}"
-    );
+    let error = held.call(target.at("plain"), &[0; 7], PATIENCE).unwrap_err();
+    assert!(matches!(error, CallError::Arguments { given: 7 }), "{error}");
     drop(held);
     target.finish_well(0);
 }
@@ -192,9 +174,7 @@ fn a_thread_on_an_unknown_stack_makes_no_calls() {
         Err(error @ CallError::NoThread { .. }) => {
             let text = error.to_string();
             assert!(text.contains("neither the main one"), "{text}");
-            let CallError::NoThread { reasons, .. } = error else {
-                unreachable!()
-            };
+            let CallError::NoThread { reasons, .. } = error else { unreachable!() };
             assert_eq!(reasons, [(target.pid(), Unfit::UnknownStack)]);
         }
         other => panic!("{other:?}"),

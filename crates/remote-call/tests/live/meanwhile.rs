@@ -24,10 +24,7 @@ fn one_that_is_killed_while_it_is_held() {
     );
     held.release();
     let (status, _) = target.wait();
-    assert_eq!(
-        std::os::unix::process::ExitStatusExt::signal(&status),
-        Some(libc::SIGKILL)
-    );
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGKILL));
 }
 
 #[test]

@@ -23,10 +23,7 @@ fn disturb(target: &Target, number: i64) -> u64 {
             panic!("{:?}", held.threads());
         };
         let at = thread.system_call;
-        assert!(
-            at == Some(number) || at == Some(libc::SYS_restart_syscall),
-            "{at:?}"
-        );
+        assert!(at == Some(number) || at == Some(libc::SYS_restart_syscall), "{at:?}");
         for _ in 0..2 {
             held.call(target.at("plain"), &[], PATIENCE).unwrap();
             calls += 1;
@@ -98,10 +95,7 @@ fn read() {
     target.write(b"hello");
     let (status, text) = target.wait();
     assert!(status.success(), "{text}");
-    assert!(
-        text.starts_with(&format!("read 5 \ncalls {calls}\n")),
-        "{text}"
-    );
+    assert!(text.starts_with(&format!("read 5 \ncalls {calls}\n")), "{text}");
 }
 
 #[test]

@@ -23,20 +23,12 @@ pub struct Target {
 impl Target {
     /// Starts it; it says `ready` and begins what the mode says.
     pub fn start(arguments: &[&str]) -> Self {
-        let program = compiled(
-            "live/program/target.c",
-            "remote-call-target",
-            &["-O1", "-g"],
-        );
+        let program = compiled("live/program/target.c", "remote-call-target", &["-O1", "-g"]);
         Self::of(Command::new(program).args(arguments))
     }
 
     pub fn of(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut target = Self {
             input: child.stdin.take(),
             output: lines(child.stdout.take().unwrap()),
@@ -70,9 +62,8 @@ impl Target {
     }
 
     pub fn send(&self, signal: &str) {
-        let status = Command::new("kill")
-            .args([&format!("-{signal}"), &self.pid().to_string()])
-            .status();
+        let status =
+            Command::new("kill").args([&format!("-{signal}"), &self.pid().to_string()]).status();
         assert!(status.unwrap().success());
     }
 

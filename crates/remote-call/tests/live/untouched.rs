@@ -31,9 +31,7 @@ fn signals_wait_and_come_once() {
         assert_eq!(target.status("SigBlk"), mask);
         held.call(target.at("plain"), &[], PATIENCE).unwrap();
         held.release();
-        eventually("the signal has come", || {
-            !has_usr2(&target.status("ShdPnd"))
-        });
+        eventually("the signal has come", || !has_usr2(&target.status("ShdPnd")));
         assert_eq!(target.status("SigCgt"), actions);
     }
     let (status, text) = target.finish();

@@ -45,11 +45,7 @@ impl<S: Sink> LogDecoder<S> {
     /// A call has come back and names the one that it made.
     pub(super) fn made(&mut self, parent_pid: i32, parent_tid: i32, child: i32, thread: bool) {
         if self.waiting.is_open(child) {
-            let answer = Answer {
-                parent_pid,
-                parent_tid,
-                thread,
-            };
+            let answer = Answer { parent_pid, parent_tid, thread };
             self.answer(child, Some(answer), true);
         } else if self.threads.made(parent_tid, child, thread) {
             self.tell(parent_pid, parent_tid, What::Forked { child, thread });

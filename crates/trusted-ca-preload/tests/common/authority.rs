@@ -93,10 +93,7 @@ impl Authority {
             "-out",
             &certificate,
         ]);
-        Issued {
-            certificate: self.path(&certificate),
-            key: self.path(&key),
-        }
+        Issued { certificate: self.path(&certificate), key: self.path(&key) }
     }
 
     /// A revocation list that names these certificates (and those revoked before).
@@ -110,9 +107,7 @@ impl Authority {
     }
 
     fn ca(&self, arguments: &[&str]) {
-        let mut all = vec![
-            "ca", "-config", "ca.cnf", "-cert", "root.pem", "-keyfile", "root.key",
-        ];
+        let mut all = vec!["ca", "-config", "ca.cnf", "-cert", "root.pem", "-keyfile", "root.key"];
         all.extend(arguments);
         self.openssl(&all);
     }
@@ -138,9 +133,7 @@ impl Authority {
 
 /// Writes one file of several PEM files, one after the other.
 pub fn concatenated(to: &Path, files: &[&Path]) {
-    let bytes: Vec<u8> = files
-        .iter()
-        .flat_map(|file| std::fs::read(file).expect("a PEM file"))
-        .collect();
+    let bytes: Vec<u8> =
+        files.iter().flat_map(|file| std::fs::read(file).expect("a PEM file")).collect();
     std::fs::write(to, bytes).expect("the test's own directory is writable");
 }

@@ -22,10 +22,8 @@ pub const MODES: [Preload; 2] = [Preload::Private, Preload::SharedStore];
 /// The library as it was built with these tests.
 pub fn library() -> PathBuf {
     let tests = std::env::current_exe().expect("a test knows where it lies");
-    let library = tests
-        .parent()
-        .expect("a program lies in a directory")
-        .join("libtrusted_ca_preload.so");
+    let library =
+        tests.parent().expect("a program lies in a directory").join("libtrusted_ca_preload.so");
     assert!(library.is_file(), "{library:?} was not built");
     library
 }

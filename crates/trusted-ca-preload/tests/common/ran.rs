@@ -48,12 +48,7 @@ impl Ran {
             let bytes = reader.join().expect("a pipe can be read");
             String::from_utf8_lossy(&bytes).into_owned()
         };
-        Self {
-            status,
-            stdout: text(stdout),
-            stderr: text(stderr),
-            counts: Counts::read(&log),
-        }
+        Self { status, stdout: text(stdout), stderr: text(stderr), counts: Counts::read(&log) }
     }
 
     /// What must not change: how it ended, and its words.

@@ -31,12 +31,7 @@ impl Files {
         let directory = tempfile::tempdir().expect("a directory for bundles");
         let resident = directory.path().join("resident");
         fs::copy(data_path("gamma.pem"), &resident).expect("our own directory");
-        Self {
-            directory,
-            descriptions: Vec::new(),
-            list: String::new(),
-            resident,
-        }
+        Self { directory, descriptions: Vec::new(), list: String::new(), resident }
     }
 
     /// One more file.
@@ -74,18 +69,9 @@ impl Files {
     pub fn verdicts(&self, way: Preload) -> Verdicts {
         let list = self.path("list");
         fs::write(&list, &self.list).expect("our own directory");
-        let program = compiled(
-            "programs/verdicts.c",
-            "verdicts",
-            &super::verdicts::LIBRARIES,
-        );
+        let program = compiled("programs/verdicts.c", "verdicts", &super::verdicts::LIBRARIES);
         let ran = Ran::to_end(Command::new(program).args([&list, &self.resident]), way);
-        assert!(
-            ran.status.success(),
-            "{way:?}: {:?} {}",
-            ran.status,
-            ran.stderr
-        );
+        assert!(ran.status.success(), "{way:?}: {:?} {}", ran.status, ran.stderr);
         let accepted = ran.stdout.matches(": returned 1\n").count();
         Verdicts { ran, accepted }
     }

@@ -58,10 +58,7 @@ impl Blocks {
             let revoked = namesake.issue("revoked");
             others.push(read(namesake.revocations(&[&revoked])));
         }
-        Self {
-            certificates,
-            others,
-        }
+        Self { certificates, others }
     }
 
     /// One bundle.
@@ -142,13 +139,9 @@ fn is_plain(text: &str) -> bool {
 }
 
 fn relabelled(text: &str, label: &str) -> Vec<u8> {
-    let old = text
-        .split("-----")
-        .nth(1)
-        .and_then(|begin| begin.strip_prefix("BEGIN "));
+    let old = text.split("-----").nth(1).and_then(|begin| begin.strip_prefix("BEGIN "));
     let old = old.expect("a block begins with its label");
-    text.replace(&format!("{old}-----"), &format!("{label}-----"))
-        .into_bytes()
+    text.replace(&format!("{old}-----"), &format!("{label}-----")).into_bytes()
 }
 
 fn wrapped_at(text: &str, width: usize) -> Vec<u8> {

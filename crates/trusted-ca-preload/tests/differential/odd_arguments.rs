@@ -20,9 +20,7 @@ fn arguments_that_are_rarely_given() {
     let program = compiled("programs/odd_arguments.c", "odd_arguments", &LIBRARIES);
     let ran = same_in_every_way(|| {
         let mut command = Command::new(&program);
-        command
-            .current_dir(directory.path())
-            .args([&bundle, &certificates]);
+        command.current_dir(directory.path()).args([&bundle, &certificates]);
         command
     });
     for with in ran {

@@ -66,10 +66,7 @@ fn what_is_not_a_bundle() {
         ("no name", Path::new("")),
         ("a directory", Path::new("/")),
         ("an empty device", Path::new("/dev/null")),
-        (
-            "a file of no length with contents",
-            Path::new("/proc/self/status"),
-        ),
+        ("a file of no length with contents", Path::new("/proc/self/status")),
         ("the program itself", Path::new("/proc/self/exe")),
     ] {
         files.add_path(description.to_owned(), path);
@@ -112,10 +109,7 @@ fn bundles_of_this_moment() {
         for case in cases::all() {
             files.add(case.name.to_owned(), &case.bytes);
         }
-        files.add(
-            "three".to_owned(),
-            &["alpha.pem", "beta.pem", "gamma.pem"].map(data).concat(),
-        );
+        files.add("three".to_owned(), &["alpha.pem", "beta.pem", "gamma.pem"].map(data).concat());
         let with = files.verdicts(mode);
         let without = files.verdicts(Preload::Without);
         files.assert_same(&with.ran, &without.ran, mode);

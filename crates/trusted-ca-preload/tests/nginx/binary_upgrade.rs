@@ -24,17 +24,13 @@ fn upgraded(main: &str) -> Option<Upgraded> {
     if !bundle_is_there() {
         return None;
     }
-    let site = Site::new(&Parts {
-        main: main.to_owned(),
-        ..empty_locations(LOCATIONS, Some(BUNDLE))
-    })?;
+    let site =
+        Site::new(&Parts { main: main.to_owned(), ..empty_locations(LOCATIONS, Some(BUNDLE)) })?;
     let old = Master::start(&site, Preload::SharedStore);
     assert!(old.maps(&library()), "the old master has the library");
     old.signal(libc::SIGUSR2);
     // The old master's file is out of the way before the new one writes its own.
-    wait_for("the upgrade", || {
-        site.path("nginx.pid.oldbin").exists().then_some(())
-    });
+    wait_for("the upgrade", || site.path("nginx.pid.oldbin").exists().then_some(()));
     let new = Master::from_pid_file(&site);
     assert_ne!(old.pid, new.pid);
     let is_mapped = new.maps(&library());

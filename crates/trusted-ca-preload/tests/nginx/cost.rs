@@ -37,24 +37,17 @@ impl Cost {
                 None => timed.env_remove(name),
             };
         }
-        let ran = timed
-            .output()
-            .expect("this test needs time(1): apt-get install time");
+        let ran = timed.output().expect("this test needs time(1): apt-get install time");
         let said = String::from_utf8_lossy(&ran.stderr);
         assert!(ran.status.success(), "{command:?}: {} {said}", ran.status);
         assert_eq!(said, "", "{command:?}");
 
         let figures = std::fs::read_to_string(&figures).expect("time wrote them");
-        let figures: Vec<f64> = figures
-            .split_whitespace()
-            .map(|figure| figure.parse().expect("a number"))
-            .collect();
+        let figures: Vec<f64> =
+            figures.split_whitespace().map(|figure| figure.parse().expect("a number")).collect();
         let [user, system, kibibytes] = figures[..] else {
             panic!("three figures: {figures:?}");
         };
-        Self {
-            cpu_seconds: user + system,
-            peak_rss_bytes: kibibytes as u64 * 1024,
-        }
+        Self { cpu_seconds: user + system, peak_rss_bytes: kibibytes as u64 * 1024 }
     }
 }

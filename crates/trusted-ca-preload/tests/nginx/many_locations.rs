@@ -58,9 +58,7 @@ fn a_thousand_locations_cost_one_parse() {
         }
     }
     let cpu = costs.each_ref().map(|arm| median(arm, |c| c.cpu_seconds));
-    let peak = costs
-        .each_ref()
-        .map(|arm| median(arm, |c| c.peak_rss_bytes));
+    let peak = costs.each_ref().map(|arm| median(arm, |c| c.peak_rss_bytes));
 
     let contexts = (LOCATIONS + 1) as f64;
     let without_line = cpu[0] * SICK_LOCATIONS as f64 / LOCATIONS as f64;
@@ -88,10 +86,7 @@ fn a_thousand_locations_cost_one_parse() {
 
     assert!(faster[0] >= 10.0, "private stores: {faster:?} times");
     assert!(faster[1] >= 20.0, "one store: {faster:?} times");
-    assert!(
-        grown[0] <= LOCATIONS * 12 * 1024,
-        "private stores: {grown:?}"
-    );
+    assert!(grown[0] <= LOCATIONS * 12 * 1024, "private stores: {grown:?}");
     assert!(grown[1] <= 2 * 1024 * 1024, "one store: {grown:?}");
     assert_parsed_once(&private, RUNS);
     assert_parsed_once(&shared_store, RUNS);

@@ -35,9 +35,7 @@ impl<'a> Master<'a> {
     /// The master that says in the site's `nginx.pid` that it is the one.
     pub fn from_pid_file(site: &'a Site) -> Self {
         let file = site.path("nginx.pid");
-        let pid = wait_for("a pid", || {
-            std::fs::read_to_string(&file).ok()?.trim().parse().ok()
-        });
+        let pid = wait_for("a pid", || std::fs::read_to_string(&file).ok()?.trim().parse().ok());
         let master = Self { site, pid };
         wait_for("a worker", || (!children(pid).is_empty()).then_some(()));
         master

@@ -49,13 +49,7 @@ fn a_proxy_verifies(preload: Preload) {
 
     let master = Master::start(&site, preload);
     for round in ["after the start", "after a reload"] {
-        let names = [
-            "good",
-            "revoked-listed",
-            "revoked",
-            "foreign",
-            "good-listed",
-        ];
+        let names = ["good", "revoked-listed", "revoked", "foreign", "good-listed"];
         let passed = names.map(|name| (name, master.get(&format!("/{name}")).is_ok()));
         let expected = names.into_iter().zip([true, false, true, false, true]);
         assert!(expected.eq(passed), "{preload:?}, {round}: {passed:?}");

@@ -53,9 +53,7 @@ fn the_next_reload_sees_it(preload: Preload, how: How) {
     let bundle = files.path().join("bundle.pem");
     let site = Site::new(&Parts {
         http: format!("lua_ssl_trusted_certificate \"{}\";", bundle.display()),
-        locations: ["one", "two", "three"]
-            .map(|name| location(name, ""))
-            .concat(),
+        locations: ["one", "two", "three"].map(|name| location(name, "")).concat(),
         ..Parts::default()
     });
     let Some(site) = site else {

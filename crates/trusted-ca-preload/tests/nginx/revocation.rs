@@ -41,11 +41,7 @@ fn expected(kind: Kind) -> [&'static str; 3] {
 fn lists_act_where_they_are_asked_for(preload: Preload) {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let unused = Authority::new("unused");
-    let issued = [
-        ours.issue("good"),
-        ours.issue("revoked"),
-        theirs.issue("foreign"),
-    ];
+    let issued = [ours.issue("good"), ours.issue("revoked"), theirs.issue("foreign")];
     let list = ours.revocations(&[&issued[1]]);
 
     let files = tempfile::tempdir().expect("a directory for bundles");
@@ -77,9 +73,7 @@ fn lists_act_where_they_are_asked_for(preload: Preload) {
     let master = Master::start(&site, preload);
     for round in ["after the start", "after a reload", "after another"] {
         for (name, kind) in LOCATIONS {
-            let found = servers
-                .each_ref()
-                .map(|server| verdict(&master, name, server));
+            let found = servers.each_ref().map(|server| verdict(&master, name, server));
             let place = format!("{preload:?}, {round}, the {name} location ({kind:?})");
             assert_eq!(found, expected(kind), "{place}");
         }
@@ -92,10 +86,7 @@ fn lists_act_where_they_are_asked_for(preload: Preload) {
         let all = site.counts_in_all(pid);
         // The start and three reloads: a bundle for each context, and the lists; parsed are two
         // bundles and a list.
-        let lists = LOCATIONS
-            .iter()
-            .filter(|(_, kind)| *kind == Kind::List)
-            .count();
+        let lists = LOCATIONS.iter().filter(|(_, kind)| *kind == Kind::List).count();
         let loads = 4 * (LOCATIONS.len() + 1 + lists) as u64;
         assert_eq!((all.loads, all.parses), (loads, 3), "{all:?}");
     }

@@ -42,11 +42,7 @@ impl Site {
         }
         let directory = tempfile::tempdir().expect("a directory for nginx");
         let place = directory.path().display();
-        let Parts {
-            main,
-            http,
-            locations,
-        } = parts;
+        let Parts { main, http, locations } = parts;
         let files = suite::place::of_nginx(directory.path());
         let configuration = format!(
             "load_module {MODULES}/ndk_http_module.so;\n\
@@ -146,7 +142,5 @@ pub fn bundle_is_there() -> bool {
 fn program() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places = std::env::split_paths(&path).map(|place| place.join("nginx"));
-    places
-        .find(|program| program.is_file())
-        .expect("nginx is installed")
+    places.find(|program| program.is_file()).expect("nginx is installed")
 }

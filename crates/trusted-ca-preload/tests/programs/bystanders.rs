@@ -43,9 +43,7 @@ fn a_program_linked_statically() {
 fn the_dynamic_linker_itself() {
     let readelf = with_arguments("readelf", &["-lW", "/bin/true"]).output();
     let headers = String::from_utf8_lossy(&readelf.expect("binutils").stdout).into_owned();
-    let (_, rest) = headers
-        .split_once("program interpreter: ")
-        .expect("a dynamic program");
+    let (_, rest) = headers.split_once("program interpreter: ").expect("a dynamic program");
     let (linker, _) = rest.split_once(']').expect("a bracket");
     notices_nothing(|| with_arguments(linker, &["--version"]));
 }
@@ -95,13 +93,7 @@ fn the_library_needs_nothing_but_the_c_library() {
         name.strip_suffix(']')
     });
     for name in needed {
-        let own = [
-            "libc.so",
-            "libgcc_s.so",
-            "ld-linux",
-            "libdl.so",
-            "libpthread.so",
-        ];
+        let own = ["libc.so", "libgcc_s.so", "ld-linux", "libdl.so", "libpthread.so"];
         assert!(own.iter().any(|own| name.starts_with(own)), "{name}");
     }
 }
@@ -121,9 +113,7 @@ fn the_library_exports_only_what_it_interposes() {
 fn the_library_runs_nothing_when_it_is_loaded() {
     let section = told("readelf", &["-dW"]);
     for line in section.lines() {
-        let code = ["(INIT", "(PREINIT", "(FINI"]
-            .iter()
-            .any(|kind| line.contains(kind));
+        let code = ["(INIT", "(PREINIT", "(FINI"].iter().any(|kind| line.contains(kind));
         assert!(!code, "{line}");
     }
 }

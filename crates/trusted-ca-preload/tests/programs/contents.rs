@@ -63,22 +63,10 @@ fn every_context_holds_what_it_would_hold_without_the_library() {
     for (with, mode) in ran.iter().zip(MODES) {
         assert!(with.status.success(), "{mode:?}: {}", with.stderr);
         // By hand: alpha and beta are two; a CRL is listed as one.
-        assert!(
-            with.stdout
-                .contains("cafile plain\n    crl 0 x509 2 x509_ca 2\n")
-        );
-        assert!(
-            with.stdout
-                .contains("cafile duplicates\n    crl 0 x509 2 x509_ca 2\n")
-        );
-        assert!(
-            with.stdout
-                .contains("cafile crl\n    crl 1 x509 2 x509_ca 2\n")
-        );
-        assert!(
-            with.stdout
-                .contains("cafile missing\n   refused: FileNotFoundError")
-        );
+        assert!(with.stdout.contains("cafile plain\n    crl 0 x509 2 x509_ca 2\n"));
+        assert!(with.stdout.contains("cafile duplicates\n    crl 0 x509 2 x509_ca 2\n"));
+        assert!(with.stdout.contains("cafile crl\n    crl 1 x509 2 x509_ca 2\n"));
+        assert!(with.stdout.contains("cafile missing\n   refused: FileNotFoundError"));
         let counts = with.only_counts();
         assert!(counts.shared > counts.parses, "{mode:?}: {counts:?}");
         assert!(counts.passed_on > 0, "bad files are OpenSSL's: {counts:?}");
@@ -93,11 +81,7 @@ fn the_machines_bundle_is_listed_alike() {
     bundles.settle();
     let ran = same_in_every_way(|| {
         let mut command = python("contents.py");
-        command
-            .arg("1")
-            .arg(sample("gamma.pem"))
-            .arg(bundles.directory())
-            .args([&machine, &more]);
+        command.arg("1").arg(sample("gamma.pem")).arg(bundles.directory()).args([&machine, &more]);
         command
     });
     for (with, mode) in ran.iter().zip(MODES) {

@@ -31,19 +31,9 @@ impl Site {
             bundles.joined("right", &[&root]),
             bundles.joined("right-among-many", &[machine, &root]),
         ];
-        let wrong = [
-            bundles.joined("wrong", &[&other]),
-            bundles.joined("wrong-many", &[machine]),
-        ];
+        let wrong = [bundles.joined("wrong", &[&other]), bundles.joined("wrong-many", &[machine])];
         bundles.settle();
-        Self {
-            _authority: authority,
-            server,
-            issued,
-            right,
-            wrong,
-            _bundles: bundles,
-        }
+        Self { _authority: authority, server, issued, right, wrong, _bundles: bundles }
     }
 
     /// Every bundle in every way; gives what was done with the right ones and with the wrong ones.
@@ -51,8 +41,7 @@ impl Site {
         let port = self.server.port.to_string();
         let with = |bundles: &[PathBuf]| {
             let each = bundles.iter();
-            each.flat_map(|bundle| same_in_every_way(|| client(&port, bundle)))
-                .collect()
+            each.flat_map(|bundle| same_in_every_way(|| client(&port, bundle))).collect()
         };
         (with(&self.right), with(&self.wrong))
     }
@@ -124,11 +113,7 @@ fn curl() {
             .args(["localhost", "127.0.0.1"].map(|host| format!("https://{host}:{port}/")));
         command
     };
-    client_tells_right_from_wrong(
-        client,
-        "200 0\n200 0\n",
-        "curl: (60) SSL certificate problem",
-    );
+    client_tells_right_from_wrong(client, "200 0\n200 0\n", "curl: (60) SSL certificate problem");
 }
 
 #[test]
@@ -167,10 +152,7 @@ fn python() {
 
 #[test]
 fn php() {
-    if !interpreter(
-        "php",
-        &["-r", "exit(function_exists('curl_init') ? 0 : 1);"],
-    ) {
+    if !interpreter("php", &["-r", "exit(function_exists('curl_init') ? 0 : 1);"]) {
         return;
     }
     let client = |port: &str, bundle: &Path| scripted("php", "fetch.php", port, bundle);

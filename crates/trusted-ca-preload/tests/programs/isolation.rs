@@ -27,15 +27,7 @@ impl Scene {
         let extra = bundles.joined("extra", &[&authority.certificate()]);
         let crl = bundles.joined("crl", &[&crl]);
         bundles.settle();
-        Self {
-            _authority: authority,
-            _bundles: bundles,
-            good,
-            revoked,
-            machine,
-            extra,
-            crl,
-        }
+        Self { _authority: authority, _bundles: bundles, good, revoked, machine, extra, crl }
     }
 }
 

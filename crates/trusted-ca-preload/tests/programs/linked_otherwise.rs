@@ -100,11 +100,7 @@ fn an_openssl_of_its_own_opened_privately() {
     for (with, mode) in ran.iter().zip(MODES) {
         assert!(with.status.success(), "{mode:?}: {with:?}");
         let line = format!("copy 1: {certificates} certificates, 0 of another copy\n");
-        assert_eq!(
-            with.stdout,
-            line.repeat(LOADS_OF_A_COPY as usize),
-            "{mode:?}"
-        );
+        assert_eq!(with.stdout, line.repeat(LOADS_OF_A_COPY as usize), "{mode:?}");
         let counts = with.only_counts();
         assert_eq!(counts.loads, LOADS_OF_A_COPY, "{mode:?}: {counts:?}");
         assert_eq!(counts.parses, 1, "{mode:?}: {counts:?}");
@@ -127,14 +123,7 @@ fn renamed(directory: &Path) -> [PathBuf; 2] {
     });
     patched(&crypto, &["--set-soname", OTHER_NAMES[0]]);
     patched(&ssl, &["--set-soname", OTHER_NAMES[1]]);
-    patched(
-        &ssl,
-        &[
-            "--replace-needed",
-            &file_name("libcrypto.so"),
-            OTHER_NAMES[0],
-        ],
-    );
+    patched(&ssl, &["--replace-needed", &file_name("libcrypto.so"), OTHER_NAMES[0]]);
     [crypto, ssl]
 }
 
@@ -151,10 +140,8 @@ fn two_openssls_in_one_process_are_kept_apart() {
         return;
     }
     let (bundles, bundle, certificates) = machines_bundle();
-    let copies = [
-        ["libcrypto.so", "libssl.so"].map(machines_library),
-        renamed(bundles.directory()),
-    ];
+    let copies =
+        [["libcrypto.so", "libssl.so"].map(machines_library), renamed(bundles.directory())];
     let ran = same_in_every_way(|| dlopened(&bundle, &copies));
     for (with, mode) in ran.iter().zip(MODES) {
         assert!(with.status.success(), "{mode:?}: {with:?}");
@@ -175,13 +162,7 @@ fn two_plug_ins_with_an_openssl_each() {
     }
     let (bundles, bundle, certificates) = machines_bundle();
     renamed(bundles.directory());
-    let linked = [
-        "-shared",
-        "-fPIC",
-        "-Wl,--no-as-needed",
-        "-lssl",
-        "-lcrypto",
-    ];
+    let linked = ["-shared", "-fPIC", "-Wl,--no-as-needed", "-lssl", "-lcrypto"];
     let usual = compiled("programs/plugin.c", "plugin-usual.so", &linked);
     let other = bundles.directory().join("plugin-other.so");
     fs::copy(&usual, &other).expect("our own directory");
@@ -191,10 +172,7 @@ fn two_plug_ins_with_an_openssl_each() {
     let host = compiled("programs/host.c", "host", &["-ldl"]);
     let ran = same_in_every_way(|| {
         let mut command = Command::new(&host);
-        command
-            .arg(&bundle)
-            .args([&usual, &other])
-            .env("LD_LIBRARY_PATH", bundles.directory());
+        command.arg(&bundle).args([&usual, &other]).env("LD_LIBRARY_PATH", bundles.directory());
         command
     });
     for (with, mode) in ran.iter().zip(MODES) {

@@ -16,9 +16,7 @@ pub const MACHINE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// A script of this folder.
 pub fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/programs")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(name)
 }
 
 /// Python, about to run a script of this folder.
@@ -30,9 +28,7 @@ pub fn python(name: &str) -> Command {
 
 /// A file of the small certificates that the loader's own tests use.
 pub fn sample(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../trusted-ca/tests/data")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../trusted-ca/tests/data").join(name)
 }
 
 /// A directory of bundles, old enough to be remembered.
@@ -46,10 +42,7 @@ pub struct Bundles {
 impl Bundles {
     /// A directory with nothing in it.
     pub fn new() -> Self {
-        Self {
-            directory: tempfile::tempdir().expect("a directory for bundles"),
-            names: Vec::new(),
-        }
+        Self { directory: tempfile::tempdir().expect("a directory for bundles"), names: Vec::new() }
     }
 
     /// Where they are.

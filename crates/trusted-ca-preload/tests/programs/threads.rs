@@ -20,9 +20,11 @@ fn threads_that_load_at_once_get_what_they_asked_for() {
 
     for mode in MODES {
         let mut command = python("threads.py");
-        command
-            .args([THREADS, LOADS].map(|number| number.to_string()))
-            .args([&sample("alpha.pem"), &machine, &more]);
+        command.args([THREADS, LOADS].map(|number| number.to_string())).args([
+            &sample("alpha.pem"),
+            &machine,
+            &more,
+        ]);
         let ran = Ran::to_end(&mut command, mode);
         assert!(ran.status.success(), "{mode:?}: {ran:?}");
         let expected = format!(

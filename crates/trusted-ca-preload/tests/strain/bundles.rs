@@ -27,9 +27,8 @@ impl Bundles {
             skipped(format_args!("{MACHINE} can't be read"));
             return None;
         };
-        let certificates: Vec<&str> = machine
-            .split_inclusive("-----END CERTIFICATE-----\n")
-            .collect();
+        let certificates: Vec<&str> =
+            machine.split_inclusive("-----END CERTIFICATE-----\n").collect();
         if certificates.len() < BUNDLES * CERTIFICATES_IN_EACH {
             skipped(format_args!("{MACHINE} has too few certificates"));
             return None;
@@ -66,9 +65,7 @@ impl Bundles {
 
 /// A file of the small certificates that the loader's own tests use.
 pub fn sample(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../trusted-ca/tests/data")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../trusted-ca/tests/data").join(name)
 }
 
 /// A program of the folder `programs`, linked with the machine's OpenSSL.

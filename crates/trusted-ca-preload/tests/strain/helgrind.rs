@@ -34,10 +34,7 @@ impl Report {
                     let object = |frame: &str| between(frame, "<obj>", "</obj>").to_owned();
                     frames.map(object).collect()
                 });
-                Self {
-                    text: error.to_owned(),
-                    stacks: stacks.collect(),
-                }
+                Self { text: error.to_owned(), stacks: stacks.collect() }
             })
             .collect()
     }
@@ -73,12 +70,7 @@ fn no_race_is_this_librarys() {
     for mode in MODES {
         let mut command = Command::new("valgrind");
         command
-            .args([
-                "--quiet",
-                "--tool=helgrind",
-                "--error-limit=no",
-                "--xml=yes",
-            ])
+            .args(["--quiet", "--tool=helgrind", "--error-limit=no", "--xml=yes"])
             .args(["--num-callers=30", "--fair-sched=yes"])
             .arg(format!("--xml-file={}", xml.display()))
             .arg(program("churn"));

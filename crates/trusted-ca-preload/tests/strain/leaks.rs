@@ -32,16 +32,11 @@ fn the_heap_does_not_grow() {
         assert!(ran.status.success(), "{mode:?}: {ran:?}");
         let grown = ran.stdout.strip_prefix("grown by ");
         let grown = grown.and_then(|rest| rest.strip_suffix(" bytes\n"));
-        let grown: i64 = grown
-            .and_then(|bytes| bytes.parse().ok())
-            .expect("a number");
+        let grown: i64 = grown.and_then(|bytes| bytes.parse().ok()).expect("a number");
         assert!(grown < NOTHING_BYTES, "{mode:?}: {grown} bytes");
         let counts = ran.only_counts();
         assert!(counts.shared > counts.loads / 2, "{mode:?}: {counts:?}");
-        assert!(
-            counts.parses > bundles.paths.len() as u64,
-            "{mode:?}: {counts:?}"
-        );
+        assert!(counts.parses > bundles.paths.len() as u64, "{mode:?}: {counts:?}");
     }
 }
 
@@ -69,11 +64,6 @@ fn valgrind_finds_nothing_lost() {
             .arg(program("cycles"));
         cycles(&mut command, &bundles, 1, count);
         let ran = Ran::to_end(&mut command, way);
-        assert!(
-            ran.status.success(),
-            "{way:?}: {}\n{}",
-            ran.status,
-            ran.stderr
-        );
+        assert!(ran.status.success(), "{way:?}: {}\n{}", ran.status, ran.stderr);
     }
 }

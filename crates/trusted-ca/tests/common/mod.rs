@@ -1,11 +1,7 @@
 //! What the integration tests share: each way of loading a file, run from a clean slate, and
 //! OpenSSL's own verdict to hold it against.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "each test binary uses a part of this"
-)]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of this")]
 
 use std::ffi::CString;
 use std::io::Write;
@@ -45,11 +41,7 @@ pub fn by_openssl(path: &Path) -> Outcome {
     Outcome {
         accepted: loaded == 1,
         contents: context.contents(),
-        queue: if loaded == 1 {
-            Vec::new()
-        } else {
-            texts(&queue)
-        },
+        queue: if loaded == 1 { Vec::new() } else { texts(&queue) },
     }
 }
 
@@ -96,16 +88,9 @@ pub fn cached(
 /// Through a cache of its own, twice in each way; contexts that share a store change it, too.
 pub fn by_cache(path: &Path) {
     let cache = BundleCache::new();
-    for sharing in [
-        Sharing::Objects,
-        Sharing::Store,
-        Sharing::Objects,
-        Sharing::Store,
-    ] {
+    for sharing in [Sharing::Objects, Sharing::Store, Sharing::Objects, Sharing::Store] {
         let (_, _, mut context) = cached(path, &cache, sharing);
-        context
-            .load_crl(data_path("alpha.crl.pem"), Nginx::Before1_27_2)
-            .expect("loaded");
+        context.load_crl(data_path("alpha.crl.pem"), Nginx::Before1_27_2).expect("loaded");
     }
 }
 
@@ -118,18 +103,12 @@ fn outcome(context: &SslContext, result: Result<(), LoadError>) -> Outcome {
     Outcome {
         accepted: result.is_ok(),
         contents: context.contents(),
-        queue: result
-            .err()
-            .map_or_else(Vec::new, |error| texts(&error.queue)),
+        queue: result.err().map_or_else(Vec::new, |error| texts(&error.queue)),
     }
 }
 
 fn texts(queue: &ErrorQueue) -> Vec<String> {
-    queue
-        .entries()
-        .iter()
-        .map(|entry| entry.text.clone())
-        .collect()
+    queue.entries().iter().map(|entry| entry.text.clone()).collect()
 }
 
 /// Both readers must agree with OpenSSL in verdict, contents, order and words. Returns the outcome.
@@ -142,10 +121,8 @@ pub fn assert_readers_agree(what: &str, path: &Path) -> Outcome {
 
 /// How many certificates and CRLs.
 pub fn count(contents: &[StoreItem]) -> (usize, usize) {
-    let certificates = contents
-        .iter()
-        .filter(|item| matches!(item, StoreItem::Certificate(_)))
-        .count();
+    let certificates =
+        contents.iter().filter(|item| matches!(item, StoreItem::Certificate(_))).count();
     (certificates, contents.len() - certificates)
 }
 

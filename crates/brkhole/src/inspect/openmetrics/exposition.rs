@@ -23,10 +23,7 @@ impl Exposition {
     pub(super) fn gauge(&mut self, name: &'static str, help: &str) -> Gauge<'_> {
         debug_assert!(!help.contains(['\\', '\n', '"']), "{help}");
         self.push(format_args!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
-        Gauge {
-            text: &mut self.text,
-            name,
-        }
+        Gauge { text: &mut self.text, name }
     }
 
     pub(super) fn end(mut self) -> String {

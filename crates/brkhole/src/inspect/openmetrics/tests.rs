@@ -46,11 +46,7 @@ fn process(comm: &str, returnable_bytes: Option<u64>) -> Inspected {
 }
 
 fn survey(processes: Vec<Inspected>) -> Survey {
-    Survey {
-        processes,
-        unread: Vec::new(),
-        seconds: 0.25,
-    }
+    Survey { processes, unread: Vec::new(), seconds: 0.25 }
 }
 
 /// The sample that begins so.
@@ -90,24 +86,14 @@ fn processes_of_one_name_are_summed_and_the_small_ones_put_together() {
         (r#"brkhole_break_abandoned_processes{comm="fat"}"#, 1),
         (r#"brkhole_break_limited_processes{comm="fat"}"#, 0),
         (r#"brkhole_processes{comm="(all other commands)"}"#, 2),
-        (
-            r#"brkhole_malloc_returnable_bytes{comm="(all other commands)"}"#,
-            1,
-        ),
+        (r#"brkhole_malloc_returnable_bytes{comm="(all other commands)"}"#, 1),
         ("brkhole_commands", 3),
         (r#"brkhole_malloc_unknown_processes{reason="arena"}"#, 1),
     ] {
-        assert_eq!(
-            value(&text, series),
-            Some(expected.to_string().as_str()),
-            "{text}"
-        );
+        assert_eq!(value(&text, series), Some(expected.to_string().as_str()), "{text}");
     }
     assert_eq!(value(&text, r#"brkhole_processes{comm="small"}"#), None);
-    assert_eq!(
-        value(&text, "brkhole_inspect_duration_seconds"),
-        Some("0.250000")
-    );
+    assert_eq!(value(&text, "brkhole_inspect_duration_seconds"), Some("0.250000"));
 }
 
 #[test]
@@ -118,9 +104,7 @@ fn each_series_is_there_once() {
     for top in [0, 1, 3, 100] {
         let text = text(&found, top);
         let series = text.lines().filter(|line| !line.starts_with('#'));
-        let mut series: Vec<_> = series
-            .map(|line| line.rsplit_once(' ').unwrap().0)
-            .collect();
+        let mut series: Vec<_> = series.map(|line| line.rsplit_once(' ').unwrap().0).collect();
         let all = series.len();
         series.sort_unstable();
         series.dedup();
@@ -137,11 +121,8 @@ fn a_name_may_hold_anything() {
 
 #[test]
 fn reasons() {
-    let unknown = |class| Inspected {
-        malloc: None,
-        malloc_unknown_class: Some(class),
-        ..process("a", None)
-    };
+    let unknown =
+        |class| Inspected { malloc: None, malloc_unknown_class: Some(class), ..process("a", None) };
     let mut found = survey(vec![
         unknown(Unknown::NotFound),
         unknown(Unknown::Process("pid 1 …".to_owned())),
@@ -151,11 +132,7 @@ fn reasons() {
         process("known", Some(0)),
     ]);
     for (pid, why) in [(7, Why::Denied), (8, Why::Denied), (9, Why::KernelThread)] {
-        found.unread.push(UnreadProcess {
-            pid,
-            why,
-            told: String::new(),
-        });
+        found.unread.push(UnreadProcess { pid, why, told: String::new() });
     }
     let text = text(&found, 5);
     for (metric, reason, expected) in [
@@ -176,9 +153,6 @@ fn reasons() {
 #[test]
 fn nothing_found_is_still_a_whole_text() {
     let text = text(&Survey::default(), 20);
-    assert_eq!(
-        value(&text, r#"brkhole_processes{comm="(all other commands)"}"#),
-        Some("0")
-    );
+    assert_eq!(value(&text, r#"brkhole_processes{comm="(all other commands)"}"#), Some("0"));
     assert!(text.ends_with("\n# EOF\n"));
 }

@@ -17,15 +17,8 @@ pub(super) enum Tls {
 
 /// Beginnings of the names of TLS libraries that are not OpenSSL 1.1 or 3. LibreSSL and OpenSSL
 /// 1.0 call theirs libssl as well.
-const OTHERS: [&str; 7] = [
-    "libssl.so",
-    "libssl3.so",
-    "libgnutls",
-    "libmbedtls",
-    "libmbedx509",
-    "libwolfssl",
-    "libbotan",
-];
+const OTHERS: [&str; 7] =
+    ["libssl.so", "libssl3.so", "libgnutls", "libmbedtls", "libmbedx509", "libwolfssl", "libbotan"];
 
 impl Tls {
     /// That of a program with these libraries.
@@ -39,10 +32,7 @@ impl Tls {
         };
         if has("libtrusted_ca_preload") {
             Self::Preloaded
-        } else if names
-            .iter()
-            .any(|name| *name == "libssl.so.3" || *name == "libssl.so.1.1")
-        {
+        } else if names.iter().any(|name| *name == "libssl.so.3" || *name == "libssl.so.1.1") {
             Self::OpenSsl
         } else if let Some(other) = other() {
             Self::Other(other.clone().into_owned())
@@ -74,25 +64,16 @@ mod tests {
             (&["/lib/libc.so.6", "/lib/libssl.so.3"][..], Tls::OpenSsl),
             (&["/opt/libssl.so.1.1"], Tls::OpenSsl),
             (&["/lib/libssl.so.3", "/lib/libgnutls.so.30"], Tls::OpenSsl),
-            (
-                &["/lib/libc.so.6", "/x/libssl.so.1.0.2"],
-                other("libssl.so.1.0.2"),
-            ),
+            (&["/lib/libc.so.6", "/x/libssl.so.1.0.2"], other("libssl.so.1.0.2")),
             (&["/lib/libssl.so.10"], other("libssl.so.10")),
             (&["/lib/libssl.so.55"], other("libssl.so.55")),
             (&["/lib/libgnutls.so.30"], other("libgnutls.so.30")),
             // Of OpenSSL only what encrypts: GnuTLS programs have it, too.
-            (
-                &["/lib/libgnutls.so.30", "/lib/libcrypto.so.3"],
-                other("libgnutls.so.30"),
-            ),
+            (&["/lib/libgnutls.so.30", "/lib/libcrypto.so.3"], other("libgnutls.so.30")),
             (&["/lib/libmbedtls.so.14"], other("libmbedtls.so.14")),
             (&["/lib/libc.so.6"], Tls::None),
             (&[], Tls::Unseen),
-            (
-                &["/usr/lib/libtrusted_ca_preload.so", "/lib/libssl.so.3"],
-                Tls::Preloaded,
-            ),
+            (&["/usr/lib/libtrusted_ca_preload.so", "/lib/libssl.so.3"], Tls::Preloaded),
         ] {
             assert_eq!(of(paths), wanted, "{paths:?}");
         }

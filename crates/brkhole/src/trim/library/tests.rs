@@ -5,11 +5,7 @@ use object::read::elf::ElfFile64;
 use object::{Object, ObjectSymbol};
 
 fn function(name: &str, start: u64, length: u64) -> Function<'_> {
-    Function {
-        name,
-        addresses: start..start + length,
-        is_global: true,
-    }
+    Function { name, addresses: start..start + length, is_global: true }
 }
 
 fn library() -> Vec<Function<'static>> {

@@ -52,10 +52,7 @@ fn what_grows_at_the_first_opening_alone_costs_time() {
     assert_eq!(finding.evidence["bytes"], 60 * 220_000);
     let seconds = finding.evidence["seconds"].as_f64().unwrap();
     assert!((1.19..1.21).contains(&seconds), "{seconds}");
-    assert!(
-        !finding.message.contains("from scratch every time"),
-        "{finding}"
-    );
+    assert!(!finding.message.contains("from scratch every time"), "{finding}");
 }
 
 #[test]
@@ -114,11 +111,7 @@ fn what_is_read_often_and_quickly_is_not_worth_a_word() {
     for _ in 0..1000 {
         told.opening("/proc/self/smaps", Some(20_000), 0, 5);
     }
-    assert_eq!(
-        told.kinds(),
-        [""; 0],
-        "the kernel says something else each time"
-    );
+    assert_eq!(told.kinds(), [""; 0], "the kernel says something else each time");
 }
 
 #[test]
@@ -181,8 +174,5 @@ fn large_mappings_are_not_said_to_be_malloc_s_blocks() {
     let finding = told.only();
     assert_eq!(finding.kind, "grew-by-large-blocks");
     assert!(!finding.message.contains("freed"), "{finding}");
-    assert!(
-        finding.message.contains("or its runtime's own"),
-        "{finding}"
-    );
+    assert!(finding.message.contains("or its runtime's own"), "{finding}");
 }

@@ -4,14 +4,7 @@ use super::*;
 
 impl Told {
     fn open_with(&mut self, path: &str, flags: i32, fd: u64) -> &mut Self {
-        self.call_by(
-            1,
-            1,
-            Syscall::Openat,
-            &[0, 0, flags as u64],
-            Ok(fd),
-            Some(path),
-        )
+        self.call_by(1, 1, Syscall::Openat, &[0, 0, flags as u64], Ok(fd), Some(path))
     }
 
     fn map(&mut self, bytes: u64) -> &mut Self {
@@ -32,9 +25,7 @@ fn ended() -> What {
 #[test]
 fn what_may_be_written_to_is_kept_not_read() {
     let mut told = Told::default();
-    told.open_with("my.db", libc::O_RDWR, 3)
-        .map(8 * MIB)
-        .close(3);
+    told.open_with("my.db", libc::O_RDWR, 3).map(8 * MIB).close(3);
     assert_eq!(told.bytes(), []);
     assert_eq!(told.0.without_file_bytes(), 8 * MIB as i64);
 }
@@ -58,11 +49,11 @@ fn a_file_kept_open_to_the_end_is_told_apart() {
 fn unless_what_was_read_of_it_explains_the_growth() {
     let mut told = Told::default();
     let read = |bytes| What::Read { fd: 3, bytes };
-    told.open("big.json", 3)
-        .event(1, 1, read(MIB))
-        .map(8 * MIB)
-        .event(1, 1, read(MIB))
-        .event(1, 1, ended());
+    told.open("big.json", 3).event(1, 1, read(MIB)).map(8 * MIB).event(1, 1, read(MIB)).event(
+        1,
+        1,
+        ended(),
+    );
     assert_eq!(told.bytes(), [("big.json".to_owned(), 8 * MIB)]);
     assert_eq!(told.0.by_file()[0].openings.read_bytes, 2 * MIB);
     assert!(told.0.most_kept_open().is_none());
@@ -78,10 +69,7 @@ fn growth_by_files_and_without_is_all_there_is() {
         .open("unknown.txt", 3)
         .mmap(AREA + 8 * MIB, 2 * MIB, RW, ANONYMOUS)
         .close(3);
-    let by_file = [
-        ("unknown.txt".to_owned(), 2 * MIB),
-        ("few.txt".to_owned(), 0),
-    ];
+    let by_file = [("unknown.txt".to_owned(), 2 * MIB), ("few.txt".to_owned(), 0)];
     assert_eq!(told.bytes(), by_file);
     assert_eq!(told.0.without_file_bytes(), MIB as i64);
     assert_eq!(told.0.by_kind().total(), 3 * MIB as i64);
@@ -92,21 +80,12 @@ fn libraries_are_those_of_the_program_that_opened_it_most() {
     let mut told = Told::default();
     let libraries = |told: &Told| -> Vec<Vec<u8>> {
         let files = told.0.by_file();
-        let file = files
-            .iter()
-            .find(|file| file.path == b"/etc/bundle")
-            .unwrap();
+        let file = files.iter().find(|file| file.path == b"/etc/bundle").unwrap();
         file.libraries.paths().map(<[u8]>::to_vec).collect()
     };
-    told.open("/lib/libssl.so.3", 3)
-        .close(3)
-        .open("/etc/bundle", 3)
-        .close(3);
+    told.open("/lib/libssl.so.3", 3).close(3).open("/etc/bundle", 3).close(3);
     assert_eq!(libraries(&told), [b"/lib/libssl.so.3"]);
-    let exec = What::Exec {
-        by: Syscall::Execve,
-        former_tid: 1,
-    };
+    let exec = What::Exec { by: Syscall::Execve, former_tid: 1 };
     told.event(1, 1, exec)
         .open("/lib/libgnutls.so.30", 3)
         .close(3)

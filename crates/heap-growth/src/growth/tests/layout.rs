@@ -43,11 +43,7 @@ fn it_is_that_of_the_peak_though_all_was_given_back() {
         let layout = told.0.layout().unwrap();
         assert_eq!(
             listed(&layout),
-            [
-                (0x40_0000, 8192, "earlier"),
-                (HEAP, MIB, "break"),
-                (AREA, 8 * MIB, "large_block"),
-            ]
+            [(0x40_0000, 8192, "earlier"), (HEAP, MIB, "break"), (AREA, 8 * MIB, "large_block"),]
         );
         assert_eq!(layout.growth_bytes, 9 * MIB as i64);
         assert_eq!(layout.greatest_growth_bytes, 9 * MIB as i64);
@@ -68,44 +64,30 @@ fn a_little_more_is_not_worth_a_copy() {
     let layout = told.0.layout().unwrap();
     assert_eq!(layout.growth_bytes, 64 * MIB as i64);
     assert_eq!(layout.greatest_growth_bytes, 64 * MIB as i64);
-    told.mmap(AREA, 65 * MIB, RW, ANONYMOUS)
-        .munmap(AREA, 65 * MIB);
+    told.mmap(AREA, 65 * MIB, RW, ANONYMOUS).munmap(AREA, 65 * MIB);
     let layout = told.0.layout().unwrap();
     assert_eq!(layout.growth_bytes, 64 * MIB as i64, "1/64 is not exceeded");
     assert_eq!(layout.greatest_growth_bytes, 65 * MIB as i64);
-    told.mmap(AREA, 66 * MIB, RW, ANONYMOUS)
-        .munmap(AREA, 66 * MIB);
+    told.mmap(AREA, 66 * MIB, RW, ANONYMOUS).munmap(AREA, 66 * MIB);
     assert_eq!(told.0.layout().unwrap().growth_bytes, 66 * MIB as i64);
 }
 
 #[test]
 fn of_several_processes_it_is_the_one_that_grew_most() {
     let mut told = keeping();
-    let child = What::Forked {
-        child: 2,
-        thread: false,
-    };
+    let child = What::Forked { child: 2, thread: false };
     let args = |bytes: u64| [0, bytes, RW as u64, ANONYMOUS as u64, u64::MAX, 0];
-    told.mmap(AREA, 4 * MIB, RW, ANONYMOUS)
-        .event(1, 1, child)
-        .call_by(
-            2,
-            2,
-            Syscall::Mmap,
-            &args(3 * MIB),
-            Ok(AREA - 3 * MIB),
-            None,
-        );
-    // The child has more, but most of it was its maker's.
-    assert_eq!(told.0.layout().unwrap().pid, 1);
-    told.call_by(
+    told.mmap(AREA, 4 * MIB, RW, ANONYMOUS).event(1, 1, child).call_by(
         2,
         2,
         Syscall::Mmap,
-        &args(2 * MIB),
-        Ok(AREA - 8 * MIB),
+        &args(3 * MIB),
+        Ok(AREA - 3 * MIB),
         None,
     );
+    // The child has more, but most of it was its maker's.
+    assert_eq!(told.0.layout().unwrap().pid, 1);
+    told.call_by(2, 2, Syscall::Mmap, &args(2 * MIB), Ok(AREA - 8 * MIB), None);
     let layout = told.0.layout().unwrap();
     assert_eq!((layout.pid, layout.growth_bytes), (2, 5 * MIB as i64));
     assert_eq!(layout.bytes()[GrowthKind::Earlier], 4 * MIB as i64);
@@ -121,9 +103,7 @@ fn of_several_processes_it_is_the_one_that_grew_most() {
 fn a_break_that_is_refused_names_what_the_calls_tell_of_its_way() {
     let mut told = keeping();
     let flags = ANONYMOUS | libc::MAP_FIXED;
-    told.brk(0, HEAP)
-        .mmap(HEAP + 8192, 4096, libc::PROT_READ, flags)
-        .brk(HEAP + 4096, HEAP + 4096);
+    told.brk(0, HEAP).mmap(HEAP + 8192, 4096, libc::PROT_READ, flags).brk(HEAP + 4096, HEAP + 4096);
     let layout = told.0.layout().unwrap();
     assert_eq!((layout.refused_brks, layout.blocker), (0, None));
     told.brk(HEAP + MIB, HEAP + 4096)
@@ -134,10 +114,7 @@ fn a_break_that_is_refused_names_what_the_calls_tell_of_its_way() {
     assert_eq!(layout.refused_brks, 2);
     let blocker = layout.blocker.unwrap();
     assert_eq!(blocker.range, HEAP + 8192..HEAP + 12288);
-    assert_eq!(
-        (blocker.kind, blocker.mapping),
-        (Some(GrowthKind::Other), None)
-    );
+    assert_eq!((blocker.kind, blocker.mapping), (Some(GrowthKind::Other), None));
     assert!(!layout.knows_earlier);
 }
 

@@ -23,10 +23,7 @@ fn by_flag_and_by_hint() {
         .low_mmap(0x1000_0000, MIB, 0, 0x1000_0000)
         // A size that would be nothing worth a kind of its own elsewhere.
         .low_mmap(0x2000_0000, 4096, 0, 0x2000_0000);
-    assert_eq!(
-        told.kinds(),
-        [("low_memory", (128 * KIB + MIB + 4096) as i64)]
-    );
+    assert_eq!(told.kinds(), [("low_memory", (128 * KIB + MIB + 4096) as i64)]);
 }
 
 #[test]
@@ -39,10 +36,7 @@ fn what_lies_elsewhere_or_was_not_asked_for_is_none() {
         .munmap(0x7fff_0000, MIB)
         // One that ends exactly there counts.
         .low_mmap(0x7ff0_0000, MIB, 0, 0x7ff0_0000);
-    assert_eq!(
-        told.kinds(),
-        [("large_block", 2 * MIB as i64), ("low_memory", MIB as i64)]
-    );
+    assert_eq!(told.kinds(), [("large_block", 2 * MIB as i64), ("low_memory", MIB as i64)]);
 }
 
 #[test]
@@ -63,14 +57,10 @@ fn an_exact_place_is_not_asking_for_low_memory() {
     let page = [HEAP, 4096, libc::PROT_READ as u64];
     let no_replace = (ANONYMOUS | libc::MAP_FIXED_NOREPLACE) as u64;
     // A hole at the break, made writable later; and a program's image that is mapped over.
-    told.call(
-        Syscall::Mmap,
-        &[page[0], page[1], page[2], no_replace, u64::MAX, 0],
-        HEAP,
-    )
-    .mprotect(HEAP, 4096, RW)
-    .found(&[(0x40_0000, 8192)], None)
-    .mmap(0x40_0000, 8192, RW, ANONYMOUS | libc::MAP_FIXED);
+    told.call(Syscall::Mmap, &[page[0], page[1], page[2], no_replace, u64::MAX, 0], HEAP)
+        .mprotect(HEAP, 4096, RW)
+        .found(&[(0x40_0000, 8192)], None)
+        .mmap(0x40_0000, 8192, RW, ANONYMOUS | libc::MAP_FIXED);
     // The same for data, where something may not be replaced.
     told.low_mmap(0x50_0000, MIB, libc::MAP_FIXED_NOREPLACE, 0x50_0000);
     assert_eq!(told.0.by_kind()[GrowthKind::LowMemory], 0);
@@ -94,15 +84,9 @@ fn a_reservation_counts_as_far_as_it_is_writable() {
     assert_eq!(told.kinds(), []);
     told.mprotect(SECOND_GIB, 5 * MIB, RW);
     // Taken up by a mapping instead of mprotect.
-    told.mmap(
-        SECOND_GIB + 8 * MIB,
-        2 * MIB,
-        RW,
-        ANONYMOUS | libc::MAP_FIXED,
-    );
+    told.mmap(SECOND_GIB + 8 * MIB, 2 * MIB, RW, ANONYMOUS | libc::MAP_FIXED);
     assert_eq!(told.kinds(), [("low_memory", 7 * MIB as i64)]);
-    told.mprotect(SECOND_GIB, MIB, libc::PROT_READ)
-        .munmap(SECOND_GIB + 8 * MIB, MIB);
+    told.mprotect(SECOND_GIB, MIB, libc::PROT_READ).munmap(SECOND_GIB + 8 * MIB, MIB);
     assert_eq!(told.kinds(), [("low_memory", 5 * MIB as i64)]);
 }
 
@@ -125,9 +109,7 @@ fn it_grows_and_shrinks_in_place_and_may_leave() {
 #[test]
 fn it_is_no_fallback_even_after_a_refused_break() {
     let mut told = Told::default();
-    told.brk(0, HEAP)
-        .brk(HEAP + 132 * KIB, HEAP)
-        .low_mmap(0, 128 * KIB, MAP_32BIT, SECOND_GIB);
+    told.brk(0, HEAP).brk(HEAP + 132 * KIB, HEAP).low_mmap(0, 128 * KIB, MAP_32BIT, SECOND_GIB);
     assert_eq!(told.kinds(), [("low_memory", 128 * 1024)]);
 }
 

@@ -5,14 +5,12 @@ use super::*;
 /// As glibc makes one.
 fn glibc(told: &mut Told, at: u64) {
     let stack = ANONYMOUS | libc::MAP_STACK;
-    told.mmap(at, 8 * MIB + 4096, libc::PROT_NONE, stack)
-        .mprotect(at + 4096, 8 * MIB, RW);
+    told.mmap(at, 8 * MIB + 4096, libc::PROT_NONE, stack).mprotect(at + 4096, 8 * MIB, RW);
 }
 
 /// As musl does.
 fn musl(told: &mut Told, at: u64) {
-    told.mmap(at, 136 * KIB, libc::PROT_NONE, ANONYMOUS)
-        .mprotect(at + 8 * KIB, 128 * KIB, RW);
+    told.mmap(at, 136 * KIB, libc::PROT_NONE, ANONYMOUS).mprotect(at + 8 * KIB, 128 * KIB, RW);
 }
 
 #[test]
@@ -43,16 +41,13 @@ fn without_the_flag_the_guard_shows_them() {
 #[test]
 fn a_reservation_that_is_filled_from_below_is_none() {
     let mut told = Told::default();
-    told.mmap(AREA, MIB, libc::PROT_NONE, ANONYMOUS)
-        .mprotect(AREA, 128 * KIB, RW)
-        .mprotect(AREA + 128 * KIB, 128 * KIB, RW);
+    told.mmap(AREA, MIB, libc::PROT_NONE, ANONYMOUS).mprotect(AREA, 128 * KIB, RW).mprotect(
+        AREA + 128 * KIB,
+        128 * KIB,
+        RW,
+    );
     assert_eq!(told.kinds(), [("other", 256 * 1024)]);
     let mut told = Told::default();
-    told.mmap(AREA, 64 * MIB, libc::PROT_NONE, ANONYMOUS)
-        .mprotect(AREA + 32 * MIB, 32 * MIB, RW);
-    assert_eq!(
-        told.kinds(),
-        [("other", 32 * MIB as i64)],
-        "half of it is no guard"
-    );
+    told.mmap(AREA, 64 * MIB, libc::PROT_NONE, ANONYMOUS).mprotect(AREA + 32 * MIB, 32 * MIB, RW);
+    assert_eq!(told.kinds(), [("other", 32 * MIB as i64)], "half of it is no guard");
 }

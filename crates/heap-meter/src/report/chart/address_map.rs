@@ -105,12 +105,8 @@ fn enlarged(picture: &mut Picture, y: f64, layout: &MemoryLayout, whole: &[Stret
     let within = marks::of(layout, |address| address < LOW_END);
     let top = marks::below(&within, beam_end);
     if let [first, _, ..] = whole {
-        let beam = [
-            (first.left, y - 4.0),
-            (first.right, y - 4.0),
-            (RIGHT, beam_end),
-            (LEFT, beam_end),
-        ];
+        let beam =
+            [(first.left, y - 4.0), (first.right, y - 4.0), (RIGHT, beam_end), (LEFT, beam_end)];
         picture.polygon(&beam, BEAM);
     }
     strip(picture, layout, &low, top, LOW);
@@ -122,14 +118,8 @@ fn enlarged(picture: &mut Picture, y: f64, layout: &MemoryLayout, whole: &[Stret
 fn used(layout: &MemoryLayout) -> Vec<Range<u64>> {
     let page = |start: u64| start..start.saturating_add(1);
     let parts = layout.parts.iter().map(|part| part.range.clone());
-    let blocker = layout
-        .blocker
-        .as_ref()
-        .map(|blocker| page(blocker.range.start));
-    let mut used: Vec<_> = parts
-        .chain(layout.program_break.map(page))
-        .chain(blocker)
-        .collect();
+    let blocker = layout.blocker.as_ref().map(|blocker| page(blocker.range.start));
+    let mut used: Vec<_> = parts.chain(layout.program_break.map(page)).chain(blocker).collect();
     used.sort_by_key(|range| range.start);
     used
 }
@@ -144,12 +134,7 @@ fn strip(picture: &mut Picture, layout: &MemoryLayout, stretch: &Stretch, y: f64
 /// Where addresses are left out.
 fn torn(picture: &mut Picture, x: f64, y: f64) {
     for shift in [-3.0, 3.0] {
-        picture.line(
-            (x + shift - 3.0, y + 8.0),
-            (x + shift + 3.0, y - 8.0),
-            1.0,
-            "",
-        );
+        picture.line((x + shift - 3.0, y + 8.0), (x + shift + 3.0, y - 8.0), 1.0, "");
     }
 }
 
@@ -191,11 +176,7 @@ fn legend(picture: &mut Picture, y: f64, layout: &MemoryLayout, told: &mut Vec<S
         .collect();
     told.extend(entries.iter().map(|(_, entry)| format!("{entry}.")));
     let entries = entries.iter();
-    axes::legend(
-        picture,
-        y,
-        entries.map(|(colour, entry)| (*colour, entry.as_str())),
-    )
+    axes::legend(picture, y, entries.map(|(colour, entry)| (*colour, entry.as_str())))
 }
 
 #[cfg(test)]

@@ -46,20 +46,10 @@ impl Axes {
     /// An area of this height below `top`, with room for the label of its y axis above it. An axis
     /// without length can't be drawn: it ends at the smallest number there is instead.
     pub(super) fn new(top: f64, height: f64, greatest: (f64, f64)) -> Self {
-        let greatest = (
-            greatest.0.max(f64::MIN_POSITIVE),
-            greatest.1.max(f64::MIN_POSITIVE),
-        );
-        let widest = ticks(greatest.1)
-            .map(|(_, label)| width_of(&label, TEXT))
-            .fold(0.0, f64::max);
+        let greatest = (greatest.0.max(f64::MIN_POSITIVE), greatest.1.max(f64::MIN_POSITIVE));
+        let widest = ticks(greatest.1).map(|(_, label)| width_of(&label, TEXT)).fold(0.0, f64::max);
         let top = top + LINE + 4.0;
-        Self {
-            left: LEFT + widest,
-            top,
-            bottom: top + height,
-            greatest,
-        }
+        Self { left: LEFT + widest, top, bottom: top + height, greatest }
     }
 
     pub(super) fn x(&self, value: f64) -> f64 {
@@ -142,10 +132,7 @@ mod tests {
         let labels =
             |greatest| -> Vec<String> { ticks(greatest).map(|(_, label)| label).collect() };
         assert_eq!(labels(92.0), ["0", "20", "40", "60", "80"]);
-        assert_eq!(
-            labels(0.06),
-            ["0.00", "0.01", "0.02", "0.03", "0.04", "0.05", "0.06"]
-        );
+        assert_eq!(labels(0.06), ["0.00", "0.01", "0.02", "0.03", "0.04", "0.05", "0.06"]);
         for greatest in [f64::MIN_POSITIVE, 1e-300, 0.7, 1.0, 3.3, 1e9, 1e300] {
             let count = ticks(greatest).count();
             assert!((2..=7).contains(&count), "{greatest}: {count}");

@@ -14,29 +14,18 @@ const BAR: f64 = TEXT + 4.0;
 /// `None` when no run has a checkpoint.
 pub fn memory_over_checkpoints(results: &Results) -> Option<String> {
     let first = results.arms.iter().find_map(|arm| arm.runs.first())?;
-    let labels = || {
-        first
-            .checkpoints
-            .iter()
-            .map(|checkpoint| checkpoint.label.as_str())
-    };
+    let labels = || first.checkpoints.iter().map(|checkpoint| checkpoint.label.as_str());
     let arms = || results.arms.iter().zip(COLOURS.iter().cycle());
     let greatest = labels()
         .flat_map(|label| results.arms.iter().map(move |arm| median_bytes(arm, label)))
         .max_by(f64::total_cmp)?;
-    let title = format!(
-        "{}: resident memory at each checkpoint, median of the runs",
-        results.experiment
-    );
+    let title =
+        format!("{}: resident memory at each checkpoint, median of the runs", results.experiment);
 
     let mut picture = Picture::default();
     let mut told = Vec::new();
     let mut y = axes::title(&mut picture, &title);
-    y = axes::legend(
-        &mut picture,
-        y,
-        arms().map(|(arm, colour)| (*colour, arm.name.as_str())),
-    );
+    y = axes::legend(&mut picture, y, arms().map(|(arm, colour)| (*colour, arm.name.as_str())));
     // A bar leaves room for the figure behind it.
     let longest = RIGHT - LEFT - width_of("1,023 MiB", TEXT) - 6.0;
     for label in labels() {

@@ -48,17 +48,9 @@ const PANEL_HEIGHT: f64 = 260.0;
 ///
 /// `None` when nothing was measured.
 pub fn curves(panels: &[CurvePanel], title: &str, x_label: &str, y_label: &str) -> Option<String> {
-    let points = || {
-        panels
-            .iter()
-            .flat_map(|panel| &panel.curves)
-            .flat_map(|curve| &curve.points)
-    };
+    let points = || panels.iter().flat_map(|panel| &panel.curves).flat_map(|curve| &curve.points);
     let greatest_x = points().map(|(x, _)| *x).max_by(f64::total_cmp)?;
-    let greatest_y = points()
-        .flat_map(|(_, measured)| measured)
-        .copied()
-        .max_by(f64::total_cmp)?;
+    let greatest_y = points().flat_map(|(_, measured)| measured).copied().max_by(f64::total_cmp)?;
 
     let mut picture = Picture::default();
     let mut y = axes::title(&mut picture, title);
@@ -72,19 +64,13 @@ pub fn curves(panels: &[CurvePanel], title: &str, x_label: &str, y_label: &str) 
             draw(&mut picture, &axes, curve, colour);
         }
     }
-    Some(picture.document(
-        axes::WIDTH,
-        y + LEFT,
-        title,
-        &format!("{y_label} over {x_label}."),
-    ))
+    Some(picture.document(axes::WIDTH, y + LEFT, title, &format!("{y_label} over {x_label}.")))
 }
 
 fn draw(picture: &mut Picture, axes: &Axes, curve: &Curve, colour: &str) {
     let medians = curve.points.iter();
-    let medians: Vec<_> = medians
-        .filter_map(|(x, measured)| Some((axes.x(*x), axes.y(median(measured)?))))
-        .collect();
+    let medians: Vec<_> =
+        medians.filter_map(|(x, measured)| Some((axes.x(*x), axes.y(median(measured)?)))).collect();
     picture.polyline(&medians, colour);
     for (x, measured) in &curve.points {
         for y in measured {
@@ -111,14 +97,8 @@ mod tests {
     use super::*;
 
     fn panel(points: Vec<(f64, Vec<f64>)>) -> CurvePanel {
-        let curve = |name: &str| Curve {
-            name: name.to_owned(),
-            points: points.clone(),
-        };
-        CurvePanel {
-            title: "one".to_owned(),
-            curves: vec![curve("control"), curve("hole")],
-        }
+        let curve = |name: &str| Curve { name: name.to_owned(), points: points.clone() };
+        CurvePanel { title: "one".to_owned(), curves: vec![curve("control"), curve("hole")] }
     }
 
     #[test]
@@ -130,19 +110,13 @@ mod tests {
         assert!(svg.contains("viewBox"), "{svg}");
         assert_eq!(svg.matches("<circle").count(), 2 * 2 * 5);
         for colour in &COLOURS[..2] {
-            assert!(
-                svg.to_lowercase().contains(&colour.to_lowercase()),
-                "{colour}"
-            );
+            assert!(svg.to_lowercase().contains(&colour.to_lowercase()), "{colour}");
         }
     }
 
     #[test]
     fn nothing_measured_is_no_chart() {
         assert_eq!(curves(&[], "none", "x", "y"), None);
-        assert_eq!(
-            curves(&[panel(vec![(1.0, Vec::new())])], "none", "x", "y"),
-            None
-        );
+        assert_eq!(curves(&[panel(vec![(1.0, Vec::new())])], "none", "x", "y"), None);
     }
 }

@@ -31,9 +31,7 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
     let mut x = vec![0.0];
     let mut steps = vec![None];
     for (number, (at, point)) in points.iter().enumerate() {
-        let before = number
-            .checked_sub(1)
-            .map(|before| &points[before].1.by_kind);
+        let before = number.checked_sub(1).map(|before| &points[before].1.by_kind);
         x.extend([seconds(*at), seconds(*at)]);
         steps.extend([before, Some(&point.by_kind)]);
     }
@@ -74,24 +72,14 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
     let y = axes.draw(&mut picture, "time (s)", "memory that was asked for (MiB)");
     for (kind, bottom, top) in &areas {
         let place = |(x, mib): (&f64, &f64)| (axes.x(*x), axes.y(*mib));
-        let outline: Vec<_> = x
-            .iter()
-            .zip(top)
-            .map(place)
-            .chain(x.iter().zip(bottom).rev().map(place))
-            .collect();
+        let outline: Vec<_> =
+            x.iter().zip(top).map(place).chain(x.iter().zip(bottom).rev().map(place)).collect();
         picture.polygon(&outline, of_kind(*kind));
     }
-    let names: Vec<String> = marked
-        .iter()
-        .map(|(_, path)| format!("reading {}", short(path)))
-        .collect();
-    let kinds = areas
-        .iter()
-        .map(|(kind, ..)| (of_kind(*kind), kind.title()));
-    let reading = FILE_COLOURS
-        .into_iter()
-        .zip(names.iter().map(String::as_str));
+    let names: Vec<String> =
+        marked.iter().map(|(_, path)| format!("reading {}", short(path))).collect();
+    let kinds = areas.iter().map(|(kind, ..)| (of_kind(*kind), kind.title()));
+    let reading = FILE_COLOURS.into_iter().zip(names.iter().map(String::as_str));
     let y = axes::legend(&mut picture, y + LINE / 2.0, kinds.chain(reading));
     let told = format!("{greatest:.1} MiB at most, after {:.3} s.", seconds(last));
     Some(picture.document(axes::WIDTH, y + LEFT, title, &told))
@@ -106,10 +94,8 @@ fn files(growth: &Growth) -> Vec<(usize, String)> {
         .collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let mut files: Vec<_> = numbers
-        .into_iter()
-        .map(|number| (number, growth.file(number)))
-        .collect();
+    let mut files: Vec<_> =
+        numbers.into_iter().map(|number| (number, growth.file(number))).collect();
     files.sort_by_key(|(_, file)| std::cmp::Reverse(file.asked_bytes));
     files
         .into_iter()

@@ -53,10 +53,7 @@ const DARK: &str = concat!(
 );
 
 fn list(points: &[(f64, f64)]) -> String {
-    let points: Vec<String> = points
-        .iter()
-        .map(|(x, y)| format!("{x:.1},{y:.1}"))
-        .collect();
+    let points: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
     points.join(" ")
 }
 
@@ -88,11 +85,7 @@ impl Picture {
     }
 
     pub(super) fn polygon(&mut self, points: &[(f64, f64)], fill: &str) {
-        let _ = writeln!(
-            self.0,
-            r#"<polygon points="{}" fill="{fill}"/>"#,
-            list(points)
-        );
+        let _ = writeln!(self.0, r#"<polygon points="{}" fill="{fill}"/>"#, list(points));
     }
 
     /// A rectangle that lets through what lies behind it.
@@ -113,10 +106,7 @@ impl Picture {
     }
 
     pub(super) fn dot(&mut self, x: f64, y: f64, fill: &str) {
-        let _ = writeln!(
-            self.0,
-            r#"<circle cx="{x:.1}" cy="{y:.1}" r="3.5" fill="{fill}"/>"#
-        );
+        let _ = writeln!(self.0, r#"<circle cx="{x:.1}" cy="{y:.1}" r="3.5" fill="{fill}"/>"#);
     }
 
     /// `dashes` as `stroke-dasharray` has them; empty for none.
@@ -172,10 +162,7 @@ mod tests {
 
     #[test]
     fn nothing_in_a_text_means_anything() {
-        assert_eq!(
-            escaped("a<b>&\"c\"\u{1b}[\n"),
-            "a&lt;b&gt;&amp;&quot;c&quot;\u{fffd}[ "
-        );
+        assert_eq!(escaped("a<b>&\"c\"\u{1b}[\n"), "a&lt;b&gt;&amp;&quot;c&quot;\u{fffd}[ ");
     }
 
     #[test]

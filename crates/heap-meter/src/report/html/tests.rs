@@ -9,10 +9,7 @@ fn page() -> Page<'static> {
     let hostile = || HOSTILE.to_owned();
     let mut finding = Finding::new("a-kind", Severity::Critical, HOSTILE)
         .evidence(HOSTILE, HOSTILE)
-        .evidence(
-            "blocker",
-            serde_json::json!({ "name": HOSTILE, "start": "0x7f0000000000" }),
-        )
+        .evidence("blocker", serde_json::json!({ "name": HOSTILE, "start": "0x7f0000000000" }))
         .evidence("room_bytes", 1_048_576)
         .evidence("worked_seconds", 0.25)
         .evidence("refused", 340.0);
@@ -22,10 +19,7 @@ fn page() -> Page<'static> {
         Sections(vec![
             vec![Part::Heading(hostile()), Part::Paragraph(hostile())],
             vec![Part::table(&columns, [[hostile(), "1.00 MiB".to_owned()]])],
-            vec![Part::table(
-                &[Column::Left("a"), Column::Left("")],
-                [[hostile(), hostile()]],
-            )],
+            vec![Part::table(&[Column::Left("a"), Column::Left("")], [[hostile(), hostile()]])],
             vec![Part::Paragraph(hostile()), Part::Lines(hostile())],
             vec![Part::Note(hostile())],
             vec![Part::Finding(finding)],
@@ -59,12 +53,7 @@ fn it_fetches_nothing() {
 #[test]
 fn what_follows_stands_before_what_it_follows_from() {
     let html = page().html();
-    let places = [
-        "<h1>",
-        "<div class=\"finding critical\">",
-        "<table",
-        "<details><summary>",
-    ];
+    let places = ["<h1>", "<div class=\"finding critical\">", "<table", "<details><summary>"];
     let places = places.map(|part| html.find(part).unwrap());
     assert!(places.is_sorted(), "{places:?}: {html}");
 }
@@ -73,11 +62,7 @@ fn what_follows_stands_before_what_it_follows_from() {
 fn figures_can_be_sorted_by() {
     let html = page().html();
     assert_eq!(html.matches("<table class=\"sorts\">").count(), 1);
-    assert_eq!(
-        html.matches("<table>").count(),
-        1,
-        "of names and what belongs to them"
-    );
+    assert_eq!(html.matches("<table>").count(), 1, "of names and what belongs to them");
     assert!(html.contains("<th scope=\"col\" class=\"n\">bytes</th>"));
     assert!(html.contains("<td class=\"n\">1.00 MiB</td>"));
 }
@@ -105,12 +90,7 @@ fn the_policy_knows_the_scripts() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        openssl
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(script.as_bytes())
-            .unwrap();
+        openssl.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
         let digest = openssl.wait_with_output().unwrap().stdout;
         String::from_utf8(digest).unwrap().trim().to_owned()
     };
@@ -120,15 +100,10 @@ fn the_policy_knows_the_scripts() {
     assert_eq!([SORT, START].map(digest), DIGESTS[..2]);
     #[cfg(feature = "flame")]
     {
-        let Figure::Flame(svg, _) = flame(1, usize::MAX) else {
-            panic!("no flame graph")
-        };
+        let Figure::Flame(svg, _) = flame(1, usize::MAX) else { panic!("no flame graph") };
         let (_, script) = svg.split_once("<script type=\"text/ecmascript\">").unwrap();
         let (script, _) = script.split_once("</script>").unwrap();
-        assert_eq!(
-            digest(&script.replace("<![CDATA[", "").replace("]]>", "")),
-            DIGESTS[2]
-        );
+        assert_eq!(digest(&script.replace("<![CDATA[", "").replace("]]>", "")), DIGESTS[2]);
         assert!(svg.contains(START_OF_SVG), "{svg}");
     }
 }
@@ -136,13 +111,9 @@ fn the_policy_knows_the_scripts() {
 /// Of so many functions below main, each with other bytes.
 #[cfg(feature = "flame")]
 fn flame(functions: u64, most_bytes: usize) -> Figure {
-    let stacks: Vec<[std::sync::Arc<str>; 2]> = (0..functions)
-        .map(|number| [format!("function_{number}").into(), "main".into()])
-        .collect();
-    let stacks = stacks
-        .iter()
-        .zip(1..)
-        .map(|(frames, bytes)| (&frames[..], bytes));
+    let stacks: Vec<[std::sync::Arc<str>; 2]> =
+        (0..functions).map(|number| [format!("function_{number}").into(), "main".into()]).collect();
+    let stacks = stacks.iter().zip(1..).map(|(frames, bytes)| (&frames[..], bytes));
     crate::report::flame::flame_figure(stacks, "", most_bytes).unwrap()
 }
 
@@ -150,29 +121,14 @@ fn flame(functions: u64, most_bytes: usize) -> Figure {
 #[test]
 fn of_a_great_flame_graph_the_narrow_is_left_out() {
     const MOST_BYTES: usize = 64 << 10;
-    let Figure::Flame(all, least) = flame(3_000, usize::MAX) else {
-        panic!("no flame graph")
-    };
-    assert!(
-        all.len() > 2 * MOST_BYTES && least == 0.01,
-        "{} {least}",
-        all.len()
-    );
+    let Figure::Flame(all, least) = flame(3_000, usize::MAX) else { panic!("no flame graph") };
+    assert!(all.len() > 2 * MOST_BYTES && least == 0.01, "{} {least}", all.len());
     let figure = flame(3_000, MOST_BYTES);
-    let Figure::Flame(svg, least) = &figure else {
-        panic!("no flame graph")
-    };
-    assert!(
-        svg.len() <= MOST_BYTES && svg.contains("main ("),
-        "{}",
-        svg.len()
-    );
+    let Figure::Flame(svg, least) = &figure else { panic!("no flame graph") };
+    assert!(svg.len() <= MOST_BYTES && svg.contains("main ("), "{}", svg.len());
     let mut page = page();
     page.figures.push(figure.clone());
     let html = page.html();
-    assert!(
-        html.contains(&format!("What has less than {least} % is left out.")),
-        "{html}"
-    );
+    assert!(html.contains(&format!("What has less than {least} % is left out.")), "{html}");
     assert!(!html.contains("onload=&quot;"), "{html}");
 }

@@ -24,10 +24,7 @@ impl<S: Sink> Tracer<S> {
         self.refusals.forget(pid);
         if syscall_reader::is_foreign(pid) {
             let (first_pid, programs) = (pid, 1);
-            let note = LaunchNote::ForeignArchitecture {
-                first_pid,
-                programs,
-            };
+            let note = LaunchNote::ForeignArchitecture { first_pid, programs };
             self.notes.add(note);
         }
         match self.stage {
@@ -35,25 +32,16 @@ impl<S: Sink> Tracer<S> {
                 let by = syscall_reader::exec_call(before);
                 self.tell(pid, pid, What::Exec { by, former_tid });
             }
-            Stage::BeforeExec {
-                filter_stopped: false,
-                ..
-            } => {
-                return Err(LaunchError::Unproven {
-                    observed: "the filter did not stop the exec",
-                });
+            Stage::BeforeExec { filter_stopped: false, .. } => {
+                return Err(LaunchError::Unproven { observed: "the filter did not stop the exec" });
             }
-            Stage::BeforeExec {
-                out_of_order: true, ..
-            } => {
+            Stage::BeforeExec { out_of_order: true, .. } => {
                 return Err(LaunchError::Unproven {
                     observed: "the stop for the filter came before the one for the call",
                 });
             }
             Stage::BeforeExec { .. } => {
-                self.stage = Stage::Running {
-                    since: Instant::now(),
-                };
+                self.stage = Stage::Running { since: Instant::now() };
                 if self.child.words().no_new_privileges {
                     self.notes.add(LaunchNote::NoNewPrivileges);
                 }
@@ -105,10 +93,7 @@ impl<S: Sink> Tracer<S> {
             let _ = self.roster.enter(birth.child_pid);
             self.images.born(birth.child_pid, birth.parent_pid);
         }
-        let what = What::Forked {
-            child: birth.child_tid,
-            thread,
-        };
+        let what = What::Forked { child: birth.child_tid, thread };
         self.tell(birth.parent_pid, birth.parent_tid, what);
     }
 

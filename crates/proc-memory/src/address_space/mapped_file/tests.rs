@@ -35,11 +35,7 @@ impl Mapped {
         let space = AddressSpace::of(std::process::id() as i32).unwrap();
         let mapping = space.mappings().iter().find(|m| m.start == page as u64);
         let mapping = mapping.unwrap().clone();
-        Self {
-            directory,
-            path,
-            mapping,
-        }
+        Self { directory, path, mapping }
     }
 
     fn by_path(&self) -> Result<String, NotOpened> {
@@ -164,10 +160,7 @@ impl Elsewhere {
             return None;
         }
         let mut command = Command::new("unshare");
-        command
-            .args(["-m", "sh", "-ec", script, "sh"])
-            .arg(place)
-            .arg(name);
+        command.args(["-m", "sh", "-ec", script, "sh"]).arg(place).arg(name);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut said = [0; 6];
         let read = child.stdout.as_mut().unwrap().read_exact(&mut said);
@@ -225,11 +218,7 @@ fn on_overlayfs_the_mapped_file_is_known() {
         assert!(by_path(pid, &mapping).unwrap().starts_with("\x7fELF"));
         let stated = elsewhere.metadata(&mapping);
         let device = (libc::major(stated.dev()), libc::minor(stated.dev()));
-        assert_ne!(
-            device,
-            (mapping.device.major, mapping.device.minor),
-            "{name}"
-        );
+        assert_ne!(device, (mapping.device.major, mapping.device.minor), "{name}");
         let process = Process::open(pid).unwrap();
         with(&mapping, |file| file.open(&process)).unwrap();
     }

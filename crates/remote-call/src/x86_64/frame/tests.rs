@@ -16,18 +16,12 @@ fn state() -> ThreadState {
     registers.ss = 0x2b;
     let mut vectors = vec![0x11; SIZE];
     vectors[SOFTWARE..][..8].copy_from_slice(&7_u64.to_le_bytes());
-    ThreadState {
-        registers,
-        vectors,
-        signal_mask: 0x4711,
-    }
+    ThreadState { registers, vectors, signal_mask: 0x4711 }
 }
 
 fn way_back() -> WayBack {
     let memory = std::fs::File::open("/proc/self/mem").unwrap();
-    let mappings = maps::StoppedMappings::open(std::process::id() as i32)
-        .unwrap()
-        .all();
+    let mappings = maps::StoppedMappings::open(std::process::id() as i32).unwrap().all();
     WayBack::find(&memory, &mappings).unwrap()
 }
 
@@ -79,11 +73,7 @@ fn a_gate_leads_to_the_frame_and_lets_one_signal_through() {
     assert_eq!(word(&frame, gate + vectors), of_frame);
     let mask = word(&frame, gate + 304);
     assert_eq!(mask & completion_signal::bit(signal), 0, "it comes through");
-    assert_eq!(
-        mask | completion_signal::bit(signal),
-        call_mask(0x4711),
-        "no other does"
-    );
+    assert_eq!(mask | completion_signal::bit(signal), call_mask(0x4711), "no other does");
     assert_eq!(word(&frame, frame.stack_pointer - 8 + 304), 0x4711);
 }
 

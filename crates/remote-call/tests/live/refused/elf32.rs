@@ -23,17 +23,7 @@ fn elf() -> Vec<u8> {
     let mut file = b"\x7fELF\x01\x01\x01".to_vec();
     file.resize(16, 0);
     // Type EXEC, machine 386; version, entry, where the program headers are, no sections.
-    let header = [
-        3 << 16 | 2,
-        1,
-        BASE + HEADERS,
-        52,
-        0,
-        0,
-        32 << 16 | 52,
-        1,
-        0,
-    ];
+    let header = [3 << 16 | 2, 1, BASE + HEADERS, 52, 0, 0, 32 << 16 | 52, 1, 0];
     // LOAD the whole file, readable and executable.
     let segment = [1, 0, BASE, BASE, size, size, 5, 0x1000];
     for word in header.into_iter().chain(segment) {

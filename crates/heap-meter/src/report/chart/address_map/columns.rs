@@ -26,9 +26,7 @@ fn bytes(parts: &[LayoutPart], stretch: &Stretch) -> Vec<[u64; KINDS]> {
         let end = range.end.clamp(low, high) - low;
         let mut column = (u128::from(start) * count as u128 / span) as usize;
         while column < count && begin(column) < end {
-            let inside = end
-                .min(begin(column + 1))
-                .saturating_sub(start.max(begin(column)));
+            let inside = end.min(begin(column + 1)).saturating_sub(start.max(begin(column)));
             columns[column][*kind as usize] += inside;
             column += 1;
         }
@@ -60,16 +58,11 @@ pub(super) fn draw(
     let columns = bytes(parts, stretch);
     let width = (stretch.right - stretch.left) / columns.len() as f64;
     let span = stretch.length_bytes() as f64 / columns.len() as f64;
-    let columns: Vec<_> = columns
-        .iter()
-        .map(|bytes| heights(bytes, span, height))
-        .collect();
+    let columns: Vec<_> = columns.iter().map(|bytes| heights(bytes, span, height)).collect();
     let mut first = 0;
     while first < columns.len() {
         let alike = columns[first..].iter();
-        let alike = alike
-            .take_while(|column| **column == columns[first])
-            .count();
+        let alike = alike.take_while(|column| **column == columns[first]).count();
         let mut y = bottom;
         for kind in GrowthKind::ALL {
             let part = columns[first][kind as usize];
@@ -90,10 +83,7 @@ mod tests {
     use super::*;
 
     fn part(start: u64, bytes: u64, kind: GrowthKind) -> LayoutPart {
-        LayoutPart {
-            range: start..start + bytes,
-            kind,
-        }
+        LayoutPart { range: start..start + bytes, kind }
     }
 
     #[test]
@@ -110,22 +100,14 @@ mod tests {
         assert_eq!(columns[0][GrowthKind::Break as usize], mib);
         assert_eq!(columns[1][GrowthKind::Break as usize], mib);
         assert_eq!(columns[1][GrowthKind::LowMemory as usize], 4096);
-        assert_eq!(
-            columns[1023][GrowthKind::Other as usize],
-            mib,
-            "above is elsewhere"
-        );
+        assert_eq!(columns[1023][GrowthKind::Other as usize], mib, "above is elsewhere");
         let all: u64 = columns.iter().flatten().sum();
         assert_eq!(all, 3 * mib + 4096);
     }
 
     #[test]
     fn columns_that_no_page_fits_evenly() {
-        let stretch = Stretch {
-            addresses: 0x1000..0x8000,
-            left: 0.5,
-            right: 333.2,
-        };
+        let stretch = Stretch { addresses: 0x1000..0x8000, left: 0.5, right: 333.2 };
         let parts = [part(0x2000, 0x3000, GrowthKind::Other)];
         let all: u64 = bytes(&parts, &stretch).iter().flatten().sum();
         assert_eq!(all, 0x3000);

@@ -41,11 +41,7 @@ impl Stretch {
 
 /// The low 2 GiB alone.
 pub(super) fn low(left: f64, right: f64) -> Stretch {
-    Stretch {
-        addresses: 0..LOW_END,
-        left,
-        right,
-    }
+    Stretch { addresses: 0..LOW_END, left, right }
 }
 
 /// All that is used, in rising order and of equal widths: the low 2 GiB first and whole, if
@@ -64,17 +60,10 @@ pub(super) fn whole(
     }
     let count = stretches.len() as f64;
     let width = (right - left - GAP * (count - 1.0)) / count;
-    let placed = stretches
-        .into_iter()
-        .enumerate()
-        .map(|(number, addresses)| {
-            let left = left + number as f64 * (width + GAP);
-            Stretch {
-                addresses,
-                left,
-                right: left + width,
-            }
-        });
+    let placed = stretches.into_iter().enumerate().map(|(number, addresses)| {
+        let left = left + number as f64 * (width + GAP);
+        Stretch { addresses, left, right: left + width }
+    });
     placed.collect()
 }
 
@@ -82,11 +71,7 @@ fn clustered(used: impl Iterator<Item = Range<u64>> + Clone, near_bytes: u64) ->
     let low = 0..LOW_END;
     let mut clusters = Vec::new();
     // In rising order: if the first isn't there, none is.
-    if used
-        .clone()
-        .next()
-        .is_none_or(|first| low.contains(&first.start))
-    {
+    if used.clone().next().is_none_or(|first| low.contains(&first.start)) {
         clusters.push(low);
     }
     for range in used {

@@ -32,11 +32,7 @@ fn labels(svg: &str) -> Vec<Label> {
                 true => (at - width, at),
                 false => (at, at + width),
             };
-            Label {
-                text,
-                x,
-                y: (base - 0.8 * size, base + 0.2 * size),
-            }
+            Label { text, x, y: (base - 0.8 * size, base + 0.2 * size) }
         })
         .collect()
 }
@@ -59,10 +55,8 @@ fn layout(
     program_break: u64,
     blocker: Option<&str>,
 ) -> MemoryLayout {
-    let parts = parts.iter().map(|&(start, bytes, kind)| LayoutPart {
-        range: start..start + bytes,
-        kind,
-    });
+    let parts =
+        parts.iter().map(|&(start, bytes, kind)| LayoutPart { range: start..start + bytes, kind });
     let mapping = blocker.map(|line| {
         let space = AddressSpace::parse(line.as_bytes(), None).unwrap();
         space.mappings()[0].clone()
@@ -109,17 +103,11 @@ fn every_label_can_be_read() {
     for blocker in blockers {
         for program_break in [MIB, 901 * MIB, 2047 * MIB, 3 << 44, (7 << 44) + 7 * MIB] {
             let layout = layout(&sorted, program_break, blocker);
-            let panel = Panel {
-                name: "control",
-                layout: &layout,
-            };
+            let panel = Panel { name: "control", layout: &layout };
             readable(&address_map("a title", &[panel, panel]));
             let mut few = layout.clone();
             few.parts.truncate(1);
-            let panel = Panel {
-                name: "",
-                layout: &few,
-            };
+            let panel = Panel { name: "", layout: &few };
             readable(&address_map(&"long title ".repeat(20), &[panel]));
         }
     }
@@ -127,31 +115,16 @@ fn every_label_can_be_read() {
 
 #[test]
 fn names_mean_nothing_to_xml_and_figures_are_exact() {
-    let parts = [
-        (MIB, 8 * MIB, GrowthKind::Break),
-        (1024 * MIB, 3 * MIB, GrowthKind::LowMemory),
-    ];
-    let layout = layout(
-        &parts,
-        9 * MIB,
-        Some("00900000-00901000 r--p 00000000 fe:00 9    /a<b&c\n"),
-    );
-    let panel = Panel {
-        name: "a<b",
-        layout: &layout,
-    };
+    let parts = [(MIB, 8 * MIB, GrowthKind::Break), (1024 * MIB, 3 * MIB, GrowthKind::LowMemory)];
+    let layout =
+        layout(&parts, 9 * MIB, Some("00900000-00901000 r--p 00000000 fe:00 9    /a<b&c\n"));
+    let panel = Panel { name: "a<b", layout: &layout };
     let svg = address_map("sh -c 'x && y'", &[panel]);
     assert!(svg.contains("<title>sh -c 'x &amp;&amp; y'</title>"));
     assert!(svg.contains("a&lt;b&amp;c (r--p, 4.00 KiB)"));
     assert!(!svg.contains("a<b"));
-    assert!(
-        svg.contains(">break: 8.00 MiB, below 2 GiB</text>"),
-        "{svg}"
-    );
-    assert!(
-        svg.contains(">asked for below 2 GiB: 3.00 MiB</text>"),
-        "{svg}"
-    );
+    assert!(svg.contains(">break: 8.00 MiB, below 2 GiB</text>"), "{svg}");
+    assert!(svg.contains(">asked for below 2 GiB: 3.00 MiB</text>"), "{svg}");
     // 8 MiB from 1 MiB on, of 2 GiB in 840 pixels: columns 0 to 3, the first not full.
     assert!(svg.contains("break 0x900000") && svg.contains("1,234,567 brks were refused."));
     assert!(svg.contains(&format!("fill=\"{}\"", of_kind(GrowthKind::LowMemory))));

@@ -26,10 +26,7 @@ pub(super) fn heading(name: &str, layout: &MemoryLayout) -> String {
         true => String::new(),
         false => format!(" at {}", Seconds::from(layout.at)),
     };
-    format!(
-        "{name}process {}{when}, grown by {grown}{at_most}",
-        layout.pid
-    )
+    format!("{name}process {}{when}, grown by {grown}{at_most}", layout.pid)
 }
 
 /// What became of the break, and what is not drawn.
@@ -68,9 +65,7 @@ fn blocker_name(blocker: &Blocker) -> String {
     let bytes = Bytes(blocker.range.end - blocker.range.start);
     let permissions = blocker.mapping.as_ref().map(|mapping| mapping.permissions);
     let writable = permissions.is_none_or(|permissions| permissions.write);
-    let kind = blocker
-        .kind
-        .filter(|kind| writable && *kind != GrowthKind::Other);
+    let kind = blocker.kind.filter(|kind| writable && *kind != GrowthKind::Other);
     let what = match (kind, &blocker.mapping) {
         (Some(kind), _) => format!("memory of the kind “{}”", kind.title()),
         (None, Some(mapping)) if !mapping.name.is_empty() && !mapping.is_heap() => {
