@@ -3,16 +3,14 @@
 use std::io::BufRead;
 use std::process::{Child, Command, Stdio};
 
-use crate::common::{brkhole, compiled_with, json, kinds, output, skipped};
+use crate::common::{brkhole, compiled, json, kinds, output, skipped};
 use serde_json::Value;
 
 /// Blocks of the program: of 4000 bytes each, so that all together have 8 MB.
 const BLOCKS: u64 = 2000;
 
-/// `mallinfo` is called what it is: there is a newer one.
 fn freed() -> String {
-    let program = compiled_with("freed", &["-O1", "-Wno-deprecated-declarations"]);
-    program.to_str().unwrap().to_owned()
+    compiled("freed").to_str().unwrap().to_owned()
 }
 
 /// What the program says of its own malloc: from the kernel, and free.
