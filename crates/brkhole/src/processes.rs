@@ -8,6 +8,7 @@ use std::{fmt, fs, io};
 
 use anyhow::Context;
 use clap::Args;
+use human_text::printable;
 
 use crate::cli::{names, units};
 use crate::output;
@@ -49,14 +50,14 @@ impl Wanted {
 
     /// One that has ended meanwhile doesn't.
     fn matches(&self, pid: i32) -> bool {
-        let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
         let is_named = |comm: &String| {
             let comm = comm.as_bytes();
             let kept = comm.get(..COMM_BYTES).unwrap_or(comm);
-            read("comm").strip_suffix(b"\n") == Some(kept)
+            of_process(pid, "comm").strip_suffix(b"\n") == Some(kept)
         };
-        let belongs =
-            |unit: &String| cgroup::belongs(&String::from_utf8_lossy(&read("cgroup")), unit);
+        let belongs = |unit: &String| {
+            cgroup::belongs(&String::from_utf8_lossy(&of_process(pid, "cgroup")), unit)
+        };
         self.comm.as_ref().is_none_or(is_named) && self.unit.as_ref().is_none_or(belongs)
     }
 
@@ -107,7 +108,9 @@ pub(crate) fn only(command: &str, pids: &[i32], wanted: &Wanted) -> anyhow::Resu
     let mut told = format!("it is one process that is watched, and these are {}:", found.len());
     for pid in found.iter().take(MOST_TOLD) {
         let words = command_line(*pid).unwrap_or_default();
-        told += &format!("\n  brkhole {command} {pid:<8} {}", output::command_line(&words));
+        // On one line, whatever the process calls itself.
+        let words = printable(&output::command_line(&words));
+        told += &format!("\n  brkhole {command} {pid:<8} {words}");
     }
     if found.len() > MOST_TOLD {
         told += "\n  …";
@@ -122,6 +125,11 @@ pub(crate) fn command_line(pid: i32) -> Option<Vec<OsString>> {
     let words = words.filter(|word| !word.is_empty()).map(|word| OsString::from_vec(word.to_vec()));
     let words: Vec<_> = words.collect();
     (!words.is_empty()).then_some(words)
+}
+
+/// What `/proc` has of a process in this file; nothing, once it has ended.
+pub(crate) fn of_process(pid: i32, file: &str) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default()
 }
 
 /// The processes that are visible now, by number.

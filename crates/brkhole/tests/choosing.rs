@@ -1,6 +1,7 @@
 //! Processes by number, by name, by unit: the same wherever a PID goes.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
@@ -100,6 +101,23 @@ fn where_one_is_watched_several_are_listed() {
             assert!(said.contains(&format!("brkhole trace -p {pid} ")), "{said}");
         }
         assert!(said.contains("1000"), "its arguments: {said}");
+    }
+}
+
+#[test]
+fn what_a_process_calls_itself_stays_on_its_line() {
+    let start = || {
+        let mut command = Command::new("sleep");
+        command.arg0("\n  brkhole forged\u{1b}[31m").arg("1000").spawn().unwrap()
+    };
+    let mut sleeping = [start(), start()];
+    let pids: Vec<_> = sleeping.iter().map(|child| child.id().to_string()).collect();
+    let said = complaint(&[ONE, &["-p", &pids.join(",")]].concat(), 1);
+    assert_eq!(said.lines().count(), 3, "{said}");
+    assert!(said.contains("\\n  brkhole forged\\u{1b}"), "{said}");
+    for child in &mut sleeping {
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }
 

@@ -71,6 +71,29 @@ fn bash_completes_commands_processes_and_files() {
 }
 
 #[test]
+fn a_name_that_is_a_command_to_a_shell_is_not_offered() {
+    let directory = tempfile::tempdir().unwrap();
+    let names = ["zz$(id)", "zz;id", "zz`id`", "zz id", "zz-plain"];
+    let start = |name: &&str| {
+        let program = directory.path().join(name);
+        suite::place::executable_copy(std::path::Path::new("/bin/sleep"), &program, 0o755);
+        Command::new(&program).arg("1000").spawn().unwrap()
+    };
+    let mut children: Vec<_> = names.iter().map(start).collect();
+    for (child, name) in children.iter().zip(names) {
+        suite::waiting::eventually("its own name", || {
+            let comm = std::fs::read_to_string(format!("/proc/{}/comm", child.id()));
+            comm.is_ok_and(|comm| comm.trim_end() == name)
+        });
+    }
+    assert_eq!(offered(&["inspect", "--comm", "zz"]), ["zz-plain"]);
+    for child in &mut children {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+#[test]
 fn each_shell_asks_the_command() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let output = crate::common::output(&["completions", shell]);

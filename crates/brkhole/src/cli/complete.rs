@@ -12,9 +12,10 @@ use clap_complete::engine::{
 };
 use clap_complete::env::Shells;
 use clap_complete::{CompleteEnv, Shell};
+use human_text::{printable, shell_words};
 
 use super::Cli;
-use crate::processes::{all_pids, command_line};
+use crate::processes::{all_pids, command_line, of_process};
 
 /// Set where a shell asks.
 const VARIABLE: &str = "BRKHOLE_COMPLETE";
@@ -49,23 +50,26 @@ pub(crate) fn script(shell: Shell) -> io::Result<Vec<u8>> {
 pub(crate) fn pids() -> ArgValueCompleter {
     ArgValueCompleter::new(|begun: &OsStr| {
         let pids = running().into_iter().map(|pid| {
-            let comm = of_process(pid, "comm");
+            let comm = text_of(pid, "comm");
             (pid.to_string(), comm.trim_end().to_owned())
         });
         let pids = pids.filter(|(pid, _)| begins(pid, begun));
-        pids.map(|(pid, comm)| CompletionCandidate::new(pid).help(Some(comm.into()))).collect()
+        let candidate = |(pid, comm): (String, String)| {
+            CompletionCandidate::new(pid).help(Some(printable(&comm).into()))
+        };
+        pids.map(candidate).collect()
     })
 }
 
 /// The command names of those.
 pub(crate) fn names() -> ArgValueCompleter {
-    one_of(|pid| vec![of_process(pid, "comm").trim_end().to_owned()])
+    one_of(|pid| vec![text_of(pid, "comm").trim_end().to_owned()])
 }
 
 /// The units that they belong to.
 pub(crate) fn units() -> ArgValueCompleter {
     one_of(|pid| {
-        let cgroups = of_process(pid, "cgroup");
+        let cgroups = text_of(pid, "cgroup");
         let parts = cgroups.lines().flat_map(|line| line.split('/'));
         let units = parts.filter(|part| part.ends_with(".service") || part.ends_with(".scope"));
         units.map(str::to_owned).collect()
@@ -107,8 +111,10 @@ fn one_of(said: impl Fn(i32) -> Vec<String> + Send + Sync + 'static) -> ArgValue
     })
 }
 
+/// Those that mean themselves to a shell: it puts them on the command line as they are, and any
+/// process may give itself a name that is a command to it.
 fn offered(texts: impl Iterator<Item = String>) -> Vec<CompletionCandidate> {
-    let each: BTreeSet<_> = texts.collect();
+    let each: BTreeSet<_> = texts.filter(|text| shell_words([text]) == *text).collect();
     each.into_iter().map(CompletionCandidate::new).collect()
 }
 
@@ -122,7 +128,6 @@ fn running() -> Vec<i32> {
     pids
 }
 
-fn of_process(pid: i32, file: &str) -> String {
-    let text = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-    String::from_utf8_lossy(&text).into_owned()
+fn text_of(pid: i32, file: &str) -> String {
+    String::from_utf8_lossy(&of_process(pid, file)).into_owned()
 }
