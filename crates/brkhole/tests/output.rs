@@ -142,7 +142,8 @@ fn on_a_terminal(variables: &[(&str, &str)]) -> String {
     let typed = format!("stty rows 24 cols 60; {program} explain {log} 2>/dev/null");
     let mut script = Command::new("script");
     script.args(["-qec", &typed, "/dev/null"]);
-    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+    // With `CI` set, anstream colours a dumb terminal, too.
+    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"] {
         script.env_remove(variable);
     }
     script.env("TERM", "xterm").envs(variables.iter().copied());
