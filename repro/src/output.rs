@@ -179,3 +179,49 @@ fn stop_on_signals() -> anyhow::Result<StopFlag> {
     }
     Ok(stop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PYTHON: &str = include_str!("../../runs/brkhole/compare-python.json");
+    const LOCATIONS: &str = include_str!("../../runs/locations.json");
+
+    /// The answer of recorded runs, with what is changed of them.
+    fn answer(json: &str, change: impl FnOnce(&mut Results)) -> String {
+        let mut results: Results = serde_json::from_str(json).unwrap();
+        change(&mut results);
+        results.table().to_string().lines().next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn memory_that_stayed_was_kept() {
+        let said = answer(PYTHON, |_| ());
+        assert!(said.starts_with("blocked: python3 kept 128 MiB more than free, 136 "), "{said}");
+        assert!(said.ends_with("(5 runs each)"), "{said}");
+    }
+
+    #[test]
+    fn each_arm_is_told_of() {
+        let said = answer(LOCATIONS, |_| ());
+        let (hole, shared) = said.split_once("; ").unwrap();
+        assert!(hole.starts_with("no difference: locations took 92."), "{said}");
+        assert!(shared.starts_with("shared: locations took 81.5 MiB less than free"), "{said}");
+    }
+
+    #[test]
+    fn what_the_runs_do_not_show_is_no_difference() {
+        let unsure = answer(PYTHON, |results| {
+            results.comparison.iter_mut().for_each(|row| row.ratio_ci95 = Some([0.5, 20.0]));
+        });
+        assert!(unsure.starts_with("no difference: python3 took"), "{unsure}");
+        let few = answer(PYTHON, |results| {
+            results.arms.iter_mut().for_each(|arm| arm.runs.truncate(1));
+        });
+        assert!(few.ends_with("(1 run each, too few to be sure)"), "{few}");
+        let failed = answer(PYTHON, |results| {
+            results.arms[0].runs[0].facts.insert("exit".to_owned(), "code 3".to_owned());
+        });
+        assert!(failed.ends_with("(5 runs each, ended with code 3)"), "{failed}");
+    }
+}

@@ -69,6 +69,11 @@ fn a_command_that_takes_nothing_by_the_break_is_left_in_peace() {
     assert!(!kinds(&report).contains(&"memory-kept"));
     let notes = report["notes"].to_string();
     assert!(notes.contains("did not succeed") && notes.contains("code 3"), "{notes}");
+    let printed = output(&["compare", "--repeats", "1", "--", "/bin/sh", "-c", script]);
+    let text = String::from_utf8(printed.stdout).unwrap();
+    assert!(text.starts_with("no difference: sh took "), "{text}");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("(1 run each, too few to be sure, ended with code 3)"), "{text}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Results for people and for programs: a table, a page, JSON, CSV, a chart.
 
+mod answer;
 pub mod chart;
 mod csv;
 #[cfg(feature = "flame")]
@@ -15,7 +16,7 @@ pub use csv::{CsvRow, experiment_csv, rows_csv, trace_csv};
 pub use html::{Figure, Page};
 pub use human_text::printable;
 pub use part::{Part, Sections};
-pub use table::{experiment_heading, experiment_table, no_comparison, remarks};
+pub use table::{experiment_heading, experiment_sections, experiment_table, no_comparison};
 pub use text::{
     COLUMNS, Column, NONE, counted, fit, in_unit, known_bytes, rows_table, stdout_columns,
 };

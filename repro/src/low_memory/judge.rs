@@ -4,7 +4,11 @@ use super::flags::LuaCase;
 use super::results::{CaseRow, LowMemoryResults, LuaRun, lua_bytes, rows, runs};
 use crate::child::word;
 use heap_diagnosis::{Finding, Severity};
+use heap_meter::report::counted;
 use human_text::{Bytes, thousands};
+
+/// Runs of one set-up lie that far apart.
+const EQUAL_UP_TO: f64 = 1.1;
 
 pub(super) fn findings(results: &LowMemoryResults) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -19,6 +23,29 @@ pub(super) fn findings(results: &LowMemoryResults) -> Vec<Finding> {
     findings.extend(stopped_early(results));
     findings.extend(varying(results));
     findings
+}
+
+/// Where the hole bought most, in a line; `None` before both arms have a run of the same set-up.
+pub(super) fn answer(results: &LowMemoryResults) -> Option<String> {
+    let ratio = |row: &CaseRow| row.comparison.ratio.unwrap_or(1.0);
+    let (case, row) = rows(results).max_by(|(_, a), (_, b)| ratio(a).total_cmp(&ratio(b)))?;
+    let [free, blocked] =
+        [row.comparison.control, row.comparison.other()].map(|got| Bytes(got as u64));
+    let said = match ratio(row) {
+        _ if runs(results).all(LuaRun::reached_most) => {
+            format!(
+                "no difference: Lua got {blocked} blocked and {free} free, and was stopped there"
+            )
+        }
+        times if times < EQUAL_UP_TO => {
+            format!("no difference: Lua got {blocked} blocked and {free} free with {case}")
+        }
+        times => format!(
+            "blocked: Lua got up to {times:.2} times as much as free, {blocked} instead of {free} with {case}"
+        ),
+    };
+    let least = results.arms.iter().map(|arm| lua_bytes(arm, case).count()).min()?;
+    Some(format!("{said} ({})", counted(least as u64, "run each", "runs each")))
 }
 
 /// Rows of the same objects and the same order of VM and heap.

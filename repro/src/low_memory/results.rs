@@ -1,6 +1,7 @@
 //! What was found, in the shape of its JSON; as a table, as CSV and as a chart.
 
 use super::flags::LuaCase;
+use super::judge::answer;
 use super::work::{REACHED, told};
 use crate::child::word;
 use crate::output::Report;
@@ -10,7 +11,7 @@ use heap_meter::experiment::{
     ArmResults, Comparison, Metric, Results, Run, Unit, Weighed, compare,
 };
 use heap_meter::report::chart::{Curve, CurvePanel, curves};
-use heap_meter::report::{CsvRow, Sections, experiment_table, rows_csv};
+use heap_meter::report::{CsvRow, Part, Sections, experiment_table, rows_csv};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -126,7 +127,9 @@ impl Report for LowMemoryResults {
         results.comparison = rows.map(|row| row.comparison.clone()).collect();
         results.findings.clone_from(&self.findings);
         results.notes.clone_from(&self.notes);
-        experiment_table(&results)
+        let mut sections = experiment_table(&results);
+        sections.0[0].splice(..0, answer(self).map(Part::Heading));
+        sections
     }
 
     /// A row per checkpoint of each run.

@@ -6,6 +6,7 @@ use super::results::{
 use crate::arm::{CONTROL, HOLE, SHARED};
 use crate::judge::{PARSE_ONCE, bytes, control_met};
 use heap_diagnosis::{Finding, Severity};
+use heap_meter::report::counted;
 use human_text::thousands;
 
 /// Numbers of locations that differ by less are called equal.
@@ -29,6 +30,25 @@ pub(super) fn findings(results: &OomResults) -> Vec<Finding> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// How many locations fit in each arm, in a line.
+pub(super) fn answer(results: &OomResults) -> Option<String> {
+    let fit = row(results, FIT)?;
+    let [free, blocked, shared] = [CONTROL, HOLE, SHARED].map(|arm| {
+        let least = if fit.is_least(arm) { "at least " } else { "" };
+        format!("{least}{}", count(fit.arms[arm]))
+    });
+    let differ = match (fit.ratio? - 1.0).abs() <= EQUAL_WITHIN {
+        true => "no difference",
+        false => "the hole matters",
+    };
+    let runs = loads(results).map(|arm| arm.runs.len()).min()?;
+    Some(format!(
+        "{differ}: {blocked} locations fit {} blocked, {free} free and {shared} shared ({})",
+        bytes(budget(results)),
+        counted(runs as u64, "run each", "runs each"),
+    ))
 }
 
 fn count(value: f64) -> String {

@@ -1,26 +1,26 @@
 //! The results for people and for spreadsheets.
 
+use super::judge::answer;
 use super::results::{LimitInForce, LoadRun, OomArm, OomResults, OomRow, RunEnd, loads};
 use crate::arm::{CONTROL, HOLE, SHARED};
 use crate::memory_limit::CgroupCounters;
 use crate::output::Report;
 use heap_meter::environment::Environment;
 use heap_meter::report::{
-    Column, CsvRow, NONE, Part, Sections, counted, experiment_heading, in_unit, no_comparison,
-    remarks, rows_csv,
+    Column, CsvRow, NONE, Part, Sections, counted, experiment_heading, experiment_sections,
+    in_unit, no_comparison, rows_csv,
 };
 use human_text::{Bytes, thousands};
 use serde_json::json;
 use std::fmt::Write;
 
 impl Report for OomResults {
-    /// What ran, a row per metric, how each arm ended, what survived a reload, what follows.
+    /// The answer, what ran, what follows, a row per metric, how each arm ended, what survived a reload.
     fn table(&self) -> Sections {
         let endings = |arm| endings(arm).into_iter().chain(reloads(arm));
         let endings = self.arms.iter().flat_map(endings).map(Part::Paragraph);
-        let mut sections = vec![heading(self), vec![comparison(self)], endings.collect()];
-        sections.extend(remarks(self, loads(self)));
-        Sections(sections)
+        let tables = vec![vec![comparison(self)], endings.collect()];
+        experiment_sections(self, loads(self), answer(self), heading(self), tables)
     }
 
     /// A row per run and per reload that was tried. What isn't known is an empty field.

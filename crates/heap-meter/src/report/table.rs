@@ -1,5 +1,6 @@
 //! An experiment as a table that a person understands at once.
 
+use super::answer::answer;
 use super::part::{Part, Sections};
 use super::text::{Column, NONE, in_unit, ratio, sizes};
 use crate::experiment::{ArmResults, Comparison, Results, Run};
@@ -7,24 +8,33 @@ use crate::statistics::{RatioOfMedians, median};
 use human_text::{Seconds, thousands};
 use std::fmt::Write;
 
-/// The results: what ran, each metric in each arm, the fallback's sizes, what observing cost, what
-/// follows, and what was not done.
+/// The results: the answer, what ran, what follows; each metric in each arm, the fallback's sizes, what
+/// observing cost; and what was not done.
 pub fn experiment_table(results: &Results) -> Sections {
     let below = fallbacks(results).chain([observer(results)]).collect();
-    let mut sections = vec![heading(results), vec![comparison(results)], below];
-    sections.extend(remarks(results, &results.arms));
-    Sections(sections)
+    let tables = vec![vec![comparison(results)], below];
+    experiment_sections(results, &results.arms, answer(results), heading(results), tables)
 }
 
-/// What follows from the results, which runs don't count, and the notes: a section each.
-pub fn remarks<'a, A, C, R: 'a>(
-    results: &'a Results<A, C>,
+/// The answer in a line, what ran, what follows, what matters most first, the tables on which it
+/// stands, which runs don't count, and the notes.
+pub fn experiment_sections<'a, A, C, R: 'a>(
+    results: &Results<A, C>,
     arms: impl IntoIterator<Item = &'a ArmResults<R>>,
-) -> impl Iterator<Item = Vec<Part>> {
-    let findings = results.findings.iter().cloned().map(Part::Finding);
+    answer: Option<String>,
+    ran: Vec<Part>,
+    tables: Vec<Vec<Part>>,
+) -> Sections {
+    let first = answer.map(Part::Heading).into_iter().chain(ran).collect();
+    let mut findings = results.findings.clone();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let voids = arms.into_iter().filter_map(voids);
-    let notes = voids.chain(results.notes.iter().cloned());
-    findings.chain(notes.map(Part::Note)).map(|part| vec![part])
+    let notes = voids.chain(results.notes.iter().cloned()).map(Part::Note);
+    let mut sections = vec![first];
+    sections.extend(findings.into_iter().map(|finding| vec![Part::Finding(finding)]));
+    sections.extend(tables);
+    sections.extend(notes.map(|note| vec![note]));
+    Sections(sections)
 }
 
 fn heading(results: &Results) -> Vec<Part> {
@@ -59,7 +69,7 @@ pub fn experiment_heading<'a, A, C, R: 'a>(
         ));
     }
     let ran = format!("{}: {}; runs: {}", results.experiment, parameters, runs.join(", "));
-    vec![Part::Heading(ran), Part::Paragraph(surroundings.join(" · "))]
+    [ran, surroundings.join(" · ")].map(Part::Paragraph).into()
 }
 
 pub(super) fn plain(value: &serde_json::Value) -> String {
