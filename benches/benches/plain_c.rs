@@ -10,14 +10,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::Context;
-use benches::{Bench, Contest, RatioLimits, program};
+use benches::{Bench, Contest, RatioLimits, plain_c, program};
 use trusted_ca::{BundleInfo, Nginx, SslContext};
-
-/// The program and how it is compiled are those of the reproducer's own test.
-#[path = "../../repro/tests/plain_c/program.rs"]
-mod plain_c;
-
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../repro/tests/plain_c/plain.c");
 
 const ROLE: &str = "locations";
 
@@ -40,7 +34,7 @@ fn bench(bench: &mut Bench, place: &Path) -> anyhow::Result<()> {
     };
     bench.environment("bundle", described(&bundle)?);
 
-    let program = plain_c::compile(Path::new(SOURCE), place);
+    let program = plain_c::compile(place);
     let theirs = plain_c::run(&program, 1, &bundle);
     anyhow::ensure!(
         theirs.text("openssl") == trusted_ca::openssl_version(),

@@ -29,6 +29,7 @@ pub mod inputs;
 pub mod kernel;
 pub mod launched;
 pub mod options;
+pub mod plain_c;
 pub mod program;
 pub mod report;
 pub mod side_by_side;

@@ -2,11 +2,10 @@
 //! and read again.
 #![no_main]
 
-#[path = "../../crates/proc-memory/tests/written/mod.rs"]
-mod written;
+use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
-use proc_memory::AddressSpace;
+use proc_memory::{AddressSpace, Mapping};
 
 /// Printing pads a line, which must not take it over the longest that is read.
 const LONGEST_INPUT: usize = 16 * 1024;
@@ -21,10 +20,19 @@ fuzz_target!(|list: &[u8]| {
         };
         let mut printed = Vec::new();
         for mapping in space.mappings() {
-            written::write_line(mapping, &mut printed).expect("a Vec takes every byte");
-            let _ = (mapping.path(), mapping.length_bytes(), mapping.to_string());
+            write_line(mapping, &mut printed);
+            let _ = (mapping.path(), mapping.length_bytes());
         }
         let again = AddressSpace::parse(&*printed, start_brk).expect("what was printed is read");
         assert_eq!(again, space);
     }
 });
+
+/// The line as the kernel writes it but for its padding: with the name's own bytes.
+fn write_line(mapping: &Mapping, out: &mut Vec<u8>) {
+    let nameless = Mapping { name: Box::default(), deleted: false, ..mapping.clone() };
+    let deleted = if mapping.deleted { " (deleted)" } else { "" };
+    write!(out, "{nameless} ").expect("a Vec takes every byte");
+    out.extend_from_slice(&mapping.name);
+    writeln!(out, "{deleted}").expect("a Vec takes every byte");
+}

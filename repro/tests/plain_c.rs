@@ -1,9 +1,7 @@
 //! The memory of a location is that of a plain C program which makes the same calls.
 
-mod program;
-
 use crate::common::{bundle, compared, json};
-use std::path::Path;
+use benches::plain_c;
 
 /// Enough that a page here or there counts for nothing.
 const LOCATIONS: u64 = 40;
@@ -14,9 +12,8 @@ const WITHIN: f64 = 0.02;
 #[test]
 fn memory_per_location_is_that_of_plain_c() {
     let Some(bundle) = bundle() else { return };
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plain_c/plain.c");
     let place = tempfile::tempdir().unwrap();
-    let plain = program::run(&program::compile(&source, place.path()), LOCATIONS, &bundle);
+    let plain = plain_c::run(&plain_c::compile(place.path()), LOCATIONS, &bundle);
     let results = json(
         env!("CARGO_BIN_EXE_locations"),
         &[

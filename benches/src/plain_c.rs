@@ -1,8 +1,7 @@
-//! Compiles and runs `plain.c`, linked against the OpenSSL that the Rust side is linked against.
-//!
-//! Both the test of the reproducer and the bench compile it by this file, so that they compare with
-//! one and the same program. Which OpenSSL it is, the package's build script knows:
-//! `PLAIN_C_INCLUDE` and, for one built from source or named by `OPENSSL_DIR`, `PLAIN_C_LIB`.
+//! A plain C program that makes the calls of `trusted-ca`, linked against the OpenSSL that the Rust
+//! side is linked against: what its memory (a test of `repro`) and its time (the bench of this name)
+//! are held against. Which OpenSSL it is, the build script knows: `PLAIN_C_INCLUDE` and, for one
+//! built from source or named by `OPENSSL_DIR`, `PLAIN_C_LIB`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -29,28 +28,28 @@ impl Plain {
     }
 }
 
-/// Compiles `source` to `directory/plain`: optimised, not position independent, as the binaries of
-/// this package are.
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/programs/plain.c");
+
+/// Compiles it to `directory/plain`: optimised, not position independent, as the reproducers are.
 ///
 /// # Panics
 ///
 /// When there is no C compiler called `cc`, or it refuses the program.
-pub fn compile(source: &Path, directory: &Path) -> PathBuf {
+pub fn compile(directory: &Path) -> PathBuf {
     let program = directory.join("plain");
     let output = Command::new("cc")
         .args(["-O2", "-Wall", "-Wextra", "-Werror", "-no-pie", "-o"])
         .arg(&program)
         .arg("-I")
         .arg(env!("PLAIN_C_INCLUDE"))
-        .arg(source)
+        .arg(SOURCE)
         .args(libraries())
         .args(["-ldl", "-lpthread"])
         .output()
         .expect("a C compiler called cc is needed (apt-get install gcc)");
     assert!(
         output.status.success(),
-        "{} does not compile:\n{}",
-        source.display(),
+        "{SOURCE} does not compile:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
     program
