@@ -249,23 +249,24 @@ fn a_foreign_log_is_refused_by_its_name() {
 /// What a file brought to one program after the other is no part of what all had at one moment.
 #[test]
 fn the_first_line_is_of_one_moment() {
-    let of_child = |pid: u32| {
+    let of_child = |pid: u32, given_back: u32| {
         format!(
             "100 clone(child_stack=NULL, flags=SIGCHLD) = {pid}\n\
              {pid} execve(\"/usr/bin/x\", [\"x\"], 0x7ffd /* 9 vars */) = 0\n\
              {pid} openat(AT_FDCWD, \"/etc/cert.pem\", O_RDONLY) = 3\n\
              {pid} mmap(NULL, 4194304, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) \
-             = 0x7f0000000000\n{pid} close(3) = 0\n{pid} exit_group(0) = ?\n\
-             {pid} +++ exited with 0 +++\n"
+             = 0x7f0000000000\n{pid} close(3) = 0\n{pid} munmap(0x7f0000000000, {given_back}) = 0\n\
+             {pid} exit_group(0) = ?\n{pid} +++ exited with 0 +++\n"
         )
     };
     let start = "100 execve(\"/bin/sh\", [\"sh\"], 0x7ffd /* 9 vars */) = 0\n";
-    let first = |children: u32| {
-        let log: String = (101..101 + children).map(of_child).collect();
+    let first = |children: u32, given_back| {
+        let log: String = (101..101 + children).map(|pid| of_child(pid, given_back)).collect();
         let (_, table) = explained(&[start, &log].concat());
         table.lines().next().unwrap().to_owned()
     };
     let file = ": 4.00 MiB while reading cert.pem once";
-    assert_eq!(first(1), format!("the process grew by 4.00 MiB{file}"));
-    assert_eq!(first(3), "the process grew by 4.00 MiB");
+    assert_eq!(first(1, 4096), format!("the process grew by 4.00 MiB{file}"));
+    assert_eq!(first(1, 4 << 20), format!("the process grew by 4.00 MiB and kept 0 B{file}"));
+    assert_eq!(first(3, 4096), "the process grew by 4.00 MiB");
 }

@@ -45,7 +45,7 @@ fn file_finding(file: &FileGrowth, asked_bytes: u64) -> Finding {
     let message = match openings.mean_read_bytes() {
         Some(read) => format!(
             "{path} was read {} times, {} each time, and while it was being read memory grew by \
-             {}, {} {times}: it is parsed from scratch every time.",
+             {}, {} {times}: each reading takes memory of its own.",
             thousands(file.opens),
             Bytes(read),
             Bytes(file.bytes()),
@@ -53,7 +53,7 @@ fn file_finding(file: &FileGrowth, asked_bytes: u64) -> Finding {
         ),
         None => format!(
             "{path} was opened {} times, and while it was open memory grew by {}, {} {times}. If that \
-             is what the program makes of it, it does so from scratch every time.",
+             is what the program makes of it, it makes it anew each time.",
             thousands(file.opens),
             Bytes(file.bytes()),
             Bytes(each),

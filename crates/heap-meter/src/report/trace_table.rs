@@ -65,6 +65,10 @@ fn summary(trace: &Trace) -> Option<String> {
         return Some(format!("{program} did not grow"));
     }
     let mut text = format!("{program} grew by {}", Bytes(grown));
+    let kept = growth.bytes.and_then(|bytes| u64::try_from(bytes.max(0)).ok());
+    if let Some(kept) = kept.filter(|kept| kept < &(grown / 2)) {
+        text.push_str(&format!(" and kept {}", Bytes(kept)));
+    }
     let most = growth.by_file.iter().max_by_key(|file| file.bytes);
     if let Some((file, bytes)) = most.and_then(|file| Some((file, file.bytes?)))
         // Of programs one after the other it may be more than all had at one moment.
