@@ -1,5 +1,6 @@
 //! One process as `/proc` has it, from outside: what it weighs ([`Snapshot`]), its mappings and its
-//! break ([`AddressSpace`], [`BreakState`]), its limits ([`Limits`]), and the files that it has
+//! break ([`AddressSpace`], [`BreakState`]), how much of each mapping is in memory
+//! ([`WeighedMapping`]) and which of its pages ([`PageMap`]), its limits ([`Limits`]), and the files that it has
 //! mapped ([`MappedFile`]).
 //!
 //! A process is opened once ([`Process`]), by its directory in `/proc`, so that no figure is of
@@ -13,7 +14,9 @@ use suite as _;
 mod address_space;
 pub mod hexadecimal;
 mod limits;
+mod page_map;
 mod process;
+mod smaps;
 mod snapshot;
 mod syscalls;
 
@@ -23,9 +26,11 @@ pub use address_space::{
     open_regular, parse_line, root_directory,
 };
 pub use limits::{Counted, Limit, Limits};
+pub use page_map::{PageMap, PageState};
 pub use process::{
     Process, ProcessError, ROOT_IS_REFUSED, Reason, Stat, Status, as_root, kib_field,
 };
+pub use smaps::WeighedMapping;
 pub use snapshot::{Snapshot, Weigher};
 pub use syscalls::{page_size_bytes, pidfd_kill, pidfd_open, read_memory, thread_cpu_time};
 

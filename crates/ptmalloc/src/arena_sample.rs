@@ -1,5 +1,7 @@
 //! One arena's free memory, read and verified; how far that has come, and which arenas are at work.
 
+use std::ops::Range;
+
 use super::cache::Cache;
 use super::chunk::{Chunk, FIRST_FAST, LinkProtection};
 use super::error::{Inconsistency, Unreadable};
@@ -25,6 +27,7 @@ pub(super) struct ArenaSample {
     pub(super) was_read: bool,
     /// So often it rested and still had a flaw.
     flawed: u32,
+    heaps: Vec<Range<u64>>,
     result: Result<Free, Inconsistency>,
 }
 
@@ -35,6 +38,7 @@ impl ArenaSample {
             main: index == 0,
             was_read: false,
             flawed: 0,
+            heaps: Vec::new(),
             result: Err(Inconsistency::Others),
         }
     }
@@ -62,14 +66,20 @@ impl ArenaSample {
     }
 
     /// Takes what a read gave; fails if no other read can give more.
-    pub(super) fn take(&mut self, result: Result<Free, Inconsistency>) -> Result<(), Unreadable> {
+    pub(super) fn take(
+        &mut self,
+        result: Result<Verified, Inconsistency>,
+    ) -> Result<(), Unreadable> {
         self.was_read = true;
         match result {
             Err(Inconsistency::Unreadable(error)) if error.is_final() => return Err(error),
             Ok(_) | Err(Inconsistency::Locked | Inconsistency::Changed) => {}
             Err(_) => self.flawed += 1,
         }
-        self.result = result;
+        self.result = result.map(|found| {
+            self.heaps = found.heaps;
+            found.free
+        });
         Ok(())
     }
 
@@ -83,6 +93,7 @@ impl ArenaSample {
             main: self.main,
             locked: self.header.locked(),
             system_bytes: self.header.system_bytes(),
+            heaps: self.heaps,
             free,
             unknown,
         }
@@ -140,6 +151,8 @@ pub(super) fn at_work(
 #[derive(Debug)]
 pub(super) struct Verified {
     pub(super) free: Free,
+    /// Where the arena lies, as far as that is known.
+    pub(super) heaps: Vec<Range<u64>>,
     /// Whether some of what is returnable is the main arena's top.
     pub(super) returns_top: bool,
     /// Where the top ends: at the break, if the arena is the main one and grows by it.
@@ -197,6 +210,9 @@ impl ArenaReader {
         apart(&walk, &order, header)?;
         let given = trim::pages(&walk, &order, header, main, &self.map, self.sizes);
         let returnable_bytes = memory.resident_bytes(&given.pages)?;
+        let absent_bytes = length(&given.pages).saturating_sub(returnable_bytes)
+            + length(&given.kept)
+            - memory.resident_bytes(&given.kept)?;
         unchanged(memory, header, &walk, &order)?;
         let sum = |wanted: fn(Chunk) -> bool| {
             let chunks = walk.chunks.iter().filter(|chunk| wanted(**chunk));
@@ -209,14 +225,22 @@ impl ArenaReader {
             small_bytes: sum(|chunk| (2..64).contains(&chunk.bin())),
             large_bytes: sum(|chunk| (64..FIRST_FAST).contains(&chunk.bin())),
             top_bytes: walk.top_bytes,
+            resident_bytes: 0,
             returnable_bytes,
         };
+        let resident_bytes = free.total_bytes().saturating_sub(absent_bytes);
+        let free = Free { resident_bytes: resident_bytes.max(returnable_bytes), ..free };
         Ok(Verified {
             free,
+            heaps: heaps.ranges(),
             returns_top: given.has_top,
             top_end: header.top().saturating_add(walk.top_bytes),
         })
     }
+}
+
+fn length(pages: &[Range<u64>]) -> u64 {
+    pages.iter().map(|pages| pages.end - pages.start).sum()
 }
 
 #[cfg(test)]

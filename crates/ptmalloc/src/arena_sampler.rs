@@ -152,7 +152,7 @@ impl ArenaSampler<'_, '_> {
 
     /// Reads an arena; what the figure depends on besides it is asked for only now that it matters,
     /// and once.
-    fn once(&mut self, header: &MallocState, main: bool) -> Result<Free, Inconsistency> {
+    fn once(&mut self, header: &MallocState, main: bool) -> Result<Verified, Inconsistency> {
         let mut found = self.read(header, main)?;
         let at_break = main && !header.non_contiguous();
         if at_break && !self.has_break_renewed && self.arenas.map.break_end != Some(found.top_end) {
@@ -165,7 +165,7 @@ impl ArenaSampler<'_, '_> {
             self.beyond_top_bytes = end.saturating_sub(found.top_end);
         }
         if found.free.returnable_bytes == 0 {
-            return Ok(found.free);
+            return Ok(found);
         }
         let mut differs = false;
         if self.locked.is_none() {
@@ -181,8 +181,8 @@ impl ArenaSampler<'_, '_> {
             self.step_is_known = true;
         }
         match differs {
-            true => Ok(self.read(header, main)?.free),
-            false => Ok(found.free),
+            true => self.read(header, main),
+            false => Ok(found),
         }
     }
 

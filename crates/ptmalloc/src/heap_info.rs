@@ -93,6 +93,15 @@ impl<'a> HeapInfos<'a> {
         }
     }
 
+    /// Where they are; nothing where only bounds are known.
+    pub(super) fn ranges(&self) -> Vec<Range<u64>> {
+        match self {
+            Self::Within(_, bounds) if bounds.end == u64::MAX => Vec::new(),
+            Self::Within(_, bounds) => vec![bounds.clone()],
+            Self::Only(heaps) => heaps.clone(),
+        }
+    }
+
     /// Whether the top may end at this address: where its heap does.
     pub(super) fn may_end_at(&self, end: u64) -> bool {
         match self {

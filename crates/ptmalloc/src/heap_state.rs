@@ -1,5 +1,6 @@
 //! What was found in one process: whose malloc it has, and what glibc's malloc keeps.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use proc_memory::hexadecimal;
@@ -80,6 +81,10 @@ pub struct Arena {
     pub locked: bool,
     /// What it has from the kernel.
     pub system_bytes: u64,
+    /// Where it lies, in rising order: the heaps of a thread's arena, the main arena's part of
+    /// `[heap]`. Empty if that isn't known, and without what the main arena took by mmap.
+    #[serde(skip)]
+    pub heaps: Vec<Range<u64>>,
     /// What is free in it; `None` if it isn't known.
     pub free: Option<Free>,
     /// Why not.
@@ -102,6 +107,10 @@ pub struct Free {
     pub large_bytes: u64,
     /// The top, the free end of the arena.
     pub top_bytes: u64,
+    /// Of all that is free, what is resident: whole pages, and the parts of pages that lie beside
+    /// chunks in use.
+    #[serde(default)]
+    pub resident_bytes: u64,
     /// Resident whole pages that `malloc_trim(0)` would give back.
     pub returnable_bytes: u64,
 }
@@ -110,6 +119,12 @@ impl Free {
     /// All of it: what `mallinfo2(3)` calls `fordblks`.
     pub fn total_bytes(&self) -> u64 {
         self.fast_bytes + self.unsorted_bytes + self.small_bytes + self.large_bytes + self.top_bytes
+    }
+
+    /// What is free and resident and would stay so: it shares its pages with chunks in use, or is
+    /// the top of a thread's arena, or locked.
+    pub fn pinned_bytes(&self) -> u64 {
+        self.resident_bytes.saturating_sub(self.returnable_bytes)
     }
 }
 

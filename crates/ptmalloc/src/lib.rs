@@ -74,7 +74,6 @@ mod main_arena;
 mod malloc_state;
 mod map;
 mod memory;
-mod page_map;
 mod parameters;
 mod readahead;
 mod sieve;

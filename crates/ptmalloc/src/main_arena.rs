@@ -163,9 +163,7 @@ fn resident(
     window: Range<u64>,
     bytes: &mut Vec<u8>,
 ) -> Result<(), Unreadable> {
-    let mut parts = Vec::new();
-    let all = std::slice::from_ref(&window);
-    remote.page_map()?.each(all, |part| parts.push(part))?;
+    let parts = remote.resident(std::slice::from_ref(&window))?;
     bytes.clear();
     if parts.is_empty() {
         return Ok(());

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use proc_memory::Process;
+use nix::errno::Errno;
+use proc_memory::{PageMap, PageState, Process, ProcessError, Reason};
 
 use super::error::Unreadable;
 use super::limits::{Deadline, ExaminationLimits};
-use super::page_map::PageMap;
 
 /// What can be read of a process. A trait, so that a made-up memory can be examined, too.
 pub(super) trait TargetMemory {
@@ -56,10 +56,10 @@ impl<'p> Remote<'p> {
     }
 
     /// What the kernel says of its pages.
-    pub(super) fn page_map(&mut self) -> Result<&mut PageMap, Unreadable> {
+    fn page_map(&mut self) -> Result<&mut PageMap, Unreadable> {
         let resident = match self.resident.take() {
             Some(resident) => resident,
-            None => PageMap::open(self.process, self.deadline)?,
+            None => PageMap::open(self.process).map_err(|error| unopened(&error))?,
         };
         Ok(self.resident.insert(resident))
     }
@@ -87,14 +87,32 @@ impl TargetMemory for Remote<'_> {
         if pages.is_empty() {
             return Ok(0);
         }
-        self.page_map()?.bytes(pages)
+        let deadline = self.deadline;
+        self.page_map()?.bytes(PageState::Resident, pages, || deadline.check())
     }
 
     fn resident(&mut self, pages: &[Range<u64>]) -> Result<Vec<Range<u64>>, Unreadable> {
         let mut found = Vec::new();
         if !pages.is_empty() {
-            self.page_map()?.each(pages, |resident| found.push(resident))?;
+            let deadline = self.deadline;
+            let pages_of = self.page_map()?;
+            pages_of.each(
+                PageState::Resident,
+                pages,
+                || deadline.check(),
+                |one| found.push(one),
+            )?;
         }
         Ok(found)
+    }
+}
+
+/// Why there is no page map.
+fn unopened(error: &ProcessError) -> Unreadable {
+    match &error.reason {
+        Reason::Denied { .. } => Unreadable::Denied,
+        Reason::Io(error) => Errno::from_raw(error.raw_os_error().unwrap_or_default()).into(),
+        Reason::NotInKernel => Unreadable::Kernel(Errno::ENOENT),
+        _ => Unreadable::Gone,
     }
 }

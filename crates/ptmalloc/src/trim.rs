@@ -39,6 +39,8 @@ pub(super) struct Pages {
 pub(super) struct Given {
     /// Pages that would be if they are resident, in rising order.
     pub(super) pages: Vec<Range<u64>>,
+    /// Free whole pages that would not, likewise.
+    pub(super) kept: Vec<Range<u64>>,
     /// Whether some of them are the main arena's top.
     pub(super) has_top: bool,
 }
@@ -53,13 +55,17 @@ pub(super) fn pages(
     sizes: Pages,
 ) -> Given {
     let mut given = Vec::new();
+    let mut kept = Vec::new();
     let mut top = header.top()..header.top() + walk.top_bytes;
     let mut add = |run: Range<u64>| {
         if run.end == top.start {
             top.start = run.start;
         } else {
-            let pages = inside(&run, sizes.page_bytes);
-            given.extend(pages.filter(|pages| !map.keeps(pages)));
+            let Some(pages) = inside(&run, sizes.page_bytes) else { return };
+            match map.keeps(&pages) {
+                true => kept.push(pages),
+                false => given.push(pages),
+            }
         }
     };
     let mut run = 0..0;
@@ -73,6 +79,7 @@ pub(super) fn pages(
     }
     add(run);
     let mut has_top = false;
+    let top_pages = inside(&top, sizes.page_bytes);
     let at_break = main && map.break_end == Some(top.end);
     if at_break && !header.has_no_memory() {
         let length = (top.end - top.start).saturating_sub(KEPT_BYTES);
@@ -83,7 +90,11 @@ pub(super) fn pages(
             has_top = true;
         }
     }
-    Given { pages: given, has_top }
+    if !has_top && let Some(pages) = top_pages {
+        let place = kept.partition_point(|kept| kept.start < pages.start);
+        kept.insert(place, pages);
+    }
+    Given { pages: given, kept, has_top }
 }
 
 fn inside(run: &Range<u64>, page_bytes: u64) -> Option<Range<u64>> {

@@ -143,6 +143,8 @@ impl Heap {
         let mut found = arenas_in(&self.bytes());
         for free in &mut found {
             free.returnable_bytes = 0;
+            // Here all is.
+            assert_eq!(std::mem::take(&mut free.resident_bytes), free.total_bytes());
         }
         found
     }

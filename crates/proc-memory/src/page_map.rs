@@ -1,4 +1,4 @@
-//! Which of a process's pages are resident.
+//! Which of a process's pages are resident, and which are in swap.
 //!
 //! The kernel is asked by `PAGEMAP_SCAN` (since Linux 6.7), which tells its shared page of zeros
 //! from others; an older one by reading the page map, where that page looks like any other: memory
@@ -19,10 +19,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
-use proc_memory::{Process, Reason, page_size_bytes};
 
-use super::error::Unreadable;
-use super::limits::Deadline;
+use crate::process::{Process, ProcessError};
+use crate::syscalls::page_size_bytes;
 
 /// Spans with less than this between them are asked for together: two questions cost more than the
 /// pages between.
@@ -31,20 +30,29 @@ const JOIN_BYTES: u64 = 2 << 20;
 const REGIONS: usize = 1024;
 /// Entries that are read at once.
 const ENTRIES: u64 = 16 * 1024;
-const PRESENT: u64 = 1 << 63;
+
+/// Where a page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PageState {
+    /// In memory, with a page frame that would be given back: the shared page of zeros has none.
+    Resident,
+    /// In swap.
+    Swapped,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PageMapMethod {
+enum PageMapMethod {
     Scan,
     Read,
 }
 
+/// A process's page map, held open.
 #[derive(Debug)]
-pub(super) struct PageMap {
+pub struct PageMap {
     pagemap: File,
     page_bytes: u64,
-    deadline: Deadline,
-    pub(super) way: PageMapMethod,
+    way: PageMapMethod,
     regions: Vec<Region>,
 }
 
@@ -76,32 +84,38 @@ struct Scan {
 }
 
 impl PageMap {
-    pub(super) fn open(process: &Process, deadline: Deadline) -> Result<Self, Unreadable> {
-        let pagemap = process.file("pagemap").map_err(|error| match error.reason {
-            Reason::Denied { .. } => Unreadable::Denied,
-            Reason::Io(error) => Errno::from_raw(error.raw_os_error().unwrap_or_default()).into(),
-            Reason::NotInKernel => Unreadable::Kernel(Errno::ENOENT),
-            _ => Unreadable::Gone,
-        })?;
+    /// That of a process.
+    ///
+    /// # Errors
+    /// As for [`Process::file`]: without permission, the error says whose process it is.
+    pub fn open(process: &Process) -> Result<Self, ProcessError> {
         Ok(Self {
-            pagemap,
+            pagemap: process.file("pagemap")?,
             page_bytes: page_size_bytes(),
-            deadline,
             way: PageMapMethod::Scan,
             regions: vec![Region::default(); REGIONS],
         })
     }
 
-    /// Bytes of these pages that are resident. The ranges are in rising order.
-    pub(super) fn bytes(&mut self, pages: &[Range<u64>]) -> Result<u64, Unreadable> {
+    /// Bytes of these pages that are in this state. The ranges are of whole pages, in rising order,
+    /// and do not overlap.
+    ///
+    /// # Errors
+    /// As for [`each`](Self::each).
+    pub fn bytes<E: From<Errno>>(
+        &mut self,
+        state: PageState,
+        pages: &[Range<u64>],
+        check: impl FnMut() -> Result<(), E>,
+    ) -> Result<u64, E> {
         let mut sum = 0;
         let mut wanted = pages.iter().peekable();
-        self.each(pages, |resident| {
+        self.each(state, pages, check, |found| {
             while let Some(range) = wanted.peek() {
-                let overlap = range.start.max(resident.start)..range.end.min(resident.end);
+                let overlap = range.start.max(found.start)..range.end.min(found.end);
                 sum += overlap.end.saturating_sub(overlap.start);
-                // The same range may go on in what is resident next.
-                if range.end > resident.end {
+                // The same range may go on in what is found next.
+                if range.end > found.end {
                     break;
                 }
                 wanted.next();
@@ -110,114 +124,121 @@ impl PageMap {
         Ok(sum)
     }
 
-    /// Tells the resident parts of the memory round these ranges, in rising order.
-    pub(super) fn each(
+    /// Tells the parts of the memory round these ranges that are in this state, in rising order.
+    ///
+    /// # Errors
+    /// That of `check`, which is asked before each system call; `ESRCH` once the process has ended,
+    /// and what the kernel says otherwise.
+    pub fn each<E: From<Errno>>(
         &mut self,
+        state: PageState,
         pages: &[Range<u64>],
+        mut check: impl FnMut() -> Result<(), E>,
         mut tell: impl FnMut(Range<u64>),
-    ) -> Result<(), Unreadable> {
+    ) -> Result<(), E> {
         let mut rest = pages.iter().peekable();
         while let Some(first) = rest.next() {
             let mut span = first.clone();
             while let Some(next) = rest.next_if(|next| next.start <= span.end + JOIN_BYTES) {
                 span.end = next.end;
             }
-            if self.way == PageMapMethod::Scan {
-                match self.scan(span.clone(), &mut tell) {
-                    // An older kernel doesn't know it, and nothing was told yet.
-                    Err(Unreadable::Kernel(Errno::ENOTTY | Errno::EINVAL)) => {
-                        self.way = PageMapMethod::Read
+            while span.start < span.end {
+                check()?;
+                if self.way == PageMapMethod::Scan {
+                    match self.scan(state, span.clone(), &mut tell) {
+                        // An older kernel doesn't know it, and nothing was told yet.
+                        Err(Errno::ENOTTY | Errno::EINVAL) => self.way = PageMapMethod::Read,
+                        walked => span.start = walked?,
                     }
-                    result => {
-                        result?;
-                        continue;
-                    }
+                } else {
+                    span.start = self.read(state, span.clone(), &mut tell)?;
                 }
             }
-            self.read(span, &mut tell)?;
         }
         Ok(())
     }
 
+    /// One call, and as far as it came.
     fn scan(
         &mut self,
+        state: PageState,
         span: Range<u64>,
         tell: &mut impl FnMut(Range<u64>),
-    ) -> Result<(), Unreadable> {
+    ) -> Result<u64, Errno> {
         /// `_IOWR('f', 16, struct pm_scan_arg)`
         const REQUEST: u64 = 3 << 30 | (size_of::<Scan>() as u64) << 16 | (b'f' as u64) << 8 | 16;
         const PAGE_IS_PRESENT: u64 = 1 << 3;
+        const PAGE_IS_SWAPPED: u64 = 1 << 4;
         const PAGE_IS_PFNZERO: u64 = 1 << 5;
-        let mut start = span.start;
-        while start < span.end {
-            self.deadline.check()?;
-            let mut scan = Scan {
-                size: size_of::<Scan>() as u64,
-                start,
-                end: span.end,
-                regions: self.regions.as_mut_ptr() as u64,
-                regions_length: self.regions.len() as u64,
-                category_inverted: PAGE_IS_PFNZERO,
-                category_mask: PAGE_IS_PRESENT | PAGE_IS_PFNZERO,
-                return_mask: PAGE_IS_PRESENT,
-                ..Scan::default()
-            };
-            // SAFETY: the kernel writes at most `regions_length` regions to `self.regions`, which is
-            // that long, and to `scan`.
-            let result =
-                unsafe { libc::ioctl(self.pagemap.as_raw_fd(), REQUEST as _, &raw mut scan) };
-            let filled = Errno::result(result)? as usize;
-            for region in self.regions.iter().take(filled) {
-                tell(region.start..region.end);
-            }
-            if scan.walk_end <= start {
-                break;
-            }
-            start = scan.walk_end;
+        let (category_mask, category_inverted) = match state {
+            PageState::Resident => (PAGE_IS_PRESENT | PAGE_IS_PFNZERO, PAGE_IS_PFNZERO),
+            PageState::Swapped => (PAGE_IS_SWAPPED, 0),
+        };
+        let mut scan = Scan {
+            size: size_of::<Scan>() as u64,
+            start: span.start,
+            end: span.end,
+            regions: self.regions.as_mut_ptr() as u64,
+            regions_length: self.regions.len() as u64,
+            category_inverted,
+            category_mask,
+            return_mask: PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+            ..Scan::default()
+        };
+        // SAFETY: the kernel writes at most `regions_length` regions to `self.regions`, which is
+        // that long, and to `scan`.
+        let result = unsafe { libc::ioctl(self.pagemap.as_raw_fd(), REQUEST as _, &raw mut scan) };
+        let filled = Errno::result(result)? as usize;
+        for region in self.regions.iter().take(filled) {
+            tell(region.start..region.end);
         }
-        Ok(())
+        Ok(if scan.walk_end <= span.start { span.end } else { scan.walk_end })
     }
 
-    fn read(&self, span: Range<u64>, tell: &mut impl FnMut(Range<u64>)) -> Result<(), Unreadable> {
-        let mut buffer = vec![0_u8; (ENTRIES * 8) as usize];
+    /// The same by reading entries.
+    fn read(
+        &self,
+        state: PageState,
+        span: Range<u64>,
+        tell: &mut impl FnMut(Range<u64>),
+    ) -> Result<u64, Errno> {
+        let bit: u64 = match state {
+            PageState::Resident => 1 << 63,
+            PageState::Swapped => 1 << 62,
+        };
+        let count = ENTRIES.min((span.end - span.start).div_ceil(self.page_bytes));
+        let mut entries = vec![0_u8; (count * 8) as usize];
+        let length = self
+            .pagemap
+            .read_at(&mut entries, span.start / self.page_bytes * 8)
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()))?;
+        if length < 8 {
+            return Err(Errno::ESRCH);
+        }
         let mut start = span.start;
         let mut run = start..start;
-        while start < span.end {
-            self.deadline.check()?;
-            let count = ENTRIES.min((span.end - start).div_ceil(self.page_bytes));
-            let part = &mut buffer[..(count * 8) as usize];
-            let length = self
-                .pagemap
-                .read_at(part, start / self.page_bytes * 8)
-                .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()))?;
-            if length < 8 {
-                return Err(Unreadable::Gone);
-            }
-            for entry in part[..length / 8 * 8].chunks_exact(8) {
-                let present = entry.try_into().map_or(0, u64::from_ne_bytes) & PRESENT != 0;
-                if present {
-                    if run.end != start {
-                        if run.start < run.end {
-                            tell(run.clone());
-                        }
-                        run.start = start;
+        for entry in entries[..length / 8 * 8].chunks_exact(8) {
+            if entry.try_into().map_or(0, u64::from_ne_bytes) & bit != 0 {
+                if run.end != start {
+                    if run.start < run.end {
+                        tell(run.clone());
                     }
-                    run.end = start + self.page_bytes;
+                    run.start = start;
                 }
-                start += self.page_bytes;
+                run.end = start + self.page_bytes;
             }
+            start += self.page_bytes;
         }
         if run.start < run.end {
             tell(run);
         }
-        Ok(())
+        Ok(start)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::ExaminationLimits;
 
     const PAGES: usize = 64;
 
@@ -247,8 +268,7 @@ mod tests {
             }
         }
         let process = Process::open(std::process::id() as i32).unwrap();
-        let mut resident =
-            PageMap::open(&process, Deadline::new(ExaminationLimits::WHOLE, None)).unwrap();
+        let mut resident = PageMap::open(&process).unwrap();
         let pages: Vec<Range<u64>> = (0..PAGES as u64)
             .map(|page| start as u64 + page * page_bytes as u64)
             .map(|page| page..page + page_bytes as u64)
@@ -256,7 +276,9 @@ mod tests {
         let mut count = |way: PageMapMethod, which: usize| {
             resident.way = way;
             let some: Vec<Range<u64>> = pages.iter().skip(which).step_by(3).cloned().collect();
-            let bytes = resident.bytes(&some).unwrap();
+            let never = || Ok::<(), Errno>(());
+            let bytes = resident.bytes(PageState::Resident, &some, never).unwrap();
+            assert_eq!(resident.bytes(PageState::Swapped, &some, never), Ok(0));
             (resident.way == way).then_some(bytes / page_bytes as u64)
         };
         let each = |which: usize| pages.iter().skip(which).step_by(3).count() as u64;
