@@ -1,5 +1,6 @@
 //! `brkhole inspect`: running processes, looked into from outside.
 
+mod account;
 mod costly;
 mod detail;
 pub(crate) mod inspected;

@@ -1,5 +1,6 @@
 //! `brkhole inspect` on real processes.
 
+mod account;
 mod contract;
 mod cost;
 mod elsewhere;

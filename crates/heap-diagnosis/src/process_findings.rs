@@ -1,15 +1,17 @@
 //! What the state of a process's break and of its malloc means, and what to do about it.
 
+mod held;
 mod malloc;
 mod room;
 
 use crate::finding::Finding;
 use human_text::Bytes;
+use memory_account::Account;
 use proc_memory::BreakState;
 use ptmalloc::{Arena, HeapState};
 
 /// What follows from the state of a process, the most pressing first. Without malloc's state only
-/// those on the break.
+/// those on the break, and without an account none on who holds memory.
 ///
 /// Each finding looks at the figures of one moment and speaks, or is silent. Thresholds are named
 /// and reasoned where they are used. What needs knowledge of a certain server is left to those who
@@ -23,6 +25,7 @@ use ptmalloc::{Arena, HeapState};
 /// | `break-abandoned` | glibc gave up on a break that nothing blocks now |
 /// | `break-near-wall` | there is room left, but not for a heap that doubles |
 /// | `memory-returnable` | malloc keeps much that `malloc_trim(0)` would give back |
+/// | `memory-held` | most of the memory is one owner's, and nothing of it could simply be given back |
 ///
 /// ```
 /// use heap_diagnosis::process_findings;
@@ -32,13 +35,17 @@ use ptmalloc::{Arena, HeapState};
 /// let process = Process::open(std::process::id() as i32)?;
 /// let state = BreakState::of(&process)?;
 /// let examination = Examiner::new().examine(&process);
-/// for finding in process_findings(&state, examination.state.as_ref().ok()) {
+/// for finding in process_findings(&state, examination.state.as_ref().ok(), None) {
 ///     println!("{}: {finding}", finding.kind);
 /// }
 /// # Ok::<(), proc_memory::ProcessError>(())
 /// ```
 #[must_use]
-pub fn process_findings(state: &BreakState, malloc: Option<&HeapState>) -> Vec<Finding> {
+pub fn process_findings(
+    state: &BreakState,
+    malloc: Option<&HeapState>,
+    account: Option<&Account>,
+) -> Vec<Finding> {
     let case = Case { state, malloc };
     let mut findings: Vec<_> = [
         room::limited(&case),
@@ -51,6 +58,10 @@ pub fn process_findings(state: &BreakState, malloc: Option<&HeapState>) -> Vec<F
     .into_iter()
     .flatten()
     .collect();
+    let is_returnable = |finding: &Finding| finding.kind == "memory-returnable";
+    if let Some(account) = account.filter(|_| !findings.iter().any(is_returnable)) {
+        findings.extend(held::held(account, state.pid));
+    }
     // Stable, so that equals stay in the order above.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings

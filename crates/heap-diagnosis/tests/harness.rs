@@ -52,7 +52,7 @@ impl Running {
     }
 
     pub fn findings(&self) -> Vec<Finding> {
-        process_findings(&self.break_state(), Some(&self.malloc()))
+        process_findings(&self.break_state(), Some(&self.malloc()), None)
     }
 }
 

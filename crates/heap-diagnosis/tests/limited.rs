@@ -38,7 +38,7 @@ fn counted(scene: &Scene, name: &str) -> u64 {
 }
 
 fn only(scene: &Scene) -> Finding {
-    let mut findings = process_findings(&scene.state(), None);
+    let mut findings = process_findings(&scene.state(), None, None);
     assert_eq!(findings.len(), 1, "{findings:#?}");
     findings.remove(0)
 }
@@ -75,7 +75,7 @@ fn a_limit_is_near_before_it_is_reached() {
     assert!((20 * MIB..25 * MIB).contains(&limit), "{limit}");
 
     let far = under("-d", data, 100 * 1024);
-    assert_eq!(process_findings(&far.state(), None), []);
+    assert_eq!(process_findings(&far.state(), None, None), []);
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn nothing_is_said(command: &mut Command) {
     come_to_rest(running.pid(), &program);
     let state = running.break_state();
     let examination = Examiner::new().examine(&running.process());
-    let findings = process_findings(&state, examination.state.as_ref().ok());
+    let findings = process_findings(&state, examination.state.as_ref().ok(), None);
     assert_eq!(
         about_the_break(&findings),
         [""; 0],

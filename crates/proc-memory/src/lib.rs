@@ -32,7 +32,9 @@ pub use process::{
 };
 pub use smaps::WeighedMapping;
 pub use snapshot::{Snapshot, Weigher};
-pub use syscalls::{page_size_bytes, pidfd_kill, pidfd_open, read_memory, thread_cpu_time};
+pub use syscalls::{
+    page_size_bytes, pidfd_kill, pidfd_open, read_memory, robust_list, thread_cpu_time,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

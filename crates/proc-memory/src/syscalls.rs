@@ -3,7 +3,7 @@
 //! # Safety
 //! `process_vm_readv` writes to this process's memory only within the buffer that the local
 //! `iovec` describes, and tells how much of it. Whatever addresses are asked for in the other
-//! process are safe: what isn't mapped there is not read.
+//! process are safe: what isn't mapped there is not read. `get_robust_list` writes one word to each of two variables.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -64,6 +64,22 @@ pub fn read_memory(pid: i32, places: &[Range<u64>], into: &mut Vec<u8>) -> Resul
     // SAFETY: the kernel has written so many bytes to the spare capacity.
     unsafe { into.set_len(into.len() + read) };
     Ok(read)
+}
+
+/// Where a thread's list of robust mutexes begins: in its C library's record of the thread.
+///
+/// # Errors
+/// `ESRCH`, `EPERM`.
+///
+/// # References
+/// get_robust_list(2)
+pub fn robust_list(tid: i32) -> Result<u64, Errno> {
+    let (mut head, mut length) = (0_u64, 0_usize);
+    let (head_at, length_at) = (&raw mut head, &raw mut length);
+    // SAFETY: the kernel writes a pointer, which has 64 bits on all machines that this is built for
+    // or fewer, and a size to these two, which live until it returns.
+    let result = unsafe { libc::syscall(libc::SYS_get_robust_list, tid, head_at, length_at) };
+    Errno::result(result).map(|_| head)
 }
 
 /// Processor time that the calling thread has used.

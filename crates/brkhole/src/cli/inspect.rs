@@ -64,7 +64,7 @@ const USAGE: &str = "brkhole inspect [OPTIONS] <PID>...
 
 const EXAMPLES: &str = "\
 Examples:
-  brkhole inspect 1234                         one process: its break, its malloc, what to do
+  brkhole inspect 1234                         one process: whose memory, its malloc, what to do
   brkhole inspect $(pidof nginx)               a row for each, the findings below
   sudo brkhole inspect --all                   who keeps most that could be given back
   brkhole inspect --comm nginx --watch 2       again every 2 seconds
@@ -76,6 +76,7 @@ Nothing is stopped and nothing is changed: a process is read through /proc, whil
 could not be verified is unknown, with the reason, and never a guess.
 
 Words:
+  private      resident memory that no other process has: what the machine would get back
   heap         what malloc has from the kernel (malloc_stats: system bytes)
   free         what of it the program doesn't use: free chunks, and the top
   top          the free end of an arena, the only place from where free() shrinks it

@@ -5,6 +5,7 @@ use human_text::{Bytes, thousands};
 use proc_memory::Mapping;
 use ptmalloc::{Arena, HeapState};
 
+use super::account;
 use super::inspected::{Inspected, MemoryWeight};
 
 /// So many arenas are shown, those that could return most; JSON has all.
@@ -28,6 +29,7 @@ pub(super) fn table(process: &Inspected) -> Sections {
     Sections(vec![
         vec![Part::Heading(itself)],
         vec![pairs("memory", weight(&process.weight))],
+        account::table(process),
         vec![pairs("break", heap(process))],
         malloc,
         findings,

@@ -2,6 +2,7 @@
 
 use heap_diagnosis::Finding;
 use heap_meter::report::printable;
+use memory_account::Account;
 use proc_memory::BreakState;
 use ptmalloc::{HeapState, Unknown};
 use serde::Serialize;
@@ -22,6 +23,10 @@ pub(crate) struct Inspected {
     pub(crate) heap: BreakState,
     #[serde(flatten)]
     pub(crate) weight: MemoryWeight,
+    /// Whose memory it is; `None` if that isn't known, or the process is one of many.
+    pub(crate) account: Option<Account>,
+    /// Why not.
+    pub(crate) account_unknown: Option<String>,
     /// malloc's state; `None` if it isn't known.
     pub(crate) malloc: Option<HeapState>,
     /// Why not.

@@ -1,6 +1,7 @@
 //! A look into one process.
 
 use heap_diagnosis::process_findings;
+use memory_account::Account;
 use proc_memory::{Process, ProcessError, Reason, Snapshot, Stat, Weigher, page_size_bytes};
 use ptmalloc::{Allocator, Examination, ExaminationLimits, Examiner, Unknown};
 
@@ -28,7 +29,7 @@ impl Looker {
             Err(error) if matches!(error.reason, Reason::NotInKernel) => quick(&stat),
             Err(error) => return Err(unread(&error)),
         };
-        self.inside(weigher.process(), stat, weight).map_err(|error| unread(&error))
+        self.inside(weigher.process(), stat, weight, true).map_err(|error| unread(&error))
     }
 
     /// Looks into one of many, and weighs it as cheaply as can be.
@@ -38,7 +39,7 @@ impl Looker {
         stat: Stat,
     ) -> Result<Inspected, UnreadProcess> {
         let weight = quick(&stat);
-        self.inside(process, stat, weight).map_err(|error| unread(&error))
+        self.inside(process, stat, weight, false).map_err(|error| unread(&error))
     }
 
     fn inside(
@@ -46,6 +47,7 @@ impl Looker {
         process: &Process,
         stat: Stat,
         weight: MemoryWeight,
+        accounts: bool,
     ) -> Result<Inspected, ProcessError> {
         let pid = process.pid();
         let comm = stat.name();
@@ -60,15 +62,24 @@ impl Looker {
             Ok(state) => (Some(state), None),
             Err(unknown) => (None, Some(unknown.to_string())),
         };
+        let (account, account_unknown) =
+            match accounts.then(|| Account::of(process, malloc.as_ref())) {
+                Some(Err(error)) if !process.is_alive() => return Err(error),
+                Some(Err(error)) => (None, Some(error.to_string())),
+                Some(Ok(account)) => (Some(account), None),
+                None => (None, None),
+            };
         Ok(Inspected {
             pid,
             comm,
             libc: libc(&allocator, &others),
             allocator: allocator.as_ref().map(Allocator::to_string),
             other_allocators: others.iter().map(Allocator::to_string).collect(),
-            findings: process_findings(&heap, malloc.as_ref()),
+            findings: process_findings(&heap, malloc.as_ref(), account.as_ref()),
             heap,
             weight,
+            account,
+            account_unknown,
             malloc,
             malloc_unknown,
             malloc_unknown_class,

@@ -192,7 +192,7 @@ impl ExitLook {
 /// The finding, with the process that it is about.
 fn returnable(process: &Process, report: &MallocReport) -> Option<Finding> {
     let heap = BreakState::of(process).ok()?;
-    let mut findings = process_findings(&heap, report.state.as_ref());
+    let mut findings = process_findings(&heap, report.state.as_ref(), None);
     findings.retain(|finding| finding.kind == KIND);
     remedy::behind_a_filter(&mut findings, report.pid);
     let mut finding = findings.pop()?;

@@ -58,14 +58,14 @@ fn arena(main: bool, system_bytes: u64, returnable_bytes: u64) -> Arena {
 
 /// Kinds and severities.
 fn found(state: &BreakState, malloc: Option<&HeapState>) -> Vec<(String, Severity)> {
-    process_findings(state, malloc)
+    process_findings(state, malloc, None)
         .into_iter()
         .map(|finding| (finding.kind, finding.severity))
         .collect()
 }
 
 fn one(state: &BreakState, malloc: Option<&HeapState>) -> Finding {
-    let mut all = process_findings(state, malloc);
+    let mut all = process_findings(state, malloc, None);
     assert_eq!(all.len(), 1, "{all:?}");
     all.remove(0)
 }
@@ -200,7 +200,7 @@ fn a_break_is_abandoned_for_a_reason_if_one_is_seen() {
     // What blocks now is the reason, and told as such.
     assert_eq!(one(&holed(), Some(&gave_up)).kind, "break-blocked");
 
-    let limited = process_findings(&with_data_limit(100 * MIB, 0), Some(&gave_up));
+    let limited = process_findings(&with_data_limit(100 * MIB, 0), Some(&gave_up), None);
     let kinds: Vec<_> = limited.iter().map(|finding| &*finding.kind).collect();
     assert_eq!(kinds, ["break-limited", "break-abandoned"]);
     assert_eq!(limited[1].evidence["cause"], "limit");
@@ -251,4 +251,38 @@ fn free_memory_that_free_has_kept_is_told_by_where_it_lies() {
         let finding = one(&roomy(), Some(&malloc));
         assert!(finding.message.contains(told), "{finding}");
     }
+}
+
+/// An account of one owner beside a library.
+fn account(kind: &str, owner: &str, mib: u64) -> Account {
+    let row = |kind: &str, owner: &str, bytes: u64| {
+        serde_json::json!({
+            "kind": kind, "owner": owner, "evidence": "", "pieces": 1, "rss_bytes": bytes,
+            "private_bytes": bytes, "swap_bytes": 0, "free_bytes": null, "returnable_bytes": null,
+        })
+    };
+    let rows = [row(kind, owner, mib * MIB), row("file", "libraries", 10 * MIB)];
+    serde_json::from_value(rows.into()).unwrap()
+}
+
+#[test]
+fn whoever_has_most_of_it_is_named() {
+    let held = |malloc: Option<&HeapState>, account: &Account| {
+        let found = process_findings(&roomy(), malloc, Some(account));
+        found.into_iter().map(|finding| (finding.kind.clone(), finding.to_string())).collect()
+    };
+    let blocks = account("malloc-block", "glibc's mmapped blocks", 91);
+    let found: Vec<(String, String)> = held(None, &blocks);
+    let [(kind, told)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(kind, "memory-held");
+    for words in ["91.0 MiB of 101 MiB", "glibc's mmapped blocks", "trace --pid 42"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    // Nobody, or of a small process.
+    assert_eq!(held(None, &account("runtime", "Python", 9)), []);
+    assert_eq!(held(None, &account("runtime", "Python", 50)), []);
+    // What could be given back comes first.
+    let keeps = malloc(false, 100 * MIB, 90 * MIB);
+    let found = held(Some(&keeps), &blocks);
+    assert_eq!(found.iter().map(|(kind, _)| &**kind).collect::<Vec<_>>(), ["memory-returnable"]);
 }

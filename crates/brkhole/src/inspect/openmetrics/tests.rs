@@ -40,6 +40,8 @@ fn process(comm: &str, returnable_bytes: Option<u64>) -> Inspected {
         },
         malloc: Some(malloc),
         malloc_unknown: None,
+        account: None,
+        account_unknown: None,
         malloc_unknown_class: None,
         findings: Vec::new(),
     }

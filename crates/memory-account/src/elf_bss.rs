@@ -1,0 +1,61 @@
+//! Data of a program or a library that its file doesn't hold (`.bss`): anonymous memory behind the
+//! mappings of the file, as long as the file's own headers say.
+//!
+//! # References
+//! elf(5), `PT_LOAD`, `p_memsz`
+
+use std::ops::Range;
+
+use proc_memory::page_size_bytes;
+
+use super::account::Kind;
+use super::kernel;
+use super::space::Space;
+use super::word;
+
+const HEADER_BYTES: u64 = 64;
+const SEGMENT_BYTES: u64 = 56;
+const MOST_SEGMENTS: u64 = 64;
+
+/// Claims all of it.
+pub(super) fn claim(space: &mut Space<'_>) {
+    let files = space.areas().iter().map(|area| &area.mapping);
+    let files = files.filter(|mapping| mapping.inode != 0 && mapping.offset == 0);
+    let starts: Vec<u64> = files.map(|mapping| mapping.start).collect();
+    for start in starts {
+        for range in beyond_file(space, start).unwrap_or_default() {
+            let is_anonymous = space
+                .area_at(range.start)
+                .is_some_and(|area| area.mapping.inode == 0 && area.mapping.permissions.write);
+            if is_anonymous {
+                let row = space.row(Kind::File, kernel::FILES, kernel::NAME_IN_MAPS);
+                space.claim(range, row);
+            }
+        }
+    }
+}
+
+/// What an ELF file that is mapped from here on has beyond its file.
+fn beyond_file(space: &Space<'_>, start: u64) -> Option<Vec<Range<u64>>> {
+    let header = space.read(start..start + HEADER_BYTES)?;
+    let is_elf64 = header.starts_with(b"\x7fELF\x02\x01");
+    let (offset, sizes) = (word(&header, 32), word(&header, 54));
+    let (size, count) = (sizes & 0xffff, sizes >> 16 & 0xffff);
+    if !is_elf64 || size != SEGMENT_BYTES || count > MOST_SEGMENTS || offset > page_size_bytes() {
+        return None;
+    }
+    let table = start + offset;
+    let table = space.read(table..table + count * SEGMENT_BYTES)?;
+    let loaded = table.chunks_exact(SEGMENT_BYTES as usize).filter(|one| word(one, 0) as u32 == 1);
+    let loaded: Vec<[u64; 3]> = loaded.map(|one| [16, 32, 40].map(|at| word(one, at))).collect();
+    let page = page_size_bytes();
+    let lowest = loaded.iter().map(|[address, ..]| address / page * page).min()?;
+    let bias = start.wrapping_sub(lowest);
+    let ends = loaded.iter().filter_map(|[address, in_file, in_memory]| {
+        let from = bias.wrapping_add(*address);
+        let [file, memory] = [in_file, in_memory]
+            .map(|size| from.checked_add(*size)?.checked_next_multiple_of(page));
+        Some(file?..memory?)
+    });
+    Some(ends.filter(|range| range.start < range.end).collect())
+}

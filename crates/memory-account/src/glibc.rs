@@ -1,0 +1,157 @@
+//! Memory of glibc's malloc: its arenas, where their lists say that they lie, and blocks with
+//! mappings of their own.
+//!
+//! # References
+//! glibc `malloc/malloc.c`: `IS_MMAPPED`, `sysmalloc_mmap`
+
+use std::ops::Range;
+
+use proc_memory::page_size_bytes;
+use ptmalloc::{Arena, HeapState, Mmapped};
+
+use super::account::Kind;
+use super::space::Space;
+use super::word;
+
+/// Pages that are looked at for headers of blocks which lie behind something else.
+const MOST_PAGES: usize = 1 << 16;
+/// `IS_MMAPPED`, alone of the flags that a size has.
+const MAPPED: u64 = 2;
+const FLAGS: u64 = 15;
+/// `PREV_INUSE`.
+const PREVIOUS_IN_USE: u64 = 1;
+/// `MINSIZE`.
+const LEAST_BYTES: u64 = 32;
+const MAIN: &str = "glibc's main arena";
+const THREADS: &str = "glibc's thread arenas";
+
+/// Claims what arenas have.
+pub(super) fn claim_arenas(space: &mut Space<'_>, malloc: &HeapState) {
+    for arena in &malloc.arenas {
+        let (owner, evidence) = match arena.main {
+            true => (MAIN, "malloc's own lists; pieces by their first chunk"),
+            false => (THREADS, "heaps that name their arena"),
+        };
+        let mut heaps = arena.heaps.clone();
+        if heaps.is_empty() && arena.main {
+            let heap = space.areas().iter().find(|area| area.mapping.is_heap());
+            heaps.extend(heap.map(|area| area.mapping.start..area.mapping.end));
+        }
+        let row = space.row(Kind::MallocArena, owner, evidence);
+        for heap in heaps {
+            space.claim(whole(heap), row);
+        }
+    }
+    for main in [true, false] {
+        let some = || malloc.arenas.iter().filter(|arena| arena.main == main);
+        let sum = |of: fn(&Arena) -> Option<u64>| some().map(of).sum::<Option<u64>>();
+        let free = sum(|arena| Some(arena.free?.resident_bytes));
+        let returnable = sum(|arena| Some(arena.free?.returnable_bytes));
+        if let Some(free) = free.filter(|_| some().next().is_some()) {
+            let owner = if main { MAIN } else { THREADS };
+            let row = space.row(Kind::MallocArena, owner, "");
+            space.is_free(row, free, returnable);
+        }
+    }
+}
+
+/// Claims blocks with mappings of their own: each begins with its size, which is that of whole pages
+/// and says that it is one. No more than malloc itself counts are believed.
+pub(super) fn claim_blocks(space: &mut Space<'_>, malloc: &HeapState) {
+    let Some(Mmapped { count, bytes, .. }) = malloc.mmapped.filter(|blocks| blocks.count > 0)
+    else {
+        return;
+    };
+    let mut found = Vec::new();
+    let mut left = space.unclaimed();
+    // One stands where its mapping begins, or behind another; most do.
+    let starts: Vec<u64> = left.iter().map(|gap| gap.start).collect();
+    follow(space, &mut left, &starts, &mut found);
+    if (found.len() as u64) < count {
+        let page = page_size_bytes();
+        let mut pages = space.resident_multiples(&left, page);
+        pages.truncate(MOST_PAGES);
+        follow(space, &mut left, &pages, &mut found);
+    }
+    let sum: u64 = found.iter().map(|block| block.end - block.start).sum();
+    if found.len() as u64 > count || sum > bytes {
+        return;
+    }
+    let evidence = format!("headers of {} of the {count} that malloc counts", found.len());
+    let row = space.row(Kind::MallocBlock, "glibc's mmapped blocks", &evidence);
+    for block in found {
+        space.claim(block, row);
+    }
+}
+
+/// Claims what the main arena took by mmap after the break was refused to it: pieces that begin with
+/// a chunk of its kind, the largest first, and no more than malloc says that it has outside
+/// `[heap]`.
+pub(super) fn claim_pieces(space: &mut Space<'_>, malloc: &HeapState) {
+    let Some(main) = malloc.arenas.iter().find(|arena| arena.main && malloc.non_contiguous) else {
+        return;
+    };
+    let heap = space.areas().iter().find(|area| area.mapping.is_heap());
+    let at_break = heap.map_or(0, |area| area.mapping.length_bytes());
+    let mut left = main.system_bytes.saturating_sub(at_break);
+    let gaps = space.unclaimed();
+    let starts: Vec<u64> = gaps.iter().map(|gap| gap.start).collect();
+    let mut pieces = Vec::new();
+    space.heads(&starts, 16, |at, head| {
+        let size = word(head, 8);
+        let gap = gaps.iter().find(|gap| gap.start == at);
+        let fits =
+            |gap: &&Range<u64>| (LEAST_BYTES..=gap.end - gap.start).contains(&(size & !FLAGS));
+        // The first one of a piece: nothing is free before it.
+        pieces.extend(gap.filter(|_| size & FLAGS == PREVIOUS_IN_USE).filter(fits).cloned());
+    });
+    pieces.sort_by_key(|piece| std::cmp::Reverse(piece.end - piece.start));
+    let row = space.row(Kind::MallocArena, MAIN, "");
+    for piece in pieces {
+        // Other memory may follow in the same mapping.
+        let length = left.min(piece.end - piece.start);
+        left -= length;
+        space.claim(piece.start..piece.start + length, row);
+    }
+}
+
+/// Finds the blocks that begin at these places, in rising order, and those right behind them.
+fn follow(
+    space: &Space<'_>,
+    left: &mut Vec<Range<u64>>,
+    places: &[u64],
+    found: &mut Vec<Range<u64>>,
+) {
+    let mut places = places.to_vec();
+    while !places.is_empty() {
+        let mut next = Vec::new();
+        space.heads(&places, 16, |at, head| {
+            let (previous, size) = (word(head, 0), word(head, 8));
+            let length = size & !FLAGS;
+            let gap = left.iter().position(|gap| gap.contains(&at));
+            let is_block = previous == 0
+                && size & FLAGS == MAPPED
+                && length > 0
+                && length.is_multiple_of(page_size_bytes());
+            let Some((gap, end)) = gap.zip(at.checked_add(length)).filter(|_| is_block) else {
+                return;
+            };
+            let whole = left[gap].clone();
+            if end > whole.end {
+                return;
+            }
+            left.splice(gap..=gap, [whole.start..at, end..whole.end]);
+            left.retain(|gap| gap.start < gap.end);
+            found.push(at..end);
+            if end < whole.end {
+                next.push(end);
+            }
+        });
+        places = next;
+    }
+}
+
+fn whole(range: Range<u64>) -> Range<u64> {
+    let page = page_size_bytes();
+    range.start / page * page..range.end.checked_next_multiple_of(page).unwrap_or(range.end)
+}

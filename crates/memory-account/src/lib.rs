@@ -1,0 +1,56 @@
+//! Whose every resident byte of a running process is, seen from outside.
+//!
+//! ```
+//! use memory_account::{Account, Kind};
+//! use proc_memory::Process;
+//!
+//! let process = Process::open(std::process::id() as i32)?;
+//! let account = Account::of(&process, None)?;
+//! let sum: u64 = account.rows.iter().map(|row| row.rss_bytes).sum();
+//! assert_eq!(sum, account.rss_bytes());
+//! assert!(account.rows.iter().any(|row| row.kind == Kind::File));
+//! # Ok::<(), proc_memory::ProcessError>(())
+//! ```
+//!
+//! # What a row means
+//!
+//! The kernel weighs each mapping, once. A mapping with one owner goes to its row as a whole; of one
+//! with several, which is how the kernel merges neighbours, each owner has its own pages, and what
+//! nobody claims has the rest. So rows add up to the kernel's figures, whatever happens meanwhile.
+//! Where such a mapping is shared with other processes, its owners share what is private by their
+//! resident bytes.
+//!
+//! An owner is named on evidence, which each row states: what the kernel calls a mapping, lists of
+//! glibc's malloc, or headers in the memory itself, which have to fit together. A recogniser looks
+//! only at anonymous memory that has no owner yet, at resident pages, and at headers alone, so that
+//! an account costs about what the kernel needs to weigh the mappings.
+
+#![deny(unsafe_code)]
+
+#[cfg(test)]
+use suite as _;
+#[cfg(test)]
+use tempfile as _;
+
+mod account;
+mod elf_bss;
+mod glibc;
+mod kernel;
+mod pymalloc;
+mod space;
+mod stacks;
+
+pub use account::{Account, Kind, Row};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+/// One little-endian word of bytes that were read; zero beyond their end.
+fn word(bytes: &[u8], at: usize) -> u64 {
+    let mut word = [0; 8];
+    let rest = bytes.get(at..).unwrap_or_default();
+    let length = rest.len().min(8);
+    word[..length].copy_from_slice(&rest[..length]);
+    u64::from_le_bytes(word)
+}

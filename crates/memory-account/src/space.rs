@@ -1,0 +1,294 @@
+//! A process's mappings, and who has claimed which of their bytes.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use nix::errno::Errno;
+use proc_memory::{PageMap, PageState, Process, ProcessError, WeighedMapping, read_memory};
+
+use super::account::{Kind, Row};
+use super::kernel;
+
+/// `IOV_MAX`: places that one call reads.
+const MOST_PLACES: usize = 1024;
+
+/// Unknown mappings that have a row of their own, if they are as large as this.
+const SHOWN: usize = 4;
+const SHOWN_BYTES: u64 = 1 << 20;
+
+/// Which row a claim is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RowNumber(usize);
+
+pub(super) struct Space<'p> {
+    process: &'p Process,
+    pages: PageMap,
+    /// In rising order.
+    areas: Vec<WeighedMapping>,
+    /// By their starts: ends, and for whom.
+    claims: BTreeMap<u64, (u64, RowNumber)>,
+    rows: Vec<Row>,
+    /// What is in use of rows of which that is known.
+    used: BTreeMap<usize, u64>,
+}
+
+impl<'p> Space<'p> {
+    pub(super) fn of(
+        process: &'p Process,
+        areas: Vec<WeighedMapping>,
+    ) -> Result<Self, ProcessError> {
+        let pages = PageMap::open(process)?;
+        let (claims, used) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { process, pages, areas, claims, rows: Vec::new(), used })
+    }
+
+    pub(super) fn process(&self) -> &'p Process {
+        self.process
+    }
+
+    /// All mappings, lowest first.
+    pub(super) fn areas(&self) -> &[WeighedMapping] {
+        &self.areas
+    }
+
+    /// The mapping that an address is in.
+    pub(super) fn area_at(&self, address: u64) -> Option<&WeighedMapping> {
+        let after = self.areas.partition_point(|area| area.mapping.start <= address);
+        let area = self.areas.get(after.checked_sub(1)?)?;
+        (address < area.mapping.end).then_some(area)
+    }
+
+    /// The row of an owner, begun if there is none yet.
+    pub(super) fn row(&mut self, kind: Kind, owner: &str, evidence: &str) -> RowNumber {
+        let known = self.rows.iter().position(|row| row.kind == kind && row.owner == owner);
+        RowNumber(known.unwrap_or_else(|| {
+            self.rows.push(Row::new(kind, owner, evidence));
+            self.rows.len() - 1
+        }))
+    }
+
+    /// Says what of a row isn't used, and what of that could be given back.
+    pub(super) fn is_free(&mut self, row: RowNumber, free: u64, returnable: Option<u64>) {
+        let row = &mut self.rows[row.0];
+        row.free_bytes = Some(row.free_bytes.unwrap_or(0) + free);
+        if let Some(returnable) = returnable {
+            row.returnable_bytes = Some(row.returnable_bytes.unwrap_or(0) + returnable);
+        }
+    }
+
+    /// Says how many bytes of a row are in use: what else is resident is free.
+    pub(super) fn is_used(&mut self, row: RowNumber, bytes: u64) {
+        *self.used.entry(row.0).or_default() += bytes;
+    }
+
+    /// Claims whole pages; those that have an owner already stay with it. Whether any are new.
+    pub(super) fn claim(&mut self, range: Range<u64>, row: RowNumber) -> bool {
+        let gaps = self.gaps(range);
+        let any = !gaps.is_empty();
+        self.rows[row.0].pieces += u64::from(any);
+        for gap in gaps {
+            self.claims.insert(gap.start, (gap.end, row));
+        }
+        any
+    }
+
+    /// What of a range has no owner.
+    fn gaps(&self, range: Range<u64>) -> Vec<Range<u64>> {
+        let mut gaps = Vec::new();
+        let mut start = range.start;
+        if let Some((_, (end, _))) = self.claims.range(..range.start).next_back() {
+            start = start.max(*end);
+        }
+        for (claimed, (end, _)) in self.claims.range(range.clone()) {
+            gaps.push(start..*claimed);
+            start = *end;
+        }
+        gaps.push(start..range.end);
+        gaps.retain(|gap| gap.start < gap.end);
+        gaps
+    }
+
+    /// Anonymous private memory that has no owner, as far as anything of it is resident.
+    pub(super) fn unclaimed(&self) -> Vec<Range<u64>> {
+        let anonymous = self.areas.iter().filter(|area| kernel::is_anonymous(&area.mapping));
+        let used = anonymous.filter(|area| area.rss_bytes > 0);
+        used.flat_map(|area| self.gaps(area.mapping.start..area.mapping.end)).collect()
+    }
+
+    /// What of these ranges is resident, in rising order and cut to them.
+    pub(super) fn resident(&mut self, ranges: &[Range<u64>]) -> Vec<Range<u64>> {
+        let mut found = Vec::new();
+        for range in ranges {
+            let one = std::slice::from_ref(range);
+            let told = self.pages.each(PageState::Resident, one, never, |part| {
+                found.push(part.start.max(range.start)..part.end.min(range.end));
+            });
+            // What can't be read now is as good as absent.
+            if told.is_err() {
+                break;
+            }
+        }
+        found.retain(|part| part.start < part.end);
+        found
+    }
+
+    /// The places at multiples of `step` from an origin that lie on resident pages of ranges.
+    pub(super) fn resident_multiples(&mut self, ranges: &[Range<u64>], step: u64) -> Vec<u64> {
+        let resident = self.resident(ranges);
+        let each = resident
+            .into_iter()
+            .flat_map(|part| (part.start.next_multiple_of(step)..part.end).step_by(step as usize));
+        each.collect()
+    }
+
+    /// What is in memory at a place; `None` if it can't be read.
+    pub(super) fn read(&self, place: Range<u64>) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let length = (place.end - place.start) as usize;
+        let read = read_memory(self.process.pid(), &[place], &mut bytes);
+        (read == Ok(length)).then_some(bytes)
+    }
+
+    /// Tells the first `length` bytes at each of these places, in their order; of a batch that can't
+    /// be read, nothing.
+    pub(super) fn heads(&self, places: &[u64], length: usize, mut tell: impl FnMut(u64, &[u8])) {
+        let mut bytes = Vec::new();
+        for some in places.chunks(MOST_PLACES) {
+            let ranges: Vec<_> = some.iter().map(|at| *at..*at + length as u64).collect();
+            bytes.clear();
+            let wanted = length * some.len();
+            if read_memory(self.process.pid(), &ranges, &mut bytes) == Ok(wanted) {
+                some.iter().zip(bytes.chunks_exact(length)).for_each(|(at, head)| tell(*at, head));
+            }
+        }
+    }
+
+    /// All rows, with what the kernel counts.
+    pub(super) fn into_rows(mut self) -> Result<Vec<Row>, ProcessError> {
+        let areas = std::mem::take(&mut self.areas);
+        let mut unknown = Vec::new();
+        for area in &areas {
+            let left = self.share_out(area)?;
+            if kernel::is_unknown(&area.mapping) {
+                unknown.push((left, area));
+            } else {
+                let (kind, owner, evidence) = kernel::owner(&area.mapping);
+                if left.pieces > 0 {
+                    let row = self.row(kind, &owner, evidence);
+                    self.add(row, left);
+                }
+            }
+        }
+        self.add_unknown(unknown);
+        let mut rows = self.rows;
+        for (row, used) in self.used {
+            rows[row].free_bytes = Some(rows[row].rss_bytes.saturating_sub(used));
+        }
+        for row in &mut rows {
+            let free = row.free_bytes.map(|free| free.min(row.rss_bytes));
+            row.free_bytes = free;
+            row.returnable_bytes = row.returnable_bytes.map(|one| one.min(free.unwrap_or(one)));
+        }
+        rows.retain(|row| row.rss_bytes > 0 || row.swap_bytes > 0);
+        rows.sort_by_key(|row| (row.kind == Kind::Unknown, std::cmp::Reverse(row.rss_bytes)));
+        Ok(rows)
+    }
+
+    /// Gives the owners within a mapping what is theirs, and returns what is left.
+    fn share_out(&mut self, area: &WeighedMapping) -> Result<Weight, ProcessError> {
+        let (start, end) = (area.mapping.start, area.mapping.end);
+        let mut left = Weight {
+            pieces: 0,
+            rss: area.rss_bytes,
+            private: area.private_bytes,
+            swap: area.swap_bytes,
+        };
+        let before = self.claims.range(..start).next_back();
+        let claims = before.into_iter().chain(self.claims.range(start..end));
+        let claims: Vec<_> = claims
+            .map(|(from, (to, row))| ((*from).max(start)..(*to).min(end), *row))
+            .filter(|(range, _)| range.start < range.end)
+            .collect();
+        let whole = left;
+        // A mapping with one owner is weighed already.
+        let is_shared_out =
+            claims.len() > 1 || claims.first().is_some_and(|(range, _)| *range != (start..end));
+        let ranges: Vec<_> = claims.iter().map(|(range, _)| range.clone()).collect();
+        let mut weigh = |state, bytes| match is_shared_out && bytes > 0 {
+            true => self.each(state, &ranges),
+            false => Ok(vec![0; ranges.len()]),
+        };
+        let resident = weigh(PageState::Resident, whole.rss)?;
+        let swapped = weigh(PageState::Swapped, whole.swap)?;
+        for (number, (_, row)) in claims.into_iter().enumerate() {
+            let weight = match is_shared_out {
+                false => left,
+                true => {
+                    let rss = resident[number].min(left.rss);
+                    let swap = swapped[number].min(left.swap);
+                    let share = u128::from(whole.private) * u128::from(rss);
+                    let private = (share / u128::from(whole.rss.max(1))) as u64;
+                    Weight { pieces: 0, rss, private: private.min(left.private), swap }
+                }
+            };
+            left.rss -= weight.rss;
+            left.private -= weight.private;
+            left.swap -= weight.swap;
+            self.add(row, weight);
+        }
+        left.pieces = u64::from(left.rss > 0 || left.swap > 0);
+        Ok(left)
+    }
+
+    /// Bytes of each of these ranges that are in this state.
+    fn each(&mut self, state: PageState, ranges: &[Range<u64>]) -> Result<Vec<u64>, ProcessError> {
+        let mut bytes = vec![0; ranges.len()];
+        let mut first = 0;
+        let told = self.pages.each(state, ranges, never, |found| {
+            while first < ranges.len() && ranges[first].end <= found.start {
+                first += 1;
+            }
+            let touched = ranges.iter().enumerate().skip(first);
+            for (number, range) in touched.take_while(|(_, range)| range.start < found.end) {
+                bytes[number] += range.end.min(found.end) - range.start.max(found.start);
+            }
+        });
+        told.map_err(|errno| self.process.explain("pagemap", errno.into()))?;
+        Ok(bytes)
+    }
+
+    fn add(&mut self, row: RowNumber, weight: Weight) {
+        let row = &mut self.rows[row.0];
+        row.pieces += weight.pieces;
+        row.rss_bytes += weight.rss;
+        row.private_bytes += weight.private;
+        row.swap_bytes += weight.swap;
+    }
+
+    /// The largest each by itself, the others together.
+    fn add_unknown(&mut self, mut unknown: Vec<(Weight, &WeighedMapping)>) {
+        const EVIDENCE: &str = "anonymous, and nothing in it tells whose it is";
+        unknown.sort_by_key(|(weight, _)| std::cmp::Reverse(weight.rss));
+        for (number, (weight, area)) in unknown.into_iter().enumerate() {
+            let mapping = &area.mapping;
+            let owner = match number < SHOWN && weight.rss >= SHOWN_BYTES {
+                true => format!("unknown, at {:#x}", mapping.start),
+                false => "unknown, small pieces".to_owned(),
+            };
+            let row = self.row(Kind::Unknown, &owner, EVIDENCE);
+            self.add(row, weight);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Weight {
+    pieces: u64,
+    rss: u64,
+    private: u64,
+    swap: u64,
+}
+
+fn never() -> Result<(), Errno> {
+    Ok(())
+}
