@@ -24,7 +24,7 @@ continue
 printf "\n== who asks\n"
 backtrace -frame-info short-location 9
 printf "\n== for how much\n"
-frame function malloc
+frame function _int_malloc
 printf "bytes asked for: %lu\n", bytes
 printf "\n== and what is mapped\n"
 break mmap
