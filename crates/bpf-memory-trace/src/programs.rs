@@ -1,0 +1,208 @@
+//! The programs: one function each, made of the parts in `draft`.
+//!
+//! | program | attached to |
+//! |---|---|
+//! | [`returned`] | fexit of one `__x64_sys_*` |
+//! | [`any_returned`] | tp_btf `sys_exit`, or kretprobe.multi of all `__x64_sys_*` |
+//! | [`forked`], [`executed`], [`exited`] | tp_btf `sched_process_fork`, `_exec`, `_exit` |
+
+mod draft;
+
+use memory_event::Syscall;
+
+use crate::asm::{Assembler, Code, Condition, Helper, Register::*, Width};
+use crate::layout::Layout;
+use crate::record::{EXEC, EXIT, FOLLOW, FORK, HEAD_BYTES, field};
+use draft::{CHILD, CHILD_VALUE, Draft, FLAGS, UNFOLLOWED};
+
+/// The maps that the programs name.
+pub const WATCHED: &str = "watched";
+pub const RING: &str = "ring";
+pub const COUNTERS: &str = "counters";
+
+/// Bytes reserved for the path of a new program.
+const EXEC_PATH_BYTES: i16 = 256;
+/// `TS_COMPAT`: the call was made by the 32-bit way in, with numbers of its own.
+const COMPAT: i32 = 2;
+
+/// Where the programs find a call's registers and its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// As the first two words: of `sys_exit`, of fexit of a `__x64_sys_*`.
+    Arguments,
+    /// Asked of the task; the context are the function's own registers: of kretprobe.multi.
+    Registers,
+}
+
+/// What is asked of the programs besides.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Bytes of stack with each call that may make memory grow: 0, or whole KiB up to 16.
+    pub stack_bytes: u16,
+    /// A ring that holds more than this gets records without stacks.
+    pub full_bytes: u32,
+}
+
+/// Does nothing.
+pub fn nothing() -> Code {
+    let mut asm = Assembler::default();
+    asm.mov_imm(R0, 0);
+    asm.exit();
+    asm.assemble().expect("it ends")
+}
+
+/// One call came back.
+pub fn returned(layout: &Layout, wanted: Wanted, syscall: Syscall) -> Code {
+    let mut draft = Draft::new(layout, Context::Arguments);
+    draft.kind(syscall as i32);
+    draft.call(Shape::of(syscall), wanted);
+    draft.finish()
+}
+
+/// Any call of any process came back: goes on only for calls that are told.
+pub fn any_returned(layout: &Layout, wanted: Wanted, context: Context) -> Code {
+    let mut draft = Draft::new(layout, context);
+    draft.user_registers(R9);
+    draft.asm.load(Width::Double, R2, R9, layout.number);
+    let told: Vec<_> = Syscall::ALL
+        .into_iter()
+        .filter_map(|syscall| Some((syscall, i32::try_from(syscall.number()?).ok()?)))
+        .map(|(syscall, number)| (syscall, number, draft.asm.label()))
+        .collect();
+    for (_, number, label) in &told {
+        draft.asm.jump_if(R2, Condition::Equal, *number, *label);
+    }
+    draft.asm.jump(draft.out);
+    let shapes = Shape::ALL.map(|shape| (shape, draft.asm.label()));
+    for (syscall, _, label) in told {
+        draft.asm.place(label);
+        draft.kind(syscall as i32);
+        let shape = Shape::of(syscall);
+        if let Some((_, label)) = shapes.iter().find(|(of, _)| *of == shape) {
+            draft.asm.jump(*label);
+        }
+    }
+    for (shape, label) in shapes {
+        draft.asm.place(label);
+        draft.only_64_bit(COMPAT);
+        draft.call(shape, wanted);
+    }
+    draft.finish()
+}
+
+/// `sched_process_fork(parent, child)`: before the child runs. It is watched from here on.
+pub fn forked(layout: &Layout) -> Code {
+    let mut draft = Draft::new(layout, Context::Arguments);
+    let is_told = draft.asm.label();
+    draft.kind(FORK);
+    draft.only_watched();
+    let asm = &mut draft.asm;
+    asm.load(Width::Double, R9, R6, 8);
+    asm.load(Width::Word, R1, R9, layout.task_pid);
+    asm.store(Width::Word, Fp, CHILD, R1);
+    // A thread of the same process; or this process is watched for a moment only.
+    asm.mov(R2, R7);
+    asm.shift_right(R2, 32);
+    asm.jump_if_reg(R1, Condition::Equal, R2, is_told);
+    asm.load(Width::Word, R1, Fp, FLAGS);
+    asm.jump_if(R1, Condition::NotEqual, FOLLOW as i32, is_told);
+    asm.store_imm(Width::Word, Fp, CHILD_VALUE, FOLLOW as i32);
+    asm.map(R1, WATCHED);
+    asm.stack_address(R2, CHILD, 4);
+    asm.stack_address(R3, CHILD_VALUE, 4);
+    asm.mov_imm(R4, 0);
+    asm.call(Helper::MapUpdateElem);
+    asm.jump_if(R0, Condition::Equal, 0, is_told);
+    draft.count(UNFOLLOWED);
+    draft.asm.place(is_told);
+    draft.reserve(HEAD_BYTES);
+    draft.head();
+    for (n, offset) in [layout.task_pid, layout.task_tid].into_iter().enumerate() {
+        draft.asm.load(Width::Word, R1, R9, offset);
+        draft.argument(n, R1);
+    }
+    draft.submit();
+    draft.finish()
+}
+
+/// `sched_process_exec(task, former_tid, binprm)`
+pub fn executed(layout: &Layout) -> Code {
+    let mut draft = Draft::new(layout, Context::Arguments);
+    draft.kind(EXEC);
+    draft.only_watched();
+    draft.reserve(HEAD_BYTES + EXEC_PATH_BYTES);
+    draft.head();
+    draft.asm.load(Width::Word, R1, R6, 8);
+    draft.argument(0, R1);
+    draft.asm.load(Width::Double, R9, R6, 16);
+    let (byte, bit) = layout.binprm_secure;
+    draft.asm.load(Width::Byte, R1, R9, byte);
+    draft.asm.and_imm(R1, bit.into());
+    draft.argument(1, R1);
+    draft.asm.load(Width::Double, R3, R9, layout.binprm_filename);
+    draft.asm.mov(R1, R8);
+    draft.asm.add_imm(R1, HEAD_BYTES.into());
+    draft.asm.mov_imm(R2, EXEC_PATH_BYTES.into());
+    draft.asm.call(Helper::ProbeReadKernelStr);
+    draft.asm.store(Width::Word, R8, field::EXTRA, R0);
+    draft.submit();
+    draft.finish()
+}
+
+/// `sched_process_exit(task)`: with the last thread, the process is no longer watched.
+pub fn exited(layout: &Layout) -> Code {
+    let mut draft = Draft::new(layout, Context::Arguments);
+    let lives = draft.asm.label();
+    draft.kind(EXIT);
+    draft.only_watched();
+    let asm = &mut draft.asm;
+    asm.load(Width::Double, R9, R6, 0);
+    asm.load(Width::Double, R9, R9, layout.task_signal);
+    asm.load(Width::Word, R1, R9, layout.signal_live);
+    asm.jump_if(R1, Condition::NotEqual, 0, lives);
+    draft.forget();
+    draft.asm.place(lives);
+    draft.reserve(HEAD_BYTES);
+    draft.head();
+    draft.asm.load(Width::Double, R1, R6, 0);
+    draft.asm.load(Width::Word, R1, R1, layout.task_exit_code);
+    draft.argument(0, R1);
+    let of_process = [layout.signal_exit_code, layout.signal_flags, layout.signal_live];
+    for (n, offset) in of_process.into_iter().enumerate() {
+        draft.asm.load(Width::Word, R1, R9, offset);
+        draft.argument(n + 1, R1);
+    }
+    draft.asm.load(Width::Double, R1, R6, 0);
+    draft.asm.load(Width::Double, R1, R1, layout.task_leader);
+    draft.asm.load(Width::Word, R1, R1, layout.task_exit_code);
+    draft.argument(4, R1);
+    draft.submit();
+    draft.finish()
+}
+
+/// What a call's record has besides its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Nothing.
+    Plain,
+    /// The user's stack: memory may have grown.
+    Growth,
+    /// The file's name, which is the argument of this number.
+    Opens(usize),
+}
+
+impl Shape {
+    const ALL: [Self; 4] = [Self::Plain, Self::Growth, Self::Opens(0), Self::Opens(1)];
+
+    fn of(syscall: Syscall) -> Self {
+        match syscall {
+            Syscall::Brk | Syscall::Mmap | Syscall::Mremap => Self::Growth,
+            Syscall::Open | Syscall::Creat => Self::Opens(0),
+            Syscall::Openat | Syscall::Openat2 => Self::Opens(1),
+            _ => Self::Plain,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! The parts that programs are made of.
+//!
+//! Registers, from the first part on: r6 the context, r7 process and thread, r8 the record,
+//! r9 the user's registers or what the program keeps.
+
+mod call;
+
+use super::{COUNTERS, Context, RING, WATCHED};
+use crate::asm::{Assembler, Code, Condition, Helper, Label, Register, Register::*, Width};
+use crate::layout::Layout;
+use crate::record::field;
+
+/// Places on the stack, of four bytes each: the process, which is the key of `watched`.
+const PROCESS: i16 = -4;
+const KIND: i16 = -8;
+/// What `watched` says of the process.
+pub const FLAGS: i16 = -12;
+pub const CHILD: i16 = -16;
+pub const CHILD_VALUE: i16 = -20;
+
+/// Counters, in bytes: records that found no room.
+pub const LOST: i32 = 0;
+/// Processes that found no room among the watched ones.
+pub const UNFOLLOWED: i32 = 8;
+
+/// `BPF_RB_NO_WAKEUP`: the reader looks every few milliseconds; waking it costs ten records' time.
+const NO_WAKEUP: i32 = 1;
+/// A program in the making.
+pub struct Draft<'a> {
+    pub asm: Assembler,
+    /// The end: nothing more to do.
+    pub out: Label,
+    /// The record found no room.
+    lost: Label,
+    layout: &'a Layout,
+    context: Context,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(layout: &'a Layout, context: Context) -> Self {
+        let mut asm = Assembler::default();
+        let (out, lost) = (asm.label(), asm.label());
+        asm.mov(R6, R1);
+        Self { asm, out, lost, layout, context }
+    }
+
+    /// Of what kind the record will be.
+    pub fn kind(&mut self, kind: i32) {
+        self.asm.store_imm(Width::Word, Fp, KIND, kind);
+    }
+
+    /// `to` = the user's registers at the way in.
+    pub fn user_registers(&mut self, to: Register) {
+        match self.context {
+            Context::Arguments => self.asm.load(Width::Double, to, R6, 0),
+            Context::Registers => {
+                self.asm.call(Helper::GetCurrentTaskBtf);
+                self.asm.mov(R1, R0);
+                self.asm.call(Helper::TaskPtRegs);
+                self.asm.mov(to, R0);
+            }
+        }
+    }
+
+    /// Goes on only if the call came by the 64-bit way in.
+    pub fn only_64_bit(&mut self, compat: i32) {
+        self.asm.call(Helper::GetCurrentTaskBtf);
+        self.asm.load(Width::Word, R1, R0, self.layout.status);
+        self.asm.jump_if(R1, Condition::AnyBit, compat, self.out);
+    }
+
+    /// Goes on only in a watched process.
+    pub fn only_watched(&mut self) {
+        let asm = &mut self.asm;
+        asm.call(Helper::GetCurrentPidTgid);
+        asm.mov(R7, R0);
+        asm.shift_right(R0, 32);
+        asm.store(Width::Word, Fp, PROCESS, R0);
+        asm.map(R1, WATCHED);
+        asm.stack_address(R2, PROCESS, 4);
+        asm.call(Helper::MapLookupElem);
+        asm.jump_if(R0, Condition::Equal, 0, self.out);
+        asm.load(Width::Word, R1, R0, 0);
+        asm.store(Width::Word, Fp, FLAGS, R1);
+    }
+
+    /// The process is no longer watched.
+    pub fn forget(&mut self) {
+        self.asm.map(R1, WATCHED);
+        self.asm.stack_address(R2, PROCESS, 4);
+        self.asm.call(Helper::MapDeleteElem);
+    }
+
+    /// The record's place in the ring.
+    pub fn reserve(&mut self, bytes: i16) {
+        self.asm.map(R1, RING);
+        self.asm.mov_imm(R2, bytes.into());
+        self.asm.mov_imm(R3, 0);
+        self.asm.call(Helper::RingbufReserve);
+        self.asm.jump_if(R0, Condition::Equal, 0, self.lost);
+        self.asm.mov(R8, R0);
+    }
+
+    /// Time, process, thread, kind, flags; nothing besides. The time is taken once the record has
+    /// its place: the reader's order rests on that.
+    pub fn head(&mut self) {
+        let asm = &mut self.asm;
+        asm.call(Helper::KtimeGetNs);
+        asm.store(Width::Double, R8, field::TIME, R0);
+        asm.store(Width::Word, R8, field::TID, R7);
+        asm.load(Width::Word, R1, Fp, PROCESS);
+        asm.store(Width::Word, R8, field::PID, R1);
+        asm.load(Width::Word, R1, Fp, KIND);
+        asm.store(Width::Half, R8, field::KIND, R1);
+        asm.load(Width::Word, R1, Fp, FLAGS);
+        asm.store(Width::Half, R8, field::FLAGS, R1);
+        asm.store_imm(Width::Word, R8, field::EXTRA, 0);
+    }
+
+    /// One of the record's six arguments.
+    pub fn argument(&mut self, number: usize, value: Register) {
+        let place = field::ARGUMENTS + 8 * number as i16;
+        self.asm.store(Width::Double, R8, place, value);
+    }
+
+    /// A call's arguments and its result.
+    pub fn returned(&mut self) {
+        let result = match self.context {
+            Context::Arguments => 8,
+            Context::Registers => self.layout.result,
+        };
+        self.asm.load(Width::Double, R1, R6, result);
+        self.asm.store(Width::Double, R8, field::RESULT, R1);
+        self.user_registers(R9);
+        for (number, offset) in self.layout.arguments.into_iter().enumerate() {
+            self.asm.load(Width::Double, R1, R9, offset);
+            self.argument(number, R1);
+        }
+    }
+
+    /// Gives the record to the reader.
+    pub fn submit(&mut self) {
+        self.asm.mov(R1, R8);
+        self.asm.mov_imm(R2, NO_WAKEUP);
+        self.asm.call(Helper::RingbufSubmit);
+    }
+
+    /// Counts one.
+    pub fn count(&mut self, counter: i32) {
+        self.asm.map_value(R1, COUNTERS, counter);
+        self.asm.mov_imm(R2, 1);
+        self.asm.atomic_add(R1, 0, R2);
+    }
+
+    /// The end, and what is lost.
+    pub fn finish(mut self) -> Code {
+        self.asm.place(self.out);
+        self.asm.mov_imm(R0, 0);
+        self.asm.exit();
+        self.asm.place(self.lost);
+        self.count(LOST);
+        self.asm.jump(self.out);
+        self.asm.assemble().expect("every label is placed, every place on the stack is one")
+    }
+}

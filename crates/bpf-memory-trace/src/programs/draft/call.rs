@@ -1,0 +1,115 @@
+//! The record of a call, whole.
+
+use super::{Draft, NO_WAKEUP};
+use crate::asm::{Condition, Helper, Register::*, Width};
+use crate::programs::{RING, Shape, Wanted};
+use crate::record::{HEAD_BYTES, REGISTERS_BYTES, field};
+
+/// `BPF_RB_AVAIL_DATA`
+const AVAILABLE_DATA: i32 = 0;
+/// Bytes for a path: enough for nearly all, and for all.
+const PATHS_BYTES: [i16; 2] = [256, 4096];
+const PIECE_BYTES: u16 = 1024;
+
+impl Draft<'_> {
+    /// A call came back in any process: the whole record.
+    pub fn call(&mut self, shape: Shape, wanted: Wanted) {
+        self.only_watched();
+        match shape {
+            Shape::Growth if wanted.stack_bytes > 0 => {
+                let plain = self.asm.label();
+                self.asm.map(R1, RING);
+                self.asm.mov_imm(R2, AVAILABLE_DATA);
+                self.asm.call(Helper::RingbufQuery);
+                let full = wanted.full_bytes.cast_signed();
+                self.asm.jump_if(R0, Condition::Greater, full, plain);
+                self.reserve(HEAD_BYTES + REGISTERS_BYTES + wanted.stack_bytes.cast_signed());
+                self.head();
+                self.returned();
+                self.user_stack(wanted.stack_bytes);
+                self.submit();
+                self.asm.jump(self.out);
+                self.asm.place(plain);
+                self.plain();
+            }
+            Shape::Plain | Shape::Growth => self.plain(),
+            Shape::Opens(argument) => self.opens(argument),
+        }
+    }
+
+    fn plain(&mut self) {
+        self.reserve(HEAD_BYTES);
+        self.head();
+        self.returned();
+        self.submit();
+        self.asm.jump(self.out);
+    }
+
+    /// With the file's name: read once more, into a larger record, if it is long.
+    fn opens(&mut self, argument: usize) {
+        let [short, long] = PATHS_BYTES;
+        let told = self.asm.label();
+        self.reserve(HEAD_BYTES + short);
+        self.user_text(argument, short);
+        self.asm.jump_if(R9, Condition::SignedLess, short.into(), told);
+        self.asm.mov(R1, R8);
+        self.asm.mov_imm(R2, NO_WAKEUP);
+        self.asm.call(Helper::RingbufDiscard);
+        self.reserve(HEAD_BYTES + long);
+        self.user_text(argument, long);
+        self.opened();
+        self.asm.place(told);
+        self.opened();
+    }
+
+    fn opened(&mut self) {
+        self.head();
+        self.asm.store(Width::Word, R8, field::EXTRA, R9);
+        self.returned();
+        self.submit();
+        self.asm.jump(self.out);
+    }
+
+    /// r9 = the length of the text that an argument points to, its 0 included; or an error.
+    fn user_text(&mut self, argument: usize, bytes: i16) {
+        self.user_registers(R9);
+        self.asm.load(Width::Double, R3, R9, self.layout.arguments[argument]);
+        self.asm.mov(R1, R8);
+        self.asm.add_imm(R1, HEAD_BYTES.into());
+        self.asm.mov_imm(R2, bytes.into());
+        self.asm.call(Helper::ProbeReadUserStr);
+        self.asm.mov(R9, R0);
+    }
+
+    /// Registers and stack; r6 is spent. The whole is read at once, which is what it costs least;
+    /// near the stack's upper end, KiB by KiB.
+    fn user_stack(&mut self, bytes: u16) {
+        let (whole, done) = (self.asm.label(), self.asm.label());
+        for (n, offset) in self.layout.unwind.into_iter().enumerate() {
+            self.asm.load(Width::Double, R1, R9, offset);
+            self.asm.store(Width::Double, R8, HEAD_BYTES + 8 * n as i16, R1);
+        }
+        self.stack_piece(0, bytes);
+        self.asm.mov_imm(R6, bytes.into());
+        self.asm.jump_if(R0, Condition::Equal, 0, whole);
+        self.asm.mov_imm(R6, 0);
+        for from in (0..bytes).step_by(PIECE_BYTES.into()) {
+            self.stack_piece(from, PIECE_BYTES);
+            self.asm.jump_if(R0, Condition::NotEqual, 0, done);
+            self.asm.add_imm(R6, PIECE_BYTES.into());
+        }
+        self.asm.place(done);
+        self.asm.place(whole);
+        self.asm.store(Width::Word, R8, field::EXTRA, R6);
+    }
+
+    fn stack_piece(&mut self, from: u16, bytes: u16) {
+        let [_, sp, ..] = self.layout.unwind;
+        self.asm.load(Width::Double, R3, R9, sp);
+        self.asm.add_imm(R3, from.into());
+        self.asm.mov(R1, R8);
+        self.asm.add_imm(R1, i32::from(HEAD_BYTES + REGISTERS_BYTES) + i32::from(from));
+        self.asm.mov_imm(R2, bytes.into());
+        self.asm.call(Helper::ProbeReadUser);
+    }
+}

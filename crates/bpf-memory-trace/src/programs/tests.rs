@@ -1,0 +1,170 @@
+//! The programs as they read, for a kernel of these offsets: a change of one is seen as such.
+//! `BLESS=1` writes them anew.
+
+use super::*;
+
+const LAYOUT: Layout = Layout {
+    arguments: [112, 104, 96, 56, 72, 64],
+    number: 120,
+    result: 80,
+    unwind: [128, 152, 32, 40, 24, 16, 8, 0],
+    status: 16,
+    task_tid: 2000,
+    task_pid: 2004,
+    task_exit_code: 1960,
+    task_signal: 2400,
+    task_leader: 2080,
+    signal_exit_code: 88,
+    signal_flags: 104,
+    signal_live: 4,
+    binprm_filename: 96,
+    binprm_secure: (44, 4),
+};
+const PLAIN: Wanted = Wanted { stack_bytes: 0, full_bytes: 8 << 20 };
+const STACKS: Wanted = Wanted { stack_bytes: 2048, ..PLAIN };
+
+#[track_caller]
+fn reads(name: &str, code: &Code) {
+    let path = format!("{}/tests/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, code.to_string()).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(code.to_string(), golden, "{path}");
+}
+
+#[test]
+fn calls() {
+    for (name, syscall, wanted) in [
+        ("close", Syscall::Close, PLAIN),
+        ("brk", Syscall::Brk, PLAIN),
+        ("brk-with-stack", Syscall::Brk, STACKS),
+        ("openat", Syscall::Openat, PLAIN),
+    ] {
+        reads(name, &returned(&LAYOUT, wanted, syscall));
+    }
+}
+
+#[test]
+fn any_call() {
+    let code = any_returned(&LAYOUT, PLAIN, Context::Arguments);
+    reads("sys_exit", &code);
+    let code = any_returned(&LAYOUT, PLAIN, Context::Registers);
+    reads("kretprobe.multi", &code);
+}
+
+#[test]
+fn lives() {
+    reads("sched_process_fork", &forked(&LAYOUT));
+    reads("sched_process_exec", &executed(&LAYOUT));
+    reads("sched_process_exit", &exited(&LAYOUT));
+}
+
+/// What differs between calls of one shape is their kind alone.
+#[test]
+fn a_call_differs_from_another_of_its_shape_by_its_number() {
+    let of = |syscall| returned(&LAYOUT, PLAIN, syscall).to_string();
+    let [close, munmap] = [of(Syscall::Close), of(Syscall::Munmap)];
+    let differing: Vec<_> = close.lines().zip(munmap.lines()).filter(|(a, b)| a != b).collect();
+    let kinds = ("   1: *(u32 *)(r10 -8) = 10", "   1: *(u32 *)(r10 -8) = 2");
+    assert_eq!(differing, [kinds]);
+}
+
+#[test]
+fn every_program_names_the_maps_that_there_are() {
+    for syscall in Syscall::ALL {
+        let code = returned(&LAYOUT, STACKS, syscall);
+        assert_eq!(code.maps().collect::<Vec<_>>(), [COUNTERS, RING, WATCHED]);
+    }
+}
+
+/// The verifier's verdict on each. Where the kernel refuses fexit programs as such, the same ones
+/// are loaded at `sys_exit`, which gives them the same context.
+mod verdict {
+    use super::*;
+    use crate::layout::kernel_types;
+    use crate::map::{Map, MapKind};
+    use crate::program::{AttachPoint, LoadError, Program};
+
+    fn judge(judge: impl FnOnce(&Layout, &dyn Fn(&str) -> AttachPoint, &[&Map])) {
+        let tracepoints =
+            ["sys_exit", "sched_process_fork", "sched_process_exec", "sched_process_exit"];
+        let types = kernel_types(&[], &tracepoints);
+        let kernel = types.and_then(|types| Ok((Layout::of(&types)?, types)));
+        let (layout, types) = match kernel {
+            Ok(kernel) => kernel,
+            Err(refusal) => return suite::skipped(refusal),
+        };
+        let maps = [
+            Map::new(WATCHED, MapKind::Hash { entries: 16 }),
+            Map::new(COUNTERS, MapKind::Counters),
+            Map::new(RING, MapKind::RingBuffer { bytes: 1 << 16 }),
+        ];
+        let maps: std::io::Result<Vec<_>> = maps.into_iter().collect();
+        let maps = match maps {
+            Ok(maps) => maps,
+            Err(error) => return suite::skipped(format_args!("no maps: {error}")),
+        };
+        let tracepoint = |name: &str| AttachPoint::Tracepoint {
+            btf_id: types.tracepoint(name).expect("this kernel has it"),
+        };
+        judge(&layout, &tracepoint, &maps.iter().collect::<Vec<_>>());
+    }
+
+    #[track_caller]
+    fn accepted(loaded: Result<Program, LoadError>, what: &str) {
+        if let Err(LoadError { source, log }) = loaded {
+            panic!("{what}: {source}\n{log}");
+        }
+    }
+
+    #[test]
+    fn calls() {
+        judge(|layout, tracepoint, maps| {
+            for stack_bytes in [0, 1024, 16 << 10] {
+                let wanted = Wanted { stack_bytes, ..PLAIN };
+                for syscall in Syscall::ALL {
+                    let code = returned(layout, wanted, syscall);
+                    let loaded = Program::load("call", &code, tracepoint("sys_exit"), maps);
+                    accepted(loaded, syscall.name());
+                }
+                let code = any_returned(layout, wanted, Context::Arguments);
+                let loaded = Program::load("any", &code, tracepoint("sys_exit"), maps);
+                accepted(loaded, "sys_exit");
+                let code = any_returned(layout, wanted, Context::Registers);
+                let loaded = Program::load("multi", &code, AttachPoint::KprobeMulti, maps);
+                match loaded {
+                    // No such attach point here: not the program's fault.
+                    Err(error) if error.log.is_empty() => suite::skipped(error),
+                    loaded => accepted(loaded, "kretprobe.multi"),
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn lives() {
+        judge(|layout, tracepoint, maps| {
+            for (name, code) in [
+                ("sched_process_fork", forked(layout)),
+                ("sched_process_exec", executed(layout)),
+                ("sched_process_exit", exited(layout)),
+            ] {
+                accepted(Program::load(name, &code, tracepoint(name), maps), name);
+            }
+        });
+    }
+
+    #[test]
+    fn a_program_that_reads_what_it_has_not_is_refused_with_the_verifiers_words() {
+        judge(|_, tracepoint, maps| {
+            let mut asm = crate::Assembler::default();
+            asm.mov(R0, R5);
+            asm.exit();
+            let code = asm.assemble().unwrap();
+            let refused = Program::load("wrong", &code, tracepoint("sys_exit"), maps);
+            let error = refused.unwrap_err();
+            assert!(error.log.contains("R5 !read_ok"), "{error}");
+        });
+    }
+}

@@ -1,0 +1,180 @@
+//! What the programs write, and how it is read.
+
+use memory_event::Syscall;
+
+/// One thing that a watched thread did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When, on the clock `CLOCK_MONOTONIC`, in nanoseconds.
+    pub at_ns: u64,
+    /// The process (the kernel's tgid), as the first pid namespace numbers it.
+    pub pid: u32,
+    /// The thread, likewise.
+    pub tid: u32,
+    /// What it did.
+    pub what: Seen,
+}
+
+/// What a [`Record`] tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Seen {
+    /// A system call came back.
+    Returned {
+        /// Which.
+        syscall: Syscall,
+        /// The six argument registers.
+        args: [u64; 6],
+        /// As the kernel returned it: negative error numbers.
+        result: i64,
+        /// Of a call that opens a file: the name that was asked for, at most 4,095 bytes of it.
+        path: Option<Vec<u8>>,
+        /// Who made the call, where that was asked for and the ring had room.
+        stack: Option<StackCopy>,
+    },
+    /// The thread made another one; told before anything that the new one does.
+    Forked {
+        /// The new thread's process: the same one, or a new one.
+        child_pid: u32,
+        /// The new thread.
+        child_tid: u32,
+    },
+    /// The process gave up its program for another one.
+    Executed {
+        /// The thread that made the call; from here on it is the process's first.
+        former_tid: u32,
+        /// It has rights that who executed it may lack: it is set-uid, set-gid or has capabilities
+        /// (`AT_SECURE`).
+        secure: bool,
+        /// The file, by the name that was asked for; its first 255 bytes.
+        path: Option<Vec<u8>>,
+    },
+    /// The thread ended.
+    Exited {
+        /// As waitpid(2) would give it.
+        status: i32,
+        /// If no other thread of the process lives: as waitpid(2) gives it to the parent.
+        process_status: Option<i32>,
+    },
+}
+
+/// The beginning of a user's stack, for an unwinder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StackCopy {
+    /// rip, rsp, rbp, rbx, r12, r13, r14, r15.
+    pub registers: [u64; 8],
+    /// What stands from `rsp` upwards: whole KiB, as far as it could be read.
+    pub bytes: Vec<u8>,
+}
+
+/// Offsets in a record; what varies begins at [`HEAD_BYTES`].
+pub mod field {
+    pub const TIME: i16 = 0;
+    pub const PID: i16 = 8;
+    pub const TID: i16 = 12;
+    pub const KIND: i16 = 16;
+    pub const FLAGS: i16 = 18;
+    /// Bytes of path, or of stack, that are there; of a path with its final 0, or negative: none.
+    pub const EXTRA: i16 = 20;
+    pub const RESULT: i16 = 24;
+    pub const ARGUMENTS: i16 = 32;
+}
+
+/// Bytes of a record's head.
+pub const HEAD_BYTES: i16 = 80;
+/// Bytes of registers before a stack.
+pub const REGISTERS_BYTES: i16 = 64;
+
+/// Kinds that are no calls; a call's kind is its place in [`Syscall::ALL`].
+pub const FORK: i32 = 64;
+pub const EXEC: i32 = 65;
+pub const EXIT: i32 = 66;
+
+/// Values in the map of watched processes, and a record's flags: this one and its children.
+pub const FOLLOW: u32 = 1;
+/// This one, for a moment, to see whether anything arrives.
+pub const PROOF: u32 = 2;
+
+/// `SIGNAL_GROUP_EXIT`: the process has one ending, not its last thread's.
+const GROUP_EXIT: u64 = 4;
+
+/// Reads one, with its flags; `None` of what no program here has written.
+pub fn parse(bytes: &[u8]) -> Option<(Record, u32)> {
+    let extra = word(bytes, field::EXTRA)?.cast_signed();
+    let arg = |n: i16| double(bytes, field::ARGUMENTS + 8 * n);
+    let args = [arg(0)?, arg(1)?, arg(2)?, arg(3)?, arg(4)?, arg(5)?];
+    let kind = i32::from(half(bytes, field::KIND)?);
+    let what = match kind {
+        FORK => Seen::Forked { child_pid: args[0] as u32, child_tid: args[1] as u32 },
+        EXEC => Seen::Executed {
+            former_tid: args[0] as u32,
+            secure: args[1] != 0,
+            path: path(bytes, extra),
+        },
+        EXIT => {
+            let [of_thread, of_all, flags, live, of_first, _] = args;
+            // It has one ending, or its first thread's, which may have ended long ago.
+            let of_process = match flags & GROUP_EXIT {
+                0 => of_first,
+                _ => of_all,
+            };
+            Seen::Exited {
+                status: of_thread as i32,
+                process_status: (live == 0).then_some(of_process as i32),
+            }
+        }
+        call => {
+            let syscall = *Syscall::ALL.get(usize::try_from(call).ok()?)?;
+            Seen::Returned {
+                syscall,
+                args,
+                result: double(bytes, field::RESULT)?.cast_signed(),
+                path: path(bytes, extra).filter(|_| syscall.is_open()),
+                stack: stack(bytes, extra).filter(|_| syscall.is_memory()),
+            }
+        }
+    };
+    let record = Record {
+        at_ns: double(bytes, field::TIME)?,
+        pid: word(bytes, field::PID)?,
+        tid: word(bytes, field::TID)?,
+        what,
+    };
+    Some((record, half(bytes, field::FLAGS)?.into()))
+}
+
+fn path(bytes: &[u8], extra: i32) -> Option<Vec<u8>> {
+    let length = usize::try_from(extra).ok()?.checked_sub(1)?;
+    let path = bytes.get(HEAD_BYTES as usize..)?.get(..length)?;
+    Some(path.to_vec())
+}
+
+fn stack(bytes: &[u8], extra: i32) -> Option<StackCopy> {
+    let length = usize::try_from(extra).ok().filter(|length| *length > 0)?;
+    let copy = bytes.get((HEAD_BYTES + REGISTERS_BYTES) as usize..)?;
+    let mut registers = [0; 8];
+    for (n, register) in registers.iter_mut().enumerate() {
+        *register = double(bytes, HEAD_BYTES + 8 * n as i16)?;
+    }
+    Some(StackCopy { registers, bytes: copy.get(..length)?.to_vec() })
+}
+
+fn take<const N: usize>(bytes: &[u8], at: i16) -> Option<[u8; N]> {
+    bytes.get(at as usize..)?.first_chunk().copied()
+}
+
+fn half(bytes: &[u8], at: i16) -> Option<u16> {
+    take(bytes, at).map(u16::from_ne_bytes)
+}
+
+fn word(bytes: &[u8], at: i16) -> Option<u32> {
+    take(bytes, at).map(u32::from_ne_bytes)
+}
+
+fn double(bytes: &[u8], at: i16) -> Option<u64> {
+    take(bytes, at).map(u64::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Maps, programs and links put together: processes that are watched.
+
+mod attached;
+mod options;
+
+use attached::Attached;
+pub use attached::accepts_fexit;
+pub use options::{Hook, Missed, Options};
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use memory_event::Syscall;
+use nix::time::{ClockId, clock_gettime};
+
+use crate::map::{Map, MapKind};
+use crate::order::Order;
+use crate::programs::{COUNTERS, RING, WATCHED};
+use crate::record::{FOLLOW, PROOF, Record, Seen, parse};
+use crate::refusal::{Refusal, ftrace_is_disabled};
+use crate::ring::RingReader;
+use crate::sys;
+
+/// How long a record that is being written is waited for, at the end.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Watches processes from inside the kernel. When it is dropped, or this process ends in whatever
+/// way, nothing is left.
+///
+/// It asks nothing of the target: whoever may load programs sees what every process does, and the
+/// names of its files. A caller who lets others choose processes checks what they may see.
+#[derive(Debug)]
+pub struct Tracer {
+    watched: Map,
+    counters: Map,
+    ring: RingReader,
+    attached: Attached,
+    order: Order,
+}
+
+impl Tracer {
+    /// Loads and attaches the programs; nothing is watched yet.
+    ///
+    /// Needs `CAP_BPF` and `CAP_PERFMON`, and Linux 5.15. With [`Hook::Fexit`], dropping it can
+    /// take 2 s, for which nobody else waits.
+    ///
+    /// # Errors
+    /// [`Refusal`] says why this kernel, or this user, can't.
+    pub fn new(hook: Hook, options: Options) -> Result<Self, Refusal> {
+        if cfg!(not(target_arch = "x86_64")) {
+            return Err(Refusal::Architecture);
+        }
+        if hook != Hook::SysExit && ftrace_is_disabled() {
+            return Err(Refusal::FtraceDisabled);
+        }
+        let map = |name, kind| {
+            Map::new(name, kind).map_err(|error| Refusal::of("maps", error, String::new()))
+        };
+        let bytes = options.ring_bytes;
+        let watched = map(WATCHED, MapKind::Hash { entries: 65_536 })?;
+        let counters = map(COUNTERS, MapKind::Counters)?;
+        let ring = map(RING, MapKind::RingBuffer { bytes })?;
+        let attached = Attached::new(hook, options, &[&watched, &counters, &ring])?;
+        let unmapped = |error| Refusal::of("to map the ring", error, String::new());
+        let ring = RingReader::new(&ring).map_err(unmapped)?;
+        let mut tracer = Self { watched, counters, ring, attached, order: Order::default() };
+        tracer.prove()?;
+        Ok(tracer)
+    }
+
+    /// Watches a process, with all its threads and whatever processes they make from now on.
+    ///
+    /// # Errors
+    /// `E2BIG`: 65,536 are watched already. `EINVAL`: it is this process, whose calls are the
+    /// [proof](Self::prove).
+    pub fn watch(&self, pid: u32) -> io::Result<()> {
+        if pid == std::process::id() {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        self.watched.insert(pid, FOLLOW)
+    }
+
+    /// Watches a process no longer; whether it was. Those that it made go on being watched.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn unwatch(&self, pid: u32) -> io::Result<bool> {
+        self.watched.remove(pid)
+    }
+
+    /// Takes what has happened, in the order in which it did, up to a moment ago. Nobody is woken
+    /// when something happens: ask again every 10 ms.
+    pub fn read(&mut self, mut take: impl FnMut(Record)) {
+        let began_ns = now_ns();
+        if self.drain(|_| ()) {
+            self.order.older_than(began_ns).for_each(&mut take);
+        }
+    }
+
+    /// Takes all that has happened until now, as [`read`](Self::read) does, and tells what was
+    /// missed.
+    ///
+    /// # Errors
+    /// A counter can't be read.
+    pub fn finish(&mut self, mut take: impl FnMut(Record)) -> io::Result<Missed> {
+        let began = Instant::now();
+        let until_ns = now_ns();
+        while !self.drain(|_| ()) && began.elapsed() < PATIENCE {
+            std::thread::yield_now();
+        }
+        self.order.older_than(until_ns).for_each(&mut take);
+        self.missed()
+    }
+
+    /// What was missed so far.
+    ///
+    /// # Errors
+    /// A counter can't be read.
+    pub fn missed(&self) -> io::Result<Missed> {
+        let [ring_full, unfollowed, ..] = self.counters.counters()?;
+        let mut missed = Missed { ring_full, unfollowed, ..Missed::default() };
+        self.attached.add_missed(&mut missed)?;
+        Ok(missed)
+    }
+
+    /// Makes a call of its own, and sees whether it arrives: a kernel may accept programs and never
+    /// run them. [`new`](Self::new) has done it once; at the end it tells whether it was so all
+    /// the time.
+    ///
+    /// # Errors
+    /// [`Refusal::Silent`], [`Refusal::FtraceDisabled`].
+    pub fn prove(&mut self) -> Result<(), Refusal> {
+        let refused = |error| Refusal::of("changes to maps", error, String::new());
+        let pid = std::process::id();
+        self.watched.insert(pid, PROOF).map_err(refused)?;
+        let the_break = sys::ask_for_the_break();
+        self.watched.remove(pid).map_err(refused)?;
+        let began = Instant::now();
+        let mut arrived = false;
+        // It is there before the call is back; another one may be in its way.
+        while !self.drain(|record| arrived |= is_proof(&record, pid, the_break))
+            && !arrived
+            && began.elapsed() < PATIENCE
+        {
+            std::thread::yield_now();
+        }
+        match arrived {
+            true => Ok(()),
+            false => Err(Refusal::silent()),
+        }
+    }
+
+    fn drain(&mut self, mut proof: impl FnMut(Record)) -> bool {
+        let order = &mut self.order;
+        self.ring.drain(|bytes| match parse(bytes) {
+            Some((record, FOLLOW)) => order.hold(record),
+            Some((record, _)) => proof(record),
+            None => {}
+        })
+    }
+}
+
+/// Another process may have this number in another namespace; it won't have this break.
+fn is_proof(record: &Record, pid: u32, the_break: u64) -> bool {
+    let Seen::Returned { syscall: Syscall::Brk, args: [0, ..], result, .. } = record.what else {
+        return false;
+    };
+    record.pid == pid && result.cast_unsigned() == the_break
+}
+
+/// On the clock of the programs.
+fn now_ns() -> u64 {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| Duration::from(now).as_nanos() as u64)
+}

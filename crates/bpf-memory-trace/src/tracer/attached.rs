@@ -1,0 +1,133 @@
+//! The programs, loaded and attached.
+
+use std::io;
+
+use memory_event::Syscall;
+
+use super::{Hook, Missed, Options};
+use crate::asm::Code;
+use crate::btf::Btf;
+use crate::layout::{Layout, kernel_types};
+use crate::map::Map;
+use crate::program::{AttachPoint, Link, Program};
+use crate::programs::{Context, Wanted, any_returned, executed, exited, forked, nothing, returned};
+use crate::refusal::Refusal;
+
+/// The lives of processes.
+const LIFE: [&str; 3] = ["sched_process_fork", "sched_process_exec", "sched_process_exit"];
+const SYS_EXIT: &str = "sys_exit";
+/// Largest part of a stack, and its steps.
+const STACK_BYTES: u16 = 16 << 10;
+const STACK_STEP_BYTES: u16 = 1024;
+
+/// Programs and their links. All goes when it is dropped.
+#[derive(Debug)]
+pub struct Attached {
+    programs: Vec<Program>,
+    links: Vec<Link>,
+}
+
+impl Attached {
+    pub fn new(hook: Hook, options: Options, maps: &[&Map]) -> Result<Self, Refusal> {
+        let functions = Syscall::ALL.map(function_of);
+        let tracepoints = [LIFE.as_slice(), &[SYS_EXIT]].concat();
+        let btf = kernel_types(&functions, &tracepoints)?;
+        let layout = Layout::of(&btf)?;
+        let stack_bytes = options.stack_bytes.min(STACK_BYTES);
+        let wanted = Wanted {
+            stack_bytes: stack_bytes.next_multiple_of(STACK_STEP_BYTES),
+            full_bytes: options.ring_bytes / 2,
+        };
+        let mut attached = Self { programs: Vec::new(), links: Vec::new() };
+        match hook {
+            Hook::Fexit => {
+                for (syscall, function) in Syscall::ALL.into_iter().zip(&functions) {
+                    let point = fexit(&btf, function)?;
+                    let code = returned(&layout, wanted, syscall);
+                    attached.add(syscall.name(), &code, point, maps)?;
+                }
+            }
+            Hook::SysExit => {
+                let code = any_returned(&layout, wanted, Context::Arguments);
+                attached.add(SYS_EXIT, &code, tracepoint(&btf, SYS_EXIT)?, maps)?;
+            }
+            Hook::KprobeMulti => {
+                let code = any_returned(&layout, wanted, Context::Registers);
+                let program = load("returns", &code, AttachPoint::KprobeMulti, maps)?;
+                let link = Link::kprobe_multi(&program, &functions);
+                let refused = |error| Refusal::of("kretprobe.multi links", error, String::new());
+                attached.links.push(link.map_err(refused)?);
+                attached.programs.push(program);
+            }
+        }
+        let lives = [forked(&layout), executed(&layout), exited(&layout)];
+        for (name, code) in LIFE.into_iter().zip(&lives) {
+            attached.add(name, code, tracepoint(&btf, name)?, maps)?;
+        }
+        Ok(attached)
+    }
+
+    /// What the kernel has counted, to be added to what the programs have.
+    pub fn add_missed(&self, missed: &mut Missed) -> io::Result<()> {
+        for program in &self.programs {
+            missed.skipped += program.recursion_misses()?;
+        }
+        for link in &self.links {
+            missed.no_return_slot += link.missed()?;
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        code: &Code,
+        point: AttachPoint,
+        maps: &[&Map],
+    ) -> Result<(), Refusal> {
+        let program = load(name, code, point, maps)?;
+        let refused = |error| Refusal::of(of(point), error, String::new());
+        self.links.push(Link::attach(&program).map_err(refused)?);
+        self.programs.push(program);
+        Ok(())
+    }
+}
+
+/// Whether the kernel accepts fexit programs at all: one that does nothing is loaded, and not
+/// attached.
+pub fn accepts_fexit() -> Result<(), Refusal> {
+    let function = function_of(Syscall::Brk);
+    let btf = kernel_types(std::slice::from_ref(&function), &[])?;
+    load("probe", &nothing(), fexit(&btf, &function)?, &[]).map(drop)
+}
+
+/// Where a call's work is done, for callers by the 64-bit way in.
+fn function_of(syscall: Syscall) -> String {
+    format!("__x64_sys_{}", syscall.name())
+}
+
+fn load(name: &str, code: &Code, point: AttachPoint, maps: &[&Map]) -> Result<Program, Refusal> {
+    let loaded = Program::load(name, code, point, maps);
+    loaded.map_err(|error| Refusal::of(of(point), error.source, error.log))
+}
+
+/// What the kernel refuses if it refuses this.
+fn of(point: AttachPoint) -> &'static str {
+    match point {
+        AttachPoint::Tracepoint { .. } => "programs at tracepoints",
+        AttachPoint::Fexit { .. } => "fexit programs",
+        AttachPoint::KprobeMulti => "kretprobe.multi programs",
+    }
+}
+
+fn tracepoint(btf: &Btf, name: &str) -> Result<AttachPoint, Refusal> {
+    let missing = || Refusal::NotInBtf(format!("tracepoint {name}"));
+    let btf_id = btf.tracepoint(name).ok_or_else(missing)?;
+    Ok(AttachPoint::Tracepoint { btf_id })
+}
+
+fn fexit(btf: &Btf, function: &str) -> Result<AttachPoint, Refusal> {
+    let missing = || Refusal::NotInBtf(function.to_owned());
+    let btf_id = btf.function(function).ok_or_else(missing)?;
+    Ok(AttachPoint::Fexit { btf_id })
+}

@@ -1,0 +1,74 @@
+//! A program that is held until it is watched.
+
+use std::io::Write;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+use bpf_memory_trace::{Hook, Missed, Options, Record, Tracer};
+use suite::waiting::{ended, eventually};
+
+use crate::compiled;
+
+/// A tracer that can be had here; if none can, says why.
+pub fn tracer(options: Options) -> Option<Tracer> {
+    match Tracer::new(Hook::SysExit, options) {
+        Ok(tracer) => Some(tracer),
+        Err(refusal) => {
+            suite::skipped(refusal);
+            None
+        }
+    }
+}
+
+/// The program `work.c`, which waits.
+pub struct Held {
+    child: Child,
+    stdin: ChildStdin,
+}
+
+impl Held {
+    pub fn new(arguments: &[&str]) -> Self {
+        let mut child = Command::new(compiled("programs/work.c", "bpf-work", &["-O1"]))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = child.stdin.take().unwrap();
+        let held = Self { child, stdin };
+        eventually("it reads", || {
+            let call = std::fs::read_to_string(format!("/proc/{}/syscall", held.pid()));
+            call.is_ok_and(|call| call.starts_with("0 0x0 "))
+        });
+        held
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn go(&mut self) {
+        self.stdin.write_all(b"g").unwrap();
+    }
+
+    pub fn ended(&mut self) {
+        ended(&mut self.child);
+    }
+}
+
+/// Watches the program from where it waits to its end.
+pub fn watched(tracer: &mut Tracer, held: &mut Held) -> (Vec<Record>, Missed) {
+    let mut records = Vec::new();
+    tracer.watch(held.pid()).unwrap();
+    held.go();
+    loop {
+        tracer.read(|record| records.push(record));
+        let alive = std::fs::read_to_string(format!("/proc/{}/stat", held.pid()));
+        if !alive.is_ok_and(|stat| !stat.contains(") Z ")) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    held.ended();
+    let missed = tracer.finish(|record| records.push(record)).unwrap();
+    (records, missed)
+}

@@ -1,0 +1,12 @@
+//! Programs in the kernel, held against strace and against the kernel's own refusals. Where bpf(2)
+//! is refused, they say so.
+
+use suite as _;
+
+mod harness;
+mod lost;
+mod rights;
+mod stacks;
+mod strace;
+
+suite::compiling!();
