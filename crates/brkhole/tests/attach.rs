@@ -77,12 +77,11 @@ impl Watching {
     }
 }
 
-/// Whether tracepoints can be used here is the kernel's business: then ptrace is what is tested.
+/// Whether BPF programs or tracepoints can be used here is the kernel's business: ptrace always can.
 fn permitted(via: &str) -> bool {
     if via == "ptrace" {
         return true;
     }
-    let own = std::process::id().to_string();
     let mut child = Command::new("sleep").arg("100").spawn().unwrap();
     let pid = child.id().to_string();
     let tried = output(&["trace", "--pid", &pid, "--via", via, "--duration", "0.01"]);
@@ -90,7 +89,7 @@ fn permitted(via: &str) -> bool {
     child.wait().unwrap();
     if !tried.status.success() {
         crate::common::skipped(format_args!(
-            "no tracepoints for {own}: {}",
+            "no {via} here: {}",
             String::from_utf8_lossy(&tried.stderr)
         ));
     }
@@ -151,6 +150,11 @@ fn a_later_reload_still_tells_the_openings() {
 }
 
 #[test]
+fn a_reload_of_nginx_by_bpf_programs() {
+    a_reload_is_seen("bpf");
+}
+
+#[test]
 fn a_reload_of_nginx_by_tracepoints() {
     a_reload_is_seen("tracepoints");
 }
@@ -171,7 +175,7 @@ fn counting() -> Child {
 
 #[test]
 fn kill_9_leaves_the_process_running() {
-    for via in ["tracepoints", "ptrace"] {
+    for via in ["bpf", "tracepoints", "ptrace"] {
         if !permitted(via) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! `attach PID [--via auto|tracepoints|ptrace] [--seconds N]`: watches a running process and says,
+//! `attach PID [--via auto|bpf|tracepoints|ptrace] [--seconds N]`: watches a running process and says,
 //! as JSON on standard output, which memory calls it made. Ends with the process, after N seconds,
 //! or when standard input is closed by `--until-eof`.
 
@@ -18,7 +18,9 @@ struct Wishes {
 
 fn main() -> ExitCode {
     let Some(wishes) = wishes(std::env::args().skip(1)) else {
-        eprintln!("usage: attach PID [--via auto|tracepoints|ptrace] [--seconds N] [--until-eof]");
+        eprintln!(
+            "usage: attach PID [--via auto|bpf|tracepoints|ptrace] [--seconds N] [--until-eof]"
+        );
         return ExitCode::from(2);
     };
     let attach =
@@ -85,6 +87,7 @@ fn wishes(mut words: impl Iterator<Item = String>) -> Option<Wishes> {
             "--via" => {
                 wishes.via = match words.next()?.as_str() {
                     "auto" => Via::Auto,
+                    "bpf" => Via::Bpf,
                     "tracepoints" => Via::Tracepoints,
                     "ptrace" => Via::Ptrace,
                     _ => return None,

@@ -1,9 +1,11 @@
 //! A process that is already running.
 
+mod by_bpf;
 mod by_ptrace;
 mod by_tracepoints;
 mod emitter;
 mod error;
+mod follower;
 mod note;
 mod opened;
 mod perf;
@@ -28,6 +30,7 @@ use serde::Serialize;
 
 use crate::launch::{NATIVE_ARCHITECTURE, block_signals};
 use crate::watcher::WatcherThread;
+use by_bpf::ByBpf;
 use by_ptrace::ByPtrace;
 use by_tracepoints::ByTracepoints;
 use emitter::Emitter;
@@ -37,9 +40,13 @@ use memory_event::{Ending, Sink};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Via {
-    /// By tracepoints if they are permitted and prove right, otherwise by ptrace, with a note.
+    /// By BPF programs at the calls' own functions, otherwise by tracepoints, otherwise by ptrace:
+    /// the first that is permitted and proves right; a note says why not a better one.
     #[default]
     Auto,
+    /// By BPF programs or not at all: at the calls' own functions, or, where the kernel refuses
+    /// that, at the tracepoint `sys_exit`, for which every system call of the machine pays.
+    Bpf,
     /// By tracepoints or not at all.
     Tracepoints,
     /// By ptrace or not at all.
@@ -50,6 +57,8 @@ pub enum Via {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ViaUsed {
+    /// By BPF programs.
+    Bpf,
     /// By tracepoints.
     Tracepoints,
     /// By ptrace.
@@ -62,23 +71,31 @@ pub enum ViaUsed {
 /// these have ended or the watching is [stopped](Attach::stop). The process goes on unharmed,
 /// however the watching ends: a kill of the watcher included.
 ///
-/// There are two ways. Where permitted (root, or `CAP_PERFMON` with `CAP_SYS_PTRACE`),
-/// **tracepoints**: the kernel writes each watched call into a ring, from which a thread of this
-/// process reads it; the process isn't stopped. Otherwise **ptrace**, which stops the process
-/// twice at every system call whatsoever: a program that makes many of them runs many times slower.
-/// [`AttachNote::Slow`] says so.
+/// There are three ways; the first that is permitted and proves right is taken, and a note says
+/// why not a better one.
+///
+/// 1. **BPF programs** (root, or `CAP_BPF` and `CAP_PERFMON` for a process that one might trace)
+///    run where the calls that are watched return, and nowhere else: nobody is stopped, and other
+///    calls cost what they did. See [`bpf_memory_trace`].
+/// 2. **Tracepoints** (root, or `CAP_PERFMON` with `CAP_SYS_PTRACE`): the kernel writes each watched
+///    call into a ring, from which a thread of this process reads it. The process isn't stopped;
+///    every system call of the machine is slower meanwhile. [`AttachNote::Tracepoints`] says so.
+/// 3. **ptrace** stops the process twice at every system call whatsoever: a program that makes many
+///    of them runs many times slower. [`AttachNote::Slow`] says so.
 ///
 /// # Limits
 ///
 /// - Children that are there already are not watched.
-/// - By tracepoints, everything is seen a moment later, on a process that has gone on. The path of
+/// - By BPF programs and tracepoints, everything is seen a moment later, on a process that has gone on. The path of
 ///   an opened file is unknown if file and process were gone by then ([`AttachNote::UnknownPaths`]). If
 ///   the file was closed by then, the path is what stands where the process had its name, provided
 ///   that there is such a file: a program that has put another file's name there meanwhile makes it
 ///   that file's. What a new program has in memory is told only if it
 ///   had not changed yet. How a process was killed is known if its parent took its time to reap
-///   it. A set-uid program ends the watching of its process.
-/// - By tracepoints, records that come faster than they are read are lost; they are counted in
+///   it. By BPF programs, names come along with the calls, and so do ends.
+/// - By tracepoints, a set-uid program ends the watching of its process. By BPF programs, its calls
+///   are told to who might trace it ([`AttachNote::NotPermitted`]).
+/// - By BPF programs and tracepoints, records that come faster than they are read are lost; they are counted in
 ///   [`Attached::lost_events`]. Larger rings help: [`Attach::start_with_rings`].
 /// - As long as tracepoints are open, every system call of *every* process on the machine takes the
 ///   kernel's slower way in and out, watched or not: a program that does little but very short
@@ -90,7 +107,7 @@ pub enum ViaUsed {
 ///   [`AttachNote::HeldForAMoment`].
 /// - By ptrace, a process can't be watched by its own parent ([`AttachError::OwnChild`]).
 /// - 32-bit programs are not followed: [`AttachNote::ForeignArchitecture`].
-/// - Tracepoints on x86-64; ptrace on x86-64 and aarch64, Linux 5.3 or newer.
+/// - BPF programs (Linux 5.15 or newer) and tracepoints on x86-64; ptrace on x86-64 and aarch64, Linux 5.3 or newer.
 ///
 /// # Example
 ///
@@ -124,7 +141,8 @@ pub struct Attached<S> {
     pub cost: WatchingCost,
     /// What the watching did not do, or what it did to the process.
     pub notes: Vec<AttachNote>,
-    /// Records that found no room in a ring: calls, births, ends that were not told.
+    /// Calls, births and ends that were not told: records that found no room in a ring; by BPF
+    /// programs also returns at which none was run, of all processes.
     pub lost_events: u64,
     /// How many processes were followed, the first one included.
     pub processes: u64,
@@ -134,7 +152,7 @@ pub struct Attached<S> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct WatchingCost {
-    /// By ptrace: how often a thread was stopped and set going again. By tracepoints: how many
+    /// By ptrace: how often a thread was stopped and set going again. Otherwise: how many
     /// records were read.
     pub stops_or_records: u64,
     /// Processor time of the watching thread, the sink's part included.
@@ -161,9 +179,10 @@ impl<S: Sink + Send + 'static> Attach<S> {
         Self::begin(pid, via, None, sink)
     }
 
-    /// As [`start`](Self::start), with rings of this many bytes for every CPU, rounded up to a
-    /// power of two (only tracepoints have rings; by default 4 MiB on a machine with up to four
-    /// CPUs, less on larger ones, 16 MiB in all). A record takes about 120 bytes.
+    /// As [`start`](Self::start), with rings of this many bytes, rounded up to a power of two. BPF
+    /// programs have one, by default of 16 MiB; tracepoints have one for every CPU, by default of
+    /// 4 MiB on a machine with up to four CPUs, less on larger ones, 16 MiB in all. A record takes
+    /// about 120 bytes.
     ///
     /// # Errors
     /// As for [`start`](Self::start); and if the user may not lock that much memory
@@ -244,6 +263,13 @@ impl<S> Drop for Attach<S> {
     }
 }
 
+/// A way that is open.
+enum Way {
+    Bpf(ByBpf),
+    Tracepoints(ByTracepoints),
+    Ptrace,
+}
+
 fn run<S: Sink>(
     pid: i32,
     via: Via,
@@ -255,30 +281,52 @@ fn run<S: Sink>(
     // The host's handlers belong on the host's threads.
     block_signals();
     let mut teller = Emitter::new(pid, sink);
-    let tracepoints = match via {
-        Via::Ptrace => None,
-        Via::Tracepoints => Some(ByTracepoints::open(pid, ring_bytes)?),
-        Via::Auto => match ByTracepoints::open(pid, ring_bytes) {
-            Ok(open) => Some(open),
-            Err(reason) => {
-                teller
-                    .notes
-                    .add(AttachNote::Slow { instead_of_tracepoints: Some(reason.to_string()) });
-                None
-            }
+    let mut by_bpf = |at_any_price| {
+        let (open, instead_of_functions) = ByBpf::open(pid, at_any_price, ring_bytes)?;
+        if let Some(instead_of_functions) = instead_of_functions {
+            teller.notes.add(AttachNote::AtSysExit { instead_of_functions });
+        }
+        Ok(Way::Bpf(open))
+    };
+    let by_tracepoints = || ByTracepoints::open(pid, ring_bytes).map(Way::Tracepoints);
+    let way = match via {
+        Via::Ptrace => Way::Ptrace,
+        Via::Bpf => by_bpf(true)?,
+        Via::Tracepoints => by_tracepoints()?,
+        Via::Auto => match by_bpf(false) {
+            Ok(way) => way,
+            Err(not_bpf) => match by_tracepoints() {
+                Ok(way) => {
+                    teller
+                        .notes
+                        .add(AttachNote::Tracepoints { instead_of_bpf: not_bpf.to_string() });
+                    way
+                }
+                Err(reason) => {
+                    teller
+                        .notes
+                        .add(AttachNote::Slow { instead_of_tracepoints: Some(reason.to_string()) });
+                    Way::Ptrace
+                }
+            },
         },
     };
     let say = |used| {
         // Fails if nobody waits for it any more; then it is stopped at once.
         let _ = ready.send(used);
     };
-    let (stops_or_records, since) = match tracepoints {
-        Some(open) => {
+    let (stops_or_records, since) = match way {
+        Way::Bpf(open) => {
+            say(ViaUsed::Bpf);
+            let since = Instant::now();
+            (open.follow(&mut teller, stopper)?, since)
+        }
+        Way::Tracepoints(open) => {
             say(ViaUsed::Tracepoints);
             let since = Instant::now();
             (open.follow(&mut teller, stopper)?, since)
         }
-        None => {
+        Way::Ptrace => {
             teller.notes.add(AttachNote::Slow { instead_of_tracepoints: None });
             let held = ByPtrace::seize(pid, stopper)?;
             say(ViaUsed::Ptrace);

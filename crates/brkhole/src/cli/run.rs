@@ -115,8 +115,10 @@ Exit status: COMMAND's own (128 + n if signal n killed it), or 0 once a running 
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ViaArgument {
-    /// By tracepoints where that is permitted, otherwise by ptrace
+    /// By BPF programs, by tracepoints or by ptrace: the first that is permitted and misses nothing
     Auto,
+    /// By BPF programs in the kernel: where calls return
+    Bpf,
     /// By the kernel's tracepoints: nothing is stopped
     Tracepoints,
     /// By ptrace: every system call stops twice

@@ -17,6 +17,7 @@ use crate::{output, signals};
 pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCode> {
     let via = match arguments.via {
         ViaArgument::Auto => Via::Auto,
+        ViaArgument::Bpf => Via::Bpf,
         ViaArgument::Tracepoints => Via::Tracepoints,
         ViaArgument::Ptrace => Via::Ptrace,
     };
@@ -82,6 +83,7 @@ fn fill_in(trace: &mut Trace, watched: &Attached<Story>, used: ViaUsed) {
         ));
     }
     let (via, stops) = match used {
+        ViaUsed::Bpf => ("BPF programs", 0),
         ViaUsed::Tracepoints => ("tracepoints", 0),
         ViaUsed::Ptrace => ("ptrace at every system call", watched.cost.stops_or_records),
     };

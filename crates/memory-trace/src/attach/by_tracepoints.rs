@@ -1,62 +1,30 @@
 //! Watching by tracepoints: the kernel writes down each watched call, this side reads it a moment
 //! later.
 
-use std::collections::HashMap;
-use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
-
-use super::emitter::{Emitter, TaskAt};
+use super::emitter::Emitter;
+use super::follower::Follower;
 use super::perf::{self, PerfEvent};
-use super::points::{Points, TracepointKind};
-use super::process_table::ProcessTable;
-use super::rings::{Order, Rings};
+use super::points::Points;
+use super::rings::Rings;
 use super::sample_record::{SampleData, SampleRecord};
 use super::tracefs::Tracefs;
-use super::{AttachError, AttachNote, Stopper, opened, process_status, threads};
-use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
+use super::{AttachError, AttachNote, Stopper, threads};
+use memory_event::Sink;
 
 /// Longest time between two looks at the rings, in milliseconds.
 const ROUND_MILLISECONDS: u8 = 10;
-/// Processes whose end nobody told (their record was lost) are looked for so often.
-const ROLL_CALL: Duration = Duration::from_secs(1);
 
 /// The tracepoints are open on every thread; nothing was told yet.
 pub(super) struct ByTracepoints {
-    target: i32,
-    /// Open until the target ended, to ask how.
-    handle: Option<OwnedFd>,
     rings: Rings,
     points: Points,
     events: Vec<PerfEvent>,
-    order: Order<PendingRecord>,
-    life: ProcessTable,
-    /// What the process had when it began.
-    memory: Option<Memory>,
-    /// Nothing from before is told, but births and ends are remembered.
-    began_ns: u64,
-    /// Memory of programs that were just executed, and when it was read.
-    fresh: HashMap<i32, Option<Reading>>,
+    follower: Follower,
     held: bool,
-    records: u64,
+    /// Records that came before the process's threads were all known.
+    early: Vec<SampleRecord>,
     /// As far as the records tell.
     lost: u64,
-    suspects: Vec<i32>,
-}
-
-/// What memory a process had, and when that was read.
-type Reading = (Memory, u64);
-
-/// A record, and what had to be looked at when it came.
-struct PendingRecord {
-    record: SampleRecord,
-    beside: Beside,
-}
-
-enum Beside {
-    Nothing,
-    Path(Option<Vec<u8>>),
-    Refusal(Option<Refusal>),
-    Memory(Option<Reading>),
 }
 
 impl ByTracepoints {
@@ -73,32 +41,15 @@ impl ByTracepoints {
         let mut rings = Rings::new(ring_bytes)?;
         threads::prove(&mut rings, &points)?;
         let opened = threads::open_all(pid, &mut rings, &points)?;
-        let mut life = ProcessTable::default();
-        life.insert(pid, opened.threads);
-        // Whatever is called once this has returned is told.
-        let memory = Memory::of(pid);
-        let began_ns = perf::now_ns();
-        let mut this = Self {
-            target: pid,
-            handle: proc_memory::pidfd_open(pid).ok(),
+        Ok(Self {
             rings,
             points,
             events: opened.events,
-            order: Order::default(),
-            life,
-            memory,
-            began_ns,
-            fresh: HashMap::new(),
+            follower: Follower::new(pid, opened.threads),
             held: opened.held,
-            records: 0,
+            early: opened.early,
             lost: 0,
-            suspects: Vec::new(),
-        };
-        for record in opened.early {
-            let seen = PendingRecord { record, beside: Beside::Nothing };
-            this.order.hold(seen.record.at_ns, seen);
-        }
-        Ok(this)
+        })
     }
 
     /// Follows until all has ended or it is asked to stop; gives the number of records.
@@ -110,198 +61,28 @@ impl ByTracepoints {
         if self.held {
             teller.notes.add(AttachNote::HeldForAMoment);
         }
-        teller.started(self.memory.take());
-        let mut roll_call = Instant::now();
-        while !self.life.is_empty() && !stopper.asked() {
+        self.follower.begin(teller);
+        for record in std::mem::take(&mut self.early) {
+            self.follower.hold(record, teller);
+        }
+        while !self.follower.all_ended() && !stopper.asked() {
             self.rings.wait(stopper.bell(), ROUND_MILLISECONDS);
             let round_ns = perf::now_ns();
             self.drain(teller);
-            for seen in self.order.ripe(round_ns).into_values() {
-                self.tell(teller, seen, u64::MAX);
-            }
-            if roll_call.elapsed() >= ROLL_CALL {
-                roll_call = Instant::now();
-                self.call_the_roll(teller);
-            }
+            self.follower.tell_ripe(round_ns, teller);
         }
         let until_ns = perf::now_ns();
         self.drain(teller);
-        for seen in self.order.rest().into_values() {
-            self.tell(teller, seen, until_ns);
-        }
-        for (pid, memory) in std::mem::take(&mut self.fresh) {
-            let who = self.who(pid, pid, until_ns);
-            teller.memory(who, memory.map(|(memory, _)| memory));
-        }
         let by_events: u64 = self.events.iter().filter_map(PerfEvent::lost).sum();
         teller.lost_events = by_events.max(self.lost);
-        Ok(self.records)
+        Ok(self.follower.finish(until_ns, teller))
     }
 
-    /// Takes what is in the rings, and looks at once at what may soon be gone.
     fn drain<S: Sink>(&mut self, teller: &Emitter<S>) {
-        let (order, began_ns) = (&mut self.order, self.began_ns);
-        let (records, lost) = (&mut self.records, &mut self.lost);
-        self.rings.drain(&self.points, |record| {
-            *records += 1;
-            if let SampleData::Lost(count) = record.what {
-                *lost += count;
-                return;
-            }
-            let beside = match record.what {
-                SampleData::Returned { kind, args, result } if record.at_ns >= began_ns => {
-                    look(&record, kind, args, result, |pid, call| teller.wants_refusal(pid, call))
-                }
-                _ => Beside::Nothing,
-            };
-            order.hold(record.at_ns, PendingRecord { record, beside });
+        let (follower, lost) = (&mut self.follower, &mut self.lost);
+        self.rings.drain(&self.points, |record| match record.what {
+            SampleData::Lost(count) => *lost += count,
+            _ => follower.hold(record, teller),
         });
-    }
-
-    fn tell<S: Sink>(&mut self, teller: &mut Emitter<S>, seen: PendingRecord, until_ns: u64) {
-        let SampleRecord { at_ns, pid, tid, what } = seen.record;
-        let who = self.who(pid, tid, at_ns);
-        let told = (self.began_ns..=until_ns).contains(&at_ns);
-        match what {
-            SampleData::Forked { parent_pid, parent_tid } => {
-                if self.life.forked(parent_pid, pid, tid) {
-                    let parent = self.who(parent_pid, parent_tid, at_ns);
-                    if told {
-                        teller.forked(parent, tid, pid == parent_pid);
-                    } else {
-                        teller.processes += u64::from(pid != parent_pid);
-                    }
-                }
-            }
-            SampleData::Executed => {
-                if let Some((by, former_tid)) = self.life.executed(pid)
-                    && told
-                {
-                    teller.executed(who, by, former_tid);
-                    if process_status::is_foreign(pid) {
-                        let (first_pid, programs) = (pid, 1);
-                        let note = AttachNote::ForeignArchitecture { first_pid, programs };
-                        teller.notes.add(note);
-                    }
-                }
-            }
-            SampleData::Exited => {
-                for end in self.life.ended(pid, tid) {
-                    self.ended(teller, self.who(pid, end.tid, at_ns), end.ending, end.executing);
-                }
-            }
-            SampleData::Entered { kind, first_arg } => match kind {
-                TracepointKind::Attached(by) => self.life.begins_exec(pid, tid, by),
-                TracepointKind::Exit => self.life.exits(tid, first_arg as u8),
-                TracepointKind::ExitGroup => self.life.exits_with_all(pid, first_arg as u8),
-            },
-            SampleData::Returned { kind, args, result } => {
-                if told && let TracepointKind::Attached(syscall) = kind {
-                    self.returned(teller, who, at_ns, (syscall, args, result), seen.beside);
-                }
-            }
-            SampleData::Lost(_) => {}
-        }
-    }
-
-    fn returned<S: Sink>(
-        &mut self,
-        teller: &mut Emitter<S>,
-        who: TaskAt,
-        at_ns: u64,
-        (syscall, args, value): (Syscall, [u64; 6], i64),
-        beside: Beside,
-    ) {
-        if matches!(syscall, Syscall::Execve | Syscall::Execveat) {
-            if value == 0 {
-                // Told already, when the old program was given up.
-                if let Beside::Memory(memory) = beside {
-                    self.fresh.insert(who.pid, memory);
-                }
-                return;
-            }
-            self.life.goes_on(who.tid);
-        }
-        if syscall.is_memory()
-            && let Some(memory) = self.fresh.remove(&who.pid)
-        {
-            // What was read after the program's first call isn't what it had before.
-            let unchanged = memory.filter(|(_, read_ns)| *read_ns < at_ns);
-            teller.memory(who, unchanged.map(|(memory, _)| memory));
-        }
-        let (path, refusal) = match beside {
-            Beside::Path(path) => (path, None),
-            Beside::Refusal(refusal) => (None, refusal),
-            Beside::Nothing | Beside::Memory(_) => (None, None),
-        };
-        let call = Call::new(syscall, args, tracee::syscall_result(value as u64)).with_path(path);
-        teller.returned(who, call, refusal);
-    }
-
-    fn ended<S: Sink>(
-        &mut self,
-        teller: &mut Emitter<S>,
-        who: TaskAt,
-        code: Option<Ending>,
-        executing: bool,
-    ) {
-        if who.pid == who.tid {
-            self.fresh.remove(&who.pid);
-            if executing && process_status::is_alive(who.pid) {
-                let (first_pid, processes) = (who.pid, 1);
-                let note = AttachNote::SetUidProgram { first_pid, processes };
-                teller.notes.add(note);
-                return;
-            }
-        }
-        let handle = self.handle.as_ref().filter(|_| who.pid == self.target);
-        let ending = code.or_else(|| process_status::ending_of(who.pid, handle));
-        teller.ended(who, ending);
-    }
-
-    /// Forgets processes that were gone at the last call as well, so that their own record, which
-    /// may be on its way, comes first.
-    fn call_the_roll<S: Sink>(&mut self, teller: &mut Emitter<S>) {
-        let gone: Vec<_> = self.life.pids().filter(|pid| !process_status::is_alive(*pid)).collect();
-        for pid in &gone {
-            if self.suspects.contains(pid) {
-                self.life.vanished(*pid);
-                let who = self.who(*pid, *pid, perf::now_ns());
-                self.ended(teller, who, None, false);
-            }
-        }
-        self.suspects = gone;
-    }
-
-    fn who(&self, pid: i32, tid: i32, at_ns: u64) -> TaskAt {
-        TaskAt { pid, tid, at: Duration::from_nanos(at_ns.saturating_sub(self.began_ns)) }
-    }
-}
-
-/// Looks at what a call has changed, as soon as its record is there.
-fn look(
-    record: &SampleRecord,
-    kind: TracepointKind,
-    args: [u64; 6],
-    value: i64,
-    wants_refusal: impl Fn(i32, &Call) -> bool,
-) -> Beside {
-    let pid = record.pid;
-    match (kind, tracee::syscall_result(value as u64)) {
-        (TracepointKind::Attached(call), Ok(fd)) if call.is_open() => {
-            Beside::Path(opened::path(pid, call, &args, fd))
-        }
-        (TracepointKind::Attached(Syscall::Execve | Syscall::Execveat), Ok(_)) => {
-            let memory = Memory::of(pid);
-            Beside::Memory(memory.map(|memory| (memory, perf::now_ns())))
-        }
-        (TracepointKind::Attached(syscall), result) if syscall.is_memory() => {
-            let call = Call::new(syscall, args, result);
-            match wants_refusal(pid, &call) {
-                true => Beside::Refusal(Refusal::of(pid)),
-                false => Beside::Nothing,
-            }
-        }
-        _ => Beside::Nothing,
     }
 }

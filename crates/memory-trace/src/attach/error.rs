@@ -63,6 +63,12 @@ pub enum AttachError {
         as_root("mount -t tracefs tracefs /sys/kernel/tracing")
     )]
     NoTracepoints { what: &'static str, source: io::Error },
+    /// The kernel runs no BPF programs for this user, or none that see the calls.
+    #[error("BPF programs can't be used here: {refusals}")]
+    NoBpf {
+        /// Why, for each way that was tried.
+        refusals: String,
+    },
     /// Calls that this process made itself did not appear as they were made.
     #[error("tracepoints can't be trusted here: {observed}; use ptrace instead")]
     Unproven { observed: String },

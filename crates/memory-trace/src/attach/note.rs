@@ -13,6 +13,20 @@ pub enum AttachNote {
         /// Why tracepoints were not used; `None` if ptrace was asked for.
         instead_of_tracepoints: Option<String>,
     },
+    /// Tracepoints were used, which slow every system call of the machine.
+    Tracepoints {
+        /// Why BPF programs were not used.
+        instead_of_bpf: String,
+    },
+    /// BPF programs were used where every system call comes by, which slows all of the machine.
+    AtSysExit {
+        /// Why not at the functions of the calls that are watched.
+        instead_of_functions: String,
+    },
+    /// At the end the BPF programs were no longer called: calls from before the end may be missing.
+    FellSilent { why: String },
+    /// Processes were not followed, as too many were already; their own children not included.
+    Unfollowed { processes: u64 },
     /// Threads were made so fast that the process had to be stopped for a moment at the beginning.
     HeldForAMoment,
     /// Files were opened whose path was gone before it could be read.
@@ -23,6 +37,8 @@ pub enum AttachNote {
     UnknownMemory { programs: u64 },
     /// A set-uid program was executed, for which the kernel ends the use of tracepoints.
     SetUidProgram { first_pid: i32, processes: u64 },
+    /// Programs ran that this user may not trace: set-uid ones. Their calls are not told.
+    NotPermitted { first_pid: i32, programs: u64 },
     /// Programs for another architecture (32-bit) ran; their calls are not counted.
     ForeignArchitecture { first_pid: i32, programs: u64 },
     /// Threads could not be let go one by one (they wait for a child made by vfork); the kernel
@@ -42,6 +58,24 @@ impl fmt::Display for AttachNote {
                     Some(reason) => write!(f, "; tracepoints were not used: {reason}"),
                     None => Ok(()),
                 }
+            }
+            Self::Tracepoints { instead_of_bpf } => write!(
+                f,
+                "watched by tracepoints, which slow every system call of the machine; \
+                 {instead_of_bpf}"
+            ),
+            Self::AtSysExit { instead_of_functions } => write!(
+                f,
+                "watched at the tracepoint sys_exit, which slows every system call of the machine; \
+                 at the calls' own functions it can't be done: {instead_of_functions}"
+            ),
+            Self::FellSilent { why } => write!(
+                f,
+                "at the end the BPF programs were no longer called, so all counts are lower \
+                 bounds: {why}"
+            ),
+            Self::Unfollowed { processes } => {
+                write!(f, "{processes} processes were not followed, as too many were already")
             }
             Self::HeldForAMoment => f.write_str(
                 "it made threads so fast that it was stopped for a moment at the beginning",
@@ -63,6 +97,11 @@ impl fmt::Display for AttachNote {
                 f,
                 "{processes} processes, the first of them {first_pid}, executed set-uid programs, \
                  for which the kernel ends the use of tracepoints; their calls are not counted"
+            ),
+            Self::NotPermitted { first_pid, programs } => write!(
+                f,
+                "not told: calls of programs that this user may not trace (set-uid), {programs} in \
+                 all, the first in process {first_pid}; run as root or with CAP_SYS_PTRACE"
             ),
             Self::ForeignArchitecture { first_pid, programs } => write!(
                 f,
@@ -86,13 +125,21 @@ impl AttachNotes {
         let mut known = self.0.iter_mut();
         match known.find(|known| discriminant(*known) == discriminant(&note)) {
             None => self.0.push(note),
-            Some(AttachNote::Slow { .. } | AttachNote::HeldForAMoment) => {}
+            Some(
+                AttachNote::Slow { .. }
+                | AttachNote::Tracepoints { .. }
+                | AttachNote::AtSysExit { .. }
+                | AttachNote::FellSilent { .. }
+                | AttachNote::HeldForAMoment,
+            ) => {}
             Some(
                 AttachNote::UnknownPaths { opens: count }
                 | AttachNote::UnknownEndings { processes: count }
                 | AttachNote::UnknownMemory { programs: count }
                 | AttachNote::SetUidProgram { processes: count, .. }
+                | AttachNote::NotPermitted { programs: count, .. }
                 | AttachNote::ForeignArchitecture { programs: count, .. }
+                | AttachNote::Unfollowed { processes: count }
                 | AttachNote::LetGoByKernel { threads: count },
             ) => *count += 1,
         }

@@ -16,14 +16,25 @@ use memory_event::Syscall;
 
 /// The path of the file that `pid` opened by this call, as the kernel names it where it still
 /// can tell, otherwise as the process named it (made absolute). `None` if it can't be known.
-pub(super) fn path(pid: i32, syscall: Syscall, args: &[u64; 6], fd: u64) -> Option<Vec<u8>> {
+///
+/// `told` is the name that the call was given, where the record brought it; otherwise it is read in
+/// the process's memory.
+pub(super) fn path(
+    pid: i32,
+    syscall: Syscall,
+    args: &[u64; 6],
+    told: Option<Vec<u8>>,
+    fd: u64,
+) -> Option<Vec<u8>> {
     let (directory, name) = match syscall {
         Syscall::Open | Syscall::Creat => (libc::AT_FDCWD, args[0]),
         _ => (args[0] as i32, args[1]),
     };
     let link = format!("/proc/{pid}/fd/{fd}");
     let target = fs::read_link(&link).ok().map(|path| path.into_os_string().into_vec());
-    let Some(name) = string(pid, name) else {
+    // What the record brought was true, whatever stands there by now.
+    let certain = told.clone().filter(|name| name.starts_with(b"/"));
+    let Some(name) = told.or_else(|| string(pid, name)) else {
         return target;
     };
     let name = Path::new(OsStr::from_bytes(&name)).to_owned();
@@ -39,7 +50,7 @@ pub(super) fn path(pid: i32, syscall: Syscall, args: &[u64; 6], fd: u64) -> Opti
             return Some(target);
         }
     }
-    named(pid, directory, &name)
+    named(pid, directory, &name).or(certain)
 }
 
 /// The name made absolute, and free of links if this process sees the same files; `None` if the
@@ -111,7 +122,7 @@ mod tests {
         std::os::unix::fs::symlink("real", &link).unwrap();
         let name = std::ffi::CString::new(link.as_os_str().as_bytes()).unwrap();
         let args = [libc::AT_FDCWD as u64, name.as_ptr() as u64, 0, 0, 0, 0];
-        let found = |fd: u64| path(pid, Syscall::Openat, &args, fd);
+        let found = |fd: u64| path(pid, Syscall::Openat, &args, None, fd);
         let wanted = Some(real.as_os_str().as_bytes().to_vec());
         let open = fs::File::open(&link).unwrap();
         assert_eq!(found(open.as_raw_fd() as u64), wanted, "by the descriptor");
@@ -121,6 +132,6 @@ mod tests {
         fs::remove_file(&real).unwrap();
         assert_eq!(found(1_000_000), None, "no such file");
         let nowhere = [0, 8, 0, 0, 0, 0];
-        assert_eq!(path(pid, Syscall::Openat, &nowhere, 1_000_000), None);
+        assert_eq!(path(pid, Syscall::Openat, &nowhere, None, 1_000_000), None);
     }
 }

@@ -7,6 +7,7 @@
 //! `PERF_SAMPLE_IDENTIFIER`, eight bytes more for each record).
 
 use super::points::{Points, TracepointKind};
+use memory_event::Ending;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SampleRecord {
@@ -24,19 +25,17 @@ pub(super) enum SampleData {
         kind: TracepointKind,
         args: [u64; 6],
         result: i64,
+        /// The file's name that it was given, where that came along.
+        name: Option<Vec<u8>>,
     },
     /// A call of which its beginning matters began.
-    Entered {
-        kind: TracepointKind,
-        first_arg: u64,
-    },
+    Entered { kind: TracepointKind, first_arg: u64 },
     /// The thread `tid` of `pid` was made by `parent_tid`.
-    Forked {
-        parent_pid: i32,
-        parent_tid: i32,
-    },
-    Exited,
-    Executed,
+    Forked { parent_pid: i32, parent_tid: i32 },
+    /// The thread ended, and how it and its process did, where that came along.
+    Exited { thread: Option<Ending>, process: Option<Ending> },
+    /// It executed another program, by this thread's call, where that came along.
+    Executed { former_tid: Option<i32> },
     /// So many records found no room before this one.
     Lost(u64),
 }
@@ -54,7 +53,7 @@ pub(super) fn parse(record: &[u8], points: &Points) -> Option<SampleRecord> {
             pid: i32_at(body, 0)?,
             tid: i32_at(body, 8)?,
             what: match kind {
-                perf::PERF_RECORD_EXIT => SampleData::Exited,
+                perf::PERF_RECORD_EXIT => SampleData::Exited { thread: None, process: None },
                 _ => SampleData::Forked {
                     parent_pid: i32_at(body, 4)?,
                     parent_tid: i32_at(body, 12)?,
@@ -65,7 +64,7 @@ pub(super) fn parse(record: &[u8], points: &Points) -> Option<SampleRecord> {
             at_ns: u64_at(body, body.len().checked_sub(8)?)?,
             pid: i32_at(body, 0)?,
             tid: i32_at(body, 4)?,
-            what: SampleData::Executed,
+            what: SampleData::Executed { former_tid: None },
         }),
         perf::PERF_RECORD_LOST => Some(SampleRecord {
             at_ns: u64_at(body, body.len().checked_sub(8)?)?,
@@ -89,7 +88,7 @@ fn sample(body: &[u8], points: &Points) -> Option<SampleRecord> {
         SampleData::Entered { kind, first_arg: value }
     } else {
         let registers = body.get(20 + raw_bytes..)?;
-        SampleData::Returned { kind, args: arguments(registers)?, result: value as i64 }
+        SampleData::Returned { kind, args: arguments(registers)?, result: value as i64, name: None }
     };
     Some(SampleRecord { at_ns, pid, tid, what })
 }
@@ -142,6 +141,7 @@ mod tests {
             kind: TracepointKind::Attached(Syscall::Brk),
             args: [1, 2, 3, 4, 5, 6],
             result: -22,
+            name: None,
         };
         assert_eq!(parsed.what, what);
         for length in 0..record.len() {
@@ -158,7 +158,7 @@ mod tests {
         let from = SampleData::Forked { parent_pid: 10, parent_tid: 11 };
         assert_eq!(fork.what, from);
         let exec = words(&[3 | 1 << 45, 10 | 11 << 32, 0, 0, 10 | 11 << 32, 7000]);
-        assert_eq!(parse(&exec, &points).unwrap().what, SampleData::Executed);
+        assert_eq!(parse(&exec, &points).unwrap().what, SampleData::Executed { former_tid: None });
         let renamed = words(&[3, 10 | 11 << 32, 0, 0, 10 | 11 << 32, 7000]);
         assert_eq!(parse(&renamed, &points), None);
         let lost = words(&[2, 99, 400, 10 | 11 << 32, 8000]);

@@ -259,7 +259,7 @@ pub(super) fn prove(rings: &mut Rings, points: &Points) -> Result<(), AttachErro
     super::perf::harmless_calls(address, length, fd);
     let mut seen = Vec::new();
     rings.drain(points, |record| {
-        if let SampleData::Returned { kind, args, result } = record.what {
+        if let SampleData::Returned { kind, args, result, .. } = record.what {
             seen.push((kind, args, result));
         }
     });

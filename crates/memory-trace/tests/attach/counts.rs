@@ -187,10 +187,38 @@ fn the_best_way_is_chosen_and_the_other_one_is_explained() {
     let used = auto.via();
     auto.stop();
     let notes = auto.wait().unwrap().notes;
-    let slow = notes.iter().find(|note| matches!(note, AttachNote::Slow { .. }));
-    match (ways().len(), used) {
-        (2, ViaUsed::Tracepoints) => assert_eq!(slow, None),
-        (1, ViaUsed::Ptrace) => assert!(slow.unwrap().to_string().contains("were not used: ")),
-        other => panic!("{other:?}"),
+    let said: Vec<_> = notes.iter().map(ToString::to_string).collect();
+    let said = said.join("\n");
+    match used {
+        ViaUsed::Bpf => assert!(!said.contains("slow"), "{said}"),
+        ViaUsed::Tracepoints => {
+            assert!(ways().contains(&Via::Tracepoints));
+            assert!(said.contains("BPF programs can't be used here: "), "{said}");
+            assert!(!said.contains("watched with ptrace"), "{said}");
+        }
+        _ => {
+            assert_eq!(ways(), [Via::Ptrace]);
+            assert!(said.contains("tracepoints were not used: "), "{said}");
+        }
+    }
+}
+
+/// BPF programs where every call comes by are for those who ask for them, and are told the price.
+#[test]
+fn who_wants_bpf_programs_is_told_what_they_cost() {
+    if !ways().contains(&Via::Bpf) {
+        return;
+    }
+    let subject = Subject::new(&["calls"]);
+    let attach = attach(subject.pid(), Via::Bpf);
+    attach.stop();
+    let watched = attach.wait().unwrap();
+    let at_sys_exit = watched.notes.iter().find_map(|note| match note {
+        AttachNote::AtSysExit { instead_of_functions } => Some(instead_of_functions),
+        _ => None,
+    });
+    match at_sys_exit {
+        Some(reasons) => assert!(reasons.contains("kretprobe.multi"), "{reasons}"),
+        None => suite::skipped("this kernel has hooks at functions"),
     }
 }

@@ -106,21 +106,23 @@ impl Drop for Subject {
 
 /// The ways of watching that work here.
 pub fn ways() -> &'static [Via] {
-    static TRACEPOINTS: OnceLock<bool> = OnceLock::new();
-    let usable = TRACEPOINTS.get_or_init(|| {
+    static WAYS: OnceLock<Vec<Via>> = OnceLock::new();
+    WAYS.get_or_init(|| {
+        let wanted = [(Via::Bpf, ViaUsed::Bpf), (Via::Tracepoints, ViaUsed::Tracepoints)];
         let subject = Subject::new(&["calls"]);
-        match Attach::start(subject.pid(), Via::Tracepoints, ()) {
-            Ok(attach) => {
-                assert_eq!(attach.via(), ViaUsed::Tracepoints);
-                true
-            }
-            Err(error) => {
-                skipped(format_args!("whatever needs tracepoints: {error}"));
-                false
-            }
-        }
-    });
-    if *usable { &[Via::Tracepoints, Via::Ptrace] } else { &[Via::Ptrace] }
+        let usable =
+            wanted.into_iter().filter(|(via, used)| match Attach::start(subject.pid(), *via, ()) {
+                Ok(attach) => {
+                    assert_eq!(attach.via(), *used);
+                    true
+                }
+                Err(error) => {
+                    skipped(format_args!("whatever needs {used:?}: {error}"));
+                    false
+                }
+            });
+        usable.map(|(via, _)| via).chain([Via::Ptrace]).collect()
+    })
 }
 
 pub fn attach(pid: i32, via: Via) -> Attach<Vec<Event>> {

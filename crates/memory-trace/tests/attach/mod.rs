@@ -4,5 +4,6 @@ mod counts;
 mod harness;
 mod lost;
 mod refused;
+mod rights;
 mod role;
 mod unharmed;

@@ -92,13 +92,7 @@ fn as_nobody(pid: i32, via: Via) -> Option<Vec<String>> {
         skipped("only root can become another user");
         return None;
     }
-    let directory = tempfile::tempdir().unwrap();
-    let open_to_all = PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(directory.path(), open_to_all).unwrap();
-    let watcher = directory.path().join("watcher");
-    let copied =
-        Command::new("install").arg("--mode=755").args([&role::myself(), &watcher]).status();
-    assert!(copied.unwrap().success());
+    let (_directory, watcher) = watcher_for_all();
     let output = role::watcher(&watcher, pid, via)
         .env("ATTACH_BRIEFLY", "1")
         .uid(65534)
@@ -108,6 +102,18 @@ fn as_nobody(pid: i32, via: Via) -> Option<Vec<String>> {
         .unwrap();
     let output = String::from_utf8_lossy(&output.stdout).into_owned();
     Some(output.lines().filter_map(role::said).map(str::to_owned).collect())
+}
+
+/// This program where everybody may execute it, and what holds it there.
+pub fn watcher_for_all() -> (tempfile::TempDir, std::path::PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let open_to_all = PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(directory.path(), open_to_all).unwrap();
+    let watcher = directory.path().join("watcher");
+    let copied =
+        Command::new("install").arg("--mode=755").args([&role::myself(), &watcher]).status();
+    assert!(copied.unwrap().success());
+    (directory, watcher)
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn play() {
     };
     let via = match via.as_str() {
         "Auto" => Via::Auto,
+        "Bpf" => Via::Bpf,
         "Tracepoints" => Via::Tracepoints,
         "Ptrace" => Via::Ptrace,
         other => panic!("{other}"),

@@ -1,0 +1,221 @@
+//! Watching by BPF programs: they run in the kernel where a call returns, and bring its file's name
+//! along.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use bpf_memory_trace::{Hook, Options, Record, Seen, Tracer};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::emitter::Emitter;
+use super::follower::Follower;
+use super::note::AttachNotes;
+use super::perf;
+use super::points::TracepointKind;
+use super::sample_record::{SampleData, SampleRecord};
+use super::{AttachError, AttachNote, Stopper};
+use memory_event::{Ending, Sink};
+
+/// Time between two looks at the ring, in milliseconds. The programs wake nobody.
+const ROUND_MILLISECONDS: u8 = 10;
+
+/// The programs run, and tell of the process; nothing was told yet.
+pub(super) struct ByBpf {
+    tracer: Tracer,
+    follower: Follower,
+    hidden: Hidden,
+}
+
+impl ByBpf {
+    /// Attaches the programs by the best hook that works, and watches `pid`. With [`Hook::SysExit`]
+    /// if there is no better one and `at_any_price`: that slows every system call of the machine, by
+    /// more than tracepoints do.
+    ///
+    /// Also gives why better hooks were not used, if the last one was.
+    pub(super) fn open(
+        pid: i32,
+        at_any_price: bool,
+        ring_bytes: Option<usize>,
+    ) -> Result<(Self, Option<String>), AttachError> {
+        // The programs would see what this user may not.
+        access(pid).map_err(|source| AttachError::refused(pid, "access to its memory", source))?;
+        let mut options = Options::default();
+        if let Some(bytes) = ring_bytes {
+            let bytes = bytes.max(proc_memory::page_size_bytes() as usize);
+            options.ring_bytes = bytes.next_power_of_two().min(1 << 30) as u32;
+        }
+        let mut refusals = Vec::new();
+        for hook in [Hook::KprobeMulti, Hook::Fexit] {
+            match hook.is_reliable_here().and_then(|()| Tracer::new(hook, options)) {
+                Ok(tracer) => return Ok((Self::watch(pid, tracer)?, None)),
+                Err(refusal) => refusals.push(refusal.to_string()),
+            }
+        }
+        if at_any_price {
+            match Tracer::new(Hook::SysExit, options) {
+                Ok(tracer) => return Ok((Self::watch(pid, tracer)?, Some(refusals.join("; ")))),
+                Err(refusal) => refusals.push(refusal.to_string()),
+            }
+        }
+        // One capability that is missing is a reason for all.
+        refusals.dedup();
+        Err(AttachError::NoBpf { refusals: refusals.join("; ") })
+    }
+
+    fn watch(pid: i32, tracer: Tracer) -> Result<Self, AttachError> {
+        let step = AttachError::setup("tell the programs which process to watch");
+        tracer.watch(pid.cast_unsigned()).map_err(step)?;
+        // Those that are made from here on are told.
+        let threads = loop {
+            let (threads, whole) = tracee::threads(pid);
+            if whole {
+                break threads;
+            }
+        };
+        let follower = Follower::new(pid, threads.into_iter().collect());
+        Ok(Self {
+            tracer,
+            follower,
+            hidden: Hidden { sees_all: may_trace_all(), ..Hidden::default() },
+        })
+    }
+
+    /// Follows until all has ended or it is asked to stop; gives the number of records.
+    pub(super) fn follow<S: Sink>(
+        mut self,
+        teller: &mut Emitter<S>,
+        stopper: &Stopper,
+    ) -> Result<u64, AttachError> {
+        self.follower.begin(teller);
+        while !self.follower.all_ended() && !stopper.asked() {
+            wait(stopper.bell());
+            let round_ns = perf::now_ns();
+            let (follower, hidden) = (&mut self.follower, &mut self.hidden);
+            self.tracer.read(|record| {
+                if !hidden.hides(&record, &mut teller.notes) {
+                    follower.hold(sample(record), teller);
+                }
+            });
+            self.follower.tell_ripe(round_ns, teller);
+        }
+        let until_ns = perf::now_ns();
+        let (follower, hidden) = (&mut self.follower, &mut self.hidden);
+        let missed = self.tracer.finish(|record| {
+            if !hidden.hides(&record, &mut teller.notes) {
+                follower.hold(sample(record), teller);
+            }
+        });
+        let missed = missed.map_err(AttachError::setup("ask what the programs missed"))?;
+        teller.lost_events = missed.ring_full + missed.skipped + missed.no_return_slot;
+        if missed.unfollowed > 0 {
+            let processes = missed.unfollowed;
+            teller.notes.add(AttachNote::Unfollowed { processes });
+        }
+        // Somebody may have switched the programs off meanwhile.
+        if let Err(refusal) = self.tracer.prove() {
+            let why = refusal.to_string();
+            teller.notes.add(AttachNote::FellSilent { why });
+        }
+        Ok(self.follower.finish(until_ns, teller))
+    }
+}
+
+/// Programs that this user may not trace, set-uid ones above all: of these, births and ends alone
+/// are told.
+#[derive(Default)]
+struct Hidden {
+    pids: HashSet<u32>,
+    /// This user may trace whatever there is.
+    sees_all: bool,
+}
+
+impl Hidden {
+    fn hides(&mut self, record: &Record, notes: &mut AttachNotes) -> bool {
+        let pid = record.pid;
+        match record.what {
+            Seen::Executed { secure, .. } => {
+                // One that has ended already is what the kernel said of it.
+                let refused = match access(pid.cast_signed()) {
+                    Ok(()) => false,
+                    Err(error) if error.raw_os_error() == Some(libc::EACCES) => true,
+                    Err(_) => secure && !self.sees_all,
+                };
+                if refused {
+                    self.pids.insert(pid);
+                    let (first_pid, programs) = (pid.cast_signed(), 1);
+                    notes.add(AttachNote::NotPermitted { first_pid, programs });
+                } else {
+                    self.pids.remove(&pid);
+                }
+                false
+            }
+            Seen::Forked { child_pid, .. } => {
+                if self.pids.contains(&pid) {
+                    self.pids.insert(child_pid);
+                }
+                false
+            }
+            Seen::Exited { process_status, .. } => {
+                if process_status.is_some() {
+                    self.pids.remove(&pid);
+                }
+                false
+            }
+            _ => self.pids.contains(&pid),
+        }
+    }
+}
+
+/// Whether this thread has `CAP_SYS_PTRACE`; `false` if that isn't known.
+fn may_trace_all() -> bool {
+    const SYS_PTRACE: u64 = 1 << 19;
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    effective.is_some_and(|effective| effective & SYS_PTRACE != 0)
+}
+
+/// Whether this user may read the process's memory, which is what tracing is.
+///
+/// # References
+/// ptrace(2), “Ptrace access mode checking”; proc_pid_mem(5)
+fn access(pid: i32) -> io::Result<()> {
+    File::open(format!("/proc/{pid}/mem")).map(drop)
+}
+
+/// Until the next round, or until the bell rings.
+fn wait(bell: BorrowedFd<'_>) {
+    let mut fds = [PollFd::new(bell, PollFlags::POLLIN)];
+    // Interrupted or not: the next round looks at everything anyway.
+    let _ = poll(&mut fds, PollTimeout::from(ROUND_MILLISECONDS));
+}
+
+/// As the tracepoints tell it.
+fn sample(record: Record) -> SampleRecord {
+    let (mut pid, mut tid) = (record.pid.cast_signed(), record.tid.cast_signed());
+    let what = match record.what {
+        Seen::Returned { syscall, args, result, path, .. } => SampleData::Returned {
+            kind: TracepointKind::Attached(syscall),
+            args,
+            result,
+            name: path,
+        },
+        Seen::Forked { child_pid, child_tid } => {
+            let (parent_pid, parent_tid) = (pid, tid);
+            (pid, tid) = (child_pid.cast_signed(), child_tid.cast_signed());
+            SampleData::Forked { parent_pid, parent_tid }
+        }
+        Seen::Executed { former_tid, .. } => {
+            SampleData::Executed { former_tid: Some(former_tid.cast_signed()) }
+        }
+        Seen::Exited { status, process_status } => SampleData::Exited {
+            thread: Ending::from_wait_status(status),
+            process: process_status.and_then(Ending::from_wait_status),
+        },
+        // Younger than this source.
+        _ => SampleData::Lost(0),
+    };
+    SampleRecord { at_ns: record.at_ns, pid, tid, what }
+}

@@ -1,0 +1,277 @@
+//! What a source of records has in common with another: whose they are, and in what order they are
+//! told.
+
+use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use super::emitter::{Emitter, TaskAt};
+use super::perf;
+use super::points::TracepointKind;
+use super::process_table::ProcessTable;
+use super::rings::Order;
+use super::sample_record::{SampleData, SampleRecord};
+use super::{AttachNote, opened, process_status};
+use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
+
+/// Processes whose end nobody told (their record was lost) are looked for so often.
+const ROLL_CALL: Duration = Duration::from_secs(1);
+
+/// Follows a process and those that it makes.
+pub(super) struct Follower {
+    target: i32,
+    /// Open until the target ended, to ask how.
+    handle: Option<OwnedFd>,
+    order: Order<PendingRecord>,
+    life: ProcessTable,
+    /// What the process had when it began.
+    memory: Option<Memory>,
+    /// Nothing from before is told, but births and ends are remembered.
+    began_ns: u64,
+    /// Memory of programs that were just executed, and when it was read.
+    fresh: HashMap<i32, Option<Reading>>,
+    records: u64,
+    suspects: Vec<i32>,
+    roll_call: Instant,
+}
+
+/// What memory a process had, and when that was read.
+type Reading = (Memory, u64);
+
+/// A record, and what had to be looked at when it came.
+struct PendingRecord {
+    record: SampleRecord,
+    beside: Beside,
+}
+
+enum Beside {
+    Nothing,
+    Path(Option<Vec<u8>>),
+    Refusal(Option<Refusal>),
+    Memory(Option<Reading>),
+}
+
+impl Follower {
+    /// Of a process that has these threads, whose records come from now on.
+    pub(super) fn new(pid: i32, threads: HashSet<i32>) -> Self {
+        let mut life = ProcessTable::default();
+        life.insert(pid, threads);
+        // Whatever is called once this has returned is told.
+        let memory = Memory::of(pid);
+        Self {
+            target: pid,
+            handle: proc_memory::pidfd_open(pid).ok(),
+            order: Order::default(),
+            life,
+            memory,
+            began_ns: perf::now_ns(),
+            fresh: HashMap::new(),
+            records: 0,
+            suspects: Vec::new(),
+            roll_call: Instant::now(),
+        }
+    }
+
+    /// Says what was there already.
+    pub(super) fn begin<S: Sink>(&mut self, teller: &mut Emitter<S>) {
+        teller.started(self.memory.take());
+    }
+
+    /// Whether the process and all that it made have ended.
+    pub(super) fn all_ended(&self) -> bool {
+        self.life.is_empty()
+    }
+
+    /// Takes a record, and looks at once at what may soon be gone.
+    pub(super) fn hold<S: Sink>(&mut self, record: SampleRecord, teller: &Emitter<S>) {
+        self.records += 1;
+        let beside = match &record.what {
+            SampleData::Returned { kind, args, result, name } if record.at_ns >= self.began_ns => {
+                look(&record, *kind, *args, (*result, name), |pid, call| {
+                    teller.wants_refusal(pid, call)
+                })
+            }
+            _ => Beside::Nothing,
+        };
+        self.order.hold(record.at_ns, PendingRecord { record, beside });
+    }
+
+    /// Tells what nothing older can precede any more, after a round of reading that began then.
+    pub(super) fn tell_ripe<S: Sink>(&mut self, round_ns: u64, teller: &mut Emitter<S>) {
+        for seen in self.order.ripe(round_ns).into_values() {
+            self.tell(teller, seen, u64::MAX);
+        }
+        if self.roll_call.elapsed() >= ROLL_CALL {
+            self.roll_call = Instant::now();
+            self.call_the_roll(teller);
+        }
+    }
+
+    /// Tells the rest, as far as it happened until then; gives the number of records.
+    pub(super) fn finish<S: Sink>(mut self, until_ns: u64, teller: &mut Emitter<S>) -> u64 {
+        for seen in self.order.rest().into_values() {
+            self.tell(teller, seen, until_ns);
+        }
+        for (pid, memory) in std::mem::take(&mut self.fresh) {
+            let who = self.who(pid, pid, until_ns);
+            teller.memory(who, memory.map(|(memory, _)| memory));
+        }
+        self.records
+    }
+
+    fn tell<S: Sink>(&mut self, teller: &mut Emitter<S>, seen: PendingRecord, until_ns: u64) {
+        let SampleRecord { at_ns, pid, tid, what } = seen.record;
+        let who = self.who(pid, tid, at_ns);
+        let told = (self.began_ns..=until_ns).contains(&at_ns);
+        match what {
+            SampleData::Forked { parent_pid, parent_tid } => {
+                if self.life.forked(parent_pid, pid, tid) {
+                    let parent = self.who(parent_pid, parent_tid, at_ns);
+                    if told {
+                        teller.forked(parent, tid, pid == parent_pid);
+                    } else {
+                        teller.processes += u64::from(pid != parent_pid);
+                    }
+                }
+            }
+            SampleData::Executed { former_tid } => {
+                if let Some(tid) = former_tid {
+                    self.life.begins_exec(pid, tid, Syscall::Execve);
+                }
+                if let Some((by, former_tid)) = self.life.executed(pid)
+                    && told
+                {
+                    teller.executed(who, by, former_tid);
+                    if process_status::is_foreign(pid) {
+                        let (first_pid, programs) = (pid, 1);
+                        let note = AttachNote::ForeignArchitecture { first_pid, programs };
+                        teller.notes.add(note);
+                    }
+                }
+            }
+            SampleData::Exited { thread, process } => {
+                for end in self.life.ended(pid, tid) {
+                    let brought = if end.tid == pid { process } else { thread };
+                    self.ended(
+                        teller,
+                        self.who(pid, end.tid, at_ns),
+                        brought.or(end.ending),
+                        end.executing,
+                    );
+                }
+            }
+            SampleData::Entered { kind, first_arg } => match kind {
+                TracepointKind::Attached(by) => self.life.begins_exec(pid, tid, by),
+                TracepointKind::Exit => self.life.exits(tid, first_arg as u8),
+                TracepointKind::ExitGroup => self.life.exits_with_all(pid, first_arg as u8),
+            },
+            SampleData::Returned { kind, args, result, .. } => {
+                if told && let TracepointKind::Attached(syscall) = kind {
+                    self.returned(teller, who, at_ns, (syscall, args, result), seen.beside);
+                }
+            }
+            SampleData::Lost(_) => {}
+        }
+    }
+
+    fn returned<S: Sink>(
+        &mut self,
+        teller: &mut Emitter<S>,
+        who: TaskAt,
+        at_ns: u64,
+        (syscall, args, value): (Syscall, [u64; 6], i64),
+        beside: Beside,
+    ) {
+        if matches!(syscall, Syscall::Execve | Syscall::Execveat) {
+            if value == 0 {
+                // Told already, when the old program was given up.
+                if let Beside::Memory(memory) = beside {
+                    self.fresh.insert(who.pid, memory);
+                }
+                return;
+            }
+            self.life.goes_on(who.tid);
+        }
+        if syscall.is_memory()
+            && let Some(memory) = self.fresh.remove(&who.pid)
+        {
+            // What was read after the program's first call isn't what it had before.
+            let unchanged = memory.filter(|(_, read_ns)| *read_ns < at_ns);
+            teller.memory(who, unchanged.map(|(memory, _)| memory));
+        }
+        let (path, refusal) = match beside {
+            Beside::Path(path) => (path, None),
+            Beside::Refusal(refusal) => (None, refusal),
+            Beside::Nothing | Beside::Memory(_) => (None, None),
+        };
+        let call = Call::new(syscall, args, tracee::syscall_result(value as u64)).with_path(path);
+        teller.returned(who, call, refusal);
+    }
+
+    fn ended<S: Sink>(
+        &mut self,
+        teller: &mut Emitter<S>,
+        who: TaskAt,
+        code: Option<Ending>,
+        executing: bool,
+    ) {
+        if who.pid == who.tid {
+            self.fresh.remove(&who.pid);
+            if executing && process_status::is_alive(who.pid) {
+                let (first_pid, processes) = (who.pid, 1);
+                let note = AttachNote::SetUidProgram { first_pid, processes };
+                teller.notes.add(note);
+                return;
+            }
+        }
+        let handle = self.handle.as_ref().filter(|_| who.pid == self.target);
+        let ending = code.or_else(|| process_status::ending_of(who.pid, handle));
+        teller.ended(who, ending);
+    }
+
+    /// Forgets processes that were gone at the last call as well, so that their own record, which
+    /// may be on its way, comes first.
+    fn call_the_roll<S: Sink>(&mut self, teller: &mut Emitter<S>) {
+        let gone: Vec<_> = self.life.pids().filter(|pid| !process_status::is_alive(*pid)).collect();
+        for pid in &gone {
+            if self.suspects.contains(pid) {
+                self.life.vanished(*pid);
+                let who = self.who(*pid, *pid, perf::now_ns());
+                self.ended(teller, who, None, false);
+            }
+        }
+        self.suspects = gone;
+    }
+
+    fn who(&self, pid: i32, tid: i32, at_ns: u64) -> TaskAt {
+        TaskAt { pid, tid, at: Duration::from_nanos(at_ns.saturating_sub(self.began_ns)) }
+    }
+}
+
+/// Looks at what a call has changed, as soon as its record is there.
+fn look(
+    record: &SampleRecord,
+    kind: TracepointKind,
+    args: [u64; 6],
+    (value, name): (i64, &Option<Vec<u8>>),
+    wants_refusal: impl Fn(i32, &Call) -> bool,
+) -> Beside {
+    let pid = record.pid;
+    match (kind, tracee::syscall_result(value as u64)) {
+        (TracepointKind::Attached(call), Ok(fd)) if call.is_open() => {
+            Beside::Path(opened::path(pid, call, &args, name.clone(), fd))
+        }
+        (TracepointKind::Attached(Syscall::Execve | Syscall::Execveat), Ok(_)) => {
+            let memory = Memory::of(pid);
+            Beside::Memory(memory.map(|memory| (memory, perf::now_ns())))
+        }
+        (TracepointKind::Attached(syscall), result) if syscall.is_memory() => {
+            let call = Call::new(syscall, args, result);
+            match wants_refusal(pid, &call) {
+                true => Beside::Refusal(Refusal::of(pid)),
+                false => Beside::Nothing,
+            }
+        }
+        _ => Beside::Nothing,
+    }
+}
