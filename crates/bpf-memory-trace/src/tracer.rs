@@ -46,6 +46,9 @@ impl Tracer {
     ///
     /// # Errors
     /// [`Refusal`] says why this kernel, or this user, can't.
+    ///
+    /// # References
+    /// capabilities(7), `CAP_BPF`, `CAP_PERFMON`; `include/trace/events/sched.h`
     pub fn new(hook: Hook, options: Options) -> Result<Self, Refusal> {
         if cfg!(not(target_arch = "x86_64")) {
             return Err(Refusal::Architecture);

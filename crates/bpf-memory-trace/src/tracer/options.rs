@@ -1,6 +1,10 @@
 //! What a tracer can be asked for, and what it missed.
 
 /// By what the programs learn of a call's return.
+///
+/// # References
+/// `Documentation/bpf/libbpf/program_types.rst`; `Documentation/trace/fprobe.rst`;
+/// `include/trace/events/syscalls.h`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hook {

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bpf_memory_trace::{Hook, Missed, Options, Record, Tracer};
@@ -9,15 +10,22 @@ use suite::waiting::{ended, eventually};
 
 use crate::compiled;
 
-/// A tracer that can be had here; if none can, says why.
-pub fn tracer(options: Options) -> Option<Tracer> {
-    match Tracer::new(Hook::SysExit, options) {
-        Ok(tracer) => Some(tracer),
-        Err(refusal) => {
-            suite::skipped(refusal);
-            None
-        }
+/// The hooks that can be had here and miss nothing; if there is none, says why.
+pub fn hooks() -> &'static [Hook] {
+    static HOOKS: OnceLock<Vec<Hook>> = OnceLock::new();
+    let hooks = HOOKS.get_or_init(|| {
+        let works = |hook: &Hook| {
+            let reliable = hook.is_reliable_here();
+            reliable.and_then(|()| Tracer::new(*hook, Options::default()).map(drop))
+        };
+        let all = [Hook::KprobeMulti, Hook::Fexit, Hook::SysExit];
+        all.into_iter().filter(|hook| works(hook).is_ok()).collect()
+    });
+    if hooks.is_empty() {
+        let refused = Tracer::new(Hook::SysExit, Options::default()).map(drop);
+        suite::skipped(refused.expect_err("no hook works"));
     }
+    hooks
 }
 
 /// The program `work.c`, which waits.

@@ -1,13 +1,13 @@
 //! What finds no room is counted.
 
-use bpf_memory_trace::{Missed, Options, Seen};
+use bpf_memory_trace::{Hook, Missed, Options, Seen, Tracer};
 
-use crate::harness::{Held, tracer, watched};
+use crate::harness::{Held, hooks, watched};
 
 const CALLS: usize = 20_000;
 
-fn told(options: Options, read: bool) -> Option<(usize, usize, Missed)> {
-    let mut tracer = tracer(options)?;
+fn told(hook: Hook, options: Options, read: bool) -> (usize, usize, Missed) {
+    let mut tracer = Tracer::new(hook, options).unwrap();
     let mut held = Held::new(&["calls", &CALLS.to_string()]);
     let mut stacks = 0;
     let (records, missed) = match read {
@@ -26,7 +26,7 @@ fn told(options: Options, read: bool) -> Option<(usize, usize, Missed)> {
             stacks += 1;
         }
     }
-    Some((records.len(), stacks, missed))
+    (records.len(), stacks, missed)
 }
 
 fn options(ring_bytes: u32, stack_bytes: u16) -> Options {
@@ -37,23 +37,23 @@ fn options(ring_bytes: u32, stack_bytes: u16) -> Options {
 
 #[test]
 fn received_and_lost_are_all_that_happened() {
-    let Some((all, _, missed)) = told(options(16 << 20, 0), true) else {
-        return;
-    };
-    assert_eq!(missed, Missed::default());
-    assert!(all > CALLS, "and its end");
-    let (received, _, missed) = told(options(4096, 0), false).unwrap();
-    assert!(missed.ring_full > 0, "{received} of {all} found room in a page");
-    assert_eq!(received + missed.ring_full as usize, all);
+    for &hook in hooks() {
+        let (all, _, missed) = told(hook, options(16 << 20, 0), true);
+        assert_eq!(missed, Missed::default(), "{hook:?}");
+        assert!(all > CALLS, "and its end: {all} by {hook:?}");
+        let (received, _, missed) = told(hook, options(4096, 0), false);
+        assert!(missed.ring_full > 0, "{received} of {all} found room");
+        assert_eq!(received + missed.ring_full as usize, all, "{hook:?}");
+    }
 }
 
 #[test]
 fn a_stack_is_dropped_before_a_call_is() {
-    let Some((received, stacks, missed)) = told(options(8 << 20, 1024), false) else {
-        return;
-    };
-    // 1,152 bytes with a stack until half of 8 MiB is full, then 88.
-    assert!((3_000..4_000).contains(&stacks), "{stacks}");
-    assert!(received > CALLS, "{received}");
-    assert_eq!(missed, Missed::default());
+    for &hook in hooks() {
+        let (received, stacks, missed) = told(hook, options(8 << 20, 1024), false);
+        // 1,176 bytes with a stack until half of 8 MiB is full, then 88.
+        assert!((3_000..4_000).contains(&stacks), "{stacks} by {hook:?}");
+        assert!(received > CALLS, "{received} by {hook:?}");
+        assert_eq!(missed, Missed::default(), "{hook:?}");
+    }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bpf_memory_trace::{Options, Record, Seen};
+use bpf_memory_trace::{Hook, Options, Record, Seen, Tracer};
 use memory_event::{Ending, Syscall};
 use suite::waiting::{ended, eventually};
 
-use crate::harness::{Held, tracer, watched};
+use crate::harness::{Held, hooks, watched};
 
 /// What a thread did: calls as strace writes them, and its end.
 type Told = BTreeMap<u32, Vec<String>>;
@@ -21,9 +21,13 @@ fn threads_forks_and_execs_are_told_as_strace_tells_them() {
     if !suite::installed("strace") {
         return;
     }
-    let Some(mut tracer) = tracer(Options::default()) else {
-        return;
-    };
+    for &hook in hooks() {
+        is_told_as_by_strace(hook);
+    }
+}
+
+fn is_told_as_by_strace(hook: Hook) {
+    let mut tracer = Tracer::new(hook, Options::default()).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let mut held = Held::new(&["8"]);
     let mut strace = Command::new("strace")
@@ -47,7 +51,7 @@ fn threads_forks_and_execs_are_told_as_strace_tells_them() {
     assert_eq!(by_strace.len(), 1 + 8 + 8 + 1, "threads and forks");
     let by_programs = programs_told(&records);
     for (tid, calls) in &by_strace {
-        assert_eq!(by_programs.get(tid), Some(calls), "thread {tid}");
+        assert_eq!(by_programs.get(tid), Some(calls), "{tid} by {hook:?}");
     }
     assert_eq!(by_programs.len(), by_strace.len());
     assert!(by_strace.values().map(Vec::len).sum::<usize>() > 8 * 50 * 15);
