@@ -92,6 +92,19 @@ impl Map {
         }
     }
 
+    /// Removes all keys from a [hash](MapKind::Hash), those that come meanwhile included.
+    ///
+    /// # Errors
+    /// `EINVAL`: it is no hash.
+    pub fn clear(&self) -> io::Result<()> {
+        self.must_be(matches!(self.kind, MapKind::Hash { .. }))?;
+        // SAFETY: a hash, whose keys have four bytes.
+        while let Some(key) = unsafe { sys::map_any_key(self.as_fd()) }? {
+            self.remove(key)?;
+        }
+        Ok(())
+    }
+
     /// The [counters](MapKind::Counters).
     ///
     /// # Errors

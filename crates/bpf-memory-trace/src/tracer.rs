@@ -83,12 +83,13 @@ impl Tracer {
         self.watched.insert(pid, FOLLOW)
     }
 
-    /// Watches a process no longer; whether it was. Those that it made go on being watched.
+    /// Watches nobody any longer: the programs find nothing to tell until the next
+    /// [`watch`](Self::watch).
     ///
     /// # Errors
     /// None that is known.
-    pub fn unwatch(&self, pid: u32) -> io::Result<bool> {
-        self.watched.remove(pid)
+    pub fn unwatch_all(&self) -> io::Result<()> {
+        self.watched.clear()
     }
 
     /// Takes what has happened, in the order in which it did, up to a moment ago. Nobody is woken

@@ -30,6 +30,7 @@ use serde::Serialize;
 
 use crate::launch::{NATIVE_ARCHITECTURE, block_signals};
 use crate::watcher::WatcherThread;
+use bpf_memory_trace::Tracer;
 use by_bpf::ByBpf;
 use by_ptrace::ByPtrace;
 use by_tracepoints::ByTracepoints;
@@ -146,6 +147,9 @@ pub struct Attached<S> {
     pub lost_events: u64,
     /// How many processes were followed, the first one included.
     pub processes: u64,
+    /// Detached when all this is dropped, for which the kernel may need two seconds: by then it is
+    /// told.
+    _programs: Option<Tracer>,
 }
 
 /// The observer's own effort.
@@ -315,11 +319,14 @@ fn run<S: Sink>(
         // Fails if nobody waits for it any more; then it is stopped at once.
         let _ = ready.send(used);
     };
+    let mut programs = None;
     let (stops_or_records, since) = match way {
         Way::Bpf(open) => {
             say(ViaUsed::Bpf);
             let since = Instant::now();
-            (open.follow(&mut teller, stopper)?, since)
+            let (records, tracer) = open.follow(&mut teller, stopper)?;
+            programs = Some(tracer);
+            (records, since)
         }
         Way::Tracepoints(open) => {
             say(ViaUsed::Tracepoints);
@@ -345,5 +352,6 @@ fn run<S: Sink>(
         notes: teller.notes.into_list(),
         lost_events: teller.lost_events,
         processes: teller.processes,
+        _programs: programs,
     })
 }

@@ -10,6 +10,7 @@ const MAP_CREATE: c_long = 0;
 const MAP_LOOKUP_ELEM: c_long = 1;
 const MAP_UPDATE_ELEM: c_long = 2;
 const MAP_DELETE_ELEM: c_long = 3;
+const MAP_GET_NEXT_KEY: c_long = 4;
 
 pub fn map_create(
     kind: u32,
@@ -86,4 +87,25 @@ pub unsafe fn map_delete(map: BorrowedFd<'_>, key: u32) -> io::Result<()> {
     let mut attribute = element(map, &key, 0);
     // SAFETY: the key lives; the caller promises that it is as large as the map's.
     unsafe { bpf(MAP_DELETE_ELEM, &mut attribute) }.map(drop)
+}
+
+/// One of the keys; `None` if there is none.
+///
+/// # Safety
+/// The map's keys have four bytes.
+pub unsafe fn map_any_key(map: BorrowedFd<'_>) -> io::Result<Option<u32>> {
+    let mut key: u32 = 0;
+    let mut attribute = Element {
+        // No key to come after.
+        key: 0,
+        ..element(map, &key, 0)
+    };
+    // Where the key goes stands in the place of the value.
+    attribute.value = (&raw mut key) as u64;
+    // SAFETY: the key lives; the caller promises that it is as large as the map's.
+    match unsafe { bpf(MAP_GET_NEXT_KEY, &mut attribute) } {
+        Ok(_) => Ok(Some(key)),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -8,5 +8,6 @@ mod lost;
 mod rights;
 mod stacks;
 mod strace;
+mod watched;
 
 suite::compiling!();

@@ -82,12 +82,13 @@ impl ByBpf {
         })
     }
 
-    /// Follows until all has ended or it is asked to stop; gives the number of records.
+    /// Follows until all has ended or it is asked to stop; gives the number of records, and the
+    /// programs, which watch nobody any longer: to detach them can take the kernel two seconds.
     pub(super) fn follow<S: Sink>(
         mut self,
         teller: &mut Emitter<S>,
         stopper: &Stopper,
-    ) -> Result<u64, AttachError> {
+    ) -> Result<(u64, Tracer), AttachError> {
         self.follower.begin(teller);
         while !self.follower.all_ended() && !stopper.asked() {
             wait(stopper.bell());
@@ -118,7 +119,9 @@ impl ByBpf {
             let why = refusal.to_string();
             teller.notes.add(AttachNote::FellSilent { why });
         }
-        Ok(self.follower.finish(until_ns, teller))
+        let stopped = self.tracer.unwatch_all();
+        stopped.map_err(AttachError::setup("have the programs watch nobody"))?;
+        Ok((self.follower.finish(until_ns, teller), self.tracer))
     }
 }
 

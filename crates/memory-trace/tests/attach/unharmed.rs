@@ -144,7 +144,7 @@ fn a_sink_that_panics_holds_nobody() {
 fn nothing_is_left_behind() {
     if std::env::var_os("ATTACH_ALONE").is_none() {
         let alone = Command::new(role::myself())
-            .args(["--exact", "unharmed::nothing_is_left_behind"])
+            .args(["--exact", "attach::unharmed::nothing_is_left_behind"])
             .env("ATTACH_ALONE", "1")
             .output()
             .unwrap();
