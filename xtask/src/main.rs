@@ -7,6 +7,7 @@ mod commands;
 mod dist;
 mod documents;
 mod figures;
+mod kernels;
 mod links;
 mod reference_runs;
 
@@ -35,6 +36,8 @@ enum Chore {
     Links,
     /// Make packages and tarballs in target/dist.
     Dist(dist::DistOptions),
+    /// Run the tests that depend on the kernel on Debian's kernels, in QEMU.
+    Kernels(kernels::KernelsOptions),
     /// Check that the licences of all crates that are used are allowed.
     Licences,
     /// Make runs/ anew on this machine, then fill the figures.
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Chore::Commands { strict, files } => commands::run(strict, &files),
         Chore::Links => links::check(),
         Chore::Dist(options) => dist::make(&options),
+        Chore::Kernels(options) => kernels::test(&options),
         Chore::Licences => dist::check_licences(),
         Chore::ReferenceRuns { names } => reference_runs::make(&names),
     };

@@ -1,5 +1,6 @@
 //! A program that is held until it is watched.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
@@ -10,22 +11,29 @@ use suite::waiting::{ended, eventually};
 
 use crate::compiled;
 
-/// The hooks that can be had here and miss nothing; if there is none, says why.
-pub fn hooks() -> &'static [Hook] {
+/// The hooks that can be had here; if there is none, says why.
+pub fn all_hooks() -> &'static [Hook] {
     static HOOKS: OnceLock<Vec<Hook>> = OnceLock::new();
     let hooks = HOOKS.get_or_init(|| {
-        let works = |hook: &Hook| {
-            let reliable = hook.is_reliable_here();
-            reliable.and_then(|()| Tracer::new(*hook, Options::default()).map(drop))
-        };
+        let works = |hook: &Hook| Tracer::new(*hook, Options::default()).is_ok();
         let all = [Hook::KprobeMulti, Hook::Fexit, Hook::SysExit];
-        all.into_iter().filter(|hook| works(hook).is_ok()).collect()
+        all.into_iter().filter(works).collect()
     });
     if hooks.is_empty() {
         let refused = Tracer::new(Hook::SysExit, Options::default()).map(drop);
-        suite::skipped(refused.expect_err("no hook works"));
+        suite::skipped(format_args!("bpf(2): {}", refused.expect_err("no hook works")));
     }
     hooks
+}
+
+/// Of these, those that miss nothing.
+pub fn hooks() -> impl Iterator<Item = Hook> {
+    all_hooks().iter().copied().filter(|hook| hook.is_reliable_here().is_ok())
+}
+
+/// What is worth knowing of a kernel even where the test passes.
+pub fn remarked(what: impl Display) {
+    writeln!(std::io::stderr(), "remark: {what}").expect("standard error is there");
 }
 
 /// The program `work.c`, which waits.

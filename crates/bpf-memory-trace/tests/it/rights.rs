@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use bpf_memory_trace::{Hook, Options, Refusal, Tracer};
 use suite::waiting::eventually;
 
-use crate::harness::hooks;
+use crate::harness::all_hooks;
 
 const ROLE: &str = "BPF_MEMTRACE_ROLE";
 
@@ -52,7 +52,7 @@ fn said(command: &[&str]) -> String {
 
 /// Whether it is permitted here at all, and the program is there.
 fn permitted(program: &str) -> bool {
-    suite::installed(program) && hooks().contains(&Hook::SysExit)
+    suite::installed(program) && all_hooks().contains(&Hook::SysExit)
 }
 
 #[test]
@@ -96,9 +96,37 @@ fn hooks_that_a_kernel_lacks_are_refused_in_a_sentence() {
     }
 }
 
+/// Booted with `lockdown=confidentiality`, a kernel lets no program read memory.
+#[test]
+fn a_locked_down_kernel_is_named() {
+    let lockdown = std::fs::read_to_string("/sys/kernel/security/lockdown");
+    if lockdown.is_ok_and(|setting| setting.contains("[confidentiality]")) {
+        for hook in [Hook::KprobeMulti, Hook::Fexit, Hook::SysExit] {
+            let said = Tracer::new(hook, Options::default()).unwrap_err().to_string();
+            assert!(said.contains("(lockdown=confidentiality)"), "{hook:?}: {said}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "switches ftrace off for the whole machine"]
+fn programs_that_are_switched_off_are_noticed() {
+    const SWITCH: &str = "/proc/sys/kernel/ftrace_enabled";
+    for &hook in all_hooks().iter().filter(|hook| **hook != Hook::SysExit) {
+        let mut tracer = Tracer::new(hook, Options::default()).unwrap();
+        std::fs::write(SWITCH, "0").unwrap();
+        let off = [tracer.prove(), Tracer::new(hook, Options::default()).map(drop)];
+        std::fs::write(SWITCH, "1").unwrap();
+        for refused in off {
+            assert!(matches!(refused, Err(Refusal::FtraceDisabled)), "{hook:?}: {refused:?}");
+        }
+        tracer.prove().unwrap();
+    }
+}
+
 #[test]
 fn nothing_is_left_of_a_killed_one() {
-    if !hooks().contains(&Hook::SysExit) {
+    if !all_hooks().contains(&Hook::SysExit) {
         return;
     }
     let mut killed = role_behind(&[], "stays").stderr(Stdio::piped()).spawn().unwrap();

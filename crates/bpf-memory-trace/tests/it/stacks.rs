@@ -7,7 +7,7 @@ use crate::harness::{Held, hooks, watched};
 
 #[test]
 fn a_brk_brings_the_stack_it_was_made_on() {
-    for &hook in hooks() {
+    for hook in hooks() {
         for stack_bytes in [1024, 16 << 10] {
             brings_the_stack(hook, stack_bytes);
         }

@@ -21,7 +21,7 @@ fn threads_forks_and_execs_are_told_as_strace_tells_them() {
     if !suite::installed("strace") {
         return;
     }
-    for &hook in hooks() {
+    for hook in hooks() {
         is_told_as_by_strace(hook);
     }
 }

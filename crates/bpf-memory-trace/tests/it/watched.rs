@@ -6,7 +6,7 @@ use crate::harness::{Held, hooks, watched};
 
 #[test]
 fn who_is_watched_no_longer_is_not_told() {
-    for &hook in hooks() {
+    for hook in hooks() {
         let mut tracer = Tracer::new(hook, Options::default()).unwrap();
         let [mut first, mut second] = [0, 1].map(|_| Held::new(&["calls", "10"]));
         tracer.watch(first.pid()).unwrap();
@@ -23,7 +23,7 @@ fn who_is_watched_no_longer_is_not_told() {
 
 #[test]
 fn nobody_is_told_without_being_asked_for() {
-    for &hook in hooks() {
+    for hook in hooks() {
         let mut tracer = Tracer::new(hook, Options::default()).unwrap();
         let mut held = Held::new(&["calls", "10"]);
         held.go();
@@ -37,7 +37,7 @@ fn nobody_is_told_without_being_asked_for() {
 
 #[test]
 fn nobody_watches_itself() {
-    for &hook in hooks() {
+    for hook in hooks() {
         let tracer = Tracer::new(hook, Options::default()).unwrap();
         let refused = tracer.watch(std::process::id()).unwrap_err();
         assert_eq!(refused.raw_os_error(), Some(libc::EINVAL));

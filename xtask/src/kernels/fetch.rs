@@ -1,0 +1,100 @@
+//! Kernels as Debian has them: fetched by apt, with lists of their own, and unpacked.
+
+use anyhow::Context;
+use roots::repository::{command, output, run, target};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A release's newest kernel, unpacked.
+#[derive(Debug)]
+pub struct Kernel {
+    /// As `uname -r` gives it.
+    pub version: String,
+    /// Where its files lie.
+    pub directory: PathBuf,
+}
+
+/// Modules that it takes to mount what the host shares, each after those that it uses. Some are part of
+/// the kernel, or not there yet.
+const MODULES: &str = "virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci netfs \
+                       fscache 9pnet 9pnet_virtio 9p";
+
+/// Fetches what isn't there.
+pub fn kernel(release: &str) -> anyhow::Result<Kernel> {
+    let place = target().join("kernels").join(release);
+    fs::create_dir_all(place.join("lists/partial"))?;
+    let sources = place.join("sources.list");
+    let signed = "signed-by=/usr/share/keyrings/debian-archive-keyring.gpg";
+    fs::write(&sources, format!("deb [{signed}] http://deb.debian.org/debian {release} main\n"))?;
+    let settings: Vec<String> = [
+        ("Dir::Etc::sourcelist", sources.display()),
+        ("Dir::Etc::sourceparts", Path::new("/dev/null").display()),
+        ("Dir::State::lists", place.join("lists").display()),
+        ("Dir::Cache", place.display()),
+        // It has no way to this place.
+        ("APT::Sandbox::User", Path::new("root").display()),
+    ]
+    .into_iter()
+    .map(|(name, value)| format!("--option={name}={value}"))
+    .collect();
+    run(command("apt-get").args(&settings).args(["--quiet=2", "update"]))?;
+    let depends = |package: &str| {
+        let listed =
+            output("apt-cache", settings.iter().map(String::as_str).chain(["depends", package]))?;
+        let named = |line: &str| line.trim().strip_prefix("Depends: ").map(str::to_owned);
+        anyhow::Ok(listed.lines().filter_map(named).collect::<Vec<_>>())
+    };
+    let image =
+        depends("linux-image-amd64")?.into_iter().find(|name| name.starts_with("linux-image-"));
+    let image = image.with_context(|| format!("{release} has no linux-image-amd64"))?;
+    let version = image.trim_start_matches("linux-image-").to_owned();
+    let directory = place.join(&version);
+    if !directory.exists() {
+        // Of younger ones, the image is a package of packages.
+        let parts = depends(&image)?.into_iter().filter(|name| name.ends_with(&version));
+        let packages: Vec<String> = parts.chain([image]).collect();
+        run(command("apt-get")
+            .args(&settings)
+            .args(["--quiet=2", "download"])
+            .args(&packages)
+            .current_dir(&place))?;
+        // Nothing is there unless all is.
+        let unpack = "mkdir -p unpacked; for package in *.deb; do dpkg-deb --extract $package unpacked; done; \
+                      rm *.deb; mv unpacked \"$0\"";
+        run(command("sh").args(["-ec", unpack]).arg(&directory).current_dir(&place))?;
+    }
+    Ok(Kernel { version, directory })
+}
+
+impl Kernel {
+    /// What is booted.
+    pub fn image(&self) -> anyhow::Result<PathBuf> {
+        let found = self.directory.join("boot").join(format!("vmlinuz-{}", self.version));
+        anyhow::ensure!(found.exists(), "{} is missing", found.display());
+        Ok(found)
+    }
+
+    /// Whether it has what this parameter chooses.
+    pub fn knows(&self, parameter: &str) -> bool {
+        let config = self.directory.join("boot").join(format!("config-{}", self.version));
+        let config = fs::read_to_string(config).unwrap_or_default();
+        parameter != "preempt=lazy" || config.contains("CONFIG_PREEMPT_LAZY=y")
+    }
+
+    /// Names and contents of the modules, in the order in which they are loaded.
+    pub fn modules(&self) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+        let mut modules = Vec::new();
+        for name in MODULES.split_whitespace() {
+            let find = [self.directory.as_os_str(), "-name".as_ref()];
+            let path = output("find", find.into_iter().chain([format!("{name}.ko*").as_ref()]))?;
+            let Some(path) = path.lines().next() else {
+                continue;
+            };
+            let reads = if path.ends_with(".xz") { "xzcat" } else { "cat" };
+            let unpacked = command(reads).arg(path).output()?;
+            anyhow::ensure!(unpacked.status.success(), "{reads} {path}: {}", unpacked.status);
+            modules.push((format!("{:02}-{name}.ko", modules.len()), unpacked.stdout));
+        }
+        Ok(modules)
+    }
+}
