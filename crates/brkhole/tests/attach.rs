@@ -89,7 +89,8 @@ fn permitted(via: &str) -> bool {
     child.wait().unwrap();
     if !tried.status.success() {
         crate::common::skipped(format_args!(
-            "no {via} here: {}",
+            "{}: {}",
+            if via == "bpf" { "bpf(2)" } else { via },
             String::from_utf8_lossy(&tried.stderr)
         ));
     }

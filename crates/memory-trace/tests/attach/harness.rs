@@ -117,7 +117,8 @@ pub fn ways() -> &'static [Via] {
                     true
                 }
                 Err(error) => {
-                    skipped(format_args!("whatever needs {used:?}: {error}"));
+                    let lacks = if *via == Via::Bpf { "bpf(2)" } else { "tracepoints" };
+                    skipped(format_args!("{lacks}: {error}"));
                     false
                 }
             });

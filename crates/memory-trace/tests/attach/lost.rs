@@ -1,9 +1,9 @@
 //! Records that find no room are counted, not passed over.
 
 use heap_growth::Tally;
-use memory_trace::{Attach, Via};
+use memory_trace::{Attach, AttachNote, Via};
 
-use super::harness::{Subject, ways};
+use super::harness::{Subject, attach, ways};
 use memory_event::Syscall;
 
 /// Calls of the program's part `flood`.
@@ -29,6 +29,25 @@ fn what_overflows_is_counted() {
     // Births and ends may be among the lost ones, too.
     let sum = seen + watched.lost_events;
     assert!((CALLS..CALLS + 10).contains(&sum), "{seen} seen, {sum} in all");
+}
+
+#[test]
+#[ignore = "switches ftrace off for the whole machine"]
+fn programs_that_are_switched_off_meanwhile_are_noticed() {
+    if !ways().contains(&Via::Bpf) {
+        return;
+    }
+    const SWITCH: &str = "/proc/sys/kernel/ftrace_enabled";
+    let mut subject = Subject::new(&["calls"]);
+    let by_bpf = attach(subject.pid(), Via::Bpf);
+    std::fs::write(SWITCH, "0").unwrap();
+    subject.finish();
+    let watched = by_bpf.wait().unwrap();
+    std::fs::write(SWITCH, "1").unwrap();
+    let notes = watched.notes.iter().map(ToString::to_string).collect::<String>();
+    let at_sys_exit = watched.notes.iter().any(|note| matches!(note, AttachNote::AtSysExit { .. }));
+    // A tracepoint isn't a function's.
+    assert_ne!(at_sys_exit, notes.contains("kernel.ftrace_enabled is 0"), "{notes}");
 }
 
 #[test]
