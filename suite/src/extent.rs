@@ -9,6 +9,11 @@ pub fn skipped(why: impl Display) {
     writeln!(std::io::stderr(), "skipped: {why}").expect("standard error is there");
 }
 
+/// What is worth knowing also where the test passes.
+pub fn remarked(what: impl Display) {
+    writeln!(std::io::stderr(), "remark: {what}").expect("standard error is there");
+}
+
 /// Whether a program is there; says so if not.
 pub fn installed(program: &str) -> bool {
     let found = Command::new("sh").args(["-c", "command -v \"$0\" >/dev/null", program]).status();

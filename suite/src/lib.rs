@@ -31,7 +31,7 @@ mod keeper;
 mod surroundings;
 
 pub use compiled::compiled;
-pub use extent::{installed, rounds, skipped};
+pub use extent::{installed, remarked, rounds, skipped};
 
 /// Names the keeper to the tests, and to whatever they start.
 const KEEPER: &str = "SUITE_KEEPER";

@@ -1,6 +1,7 @@
 //! The tests that depend on the kernel, on Debian's kernels: each boots in QEMU, without KVM, with this
 //! machine's root, which it can read and not change.
 
+mod cost;
 mod fetch;
 mod initramfs;
 mod report;
@@ -38,23 +39,37 @@ pub struct KernelsOptions {
         long,
         value_name = "PACKAGE=FILTER",
         value_delimiter = ',',
-        default_value = "bpf-memory-trace=,memory-trace=attach::"
+        default_value = "bpf-memory-trace=,memory-trace=attach::counts attach::lost attach::rights"
     )]
     tests: Vec<String>,
+    /// Measure instead what each way of watching costs, by counting instructions, for runs/kernels.
+    #[arg(long, conflicts_with_all = ["boots", "tests"])]
+    cost: bool,
     /// Seconds after which a machine is switched off.
     #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
     patience: u32,
 }
 
+/// Two processors of one thread: with one each, QEMU now and then runs what the kernel has just changed.
+const TWO_PROCESSORS: &str = "-accel tcg,thread=single -smp 2";
+/// One that takes a nanosecond for each instruction, and for which waiting takes no time.
+const COUNTING: &str = "-accel tcg -icount shift=0,sleep=off -smp 1";
+
 /// Boots each kernel with each parameter, and prints what its tests said.
 pub fn test(options: &KernelsOptions) -> anyhow::Result<()> {
-    let programs = programs(&options.tests)?;
+    if options.cost {
+        return cost::record(options);
+    }
+    let programs = programs(&options.tests, "dev")?;
     let mut runs = Vec::new();
     for release in &options.debian {
         let kernel = fetch::kernel(release)?;
-        for boot in options.boots.iter().filter(|boot| kernel.knows(boot)) {
+        for boot in &options.boots {
+            if !kernel.knows(boot)? {
+                continue;
+            }
             let title = format!("Linux {} {boot}", kernel.version);
-            runs.extend(run(&kernel, &title, boot, &programs, options.patience)?);
+            runs.extend(run(&kernel, &title, boot, TWO_PROCESSORS, &programs, options.patience)?);
         }
     }
     println!();
@@ -64,12 +79,18 @@ pub fn test(options: &KernelsOptions) -> anyhow::Result<()> {
 }
 
 /// Builds the test programs: their names, and how they are called.
-fn programs(tests: &[String]) -> anyhow::Result<Vec<(String, String)>> {
+fn programs(tests: &[String], profile: &str) -> anyhow::Result<Vec<(String, String)>> {
     let named = tests.iter().map(|test| test.split_once('=').unwrap_or((test, "")));
     let build = "test --no-run --test it --all-features --message-format json-render-diagnostics";
+    let profile = ["--profile", profile];
     let packages = named.clone().flat_map(|(package, _)| ["--package", package]);
     let mut cargo = command("cargo");
-    let built = cargo.args(build.split(' ')).args(packages).stderr(Stdio::inherit()).output()?;
+    let built = cargo
+        .args(build.split(' '))
+        .args(profile)
+        .args(packages)
+        .stderr(Stdio::inherit())
+        .output()?;
     anyhow::ensure!(built.status.success(), "cargo test --no-run: {}", built.status);
     let built = String::from_utf8(built.stdout)?;
     let built: Vec<serde_json::Value> =
@@ -95,6 +116,7 @@ fn run(
     kernel: &Kernel,
     title: &str,
     boot: &str,
+    processors: &str,
     programs: &[(String, String)],
     patience: u32,
 ) -> anyhow::Result<Vec<Run>> {
@@ -103,7 +125,6 @@ fn run(
     let job = format!("cd '{}'\n{}", root().display(), calls.collect::<String>());
     let image = kernel.directory.join("initramfs");
     fs::write(&image, initramfs::of(&kernel.modules()?, &job)?)?;
-    // Its clock is a processor that is emulated: what waits for grace periods waits long enough.
     let parameters = format!(
         "console=ttyS0 panic=-1 mitigations=off rcupdate.rcu_expedited=1 {boot} repository={}",
         root().display()
@@ -111,7 +132,8 @@ fn run(
     let mut machine = command("setpriv")
         .args("--pdeathsig TERM timeout --foreground".split(' '))
         .args([&patience.to_string(), "qemu-system-x86_64"])
-        .args("-accel tcg -cpu max -smp 2 -m 2G -no-reboot -nodefaults".split(' '))
+        .args(processors.split(' '))
+        .args("-cpu max -m 2G -no-reboot -nodefaults".split(' '))
         .args("-display none -serial stdio -virtfs".split(' '))
         .arg("local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")
         .arg("-kernel")

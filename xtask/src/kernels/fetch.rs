@@ -69,32 +69,40 @@ pub fn kernel(release: &str) -> anyhow::Result<Kernel> {
 impl Kernel {
     /// What is booted.
     pub fn image(&self) -> anyhow::Result<PathBuf> {
-        let found = self.directory.join("boot").join(format!("vmlinuz-{}", self.version));
-        anyhow::ensure!(found.exists(), "{} is missing", found.display());
-        Ok(found)
+        self.find("vmlinuz*")?
+            .with_context(|| format!("{} has no vmlinuz", self.directory.display()))
     }
 
     /// Whether it has what this parameter chooses.
-    pub fn knows(&self, parameter: &str) -> bool {
-        let config = self.directory.join("boot").join(format!("config-{}", self.version));
-        let config = fs::read_to_string(config).unwrap_or_default();
-        parameter != "preempt=lazy" || config.contains("CONFIG_PREEMPT_LAZY=y")
+    pub fn knows(&self, parameter: &str) -> anyhow::Result<bool> {
+        let config = self.find("config")?.or(self.find("config-*")?).context("it has no config")?;
+        let config = fs::read_to_string(config)?;
+        Ok(parameter != "preempt=lazy" || config.contains("CONFIG_PREEMPT_LAZY=y"))
     }
 
     /// Names and contents of the modules, in the order in which they are loaded.
     pub fn modules(&self) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         let mut modules = Vec::new();
         for name in MODULES.split_whitespace() {
-            let find = [self.directory.as_os_str(), "-name".as_ref()];
-            let path = output("find", find.into_iter().chain([format!("{name}.ko*").as_ref()]))?;
-            let Some(path) = path.lines().next() else {
+            let Some(path) = self.find(&format!("{name}.ko*"))? else {
                 continue;
             };
-            let reads = if path.ends_with(".xz") { "xzcat" } else { "cat" };
-            let unpacked = command(reads).arg(path).output()?;
-            anyhow::ensure!(unpacked.status.success(), "{reads} {path}: {}", unpacked.status);
+            let reads =
+                if path.extension().is_some_and(|end| end == "xz") { "xzcat" } else { "cat" };
+            let unpacked = command(reads).arg(&path).output()?;
+            anyhow::ensure!(unpacked.status.success(), "{reads} {path:?}: {}", unpacked.status);
             modules.push((format!("{:02}-{name}.ko", modules.len()), unpacked.stdout));
         }
         Ok(modules)
+    }
+
+    /// Where a file lies that younger packages have elsewhere.
+    fn find(&self, name: &str) -> anyhow::Result<Option<PathBuf>> {
+        let directory = self.directory.as_os_str();
+        let found = output(
+            "find",
+            [directory, "-type".as_ref(), "f".as_ref(), "-name".as_ref(), name.as_ref()],
+        )?;
+        Ok(found.lines().next().map(PathBuf::from))
     }
 }

@@ -23,6 +23,9 @@ mkdir -p /host/dev/pts /host/dev/shm
 mount -t devpts devpts /host/dev/pts
 mount -t tmpfs tmpfs /host/dev/shm
 ip link set lo up
+# As systemd has them.
+ulimit -Hn 524288
+ulimit -Sn 1024
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 chroot /host /bin/sh -s </job 2>&1
 poweroff -f

@@ -40,6 +40,11 @@ impl Run {
         self.test = name.to_owned();
     }
 
+    /// What it remarked.
+    pub fn remarks(&self) -> impl Iterator<Item = &str> {
+        self.said.iter().filter_map(|said| said.strip_prefix("remark: "))
+    }
+
     /// All that it began passed.
     pub fn is_good(&self) -> bool {
         self.ended && self.failed.is_empty()

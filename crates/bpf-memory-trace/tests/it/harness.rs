@@ -1,6 +1,5 @@
 //! A program that is held until it is watched.
 
-use std::fmt::Display;
 use std::io::Write;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
@@ -29,11 +28,6 @@ pub fn all_hooks() -> &'static [Hook] {
 /// Of these, those that miss nothing.
 pub fn hooks() -> impl Iterator<Item = Hook> {
     all_hooks().iter().copied().filter(|hook| hook.is_reliable_here().is_ok())
-}
-
-/// What is worth knowing of a kernel even where the test passes.
-pub fn remarked(what: impl Display) {
-    writeln!(std::io::stderr(), "remark: {what}").expect("standard error is there");
 }
 
 /// The program `work.c`, which waits.

@@ -6,7 +6,7 @@ use bpf_memory_trace::{Hook, Missed, Options, Record, Seen, Tracer};
 use memory_event::Syscall;
 use suite::waiting::eventually;
 
-use crate::harness::{Held, all_hooks, hooks, remarked, watched};
+use crate::harness::{Held, all_hooks, hooks, watched};
 
 const CALLS: usize = 20_000;
 /// Of one of many.
@@ -71,7 +71,7 @@ fn accounted(hook: Hook, calls: usize, records: &[Record], missed: Missed) {
         |record: &&Record| matches!(record.what, Seen::Returned { syscall: Syscall::Brk, .. });
     let arrived = records.iter().filter(is_call).count();
     let lost = (missed.ring_full + missed.skipped + missed.no_return_slot) as usize;
-    remarked(format_args!("{hook:?}: {arrived} of {calls} arrived, {lost} lost"));
+    suite::remarked(format_args!("{hook:?}: {arrived} of {calls} arrived, {lost} lost"));
     match hook.is_reliable_here() {
         Ok(()) => assert_eq!((arrived, missed), (calls, Missed::default()), "{hook:?}"),
         // Losses are those of all processes.

@@ -35,9 +35,14 @@ pub struct Subject {
 impl Subject {
     /// Starts it, and waits until it is ready.
     pub fn new(arguments: &[&str]) -> Self {
+        Self::of(program(), arguments)
+    }
+
+    /// Starts another program, which is ready when it has said so.
+    pub fn of(program: PathBuf, arguments: &[&str]) -> Self {
         let mut shell = Command::new("sh")
             .args(["-c", "exec 3<&0; \"$0\" \"$@\" <&3 3<&- & wait $!"])
-            .arg(program())
+            .arg(program)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
