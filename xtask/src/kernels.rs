@@ -26,12 +26,12 @@ pub struct KernelsOptions {
         default_value = "bookworm,bookworm-backports,sid"
     )]
     debian: Vec<String>,
-    /// Parameters for the kernel: one boot for each that it knows. `quiet` changes nothing.
+    /// Parameters for the kernel: one boot for each that it knows. `splash` changes nothing.
     #[arg(
         long,
         value_name = "PARAMETERS",
         value_delimiter = ',',
-        default_value = "quiet,preempt=full,preempt=lazy,lockdown=confidentiality"
+        default_value = "splash,preempt=full,preempt=lazy,lockdown=confidentiality"
     )]
     boots: Vec<String>,
     /// Test programs, by their packages, and which of their tests.
@@ -126,7 +126,7 @@ fn run(
     let image = kernel.directory.join("initramfs");
     fs::write(&image, initramfs::of(&kernel.modules()?, &job)?)?;
     let parameters = format!(
-        "console=ttyS0 panic=-1 mitigations=off rcupdate.rcu_expedited=1 {boot} repository={}",
+        "console=ttyS0 quiet panic=-1 mitigations=off rcupdate.rcu_expedited=1 {boot} repository={}",
         root().display()
     );
     let mut machine = command("setpriv")

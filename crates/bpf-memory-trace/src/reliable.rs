@@ -8,6 +8,8 @@ use crate::tracer::{Hook, accepts_fexit};
 /// Since Linux 6.14 a function's return is remembered with the task, not in one of a few places that
 /// all tasks share.
 const RETURNS_WITH_THE_TASK: (u32, u32) = (6, 14);
+/// Programs at tracepoints were not preempted before (6.12 was tried; 7.2 does it).
+const PREEMPTS_TRACEPOINTS: (u32, u32) = (7, 0);
 const PREEMPT: &str = "/sys/kernel/debug/sched/preempt";
 
 impl Hook {
@@ -26,52 +28,59 @@ impl Hook {
     /// `Documentation/admin-guide/kernel-parameters.txt`, `preempt=`
     pub fn is_reliable_here(self) -> Result<(), Refusal> {
         match self {
-            Self::SysExit => Ok(()),
-            Self::KprobeMulti => {
-                let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-                returns_are_remembered(release.trim())
-            }
+            Self::KprobeMulti => returns_are_remembered(&release()),
             Self::Fexit => {
                 accepts_fexit()?;
-                let setting = fs::read_to_string(PREEMPT).ok();
-                let version = fs::read_to_string("/proc/sys/kernel/version").unwrap_or_default();
-                isnt_preempted(setting.as_deref(), &version)
+                isnt_preempted("fexit")
             }
+            Self::SysExit if !is_since(&release(), PREEMPTS_TRACEPOINTS) => Ok(()),
+            Self::SysExit => isnt_preempted("sys_exit"),
         }
     }
 }
 
-fn returns_are_remembered(release: &str) -> Result<(), Refusal> {
+fn release() -> String {
+    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
+}
+
+fn is_since(release: &str, version: (u32, u32)) -> bool {
     let mut numbers = release.split(['.', '-']).map(str::parse);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= RETURNS_WITH_THE_TASK => Ok(()),
-        _ => Err(Refusal::Misses(format!(
+    matches!((numbers.next(), numbers.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= version)
+}
+
+fn returns_are_remembered(release: &str) -> Result<(), Refusal> {
+    match is_since(release, RETURNS_WITH_THE_TASK) {
+        true => Ok(()),
+        false => Err(Refusal::Misses(format!(
             "kretprobe.multi misses returns while many threads wait in calls, before Linux 6.14 \
              (this is {release})"
         ))),
     }
 }
 
+fn isnt_preempted(hook: &str) -> Result<(), Refusal> {
+    let setting = fs::read_to_string(PREEMPT).ok();
+    let version = fs::read_to_string("/proc/sys/kernel/version").unwrap_or_default();
+    doesnt_preempt(setting.as_deref(), &version).map_err(|why| {
+        Refusal::Misses(format!("{hook} misses returns where the kernel preempts itself{why}"))
+    })
+}
+
 /// `setting` is as debugfs has it: the one that holds stands in brackets. `version` is as
-/// `uname -v` gives it.
-fn isnt_preempted(setting: Option<&str>, version: &str) -> Result<(), Refusal> {
+/// `uname -v` gives it. If it does, or may, how that is known.
+fn doesnt_preempt(setting: Option<&str>, version: &str) -> Result<(), String> {
     let holds = setting.and_then(|setting| setting.split(['(', ')']).nth(1));
     let mode = match holds {
         Some(mode) => mode,
         None if version.contains("PREEMPT_DYNAMIC") => {
-            return Err(Refusal::Misses(format!(
-                "fexit misses returns where the kernel preempts itself, and whether it does can't \
-                 be read from {PREEMPT}"
-            )));
+            return Err(format!(", and whether it does can't be read from {PREEMPT}"));
         }
         None if version.contains("PREEMPT") => "full",
         None => "none",
     };
     match mode {
         "none" | "voluntary" => Ok(()),
-        mode => Err(Refusal::Misses(format!(
-            "fexit misses returns where the kernel preempts itself (preempt={mode})"
-        ))),
+        mode => Err(format!(" (preempt={mode})")),
     }
 }
 
@@ -106,7 +115,7 @@ mod tests {
             (None, "#1 SMP PREEMPT_RT Debian", false),
             (None, "#1 SMP Debian 5.15", true),
         ] {
-            let said = isnt_preempted(setting, version);
+            let said = doesnt_preempt(setting, version);
             assert_eq!(said.is_ok(), right, "{setting:?} {version}");
         }
     }

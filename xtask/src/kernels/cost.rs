@@ -14,7 +14,7 @@ pub fn record(options: &KernelsOptions) -> anyhow::Result<()> {
     for release in &options.debian {
         let kernel = fetch::kernel(release)?;
         let title = format!("Linux {} counting", kernel.version);
-        let runs = run(&kernel, &title, "quiet", COUNTING, &programs, options.patience)?;
+        let runs = run(&kernel, &title, "splash", COUNTING, &programs, options.patience)?;
         anyhow::ensure!(runs[0].is_good(), "{}", runs[0]);
         let told: Vec<(&str, [f64; 2])> = runs[0].remarks().filter_map(figures).collect();
         let (_, alone) = told.first().context("nothing was measured")?;

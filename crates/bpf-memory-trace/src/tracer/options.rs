@@ -16,8 +16,9 @@ pub enum Hook {
     KprobeMulti,
     /// By the tracepoint `sys_exit`, at which *every* system call of *every* process comes by. It
     /// takes the kernel's slower way in and out, and the program is called for it, which together
-    /// costs more than perf's tracepoints do, however short the program is. For want of anything
-    /// better, and for tests: context and bodies are those of [`Fexit`](Self::Fexit).
+    /// costs more than perf's tracepoints do, however short the program is. Since Linux 7.0 it misses
+    /// returns where [`Fexit`](Self::Fexit) does. For want of anything better, and for tests: context
+    /// and bodies are those of [`Fexit`](Self::Fexit).
     SysExit,
 }
 

@@ -44,7 +44,7 @@ fn is_told_as_by_strace(hook: Hook) {
     });
     let (records, missed) = watched(&mut tracer, &mut held);
     ended(&mut strace);
-    assert_eq!(missed, Default::default());
+    assert_eq!(missed, Default::default(), "{hook:?}");
     tracer.prove().unwrap();
 
     let by_strace = strace_told(directory.path());
