@@ -81,7 +81,7 @@ pub(crate) fn the_trick(findings: &mut [Finding], program: Option<&str>) {
 /// Whether a program or its path has the name of nginx.
 fn is_nginx(program: &str) -> bool {
     let name = program.rsplit('/').next().unwrap_or(program);
-    ["nginx", "nginx:", "openresty"].contains(&name)
+    ["nginx", "nginx:", "openresty", "angie"].contains(&name)
 }
 
 /// Says of each blocker whether it is the one that the user asked for. Gives a note where it isn't,

@@ -53,6 +53,7 @@ fn loads_into_one_context_cost_time_not_memory() {
     let remedy = remedy(&report, "repeated-reading");
     assert!(remedy.contains("preload libtrusted_ca_preload.so"), "{remedy}");
     assert!(!remedy.contains("one context and share"), "it has one: {remedy}");
+    assert!(remedy.contains("libtrusted-ca-preload: https://"), "{remedy}");
     assert!(!remedy.contains("nginx"), "{remedy}");
     let file = &report["growth"]["by_file"][0];
     assert_eq!((&file["path"], &file["median_bytes"]), (&BUNDLE.into(), &0.into()));
@@ -108,7 +109,7 @@ fn what_python_reads_itself_and_hands_over_as_text() {
             assert!(!remedy.contains("nginx"), "{remedy}");
             let hedge = match stacks {
                 true => "has nothing to share",
-                false => "If the program loads it by its name with OpenSSL",
+                false => "If the program loads it by its name with a shared OpenSSL",
             };
             assert!(remedy.contains(hedge), "{remedy}");
         }
@@ -161,7 +162,7 @@ fn a_bundle_in_a_log_without_times_is_told_all_the_same() {
         )
     };
     for (library, wanted) in [
-        ("libssl.so.3", "If the program loads it by its name with OpenSSL"),
+        ("libssl.so.3", "If the program loads it by its name with a shared OpenSSL"),
         ("libgnutls.so.30", "Its TLS library is libgnutls.so.30"),
         ("libssl.so.1.0.2", "Its TLS library is libssl.so.1.0.2"),
         ("libz.so.1", "load no shared OpenSSL"),
@@ -174,6 +175,26 @@ fn a_bundle_in_a_log_without_times_is_told_all_the_same() {
         let remedy = remedy(&report, "repeated-reading");
         assert!(remedy.contains(wanted), "{library}: {remedy}");
         assert!(!remedy.contains("nginx"), "{remedy}");
+    }
+}
+
+/// Advice for nginx is nginx's: other programs read its configuration, too.
+#[test]
+fn who_reads_nginx_s_configuration_is_not_always_nginx() {
+    let reading =
+        format!("openat(AT_FDCWD, \"{BUNDLE}\", O_RDONLY) = 3\nclose(3) = 0\n").repeat(30);
+    let opened = |path: &str| format!("openat(AT_FDCWD, \"{path}\", O_RDONLY) = 3\nclose(3) = 0\n");
+    for (module, is_nginx) in [
+        ("/usr/lib/nginx/modules/ngx_http_lua_module.so", true),
+        ("/lib/libpcre2-8.so.0", true),
+        ("/usr/lib/python3.11/lib-dynload/_ssl.cpython-311-x86_64-linux-gnu.so", false),
+        ("/usr/lib/perl5/auto/Net/SSLeay/SSLeay.so", false),
+    ] {
+        let files = ["/lib/libc.so.6", "/lib/libssl.so.3", module, "/etc/nginx/nginx.conf"];
+        let begun = "execve(\"/bin/x\", [\"x\"], 0x7ffd /* 20 vars */) = 0\n".to_owned();
+        let report = explained(&(begun + &files.map(opened).concat() + &reading));
+        let remedy = remedy(&report, "repeated-reading");
+        assert_eq!(remedy.contains("nginx"), is_nginx, "{module}: {remedy}");
     }
 }
 

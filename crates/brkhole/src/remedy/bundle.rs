@@ -2,6 +2,17 @@
 
 mod library;
 
+/// Where the library and its command come from.
+macro_rules! package {
+    () => {
+        concat!(
+            "It is in the package libtrusted-ca-preload: ",
+            env!("CARGO_PKG_REPOSITORY"),
+            "/releases"
+        )
+    };
+}
+
 use heap_diagnosis::{Finding, repeated_reading};
 use heap_growth::{FileGrowth, Story};
 use heap_meter::trace::Trace;
@@ -25,11 +36,20 @@ const OPENINGS: u64 = 10;
 pub(crate) const NGINX: &str = "nginx does it once since 1.27.2, lua-nginx-module once for all \
     locations that redefine nothing since 0.10.26.";
 
-/// What helps a program that loads it by its name with OpenSSL 1.1 or 3. The package
-/// libtrusted-ca-preload has both the library and the command.
-pub(crate) const PRELOAD: &str = "For a program that can't be changed, preload \
-    libtrusted_ca_preload.so (a service: sudo trusted-ca-preload on NAME): it has the bundle parsed \
-    once.";
+/// What helps a program that loads it by its name with OpenSSL 1.1 or 3.
+pub(crate) const PRELOAD: &str = concat!(
+    "For a program that can't be changed, preload libtrusted_ca_preload.so (a service: sudo \
+     trusted-ca-preload on NAME): it has the bundle parsed once. ",
+    package!()
+);
+
+/// The same where only the program's author knows that it does.
+const PRELOAD_IF: &str = concat!(
+    "If the program loads it by its name with a shared OpenSSL 1.1 or 3 (as cafile= does in Python) \
+     and can't be changed, preload libtrusted_ca_preload.so: it has the bundle parsed once. ",
+    package!(),
+    " What a program reads itself and hands over as text (cadata=) it can't share."
+);
 
 /// Functions of OpenSSL that load a file of certificates by its name.
 ///
@@ -80,14 +100,14 @@ fn said(advice: &str, kind: &str) -> String {
 /// What can be done without changing the program, or why nothing can.
 fn advice(trace: &Trace, file: &FileGrowth) -> String {
     let preload = preload(trace, file);
-    match is_nginx(trace) {
+    match is_nginx(trace, file) {
         true => format!("{NGINX} {preload}"),
         false => preload,
     }
 }
 
 fn preload(trace: &Trace, file: &FileGrowth) -> String {
-    let by_name = match is_nginx(trace) {
+    let by_name = match is_nginx(trace, file) {
         true => Some(true),
         false => loads_by_name(trace),
     };
@@ -101,15 +121,7 @@ fn preload(trace: &Trace, file: &FileGrowth) -> String {
             "No stack shows a function of OpenSSL that loads it by its name: where the program \
              reads it itself, libtrusted_ca_preload.so has nothing to share."
         }
-        (Tls::OpenSsl, None) => {
-            "If the program loads it by its name with OpenSSL (as cafile= does in Python) and \
-             can't be changed, preload libtrusted_ca_preload.so: it has the bundle parsed once. \
-             What a program reads itself and hands over as text (cadata=) it can't share."
-        }
-        (Tls::Unseen, _) => {
-            "If the program loads it by its name with a shared OpenSSL 1.1 or 3 and can't be \
-             changed, preload libtrusted_ca_preload.so: it has the bundle parsed once."
-        }
+        (Tls::OpenSsl, None) | (Tls::Unseen, _) => PRELOAD_IF,
         (Tls::None, _) => {
             "The program was seen to load no shared OpenSSL, and libtrusted_ca_preload.so can do \
              nothing for others."
@@ -132,13 +144,20 @@ fn loads_by_name(trace: &Trace) -> Option<bool> {
     (!stacks.is_empty()).then(|| frames.any(does))
 }
 
-/// By what it is called, or by the configuration that it reads.
-fn is_nginx(trace: &Trace) -> bool {
-    const NAMES: [&str; 3] = ["nginx", "openresty", "angie"];
-    let words = trace.command.iter().flatten();
-    let mut words = words.map(|word| library::name(word.as_bytes()));
+/// Whether it was nginx that read the file: by its modules; or by what was started or the
+/// configuration that was read, where no interpreter's OpenSSL says otherwise.
+fn is_nginx(trace: &Trace, file: &FileGrowth) -> bool {
+    let has = |is_such: fn(&[u8]) -> bool| file.libraries.paths().map(library::name).any(is_such);
+    if has(|library| library.starts_with(b"ngx_")) {
+        return true;
+    }
+    // Of Python, Perl and Ruby.
+    if has(|name| name.starts_with(b"_ssl.") || name == b"SSLeay.so" || name == b"openssl.so") {
+        return false;
+    }
+    let mut words = trace.command.iter().flatten();
     let mut files = trace.growth.by_file.iter();
-    words.any(|word| NAMES.iter().any(|name| word.starts_with(name.as_bytes())))
+    words.any(|word| super::is_nginx(word))
         || files.any(|file| library::name(file.path.as_bytes()) == b"nginx.conf")
 }
 
