@@ -25,24 +25,47 @@ fn help_is_as_it_was_read_last() {
     }
 }
 
-/// What bash offers for the last of these words.
-fn offered(words: &[&str]) -> Vec<String> {
+/// What a shell offers for the last of these words.
+fn offered(shell: &str, words: &[&str]) -> Vec<String> {
     let program = Path::new(env!("CARGO_BIN_EXE_brkhole"));
     let path = [program.parent().unwrap().to_str().unwrap(), "/usr/bin:/bin"].join(":");
-    let script = "source <(brkhole completions bash); complete -p brkhole >&2
-        COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)); _clap_complete_brkhole brkhole \"${!#}\"
-        printf '%s\\n' \"${COMPREPLY[@]}\"";
-    let mut bash = Command::new("bash");
-    bash.args(["-c", script, "bash", "brkhole"]).args(words);
-    let output = bash.env("PATH", path).current_dir("/").output().unwrap();
+    let mut command = Command::new(shell);
+    match shell {
+        "fish" => command.args(["--no-config", "-c"]).arg(format!(
+            "brkhole completions fish | source; complete -C 'brkhole {}'",
+            words.join(" ")
+        )),
+        _ => command.arg("-c").arg(BASH).args(["bash", "brkhole"]).args(words),
+    };
+    let home = tempfile::tempdir().unwrap();
+    command.env("PATH", path).env("HOME", home.path()).current_dir("/");
+    let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("-F _clap_complete_brkhole brkhole"), "{said}");
+    assert!(output.status.success() && said.is_empty(), "{shell}: {said}");
     let offered = String::from_utf8(output.stdout).unwrap();
-    offered.lines().map(str::to_owned).collect()
+    // Fish has what a word is for behind it.
+    let words = offered.lines().filter_map(|line| line.split('\t').next());
+    words.map(str::to_owned).collect()
 }
+
+const BASH: &str = "source <(brkhole completions bash)
+    [[ $(complete -p brkhole) = *'-F _clap_complete_brkhole brkhole' ]] || exit
+    COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)); _clap_complete_brkhole brkhole \"${!#}\"
+    printf '%s\\n' \"${COMPREPLY[@]}\"";
 
 #[test]
 fn bash_completes_commands_processes_and_files() {
+    completes_commands_processes_and_files("bash");
+}
+
+#[test]
+fn fish_completes_commands_processes_and_files() {
+    if crate::common::installed("/usr/bin/fish") {
+        completes_commands_processes_and_files("fish");
+    }
+}
+
+fn completes_commands_processes_and_files(shell: &str) {
     let mut sleeper = Command::new("sleep").arg("1000").spawn().unwrap();
     let pid = sleeper.id().to_string();
     for (words, expected) in [
@@ -61,10 +84,13 @@ fn bash_completes_commands_processes_and_files() {
         (&["inspect", "-o", "/us"], "/usr/"),
         (&["inspect", "--format", "open"], "openmetrics"),
     ] {
-        let offered = offered(words);
-        assert!(offered.iter().any(|word| word == expected), "{words:?}: {offered:?}");
+        let offered = offered(shell, words);
+        assert!(offered.iter().any(|word| word == expected), "{shell}: {words:?}: {offered:?}");
         let begun = words.last().unwrap();
-        assert!(offered.iter().all(|word| word.starts_with(begun)), "{words:?}: {offered:?}");
+        assert!(
+            offered.iter().all(|word| word.starts_with(begun)),
+            "{shell}: {words:?}: {offered:?}"
+        );
     }
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
@@ -86,7 +112,7 @@ fn a_name_that_is_a_command_to_a_shell_is_not_offered() {
             comm.is_ok_and(|comm| comm.trim_end() == name)
         });
     }
-    assert_eq!(offered(&["inspect", "--comm", "zz"]), ["zz-plain"]);
+    assert_eq!(offered("bash", &["inspect", "--comm", "zz"]), ["zz-plain"]);
     for child in &mut children {
         child.kill().unwrap();
         child.wait().unwrap();
