@@ -54,7 +54,7 @@ pub(crate) struct ChapterCli<C: Chapter> {
     #[arg(long, value_name = "R", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeats: u32,
 
-    /// Write a chart of memory over the checkpoints
+    /// Write a chart of memory over the checkpoints (- for standard output, in place of the table)
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) chart: Option<PathBuf>,
 

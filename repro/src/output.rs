@@ -57,7 +57,8 @@ pub(crate) struct OutputFlags {
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     format: ReportFormat,
 
-    /// Write the report as one HTML file, which can be attached to a ticket
+    /// Write the report as one HTML file, which can be attached to a ticket (- for standard output,
+    /// in place of the table)
     #[arg(long, value_name = "FILE.html")]
     html: Option<PathBuf>,
 
@@ -86,6 +87,9 @@ impl OutputFlags {
         chart: Option<&Path>,
         measure: impl FnOnce(&StopFlag, &ProgressBar, &mut dyn FnMut(R)) -> anyhow::Result<()>,
     ) -> anyhow::Result<ExitCode> {
+        let on_stdout = [chart, self.html.as_deref()].into_iter().flatten();
+        let on_stdout = on_stdout.filter(|path| is_stdout(path)).count();
+        anyhow::ensure!(on_stdout <= 1, "only one thing can be written to standard output (-)");
         let store = self.out.as_ref().map(Store::open).transpose()?;
         let stop = stop_on_signals()?;
         // On stderr; indicatif hides it when that is no terminal.
@@ -111,7 +115,9 @@ impl OutputFlags {
         bar.finish_and_clear();
 
         if let Some(results) = &latest {
-            self.print(results)?;
+            if on_stdout == 0 {
+                self.print(results)?;
+            }
             let svg = results.chart();
             if let (Some(path), Some(svg)) = (chart, &svg) {
                 write(path, svg)?;
@@ -153,15 +159,25 @@ impl OutputFlags {
             ReportFormat::Json => report::json(results)?,
             ReportFormat::Csv => results.csv()?,
         };
-        match std::io::stdout().write_all(text.as_bytes()) {
-            // `locations | head -1` has got what it wanted.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.context("can't write to standard output"),
-        }
+        write(Path::new(STDOUT), &text)
     }
 }
 
+/// Stands for standard output where a file may be named.
+const STDOUT: &str = "-";
+
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new(STDOUT)
+}
+
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    if is_stdout(path) {
+        return match std::io::stdout().write_all(text.as_bytes()) {
+            // `locations | head -1` has got what it wanted.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.context("can't write to standard output"),
+        };
+    }
     std::fs::write(path, text).with_context(|| format!("can't write {}", path.display()))
 }
 

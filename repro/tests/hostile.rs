@@ -201,6 +201,20 @@ fn out_keeps_the_raw_results_and_the_chart_and_html_has_both() {
 }
 
 #[test]
+fn a_chart_or_a_page_may_take_the_table_s_place() {
+    let few = ["--repeats", "1", "--blocks", "16"];
+    for (flag, begins) in [("--chart", "<svg"), ("--html", "<!doctype html>")] {
+        let output = run(BURST, &[&few[..], &[flag, "-"]].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with(begins) && !text.contains("\nobserver: "), "{text}");
+    }
+    let output = run(BURST, &[&few[..], &["--chart", "-", "--html", "-"]].concat());
+    fails_with(&output, 1, "only one thing");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
 fn csv_has_a_row_for_each_checkpoint() {
     let output = run(BURST, &["--repeats", "2", "--blocks", "16", "--format", "csv"]);
     let text = String::from_utf8(output.stdout).unwrap();

@@ -6,14 +6,18 @@ mod manual;
 mod run;
 mod trim;
 
+use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use human_text::shell_words;
 
-pub(crate) use complete::{answer, names, script, units};
+pub(crate) use complete::{answer, names, pids, script, units};
 pub(crate) use inspect::{InspectArguments, InspectFormat};
 pub(crate) use run::{CompareArguments, ExplainArguments, TraceArguments, ViaArgument};
 pub(crate) use trim::TrimArguments;
@@ -69,6 +73,22 @@ pub(crate) enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
+}
+
+/// What was typed; what can't be read ends the process. A command in a subcommand's place is answered
+/// with what to type.
+pub(crate) fn parsed() -> Cli {
+    Cli::try_parse().unwrap_or_else(|mut error| {
+        let word = env::args_os().nth(1).unwrap_or_default();
+        if error.kind() == ErrorKind::InvalidSubcommand && complete::is_command(&word) {
+            let trace = ["brkhole", "trace"].map(OsString::from).into_iter();
+            let typed = shell_words(trace.chain(env::args_os().skip(1)));
+            let tip = format!("to see what makes it grow: {typed}").into();
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+            error.remove(ContextKind::SuggestedSubcommand);
+        }
+        error.exit()
+    })
 }
 
 /// Writes one manual page for the command and one for each subcommand.

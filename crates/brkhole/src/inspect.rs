@@ -34,12 +34,12 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
         true => scan::lookers(),
         false => vec![Looker::default()],
     };
-    let mut named = NamedProcess::new(&arguments.pids);
+    let mut named = NamedProcess::new(&arguments.processes.pids);
     let mut is_complete = true;
     loop {
         let since = Instant::now();
         let mut survey = match arguments.is_survey() {
-            true => scan::look(&mut lookers, &arguments.wanted.pids()?, rounds.over()),
+            true => scan::look(&mut lookers, &arguments.processes.wanted.pids()?, rounds.over()),
             false => named.look(&mut lookers[0], || rounds.go_on()),
         };
         // What a signal cut short is no survey.
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
                 false => survey.unread.is_empty(),
             };
             if survey.is_empty() {
-                eprintln!("brkhole: {}", arguments.wanted.nothing());
+                eprintln!("brkhole: {}", arguments.processes.wanted.nothing());
             }
         }
         tell_unread(&survey, arguments);

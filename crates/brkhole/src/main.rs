@@ -19,13 +19,12 @@ mod trim;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use cli::{Cli, Command};
+use cli::Command;
 use heap_meter::report::printable;
 
 fn main() -> ExitCode {
     cli::answer();
-    let cli = Cli::parse();
+    let cli = cli::parsed();
     let outcome = match &cli.command {
         Command::Trace(arguments) => trace::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),

@@ -38,29 +38,25 @@ pub(crate) fn write_trace(trace: &Trace, output: &OutputArguments) -> anyhow::Re
 /// A report as text, as wide as the file or the standard output to which it goes, and with colours
 /// where that is a terminal that has them and nobody objects (`NO_COLOR`).
 pub(crate) fn fitted(sections: &Sections, file: Option<&Path>) -> String {
-    let text = sections.to_string();
+    let plain = |severity: Severity| severity.to_string();
     if file.is_some_and(|file| !is_stdout(file)) {
-        return report::fit(&text, report::COLUMNS);
+        return sections.fitted(report::COLUMNS, plain);
     }
-    let text = report::fit(&text, report::stdout_columns());
     match AutoStream::choice(&io::stdout()) {
-        ColorChoice::Never => text,
-        _ => coloured(text),
+        ColorChoice::Never => sections.fitted(report::stdout_columns(), plain),
+        _ => sections.fitted(report::stdout_columns(), coloured),
     }
 }
 
-/// With colours for the word that says how much a finding matters.
-fn coloured(text: String) -> String {
-    let colours = [
-        (Severity::Critical, AnsiColor::Red),
-        (Severity::Warning, AnsiColor::Yellow),
-        (Severity::Info, AnsiColor::Cyan),
-    ];
-    colours.iter().fold(text, |text, (severity, colour)| {
-        let style = colour.on_default().bold();
-        let told = format!("\n{style}{severity}:{style:#} ");
-        text.replace(&format!("\n{severity}: "), &told)
-    })
+/// The word that says how much a finding matters, in its colour.
+fn coloured(severity: Severity) -> String {
+    let colour = match severity {
+        Severity::Critical => AnsiColor::Red,
+        Severity::Warning => AnsiColor::Yellow,
+        _ => AnsiColor::Cyan,
+    };
+    let style = colour.on_default().bold();
+    format!("{style}{severity}{style:#}")
 }
 
 /// JSON of what was done to processes, or seen in them.

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use human_text::printable;
 
-use crate::cli::{names, units};
+use crate::cli::{names, pids, units};
 use crate::output;
 
 /// Bytes of a command name that the kernel keeps.
@@ -33,6 +33,24 @@ pub(crate) struct Wanted {
     /// Processes of this systemd unit, such as nginx.service, or below this cgroup (a path)
     #[arg(long, value_name = "UNIT|CGROUP", add = units())]
     unit: Option<String>,
+}
+
+/// The same, or by number.
+#[derive(Clone, Debug, Default, Args)]
+#[group(skip)]
+pub(crate) struct Processes {
+    /// Processes by number, one after the other
+    #[arg(
+        value_name = "PID",
+        conflicts_with = "wanted",
+        value_delimiter = ',',
+        value_parser = pid,
+        add = pids(),
+    )]
+    pub(crate) pids: Vec<i32>,
+
+    #[command(flatten)]
+    pub(crate) wanted: Wanted,
 }
 
 impl Wanted {

@@ -20,7 +20,8 @@ mod words;
 
 use std::process::ExitCode;
 
-use heap_meter::report::{json, rows_csv};
+use heap_meter::environment::Environment;
+use heap_meter::report::{Part, json, rows_csv};
 use proc_unwind::Stacks;
 use ptmalloc::Examiner;
 
@@ -45,8 +46,8 @@ pub(crate) fn is_filtered(pid: i32) -> bool {
 
 /// Trims one process after the other, and reports.
 pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
-    output::check_writable([], arguments.output.file.as_ref())?;
-    let pids = processes::chosen(&arguments.pids, &arguments.wanted)?;
+    output::check_writable([arguments.html.as_ref()], arguments.output.file.as_ref())?;
+    let pids = processes::chosen(&arguments.processes.pids, &arguments.processes.wanted)?;
     let interruption = Interruption::listen()?;
     let mut tools = Tools {
         examiner: Examiner::new(),
@@ -67,22 +68,32 @@ pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
             break;
         }
     }
-    write(&reports, arguments)?;
-    for report in reports.iter().filter(|report| !report.is_success()) {
-        let reason = report.reason.as_deref().unwrap_or("it was not trimmed");
-        eprintln!("brkhole: {}", table::said(report, reason));
-    }
+    let failures: Vec<_> = reports.iter().filter_map(table::failure).collect();
+    write(&reports, &failures, arguments)?;
+    failures.iter().for_each(|failure| eprintln!("brkhole: {failure}"));
     Ok(match !is_cut_short && reports.iter().all(TrimReport::is_success) {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
 }
 
-fn write(reports: &[TrimReport], arguments: &TrimArguments) -> anyhow::Result<()> {
+fn write(
+    reports: &[TrimReport],
+    failures: &[String],
+    arguments: &TrimArguments,
+) -> anyhow::Result<()> {
     let text = match arguments.output.format {
         Format::Table => output::fitted(&table::of(reports), arguments.output.file.as_deref()),
         Format::Json => json(&ProcessList { processes: reports })?,
         Format::Csv => rows_csv(reports.iter().map(table::csv_row))?,
     };
-    output::write(&text, &arguments.output)
+    output::write(&text, &arguments.output)?;
+    if let Some(path) = &arguments.html {
+        let mut sections = table::of(reports);
+        sections.0.push(failures.iter().cloned().map(Part::Note).collect());
+        let mut page = output::page(sections);
+        page.environment = Some(Environment::here());
+        output::to_file(path, &page.html())?;
+    }
+    Ok(())
 }

@@ -50,6 +50,14 @@ impl Drop for Sleepers {
     }
 }
 
+#[test]
+fn a_command_in_place_of_a_subcommand_is_answered_with_what_to_type() {
+    let said = complaint(&["/bin/echo", "-n", "a b"], 2);
+    assert!(said.contains("brkhole trace /bin/echo -n 'a b'\n"), "{said}");
+    let said = complaint(&["trase", "/bin/echo"], 2);
+    assert!(said.contains("'trace'") && !said.contains("brkhole trace"), "{said}");
+}
+
 /// What it says to people, and whether it ends so.
 fn complaint(arguments: &[&str], code: i32) -> String {
     let output = output(arguments);

@@ -158,7 +158,7 @@ fn a_terminal_has_its_width_and_colours_unless_somebody_objects() {
         return;
     }
     let text = on_a_terminal(&[]);
-    assert!(text.contains("\n\u{1b}[1m\u{1b}[33mwarning:\u{1b}[0m A brk"), "{text}");
+    assert!(text.contains("\n\u{1b}[1m\u{1b}[33mwarning\u{1b}[0m: A brk"), "{text}");
     let widest = |text: &str| text.lines().map(|line| line.trim_end().chars().count()).max();
     for variable in [("NO_COLOR", "1"), ("TERM", "dumb")] {
         let text = on_a_terminal(&[variable]);

@@ -47,7 +47,7 @@ pub(super) struct LowMemoryFlags {
     #[arg(long, value_name = "R", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) repeats: u32,
 
-    /// Write a chart of Lua's memory over C's
+    /// Write a chart of Lua's memory over C's (- for standard output, in place of the table)
     #[arg(long, value_name = "FILE.svg")]
     pub(super) chart: Option<PathBuf>,
 

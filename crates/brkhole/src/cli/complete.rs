@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs::{self, DirEntry};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::{env, fs, io};
+use std::path::Path;
+use std::{env, io};
 
 use clap::CommandFactory;
 use clap_complete::engine::{
@@ -92,15 +94,30 @@ impl ValueCompleter for CommandAndArguments {
         if place > 0 || begun.as_bytes().contains(&b'/') {
             return PathCompleter::any().complete(begun);
         }
-        let path = env::var_os("PATH").unwrap_or_default();
-        let files = env::split_paths(&path).filter_map(|directory| fs::read_dir(directory).ok());
-        let files = files.flatten().flatten().filter(|file| {
-            let metadata = fs::metadata(file.path());
-            metadata.is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-        });
-        let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+        let names = commands().map(|file| file.file_name().to_string_lossy().into_owned());
         offered(names.filter(|name| begins(name, begun)))
     }
+}
+
+/// What can be run by its name.
+fn commands() -> impl Iterator<Item = DirEntry> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let directories: Vec<_> = env::split_paths(&path).collect();
+    let files = directories.into_iter().filter_map(|directory| fs::read_dir(directory).ok());
+    files.flatten().flatten().filter(|file| is_executable(&file.path()))
+}
+
+/// Whether a word would be run as a command by a shell.
+pub(super) fn is_command(word: &OsStr) -> bool {
+    match word.as_bytes().contains(&b'/') {
+        true => is_executable(Path::new(word)),
+        false => commands().any(|file| file.file_name() == word),
+    }
+}
+
+fn is_executable(file: &Path) -> bool {
+    let metadata = fs::metadata(file);
+    metadata.is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
 /// What is said of running processes and begins so, each once.

@@ -3,32 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
-use super::complete::pids;
 use super::seconds;
-use crate::processes::{Wanted, pid};
+use crate::processes::Processes;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, override_usage = USAGE)]
+#[command(group(ArgGroup::new("which").args(["pids", "comm", "unit", "all"]).required(true).multiple(true)))]
 pub(crate) struct InspectArguments {
-    /// The processes to look into
-    #[arg(
-        value_name = "PID",
-        required_unless_present_any = ["all", "wanted"],
-        conflicts_with_all = ["all", "wanted"],
-        value_delimiter = ',',
-        value_parser = pid,
-        add = pids(),
-    )]
-    pub(crate) pids: Vec<i32>,
-
     /// Every process that may be read; those that may not are counted, with the reason
-    #[arg(long)]
+    #[arg(long, conflicts_with = "pids")]
     pub(crate) all: bool,
 
     #[command(flatten)]
-    pub(crate) wanted: Wanted,
+    pub(crate) processes: Processes,
 
     /// Only so many: rows, or command names in openmetrics [default: 20 in a table of --all and in
     /// openmetrics; otherwise all]
@@ -55,7 +44,7 @@ pub(crate) struct InspectArguments {
 impl InspectArguments {
     /// Whether processes are looked for, not named.
     pub(crate) fn is_survey(&self) -> bool {
-        self.pids.is_empty()
+        self.processes.pids.is_empty()
     }
 }
 

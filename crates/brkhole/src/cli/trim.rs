@@ -1,29 +1,19 @@
 //! The command line of `brkhole trim`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
-use super::complete::pids;
 use super::{OutputArguments, seconds};
-use crate::processes::{Wanted, pid};
+use crate::processes::Processes;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, override_usage = USAGE)]
+#[command(group(ArgGroup::new("which").args(["pids", "comm", "unit"]).required(true).multiple(true)))]
 pub(crate) struct TrimArguments {
-    /// The processes that are to give memory back, one after the other
-    #[arg(
-        value_name = "PID",
-        required_unless_present = "wanted",
-        conflicts_with = "wanted",
-        value_delimiter = ',',
-        value_parser = pid,
-        add = pids(),
-    )]
-    pub(crate) pids: Vec<i32>,
-
     #[command(flatten)]
-    pub(crate) wanted: Wanted,
+    pub(crate) processes: Processes,
 
     /// Only tell what would be given back; the process is not stopped
     #[arg(long)]
@@ -42,6 +32,10 @@ pub(crate) struct TrimArguments {
     /// to permit madvise, munmap, brk and futex, and not kill for them
     #[arg(long)]
     pub(crate) allow_seccomp: bool,
+
+    /// Write the report as one HTML file, which can be attached to a ticket
+    #[arg(long, value_name = "F.html")]
+    pub(crate) html: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) output: OutputArguments,

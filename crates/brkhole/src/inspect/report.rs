@@ -31,7 +31,7 @@ pub(super) fn text(
     let asked = asked(survey, arguments);
     Ok(match arguments.format {
         InspectFormat::Table if survey.is_empty() => match arguments.watch {
-            Some(_) => arguments.wanted.nothing() + "\n",
+            Some(_) => arguments.processes.wanted.nothing() + "\n",
             None => String::new(),
         },
         InspectFormat::Table => {

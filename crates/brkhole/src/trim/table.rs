@@ -49,14 +49,15 @@ pub(super) fn of(reports: &[TrimReport]) -> Sections {
     Sections(vec![parts])
 }
 
-/// What is said of it on standard error; some errors name the process themselves.
-pub(super) fn said(report: &TrimReport, what: &str) -> String {
+/// Why it wasn't trimmed; some errors name the process themselves.
+pub(super) fn failure(report: &TrimReport) -> Option<String> {
     let itself = format!("process {}: ", report.pid);
+    let what = report.reason.as_deref().unwrap_or("it was not trimmed");
     let what = what.strip_prefix(&itself).unwrap_or(what);
-    format!("{}: {}", name(report), printable(what))
+    (!report.is_success()).then(|| format!("{}: {}", name(report), printable(what)))
 }
 
-/// What it is called there, and below the table.
+/// What it is called on standard error, and below the table.
 fn name(report: &TrimReport) -> String {
     match &report.comm {
         Some(comm) => format!("process {} ({})", report.pid, printable(comm)),

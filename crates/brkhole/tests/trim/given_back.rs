@@ -101,8 +101,13 @@ fn several_one_after_the_other() {
         Target::started("keeps", &["free", &threads], "ready")
     });
     let pids = targets.each_ref().map(|target| target.pid().to_string());
-    let (status, reports) = reports(&["999999999", &pids[0], &pids[1]]);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("page.html");
+    let html = file.to_str().unwrap();
+    let (status, reports) = reports(&["--html", html, "999999999", &pids[0], &pids[1]]);
     assert_eq!(status, 1, "one isn't there");
+    let page = std::fs::read_to_string(&file).unwrap();
+    assert!(page.contains("note: process 999999999: ") && page.contains("<th scope"), "{page}");
     let outcomes: Vec<_> = reports.iter().map(|report| &report["outcome"]).collect();
     assert_eq!(outcomes, ["refused", "trimmed", "trimmed"]);
     reports[1..].iter().for_each(assert_as_predicted);

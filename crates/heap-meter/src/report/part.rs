@@ -1,7 +1,7 @@
 //! What a report for people is made of, before it is known whether it becomes text or a page.
 
-use super::text::{Column, rows_table};
-use heap_diagnosis::Finding;
+use super::text::{Column, fit, rows_table};
+use heap_diagnosis::{Finding, Severity};
 use human_text::printable;
 use std::fmt;
 
@@ -63,15 +63,47 @@ impl fmt::Display for Part {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sections(pub Vec<Vec<Part>>);
 
+impl Sections {
+    /// As text of so many columns ([`fit`](super::fit)), with the word that says how much a finding
+    /// matters as `told` has it: in its colour, on a terminal.
+    pub fn fitted(&self, columns: usize, told: impl Fn(Severity) -> String) -> String {
+        let part = |part: &Part| {
+            let text = fit(&part.to_string(), columns);
+            match part {
+                Part::Finding(Finding { severity, .. }) => {
+                    text.replacen(&severity.to_string(), &told(*severity), 1)
+                }
+                _ => text,
+            }
+        };
+        let told = self.0.iter().filter(|section| !section.is_empty());
+        let sections = told.map(|section| section.iter().map(part).collect::<String>());
+        sections.collect::<Vec<_>>().join("\n")
+    }
+}
+
 impl fmt::Display for Sections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = self.0.iter().filter(|section| !section.is_empty());
-        for (number, section) in told.enumerate() {
-            if number > 0 {
-                writeln!(f)?;
-            }
-            section.iter().try_for_each(|part| part.fmt(f))?;
-        }
-        Ok(())
+        f.write_str(&self.fitted(usize::MAX, |severity| severity.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_finding_s_own_word_is_marked() {
+        let finding = Finding::new("x", Severity::Warning, "a warning: of 1");
+        let note = Part::Note("x\nwarning: by a target".to_owned());
+        let alike = Part::Paragraph("warning: by a target, too".to_owned());
+        let sections = Sections(vec![vec![Part::Finding(finding)], vec![], vec![note, alike]]);
+        let text = sections.fitted(20, |severity| format!("<{severity}>"));
+        assert_eq!(
+            text,
+            "<warning>: a warning:\n  of 1\n\n\
+             note: x\\nwarning: by\n  a target\nwarning: by a\n  target, too\n"
+        );
+        assert!(sections.to_string().starts_with("warning: a warning: of 1\n\nnote: "));
     }
 }
