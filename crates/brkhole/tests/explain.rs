@@ -270,3 +270,13 @@ fn the_first_line_is_of_one_moment() {
     assert_eq!(first(1, 4 << 20), format!("the process grew by 4.00 MiB and kept 0 B{file}"));
     assert_eq!(first(3, 4096), "the process grew by 4.00 MiB");
 }
+
+#[test]
+fn the_first_line_says_that_memory_was_refused() {
+    let (_, table) = explained(
+        "execve(\"/bin/x\", [\"x\"], 0x7ffd /* 9 vars */) = 0\n\
+         mmap(NULL, 134217728, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = -1 ENOMEM \
+         (Cannot allocate memory)\nexit_group(1) = ?\n+++ exited with 1 +++\n",
+    );
+    assert!(table.starts_with("the process did not grow; memory was refused 1 time\n"), "{table}");
+}

@@ -53,7 +53,7 @@ fn loads_into_one_context_cost_time_not_memory() {
     let remedy = remedy(&report, "repeated-reading");
     assert!(remedy.contains("preload libtrusted_ca_preload.so"), "{remedy}");
     assert!(!remedy.contains("one context and share"), "it has one: {remedy}");
-    assert!(remedy.contains("libtrusted-ca-preload: https://"), "{remedy}");
+    assert!(remedy.contains("package libtrusted-ca-preload of https://"), "{remedy}");
     assert!(!remedy.contains("nginx"), "{remedy}");
     let file = &report["growth"]["by_file"][0];
     assert_eq!((&file["path"], &file["median_bytes"]), (&BUNDLE.into(), &0.into()));

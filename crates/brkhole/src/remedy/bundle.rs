@@ -2,13 +2,13 @@
 
 mod library;
 
-/// Where the library and its command come from.
-macro_rules! package {
+/// The library, with where it comes from.
+macro_rules! library {
     () => {
         concat!(
-            "It is in the package libtrusted-ca-preload: ",
+            "libtrusted_ca_preload.so (package libtrusted-ca-preload of ",
             env!("CARGO_PKG_REPOSITORY"),
-            "/releases"
+            "/releases)"
         )
     };
 }
@@ -38,17 +38,18 @@ pub(crate) const NGINX: &str = "nginx does it once since 1.27.2, lua-nginx-modul
 
 /// What helps a program that loads it by its name with OpenSSL 1.1 or 3.
 pub(crate) const PRELOAD: &str = concat!(
-    "For a program that can't be changed, preload libtrusted_ca_preload.so (a service: sudo \
-     trusted-ca-preload on NAME): it has the bundle parsed once. ",
-    package!()
+    "For a program that can't be changed, preload ",
+    library!(),
+    ": it has the bundle parsed once. A service: sudo trusted-ca-preload on NAME."
 );
 
 /// The same where only the program's author knows that it does.
 const PRELOAD_IF: &str = concat!(
     "If the program loads it by its name with a shared OpenSSL 1.1 or 3 (as cafile= does in Python) \
-     and can't be changed, preload libtrusted_ca_preload.so: it has the bundle parsed once. ",
-    package!(),
-    " What a program reads itself and hands over as text (cadata=) it can't share."
+     and can't be changed, preload ",
+    library!(),
+    ": it has the bundle parsed once. What a program reads itself and hands over as text (cadata=) \
+     it can't share."
 );
 
 /// Functions of OpenSSL that load a file of certificates by its name.

@@ -61,16 +61,17 @@ fn summary(trace: &Trace) -> Option<String> {
     let program = trace.command.as_ref().and_then(|words| words.first());
     let program = program.map_or("the process", |path| file_name(path));
     let grown = u64::try_from(bytes).unwrap_or(0);
-    if grown == 0 {
-        return Some(format!("{program} did not grow"));
-    }
-    let mut text = format!("{program} grew by {}", Bytes(grown));
+    let mut text = match grown {
+        0 => format!("{program} did not grow"),
+        grown => format!("{program} grew by {}", Bytes(grown)),
+    };
     let kept = growth.bytes.and_then(|bytes| u64::try_from(bytes.max(0)).ok());
     if let Some(kept) = kept.filter(|kept| kept < &(grown / 2)) {
         text.push_str(&format!(" and kept {}", Bytes(kept)));
     }
     let most = growth.by_file.iter().max_by_key(|file| file.bytes);
     if let Some((file, bytes)) = most.and_then(|file| Some((file, file.bytes?)))
+        && bytes >= WORTH_TELLING_BYTES
         // Of programs one after the other it may be more than all had at one moment.
         && (grown / 4..=grown).contains(&bytes)
     {
@@ -78,11 +79,8 @@ fn summary(trace: &Trace) -> Option<String> {
             1 => "once".to_owned(),
             opens => format!("{} times", thousands(opens)),
         };
-        text.push_str(&format!(
-            ": {} while reading {} {times}",
-            Bytes(bytes),
-            file_name(&file.path)
-        ));
+        let name = file_name(&file.path);
+        text.push_str(&format!(": {} while reading {name} {times}", Bytes(bytes)));
     }
     if let Some(fallback) = trace.fallback.as_ref().filter(|all| all.count() > 0) {
         text.push_str(&format!(
@@ -90,8 +88,16 @@ fn summary(trace: &Trace) -> Option<String> {
             Bytes(fallback.bytes())
         ));
     }
+    let mut refused = trace.findings.iter().filter(|finding| finding.kind == "refused-memory");
+    if let Some(calls) = refused.find_map(|finding| finding.evidence.get("calls")?.as_object()) {
+        let times = calls.values().filter_map(serde_json::Value::as_u64).sum();
+        text.push_str(&format!("; memory was refused {}", counted(times, "time", "times")));
+    }
     Some(text)
 }
+
+/// What is less than that in a file's reading is no answer: every library costs some.
+const WORTH_TELLING_BYTES: u64 = 1 << 20;
 
 fn file_name(path: &str) -> &str {
     path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(path)
@@ -252,9 +258,9 @@ fn files(trace: &Trace, extent: Extent) -> Vec<Part> {
 
 /// Growth beside which a file was merely open, where it is worth a word.
 fn kept_open(trace: &Trace) -> Option<String> {
-    const WORTH_TELLING_BYTES: i64 = 1 << 20;
     let kept_open = trace.growth.most_kept_open.as_ref();
-    let KeptOpen { path, bytes } = kept_open.filter(|kept| kept.bytes >= WORTH_TELLING_BYTES)?;
+    let is_much = |kept: &&KeptOpen| kept.bytes >= WORTH_TELLING_BYTES as i64;
+    let KeptOpen { path, bytes } = kept_open.filter(is_much)?;
     Some(format!(
         "{} came while {path} was kept open, and isn't counted as its: whether it was read then isn't \
          known",

@@ -31,7 +31,7 @@ impl fmt::Display for LaunchNote {
             ),
             Self::OwnFilter { first_pid, filters } => write!(
                 f,
-                "{filters} seccomp filters installed by the program itself, the first in \
+                "seccomp filters that the program itself installed: {filters}, the first in \
                  process {first_pid}; calls that they refuse are not counted"
             ),
         }
