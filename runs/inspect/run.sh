@@ -106,3 +106,4 @@ lua=$(dpkg-query -W -f '${Version}' libnginx-mod-http-lua 2>/dev/null || echo un
 python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$raw/inspect.json"
 cp "$raw"/{inspect.json,started.txt,reloaded.txt,trim.txt,blocked.txt} "$here"
 rm -rf "$place"
+"$here/all.sh"

@@ -54,7 +54,7 @@ const USAGE: &str = "brkhole inspect [OPTIONS] <PID>...
 const EXAMPLES: &str = "\
 Examples:
   brkhole inspect 1234                         one process: whose memory, its malloc, what to do
-  brkhole inspect $(pidof nginx)               a row for each, the findings below
+  brkhole inspect $(pidof nginx)               the findings, and a row for each
   sudo brkhole inspect --all                   who keeps most that could be given back
   brkhole inspect --comm nginx --watch 2       again every 2 seconds
   brkhole inspect --unit nginx.service         all of a systemd unit

@@ -1,4 +1,4 @@
-//! One process as a table: itself, its break, its malloc, what was found.
+//! One process as a table: itself, what was found, its memory, its break, its malloc.
 
 use heap_meter::report::{Column, NONE, Part, Sections, counted, known_bytes};
 use human_text::{Bytes, thousands};
@@ -28,11 +28,11 @@ pub(super) fn table(process: &Inspected) -> Sections {
     };
     Sections(vec![
         vec![Part::Heading(itself)],
+        findings,
         vec![pairs("memory", weight(&process.weight))],
         account::table(process),
         vec![pairs("break", heap(process))],
         malloc,
-        findings,
     ])
 }
 

@@ -10,18 +10,19 @@ use super::inspected::{Inspected, Survey, Why};
 const SHOWN_ELSEWHERE: [&str; 5] =
     ["break-blocked", "break-limited", "break-abandoned", "break-near-wall", "memory-returnable"];
 
-/// A survey: the first `top` rows, and below them what they leave out.
+/// A survey: what could be given back in all, the first `top` rows, and what they leave out.
 pub(super) fn survey_table(survey: &Survey, top: usize) -> Sections {
-    let shown = &survey.processes[..top.min(survey.processes.len())];
+    let all = &survey.processes;
+    let shown = &all[..top.min(all.len())];
+    let more = all.len() - shown.len();
+    let more = (more > 0).then(|| format!("{more} more are not shown (--top {})", all.len()));
     let told = shown.iter().any(|process| !process.findings.is_empty());
     let next = told.then(|| "brkhole inspect PID tells what to do.".to_owned());
-    let below = [not_read(survey), next].into_iter().flatten();
-    let total = Part::Heading(total(survey, shown.len()));
-    let below = [total].into_iter().chain(below.map(Part::Paragraph));
-    Sections(vec![vec![rows(shown)], below.collect()])
+    let below = [more, not_read(survey), next].into_iter().flatten();
+    Sections(vec![vec![total(all)], vec![rows(shown)], below.map(Part::Paragraph).collect()])
 }
 
-/// Processes that were named: a row each, and below them what was found and what to do.
+/// Processes that were named: what was found in each and what to do, and a row each.
 pub(super) fn named_table(processes: &[Inspected]) -> Sections {
     let found = processes.iter().filter(|each| !each.findings.is_empty());
     let found = found.map(|process| {
@@ -29,7 +30,8 @@ pub(super) fn named_table(processes: &[Inspected]) -> Sections {
         let name = Part::Paragraph(format!("{}:", process.name()));
         [name].into_iter().chain(findings).collect()
     });
-    Sections([vec![rows(processes)]].into_iter().chain(found).collect())
+    let total = [vec![total(processes)]].into_iter();
+    Sections(total.chain(found).chain([vec![rows(processes)]]).collect())
 }
 
 fn rows(processes: &[Inspected]) -> Part {
@@ -75,19 +77,19 @@ fn is_partly_unknown(state: &HeapState) -> bool {
     state.returnable_bytes.is_none() || state.mmapped.is_none()
 }
 
-fn total(survey: &Survey, shown: usize) -> String {
-    let all = &survey.processes;
+/// The answer: how much could be given back, and most of it by whom.
+fn total(all: &[Inspected]) -> Part {
     let known = all.iter().filter_map(Inspected::returnable_bytes);
     let returnable: u64 = known.fold(0, u64::saturating_add);
-    let more = match all.len() - shown {
-        0 => String::new(),
-        more => format!("; {more} more are not shown (--top {})", all.len()),
-    };
-    format!(
-        "{}: {} could be given back in all, pages that several share counted in each{more}",
+    let most = all.iter().max_by_key(|each| each.returnable_bytes());
+    let most = most.filter(|_| returnable > 0).map_or_else(String::new, |most| {
+        format!(", {} of it by {}", known_bytes(most.returnable_bytes()), most.name())
+    });
+    Part::Heading(format!(
+        "{}: {} could be given back in all{most}; pages that several share are counted in each",
         counted(all.len() as u64, "process", "processes"),
         Bytes(returnable)
-    )
+    ))
 }
 
 fn not_read(survey: &Survey) -> Option<String> {

@@ -1,12 +1,12 @@
 //! What became of the processes: a table for people, rows for spreadsheets.
 
 use heap_meter::report::{Column, CsvRow, NONE, Part, Sections, known_bytes, printable};
-use human_text::Seconds;
+use human_text::{Bytes, Seconds};
 use serde_json::json;
 
 use super::report::{TrimOutcome, TrimReport};
 
-/// A row for each process that can be told of in figures; below them, what figures can't say.
+/// What came of it, a row for each process that can be told of in figures, and what figures can't say.
 pub(super) fn of(reports: &[TrimReport]) -> Sections {
     let columns = [
         Column::Right("pid"),
@@ -46,7 +46,27 @@ pub(super) fn of(reports: &[TrimReport]) -> Sections {
         let name = name(report);
         parts.extend(notes.map(|note| Part::Paragraph(format!("{name}: {note}"))));
     }
-    Sections(vec![parts])
+    Sections(vec![answer(reports, &done).into_iter().collect(), parts])
+}
+
+/// How much came back in all.
+fn answer(reports: &[TrimReport], done: &[&TrimReport]) -> Option<Part> {
+    let is_dry = |report: &&TrimReport| report.outcome == TrimOutcome::Predicted;
+    let (gave, bytes): (_, fn(&TrimReport) -> Option<u64>) = match done.iter().any(is_dry) {
+        true => ("would give back", |report| report.predicted_bytes),
+        false => ("gave back", |report| report.returned_bytes),
+    };
+    let who = match done {
+        [] => return None,
+        [one] => name(one),
+        several => format!("{} processes", several.len()),
+    };
+    let bytes: u64 = done.iter().filter_map(|report| bytes(report)).sum();
+    let failed = match reports.len() - done.len() {
+        0 => String::new(),
+        failed => format!("; {failed} not trimmed"),
+    };
+    Some(Part::Heading(format!("{who} {gave} {}{failed}", Bytes(bytes))))
 }
 
 /// Why it wasn't trimmed; some errors name the process themselves.

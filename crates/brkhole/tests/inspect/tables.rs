@@ -30,6 +30,7 @@ fn one_process_in_sections() {
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }
+    assert!(text.find("warning: ") < text.find("resident"), "what follows comes first: {text}");
     let flat = text.replace("\n  ", " ");
     assert!(flat.contains("The break is blocked"), "{text}");
     assert!(flat.contains(&format!("brkhole trim {}", target.number())), "{text}");
@@ -37,14 +38,17 @@ fn one_process_in_sections() {
 }
 
 #[test]
-fn several_processes_with_their_findings_below() {
+fn several_processes_and_what_was_found_in_each() {
     let (blocked, thin) = (Keeps::blocked(8192), Keeps::free(0));
     let text = table(&["inspect", &thin.number(), &blocked.number()]);
-    let rows: Vec<&str> = text.lines().take(3).collect();
+    assert!(text.starts_with("2 processes: "), "{text}");
+    let most = format!("by brkhole-keeps ({});", blocked.number());
+    assert!(text.replace("\n  ", " ").contains(&most), "{text}");
+    let rows: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("  pid")).collect();
     assert!(rows[0].contains("returnable"), "{text}");
     assert!(rows[1].contains(&thin.number()) && rows[1].contains(" ok"), "{text}");
     assert!(rows[2].contains(&blocked.number()) && rows[2].contains("blocked"), "{text}");
-    let below = format!("\nbrkhole-keeps ({}):\ncritical: ", blocked.number());
-    assert!(text.contains(&below), "{text}");
+    let found = format!("\nbrkhole-keeps ({}):\ncritical: ", blocked.number());
+    assert!(text.contains(&found), "{text}");
     assert!(!text.contains(&format!("({}):", thin.number())), "{text}");
 }

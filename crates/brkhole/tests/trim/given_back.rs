@@ -107,6 +107,8 @@ fn several_one_after_the_other() {
     let (status, reports) = reports(&["--html", html, "999999999", &pids[0], &pids[1]]);
     assert_eq!(status, 1, "one isn't there");
     let page = std::fs::read_to_string(&file).unwrap();
+    assert!(page.contains("<h1>2 processes gave back "), "{page}");
+    assert!(page.contains("MiB; 1 not trimmed</h1>"), "{page}");
     assert!(page.contains("note: process 999999999: ") && page.contains("<th scope"), "{page}");
     let outcomes: Vec<_> = reports.iter().map(|report| &report["outcome"]).collect();
     assert_eq!(outcomes, ["refused", "trimmed", "trimmed"]);
