@@ -46,7 +46,8 @@ fn are_in_what_malloc_has() {
     assert!(one.contains("60 mmapped blocks"), "{one}");
     assert!(one.lines().all(|line| line.chars().count() <= 100), "{one}");
     let several = text(&["inspect", &pid, &other]);
-    let rows = several.lines().take(3).filter(|line| line.contains("large"));
+    let rows = several.lines().filter(|line| line.starts_with(' ') && line.contains("MiB"));
+    let rows = rows.filter(|line| line.contains(" brkhole-large "));
     let has: Vec<&str> = rows.map(|row| row.split_whitespace().nth(4).unwrap()).collect();
     assert_eq!(has.len(), 2, "{several}");
     // In MiB, the main arena's stock beside them.

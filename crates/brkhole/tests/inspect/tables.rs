@@ -44,7 +44,7 @@ fn several_processes_and_what_was_found_in_each() {
     assert!(text.starts_with("2 processes: "), "{text}");
     let most = format!("by brkhole-keeps ({});", blocked.number());
     assert!(text.replace("\n  ", " ").contains(&most), "{text}");
-    let rows: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("  pid")).collect();
+    let rows: Vec<&str> = text.lines().skip_while(|line| !line.contains(" pid ")).collect();
     assert!(rows[0].contains("returnable"), "{text}");
     assert!(rows[1].contains(&thin.number()) && rows[1].contains(" ok"), "{text}");
     assert!(rows[2].contains(&blocked.number()) && rows[2].contains("blocked"), "{text}");
