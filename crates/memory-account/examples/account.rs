@@ -6,8 +6,8 @@ use ptmalloc::Examiner;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pid = std::env::args().nth(1).ok_or("which process? its PID is missing")?.parse()?;
     let process = Process::open(pid)?;
-    let malloc = Examiner::new().examine(&process).state.ok();
-    let account = Account::of(&process, malloc.as_ref())?;
+    let malloc = Examiner::new().examine(&process);
+    let account = Account::of(&process, &malloc)?;
     for row in &account.rows {
         let kib = |bytes: u64| bytes >> 10;
         println!(

@@ -1,11 +1,11 @@
 //! Rows that add up to what the kernel counts.
 
 use proc_memory::{Process, ProcessError, WeighedMapping};
-use ptmalloc::HeapState;
+use ptmalloc::{Allocator, Examination};
 use serde::{Deserialize, Serialize};
 
 use super::space::Space;
-use super::{elf_bss, glibc, pymalloc, stacks};
+use super::{elf_bss, glibc, go, jemalloc, jvm, luajit, pymalloc, ruby, stacks, v8, zend};
 
 /// What kind of owner a row has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -106,25 +106,40 @@ pub struct Account {
 }
 
 impl Account {
-    /// Accounts for all memory of a process. `malloc` is what was found of glibc's malloc, if it was.
+    /// Accounts for all memory of a process. `examination` is what was found of its malloc.
     ///
     /// # Errors
     /// When `smaps` or the page map can't be read: no permission, a kernel thread, a zombie, or a
     /// process that has ended. What can't be read otherwise stays unknown.
-    pub fn of(process: &Process, malloc: Option<&HeapState>) -> Result<Self, ProcessError> {
+    pub fn of(process: &Process, examination: &Examination) -> Result<Self, ProcessError> {
         let mut space = Space::of(process, WeighedMapping::all(process)?)?;
         // From what is proven by lists to what is proven by a header alone.
+        let malloc = examination.state.as_ref().ok();
         stacks::claim(&mut space);
         if let Some(malloc) = malloc {
             glibc::claim_arenas(&mut space, malloc);
         }
         elf_bss::claim(&mut space);
-        pymalloc::claim(&mut space);
+        let all = examination.allocator.iter().chain(&examination.others);
+        for allocator in all {
+            match allocator {
+                Allocator::Go => go::claim(&mut space),
+                Allocator::Jemalloc => jemalloc::claim(&mut space),
+                _ => {}
+            }
+        }
+        for claim in
+            [pymalloc::claim, zend::claim, ruby::claim, luajit::claim, jvm::claim, v8::claim]
+        {
+            claim(&mut space);
+        }
         if let Some(malloc) = malloc {
             glibc::claim_blocks(&mut space, malloc);
             glibc::claim_pieces(&mut space, malloc);
         }
-        space.into_rows().map(|rows| Self { rows })
+        let likely = examination.allocator.as_ref().filter(|_| malloc.is_none());
+        let likely = likely.filter(|one| !matches!(one, Allocator::Glibc { .. }));
+        space.into_rows(likely.map(Allocator::to_string)).map(|rows| Self { rows })
     }
 
     /// All that is resident.

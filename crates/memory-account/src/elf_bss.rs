@@ -37,25 +37,47 @@ pub(super) fn claim(space: &mut Space<'_>) {
 
 /// What an ELF file that is mapped from here on has beyond its file.
 fn beyond_file(space: &Space<'_>, start: u64) -> Option<Vec<Range<u64>>> {
+    let (bias, segments) = segments(space, start)?;
+    let page = page_size_bytes();
+    let loaded = segments.iter().filter(|segment| segment.kind == LOADED);
+    let ends = loaded.filter_map(|segment| {
+        let from = bias.wrapping_add(segment.address);
+        let end = |size| from.checked_add(size)?.checked_next_multiple_of(page);
+        Some(end(segment.file_bytes)?..end(segment.memory_bytes)?)
+    });
+    Some(ends.filter(|range| range.start < range.end).collect())
+}
+
+const LOADED: u32 = 1;
+
+/// A program header, as far as it is wanted.
+pub(super) struct Segment {
+    pub(super) kind: u32,
+    pub(super) address: u64,
+    file_bytes: u64,
+    memory_bytes: u64,
+}
+
+/// The segments of an ELF file whose first page is mapped here, and what its addresses lack.
+pub(super) fn segments(space: &Space<'_>, start: u64) -> Option<(u64, Vec<Segment>)> {
     let header = space.read(start..start + HEADER_BYTES)?;
     let is_elf64 = header.starts_with(b"\x7fELF\x02\x01");
     let (offset, sizes) = (word(&header, 32), word(&header, 54));
     let (size, count) = (sizes & 0xffff, sizes >> 16 & 0xffff);
-    if !is_elf64 || size != SEGMENT_BYTES || count > MOST_SEGMENTS || offset > page_size_bytes() {
+    let page = page_size_bytes();
+    if !is_elf64 || size != SEGMENT_BYTES || count > MOST_SEGMENTS || offset > page {
         return None;
     }
     let table = start + offset;
     let table = space.read(table..table + count * SEGMENT_BYTES)?;
-    let loaded = table.chunks_exact(SEGMENT_BYTES as usize).filter(|one| word(one, 0) as u32 == 1);
-    let loaded: Vec<[u64; 3]> = loaded.map(|one| [16, 32, 40].map(|at| word(one, at))).collect();
-    let page = page_size_bytes();
-    let lowest = loaded.iter().map(|[address, ..]| address / page * page).min()?;
-    let bias = start.wrapping_sub(lowest);
-    let ends = loaded.iter().filter_map(|[address, in_file, in_memory]| {
-        let from = bias.wrapping_add(*address);
-        let [file, memory] = [in_file, in_memory]
-            .map(|size| from.checked_add(*size)?.checked_next_multiple_of(page));
-        Some(file?..memory?)
+    let each = table.chunks_exact(SEGMENT_BYTES as usize).map(|one| Segment {
+        kind: word(one, 0) as u32,
+        address: word(one, 16),
+        file_bytes: word(one, 32),
+        memory_bytes: word(one, 40),
     });
-    Some(ends.filter(|range| range.start < range.end).collect())
+    let all: Vec<Segment> = each.collect();
+    let loaded = all.iter().filter(|segment| segment.kind == LOADED);
+    let lowest = loaded.map(|segment| segment.address / page * page).min()?;
+    Some((start.wrapping_sub(lowest), all))
 }

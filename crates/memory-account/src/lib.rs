@@ -3,9 +3,10 @@
 //! ```
 //! use memory_account::{Account, Kind};
 //! use proc_memory::Process;
+//! use ptmalloc::Examiner;
 //!
 //! let process = Process::open(std::process::id() as i32)?;
-//! let account = Account::of(&process, None)?;
+//! let account = Account::of(&process, &Examiner::new().examine(&process))?;
 //! let sum: u64 = account.rows.iter().map(|row| row.rss_bytes).sum();
 //! assert_eq!(sum, account.rss_bytes());
 //! assert!(account.rows.iter().any(|row| row.kind == Kind::File));
@@ -35,10 +36,17 @@ use tempfile as _;
 mod account;
 mod elf_bss;
 mod glibc;
+mod go;
+mod jemalloc;
+mod jvm;
 mod kernel;
+mod luajit;
 mod pymalloc;
+mod ruby;
 mod space;
 mod stacks;
+mod v8;
+mod zend;
 
 pub use account::{Account, Kind, Row};
 

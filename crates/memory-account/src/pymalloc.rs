@@ -24,8 +24,7 @@ const LEAST_POOLS: u32 = 4;
 
 /// Claims all pools.
 pub(super) fn claim(space: &mut Space<'_>) {
-    let is_python = space.areas().iter().any(|area| is_python(&area.mapping.name));
-    if !is_python {
+    if !space.has_file(&["python3", "libpython3"]) {
         return;
     }
     for pool_bytes in POOL_BYTES {
@@ -56,11 +55,6 @@ pub(super) fn claim(space: &mut Space<'_>) {
     }
 }
 
-fn is_python(name: &[u8]) -> bool {
-    let file = name.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    file.starts_with(b"python3") || file.starts_with(b"libpython3")
-}
-
 /// Bytes in use of what may be a pool, if it is one.
 fn used(head: &[u8], at: u64, pool_bytes: u64) -> Option<u64> {
     let count = word(head, 0) & 0xffff_ffff;
@@ -75,5 +69,5 @@ fn used(head: &[u8], at: u64, pool_bytes: u64) -> Option<u64> {
         && is_within(next)
         && (next - HEADER_BYTES).is_multiple_of(size)
         && (free_block == 0 || is_within(free_block.wrapping_sub(at)));
-    fits.then_some(count * size)
+    fits.then(|| count * size)
 }

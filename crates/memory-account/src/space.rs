@@ -58,6 +58,26 @@ impl<'p> Space<'p> {
         (address < area.mapping.end).then_some(area)
     }
 
+    /// Whether a file is mapped whose name begins so.
+    pub(super) fn has_file(&self, prefixes: &[&str]) -> bool {
+        let names = self.areas.iter().filter(|area| area.mapping.inode != 0);
+        let mut files =
+            names.filter_map(|area| area.mapping.name.rsplit(|&one| one == b'/').next());
+        files.any(|file| prefixes.iter().any(|prefix| file.starts_with(prefix.as_bytes())))
+    }
+
+    /// Whether the whole of a range is anonymous private memory.
+    pub(super) fn is_within_anonymous(&self, range: &Range<u64>) -> bool {
+        let mut at = range.start;
+        while at < range.end {
+            match self.area_at(at).filter(|area| kernel::is_anonymous(&area.mapping)) {
+                Some(area) => at = area.mapping.end,
+                None => return false,
+            }
+        }
+        true
+    }
+
     /// The row of an owner, begun if there is none yet.
     pub(super) fn row(&mut self, kind: Kind, owner: &str, evidence: &str) -> RowNumber {
         let known = self.rows.iter().position(|row| row.kind == kind && row.owner == owner);
@@ -154,7 +174,8 @@ impl<'p> Space<'p> {
     pub(super) fn heads(&self, places: &[u64], length: usize, mut tell: impl FnMut(u64, &[u8])) {
         let mut bytes = Vec::new();
         for some in places.chunks(MOST_PLACES) {
-            let ranges: Vec<_> = some.iter().map(|at| *at..*at + length as u64).collect();
+            let ranges: Vec<_> =
+                some.iter().map(|at| *at..at.saturating_add(length as u64)).collect();
             bytes.clear();
             let wanted = length * some.len();
             if read_memory(self.process.pid(), &ranges, &mut bytes) == Ok(wanted) {
@@ -163,8 +184,8 @@ impl<'p> Space<'p> {
         }
     }
 
-    /// All rows, with what the kernel counts.
-    pub(super) fn into_rows(mut self) -> Result<Vec<Row>, ProcessError> {
+    /// All rows, with what the kernel counts. What has no owner is most likely this allocator's.
+    pub(super) fn into_rows(mut self, likely: Option<String>) -> Result<Vec<Row>, ProcessError> {
         let areas = std::mem::take(&mut self.areas);
         let mut unknown = Vec::new();
         for area in &areas {
@@ -179,7 +200,7 @@ impl<'p> Space<'p> {
                 }
             }
         }
-        self.add_unknown(unknown);
+        self.add_unknown(unknown, likely);
         let mut rows = self.rows;
         for (row, used) in self.used {
             rows[row].free_bytes = Some(rows[row].rss_bytes.saturating_sub(used));
@@ -266,16 +287,20 @@ impl<'p> Space<'p> {
     }
 
     /// The largest each by itself, the others together.
-    fn add_unknown(&mut self, mut unknown: Vec<(Weight, &WeighedMapping)>) {
-        const EVIDENCE: &str = "anonymous, and nothing in it tells whose it is";
+    fn add_unknown(&mut self, mut unknown: Vec<(Weight, &WeighedMapping)>, likely: Option<String>) {
+        let evidence = match &likely {
+            Some(_) => "that allocator is in use; nothing in the memory proves it",
+            None => "anonymous, and nothing in it tells whose it is",
+        };
         unknown.sort_by_key(|(weight, _)| std::cmp::Reverse(weight.rss));
         for (number, (weight, area)) in unknown.into_iter().enumerate() {
-            let mapping = &area.mapping;
-            let owner = match number < SHOWN && weight.rss >= SHOWN_BYTES {
-                true => format!("unknown, at {:#x}", mapping.start),
-                false => "unknown, small pieces".to_owned(),
+            let is_shown = number < SHOWN && weight.rss >= SHOWN_BYTES;
+            let owner = match &likely {
+                Some(likely) => format!("unknown, likely {likely}'s"),
+                None if is_shown => format!("unknown, at {:#x}", area.mapping.start),
+                None => "unknown, small pieces".to_owned(),
             };
-            let row = self.row(Kind::Unknown, &owner, EVIDENCE);
+            let row = self.row(Kind::Unknown, &owner, evidence);
             self.add(row, weight);
         }
     }

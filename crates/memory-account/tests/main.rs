@@ -1,11 +1,13 @@
 //! Accounts of real programs, against what the programs know themselves.
 
-use nix as _;
 use serde as _;
 use tempfile as _;
 
+mod allocators;
+mod forged;
 mod owners;
 mod python;
+mod runtimes;
 mod target;
 
 suite::compiling!();

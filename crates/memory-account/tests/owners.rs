@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use memory_account::{Account, Kind};
+use ptmalloc::Unknown;
 
 use super::compiled;
 use super::target::{MIB, Target, about, of, row};
@@ -67,7 +68,7 @@ fn it_costs_little_more_than_to_read_smaps() {
         std::hint::black_box(std::fs::read(&smaps).unwrap());
         read = read.min(since.elapsed());
         let since = Instant::now();
-        std::hint::black_box(Account::of(&target.process, target.malloc.as_ref()).unwrap());
+        std::hint::black_box(Account::of(&target.process, &target.malloc).unwrap());
         account = account.min(since.elapsed());
     }
     println!("{account:?} to {read:?}");
@@ -78,7 +79,7 @@ fn it_costs_little_more_than_to_read_smaps() {
 #[test]
 fn malloc_that_is_not_known_has_no_row() {
     let mut target = owners(&[]);
-    target.malloc = None;
+    target.malloc.state = Err(Unknown::NotFound);
     let account = target.account();
     assert_eq!(of(&account, Kind::MallocArena) + of(&account, Kind::MallocBlock), 0);
     assert!(of(&account, Kind::Unknown) > 40 * MIB);

@@ -4,8 +4,10 @@ use std::ops::RangeInclusive;
 use std::process::Command;
 
 use memory_account::{Account, Kind, Row};
-use proc_memory::{Process, Snapshot, WeighedMapping, page_size_bytes};
-use ptmalloc::{Examiner, HeapState};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use proc_memory::{Process, Snapshot, Status, WeighedMapping, page_size_bytes};
+use ptmalloc::{Examination, Examiner};
 use suite::answering::Answering;
 
 pub const MIB: u64 = 1 << 20;
@@ -14,7 +16,7 @@ pub const MIB: u64 = 1 << 20;
 pub struct Target {
     pub program: Answering,
     pub process: Process,
-    pub malloc: Option<HeapState>,
+    pub malloc: Examination,
 }
 
 impl Target {
@@ -22,14 +24,31 @@ impl Target {
         command.env_remove("LD_PRELOAD").env_remove("GLIBC_TUNABLES");
         let mut program = Answering::start(command);
         while program.hear() != "ready" {}
+        Self::of(program)
+    }
+
+    /// One that has said all that it says.
+    pub fn of(program: Answering) -> Self {
         let process = Process::open(program.pid()).unwrap();
-        let malloc = Examiner::new().examine(&process).state.ok();
+        let malloc = Examiner::new().examine(&process);
         Self { program, process, malloc }
     }
 
     /// Its account, which adds up to what the kernel says.
     pub fn account(&self) -> Account {
-        let account = Account::of(&self.process, self.malloc.as_ref()).unwrap();
+        // Threads of a runtime's own may be at work; here the sum is to be that of one moment.
+        let pid = Pid::from_raw(self.program.pid());
+        kill(pid, Signal::SIGSTOP).unwrap();
+        let threads = format!("/proc/{pid}/task");
+        let stopped = || {
+            let mut threads = std::fs::read_dir(&threads).unwrap().map(|thread| thread.unwrap());
+            threads.all(|thread| {
+                let status = Status::parse(std::fs::read(thread.path().join("status")).unwrap());
+                status.state() == 'T'
+            })
+        };
+        suite::waiting::eventually("it is stopped", stopped);
+        let account = Account::of(&self.process, &self.malloc).unwrap();
         let kernel = Snapshot::of(self.program.pid()).unwrap();
         let mappings = WeighedMapping::all(&self.process).unwrap().len() as u64;
         for (ours, theirs) in

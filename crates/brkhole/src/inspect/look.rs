@@ -52,6 +52,13 @@ impl Looker {
         let pid = process.pid();
         let comm = stat.name();
         let (heap, examination) = self.examiner.look(process, stat)?;
+        let (account, account_unknown) = match accounts.then(|| Account::of(process, &examination))
+        {
+            Some(Err(error)) if !process.is_alive() => return Err(error),
+            Some(Err(error)) => (None, Some(error.to_string())),
+            Some(Ok(account)) => (Some(account), None),
+            None => (None, None),
+        };
         let Examination { allocator, others, state, .. } = examination;
         // One that has ended in the middle is not there any more, whatever was read of it.
         if matches!(state, Err(Unknown::Process(_))) && !process.is_alive() {
@@ -62,13 +69,6 @@ impl Looker {
             Ok(state) => (Some(state), None),
             Err(unknown) => (None, Some(unknown.to_string())),
         };
-        let (account, account_unknown) =
-            match accounts.then(|| Account::of(process, malloc.as_ref())) {
-                Some(Err(error)) if !process.is_alive() => return Err(error),
-                Some(Err(error)) => (None, Some(error.to_string())),
-                Some(Ok(account)) => (Some(account), None),
-                None => (None, None),
-            };
         Ok(Inspected {
             pid,
             comm,

@@ -1,0 +1,78 @@
+//! Other allocators, preloaded into Python.
+
+use std::process::Command;
+
+use memory_account::Kind;
+use suite::answering::Answering;
+
+use super::target::{MIB, Target, row};
+
+const PYTHON: &str = "/usr/bin/python3";
+const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu/";
+
+/// Python whose objects are all the allocator's.
+fn python(library: &str, script: &str) -> Option<Answering> {
+    let library = format!("{LIBRARIES}{library}");
+    if !suite::installed(PYTHON) {
+        return None;
+    }
+    if !std::path::Path::new(&library).exists() {
+        suite::skipped(format_args!("{library} is not installed"));
+        return None;
+    }
+    let mut command = Command::new(PYTHON);
+    command.args(["-c", script]).env("LD_PRELOAD", &library).env("PYTHONMALLOC", "malloc");
+    Some(Answering::start(command.env_remove("GLIBC_TUNABLES")))
+}
+
+#[test]
+fn jemalloc() {
+    const SCRIPT: &str = "import ctypes, time\n\
+        kept = [str(i) * 3 for i in range(300000)] + [bytes(3 << 20)]\n\
+        call = ctypes.CDLL(None).mallctl\n\
+        def ctl(name, kind=ctypes.c_size_t):\n\
+        \x20   value = kind(1); size = ctypes.c_size_t(8)\n\
+        \x20   call(name, ctypes.byref(value), ctypes.byref(size), ctypes.byref(value), size)\n\
+        \x20   return value.value\n\
+        ctl(b'epoch', ctypes.c_uint64)\n\
+        def told(name):\n\
+        \x20   value = ctypes.c_size_t(0); size = ctypes.c_size_t(8)\n\
+        \x20   call(name, ctypes.byref(value), ctypes.byref(size), None, 0)\n\
+        \x20   return value.value\n\
+        print(told(b'stats.resident'), told(b'stats.allocated'), flush=True)\n\
+        time.sleep(1000)\n";
+    let Some(mut program) = python("libjemalloc.so.2", SCRIPT) else { return };
+    let line = program.hear();
+    let told: Vec<u64> = line.split(' ').map(|word| word.parse().unwrap()).collect();
+    let account = Target::of(program).account();
+    let row = row(&account, "jemalloc");
+    println!("{} resident of {}, {} allocated", row.rss_bytes, told[0], told[1]);
+    assert_eq!(row.kind, Kind::Allocator);
+    assert!(told[1] > 20 * MIB, "{line}");
+    // Not all that it counts as resident has been touched.
+    assert!(
+        row.rss_bytes + 3 * MIB >= told[1] && row.rss_bytes <= told[0] + 2 * MIB,
+        "{account:#?}"
+    );
+    assert!(account.of_kind(Kind::Unknown) * 20 < account.rss_bytes(), "{account:#?}");
+}
+
+/// Where only the library is known, that is what is said.
+#[test]
+fn what_is_not_proven_is_only_likely() {
+    const SCRIPT: &str = "import time\n\
+        kept = [str(i) * 3 for i in range(300000)]\n\
+        print('ready', flush=True)\n\
+        time.sleep(1000)\n";
+    for (library, owner) in [
+        ("libtcmalloc_minimal.so.4", "unknown, likely tcmalloc's"),
+        ("libmimalloc.so.2.0", "unknown, likely mimalloc's"),
+    ] {
+        let Some(mut program) = python(library, SCRIPT) else { return };
+        assert_eq!(program.hear(), "ready");
+        let account = Target::of(program).account();
+        let row = row(&account, owner);
+        assert_eq!(row.kind, Kind::Unknown);
+        assert!(row.rss_bytes > 20 * MIB, "{account:#?}");
+    }
+}
