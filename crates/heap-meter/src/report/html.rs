@@ -79,15 +79,11 @@ impl<'a> Page<'a> {
         let is_table = |part: &Part| matches!(part, Part::Table { .. });
         let first_table = sections.iter().position(|parts| parts.iter().any(is_table));
         let (told, shown) = sections.split_at(first_table.unwrap_or(sections.len()));
-        // What follows comes before what it follows from.
-        let is_finding =
-            |parts: &&Vec<Part>| parts.iter().all(|part| matches!(part, Part::Finding(_)));
-        let (findings, shown): (Vec<_>, Vec<_>) = shown.iter().partition(is_finding);
 
         let mut body = format!("<h1>{heading}</h1>\n");
-        told.iter().chain(findings).for_each(|parts| section(&mut body, parts));
+        told.iter().for_each(|parts| section(&mut body, parts));
         self.figures.iter().for_each(|picture| figure(&mut body, picture));
-        shown.into_iter().for_each(|parts| section(&mut body, parts));
+        shown.iter().for_each(|parts| section(&mut body, parts));
         body.push_str("<h2>Where, and how to repeat it</h2>\n");
         let environment =
             self.environment.as_ref().map(|known| serde_json::to_value(known).unwrap_or_default());

@@ -51,14 +51,6 @@ fn it_fetches_nothing() {
 }
 
 #[test]
-fn what_follows_stands_before_what_it_follows_from() {
-    let html = page().html();
-    let places = ["<h1>", "<div class=\"finding critical\">", "<table", "<details><summary>"];
-    let places = places.map(|part| html.find(part).unwrap());
-    assert!(places.is_sorted(), "{places:?}: {html}");
-}
-
-#[test]
 fn figures_can_be_sorted_by() {
     let html = page().html();
     assert_eq!(html.matches("<table class=\"sorts\">").count(), 1);
