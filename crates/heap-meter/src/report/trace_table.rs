@@ -69,7 +69,9 @@ fn summary(trace: &Trace) -> Option<String> {
     if let Some(kept) = kept.filter(|kept| kept < &(grown / 2)) {
         text.push_str(&format!(" and kept {}", Bytes(kept)));
     }
-    let most = growth.by_file.iter().max_by_key(|file| file.bytes);
+    // Who starts many programs loads libraries often.
+    let read = growth.by_file.iter().filter(|file| !file_name(&file.path).contains(".so"));
+    let most = read.max_by_key(|file| file.bytes);
     if let Some((file, bytes)) = most.and_then(|file| Some((file, file.bytes?)))
         && bytes >= WORTH_TELLING_BYTES
         // Of programs one after the other it may be more than all had at one moment.
@@ -96,7 +98,7 @@ fn summary(trace: &Trace) -> Option<String> {
     Some(text)
 }
 
-/// What is less than that in a file's reading is no answer: every library costs some.
+/// What is less than that in a file's reading is no answer.
 const WORTH_TELLING_BYTES: u64 = 1 << 20;
 
 fn file_name(path: &str) -> &str {
