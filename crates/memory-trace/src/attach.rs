@@ -8,6 +8,7 @@ mod error;
 mod follower;
 mod note;
 mod opened;
+mod options;
 mod perf;
 mod points;
 mod process_status;
@@ -21,6 +22,7 @@ mod tracefs;
 
 pub use error::AttachError;
 pub use note::AttachNote;
+pub use options::AttachOptions;
 pub use stopper::Stopper;
 
 use std::sync::mpsc::SyncSender;
@@ -66,7 +68,8 @@ pub enum ViaUsed {
     Ptrace,
 }
 
-/// A process that is being watched. Dropping it ends the watching; the process goes on.
+/// Processes that are being watched: [one](Attach::start) or [several](AttachOptions::start).
+/// Dropping it ends the watching; the process goes on.
 ///
 /// All its threads are watched, and whatever processes and threads they make later, until all of
 /// these have ended or the watching is [stopped](Attach::stop). The process goes on unharmed,
@@ -97,7 +100,7 @@ pub enum ViaUsed {
 /// - By tracepoints, a set-uid program ends the watching of its process. By BPF programs, its calls
 ///   are told to who might trace it ([`AttachNote::NotPermitted`]).
 /// - By BPF programs and tracepoints, records that come faster than they are read are lost; they are counted in
-///   [`Attached::lost_events`]. Larger rings help: [`Attach::start_with_rings`].
+///   [`Attached::lost_events`]. Larger rings help: [`AttachOptions::ring_bytes`].
 /// - As long as tracepoints are open, every system call of *every* process on the machine takes the
 ///   kernel's slower way in and out, watched or not: a program that does little but very short
 ///   calls (reads of a byte) feels it. The bench `attach` measures both.
@@ -136,7 +139,7 @@ pub struct Attach<S> {
 pub struct Attached<S> {
     /// The sink, with what it remembers.
     pub sink: S,
-    /// How the process ended, if it did while it was watched and this is known.
+    /// How the process ended, if it did while it was watched and this is known; of several, `None`.
     pub ending: Option<Ending>,
     /// What the watching cost.
     pub cost: WatchingCost,
@@ -145,7 +148,7 @@ pub struct Attached<S> {
     /// Calls, births and ends that were not told: records that found no room in a ring; by BPF
     /// programs also returns at which none was run, of all processes.
     pub lost_events: u64,
-    /// How many processes were followed, the first one included.
+    /// How many processes were followed, those that were there included.
     pub processes: u64,
     /// Detached when all this is dropped, for which the kernel may need two seconds: by then it is
     /// told.
@@ -180,28 +183,14 @@ impl<S: Sink + Send + 'static> Attach<S> {
     /// # Panics
     /// If the sink panicked before this returned, the panic goes on here.
     pub fn start(pid: i32, via: Via, sink: S) -> Result<Self, AttachError> {
-        Self::begin(pid, via, None, sink)
+        AttachOptions::new().via(via).start(&[pid], sink)
     }
 
-    /// As [`start`](Self::start), with rings of this many bytes, rounded up to a power of two. BPF
-    /// programs have one, by default of 16 MiB; tracepoints have one for every CPU, by default of
-    /// 4 MiB on a machine with up to four CPUs, less on larger ones, 16 MiB in all. A record takes
-    /// about 120 bytes.
-    ///
-    /// # Errors
-    /// As for [`start`](Self::start); and if the user may not lock that much memory
-    /// (`/proc/sys/kernel/perf_event_mlock_kb`).
-    pub fn start_with_rings(
-        pid: i32,
-        via: Via,
-        ring_bytes: usize,
-        sink: S,
-    ) -> Result<Self, AttachError> {
-        Self::begin(pid, via, Some(ring_bytes), sink)
-    }
-
-    fn begin(pid: i32, via: Via, ring_bytes: Option<usize>, sink: S) -> Result<Self, AttachError> {
-        process_status::check(pid)?;
+    fn begin(pids: &[i32], options: AttachOptions, sink: S) -> Result<Self, AttachError> {
+        let mut pids = pids.to_vec();
+        pids.sort_unstable();
+        pids.dedup();
+        pids.iter().try_for_each(|&pid| process_status::check(pid))?;
         if NATIVE_ARCHITECTURE.is_none() {
             return Err(AttachError::Architecture);
         }
@@ -209,7 +198,7 @@ impl<S: Sink + Send + 'static> Attach<S> {
         let stopper = Stopper::new().map_err(failed("make a pipe"))?;
         let watcher = WatcherThread::start("attach watcher", {
             let stopper = stopper.clone();
-            move |ready| run(pid, via, ring_bytes, sink, &stopper, &ready)
+            move |ready| run(&pids, options, sink, &stopper, &ready)
         });
         match watcher.map_err(failed("start the watcher's thread"))? {
             Ok((watcher, used)) => Ok(Self { used, stopper, watcher }),
@@ -275,24 +264,23 @@ enum Way {
 }
 
 fn run<S: Sink>(
-    pid: i32,
-    via: Via,
-    ring_bytes: Option<usize>,
+    pids: &[i32],
+    AttachOptions { via, ring_bytes }: AttachOptions,
     sink: S,
     stopper: &Stopper,
     ready: &SyncSender<ViaUsed>,
 ) -> Outcome<S> {
     // The host's handlers belong on the host's threads.
     block_signals();
-    let mut teller = Emitter::new(pid, sink);
+    let mut teller = Emitter::new(pids, sink);
     let mut by_bpf = |at_any_price| {
-        let (open, instead_of_functions) = ByBpf::open(pid, at_any_price, ring_bytes)?;
+        let (open, instead_of_functions) = ByBpf::open(pids, at_any_price, ring_bytes)?;
         if let Some(instead_of_functions) = instead_of_functions {
             teller.notes.add(AttachNote::AtSysExit { instead_of_functions });
         }
         Ok(Way::Bpf(open))
     };
-    let by_tracepoints = || ByTracepoints::open(pid, ring_bytes).map(Way::Tracepoints);
+    let by_tracepoints = || ByTracepoints::open(pids, ring_bytes).map(Way::Tracepoints);
     let way = match via {
         Via::Ptrace => Way::Ptrace,
         Via::Bpf => by_bpf(true)?,
@@ -335,7 +323,7 @@ fn run<S: Sink>(
         }
         Way::Ptrace => {
             teller.notes.add(AttachNote::Slow { instead_of_tracepoints: None });
-            let held = ByPtrace::seize(pid, stopper)?;
+            let held = ByPtrace::seize(pids, stopper)?;
             say(ViaUsed::Ptrace);
             let since = Instant::now();
             (held.follow(&mut teller)?, since)

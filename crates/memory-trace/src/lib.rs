@@ -1,4 +1,4 @@
-//! Watches the memory calls of a program that it starts ([`Launch`]), or of a process that runs
+//! Watches the memory calls of a program that it starts ([`Launch`]), or of processes that run
 //! already (`Attach`, feature `attach`).
 //!
 //! Both give what they see to a [`Sink`](memory_event::Sink), in the order in which it happened,
@@ -16,7 +16,9 @@ mod target;
 mod watcher;
 
 #[cfg(feature = "attach")]
-pub use attach::{Attach, AttachError, AttachNote, Attached, Stopper, Via, ViaUsed, WatchingCost};
+pub use attach::{
+    Attach, AttachError, AttachNote, AttachOptions, Attached, Stopper, Via, ViaUsed, WatchingCost,
+};
 pub use launch::{
     Killer, Launch, LaunchError, LaunchNote, LaunchOptions, Launched, ObserverCost, Stopped, Watch,
 };

@@ -1,7 +1,7 @@
 //! Watching by BPF programs: they run in the kernel where a call returns, and bring its file's name
 //! along.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -29,18 +29,21 @@ pub(super) struct ByBpf {
 }
 
 impl ByBpf {
-    /// Attaches the programs by the best hook that works, and watches `pid`. With [`Hook::SysExit`]
+    /// Attaches the programs by the best hook that works, and watches `pids`. With [`Hook::SysExit`]
     /// if there is no better one and `at_any_price`: that slows every system call of the machine, by
     /// more than tracepoints do.
     ///
     /// Also gives why better hooks were not used, if the last one was.
     pub(super) fn open(
-        pid: i32,
+        pids: &[i32],
         at_any_price: bool,
         ring_bytes: Option<usize>,
     ) -> Result<(Self, Option<String>), AttachError> {
         // The programs would see what this user may not.
-        access(pid).map_err(|source| AttachError::refused(pid, "access to its memory", source))?;
+        for &pid in pids {
+            let refused = |source| AttachError::refused(pid, "access to its memory", source);
+            access(pid).map_err(refused)?;
+        }
         let mut options = Options::default();
         if let Some(bytes) = ring_bytes {
             let bytes = bytes.max(proc_memory::page_size_bytes() as usize);
@@ -49,13 +52,13 @@ impl ByBpf {
         let mut refusals = Vec::new();
         for hook in [Hook::KprobeMulti, Hook::Fexit] {
             match hook.is_reliable_here().and_then(|()| Tracer::new(hook, options)) {
-                Ok(tracer) => return Ok((Self::watch(pid, tracer)?, None)),
+                Ok(tracer) => return Ok((Self::watch(pids, tracer)?, None)),
                 Err(refusal) => refusals.push(refusal.to_string()),
             }
         }
         if at_any_price {
             match Tracer::new(Hook::SysExit, options) {
-                Ok(tracer) => return Ok((Self::watch(pid, tracer)?, Some(refusals.join("; ")))),
+                Ok(tracer) => return Ok((Self::watch(pids, tracer)?, Some(refusals.join("; ")))),
                 Err(refusal) => refusals.push(refusal.to_string()),
             }
         }
@@ -64,17 +67,21 @@ impl ByBpf {
         Err(AttachError::NoBpf { refusals: refusals.join("; ") })
     }
 
-    fn watch(pid: i32, tracer: Tracer) -> Result<Self, AttachError> {
+    fn watch(pids: &[i32], tracer: Tracer) -> Result<Self, AttachError> {
         let step = AttachError::setup("tell the programs which process to watch");
-        tracer.watch(pid.cast_unsigned()).map_err(step)?;
-        // Those that are made from here on are told.
-        let threads = loop {
-            let (threads, whole) = tracee::threads(pid);
-            if whole {
-                break threads;
-            }
-        };
-        let follower = Follower::new(pid, threads.into_iter().collect());
+        let mut processes = HashMap::new();
+        for &pid in pids {
+            tracer.watch(pid.cast_unsigned()).map_err(&step)?;
+            // Those that are made from here on are told.
+            let threads = loop {
+                let (threads, whole) = tracee::threads(pid);
+                if whole {
+                    break threads;
+                }
+            };
+            processes.insert(pid, threads.into_iter().collect());
+        }
+        let follower = Follower::new(processes);
         Ok(Self {
             tracer,
             follower,

@@ -15,7 +15,6 @@ use tracee::{Stop, SyscallInfo};
 
 /// The threads are held; nothing was told yet.
 pub(super) struct ByPtrace<'a> {
-    target: i32,
     stopper: &'a Stopper,
     sentinel: i32,
     sentinel_ended: bool,
@@ -24,25 +23,30 @@ pub(super) struct ByPtrace<'a> {
     /// Those that will report once more, at least their end.
     expected: HashSet<i32>,
     since: Instant,
-    started: bool,
+    /// Processes of which nothing was told yet.
+    unstarted: HashSet<i32>,
     stops: u64,
 }
 
 impl<'a> ByPtrace<'a> {
-    pub(super) fn seize(pid: i32, stopper: &'a Stopper) -> Result<Self, AttachError> {
-        process_status::check_untraced(pid)?;
+    pub(super) fn seize(pids: &[i32], stopper: &'a Stopper) -> Result<Self, AttachError> {
+        pids.iter().try_for_each(|&pid| process_status::check_untraced(pid))?;
         let (sentinel, handle) =
             seize::sentinel().map_err(AttachError::setup("make a child that ends the watching"))?;
         stopper.kills(handle);
         let mut tracees = Tracees::default();
-        let expected = seize::seize_all(pid).inspect_err(|_| stopper.dismiss_sentinel())?;
-        tracees.insert_first(pid);
-        for &tid in &expected {
-            // They were there before the watching, so nothing is told.
-            tracees.first_seen(tid);
+        let mut expected = HashSet::new();
+        for &pid in pids {
+            // If one can't be had, the others are let go as this thread ends.
+            let held = seize::seize_all(pid).inspect_err(|_| stopper.dismiss_sentinel())?;
+            tracees.insert_first(pid);
+            for &tid in &held {
+                // They were there before the watching, so nothing is told.
+                tracees.first_seen(tid);
+            }
+            expected.extend(held);
         }
         Ok(Self {
-            target: pid,
             stopper,
             sentinel,
             sentinel_ended: false,
@@ -50,7 +54,7 @@ impl<'a> ByPtrace<'a> {
             positions: Positions::default(),
             expected,
             since: Instant::now(),
-            started: false,
+            unstarted: pids.iter().copied().collect(),
             stops: 0,
         })
     }
@@ -93,9 +97,9 @@ impl<'a> ByPtrace<'a> {
                 self.born(teller, birth);
             }
             self.expected.insert(tid);
-            if !self.started {
-                self.started = true;
-                teller.started(Memory::of(self.target));
+            let pid = self.tracees.get_mut(tid).map_or(tid, |tracee| tracee.pid);
+            if self.unstarted.remove(&pid) {
+                teller.started(pid, self.since.elapsed(), Memory::of(pid));
             }
             let mut signal = 0;
             match stop {
@@ -192,7 +196,7 @@ impl<'a> ByPtrace<'a> {
     fn born<S: Sink>(&mut self, teller: &mut Emitter<S>, birth: NewTask) {
         self.expected.insert(birth.child_tid);
         let who = self.who(birth.parent_pid, birth.parent_tid);
-        if self.started {
+        if !self.unstarted.contains(&who.pid) {
             teller.forked(who, birth.child_tid, birth.is_thread());
         }
     }
@@ -218,9 +222,7 @@ impl<'a> ByPtrace<'a> {
             }
             self.expected.remove(&tid);
             if let Some(ending) = Ending::from_wait_status(status) {
-                if tid == self.target {
-                    teller.ending = Some(ending);
-                }
+                teller.target_ended(tid, Some(ending));
                 continue;
             }
             if stop == Stop::NewTask

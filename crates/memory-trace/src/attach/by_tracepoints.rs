@@ -28,8 +28,8 @@ pub(super) struct ByTracepoints {
 }
 
 impl ByTracepoints {
-    /// Proves the tracepoints on this thread and opens them on every thread of `pid`.
-    pub(super) fn open(pid: i32, ring_bytes: Option<usize>) -> Result<Self, AttachError> {
+    /// Proves the tracepoints on this thread and opens them on every thread of `pids`.
+    pub(super) fn open(pids: &[i32], ring_bytes: Option<usize>) -> Result<Self, AttachError> {
         if !cfg!(target_arch = "x86_64") {
             return Err(AttachError::Architecture);
         }
@@ -40,12 +40,12 @@ impl ByTracepoints {
         drop(tracefs);
         let mut rings = Rings::new(ring_bytes)?;
         threads::prove(&mut rings, &points)?;
-        let opened = threads::open_all(pid, &mut rings, &points)?;
+        let opened = threads::open_all(pids, &mut rings, &points)?;
         Ok(Self {
             rings,
             points,
             events: opened.events,
-            follower: Follower::new(pid, opened.threads),
+            follower: Follower::new(opened.processes),
             held: opened.held,
             early: opened.early,
             lost: 0,

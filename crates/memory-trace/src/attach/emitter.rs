@@ -15,7 +15,8 @@ pub(super) struct Emitter<S> {
     pub(super) processes: u64,
     pub(super) lost_events: u64,
     pub(super) ending: Option<Ending>,
-    target: i32,
+    /// The process to watch, if it is one.
+    target: Option<i32>,
     /// Of which refusals the surroundings were told.
     refusals: ToldRefusals,
 }
@@ -29,14 +30,15 @@ pub(super) struct TaskAt {
 }
 
 impl<S: Sink> Emitter<S> {
-    pub(super) fn new(target: i32, sink: S) -> Self {
+    /// Of a watching of these.
+    pub(super) fn new(pids: &[i32], sink: S) -> Self {
         Self {
             sink,
             notes: AttachNotes::default(),
-            processes: 1,
+            processes: pids.len() as u64,
             lost_events: 0,
             ending: None,
-            target,
+            target: pids.first().copied().filter(|_| pids.len() == 1),
             refusals: ToldRefusals::default(),
         }
     }
@@ -46,8 +48,9 @@ impl<S: Sink> Emitter<S> {
         self.sink.take(&Event::new(pid, tid, at, what));
     }
 
-    pub(super) fn started(&mut self, memory: Option<Memory>) {
-        let who = TaskAt { pid: self.target, tid: self.target, at: Duration::ZERO };
+    /// A process was there already, with this memory.
+    pub(super) fn started(&mut self, pid: i32, at: Duration, memory: Option<Memory>) {
+        let who = TaskAt { pid, tid: pid, at };
         self.tell(who, What::Started);
         self.memory(who, memory);
     }
@@ -91,14 +94,19 @@ impl<S: Sink> Emitter<S> {
         self.refusals.lacks(pid, call)
     }
 
+    /// How the process ended, if it is the one to watch.
+    pub(super) fn target_ended(&mut self, pid: i32, ending: Option<Ending>) {
+        if self.target == Some(pid) {
+            self.ending = ending;
+        }
+    }
+
     /// A thread ended; `None`: how, is not known.
     pub(super) fn ended(&mut self, who: TaskAt, ending: Option<Ending>) {
         let process = who.pid == who.tid;
         if process {
             self.refusals.forget(who.pid);
-            if who.pid == self.target {
-                self.ending = ending;
-            }
+            self.target_ended(who.pid, ending);
         }
         match ending {
             Some(ending) => self.tell(who, What::Exited(ending)),

@@ -17,15 +17,14 @@ use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
 /// Processes whose end nobody told (their record was lost) are looked for so often.
 const ROLL_CALL: Duration = Duration::from_secs(1);
 
-/// Follows a process and those that it makes.
+/// Follows processes and those that they make.
 pub(super) struct Follower {
-    target: i32,
-    /// Open until the target ended, to ask how.
-    handle: Option<OwnedFd>,
+    /// Of those that were there, open to ask how they ended.
+    handles: HashMap<i32, OwnedFd>,
     order: Order<PendingRecord>,
     life: ProcessTable,
-    /// What the process had when it began.
-    memory: Option<Memory>,
+    /// What those that were there had when it began.
+    memory: Vec<(i32, Option<Memory>)>,
     /// Nothing from before is told, but births and ends are remembered.
     began_ns: u64,
     /// Memory of programs that were just executed, and when it was read.
@@ -52,18 +51,16 @@ enum Beside {
 }
 
 impl Follower {
-    /// Of a process that has these threads, whose records come from now on.
-    pub(super) fn new(pid: i32, threads: HashSet<i32>) -> Self {
-        let mut life = ProcessTable::default();
-        life.insert(pid, threads);
-        // Whatever is called once this has returned is told.
-        let memory = Memory::of(pid);
+    /// Of processes that have these threads, whose records come from now on.
+    pub(super) fn new(processes: HashMap<i32, HashSet<i32>>) -> Self {
+        let pids = || processes.keys().copied();
+        let handles = pids().filter_map(|pid| Some((pid, proc_memory::pidfd_open(pid).ok()?)));
         Self {
-            target: pid,
-            handle: proc_memory::pidfd_open(pid).ok(),
+            handles: handles.collect(),
             order: Order::default(),
-            life,
-            memory,
+            // Whatever is called once this has returned is told.
+            memory: pids().map(|pid| (pid, Memory::of(pid))).collect(),
+            life: ProcessTable::of(processes),
             began_ns: perf::now_ns(),
             fresh: HashMap::new(),
             records: 0,
@@ -74,7 +71,9 @@ impl Follower {
 
     /// Says what was there already.
     pub(super) fn begin<S: Sink>(&mut self, teller: &mut Emitter<S>) {
-        teller.started(self.memory.take());
+        for (pid, memory) in self.memory.drain(..) {
+            teller.started(pid, Duration::ZERO, memory);
+        }
     }
 
     /// Whether the process and all that it made have ended.
@@ -224,8 +223,11 @@ impl Follower {
                 return;
             }
         }
-        let handle = self.handle.as_ref().filter(|_| who.pid == self.target);
+        let handle = self.handles.get(&who.pid);
         let ending = code.or_else(|| process_status::ending_of(who.pid, handle));
+        if who.pid == who.tid {
+            self.handles.remove(&who.pid);
+        }
         teller.ended(who, ending);
     }
 

@@ -34,10 +34,11 @@ pub(super) struct End {
 }
 
 impl ProcessTable {
-    /// The process that is watched from the beginning.
-    pub(super) fn insert(&mut self, pid: i32, threads: HashSet<i32>) {
-        let process = ProcessEntry { threads, ..ProcessEntry::default() };
-        self.processes.insert(pid, process);
+    /// Of processes that are watched from the beginning, with their threads.
+    pub(super) fn of(processes: HashMap<i32, HashSet<i32>>) -> Self {
+        let entry = |threads| ProcessEntry { threads, ..ProcessEntry::default() };
+        let processes = processes.into_iter().map(|(pid, threads)| (pid, entry(threads)));
+        Self { processes: processes.collect(), ..Self::default() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -134,9 +135,7 @@ mod tests {
     use super::*;
 
     fn life() -> ProcessTable {
-        let mut life = ProcessTable::default();
-        life.insert(10, HashSet::from([10, 11]));
-        life
+        ProcessTable::of(HashMap::from([(10, HashSet::from([10, 11]))]))
     }
 
     fn end(tid: i32, code: Option<i32>) -> End {

@@ -1,4 +1,4 @@
-//! Opens the tracepoints on every thread of a running process.
+//! Opens the tracepoints on every thread of running processes.
 //!
 //! What a thread makes from then on inherits its events. Two things can go wrong, as there are
 //! many events and the process runs on: a thread makes another while only some of its events are
@@ -27,47 +27,62 @@ const LOOKS: usize = 10;
 /// How long the record of a birth may take to appear after the newborn is visible.
 const BIRTH_DELAY: Duration = Duration::from_millis(20);
 
-/// Events on all threads of a process, and what was recorded meanwhile.
+/// Events on all threads of the processes, and what was recorded meanwhile.
 #[derive(Debug)]
 pub(super) struct OpenedEvents {
     pub(super) events: Vec<PerfEvent>,
     pub(super) early: Vec<SampleRecord>,
-    pub(super) threads: HashSet<i32>,
-    /// It was stopped for a moment.
+    /// With their threads.
+    pub(super) processes: HashMap<i32, HashSet<i32>>,
+    /// They were stopped for a moment.
     pub(super) held: bool,
 }
 
 pub(super) fn open_all(
-    pid: i32,
+    pids: &[i32],
     rings: &mut Rings,
     points: &Points,
 ) -> Result<OpenedEvents, AttachError> {
     for _ in 0..ATTEMPTS {
-        if let Some(opened) = OpenAttempt::new(pid, rings, points).run()? {
+        if let Some(opened) = OpenAttempt::new(pids, rings, points).run()? {
             return Ok(opened);
         }
         // What the closed events have left behind.
         rings.drain(points, drop);
     }
     for _ in 0..HOLDS {
-        if let Some(opened) = held_still(pid, rings, points)? {
+        if let Some(opened) = held_still(pids, rings, points)? {
             return Ok(opened);
         }
         rings.drain(points, drop);
     }
-    Err(AttachError::Restless { pid, reason: "it did not stand still".into() })
+    Err(restless(pids)("it did not stand still".into()))
 }
 
-/// One attempt while ptrace holds the process.
+/// Which of several it is isn't known.
+fn restless(pids: &[i32]) -> impl Fn(String) -> AttachError {
+    let pid = pids.first().copied().unwrap_or_default();
+    move |reason| AttachError::Restless { pid, reason }
+}
+
+/// One attempt while ptrace holds the processes.
 fn held_still(
-    pid: i32,
+    pids: &[i32],
     rings: &mut Rings,
     points: &Points,
 ) -> Result<Option<OpenedEvents>, AttachError> {
-    let mut held = seize::seize_all(pid)
-        .map_err(|error| AttachError::Restless { pid, reason: error.to_string() })?;
+    let mut held = HashSet::new();
+    for &pid in pids {
+        match seize::seize_all(pid) {
+            Ok(threads) => held.extend(threads),
+            Err(error) => {
+                seize::release(held);
+                return Err(AttachError::Restless { pid, reason: error.to_string() });
+            }
+        }
+    }
     let stopped = seize::freeze(&mut held);
-    let outcome = OpenAttempt::new(pid, rings, points).run();
+    let outcome = OpenAttempt::new(pids, rings, points).run();
     for (tid, stop) in stopped {
         held.remove(&tid);
         seize::let_go(tid, stop);
@@ -78,27 +93,30 @@ fn held_still(
 }
 
 struct OpenAttempt<'a> {
-    pid: i32,
+    pids: &'a [i32],
     rings: &'a mut Rings,
     points: &'a Points,
     events: Vec<PerfEvent>,
     early: Vec<SampleRecord>,
     /// When opening a thread's events began and ended.
     windows: HashMap<i32, (u64, u64)>,
-    inherited: HashSet<i32>,
+    /// Threads that have their events, with their processes.
+    inherited: HashMap<i32, i32>,
+    opened: HashMap<i32, HashSet<i32>>,
     gone: HashSet<i32>,
 }
 
 impl<'a> OpenAttempt<'a> {
-    fn new(pid: i32, rings: &'a mut Rings, points: &'a Points) -> Self {
+    fn new(pids: &'a [i32], rings: &'a mut Rings, points: &'a Points) -> Self {
         Self {
-            pid,
+            pids,
             rings,
             points,
             events: Vec::new(),
             early: Vec::new(),
             windows: HashMap::new(),
-            inherited: HashSet::new(),
+            inherited: HashMap::new(),
+            opened: HashMap::new(),
             gone: HashSet::new(),
         }
     }
@@ -114,7 +132,7 @@ impl<'a> OpenAttempt<'a> {
                 while !new.is_empty() && since.elapsed() < BIRTH_DELAY {
                     std::thread::sleep(Duration::from_micros(500));
                     self.look_at_births();
-                    new.retain(|tid| !self.inherited.contains(tid));
+                    new.retain(|(_, tid)| !self.inherited.contains_key(tid));
                 }
             }
             if new.is_empty() && whole {
@@ -125,35 +143,47 @@ impl<'a> OpenAttempt<'a> {
                 self.room_for(new.len())?;
             }
             first_look = false;
-            for tid in new {
-                self.open(tid)?;
+            for (pid, tid) in new {
+                self.open(pid, tid)?;
             }
             self.look_at_births();
         }
         self.look_at_births();
-        if self.windows.is_empty() {
-            process_status::check(self.pid)?;
-            return Err(AttachError::NoSuchProcess { pid: self.pid });
+        if let Some(&pid) = self.pids.iter().find(|pid| !self.opened.contains_key(pid)) {
+            process_status::check(pid)?;
+            return Err(AttachError::NoSuchProcess { pid });
         }
         if !settled || self.is_torn() {
             return Ok(None);
         }
-        let threads = self.windows.into_keys().chain(self.inherited).collect();
-        Ok(Some(OpenedEvents { events: self.events, early: self.early, threads, held: false }))
+        let mut processes = self.opened;
+        for (tid, pid) in self.inherited {
+            // Another process tells of its birth itself.
+            if let Some(threads) = processes.get_mut(&pid) {
+                threads.insert(tid);
+            }
+        }
+        Ok(Some(OpenedEvents { events: self.events, early: self.early, processes, held: false }))
     }
 
-    /// Threads that nothing is known of, and whether these are all.
-    fn unknown(&self) -> (Vec<i32>, bool) {
-        let (mut threads, whole) = tracee::threads(self.pid);
-        threads.retain(|tid| {
-            !self.windows.contains_key(tid)
-                && !self.inherited.contains(tid)
-                && !self.gone.contains(tid)
-        });
-        (threads, whole)
+    /// Threads that nothing is known of, with their processes; and whether these are all.
+    fn unknown(&self) -> (Vec<(i32, i32)>, bool) {
+        let mut unknown = Vec::new();
+        let mut all = true;
+        for &pid in self.pids {
+            let (threads, whole) = tracee::threads(pid);
+            all &= whole;
+            let new = threads.into_iter().filter(|tid| {
+                !self.windows.contains_key(tid)
+                    && !self.inherited.contains_key(tid)
+                    && !self.gone.contains(tid)
+            });
+            unknown.extend(new.map(|tid| (pid, tid)));
+        }
+        (unknown, all)
     }
 
-    fn open(&mut self, tid: i32) -> Result<(), AttachError> {
+    fn open(&mut self, pid: i32, tid: i32) -> Result<(), AttachError> {
         let before = self.events.len();
         let begin = now_ns();
         let attrs = std::iter::once(self.points.life()).chain(self.points.attrs());
@@ -169,7 +199,7 @@ impl<'a> OpenAttempt<'a> {
                         }
                         Some(libc::EMFILE) => Err(self.too_many(self.windows.len() + 1)),
                         Some(libc::EPERM | libc::EACCES) => {
-                            Err(AttachError::refused(self.pid, "perf_event_open", error))
+                            Err(AttachError::refused(pid, "perf_event_open", error))
                         }
                         _ => Err(AttachError::tracepoints("perf_event_open", error)),
                     };
@@ -177,6 +207,7 @@ impl<'a> OpenAttempt<'a> {
             }
         }
         self.windows.insert(tid, (begin, now_ns()));
+        self.opened.entry(pid).or_default().insert(tid);
         Ok(())
     }
 
@@ -184,7 +215,7 @@ impl<'a> OpenAttempt<'a> {
         let (early, inherited) = (&mut self.early, &mut self.inherited);
         self.rings.drain(self.points, |record| {
             if let SampleData::Forked { .. } = record.what {
-                inherited.insert(record.tid);
+                inherited.insert(record.tid, record.pid);
             }
             early.push(record);
         });

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use heap_growth::Counts;
 use memory_event::{Ending, Event, Syscall, What};
-use memory_trace::{AttachNote, Via, ViaUsed};
+use memory_trace::{AttachNote, AttachOptions, Via, ViaUsed};
 
 use super::harness::{Subject, attach, counted, mapped, ways};
 
@@ -124,6 +124,36 @@ fn children() {
             .collect();
         codes.sort_unstable();
         assert_eq!(codes, (0..20).collect::<Vec<_>>(), "{via:?}");
+    }
+}
+
+/// One of them makes children; which are nobody's twice.
+#[test]
+fn several_at_once() {
+    for &via in ways() {
+        let mut subjects = ["calls", "threads", "forks"].map(|part| Subject::new(&[part]));
+        let pids = subjects.each_ref().map(Subject::pid);
+        let again = [pids[0], pids[1], pids[2], pids[0]];
+        let attach = AttachOptions::new().via(via).start(&again, Vec::new()).unwrap();
+        for subject in &mut subjects {
+            subject.finish();
+        }
+        let watched = attach.wait().unwrap();
+        assert_eq!(mapped(&watched), (100 + 800 + 600, 100 + 800 + 600), "{via:?}");
+        assert_eq!((watched.processes, watched.lost_events), (3 + 20, 0), "{via:?}");
+        assert_eq!(watched.ending, None, "there are three");
+        let of = |what: fn(&What) -> bool| {
+            let events = watched.sink.iter().filter(|event| what(&event.what));
+            events.map(|event| event.pid).filter(|pid| pids.contains(pid)).collect::<Vec<_>>()
+        };
+        let sorted = |mut pids: Vec<i32>| {
+            pids.sort_unstable();
+            pids
+        };
+        let all = sorted(pids.to_vec());
+        assert_eq!(sorted(of(|what| *what == What::Started)), all, "{via:?}");
+        assert_eq!(sorted(of(|what| matches!(what, What::Memory(_)))), all, "{via:?}");
+        in_order(&watched.sink);
     }
 }
 

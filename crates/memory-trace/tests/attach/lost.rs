@@ -1,7 +1,7 @@
 //! Records that find no room are counted, not passed over.
 
 use heap_growth::Tally;
-use memory_trace::{Attach, AttachNote, Via};
+use memory_trace::{Attach, AttachNote, AttachOptions, Via};
 
 use super::harness::{Subject, attach, ways};
 use memory_event::Syscall;
@@ -19,7 +19,11 @@ fn what_overflows_is_counted() {
         std::thread::sleep(std::time::Duration::from_micros(200));
     };
     let sink = (Tally::default(), slow);
-    let attach = Attach::start_with_rings(subject.pid(), Via::Tracepoints, 1, sink).unwrap();
+    let attach = AttachOptions::new()
+        .via(Via::Tracepoints)
+        .ring_bytes(1)
+        .start(&[subject.pid()], sink)
+        .unwrap();
     subject.finish();
     let watched = attach.wait().unwrap();
     let tally = &watched.sink.0;
