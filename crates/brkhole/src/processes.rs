@@ -8,10 +8,8 @@ use std::{fmt, fs, io};
 
 use anyhow::Context;
 use clap::Args;
-use human_text::printable;
 
 use crate::cli::{names, pids, units};
-use crate::output;
 
 /// Bytes of a command name that the kernel keeps.
 ///
@@ -113,29 +111,6 @@ pub(crate) fn chosen(pids: &[i32], wanted: &Wanted) -> anyhow::Result<Vec<i32>> 
     Ok(found)
 }
 
-/// The same where there can be one only.
-///
-/// # Errors
-///
-/// When it isn't one; several are told, each with what to type for it.
-pub(crate) fn only(command: &str, pids: &[i32], wanted: &Wanted) -> anyhow::Result<i32> {
-    let found = chosen(pids, wanted)?;
-    if let [one] = found[..] {
-        return Ok(one);
-    }
-    let mut told = format!("it is one process that is watched, and these are {}:", found.len());
-    for pid in found.iter().take(MOST_TOLD) {
-        let words = command_line(*pid).unwrap_or_default();
-        // On one line, whatever the process calls itself.
-        let words = printable(&output::command_line(&words));
-        told += &format!("\n  brkhole {command} {pid:<8} {words}");
-    }
-    if found.len() > MOST_TOLD {
-        told += "\n  …";
-    }
-    anyhow::bail!(told)
-}
-
 /// What a process calls itself: its arguments, unless it has put something else in their place.
 pub(crate) fn command_line(pid: i32) -> Option<Vec<OsString>> {
     let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
@@ -186,13 +161,22 @@ pub(crate) fn pid(text: &str) -> Result<i32, String> {
 
 /// `PID 12`, `PIDs 12, 13`.
 fn listed(pids: &[i32]) -> String {
+    let plural = if pids.len() == 1 { "" } else { "s" };
+    format!("PID{plural} {}", numbers(pids))
+}
+
+/// `process 12`, `2 processes (12, 13)`.
+pub(crate) fn counted(pids: &[i32]) -> String {
+    match pids {
+        [pid] => format!("process {pid}"),
+        pids => format!("{} processes ({})", pids.len(), numbers(pids)),
+    }
+}
+
+fn numbers(pids: &[i32]) -> String {
     let told: Vec<_> = pids.iter().take(MOST_TOLD).map(i32::to_string).collect();
-    let (plural, more) = match pids.len() {
-        1 => ("", ""),
-        2..=MOST_TOLD => ("s", ""),
-        _ => ("s", ", …"),
-    };
-    format!("PID{plural} {}{more}", told.join(", "))
+    let more = if pids.len() > MOST_TOLD { ", …" } else { "" };
+    told.join(", ") + more
 }
 
 #[cfg(test)]
@@ -214,6 +198,8 @@ mod tests {
         for text in ["", "4294967296", "7x", "nobody-is-named-so"] {
             assert!(pid(text).unwrap_err().starts_with("not a PID, and no"), "{text}");
         }
+        assert_eq!(counted(&[12]), "process 12");
+        assert_eq!(counted(&[12, 13]), "2 processes (12, 13)");
         assert_eq!(listed(&[12]), "PID 12");
         assert_eq!(listed(&[12, 13]), "PIDs 12, 13");
         assert!(listed(&[1; MOST_TOLD + 1]).ends_with("1, …"));

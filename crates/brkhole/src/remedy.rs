@@ -17,8 +17,9 @@ pub(crate) fn add_to(trace: &mut Trace, story: &Story) {
     memory::arenas(trace);
 }
 
-/// What to type where memory grew, hardly while a file was read, and nothing was found.
-pub(crate) fn next_step(trace: &Trace, pid: Option<i32>) -> Option<String> {
+/// What to type where memory grew, hardly while a file was read, and nothing was found; `pids` ran
+/// already.
+pub(crate) fn next_step(trace: &Trace, pids: &[i32]) -> Option<String> {
     const WORTH_TELLING_BYTES: u64 = 1 << 20;
     let growth = &trace.growth;
     let peak = u64::try_from(growth.peak_bytes?).ok();
@@ -28,7 +29,8 @@ pub(crate) fn next_step(trace: &Trace, pid: Option<i32>) -> Option<String> {
     if is_told || !trace.findings.is_empty() || !growth.by_stack.is_empty() {
         return None;
     }
-    let command = match pid {
+    let mut most_grown = growth.by_process.iter().map(|process| process.pid);
+    let command = match most_grown.find(|pid| pids.contains(pid)) {
         Some(pid) => format!("brkhole inspect {pid} tells what malloc holds in it"),
         None => "brkhole trace --stacks COMMAND tells which functions asked for it".to_owned(),
     };

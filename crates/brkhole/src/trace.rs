@@ -31,8 +31,8 @@ pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     if !arguments.command.is_empty() {
         return launched::run(arguments);
     }
-    let pid = processes::only("trace -p", &arguments.pids, &arguments.wanted)?;
-    attached::run(arguments, pid)
+    let pids = processes::chosen(&arguments.pids, &arguments.wanted)?;
+    attached::run(arguments, pids)
 }
 
 /// A story of what the user wants to see.
@@ -44,13 +44,13 @@ fn story(arguments: &TraceArguments) -> Story {
     story
 }
 
-/// Writes the report and the pictures that were asked for; `pid` is that of a process that ran
+/// Writes the report and the pictures that were asked for; `pids` are those of processes that ran
 /// already.
 fn report(
     arguments: &TraceArguments,
     mut trace: Trace,
     story: &Story,
-    pid: Option<i32>,
+    pids: &[i32],
 ) -> anyhow::Result<()> {
     remedy::add_to(&mut trace, story);
     if arguments.hole {
@@ -58,9 +58,11 @@ fn report(
     }
     let program = trace.command.as_ref().and_then(|words| words.first());
     remedy::the_trick(&mut trace.findings, program.map(String::as_str));
-    trace.notes.extend(remedy::next_step(&trace, pid));
-    let title = pid
-        .map_or_else(|| output::command_line(&arguments.command), |pid| format!("process {pid}"));
+    trace.notes.extend(remedy::next_step(&trace, pids));
+    let title = match pids {
+        [] => output::command_line(&arguments.command),
+        pids => processes::counted(pids),
+    };
     pictures(arguments, &mut trace, story, &title)?;
     if let Some(path) = &arguments.html {
         let page = page(&trace, &story.growth, &title)?;

@@ -1,11 +1,11 @@
 //! `brkhole trace --pid PID`.
 
-use std::io::BufRead;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::common::{LOCATIONS, Nginx, brkhole, kinds, output, private_writable_bytes};
-use serde_json::Value;
+use crate::common::{LOCATIONS, Nginx, brkhole, compiled, kinds, output, private_writable_bytes};
+use serde_json::{Value, json};
 use suite::waiting::{children, ended, eventually, lines, until};
 
 /// A master of nginx with its worker; it ends with the test.
@@ -57,8 +57,14 @@ struct Watching {
 
 impl Watching {
     fn start(pid: i32, via: &str) -> Self {
+        Self::of(&[pid], &["--via", via])
+    }
+
+    fn of(pids: &[i32], options: &[&str]) -> Self {
         let report = tempfile::NamedTempFile::new().unwrap();
-        let mut child = brkhole(&["trace", "--pid", &pid.to_string(), "--via", via])
+        let pids: Vec<_> = pids.iter().map(i32::to_string).collect();
+        let mut child = brkhole(&["trace", "--pid", &pids.join(",")])
+            .args(options)
             .args(["--format", "json", "-o", report.path().to_str().unwrap()])
             .stderr(Stdio::piped())
             .spawn()
@@ -66,7 +72,7 @@ impl Watching {
         let mut line = String::new();
         let mut said = lines(child.stderr.take().unwrap());
         said.read_line(&mut line).unwrap();
-        assert!(line.contains("watching process"), "{line}");
+        assert!(line.contains("watching "), "{line}");
         Self { child, report }
     }
 
@@ -165,6 +171,77 @@ fn a_reload_of_nginx_by_ptrace() {
     a_reload_is_seen("ptrace");
 }
 
+const WAYS: [&str; 3] = ["bpf", "tracepoints", "ptrace"];
+
+/// What a block of a MiB takes: with its chunk's header, whole pages.
+const BLOCK_BYTES: u64 = (1 << 20) + 4096;
+
+/// The program `asks`, which waits.
+struct Asking {
+    child: Child,
+    said: BufReader<suite::waiting::Patient<ChildStdout>>,
+}
+
+impl Asking {
+    fn new(arguments: &[&str]) -> Self {
+        let mut child = Command::new(compiled("asks"))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = lines(child.stdout.take().unwrap());
+        let asking = Self { child, said };
+        eventually("it reads", || {
+            let call = std::fs::read_to_string(format!("/proc/{}/syscall", asking.pid()));
+            call.is_ok_and(|call| call.starts_with("0 0x0 "))
+        });
+        asking
+    }
+
+    fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
+    /// Lets it ask for its memory.
+    fn asks(&mut self) {
+        self.child.stdin.as_mut().unwrap().write_all(b"g").unwrap();
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        assert_eq!(line, "done\n");
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        ended(&mut self.child);
+    }
+}
+
+#[test]
+fn of_several_it_is_told_which_grew() {
+    for via in WAYS {
+        if !permitted(via) {
+            continue;
+        }
+        let mut asking = ["3", "5", "0"].map(|times| Asking::new(&[times]));
+        let pids = asking.each_ref().map(Asking::pid);
+        let watching = Watching::of(&pids, &["--via", via]);
+        asking.iter_mut().for_each(Asking::asks);
+        let report = watching.end();
+        let row = |pid: i32, blocks: u64| {
+            let program = compiled("asks").canonicalize().unwrap();
+            let (bytes, asked) = (blocks * BLOCK_BYTES, blocks * BLOCK_BYTES);
+            json!({ "pid": pid, "program": program, "bytes": bytes, "asked_bytes": asked })
+        };
+        let rows = json!([row(pids[1], 5), row(pids[0], 3)]);
+        assert_eq!(report["growth"]["by_process"], rows, "{via}");
+        assert_eq!(report["processes"], 3);
+        assert_eq!(report["malloc"].as_array().unwrap().len(), 3, "each is looked into");
+    }
+}
+
 /// Counts up on its standard output as long as it lives.
 fn counting() -> Child {
     Command::new("sh")
@@ -176,7 +253,7 @@ fn counting() -> Child {
 
 #[test]
 fn kill_9_leaves_the_process_running() {
-    for via in ["bpf", "tracepoints", "ptrace"] {
+    for via in WAYS {
         if !permitted(via) {
             continue;
         }

@@ -9,6 +9,7 @@ mod memory;
 mod near_break;
 mod openings;
 mod process;
+mod processes;
 mod ranges;
 mod reading;
 mod stacks;
@@ -19,6 +20,7 @@ pub use layout::{Blocker, LayoutPart, MemoryLayout};
 pub use low::LOW_END;
 pub use near_break::MappedBy;
 pub use openings::Openings;
+pub use processes::ProgramGrowth;
 pub use stacks::StackGrowth;
 
 use std::collections::HashMap;
@@ -33,6 +35,7 @@ use greatest::Greatest;
 use memory::{Change, TrackedMemory};
 use memory_event::{Call, Event, Sink, Stack, Syscall, What};
 use process::ProcessGrowth;
+use processes::EndedPrograms;
 use reading::Opening;
 use rustc_hash::FxBuildHasher;
 use stacks::StackTable;
@@ -63,6 +66,7 @@ pub struct Growth {
     stacks: StackTable,
     timeline: Timeline,
     greatest: Greatest,
+    ended_programs: EndedPrograms,
     /// Of programs that ended.
     refused: Vec<Refused>,
     /// When the last event came.
@@ -109,6 +113,22 @@ impl Growth {
     /// Bytes that were given back before the program's end.
     pub fn returned_bytes(&self) -> u64 {
         self.returned_bytes
+    }
+
+    /// What each program asked for, those that grew most first: of those that have ended, the 64
+    /// that asked for most.
+    pub fn by_process(&self) -> Vec<ProgramGrowth> {
+        let living = self.processes.iter();
+        let living = living.filter_map(|(pid, process)| ProgramGrowth::of(*pid, process));
+        let mut all: Vec<_> = living.chain(self.ended_programs.kept.iter().cloned()).collect();
+        let order = |it: &ProgramGrowth| (it.bytes, it.asked_bytes);
+        all.sort_by(|a, b| order(b).cmp(&order(a)).then_with(|| a.pid.cmp(&b.pid)));
+        all
+    }
+
+    /// Programs that have ended and aren't among those.
+    pub fn programs_left_out(&self) -> u64 {
+        self.ended_programs.left_out
     }
 
     /// The files that were read, those that made most grow first, then those opened most often.
@@ -274,7 +294,7 @@ impl Growth {
         let Some(process) = self.processes.get_mut(&event.pid) else {
             return;
         };
-        process.changed(event.at, &change.by_kind);
+        process.changed(event.at, change);
         let of_file = change.without_stacks();
         let file = process.reading.changed(event.tid, &of_file);
         self.now += &change.by_kind;
@@ -318,6 +338,9 @@ impl Growth {
             return;
         };
         let held = process.held;
+        ProgramGrowth::of(pid, &process)
+            .into_iter()
+            .for_each(|ended| self.ended_programs.add(ended));
         self.greatest.ended(pid, &process);
         self.kept_open(process.reading.all_ended(at), at);
         let room = MOST_REFUSED.saturating_sub(self.refused.len());
@@ -342,6 +365,7 @@ impl Sink for Growth {
             What::Memory(found) => {
                 let process = self.processes.entry(event.pid).or_default();
                 process.memory = TrackedMemory::found(&found.ranges, found.program_break);
+                process.program = found.executed_files.first().map(|path| path[..].into());
                 for path in &found.executed_files {
                     process.libraries.opened(path);
                 }

@@ -28,7 +28,7 @@ pub use break_moves::BreakMoves;
 pub use fallback::Fallback;
 pub use growth::{
     Blocker, ByKind, FileGrowth, Growth, GrowthKind, LOW_END, LayoutPart, Libraries, MappedBy,
-    MemoryLayout, Openings, StackGrowth,
+    MemoryLayout, Openings, ProgramGrowth, StackGrowth,
 };
 pub use refusals::{BrkFailure, Limited, Refused};
 pub use refused_memory::{RefusedBy, RefusedMemory, RefusedProgram, RefusedRequest};

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use serde::Serialize;
 
 use heap_diagnosis::{Finding, trace_findings};
-use heap_growth::{Fallback, FileGrowth, Growth, StackGrowth, Story, Tally};
+use heap_growth::{Fallback, FileGrowth, Growth, ProgramGrowth, StackGrowth, Story, Tally};
 use memory_event::Ending;
 use memory_trace::ObserverCost;
 use proc_memory::Snapshot;
@@ -132,6 +132,12 @@ pub struct GrowthReport {
     pub by_kind: KindBytes,
     /// `peak_bytes` by kind.
     pub peak_by_kind: KindBytes,
+    /// What each program asked for in its process, those that grew most first; empty where the calls
+    /// that tell of it weren't logged. Of programs that have ended, the 64 that asked for most.
+    pub by_process: Vec<ByProcess>,
+    /// Programs that have ended and aren't told there.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub programs_left_out: u64,
     /// The files that were read, those that made most grow first.
     pub by_file: Vec<ByFile>,
     /// What was asked for, less what was given back, while no file was being read.
@@ -148,6 +154,20 @@ pub struct GrowthReport {
     /// Asked for by stacks that were not told apart, because there were too many.
     #[serde(skip_serializing_if = "is_zero")]
     pub stacks_left_out_bytes: u64,
+}
+
+/// Growth of one program in one process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ByProcess {
+    /// The process.
+    pub pid: i32,
+    /// The program's path, where the source can tell; bytes that aren't UTF-8 are replaced.
+    pub program: Option<String>,
+    /// What it has now, or had at its end, of what came to it while it was watched.
+    pub bytes: i64,
+    /// What it asked for in all.
+    pub asked_bytes: u64,
 }
 
 /// Growth while one file was being read.
@@ -230,6 +250,7 @@ impl GrowthReport {
         let has_clock = growth.last_event().is_some();
         let by_file = |file| ByFile::of(file, has_clock, logged);
         let (known, by_file_known) = (logged.growth(), logged.growth_by_file());
+        let by_process = if known { growth.by_process() } else { Vec::new() };
         let by_stack: Vec<_> = growth.by_stack().into_iter().map(ByStack::of).collect();
         Self {
             bytes: known.then(|| by_kind.total()),
@@ -237,6 +258,8 @@ impl GrowthReport {
             asked_bytes: known.then(|| growth.asked_bytes()),
             returned_bytes: logged.returned().then(|| growth.returned_bytes()),
             by_kind: logged.kinds(by_kind),
+            by_process: by_process.into_iter().map(ByProcess::of).collect(),
+            programs_left_out: growth.programs_left_out(),
             peak_by_kind: logged.kinds(peak_by_kind),
             by_file: growth.by_file().into_iter().map(by_file).collect(),
             without_file_bytes: by_file_known.then(|| growth.without_file_bytes()),
@@ -246,6 +269,19 @@ impl GrowthReport {
             by_stack,
             stacks_left_out_bytes: growth.stacks_left_out_bytes(),
         }
+    }
+}
+
+impl ByProcess {
+    fn of(ProgramGrowth { pid, program, bytes, asked_bytes, .. }: ProgramGrowth) -> Self {
+        let program = program.map(|path| String::from_utf8_lossy(&path).into_owned());
+        Self { pid, program, bytes, asked_bytes }
+    }
+
+    /// What it is called, and its number: `nginx 1234`.
+    pub fn name(&self) -> String {
+        let name = self.program.as_deref().and_then(|path| path.rsplit('/').next());
+        format!("{} {}", name.unwrap_or("process"), self.pid)
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct TraceArguments {
     #[arg(long, value_name = "F.svg")]
     pub(crate) map: Option<PathBuf>,
 
-    /// Watch this process, its threads, and the children that it makes from now on
+    /// Watch these processes, their threads, and the children that they make from now on
     #[arg(
         short,
         long = "pid",
@@ -56,7 +56,7 @@ pub(crate) struct TraceArguments {
     #[command(flatten)]
     pub(crate) wanted: Wanted,
 
-    /// Stop watching after so many seconds (Ctrl-C does too); the process goes on
+    /// Stop watching after so many seconds (Ctrl-C does too); the processes go on
     #[arg(long, value_name = "S", conflicts_with = "command", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
 
@@ -91,13 +91,14 @@ Examples:
   brkhole trace --hole nginx -t               what malloc does when the break is blocked
   brkhole trace --format json -o run.json make
   brkhole trace -p $(pidof -s nginx) --duration 30 --chart reload.svg
+  brkhole trace --unit php-fpm --duration 60  all processes of a service, and which of them grew
   brkhole trace --stacks --html report.html make       one file for a ticket
   brkhole trace --map where.svg luajit script.lua      where Lua's memory lies, and where C's
 
 What is watched: brk, mmap, munmap, mremap, mprotect, madvise, open*, creat, close, exec*. The
 command's own output stays where it is; -o keeps the report apart from it. A launched command ends
-with brkhole, a process that runs already goes on. Of those only one is watched; where --comm or
---unit finds several, they are listed.
+with brkhole, processes that run already go on. All that --comm or --unit finds at the beginning are
+watched, in one report, with their children from then on; not who comes to a unit otherwise.
 
 Words:
   break            memory at the program break, where malloc's main arena grows (brk)

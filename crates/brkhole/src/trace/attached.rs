@@ -5,49 +5,66 @@ use std::time::{Duration, Instant};
 
 use heap_growth::Story;
 use heap_meter::trace::{EventSource, Observer, Trace};
-use memory_trace::{Attach, Attached, Via, ViaUsed};
+use memory_trace::{Attach, AttachError, AttachOptions, Attached, Via, ViaUsed};
 use proc_memory::Process;
 
 use super::kept;
 use crate::cli::{TraceArguments, ViaArgument};
-use crate::processes::command_line;
+use crate::processes::{command_line, counted};
 use crate::{output, signals};
 
-/// Watches until the process ends, the time is over, or a signal comes; the process goes on.
-pub(super) fn run(arguments: &TraceArguments, pid: i32) -> anyhow::Result<ExitCode> {
+/// So many are held open to look into their malloc at the end.
+const MOST_LOOKED_AT: usize = 256;
+
+/// Watches until the processes end, the time is over, or a signal comes; the processes go on.
+pub(super) fn run(arguments: &TraceArguments, mut pids: Vec<i32>) -> anyhow::Result<ExitCode> {
     let via = match arguments.via {
         ViaArgument::Auto => Via::Auto,
         ViaArgument::Bpf => Via::Bpf,
         ViaArgument::Tracepoints => Via::Tracepoints,
         ViaArgument::Ptrace => Via::Ptrace,
     };
-    let command = command_line(pid);
     let ends = signals::Ends::listen()?;
-    let attach = Attach::start(pid, via, super::story(arguments))?;
-    let process = Process::open(pid);
+    let attach = loop {
+        match AttachOptions::new().via(via).start(&pids, super::story(arguments)) {
+            // Found by name, and gone since.
+            Err(AttachError::NoSuchProcess { pid } | AttachError::Zombie { pid, .. })
+                if arguments.pids.is_empty() && pids.len() > 1 =>
+            {
+                pids.retain(|other| *other != pid);
+            }
+            attach => break attach?,
+        }
+    };
+    let command = match pids[..] {
+        [pid] => command_line(pid),
+        _ => None,
+    };
+    let held = pids.iter().take(MOST_LOOKED_AT).filter_map(|pid| Process::open(*pid).ok());
+    let held: Vec<_> = held.collect();
     let used = attach.via();
     let stopper = attach.stopper();
     ends.each(move |_| stopper.stop());
-    wait(&attach, arguments, pid);
+    wait(&attach, arguments, &pids);
     let watched = attach.wait()?;
 
     let mut trace = Trace::of(&watched.sink, EventSource::Attach, command.as_deref());
     fill_in(&mut trace, &watched, used);
-    let told = process.map_or_else(
-        |_| kept::ExitHeap::default(),
-        |process| kept::at_the_end_of_watching(&process),
-    );
+    let (told, note) = kept::at_the_end_of_watching(&held);
     told.add_to(&mut trace);
-    super::report(arguments, trace, &watched.sink, Some(pid))?;
+    trace.notes.extend(note);
+    super::report(arguments, trace, &watched.sink, &pids)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Shows on a terminal that something is going on; returns when the watching is to end.
-fn wait(attach: &Attach<Story>, arguments: &TraceArguments, pid: i32) {
+fn wait(attach: &Attach<Story>, arguments: &TraceArguments, pids: &[i32]) {
     /// Of what moves on the terminal.
     const TICK: Duration = Duration::from_millis(50);
     let bar = output::bar("{spinner} {elapsed} {msg}", 0);
-    let message = format!("watching process {pid}; Ctrl-C ends the watching, not the process");
+    let they = if pids.len() == 1 { "process" } else { "processes" };
+    let watched = counted(pids);
+    let message = format!("watching {watched}; Ctrl-C ends the watching, not the {they}");
     if bar.is_hidden() {
         // A script can wait for this line before it sets going what is to be watched.
         eprintln!("brkhole: {message}");

@@ -4,6 +4,7 @@
 //! much memory of its own it holds, which is one short file; only the greatest are looked into, and
 //! only they are remembered.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -149,15 +150,24 @@ fn own_bytes(tid: i32) -> Option<u64> {
     Some(resident.saturating_sub(shared) * page_size_bytes())
 }
 
-/// What malloc keeps in a process that ran before it was watched and still runs; nothing if it has
-/// ended.
-pub(super) fn at_the_end_of_watching(process: &Process) -> ExitHeap {
-    if !process.is_alive() {
-        return ExitHeap::default();
-    }
+/// What malloc keeps in processes that ran before they were watched and still run, of the
+/// [`OTHERS`] + 1 that hold most; and a word of those that weren't looked into.
+pub(super) fn at_the_end_of_watching(processes: &[Process]) -> (ExitHeap, Option<String>) {
+    let mut living: Vec<_> = processes.iter().filter(|process| process.is_alive()).collect();
+    living.sort_by_key(|process| Reverse(own_bytes(process.pid())));
+    let left_out = living.len().saturating_sub(OTHERS + 1);
+    living.truncate(OTHERS + 1);
     let (mut examiner, when) = (Examiner::new(), Moment::EndOfWatching);
-    let look = ExitLook::at(&mut examiner, process, process.pid(), when);
-    ExitHeap::of([look].into_iter())
+    let looks = living.into_iter();
+    let looks = looks.map(|process| ExitLook::at(&mut examiner, process, process.pid(), when));
+    let note = (left_out > 0).then(|| {
+        format!(
+            "what malloc kept is told of the {} processes that held most, not of {left_out} more: \
+             `brkhole inspect` tells of any",
+            OTHERS + 1
+        )
+    });
+    (ExitHeap::of(looks), note)
 }
 
 /// Of all that a look may find, what the events of the run haven't told.

@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     trace.notes.extend(who.iter().flat_map(Who::notes));
     trace.notes.extend(kept.notes());
     kept.told().add_to(&mut trace);
-    super::report(arguments, trace, &finished.sink.story, None)?;
+    super::report(arguments, trace, &finished.sink.story, &[])?;
     Ok(ExitCode::from(finished.ending.shell_status() as u8))
 }
 

@@ -1,11 +1,12 @@
 //! One process: its memory, what it is reading, what stands in the way of its break.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::Libraries;
 use super::kind::ByKind;
 use super::layout::Blocker;
-use super::memory::TrackedMemory;
+use super::memory::{Change, TrackedMemory};
 use super::near_break::NearBreak;
 use super::reading::FilesBeingRead;
 use crate::accounts::{Accounts, SoftLimits};
@@ -14,12 +15,15 @@ use memory_event::{Call, Refusal};
 
 #[derive(Debug, Default)]
 pub(super) struct ProcessGrowth {
+    /// The program's file: the first that is mapped to be executed.
+    pub(super) program: Option<Arc<[u8]>>,
     pub(super) memory: TrackedMemory,
     pub(super) reading: FilesBeingRead,
     pub(super) libraries: Libraries,
     /// What it asked for and has not given back.
     pub(super) held: ByKind,
-    /// The most that this ever was.
+    pub(super) asked_bytes: u64,
+    /// The most that `held` ever was.
     pub(super) greatest_growth_bytes: i64,
     /// When it changed last.
     pub(super) changed_at: Duration,
@@ -34,6 +38,7 @@ impl ProcessGrowth {
     /// One that was forked from this: all of its memory was there before.
     pub(super) fn forked(&self) -> Self {
         Self {
+            program: self.program.clone(),
             memory: self.memory.inherited(),
             libraries: self.libraries.clone(),
             limits: self.limits,
@@ -42,8 +47,9 @@ impl ProcessGrowth {
         }
     }
 
-    pub(super) fn changed(&mut self, at: Duration, by_kind: &ByKind) {
-        self.held += by_kind;
+    pub(super) fn changed(&mut self, at: Duration, change: &Change) {
+        self.held += &change.by_kind;
+        self.asked_bytes = self.asked_bytes.saturating_add(change.asked_bytes);
         self.changed_at = self.changed_at.max(at);
         self.greatest_growth_bytes = self.greatest_growth_bytes.max(self.held.total());
     }

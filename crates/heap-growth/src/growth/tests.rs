@@ -353,3 +353,31 @@ fn held_memory_is_the_sum_of_calls() {
     told.munmap(AREA, 256 * 4096);
     assert_eq!(told.0.by_kind().total(), 0);
 }
+
+/// A shell that grows, makes a child that grows more, and then executes something.
+#[test]
+fn by_process() {
+    let mut told = Told::default();
+    let map = |told: &mut Told, pid: i32, at: u64, bytes: u64| {
+        let args = [0, bytes, RW as u64, ANONYMOUS as u64, u64::MAX, 0];
+        told.call_by(pid, pid, Syscall::Mmap, &args, Ok(at), None);
+    };
+    let mut found = memory_event::Memory::default();
+    found.executed_files = vec![b"/bin/sh".to_vec(), b"/lib/libc.so.6".to_vec()];
+    told.event(1, 1, What::Started).event(1, 1, What::Memory(found));
+    map(&mut told, 1, AREA, MIB);
+    told.event(1, 1, What::Forked { child: 2, thread: false });
+    map(&mut told, 2, AREA + MIB, 2 * MIB);
+    told.call_by(2, 2, Syscall::Munmap, &[AREA + MIB, MIB], Ok(0), None);
+    told.event(2, 2, What::Exited(Ending::Code(0)));
+    told.event(1, 1, What::Exec { by: Syscall::Execve, former_tid: 1 });
+    told.event(1, 1, What::Forked { child: 3, thread: false });
+    let rows = told.0.by_process();
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|it| (it.pid, it.program.as_deref(), it.bytes as u64, it.asked_bytes))
+        .collect();
+    let shell = Some(&b"/bin/sh"[..]);
+    assert_eq!(rows, [(2, shell, MIB, 2 * MIB), (1, shell, MIB, MIB)]);
+    assert_eq!(told.0.programs_left_out(), 0);
+}

@@ -87,7 +87,7 @@ pub fn experiment_csv(results: &Results) -> Result<String, csv::Error> {
 }
 
 /// The run as CSV with a header, one row for each thing that was counted; sections `syscall`, `kind`,
-/// `file`, `stack`, `fallback`, `malloc-system`, `malloc-free`, `malloc-returnable` (a row for each
+/// `process`, `file`, `stack`, `fallback`, `malloc-system`, `malloc-free`, `malloc-returnable` (a row for each
 /// process that was looked into; no bytes where they aren't known), `finding`.
 ///
 /// Stacks are folded, outermost frame first, as flame graphs take them.
@@ -115,6 +115,9 @@ pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
     for kind in GrowthKind::ALL {
         let growth = [&trace.growth.by_kind, &trace.growth.peak_by_kind];
         row("kind", kind.name(), [None; 2], growth.map(|bytes| bytes.get(kind)));
+    }
+    for process in &trace.growth.by_process {
+        row("process", &process.name(), [None; 2], [Some(process.bytes), None]);
     }
     for file in &trace.growth.by_file {
         let bytes = [file.bytes.and_then(signed), None];

@@ -13,6 +13,8 @@ use nix::sys::signal::Signal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Extent {
+    /// So many processes are shown.
+    pub processes: usize,
     /// So many files are shown.
     pub files: usize,
     /// So many functions are shown, none with less than a hundredth of the greatest.
@@ -23,9 +25,9 @@ pub struct Extent {
 
 impl Extent {
     /// What is read from above to below.
-    pub const TEXT: Self = Self { files: 10, functions: 25, stacks: 5 };
+    pub const TEXT: Self = Self { processes: 10, files: 10, functions: 25, stacks: 5 };
     /// What can be sorted, and searched.
-    pub const PAGE: Self = Self { files: 200, functions: 50, stacks: 20 };
+    pub const PAGE: Self = Self { processes: 200, files: 200, functions: 50, stacks: 20 };
 }
 
 /// No function with less than this share of the greatest is shown.
@@ -45,7 +47,8 @@ pub fn trace_table(trace: &Trace, extent: Extent) -> Sections {
     let answer = summary(trace).map(Part::Heading);
     let mut sections = vec![answer.into_iter().chain([heading(trace)]).collect()];
     sections.extend(findings.map(|finding| vec![finding]));
-    sections.extend([kinds(trace), files(trace, extent), functions(trace, extent)]);
+    sections.extend([kinds(trace), processes(trace, extent)]);
+    sections.extend([files(trace, extent), functions(trace, extent)]);
     sections.extend(stacks.map(of_stack));
     sections.extend([fallback(trace).into_iter().collect(), vec![calls(trace)]]);
     sections.extend(trace.malloc.as_deref().map(malloc_table));
@@ -59,7 +62,8 @@ fn summary(trace: &Trace) -> Option<String> {
     let growth = &trace.growth;
     let bytes = growth.peak_bytes?;
     let program = trace.command.as_ref().and_then(|words| words.first());
-    let program = program.map_or("the process", |path| file_name(path));
+    let nameless = if trace.processes > 1 { "the processes" } else { "the process" };
+    let program = program.map_or(nameless, |path| file_name(path));
     let grown = u64::try_from(bytes).unwrap_or(0);
     let mut text = match grown {
         0 => format!("{program} did not grow"),
@@ -146,6 +150,7 @@ fn heading(trace: &Trace) -> Part {
     let what = match (&trace.command, trace.source) {
         (Some(command), _) => command.join(" "),
         (None, EventSource::StraceLog) => "an strace log".to_owned(),
+        (None, _) if trace.processes > 1 => "running processes".to_owned(),
         (None, _) => "a running process".to_owned(),
     };
     let mut facts = vec![counted(trace.processes, "process", "processes")];
@@ -207,6 +212,26 @@ fn kinds(trace: &Trace) -> Vec<Part> {
         told(growth.returned_bytes),
     );
     vec![Part::table(&columns, rows), Part::Paragraph(in_all)]
+}
+
+/// Who grew, where there are several.
+fn processes(trace: &Trace, extent: Extent) -> Vec<Part> {
+    let all = &trace.growth.by_process;
+    if all.len() < 2 {
+        return Vec::new();
+    }
+    let columns =
+        [Column::Right("growth"), Column::Right("asked for"), Column::Left("in this process")];
+    let shown = all.iter().take(extent.processes);
+    let rows = shown.map(|it| [signed(it.bytes), Bytes(it.asked_bytes).to_string(), it.name()]);
+    let mut parts = vec![Part::table(&columns, rows)];
+    let others = all.len().saturating_sub(extent.processes) as u64;
+    let others = others + trace.growth.programs_left_out;
+    if others > 0 {
+        let others = counted(others, "program", "programs");
+        parts.push(Part::Paragraph(format!("and {others} with less")));
+    }
+    parts
 }
 
 fn or_unknown<T>(figure: Option<T>, told: impl Fn(T) -> String) -> String {

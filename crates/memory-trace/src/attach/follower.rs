@@ -17,6 +17,9 @@ use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
 /// Processes whose end nobody told (their record was lost) are looked for so often.
 const ROLL_CALL: Duration = Duration::from_secs(1);
 
+/// So many processes are held open to ask how they ended, where nothing else tells.
+const MOST_HANDLES: usize = 256;
+
 /// Follows processes and those that they make.
 pub(super) struct Follower {
     /// Of those that were there, open to ask how they ended.
@@ -54,7 +57,9 @@ impl Follower {
     /// Of processes that have these threads, whose records come from now on.
     pub(super) fn new(processes: HashMap<i32, HashSet<i32>>) -> Self {
         let pids = || processes.keys().copied();
-        let handles = pids().filter_map(|pid| Some((pid, proc_memory::pidfd_open(pid).ok()?)));
+        let handles = pids()
+            .take(MOST_HANDLES)
+            .filter_map(|pid| Some((pid, proc_memory::pidfd_open(pid).ok()?)));
         Self {
             handles: handles.collect(),
             order: Order::default(),
