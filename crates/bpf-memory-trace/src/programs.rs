@@ -187,16 +187,20 @@ pub enum Shape {
     Plain,
     /// The user's stack: memory may have grown.
     Growth,
+    /// The same if the third argument, the protection, permits to write.
+    Writable,
     /// The file's name, which is the argument of this number.
     Opens(usize),
 }
 
 impl Shape {
-    const ALL: [Self; 4] = [Self::Plain, Self::Growth, Self::Opens(0), Self::Opens(1)];
+    const ALL: [Self; 5] =
+        [Self::Plain, Self::Growth, Self::Writable, Self::Opens(0), Self::Opens(1)];
 
     fn of(syscall: Syscall) -> Self {
         match syscall {
-            Syscall::Brk | Syscall::Mmap | Syscall::Mremap => Self::Growth,
+            Syscall::Brk | Syscall::Mremap => Self::Growth,
+            Syscall::Mmap | Syscall::Mprotect => Self::Writable,
             Syscall::Open | Syscall::Creat => Self::Opens(0),
             Syscall::Openat | Syscall::Openat2 => Self::Opens(1),
             _ => Self::Plain,

@@ -66,6 +66,15 @@ pub struct StackCopy {
     pub registers: [u64; 8],
     /// What stands from `rsp` upwards: whole KiB, as far as it could be read.
     pub bytes: Vec<u8>,
+    /// All that was asked for: there may be more of the stack.
+    pub is_cut: bool,
+}
+
+impl StackCopy {
+    /// What was copied of a stack from another source.
+    pub fn new(registers: [u64; 8], bytes: Vec<u8>, is_cut: bool) -> Self {
+        Self { registers, bytes, is_cut }
+    }
 }
 
 /// Offsets in a record; what varies begins at [`HEAD_BYTES`].
@@ -157,7 +166,8 @@ fn stack(bytes: &[u8], extra: i32) -> Option<StackCopy> {
     for (n, register) in registers.iter_mut().enumerate() {
         *register = double(bytes, HEAD_BYTES + 8 * n as i16)?;
     }
-    Some(StackCopy { registers, bytes: copy.get(..length)?.to_vec() })
+    let is_cut = length == copy.len();
+    Some(StackCopy { registers, bytes: copy.get(..length)?.to_vec(), is_cut })
 }
 
 fn take<const N: usize>(bytes: &[u8], at: i16) -> Option<[u8; N]> {

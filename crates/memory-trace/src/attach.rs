@@ -22,7 +22,8 @@ mod tracefs;
 
 pub use error::AttachError;
 pub use note::AttachNote;
-pub use options::AttachOptions;
+pub use bpf_memory_trace::StackCopy;
+pub use options::{AttachOptions, Caller};
 pub use stopper::Stopper;
 
 use std::sync::mpsc::SyncSender;
@@ -168,6 +169,9 @@ pub struct WatchingCost {
     pub wall_seconds: f64,
 }
 
+/// So much of a stack is copied: enough for some dozens of calls.
+const STACK_BYTES: u16 = 16 << 10;
+
 type Outcome<S> = Result<Attached<S>, AttachError>;
 
 impl<S: Sink + Send + 'static> Attach<S> {
@@ -265,22 +269,23 @@ enum Way {
 
 fn run<S: Sink>(
     pids: &[i32],
-    AttachOptions { via, ring_bytes }: AttachOptions,
+    AttachOptions { via, ring_bytes, growth }: AttachOptions,
     sink: S,
     stopper: &Stopper,
     ready: &SyncSender<ViaUsed>,
 ) -> Outcome<S> {
     // The host's handlers belong on the host's threads.
     block_signals();
-    let mut teller = Emitter::new(pids, sink);
+    let mut teller = Emitter::new(pids, sink, growth);
+    let stack_bytes = if teller.wants_stacks() { STACK_BYTES } else { 0 };
     let mut by_bpf = |at_any_price| {
-        let (open, instead_of_functions) = ByBpf::open(pids, at_any_price, ring_bytes)?;
+        let (open, instead_of_functions) = ByBpf::open(pids, at_any_price, ring_bytes, stack_bytes)?;
         if let Some(instead_of_functions) = instead_of_functions {
             teller.notes.add(AttachNote::AtSysExit { instead_of_functions });
         }
         Ok(Way::Bpf(open))
     };
-    let by_tracepoints = || ByTracepoints::open(pids, ring_bytes).map(Way::Tracepoints);
+    let by_tracepoints = || ByTracepoints::open(pids, ring_bytes, stack_bytes).map(Way::Tracepoints);
     let way = match via {
         Via::Ptrace => Way::Ptrace,
         Via::Bpf => by_bpf(true)?,

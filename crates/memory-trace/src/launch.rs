@@ -15,7 +15,7 @@ mod tracer;
 
 pub use error::LaunchError;
 #[cfg(feature = "attach")]
-pub(crate) use exec_image::ToldRefusals;
+pub(crate) use exec_image::{ExecImages, ToldRefusals};
 pub use note::LaunchNote;
 pub use options::{LaunchOptions, Stopped, Watch};
 #[cfg(feature = "attach")]

@@ -1,7 +1,8 @@
 //! Who asked for memory: the functions that led to a system call, and what had been asked of
 //! malloc.
 //!
-//! [`Stacks::of`] looks at a thread that is stopped under ptrace. framehop finds the way back from
+//! [`Stacks::of`] looks at a thread that is stopped under ptrace, [`Stacks::copied`] at registers
+//! and stack that were copied of one that runs on. framehop finds the way back from
 //! function to function by the unwind tables that every program carries, so neither frame pointers
 //! nor debug information are needed; the names are in the file's own symbols or, where
 //! those were stripped, in the file that `/usr/lib/debug` has for the same build. A function that
@@ -40,7 +41,7 @@ mod stacks;
 
 pub use chain::{CallSite, Chain};
 pub use elf::{Elf, Function, Segment, SymbolTable, Symbols, Table};
-pub use stacks::{MOST_FRAMES, MappedFile, Stacks};
+pub use stacks::{CopiedStack, MOST_FRAMES, MappedFile, Stacks};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

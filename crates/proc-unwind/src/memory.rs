@@ -1,5 +1,5 @@
-//! A stopped process's memory, read in large pieces, and the registers of its threads, as the
-//! unwinder wants them.
+//! A stopped process's memory, read in large pieces, or a copy of a running one's stack; and the
+//! registers of threads, as the unwinder wants them.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,20 +10,30 @@ pub(super) use tracee::Registers;
 const PIECE_BYTES: u64 = 32 * 1024;
 /// Each page is asked for by itself, so that one that is missing doesn't take the others with it.
 const PAGE_BYTES: u64 = 4096;
-/// A walk reads as many pieces at most: 8 MiB, the usual limit of a stack.
-const MOST_PIECES: usize = 256;
+/// The usual limit of a stack; a walk reads no more.
+const MOST_STACK_BYTES: u64 = 8 << 20;
+const MOST_PIECES: usize = (MOST_STACK_BYTES / PIECE_BYTES) as usize;
 
 /// Reads words of one process's memory; keeps the pieces that it has read.
 #[derive(Debug)]
 pub(super) struct StackMemory {
-    pid: i32,
+    /// Whose memory to read; `None`: what is there is all.
+    pid: Option<i32>,
     pieces: Vec<(u64, Vec<u8>)>,
+    /// Of a copy: whether something was wanted of the stack's part above.
+    pub(super) ran_out: bool,
 }
 
 impl StackMemory {
     /// The memory of a process, which must stand still as long as this is used.
     pub(super) fn of(pid: i32) -> Self {
-        Self { pid, pieces: Vec::new() }
+        Self { pid: Some(pid), pieces: Vec::new(), ran_out: false }
+    }
+
+    /// A copy of the stack from this address on, and nothing else: the process runs on.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn copied(start: u64, bytes: &[u8]) -> Self {
+        Self { pid: None, pieces: vec![(start, bytes.to_vec())], ran_out: false }
     }
 
     /// The eight bytes at an address; `None` if they can't be read.
@@ -37,11 +47,19 @@ impl StackMemory {
                 return Some(u64::from_le_bytes(bytes[at..at + 8].try_into().ok()?));
             }
         }
+        let Some(pid) = self.pid else {
+            let mut copied = self.pieces.iter();
+            self.ran_out |= copied.any(|(start, bytes)| {
+                let copied_to = start + bytes.len() as u64;
+                (copied_to..copied_to + MOST_STACK_BYTES).contains(&end)
+            });
+            return None;
+        };
         if self.pieces.len() >= MOST_PIECES {
             return None;
         }
         let start = address & !(PAGE_BYTES - 1);
-        let bytes = read(self.pid, start, PIECE_BYTES)?;
+        let bytes = read(pid, start, PIECE_BYTES)?;
         let at = (address - start) as usize;
         let word = u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?);
         self.pieces.push((start, bytes));
@@ -69,6 +87,22 @@ pub(super) fn holds(pid: i32, expected: &[(u64, Cow<'_, [u8]>)]) -> bool {
     let read = proc_memory::read_memory(pid, &places.collect::<Vec<_>>(), &mut found);
     let expected = expected.iter().flat_map(|(_, bytes)| bytes.iter());
     read.is_ok() && found.iter().eq(expected)
+}
+
+/// The registers that tell where a thread is and who called: rip, rsp, rbp, rbx, r12 to r15; and,
+/// if it is in mremap, what it asks for.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn registers_of(values: [u64; 8], resized_bytes: Option<u64>) -> Registers {
+    let [rip, rsp, rbp, rbx, r12, r13, r14, r15] = values;
+    let [rax, rcx, rsi, rdi, r8, r9, r10, r11] = [0; 8];
+    let [cs, eflags, ss, fs_base, gs_base, ds, es, fs, gs] = [0; 9];
+    let orig_rax = resized_bytes.map_or(u64::MAX, |_| libc::SYS_mremap as u64);
+    let rdx = resized_bytes.unwrap_or(0);
+    #[rustfmt::skip]
+    return Registers {
+        r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs,
+        eflags, rsp, ss, fs_base, gs_base, ds, es, fs, gs,
+    };
 }
 
 /// Address of the next instruction.

@@ -1,4 +1,4 @@
-//! Stacks of stopped threads: the way from a register set to named functions.
+//! Stacks of threads that are stopped, or were copied: the way from a register set to named functions.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -26,6 +26,8 @@ pub struct Stacks {
     names: FunctionNames,
     cache: framehop::CacheNative<framehop::MayAllocateDuringUnwind>,
     unreadable: u64,
+    /// Processes of copied stacks, that is.
+    ended: u64,
 }
 
 impl Stacks {
@@ -47,6 +49,7 @@ impl Stacks {
             names,
             cache: framehop::CacheNative::new(),
             unreadable: 0,
+            ended: 0,
         }
     }
 
@@ -58,9 +61,37 @@ impl Stacks {
     /// nothing executable was known, or in a file that isn't there any more (by its build id or,
     /// where it has none, by its code).
     pub fn of(&mut self, pid: i32, tid: i32) -> Option<Arc<Stack>> {
-        let stack = self.look(pid, tid);
+        let registers = tracee::registers(tid).ok().flatten();
+        let stack = registers.and_then(|it| self.look(pid, &it, &mut StackMemory::of(pid)));
         self.unreadable += u64::from(stack.is_none());
         stack.map(Arc::new)
+    }
+
+    /// The stack of a thread of process `pid`, which runs on, from a copy that was made of it.
+    /// `None` if the process's mappings can't be read (it has ended), and on other machines than
+    /// x86-64: [`notes`](Self::notes) count it.
+    ///
+    /// A stack that goes on above the copy ends with a frame that says so. A process that maps and
+    /// unmaps code may have other functions where its thread was: mappings are those of this moment.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
+    pub fn copied(&mut self, pid: i32, copy: CopiedStack<'_>) -> Option<Arc<Stack>> {
+        #[cfg(target_arch = "x86_64")]
+        let stack = self.look_at_copy(pid, copy);
+        #[cfg(not(target_arch = "x86_64"))]
+        let stack = None;
+        self.ended += u64::from(stack.is_none());
+        stack.map(Arc::new)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn look_at_copy(&mut self, pid: i32, copy: CopiedStack<'_>) -> Option<Stack> {
+        let registers = memory::registers_of(copy.registers, copy.resized_bytes);
+        let mut memory = StackMemory::copied(registers.rsp, copy.bytes);
+        let mut stack = self.look(pid, &registers, &mut memory)?;
+        if stack.truncated && memory.ran_out && copy.is_cut {
+            stack.frames.push(format!("[above {} KiB of stack]", copy.bytes.len() >> 10).into());
+        }
+        Some(stack)
     }
 
     /// Reads now what a process has mapped, so that looking at its stopped threads takes no longer
@@ -137,22 +168,32 @@ impl Stacks {
                 self.unreadable
             )
         });
-        let notes = [unreadable, self.images.note(), self.names.note()];
+        let ended = (self.ended > 0).then(|| {
+            format!(
+                "{} stacks have no names: their processes had ended before their files could be \
+                 looked up",
+                self.ended
+            )
+        });
+        let notes = [unreadable, ended, self.images.note(), self.names.note()];
         notes.into_iter().flatten().collect()
     }
 
-    fn look(&mut self, pid: i32, tid: i32) -> Option<Stack> {
-        let registers = tracee::registers(tid).ok().flatten()?;
-        let mut memory = StackMemory::of(pid);
+    fn look(
+        &mut self,
+        pid: i32,
+        registers: &Registers,
+        memory: &mut StackMemory,
+    ) -> Option<Stack> {
         let mut fresh = false;
         if !self.spaces.contains_key(&pid) {
             self.learn(pid).ok()?;
             fresh = true;
         }
-        let mut walk = self.walk(pid, &registers, &mut memory)?;
+        let mut walk = self.walk(pid, registers, memory)?;
         if !fresh && (walk.unknown || !self.is_up_to_date(pid, &walk.addresses)) {
             self.learn(pid).ok()?;
-            walk = self.walk(pid, &registers, &mut memory)?;
+            walk = self.walk(pid, registers, memory)?;
         }
         let space = self.spaces.get(&pid)?;
         let named: Vec<_> = walk
@@ -160,7 +201,7 @@ impl Stacks {
             .iter()
             .map(|&address| Some(self.names.of(space.part(address)?, address)))
             .collect::<Option<_>>()?;
-        let requested_bytes = requested(&registers, space, &mut memory, &walk.addresses, &named);
+        let requested_bytes = requested(registers, space, memory, &walk.addresses, &named);
         let frames = named.into_iter().map(|named| named.text).collect();
         Some(Stack::new(frames, walk.truncated, requested_bytes))
     }
@@ -235,6 +276,19 @@ impl std::fmt::Debug for Stacks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stacks").field("processes", &self.spaces.len()).finish_non_exhaustive()
     }
+}
+
+/// What was copied of a thread as it came back from a system call.
+#[derive(Clone, Copy, Debug)]
+pub struct CopiedStack<'a> {
+    /// rip, rsp, rbp, rbx, r12, r13, r14, r15.
+    pub registers: [u64; 8],
+    /// What stood from `rsp` upwards.
+    pub bytes: &'a [u8],
+    /// There may be more of the stack above.
+    pub is_cut: bool,
+    /// If the call was `mremap`: the length that it was asked for.
+    pub resized_bytes: Option<u64>,
 }
 
 /// A file whose code a process has mapped.

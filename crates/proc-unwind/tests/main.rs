@@ -4,6 +4,7 @@
 use suite as _;
 
 mod chains;
+mod copied;
 mod elsewhere;
 mod frames;
 mod harness;

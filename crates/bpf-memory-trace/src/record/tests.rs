@@ -41,11 +41,14 @@ fn a_call_with_its_path() {
 fn a_call_with_its_stack() {
     let registers: Vec<u8> = (1..=8_u64).flat_map(u64::to_ne_bytes).collect();
     let rest = [registers.as_slice(), &[7; 2048]].concat();
-    let Seen::Returned { stack, path, .. } = seen(&written(0, 1024, [0; 6], &rest)) else {
-        panic!("it is a call");
-    };
-    let copy = StackCopy { registers: [1, 2, 3, 4, 5, 6, 7, 8], bytes: vec![7; 1024] };
-    assert_eq!((stack, path), (Some(copy), None));
+    for bytes in [1024, 2048] {
+        let Seen::Returned { stack, path, .. } = seen(&written(0, bytes, [0; 6], &rest)) else {
+            panic!("it is a call");
+        };
+        let copied = vec![7; bytes as usize];
+        let copy = StackCopy::new([1, 2, 3, 4, 5, 6, 7, 8], copied, bytes == 2048);
+        assert_eq!((stack, path), (Some(copy), None));
+    }
 }
 
 #[test]

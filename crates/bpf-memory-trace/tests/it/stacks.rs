@@ -36,6 +36,7 @@ fn brings_the_stack(hook: Hook, stack_bytes: u16) {
     // Main's stack is near its upper end: there are not 16 KiB of it, but whole KiB.
     assert!(stack.bytes.len() >= 1024 && stack.bytes.len() <= stack_bytes.into());
     assert_eq!(stack.bytes.len() % 1024, 0);
+    assert_eq!(stack.is_cut, stack.bytes.len() == usize::from(stack_bytes));
     let marks = 0x1122_3344_5566_7788_u64.to_ne_bytes().repeat(4);
     let found = stack.bytes.windows(marks.len()).any(|bytes| bytes == marks);
     assert!(found, "what main has on its stack");

@@ -93,7 +93,7 @@ fn parts(frame: &str) -> (Option<&str>, Option<&str>) {
     }
     match frame.rsplit_once("+0x") {
         Some((file, _)) => (None, Some(file)),
-        None => (Some(frame).filter(|frame| !frame.starts_with("0x")), None),
+        None => (Some(frame).filter(|it| !it.starts_with("0x") && !is_remark(it)), None),
     }
 }
 
@@ -129,8 +129,13 @@ fn is_allocators(frame: &str) -> bool {
         || name.starts_with("operator new")
 }
 
+/// Whether it is no frame, but says why there are no more: `[above 16 KiB of stack]`.
+fn is_remark(frame: &str) -> bool {
+    frame.starts_with('[') && frame.ends_with(']')
+}
+
 fn is_beginning(frame: &str) -> bool {
-    parts(frame).0.is_some_and(|name| BEGINNINGS.contains(&bare(name)))
+    is_remark(frame) || parts(frame).0.is_some_and(|name| BEGINNINGS.contains(&bare(name)))
 }
 
 #[cfg(test)]
@@ -195,14 +200,16 @@ mod tests {
             stack(&["_int_malloc", "malloc", "f", "main"], 1),
             stack(&["main", "f", "main"], 11),
             stack(&["tool+0x12", "tool+0x40", "main"], 13),
+            stack(&["malloc (libc.so.6)", "f", "[above 16 KiB of stack]"], 17),
         ];
         let functions = by_function(&stacks);
         let own: u64 = functions.iter().map(|function| function.exclusive_bytes).sum();
-        assert_eq!(own, 37);
+        assert_eq!(own, 54);
+        assert!(functions.iter().all(|function| !function.function.starts_with('[')));
         assert!(
             functions
                 .iter()
-                .all(|f| f.inclusive_bytes <= 37 && f.exclusive_bytes <= f.inclusive_bytes)
+                .all(|f| f.inclusive_bytes <= 54 && f.exclusive_bytes <= f.inclusive_bytes)
         );
     }
 
@@ -210,7 +217,7 @@ mod tests {
     fn the_programs_own_code_is_known_by_its_frames() {
         assert!(is_programs("ngx_http_block") && is_programs("<T as U>::m"));
         assert!(
-            !is_programs("f (libx.so)") && !is_programs("libx.so+0x12") && !is_programs("0x7f")
+            !is_programs("f (libx.so)") && !is_programs("[above 16 KiB of stack]") && !is_programs("libx.so+0x12") && !is_programs("0x7f")
         );
         let all_allocators = ["malloc (libc.so.6)".to_owned()];
         assert_eq!(callers(&all_allocators).len(), 1);

@@ -38,6 +38,7 @@ impl ByBpf {
         pids: &[i32],
         at_any_price: bool,
         ring_bytes: Option<usize>,
+        stack_bytes: u16,
     ) -> Result<(Self, Option<String>), AttachError> {
         // The programs would see what this user may not.
         for &pid in pids {
@@ -45,6 +46,7 @@ impl ByBpf {
             access(pid).map_err(refused)?;
         }
         let mut options = Options::default();
+        options.stack_bytes = stack_bytes;
         if let Some(bytes) = ring_bytes {
             let bytes = bytes.max(proc_memory::page_size_bytes() as usize);
             options.ring_bytes = bytes.next_power_of_two().min(1 << 30) as u32;
@@ -206,11 +208,12 @@ fn wait(bell: BorrowedFd<'_>) {
 fn sample(record: Record) -> SampleRecord {
     let (mut pid, mut tid) = (record.pid.cast_signed(), record.tid.cast_signed());
     let what = match record.what {
-        Seen::Returned { syscall, args, result, path, .. } => SampleData::Returned {
+        Seen::Returned { syscall, args, result, path, stack } => SampleData::Returned {
             kind: TracepointKind::Attached(syscall),
             args,
             result,
             name: path,
+            stack,
         },
         Seen::Forked { child_pid, child_tid } => {
             let (parent_pid, parent_tid) = (pid, tid);

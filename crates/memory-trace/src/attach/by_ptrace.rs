@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use super::emitter::{Emitter, TaskAt};
-use super::{AttachError, AttachNote, Stopper, process_status, seize};
-use crate::launch::NATIVE_ARCHITECTURE;
+use super::{AttachError, AttachNote, Caller, Stopper, process_status, seize};
+use crate::launch::{NATIVE_ARCHITECTURE, Stopped};
 use crate::launch::positions::Positions;
 use crate::launch::syscall_reader::{self, SyscallEntry, opened_file};
 use crate::launch::tracees::{NewTask, Tracees};
@@ -168,8 +168,9 @@ impl<'a> ByPtrace<'a> {
             Ok(fd) if syscall.is_open() => opened_file(tid, fd),
             _ => None,
         };
-        let call = Call::new(syscall, asked.args, result).with_path(path);
+        let mut call = Call::new(syscall, asked.args, result).with_path(path);
         self.positions.after(pid, &call);
+        call.stack = teller.stack(pid, Some(Caller::Stopped(Stopped { pid, tid })), &call);
         let wanted = teller.wants_refusal(pid, &call);
         let refusal = wanted.then(|| Refusal::of(pid)).flatten();
         teller.returned(self.who(pid, tid), call, refusal);

@@ -29,13 +29,17 @@ pub(super) struct ByTracepoints {
 
 impl ByTracepoints {
     /// Proves the tracepoints on this thread and opens them on every thread of `pids`.
-    pub(super) fn open(pids: &[i32], ring_bytes: Option<usize>) -> Result<Self, AttachError> {
+    pub(super) fn open(
+        pids: &[i32],
+        ring_bytes: Option<usize>,
+        stack_bytes: u16,
+    ) -> Result<Self, AttachError> {
         if !cfg!(target_arch = "x86_64") {
             return Err(AttachError::Architecture);
         }
         let tracefs = Tracefs::open()
             .map_err(|source| AttachError::tracepoints("the kernel's tracefs", source))?;
-        let points = Points::read(&tracefs)
+        let points = Points::read(&tracefs, stack_bytes)
             .map_err(|source| AttachError::tracepoints("the list of tracepoints", source))?;
         drop(tracefs);
         let mut rings = Rings::new(ring_bytes)?;
@@ -78,7 +82,7 @@ impl ByTracepoints {
         Ok(self.follower.finish(until_ns, teller))
     }
 
-    fn drain<S: Sink>(&mut self, teller: &Emitter<S>) {
+    fn drain<S: Sink>(&mut self, teller: &mut Emitter<S>) {
         let (follower, lost) = (&mut self.follower, &mut self.lost);
         self.rings.drain(&self.points, |record| match record.what {
             SampleData::Lost(count) => *lost += count,

@@ -1,13 +1,14 @@
 //! Tells a sink what both ways of watching have seen, in the same words.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::note::{AttachNote, AttachNotes};
-use crate::launch::ToldRefusals;
-use memory_event::{Call, Ending, Event, Memory, Refusal, Sink, Syscall, What};
+use super::options::{Caller, GrowthHook};
+use crate::launch::{ExecImages, ToldRefusals};
+use memory_event::{Call, Ending, Event, Memory, Refusal, Sink, Stack, Syscall, What};
 
 /// The sink and what is remembered beside it.
-#[derive(Debug)]
 pub(super) struct Emitter<S> {
     pub(super) sink: S,
     pub(super) notes: AttachNotes,
@@ -19,6 +20,10 @@ pub(super) struct Emitter<S> {
     target: Option<i32>,
     /// Of which refusals the surroundings were told.
     refusals: ToldRefusals,
+    /// Tells who made a call, if that was asked for.
+    growth: Option<GrowthHook>,
+    /// By which it is known whether memory grew.
+    images: ExecImages,
 }
 
 /// Who, and when after the beginning.
@@ -31,7 +36,7 @@ pub(super) struct TaskAt {
 
 impl<S: Sink> Emitter<S> {
     /// Of a watching of these.
-    pub(super) fn new(pids: &[i32], sink: S) -> Self {
+    pub(super) fn new(pids: &[i32], sink: S, growth: Option<GrowthHook>) -> Self {
         Self {
             sink,
             notes: AttachNotes::default(),
@@ -40,7 +45,31 @@ impl<S: Sink> Emitter<S> {
             ending: None,
             target: pids.first().copied().filter(|_| pids.len() == 1),
             refusals: ToldRefusals::default(),
+            growth,
+            images: ExecImages::default(),
         }
+    }
+
+    pub(super) fn wants_stacks(&self) -> bool {
+        self.growth.is_some()
+    }
+
+    /// Who made a call that has just come back, if that was asked for and memory may have grown by
+    /// it; `caller` is `None` if nothing could be kept of it.
+    pub(super) fn stack(
+        &mut self,
+        pid: i32,
+        caller: Option<Caller<'_>>,
+        call: &Call,
+    ) -> Option<Arc<Stack>> {
+        let hook = self.growth.as_mut()?;
+        if !self.images.grew(pid, call) {
+            return None;
+        }
+        if caller.is_none() {
+            self.notes.add(AttachNote::DroppedStacks { calls: 1 });
+        }
+        hook(caller?, call)
     }
 
     pub(super) fn tell(&mut self, who: TaskAt, what: What) {
@@ -63,12 +92,16 @@ impl<S: Sink> Emitter<S> {
     }
 
     pub(super) fn forked(&mut self, who: TaskAt, child: i32, thread: bool) {
-        self.processes += u64::from(!thread);
+        if !thread {
+            self.processes += 1;
+            self.images.born(child, who.pid);
+        }
         self.tell(who, What::Forked { child, thread });
     }
 
     pub(super) fn executed(&mut self, who: TaskAt, by: Syscall, former_tid: i32) {
         self.refusals.forget(who.pid);
+        self.images.forget(who.pid);
         self.tell(who, What::Exec { by, former_tid });
     }
 
@@ -106,6 +139,7 @@ impl<S: Sink> Emitter<S> {
         let process = who.pid == who.tid;
         if process {
             self.refusals.forget(who.pid);
+            self.images.forget(who.pid);
             self.target_ended(who.pid, ending);
         }
         match ending {

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::emitter::{Emitter, TaskAt};
@@ -11,8 +12,8 @@ use super::points::TracepointKind;
 use super::process_table::ProcessTable;
 use super::rings::Order;
 use super::sample_record::{SampleData, SampleRecord};
-use super::{AttachNote, opened, process_status};
-use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
+use super::{AttachNote, Caller, opened, process_status};
+use memory_event::{Call, Ending, Memory, Refusal, Sink, Stack, Syscall};
 
 /// Processes whose end nobody told (their record was lost) are looked for so often.
 const ROLL_CALL: Duration = Duration::from_secs(1);
@@ -49,8 +50,8 @@ struct PendingRecord {
 enum Beside {
     Nothing,
     Path(Option<Vec<u8>>),
-    Refusal(Option<Refusal>),
-    Memory(Option<Reading>),
+    Memory { refusal: Option<Refusal>, stack: Option<Arc<Stack>> },
+    Executed(Option<Reading>),
 }
 
 impl Follower {
@@ -87,14 +88,10 @@ impl Follower {
     }
 
     /// Takes a record, and looks at once at what may soon be gone.
-    pub(super) fn hold<S: Sink>(&mut self, record: SampleRecord, teller: &Emitter<S>) {
+    pub(super) fn hold<S: Sink>(&mut self, record: SampleRecord, teller: &mut Emitter<S>) {
         self.records += 1;
-        let beside = match &record.what {
-            SampleData::Returned { kind, args, result, name } if record.at_ns >= self.began_ns => {
-                look(&record, *kind, *args, (*result, name), |pid, call| {
-                    teller.wants_refusal(pid, call)
-                })
-            }
+        let beside = match record.what {
+            SampleData::Returned { .. } if record.at_ns >= self.began_ns => look(&record, teller),
             _ => Beside::Nothing,
         };
         self.order.hold(record.at_ns, PendingRecord { record, beside });
@@ -189,7 +186,7 @@ impl Follower {
         if matches!(syscall, Syscall::Execve | Syscall::Execveat) {
             if value == 0 {
                 // Told already, when the old program was given up.
-                if let Beside::Memory(memory) = beside {
+                if let Beside::Executed(memory) = beside {
                     self.fresh.insert(who.pid, memory);
                 }
                 return;
@@ -203,13 +200,14 @@ impl Follower {
             let unchanged = memory.filter(|(_, read_ns)| *read_ns < at_ns);
             teller.memory(who, unchanged.map(|(memory, _)| memory));
         }
-        let (path, refusal) = match beside {
-            Beside::Path(path) => (path, None),
-            Beside::Refusal(refusal) => (None, refusal),
-            Beside::Nothing | Beside::Memory(_) => (None, None),
-        };
-        let call = Call::new(syscall, args, tracee::syscall_result(value as u64)).with_path(path);
-        teller.returned(who, call, refusal);
+        let mut call = Call::new(syscall, args, tracee::syscall_result(value as u64));
+        let mut refused = None;
+        match beside {
+            Beside::Path(path) => call.path = path,
+            Beside::Memory { refusal, stack } => (refused, call.stack) = (refusal, stack),
+            Beside::Nothing | Beside::Executed(_) => {}
+        }
+        teller.returned(who, call, refused);
     }
 
     fn ended<S: Sink>(
@@ -255,28 +253,29 @@ impl Follower {
     }
 }
 
-/// Looks at what a call has changed, as soon as its record is there.
-fn look(
-    record: &SampleRecord,
-    kind: TracepointKind,
-    args: [u64; 6],
-    (value, name): (i64, &Option<Vec<u8>>),
-    wants_refusal: impl Fn(i32, &Call) -> bool,
-) -> Beside {
-    let pid = record.pid;
-    match (kind, tracee::syscall_result(value as u64)) {
-        (TracepointKind::Attached(call), Ok(fd)) if call.is_open() => {
-            Beside::Path(opened::path(pid, call, &args, name.clone(), fd))
+/// Looks at what a call has changed, and who made it, as soon as its record is there.
+fn look<S: Sink>(record: &SampleRecord, teller: &mut Emitter<S>) -> Beside {
+    let SampleData::Returned { kind: TracepointKind::Attached(syscall), args, result, name, stack } =
+        &record.what
+    else {
+        return Beside::Nothing;
+    };
+    let (pid, result) = (record.pid, tracee::syscall_result(*result as u64));
+    match (*syscall, result) {
+        (call, Ok(fd)) if call.is_open() => {
+            Beside::Path(opened::path(pid, call, args, name.clone(), fd))
         }
-        (TracepointKind::Attached(Syscall::Execve | Syscall::Execveat), Ok(_)) => {
+        (Syscall::Execve | Syscall::Execveat, Ok(_)) => {
             let memory = Memory::of(pid);
-            Beside::Memory(memory.map(|memory| (memory, perf::now_ns())))
+            Beside::Executed(memory.map(|memory| (memory, perf::now_ns())))
         }
-        (TracepointKind::Attached(syscall), result) if syscall.is_memory() => {
-            let call = Call::new(syscall, args, result);
-            match wants_refusal(pid, &call) {
-                true => Beside::Refusal(Refusal::of(pid)),
-                false => Beside::Nothing,
+        (syscall, result) if syscall.is_memory() => {
+            let call = Call::new(syscall, *args, result);
+            let wanted = teller.wants_refusal(pid, &call);
+            let caller = stack.as_ref().map(|stack| Caller::Copied { pid, stack });
+            Beside::Memory {
+                refusal: wanted.then(|| Refusal::of(pid)).flatten(),
+                stack: teller.stack(pid, caller, &call),
             }
         }
         _ => Beside::Nothing,

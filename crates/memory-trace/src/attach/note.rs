@@ -27,6 +27,8 @@ pub enum AttachNote {
     FellSilent { why: String },
     /// Processes were not followed, as too many were already; their own children not included.
     Unfollowed { processes: u64 },
+    /// Calls may have made memory grow, and their stacks found no room.
+    DroppedStacks { calls: u64 },
     /// Threads were made so fast that the process had to be stopped for a moment at the beginning.
     HeldForAMoment,
     /// Files were opened whose path was gone before it could be read.
@@ -77,6 +79,11 @@ impl fmt::Display for AttachNote {
             Self::Unfollowed { processes } => {
                 write!(f, "{processes} processes were not followed, as too many were already")
             }
+            Self::DroppedStacks { calls } => write!(
+                f,
+                "who made {calls} calls, by which memory may have grown, is unknown: stacks came \
+                 faster than they could be read"
+            ),
             Self::HeldForAMoment => f.write_str(
                 "it made threads so fast that it was stopped for a moment at the beginning",
             ),
@@ -140,6 +147,7 @@ impl AttachNotes {
                 | AttachNote::NotPermitted { programs: count, .. }
                 | AttachNote::ForeignArchitecture { programs: count, .. }
                 | AttachNote::Unfollowed { processes: count }
+                | AttachNote::DroppedStacks { calls: count }
                 | AttachNote::LetGoByKernel { threads: count },
             ) => *count += 1,
         }

@@ -1,7 +1,31 @@
 //! How running processes are to be watched.
 
+use std::fmt;
+use std::sync::Arc;
+
+use bpf_memory_trace::StackCopy;
+
 use super::{Attach, AttachError, Via};
-use memory_event::Sink;
+use crate::launch::Stopped;
+use memory_event::{Call, Sink, Stack};
+
+/// Who made a call by which memory may have grown.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Caller<'a> {
+    /// By ptrace: it stands still, traced by the thread that calls the hook.
+    Stopped(Stopped),
+    /// By the other ways: it runs on, and this was copied as the call returned.
+    Copied {
+        /// Its process.
+        pid: i32,
+        /// Registers, and up to 16 KiB of stack.
+        stack: &'a StackCopy,
+    },
+}
+
+pub(super) type GrowthHook =
+    Box<dyn FnMut(Caller<'_>, &Call) -> Option<Arc<Stack>> + Send + 'static>;
 
 /// How running processes are to be watched.
 ///
@@ -13,11 +37,12 @@ use memory_event::Sink;
 /// println!("{:?}", attach.wait()?.sink.by_name());
 /// # Ok::<(), memory_trace::AttachError>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Default)]
 #[must_use = "nothing is watched until `start` is called"]
 pub struct AttachOptions {
     pub(super) via: Via,
     pub(super) ring_bytes: Option<usize>,
+    pub(super) growth: Option<GrowthHook>,
 }
 
 impl AttachOptions {
@@ -40,6 +65,21 @@ impl AttachOptions {
         self
     }
 
+    /// Called for each call that may have made private writable memory grow, before it is told; what
+    /// it returns becomes [`Call::stack`]. What it does holds up the watching thread, and by ptrace
+    /// the process.
+    ///
+    /// By BPF programs, a stack is left out where the ring is more than half full, so that no call is
+    /// lost for it: [`AttachNote::DroppedStacks`](super::AttachNote) counts them. Tracepoints lose
+    /// such calls as a whole, once a ring is full.
+    pub fn at_growth(
+        mut self,
+        hook: impl FnMut(Caller<'_>, &Call) -> Option<Arc<Stack>> + Send + 'static,
+    ) -> Self {
+        self.growth = Some(Box::new(hook));
+        self
+    }
+
     /// Begins to watch these processes; see [`Attach::start`].
     ///
     /// # Errors
@@ -54,5 +94,15 @@ impl AttachOptions {
         sink: S,
     ) -> Result<Attach<S>, AttachError> {
         Attach::begin(pids, self, sink)
+    }
+}
+
+impl fmt::Debug for AttachOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttachOptions")
+            .field("via", &self.via)
+            .field("ring_bytes", &self.ring_bytes)
+            .field("at_growth", &self.growth.is_some())
+            .finish()
     }
 }

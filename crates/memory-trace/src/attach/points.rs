@@ -20,6 +20,10 @@ use memory_event::Syscall;
 /// `arch/x86/include/uapi/asm/perf_regs.h`; syscall(2), “Architecture calling conventions”
 pub(super) const ARGUMENT_REGISTERS: u64 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 16 | 1 << 17 | 1 << 18;
 
+/// Those, and what an unwinder begins with: rbx, rdx, rsi, rdi, rbp, rsp, rip, r8, r9, r10, r12 to
+/// r15, in this order.
+const UNWIND_REGISTERS: u64 = ARGUMENT_REGISTERS | 1 << 1 | 0b111 << 6 | 0b1111 << 20;
+
 /// Whose tracepoint it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TracepointKind {
@@ -46,6 +50,8 @@ pub(super) struct Points {
     by_id: HashMap<u16, (TracepointKind, bool)>,
     /// With the count of what was lost, where the kernel keeps one.
     read_format: u64,
+    /// Bytes of stack with each call by which memory may grow.
+    stack_bytes: u16,
 }
 
 impl Points {
@@ -54,7 +60,7 @@ impl Points {
     /// # Errors
     /// No such tracepoint (a kernel without `CONFIG_FTRACE_SYSCALLS`), or not in the form that is
     /// understood here.
-    pub(super) fn read(tracefs: &Tracefs) -> io::Result<Self> {
+    pub(super) fn read(tracefs: &Tracefs, stack_bytes: u16) -> io::Result<Self> {
         let watched = Syscall::ALL.into_iter().filter(|call| call.number().is_some());
         let returned = watched.map(|call| (TracepointKind::Attached(call), false));
         let entered = [
@@ -66,7 +72,7 @@ impl Points {
         let mut counting = common();
         // How many records of an event found no room (Linux 6.0).
         counting.read_format = bindings::PERF_FORMAT_LOST.into();
-        let mut points = Self::default();
+        let mut points = Self { stack_bytes, ..Self::default() };
         if PerfEvent::open(counting, 0, -1).is_ok() {
             points.read_format = counting.read_format;
         }
@@ -97,7 +103,21 @@ impl Points {
     #[cfg(test)]
     pub(super) fn of<const N: usize>(points: [(u16, TracepointKind, bool); N]) -> Self {
         let by_id = points.map(|(id, kind, entered)| (id, (kind, entered)));
-        Self { by_id: by_id.into(), read_format: 0 }
+        Self { by_id: by_id.into(), ..Self::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_stacks(self, stack_bytes: u16) -> Self {
+        Self { stack_bytes, ..self }
+    }
+
+    /// Bytes of stack that the records of this kind bring along when the call comes back.
+    pub(super) fn stack_bytes(&self, kind: TracepointKind) -> u16 {
+        use Syscall::{Brk, Mmap, Mprotect, Mremap};
+        match kind {
+            TracepointKind::Attached(Brk | Mmap | Mprotect | Mremap) => self.stack_bytes,
+            _ => 0,
+        }
     }
 
     pub(super) fn by_id(&self, id: u16) -> Option<(TracepointKind, bool)> {
@@ -117,6 +137,12 @@ impl Points {
             if !entered {
                 attr.sample_type |= u64::from(bindings::PERF_SAMPLE_REGS_USER);
                 attr.sample_regs_user = ARGUMENT_REGISTERS;
+                let stack_bytes = self.stack_bytes(kind);
+                if stack_bytes > 0 {
+                    attr.sample_type |= u64::from(bindings::PERF_SAMPLE_STACK_USER);
+                    attr.sample_regs_user = UNWIND_REGISTERS;
+                    attr.sample_stack_user = stack_bytes.into();
+                }
             }
             let urgent = match kind {
                 // Its path can be read as long as the file is open, its memory while it lives.

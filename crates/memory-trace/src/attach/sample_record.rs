@@ -7,6 +7,7 @@
 //! `PERF_SAMPLE_IDENTIFIER`, eight bytes more for each record).
 
 use super::points::{Points, TracepointKind};
+use bpf_memory_trace::StackCopy;
 use memory_event::Ending;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(super) enum SampleData {
         result: i64,
         /// The file's name that it was given, where that came along.
         name: Option<Vec<u8>>,
+        /// Who made it, where that came along.
+        stack: Option<StackCopy>,
     },
     /// A call of which its beginning matters began.
     Entered { kind: TracepointKind, first_arg: u64 },
@@ -88,9 +91,39 @@ fn sample(body: &[u8], points: &Points) -> Option<SampleRecord> {
         SampleData::Entered { kind, first_arg: value }
     } else {
         let registers = body.get(20 + raw_bytes..)?;
-        SampleData::Returned { kind, args: arguments(registers)?, result: value as i64, name: None }
+        let (args, stack) = match points.stack_bytes(kind) {
+            0 => (arguments(registers)?, None),
+            asked => arguments_and_stack(registers, asked)?,
+        };
+        SampleData::Returned { kind, args, result: value as i64, name: None, stack }
     };
     Some(SampleRecord { at_ns, pid, tid, what })
+}
+
+/// Number of the ABI, then the registers of `UNWIND_REGISTERS`; the stack's size, so many bytes, and how
+/// many of them were copied.
+fn arguments_and_stack(registers: &[u8], asked: u16) -> Option<([u64; 6], Option<StackCopy>)> {
+    const ABI_64: u64 = 2;
+    const REGISTERS: usize = 14;
+    if u64_at(registers, 0)? != ABI_64 {
+        return None;
+    }
+    let register = |index: usize| u64_at(registers, 8 + 8 * index);
+    let (rbx, rdx, rsi, rdi) = (register(0)?, register(1)?, register(2)?, register(3)?);
+    let (rbp, rsp, rip) = (register(4)?, register(5)?, register(6)?);
+    let (r8, r9, r10) = (register(7)?, register(8)?, register(9)?);
+    let (r12, r13, r14, r15) = (register(10)?, register(11)?, register(12)?, register(13)?);
+    let stack = registers.get(8 + 8 * REGISTERS..)?;
+    let stack = match u64_at(stack, 0)? as usize {
+        0 => None,
+        size => {
+            let copied = u64_at(stack, 8 + size)? as usize;
+            let bytes = stack.get(8..8 + size)?.get(..copied)?.to_vec();
+            let registers = [rip, rsp, rbp, rbx, r12, r13, r14, r15];
+            Some(StackCopy::new(registers, bytes, copied >= usize::from(asked)))
+        }
+    };
+    Some(([rdi, rsi, rdx, r10, r8, r9], stack))
 }
 
 /// Number of the ABI, then the registers of [`ARGUMENT_REGISTERS`](super::points::ARGUMENT_REGISTERS).
@@ -142,10 +175,36 @@ mod tests {
             args: [1, 2, 3, 4, 5, 6],
             result: -22,
             name: None,
+            stack: None,
         };
         assert_eq!(parsed.what, what);
         for length in 0..record.len() {
             assert_eq!(parse(&record[..length], &points), None, "cut at {length}");
+        }
+    }
+
+    #[test]
+    fn a_returned_call_with_its_stack() {
+        let points = Points::of([(77, TracepointKind::Attached(Syscall::Brk), false)]);
+        let points = points.with_stacks(32);
+        for copied in [32, 16, 0] {
+            let mut record = words(&[9 | 232 << 48, 10 | 11 << 32, 5000]);
+            record.extend(28_u32.to_ne_bytes());
+            record.extend(words(&[77, 12, 0]));
+            record.extend(0_u32.to_ne_bytes());
+            record.extend(words(&[2, 103, 3, 2, 1, 106, 107, 108, 5, 6, 4, 12, 13, 14, 15]));
+            record.extend(words(&[32, 1, 2, 3, 4, copied]));
+            let parsed = parse(&record, &points).unwrap();
+            let SampleData::Returned { args, stack: Some(stack), .. } = parsed.what else {
+                panic!("{parsed:?}");
+            };
+            assert_eq!(args, [1, 2, 3, 4, 5, 6]);
+            assert_eq!(stack.registers, [108, 107, 106, 103, 12, 13, 14, 15]);
+            assert_eq!(stack.bytes, words(&[1, 2, 3, 4])[..copied as usize]);
+            assert_eq!(stack.is_cut, copied == 32);
+            for length in 0..record.len() {
+                assert_eq!(parse(&record[..length], &points), None, "cut at {length}");
+            }
         }
     }
 

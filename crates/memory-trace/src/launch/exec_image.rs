@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use memory_event::{Call, Denied, Syscall};
 
 #[derive(Debug, Default)]
-pub(super) struct ExecImages {
+pub(crate) struct ExecImages {
     by_process: HashMap<i32, ExecImage>,
 }
 
@@ -18,19 +18,19 @@ struct ExecImage {
 
 impl ExecImages {
     /// A process was made by another: its break is where the other's is.
-    pub(super) fn born(&mut self, child_pid: i32, parent_pid: i32) {
+    pub(crate) fn born(&mut self, child_pid: i32, parent_pid: i32) {
         let parent = self.by_process.get(&parent_pid).copied();
         self.by_process.insert(child_pid, parent.unwrap_or_default());
     }
 
     /// A process ended, or has a new program.
-    pub(super) fn forget(&mut self, pid: i32) {
+    pub(crate) fn forget(&mut self, pid: i32) {
         self.by_process.remove(&pid);
     }
 
     /// Takes note of a call of the process, and tells whether private writable memory grew, or may
     /// have.
-    pub(super) fn grew(&mut self, pid: i32, call: &Call) -> bool {
+    pub(crate) fn grew(&mut self, pid: i32, call: &Call) -> bool {
         match (call.syscall, call.result) {
             (Syscall::Brk, Ok(returned)) => self.grew_by_brk(pid, call.args[0], returned),
             (_, Ok(_)) => may_grow(call),

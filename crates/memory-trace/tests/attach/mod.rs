@@ -7,4 +7,5 @@ mod lost;
 mod refused;
 mod rights;
 mod role;
+mod stacks;
 mod unharmed;

@@ -57,6 +57,13 @@ static void calls(const char *file) {
             _exit(92);
 }
 
+/* 1 brk that asks, 500 upwards. */
+static void grows(void) {
+    char *end = (char *)syscall(SYS_brk, 0);
+    for (int i = 1; i <= 500; i++)
+        syscall(SYS_brk, end + i * 4096);
+}
+
 static atomic_int go, ready, storming;
 
 static void *waits(void *unused) {
@@ -212,6 +219,9 @@ int main(int argc, char **argv) {
     } else if (!strcmp(mode, "flood")) {
         told("ready\n");
         maps(20000);
+    } else if (!strcmp(mode, "grows")) {
+        told("ready\n");
+        grows();
     } else if (!strcmp(mode, "load")) {
         load();
     } else {

@@ -16,8 +16,16 @@ impl Draft<'_> {
     pub fn call(&mut self, shape: Shape, wanted: Wanted) {
         self.only_watched();
         match shape {
-            Shape::Growth if wanted.stack_bytes > 0 => {
+            Shape::Growth | Shape::Writable if wanted.stack_bytes > 0 => {
                 let plain = self.asm.label();
+                if shape == Shape::Writable {
+                    let writable = self.asm.label();
+                    self.user_registers(R9);
+                    self.asm.load(Width::Double, R1, R9, self.layout.arguments[2]);
+                    self.asm.jump_if(R1, Condition::AnyBit, libc::PROT_WRITE, writable);
+                    self.asm.jump(plain);
+                    self.asm.place(writable);
+                }
                 self.asm.map(R1, RING);
                 self.asm.mov_imm(R2, AVAILABLE_DATA);
                 self.asm.call(Helper::RingbufQuery);
@@ -32,7 +40,7 @@ impl Draft<'_> {
                 self.asm.place(plain);
                 self.plain();
             }
-            Shape::Plain | Shape::Growth => self.plain(),
+            Shape::Plain | Shape::Growth | Shape::Writable => self.plain(),
             Shape::Opens(argument) => self.opens(argument),
         }
     }
