@@ -64,16 +64,15 @@ pub enum Seen {
 pub struct StackCopy {
     /// rip, rsp, rbp, rbx, r12, r13, r14, r15.
     pub registers: [u64; 8],
-    /// What stands from `rsp` upwards: whole KiB, as far as it could be read.
-    pub bytes: Vec<u8>,
-    /// All that was asked for: there may be more of the stack.
-    pub is_cut: bool,
+    /// Addresses, and what stands there: from a bit below `rsp` upwards whole KiB, without those in
+    /// pages that nobody has touched.
+    pub parts: Vec<(u64, Vec<u8>)>,
 }
 
 impl StackCopy {
     /// What was copied of a stack from another source.
-    pub fn new(registers: [u64; 8], bytes: Vec<u8>, is_cut: bool) -> Self {
-        Self { registers, bytes, is_cut }
+    pub fn new(registers: [u64; 8], parts: Vec<(u64, Vec<u8>)>) -> Self {
+        Self { registers, parts }
     }
 }
 
@@ -84,7 +83,8 @@ pub mod field {
     pub const TID: i16 = 12;
     pub const KIND: i16 = 16;
     pub const FLAGS: i16 = 18;
-    /// Bytes of path, or of stack, that are there; of a path with its final 0, or negative: none.
+    /// Bytes of path that are there, with its final 0, or negative: none. Of a stack, a bit for each
+    /// piece that is there.
     pub const EXTRA: i16 = 20;
     pub const RESULT: i16 = 24;
     pub const ARGUMENTS: i16 = 32;
@@ -94,6 +94,9 @@ pub mod field {
 pub const HEAD_BYTES: i16 = 80;
 /// Bytes of registers before a stack.
 pub const REGISTERS_BYTES: i16 = 64;
+
+/// Bytes of a piece of stack; each begins at a multiple.
+pub const PIECE_BYTES: u16 = 1024;
 
 /// Kinds that are no calls; a call's kind is its place in [`Syscall::ALL`].
 pub const FORK: i32 = 64;
@@ -160,14 +163,28 @@ fn path(bytes: &[u8], extra: i32) -> Option<Vec<u8>> {
 }
 
 fn stack(bytes: &[u8], extra: i32) -> Option<StackCopy> {
-    let length = usize::try_from(extra).ok().filter(|length| *length > 0)?;
-    let copy = bytes.get((HEAD_BYTES + REGISTERS_BYTES) as usize..)?;
+    if extra <= 0 {
+        return None;
+    }
     let mut registers = [0; 8];
     for (n, register) in registers.iter_mut().enumerate() {
         *register = double(bytes, HEAD_BYTES + 8 * n as i16)?;
     }
-    let is_cut = length == copy.len();
-    Some(StackCopy { registers, bytes: copy.get(..length)?.to_vec(), is_cut })
+    let [_, rsp, ..] = registers;
+    let piece_bytes = u64::from(PIECE_BYTES);
+    let mut at = rsp - rsp % piece_bytes;
+    let mut parts: Vec<(u64, Vec<u8>)> = Vec::new();
+    let pieces = bytes.get((HEAD_BYTES + REGISTERS_BYTES) as usize..)?;
+    for (n, piece) in pieces.chunks_exact(PIECE_BYTES.into()).enumerate() {
+        if extra >> n & 1 == 1 {
+            match parts.last_mut() {
+                Some((start, part)) if *start + part.len() as u64 == at => part.extend(piece),
+                _ => parts.push((at, piece.to_vec())),
+            }
+        }
+        at = at.wrapping_add(piece_bytes);
+    }
+    Some(StackCopy { registers, parts })
 }
 
 fn take<const N: usize>(bytes: &[u8], at: i16) -> Option<[u8; N]> {

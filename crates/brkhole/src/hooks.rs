@@ -1,12 +1,13 @@
-//! What is done in the processes of a launched run while they stand still: a hole is punched at the
-//! break of every program that is executed, the stack is unwound at every growth.
+//! What is done besides at the calls of a run: a hole is punched at the break of every program that is
+//! executed, the stack is unwound at every growth.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heap_growth::Growth;
-use memory_trace::LaunchOptions;
-use proc_unwind::Stacks;
+use memory_event::{Event, Syscall, What};
+use memory_trace::{AttachOptions, Caller, LaunchOptions};
+use proc_unwind::{CopiedStack, Stacks};
 
 /// What became of the holes of a run.
 #[derive(Clone, Debug, Default)]
@@ -91,9 +92,32 @@ impl Who {
         options.at_growth(move |stopped, _| at_growth.lock().of(stopped.pid, stopped.tid))
     }
 
+    /// The same of processes that run already.
+    pub(crate) fn asked_of(&self, options: AttachOptions) -> AttachOptions {
+        let at_growth = self.clone();
+        options.at_growth(move |caller, call| match caller {
+            Caller::Stopped(stopped) => at_growth.lock().of(stopped.pid, stopped.tid),
+            Caller::Copied { pid, stack } => {
+                let mut copy = CopiedStack::new(stack.registers, &stack.parts);
+                copy.resized_bytes = (call.syscall == Syscall::Mremap).then_some(call.args[2]);
+                at_growth.lock().copied(pid, copy)
+            }
+            _ => None,
+        })
+    }
+
     /// Has the mappings forgotten of a process's former program.
     pub(crate) fn forget(&self, pid: i32) {
         self.lock().forget(pid);
+    }
+
+    /// The same for whoever executes something, or ends.
+    pub(crate) fn forgets(&self, event: &Event) {
+        match event.what {
+            What::Exec { .. } => self.forget(event.pid),
+            What::Exited(_) if event.pid == event.tid => self.forget(event.pid),
+            _ => {}
+        }
     }
 
     /// What could not be done.

@@ -31,7 +31,10 @@ pub(crate) fn next_step(trace: &Trace, pids: &[i32]) -> Option<String> {
     }
     let mut most_grown = growth.by_process.iter().map(|process| process.pid);
     let command = match most_grown.find(|pid| pids.contains(pid)) {
-        Some(pid) => format!("brkhole inspect {pid} tells what malloc holds in it"),
+        Some(pid) => format!(
+            "brkhole trace --stacks -p {pid} tells which functions ask for it, brkhole inspect {pid} \
+             what malloc holds"
+        ),
         None => "brkhole trace --stacks COMMAND tells which functions asked for it".to_owned(),
     };
     Some(format!("no file explains this growth: {command}"))

@@ -12,6 +12,7 @@ use heap_growth::{Growth, StackGrowth, Story};
 use heap_meter::environment::Environment;
 use heap_meter::report::{Page, flame};
 use heap_meter::trace::Trace;
+use human_text::Bytes;
 
 use crate::cli::TraceArguments;
 use crate::{output, processes, remedy};
@@ -55,6 +56,10 @@ fn report(
     remedy::add_to(&mut trace, story);
     if arguments.hole {
         trace.notes.extend(remedy::own_hole(&mut trace.findings));
+    }
+    let unknown = story.growth.without_stack_bytes();
+    if arguments.wants_stacks() && unknown > 0 {
+        trace.notes.push(format!("who asked for {} is unknown: no stack has it", Bytes(unknown)));
     }
     let program = trace.command.as_ref().and_then(|words| words.first());
     remedy::the_trick(&mut trace.findings, program.map(String::as_str));

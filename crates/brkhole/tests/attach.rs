@@ -242,6 +242,110 @@ fn of_several_it_is_told_which_grew() {
     }
 }
 
+/// Frames of the stacks of a report, with bytes and what was asked of malloc.
+fn stacks(report: &Value) -> Vec<(Vec<&str>, u64, &Value)> {
+    let stacks = report["growth"]["by_stack"].as_array().unwrap();
+    let stacks = stacks.iter().map(|stack| {
+        let frames = stack["frames"].as_array().unwrap().iter();
+        let frames = frames.map(|frame| frame.as_str().unwrap()).collect();
+        (frames, stack["bytes"].as_u64().unwrap(), &stack["requested"])
+    });
+    stacks.collect()
+}
+
+#[test]
+fn who_asked_of_a_running_process() {
+    for via in WAYS {
+        if !permitted(via) {
+            continue;
+        }
+        let mut asking = Asking::new(&["3"]);
+        let folded = tempfile::NamedTempFile::new().unwrap();
+        let options = ["--via", via, "--folded", folded.path().to_str().unwrap()];
+        let watching = Watching::of(&[asking.pid()], &options);
+        asking.asks();
+        let report = watching.end();
+        let [(frames, bytes, requested)] = &stacks(&report)[..] else {
+            panic!("one place asks: {report:#}");
+        };
+        assert_eq!(*bytes, 3 * BLOCK_BYTES, "{via}");
+        assert_eq!(**requested, json!({ "1048576": 3 }), "{via}");
+        let own = frames.iter().position(|frame| *frame == "inner").unwrap();
+        assert_eq!(frames[own - 1], "malloc (libc.so.6)", "{via}: {frames:?}");
+        assert_eq!(frames[own..own + 4], ["inner", "middle", "outer", "main"], "{via}");
+        assert_eq!(*frames.last().unwrap(), "_start", "{via}");
+        let folded = std::fs::read_to_string(folded.path()).unwrap();
+        assert!(folded.starts_with("_start;") && folded.ends_with(&format!(" {bytes}\n")));
+    }
+}
+
+#[test]
+fn a_stack_that_is_deeper_than_what_is_copied_says_so() {
+    for via in WAYS {
+        if !permitted(via) {
+            continue;
+        }
+        let mut asking = Asking::new(&["1", "40000"]);
+        let watching = Watching::of(&[asking.pid()], &["--via", via, "--stacks"]);
+        asking.asks();
+        let report = watching.end();
+        let (frames, ..) = &stacks(&report)[0];
+        let own = frames.iter().position(|frame| *frame == "inner").unwrap();
+        match via {
+            "ptrace" => assert_eq!(*frames.last().unwrap(), "_start"),
+            _ => {
+                let end = ["inner", "middle", "outer", "[stack not copied]"];
+                assert_eq!(frames[own..], end, "{via}: {frames:?}");
+                assert_eq!(report["growth"]["by_stack"][0]["truncated"], true);
+            }
+        }
+    }
+}
+
+fn who_asked_at_a_reload(via: &str) {
+    let Some(nginx) = Nginx::configured() else {
+        return;
+    };
+    if !permitted(via) {
+        return;
+    }
+    let master = Master::start(&nginx);
+    let watching = Watching::of(&[master.pid], &["--via", via, "--stacks"]);
+    master.reload();
+    let report = watching.end();
+    assert_eq!(report["lost_events"], 0);
+    let stacks = stacks(&report);
+    let told: u64 = stacks.iter().map(|(_, bytes, _)| bytes).sum();
+    assert_eq!(told, report["growth"]["asked_bytes"], "{via}: {:#}", report["notes"]);
+    let loads = "SSL_CTX_load_verify_locations (libssl.so.3)";
+    let at_loading = stacks.iter().filter(|(frames, ..)| frames.contains(&loads));
+    let at_loading: u64 = at_loading.map(|(_, bytes, _)| bytes).sum();
+    assert!(at_loading * 10 > told * 9, "{via}: {at_loading} of {told}");
+    let counts = |requested: &Value| -> u64 {
+        let requested = requested.as_object().into_iter().flatten();
+        requested.filter_map(|(_, count)| count.as_u64()).sum()
+    };
+    let known: u64 = stacks.iter().map(|(.., requested)| counts(requested)).sum();
+    let grown = report["growth"]["by_stack"].as_array().unwrap().iter();
+    let grown: u64 = grown.map(|stack| stack["count"].as_u64().unwrap()).sum();
+    assert!(known * 2 > grown, "{via}: of {grown} the size is known of {known}");
+}
+
+#[test]
+fn who_asked_at_a_reload_by_bpf_programs() {
+    who_asked_at_a_reload("bpf");
+}
+
+#[test]
+fn who_asked_at_a_reload_by_tracepoints() {
+    who_asked_at_a_reload("tracepoints");
+}
+
+#[test]
+fn who_asked_at_a_reload_by_ptrace() {
+    who_asked_at_a_reload("ptrace");
+}
+
 /// Counts up on its standard output as long as it lives.
 fn counting() -> Child {
     Command::new("sh")

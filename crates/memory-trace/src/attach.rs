@@ -20,9 +20,9 @@ mod stopper;
 mod threads;
 mod tracefs;
 
+pub use bpf_memory_trace::StackCopy;
 pub use error::AttachError;
 pub use note::AttachNote;
-pub use bpf_memory_trace::StackCopy;
 pub use options::{AttachOptions, Caller};
 pub use stopper::Stopper;
 
@@ -279,13 +279,15 @@ fn run<S: Sink>(
     let mut teller = Emitter::new(pids, sink, growth);
     let stack_bytes = if teller.wants_stacks() { STACK_BYTES } else { 0 };
     let mut by_bpf = |at_any_price| {
-        let (open, instead_of_functions) = ByBpf::open(pids, at_any_price, ring_bytes, stack_bytes)?;
+        let (open, instead_of_functions) =
+            ByBpf::open(pids, at_any_price, ring_bytes, stack_bytes)?;
         if let Some(instead_of_functions) = instead_of_functions {
             teller.notes.add(AttachNote::AtSysExit { instead_of_functions });
         }
         Ok(Way::Bpf(open))
     };
-    let by_tracepoints = || ByTracepoints::open(pids, ring_bytes, stack_bytes).map(Way::Tracepoints);
+    let by_tracepoints =
+        || ByTracepoints::open(pids, ring_bytes, stack_bytes).map(Way::Tracepoints);
     let way = match via {
         Via::Ptrace => Way::Ptrace,
         Via::Bpf => by_bpf(true)?,

@@ -20,20 +20,20 @@ pub(super) struct StackMemory {
     /// Whose memory to read; `None`: what is there is all.
     pid: Option<i32>,
     pieces: Vec<(u64, Vec<u8>)>,
-    /// Of a copy: whether something was wanted of the stack's part above.
-    pub(super) ran_out: bool,
+    /// Of a copy: whether something of the stack was wanted that wasn't copied.
+    pub(super) lacks: bool,
 }
 
 impl StackMemory {
     /// The memory of a process, which must stand still as long as this is used.
     pub(super) fn of(pid: i32) -> Self {
-        Self { pid: Some(pid), pieces: Vec::new(), ran_out: false }
+        Self { pid: Some(pid), pieces: Vec::new(), lacks: false }
     }
 
-    /// A copy of the stack from this address on, and nothing else: the process runs on.
+    /// What was copied of the stack at these addresses, and nothing else: the process runs on.
     #[cfg(target_arch = "x86_64")]
-    pub(super) fn copied(start: u64, bytes: &[u8]) -> Self {
-        Self { pid: None, pieces: vec![(start, bytes.to_vec())], ran_out: false }
+    pub(super) fn copied(parts: &[(u64, Vec<u8>)]) -> Self {
+        Self { pid: None, pieces: parts.to_vec(), lacks: false }
     }
 
     /// The eight bytes at an address; `None` if they can't be read.
@@ -48,10 +48,9 @@ impl StackMemory {
             }
         }
         let Some(pid) = self.pid else {
-            let mut copied = self.pieces.iter();
-            self.ran_out |= copied.any(|(start, bytes)| {
-                let copied_to = start + bytes.len() as u64;
-                (copied_to..copied_to + MOST_STACK_BYTES).contains(&end)
+            let start = self.pieces.first().map(|(start, _)| *start);
+            self.lacks |= start.is_some_and(|start| {
+                (start..start.saturating_add(MOST_STACK_BYTES)).contains(&address)
             });
             return None;
         };

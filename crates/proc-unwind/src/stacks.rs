@@ -71,7 +71,7 @@ impl Stacks {
     /// `None` if the process's mappings can't be read (it has ended), and on other machines than
     /// x86-64: [`notes`](Self::notes) count it.
     ///
-    /// A stack that goes on above the copy ends with a frame that says so. A process that maps and
+    /// A stack that goes on where nothing was copied ends with the frame `[stack not copied]`. A process that maps and
     /// unmaps code may have other functions where its thread was: mappings are those of this moment.
     #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
     pub fn copied(&mut self, pid: i32, copy: CopiedStack<'_>) -> Option<Arc<Stack>> {
@@ -86,10 +86,10 @@ impl Stacks {
     #[cfg(target_arch = "x86_64")]
     fn look_at_copy(&mut self, pid: i32, copy: CopiedStack<'_>) -> Option<Stack> {
         let registers = memory::registers_of(copy.registers, copy.resized_bytes);
-        let mut memory = StackMemory::copied(registers.rsp, copy.bytes);
+        let mut memory = StackMemory::copied(copy.parts);
         let mut stack = self.look(pid, &registers, &mut memory)?;
-        if stack.truncated && memory.ran_out && copy.is_cut {
-            stack.frames.push(format!("[above {} KiB of stack]", copy.bytes.len() >> 10).into());
+        if stack.truncated && memory.lacks {
+            stack.frames.push("[stack not copied]".into());
         }
         Some(stack)
     }
@@ -179,12 +179,7 @@ impl Stacks {
         notes.into_iter().flatten().collect()
     }
 
-    fn look(
-        &mut self,
-        pid: i32,
-        registers: &Registers,
-        memory: &mut StackMemory,
-    ) -> Option<Stack> {
+    fn look(&mut self, pid: i32, registers: &Registers, memory: &mut StackMemory) -> Option<Stack> {
         let mut fresh = false;
         if !self.spaces.contains_key(&pid) {
             self.learn(pid).ok()?;
@@ -280,15 +275,21 @@ impl std::fmt::Debug for Stacks {
 
 /// What was copied of a thread as it came back from a system call.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct CopiedStack<'a> {
     /// rip, rsp, rbp, rbx, r12, r13, r14, r15.
     pub registers: [u64; 8],
-    /// What stood from `rsp` upwards.
-    pub bytes: &'a [u8],
-    /// There may be more of the stack above.
-    pub is_cut: bool,
+    /// Addresses from about `rsp` upwards, and what stood there.
+    pub parts: &'a [(u64, Vec<u8>)],
     /// If the call was `mremap`: the length that it was asked for.
     pub resized_bytes: Option<u64>,
+}
+
+impl<'a> CopiedStack<'a> {
+    /// Behind another call than `mremap`.
+    pub fn new(registers: [u64; 8], parts: &'a [(u64, Vec<u8>)]) -> Self {
+        Self { registers, parts, resized_bytes: None }
+    }
 }
 
 /// A file whose code a process has mapped.

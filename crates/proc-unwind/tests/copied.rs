@@ -17,16 +17,12 @@ fn copied(stacks: &mut Stacks, stop: Stop, most: usize) -> Option<Arc<Stack>> {
     let mut bytes = vec![0; most];
     // Near its upper end there is less.
     let read = memory.read_at(&mut bytes, r.rsp).unwrap();
-    let resized = (stop.number == libc::SYS_mremap).then(|| stop.args[2]);
-    stacks.copied(
-        stop.pid,
-        CopiedStack {
-            registers: [r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15],
-            bytes: &bytes[..read],
-            is_cut: read == most,
-            resized_bytes: resized,
-        },
-    )
+    let registers = [r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15];
+    bytes.truncate(read);
+    let parts = [(r.rsp, bytes)];
+    let mut copy = CopiedStack::new(registers, &parts);
+    copy.resized_bytes = (stop.number == libc::SYS_mremap).then(|| stop.args[2]);
+    stacks.copied(stop.pid, copy)
 }
 
 #[test]
@@ -60,7 +56,7 @@ fn a_stack_that_goes_on_above_its_copy_says_so() {
     assert_eq!(cut.len(), 2, "once from each thread");
     for (live, cut) in cut {
         let (mark, frames) = cut.frames.split_last().unwrap();
-        assert_eq!(&**mark, "[above 1 KiB of stack]");
+        assert_eq!(&**mark, "[stack not copied]");
         assert!(cut.truncated && frames.len() > 10, "{cut:#?}");
         assert_eq!(frames, &live.frames[..frames.len()]);
         assert!(frames.len() < live.frames.len(), "{live:#?}");
@@ -71,7 +67,7 @@ fn a_stack_that_goes_on_above_its_copy_says_so() {
 fn of_who_has_ended_nothing_is_told() {
     let mut ended = Command::new("true").spawn().unwrap();
     ended.wait().unwrap();
-    let copy = CopiedStack { registers: [8; 8], bytes: &[], is_cut: false, resized_bytes: None };
+    let copy = CopiedStack::new([8; 8], &[]);
     let mut stacks = Stacks::new();
     assert_eq!(stacks.copied(ended.id().cast_signed(), copy), None);
     let note = stacks.notes().pop().unwrap();

@@ -39,16 +39,22 @@ fn a_call_with_its_path() {
 
 #[test]
 fn a_call_with_its_stack() {
-    let registers: Vec<u8> = (1..=8_u64).flat_map(u64::to_ne_bytes).collect();
-    let rest = [registers.as_slice(), &[7; 2048]].concat();
-    for bytes in [1024, 2048] {
-        let Seen::Returned { stack, path, .. } = seen(&written(0, bytes, [0; 6], &rest)) else {
+    let registers: Vec<u8> =
+        [1, 4096 + 8, 3, 4, 5, 6, 7, 8].into_iter().flat_map(u64::to_ne_bytes).collect();
+    let pieces = [1, 2, 3, 4].map(|byte| vec![byte; 1024]);
+    let rest = [registers, pieces.concat()].concat();
+    let seen = |pieces| {
+        let Seen::Returned { stack, path, .. } = seen(&written(0, pieces, [0; 6], &rest)) else {
             panic!("it is a call");
         };
-        let copied = vec![7; bytes as usize];
-        let copy = StackCopy::new([1, 2, 3, 4, 5, 6, 7, 8], copied, bytes == 2048);
-        assert_eq!((stack, path), (Some(copy), None));
-    }
+        assert_eq!(path, None);
+        stack
+    };
+    let copied = |parts| Some(StackCopy::new([1, 4096 + 8, 3, 4, 5, 6, 7, 8], parts));
+    assert_eq!(seen(0b1111), copied(vec![(4096, pieces.concat())]));
+    let parts = vec![(4096, pieces[0].clone()), (4096 + 2048, pieces[2..].concat())];
+    assert_eq!(seen(0b1101), copied(parts));
+    assert_eq!(seen(0), None);
 }
 
 #[test]

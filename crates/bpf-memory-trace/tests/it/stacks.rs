@@ -33,11 +33,17 @@ fn brings_the_stack(hook: Hook, stack_bytes: u16) {
     };
     assert_ne!(stack.registers[0], 0, "rip");
     assert_eq!(stack.registers[1] % 8, 0, "rsp");
-    // Main's stack is near its upper end: there are not 16 KiB of it, but whole KiB.
-    assert!(stack.bytes.len() >= 1024 && stack.bytes.len() <= stack_bytes.into());
-    assert_eq!(stack.bytes.len() % 1024, 0);
-    assert_eq!(stack.is_cut, stack.bytes.len() == usize::from(stack_bytes));
+    let [_, rsp, ..] = stack.registers;
     let marks = 0x1122_3344_5566_7788_u64.to_ne_bytes().repeat(4);
-    let found = stack.bytes.windows(marks.len()).any(|bytes| bytes == marks);
-    assert!(found, "what main has on its stack");
+    let marked = |bytes: &Vec<u8>| bytes.windows(marks.len()).any(|bytes| bytes == marks);
+    let (start, _) = stack.parts[0];
+    assert_eq!(start, rsp & !1023);
+    for (at, part) in &stack.parts {
+        assert_eq!((at % 1024, part.len() % 1024), (0, 0));
+        assert!(at + part.len() as u64 <= start + u64::from(stack_bytes));
+    }
+    let found = stack.parts.iter().filter(|(_, part)| marked(part)).count();
+    // Above them a page that nobody has touched, and further marks.
+    assert_eq!(found, if stack_bytes == 1024 { 1 } else { 2 });
+    assert_eq!(found, stack.parts.len());
 }

@@ -2,6 +2,7 @@
    work THREADS; or so many calls and nothing else: work calls N; or a brk behind a marked stack:
    work stack. */
 #define _GNU_SOURCE
+#include <alloca.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -48,6 +49,22 @@ static void *work(void *number)
     return NULL;
 }
 
+#define MARK 0x1122334455667788
+
+/* Leaves so much of the stack untouched, and has marks below it. */
+__attribute__((noinline)) static int below(int times, int bytes)
+{
+    char *room = alloca(bytes);
+    __asm__ volatile("" : : "r"(room) : "memory");
+    volatile unsigned long *marks = alloca(4 * sizeof *marks);
+    for (int i = 0; i < 4; i++)
+        marks[i] = MARK;
+    if (times > 1)
+        return below(times - 1, 8192) + (marks[3] == 0);
+    syscall(SYS_brk, 0);
+    return marks[3] == 0;
+}
+
 int main(int argc, char **argv)
 {
     char byte;
@@ -59,10 +76,8 @@ int main(int argc, char **argv)
         return 0;
     }
     if (strcmp(argv[1], "stack") == 0) {
-        volatile unsigned long marks[4] = {0x1122334455667788, 0x1122334455667788,
-                                           0x1122334455667788, 0x1122334455667788};
-        syscall(SYS_brk, 0);
-        return marks[3] == 0;
+        /* The linker has been no deeper. */
+        return below(2, 1 << 16);
     }
     memset(long_name, 'x', sizeof long_name - 1);
     pthread_t threads[64];

@@ -21,15 +21,15 @@ pub(crate) struct TraceArguments {
     pub(crate) hole: bool,
 
     /// Tell who asked: unwind the stack at every growth
-    #[arg(long, conflicts_with_all = RUNNING)]
+    #[arg(long)]
     pub(crate) stacks: bool,
 
     /// Draw a flame graph of who asked, bytes wide (implies --stacks)
-    #[arg(long, value_name = "F.svg", conflicts_with_all = RUNNING)]
+    #[arg(long, value_name = "F.svg")]
     pub(crate) flamegraph: Option<PathBuf>,
 
     /// Write folded stacks with bytes, for other tools (implies --stacks)
-    #[arg(long, value_name = "FILE", conflicts_with_all = RUNNING)]
+    #[arg(long, value_name = "FILE")]
     pub(crate) folded: Option<PathBuf>,
 
     /// Draw memory over time, by kind, with the files being read marked
@@ -81,6 +81,12 @@ pub(crate) struct TraceArguments {
     pub(crate) command: Vec<OsString>,
 }
 
+impl TraceArguments {
+    pub(crate) fn wants_stacks(&self) -> bool {
+        self.stacks || self.flamegraph.is_some() || self.folded.is_some()
+    }
+}
+
 const TRACE_USAGE: &str = "brkhole trace [OPTIONS] [--] <COMMAND>...
        brkhole trace [OPTIONS] --pid <PID> | --comm <NAME> | --unit <UNIT|CGROUP>";
 
@@ -91,6 +97,7 @@ Examples:
   brkhole trace --hole nginx -t               what malloc does when the break is blocked
   brkhole trace --format json -o run.json make
   brkhole trace -p $(pidof -s nginx) --duration 30 --chart reload.svg
+  brkhole trace --stacks -p 1234 --duration 60
   brkhole trace --unit php-fpm --duration 60  all processes of a service, and which of them grew
   brkhole trace --stacks --html report.html make       one file for a ticket
   brkhole trace --map where.svg luajit script.lua      where Lua's memory lies, and where C's
@@ -98,7 +105,8 @@ Examples:
 What is watched: brk, mmap, munmap, mremap, mprotect, madvise, open*, creat, close, exec*. The
 command's own output stays where it is; -o keeps the report apart from it. A launched command ends
 with brkhole, processes that run already go on. All that --comm or --unit finds at the beginning are
-watched, in one report, with their children from then on; not who comes to a unit otherwise.
+watched, in one report, with their children from then on; not who comes to a unit otherwise. Of a
+running process 16 KiB of stack are looked at: what lies above is told as [stack not copied].
 
 Words:
   break            memory at the program break, where malloc's main arena grows (brk)

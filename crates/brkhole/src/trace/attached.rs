@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use heap_growth::Story;
 use heap_meter::trace::{EventSource, Observer, Trace};
+use memory_event::{Event, Sink};
 use memory_trace::{Attach, AttachError, AttachOptions, Attached, Via, ViaUsed};
 use proc_memory::Process;
 
 use super::kept;
 use crate::cli::{TraceArguments, ViaArgument};
+use crate::hooks::Who;
 use crate::processes::{command_line, counted};
 use crate::{output, signals};
 
@@ -25,8 +27,15 @@ pub(super) fn run(arguments: &TraceArguments, mut pids: Vec<i32>) -> anyhow::Res
         ViaArgument::Ptrace => Via::Ptrace,
     };
     let ends = signals::Ends::listen()?;
+    let who = arguments.wants_stacks().then(Who::new);
     let attach = loop {
-        match AttachOptions::new().via(via).start(&pids, super::story(arguments)) {
+        let options = AttachOptions::new().via(via);
+        let options = match &who {
+            Some(who) => who.asked_of(options),
+            None => options,
+        };
+        let sink = Watched { story: super::story(arguments), who: who.clone() };
+        match options.start(&pids, sink) {
             // Found by name, and gone since.
             Err(AttachError::NoSuchProcess { pid } | AttachError::Zombie { pid, .. })
                 if arguments.pids.is_empty() && pids.len() > 1 =>
@@ -48,17 +57,34 @@ pub(super) fn run(arguments: &TraceArguments, mut pids: Vec<i32>) -> anyhow::Res
     wait(&attach, arguments, &pids);
     let watched = attach.wait()?;
 
-    let mut trace = Trace::of(&watched.sink, EventSource::Attach, command.as_deref());
+    let story = &watched.sink.story;
+    let mut trace = Trace::of(story, EventSource::Attach, command.as_deref());
     fill_in(&mut trace, &watched, used);
+    trace.notes.extend(who.iter().flat_map(Who::notes));
     let (told, note) = kept::at_the_end_of_watching(&held);
     told.add_to(&mut trace);
     trace.notes.extend(note);
-    super::report(arguments, trace, &watched.sink, &pids)?;
+    super::report(arguments, trace, story, &pids)?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// The story, and the unwinder that has to know of new programs.
+struct Watched {
+    story: Story,
+    who: Option<Who>,
+}
+
+impl Sink for Watched {
+    fn take(&mut self, event: &Event) {
+        if let Some(who) = &self.who {
+            who.forgets(event);
+        }
+        self.story.take(event);
+    }
+}
+
 /// Shows on a terminal that something is going on; returns when the watching is to end.
-fn wait(attach: &Attach<Story>, arguments: &TraceArguments, pids: &[i32]) {
+fn wait(attach: &Attach<Watched>, arguments: &TraceArguments, pids: &[i32]) {
     /// Of what moves on the terminal.
     const TICK: Duration = Duration::from_millis(50);
     let bar = output::bar("{spinner} {elapsed} {msg}", 0);
@@ -88,7 +114,7 @@ fn wait(attach: &Attach<Story>, arguments: &TraceArguments, pids: &[i32]) {
     bar.finish_and_clear();
 }
 
-fn fill_in(trace: &mut Trace, watched: &Attached<Story>, used: ViaUsed) {
+fn fill_in(trace: &mut Trace, watched: &Attached<Watched>, used: ViaUsed) {
     trace.exit = watched.ending;
     trace.processes = watched.processes;
     trace.lost_events = watched.lost_events;

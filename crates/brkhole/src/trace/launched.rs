@@ -23,8 +23,7 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     let target = Target::new(program).args(words);
 
     let holes = arguments.hole.then(Holes::default);
-    let wants_stacks = arguments.stacks || arguments.flamegraph.is_some();
-    let who = (wants_stacks || arguments.folded.is_some()).then(Who::new);
+    let who = arguments.wants_stacks().then(Who::new);
     let mut options = LaunchOptions::new();
     if let Some(holes) = &holes {
         options = holes.punched_by(options);

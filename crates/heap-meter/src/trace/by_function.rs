@@ -129,7 +129,7 @@ fn is_allocators(frame: &str) -> bool {
         || name.starts_with("operator new")
 }
 
-/// Whether it is no frame, but says why there are no more: `[above 16 KiB of stack]`.
+/// Whether it is no frame, but says why there are no more: `[stack not copied]`.
 fn is_remark(frame: &str) -> bool {
     frame.starts_with('[') && frame.ends_with(']')
 }
@@ -200,7 +200,7 @@ mod tests {
             stack(&["_int_malloc", "malloc", "f", "main"], 1),
             stack(&["main", "f", "main"], 11),
             stack(&["tool+0x12", "tool+0x40", "main"], 13),
-            stack(&["malloc (libc.so.6)", "f", "[above 16 KiB of stack]"], 17),
+            stack(&["malloc (libc.so.6)", "f", "[stack not copied]"], 17),
         ];
         let functions = by_function(&stacks);
         let own: u64 = functions.iter().map(|function| function.exclusive_bytes).sum();
@@ -217,7 +217,10 @@ mod tests {
     fn the_programs_own_code_is_known_by_its_frames() {
         assert!(is_programs("ngx_http_block") && is_programs("<T as U>::m"));
         assert!(
-            !is_programs("f (libx.so)") && !is_programs("[above 16 KiB of stack]") && !is_programs("libx.so+0x12") && !is_programs("0x7f")
+            !is_programs("f (libx.so)")
+                && !is_programs("[stack not copied]")
+                && !is_programs("libx.so+0x12")
+                && !is_programs("0x7f")
         );
         let all_allocators = ["malloc (libc.so.6)".to_owned()];
         assert_eq!(callers(&all_allocators).len(), 1);

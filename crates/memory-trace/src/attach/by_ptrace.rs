@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::emitter::{Emitter, TaskAt};
 use super::{AttachError, AttachNote, Caller, Stopper, process_status, seize};
-use crate::launch::{NATIVE_ARCHITECTURE, Stopped};
 use crate::launch::positions::Positions;
 use crate::launch::syscall_reader::{self, SyscallEntry, opened_file};
 use crate::launch::tracees::{NewTask, Tracees};
+use crate::launch::{NATIVE_ARCHITECTURE, Stopped};
 use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
 use tracee::{Stop, SyscallInfo};
 
@@ -172,7 +172,7 @@ impl<'a> ByPtrace<'a> {
         self.positions.after(pid, &call);
         call.stack = teller.stack(pid, Some(Caller::Stopped(Stopped { pid, tid })), &call);
         let wanted = teller.wants_refusal(pid, &call);
-        let refusal = wanted.then(|| Refusal::of(pid)).flatten();
+        let refusal = wanted.then(|| Refusal::of(pid)).flatten().map(Box::new);
         teller.returned(self.who(pid, tid), call, refusal);
     }
 

@@ -107,7 +107,7 @@ impl<S: Sink> Emitter<S> {
 
     /// A call came back. Its surroundings are told if it is the first of its kind that was refused
     /// to this program.
-    pub(super) fn returned(&mut self, who: TaskAt, call: Call, refusal: Option<Refusal>) {
+    pub(super) fn returned(&mut self, who: TaskAt, call: Call, refusal: Option<Box<Refusal>>) {
         let unknown = call.syscall.is_open() && call.result.is_ok() && call.path.is_none();
         if unknown {
             self.notes.add(AttachNote::UnknownPaths { opens: 1 });
@@ -118,7 +118,7 @@ impl<S: Sink> Emitter<S> {
         }
         self.tell(who, What::Call(call));
         if let Some(refusal) = refusal {
-            self.tell(who, What::Refused(Box::new(refusal)));
+            self.tell(who, What::Refused(refusal));
         }
     }
 

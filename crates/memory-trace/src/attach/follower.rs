@@ -50,7 +50,7 @@ struct PendingRecord {
 enum Beside {
     Nothing,
     Path(Option<Vec<u8>>),
-    Memory { refusal: Option<Refusal>, stack: Option<Arc<Stack>> },
+    Memory { refusal: Option<Box<Refusal>>, stack: Option<Arc<Stack>> },
     Executed(Option<Reading>),
 }
 
@@ -274,7 +274,7 @@ fn look<S: Sink>(record: &SampleRecord, teller: &mut Emitter<S>) -> Beside {
             let wanted = teller.wants_refusal(pid, &call);
             let caller = stack.as_ref().map(|stack| Caller::Copied { pid, stack });
             Beside::Memory {
-                refusal: wanted.then(|| Refusal::of(pid)).flatten(),
+                refusal: wanted.then(|| Refusal::of(pid)).flatten().map(Box::new),
                 stack: teller.stack(pid, caller, &call),
             }
         }

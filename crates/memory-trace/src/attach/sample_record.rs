@@ -93,7 +93,7 @@ fn sample(body: &[u8], points: &Points) -> Option<SampleRecord> {
         let registers = body.get(20 + raw_bytes..)?;
         let (args, stack) = match points.stack_bytes(kind) {
             0 => (arguments(registers)?, None),
-            asked => arguments_and_stack(registers, asked)?,
+            _ => arguments_and_stack(registers)?,
         };
         SampleData::Returned { kind, args, result: value as i64, name: None, stack }
     };
@@ -102,7 +102,7 @@ fn sample(body: &[u8], points: &Points) -> Option<SampleRecord> {
 
 /// Number of the ABI, then the registers of `UNWIND_REGISTERS`; the stack's size, so many bytes, and how
 /// many of them were copied.
-fn arguments_and_stack(registers: &[u8], asked: u16) -> Option<([u64; 6], Option<StackCopy>)> {
+fn arguments_and_stack(registers: &[u8]) -> Option<([u64; 6], Option<StackCopy>)> {
     const ABI_64: u64 = 2;
     const REGISTERS: usize = 14;
     if u64_at(registers, 0)? != ABI_64 {
@@ -120,7 +120,7 @@ fn arguments_and_stack(registers: &[u8], asked: u16) -> Option<([u64; 6], Option
             let copied = u64_at(stack, 8 + size)? as usize;
             let bytes = stack.get(8..8 + size)?.get(..copied)?.to_vec();
             let registers = [rip, rsp, rbp, rbx, r12, r13, r14, r15];
-            Some(StackCopy::new(registers, bytes, copied >= usize::from(asked)))
+            Some(StackCopy::new(registers, vec![(rsp, bytes)]))
         }
     };
     Some(([rdi, rsi, rdx, r10, r8, r9], stack))
@@ -200,8 +200,8 @@ mod tests {
             };
             assert_eq!(args, [1, 2, 3, 4, 5, 6]);
             assert_eq!(stack.registers, [108, 107, 106, 103, 12, 13, 14, 15]);
-            assert_eq!(stack.bytes, words(&[1, 2, 3, 4])[..copied as usize]);
-            assert_eq!(stack.is_cut, copied == 32);
+            let bytes = words(&[1, 2, 3, 4])[..copied as usize].to_vec();
+            assert_eq!(stack.parts, [(107, bytes)]);
             for length in 0..record.len() {
                 assert_eq!(parse(&record[..length], &points), None, "cut at {length}");
             }

@@ -3,13 +3,12 @@
 use super::{Draft, NO_WAKEUP};
 use crate::asm::{Condition, Helper, Register::*, Width};
 use crate::programs::{RING, Shape, Wanted};
-use crate::record::{HEAD_BYTES, REGISTERS_BYTES, field};
+use crate::record::{HEAD_BYTES, PIECE_BYTES, REGISTERS_BYTES, field};
 
 /// `BPF_RB_AVAIL_DATA`
 const AVAILABLE_DATA: i32 = 0;
 /// Bytes for a path: enough for nearly all, and for all.
 const PATHS_BYTES: [i16; 2] = [256, 4096];
-const PIECE_BYTES: u16 = 1024;
 
 impl Draft<'_> {
     /// A call came back in any process: the whole record.
@@ -89,31 +88,35 @@ impl Draft<'_> {
         self.asm.mov(R9, R0);
     }
 
-    /// Registers and stack; r6 is spent. The whole is read at once, which is what it costs least;
-    /// near the stack's upper end, KiB by KiB.
+    /// Registers and stack; r6 is spent. The whole is read at once, which costs least; where a page
+    /// isn't there (it is the stack's upper end, or nobody has touched it), KiB by KiB.
     fn user_stack(&mut self, bytes: u16) {
-        let (whole, done) = (self.asm.label(), self.asm.label());
+        let told = self.asm.label();
         for (n, offset) in self.layout.unwind.into_iter().enumerate() {
             self.asm.load(Width::Double, R1, R9, offset);
             self.asm.store(Width::Double, R8, HEAD_BYTES + 8 * n as i16, R1);
         }
         self.stack_piece(0, bytes);
-        self.asm.mov_imm(R6, bytes.into());
-        self.asm.jump_if(R0, Condition::Equal, 0, whole);
+        let pieces = bytes / PIECE_BYTES;
+        self.asm.mov_imm(R6, (1 << pieces) - 1);
+        self.asm.jump_if(R0, Condition::Equal, 0, told);
         self.asm.mov_imm(R6, 0);
-        for from in (0..bytes).step_by(PIECE_BYTES.into()) {
-            self.stack_piece(from, PIECE_BYTES);
-            self.asm.jump_if(R0, Condition::NotEqual, 0, done);
-            self.asm.add_imm(R6, PIECE_BYTES.into());
+        for piece in 0..pieces {
+            let missing = self.asm.label();
+            self.stack_piece(piece * PIECE_BYTES, PIECE_BYTES);
+            self.asm.jump_if(R0, Condition::NotEqual, 0, missing);
+            self.asm.add_imm(R6, 1 << piece);
+            self.asm.place(missing);
         }
-        self.asm.place(done);
-        self.asm.place(whole);
+        self.asm.place(told);
         self.asm.store(Width::Word, R8, field::EXTRA, R6);
     }
 
     fn stack_piece(&mut self, from: u16, bytes: u16) {
         let [_, sp, ..] = self.layout.unwind;
         self.asm.load(Width::Double, R3, R9, sp);
+        // Whole pieces, so that none lies in two pages.
+        self.asm.and_imm(R3, -i32::from(PIECE_BYTES));
         self.asm.add_imm(R3, from.into());
         self.asm.mov(R1, R8);
         self.asm.add_imm(R1, i32::from(HEAD_BYTES + REGISTERS_BYTES) + i32::from(from));
