@@ -3,6 +3,7 @@
 mod attached;
 mod kept;
 mod launched;
+mod untraced;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use heap_meter::report::{Page, flame};
 use heap_meter::trace::Trace;
 use human_text::Bytes;
 
-use crate::cli::TraceArguments;
+use crate::cli::{TraceArguments, ViaArgument};
 use crate::{output, processes, remedy};
 
 /// Runs it; gives the status to end with.
@@ -30,7 +31,14 @@ pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
         arguments.output.file.as_ref(),
     )?;
     if !arguments.command.is_empty() {
-        return launched::run(arguments);
+        return match arguments.via {
+            ViaArgument::Auto | ViaArgument::Ptrace => launched::run(arguments),
+            ViaArgument::Bpf => untraced::run(arguments),
+            ViaArgument::Tracepoints => anyhow::bail!(
+                "a command is watched by ptrace, or by BPF programs: leave --via tracepoints out, or \
+                 take --via bpf"
+            ),
+        };
     }
     let pids = processes::chosen(&arguments.pids, &arguments.wanted)?;
     attached::run(arguments, pids)

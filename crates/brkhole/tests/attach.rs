@@ -44,7 +44,7 @@ impl Drop for Master<'_> {
     }
 }
 
-fn signal(name: &str, pid: i32) {
+pub fn signal(name: &str, pid: i32) {
     let status = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
     assert!(status.unwrap().success());
 }
@@ -84,7 +84,7 @@ impl Watching {
 }
 
 /// Whether BPF programs or tracepoints can be used here is the kernel's business: ptrace always can.
-fn permitted(via: &str) -> bool {
+pub fn permitted(via: &str) -> bool {
     if via == "ptrace" {
         return true;
     }
@@ -174,7 +174,7 @@ fn a_reload_of_nginx_by_ptrace() {
 const WAYS: [&str; 3] = ["bpf", "tracepoints", "ptrace"];
 
 /// What a block of a MiB takes: with its chunk's header, whole pages.
-const BLOCK_BYTES: u64 = (1 << 20) + 4096;
+pub const BLOCK_BYTES: u64 = (1 << 20) + 4096;
 
 /// The program `asks`, which waits.
 struct Asking {

@@ -25,3 +25,4 @@ mod refused_memory;
 mod trace;
 #[cfg(target_arch = "x86_64")]
 mod trim;
+mod untraced;

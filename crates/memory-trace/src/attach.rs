@@ -6,6 +6,7 @@ mod by_tracepoints;
 mod emitter;
 mod error;
 mod follower;
+mod held;
 mod note;
 mod opened;
 mod options;
@@ -22,6 +23,7 @@ mod tracefs;
 
 pub use bpf_memory_trace::StackCopy;
 pub use error::AttachError;
+pub use held::HeldTarget;
 pub use note::AttachNote;
 pub use options::{AttachOptions, Caller};
 pub use stopper::Stopper;
@@ -269,7 +271,7 @@ enum Way {
 
 fn run<S: Sink>(
     pids: &[i32],
-    AttachOptions { via, ring_bytes, growth }: AttachOptions,
+    AttachOptions { via, ring_bytes, growth, from_exec }: AttachOptions,
     sink: S,
     stopper: &Stopper,
     ready: &SyncSender<ViaUsed>,
@@ -284,7 +286,7 @@ fn run<S: Sink>(
         if let Some(instead_of_functions) = instead_of_functions {
             teller.notes.add(AttachNote::AtSysExit { instead_of_functions });
         }
-        Ok(Way::Bpf(open))
+        Ok::<_, AttachError>(Way::Bpf(open))
     };
     let by_tracepoints =
         || ByTracepoints::open(pids, ring_bytes, stack_bytes).map(Way::Tracepoints);
@@ -319,7 +321,7 @@ fn run<S: Sink>(
         Way::Bpf(open) => {
             say(ViaUsed::Bpf);
             let since = Instant::now();
-            let (records, tracer) = open.follow(&mut teller, stopper)?;
+            let (records, tracer) = open.follow(&mut teller, stopper, from_exec)?;
             programs = Some(tracer);
             (records, since)
         }

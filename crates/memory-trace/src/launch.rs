@@ -16,6 +16,8 @@ mod tracer;
 pub use error::LaunchError;
 #[cfg(feature = "attach")]
 pub(crate) use exec_image::{ExecImages, ToldRefusals};
+#[cfg(feature = "attach")]
+pub(crate) use forked_child::{ForkedChild, fork};
 pub use note::LaunchNote;
 pub use options::{LaunchOptions, Stopped, Watch};
 #[cfg(feature = "attach")]
@@ -30,7 +32,7 @@ use serde::Serialize;
 use crate::target::Target;
 use crate::watcher::WatcherThread;
 use memory_event::{Ending, Sink};
-use prepared::Prepared;
+pub(crate) use prepared::Prepared;
 use signals::PidfdSet;
 use tracer::Outcome;
 

@@ -17,8 +17,8 @@ mod watcher;
 
 #[cfg(feature = "attach")]
 pub use attach::{
-    Attach, AttachError, AttachNote, AttachOptions, Attached, Caller, StackCopy, Stopper, Via,
-    ViaUsed, WatchingCost,
+    Attach, AttachError, AttachNote, AttachOptions, Attached, Caller, HeldTarget, StackCopy,
+    Stopper, Via, ViaUsed, WatchingCost,
 };
 pub use launch::{
     Killer, Launch, LaunchError, LaunchNote, LaunchOptions, Launched, ObserverCost, Stopped, Watch,

@@ -60,8 +60,8 @@ pub(crate) struct TraceArguments {
     #[arg(long, value_name = "S", conflicts_with = "command", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
 
-    /// How a running process is watched
-    #[arg(long, value_enum, default_value_t = ViaArgument::Auto, conflicts_with = "command")]
+    /// How processes are watched; for a command, auto is ptrace
+    #[arg(long, value_enum, default_value_t = ViaArgument::Auto)]
     pub(crate) via: ViaArgument,
 
     /// Write the report with charts as one HTML file, which can be attached to a ticket
@@ -126,11 +126,11 @@ Exit status: COMMAND's own (128 + n if signal n killed it), or 0 once a running 
 pub(crate) enum ViaArgument {
     /// By BPF programs, by tracepoints or by ptrace: the first that is permitted and misses nothing
     Auto,
-    /// By BPF programs in the kernel: where calls return
+    /// By BPF programs in the kernel: where calls return; a command isn't stopped then, either
     Bpf,
     /// By the kernel's tracepoints: nothing is stopped
     Tracepoints,
-    /// By ptrace: every system call stops twice
+    /// By ptrace: every system call of a running process stops twice
     Ptrace,
 }
 

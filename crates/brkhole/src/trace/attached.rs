@@ -20,22 +20,11 @@ const MOST_LOOKED_AT: usize = 256;
 
 /// Watches until the processes end, the time is over, or a signal comes; the processes go on.
 pub(super) fn run(arguments: &TraceArguments, mut pids: Vec<i32>) -> anyhow::Result<ExitCode> {
-    let via = match arguments.via {
-        ViaArgument::Auto => Via::Auto,
-        ViaArgument::Bpf => Via::Bpf,
-        ViaArgument::Tracepoints => Via::Tracepoints,
-        ViaArgument::Ptrace => Via::Ptrace,
-    };
     let ends = signals::Ends::listen()?;
     let who = arguments.wants_stacks().then(Who::new);
     let attach = loop {
-        let options = AttachOptions::new().via(via);
-        let options = match &who {
-            Some(who) => who.asked_of(options),
-            None => options,
-        };
         let sink = Watched { story: super::story(arguments), who: who.clone() };
-        match options.start(&pids, sink) {
+        match options(arguments, who.as_ref()).start(&pids, sink) {
             // Found by name, and gone since.
             Err(AttachError::NoSuchProcess { pid } | AttachError::Zombie { pid, .. })
                 if arguments.pids.is_empty() && pids.len() > 1 =>
@@ -68,10 +57,24 @@ pub(super) fn run(arguments: &TraceArguments, mut pids: Vec<i32>) -> anyhow::Res
     Ok(ExitCode::SUCCESS)
 }
 
+/// How to watch, as the user wants it.
+pub(super) fn options(arguments: &TraceArguments, who: Option<&Who>) -> AttachOptions {
+    let options = AttachOptions::new().via(match arguments.via {
+        ViaArgument::Auto => Via::Auto,
+        ViaArgument::Bpf => Via::Bpf,
+        ViaArgument::Tracepoints => Via::Tracepoints,
+        ViaArgument::Ptrace => Via::Ptrace,
+    });
+    match who {
+        Some(who) => who.asked_of(options),
+        None => options,
+    }
+}
+
 /// The story, and the unwinder that has to know of new programs.
-struct Watched {
-    story: Story,
-    who: Option<Who>,
+pub(super) struct Watched {
+    pub(super) story: Story,
+    pub(super) who: Option<Who>,
 }
 
 impl Sink for Watched {
@@ -114,7 +117,7 @@ fn wait(attach: &Attach<Watched>, arguments: &TraceArguments, pids: &[i32]) {
     bar.finish_and_clear();
 }
 
-fn fill_in(trace: &mut Trace, watched: &Attached<Watched>, used: ViaUsed) {
+pub(super) fn fill_in(trace: &mut Trace, watched: &Attached<Watched>, used: ViaUsed) {
     trace.exit = watched.ending;
     trace.processes = watched.processes;
     trace.lost_events = watched.lost_events;

@@ -97,8 +97,9 @@ impl ByBpf {
         mut self,
         teller: &mut Emitter<S>,
         stopper: &Stopper,
+        from_exec: bool,
     ) -> Result<(u64, Tracer), AttachError> {
-        self.follower.begin(teller);
+        self.follower.begin(teller, from_exec);
         while !self.follower.all_ended() && !stopper.asked() {
             wait(stopper.bell());
             let round_ns = perf::now_ns();

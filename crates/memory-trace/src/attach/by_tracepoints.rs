@@ -65,7 +65,7 @@ impl ByTracepoints {
         if self.held {
             teller.notes.add(AttachNote::HeldForAMoment);
         }
-        self.follower.begin(teller);
+        self.follower.begin(teller, false);
         for record in std::mem::take(&mut self.early) {
             self.follower.hold(record, teller);
         }

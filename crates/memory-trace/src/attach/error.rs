@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::LaunchError;
 use proc_memory::as_root;
 use tracee::Permission;
 
@@ -84,6 +85,9 @@ pub enum AttachError {
          for a moment: {reason}"
     )]
     Restless { pid: i32, reason: String },
+    /// The program can't be started.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
     /// A step that should always succeed did not.
     #[error("cannot {step}: {source}")]
     Setup { step: &'static str, source: io::Error },

@@ -13,7 +13,7 @@ use super::process_table::ProcessTable;
 use super::rings::Order;
 use super::sample_record::{SampleData, SampleRecord};
 use super::{AttachNote, Caller, opened, process_status};
-use memory_event::{Call, Ending, Memory, Refusal, Sink, Stack, Syscall};
+use memory_event::{Call, Ending, Memory, Refusal, Sink, Stack, Syscall, What};
 
 /// Processes whose end nobody told (their record was lost) are looked for so often.
 const ROLL_CALL: Duration = Duration::from_secs(1);
@@ -29,6 +29,8 @@ pub(super) struct Follower {
     life: ProcessTable,
     /// What those that were there had when it began.
     memory: Vec<(i32, Option<Memory>)>,
+    /// The process whose exec is the beginning, until it is made.
+    awaited: Option<i32>,
     /// Nothing from before is told, but births and ends are remembered.
     began_ns: u64,
     /// Memory of programs that were just executed, and when it was read.
@@ -67,6 +69,7 @@ impl Follower {
             // Whatever is called once this has returned is told.
             memory: pids().map(|pid| (pid, Memory::of(pid))).collect(),
             life: ProcessTable::of(processes),
+            awaited: None,
             began_ns: perf::now_ns(),
             fresh: HashMap::new(),
             records: 0,
@@ -75,10 +78,13 @@ impl Follower {
         }
     }
 
-    /// Says what was there already.
-    pub(super) fn begin<S: Sink>(&mut self, teller: &mut Emitter<S>) {
+    /// Says what was there already; nothing, if it begins with an exec.
+    pub(super) fn begin<S: Sink>(&mut self, teller: &mut Emitter<S>, from_exec: bool) {
         for (pid, memory) in self.memory.drain(..) {
-            teller.started(pid, Duration::ZERO, memory);
+            match from_exec {
+                true => self.awaited = Some(pid),
+                false => teller.started(pid, Duration::ZERO, memory),
+            }
         }
     }
 
@@ -122,6 +128,18 @@ impl Follower {
 
     fn tell<S: Sink>(&mut self, teller: &mut Emitter<S>, seen: PendingRecord, until_ns: u64) {
         let SampleRecord { at_ns, pid, tid, what } = seen.record;
+        if self.awaited == Some(pid) {
+            match what {
+                SampleData::Executed { .. } => {
+                    (self.awaited, self.began_ns) = (None, at_ns);
+                    self.life.executed(pid);
+                    teller.tell(self.who(pid, tid, at_ns), What::Started);
+                    return;
+                }
+                SampleData::Exited { .. } => {}
+                _ => return,
+            }
+        }
         let who = self.who(pid, tid, at_ns);
         let told = (self.began_ns..=until_ns).contains(&at_ns);
         match what {

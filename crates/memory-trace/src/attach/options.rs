@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bpf_memory_trace::StackCopy;
 
-use super::{Attach, AttachError, Via};
+use super::{Attach, AttachError, HeldTarget, Via};
 use crate::launch::Stopped;
 use memory_event::{Call, Sink, Stack};
 
@@ -43,6 +43,8 @@ pub struct AttachOptions {
     pub(super) via: Via,
     pub(super) ring_bytes: Option<usize>,
     pub(super) growth: Option<GrowthHook>,
+    /// What is told begins with the process's exec.
+    pub(super) from_exec: bool,
 }
 
 impl AttachOptions {
@@ -94,6 +96,27 @@ impl AttachOptions {
         sink: S,
     ) -> Result<Attach<S>, AttachError> {
         Attach::begin(pids, self, sink)
+    }
+
+    /// Starts a program that is watched by BPF programs from its first instruction on, whichever way
+    /// was [asked](Self::via) for; returns once it executes.
+    ///
+    /// What memory it had at the beginning is unknown if it has changed within some milliseconds,
+    /// and nothing stands still: [`LaunchOptions`](crate::LaunchOptions) has hooks.
+    ///
+    /// # Errors
+    /// As [`Attach::start`], or [`AttachError::Launch`]: the program can't be executed.
+    ///
+    /// # Panics
+    /// As [`Attach::start`].
+    pub fn start_held<S: Sink + Send + 'static>(
+        self,
+        held: &mut HeldTarget,
+        sink: S,
+    ) -> Result<Attach<S>, AttachError> {
+        let attach = Self { via: Via::Bpf, from_exec: true, ..self }.start(&[held.pid()], sink)?;
+        held.go()?;
+        Ok(attach)
     }
 }
 

@@ -46,7 +46,7 @@ pub enum LaunchError {
 
 impl LaunchError {
     /// The error for a step that failed.
-    pub(super) fn setup(step: &'static str) -> impl Fn(io::Error) -> Self {
+    pub(crate) fn setup(step: &'static str) -> impl Fn(io::Error) -> Self {
         move |source| Self::Setup { step, source }
     }
 

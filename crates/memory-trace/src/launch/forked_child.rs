@@ -27,8 +27,9 @@ use super::prepared::Prepared;
 use crate::target::Step;
 
 /// A child that waits to be told to go on.
-pub(super) struct ForkedChild {
-    pub(super) pid: i32,
+#[derive(Debug)]
+pub(crate) struct ForkedChild {
+    pub(crate) pid: i32,
     socket: UnixStream,
 }
 
@@ -44,7 +45,7 @@ const NO_NEW_PRIVILEGES: i32 = 0;
 
 /// Forks the child. It gets the given signal mask before its exec, and exits if this process ends
 /// before it was told to go on.
-pub(super) fn fork(prepared: &Prepared, mask: SigSet) -> Result<ForkedChild, LaunchError> {
+pub(crate) fn fork(prepared: &Prepared, mask: SigSet) -> Result<ForkedChild, LaunchError> {
     let failed = LaunchError::setup;
     let (ours, its) = UnixStream::pair().map_err(failed("make a socket for the child"))?;
     ours.set_nonblocking(true).map_err(failed("make a socket for the child"))?;
@@ -69,8 +70,16 @@ pub(super) fn fork(prepared: &Prepared, mask: SigSet) -> Result<ForkedChild, Lau
 
 impl ForkedChild {
     /// Lets the child go on to its exec.
-    pub(super) fn go(&mut self) -> io::Result<()> {
+    pub(crate) fn go(&mut self) -> io::Result<()> {
         self.socket.write_all(b"!")
+    }
+
+    /// Why the child could not execute its program; waits until it has, or ends.
+    #[cfg(feature = "attach")]
+    pub(crate) fn last_words(&mut self) -> Option<(Step, i32)> {
+        // It fails for no socket.
+        let _ = self.socket.set_nonblocking(false);
+        self.words().failure
     }
 
     /// What the child has said so far.

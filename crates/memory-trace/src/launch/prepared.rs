@@ -9,7 +9,8 @@ use super::{LaunchError, NATIVE_ARCHITECTURE, Watch, filter};
 use crate::target::{Step, Target, Wiring};
 
 /// All that the child needs, made before the fork.
-pub(super) struct Prepared {
+#[derive(Debug)]
+pub(crate) struct Prepared {
     program: OsString,
     /// Files to try, in this order.
     pub(super) candidates: Vec<CString>,
@@ -23,7 +24,7 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(target: &Target, watch: Watch) -> Result<Self, LaunchError> {
+    pub(crate) fn new(target: &Target, watch: Watch) -> Result<Self, LaunchError> {
         let architecture = NATIVE_ARCHITECTURE.ok_or(LaunchError::Architecture)?;
         let environment = target.environment();
         let path = environment.get(OsStr::new("PATH"));
@@ -49,7 +50,7 @@ impl Prepared {
     }
 
     /// The error for what the child said.
-    pub(super) fn error(&self, step: Step, errno: i32) -> LaunchError {
+    pub(crate) fn error(&self, step: Step, errno: i32) -> LaunchError {
         let source = io::Error::from_raw_os_error(errno);
         let step = match (step, &self.directory) {
             (Step::Exec, _) => {

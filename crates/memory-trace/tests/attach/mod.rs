@@ -3,6 +3,7 @@
 mod cost;
 mod counts;
 mod harness;
+mod held;
 mod lost;
 mod refused;
 mod rights;
