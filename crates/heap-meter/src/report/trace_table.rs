@@ -62,7 +62,8 @@ fn summary(trace: &Trace) -> Option<String> {
     let growth = &trace.growth;
     let bytes = growth.peak_bytes?;
     let program = trace.command.as_ref().and_then(|words| words.first());
-    let nameless = if trace.processes > 1 { "the processes" } else { "the process" };
+    let several = trace.source == EventSource::Attach && trace.processes > 1;
+    let nameless = if several { "the processes" } else { "the process" };
     let program = program.map_or(nameless, |path| file_name(path));
     let grown = u64::try_from(bytes).unwrap_or(0);
     let mut text = match grown {
