@@ -263,6 +263,8 @@ fn the_first_line_is_of_one_moment() {
     let first = |children: u32, given_back| {
         let log: String = (101..101 + children).map(|pid| of_child(pid, given_back)).collect();
         let (_, table) = explained(&[start, &log].concat());
+        let (_, library) = explained(&[start, &log].concat().replace("cert.pem", "libx.so.1"));
+        assert!(!library.lines().next().unwrap().contains("reading"), "no answer: {library}");
         table.lines().next().unwrap().to_owned()
     };
     let file = ": 4.00 MiB while reading cert.pem once";
