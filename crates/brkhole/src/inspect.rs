@@ -10,6 +10,7 @@ mod nginx;
 mod openmetrics;
 mod report;
 mod scan;
+mod since;
 mod summary;
 mod watch;
 
@@ -20,6 +21,7 @@ use heap_meter::report::printable;
 use inspected::Survey;
 use look::Looker;
 use named::NamedProcess;
+use since::Saved;
 use watch::{Place, Rounds};
 
 use crate::cli::{InspectArguments, InspectFormat};
@@ -27,7 +29,11 @@ use crate::{output, remedy};
 
 /// Looks, once or again and again, and reports.
 pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
-    output::check_writable([arguments.html.as_ref()], arguments.file.as_ref())?;
+    output::check_writable(
+        [arguments.html.as_ref(), arguments.save.as_ref()],
+        arguments.file.as_ref(),
+    )?;
+    let before = arguments.since.as_deref().map(Saved::read).transpose()?;
     let mut rounds = Rounds::new(arguments.watch)?;
     let mut place = Place::new(arguments);
     let mut lookers = match arguments.is_survey() {
@@ -50,6 +56,12 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
         for process in &mut survey.processes {
             remedy::behind_a_filter(&mut process.findings, process.pid);
         }
+        let now = report::unix_seconds();
+        if let Some(before) = &before {
+            for process in &mut survey.processes {
+                process.since = Some(before.compared(process, now)?);
+            }
+        }
         survey.seconds = since.elapsed().as_secs_f64();
         // A process that ends while it is watched is no failure.
         if place.is_first() {
@@ -64,6 +76,9 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
         tell_unread(&survey, arguments);
         if let Some(path) = &arguments.html {
             output::to_file(path, &report::page(&survey, arguments))?;
+        }
+        if let Some(path) = &arguments.save {
+            output::to_file(path, &Saved::of(&survey.processes, now).text()?)?;
         }
         let text = report::text(&survey, arguments, place.is_stream(), place.is_first())?;
         let is_read = place.put(&text)?;

@@ -11,6 +11,7 @@ mod large;
 mod metrics;
 mod nginx;
 mod several;
+mod since;
 mod tables;
 pub mod target;
 mod unread;

@@ -25,6 +25,7 @@ use ptmalloc::{Arena, HeapState};
 /// | `break-abandoned` | glibc gave up on a break that nothing blocks now |
 /// | `break-near-wall` | there is room left, but not for a heap that doubles |
 /// | `memory-returnable` | malloc keeps much that `malloc_trim(0)` would give back |
+/// | `memory-pinned` | much is free, and stays on pages that chunks in use share |
 /// | `memory-held` | most of the memory is one owner's, and nothing of it could simply be given back |
 ///
 /// ```
@@ -54,6 +55,7 @@ pub fn process_findings(
         malloc::abandoned(&case),
         room::near_wall(&case),
         malloc::returnable(&case),
+        malloc::pinned(&case),
     ]
     .into_iter()
     .flatten()

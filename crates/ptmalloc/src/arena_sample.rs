@@ -10,6 +10,7 @@ use super::heap_state::{Arena, Free};
 use super::malloc_state::MallocState;
 use super::map::FreeMap;
 use super::memory::TargetMemory;
+use super::runs::Runs;
 use super::trim::Pages;
 use super::verify::{apart, by_address, unchanged};
 use super::walk::BinWalk;
@@ -227,6 +228,7 @@ impl ArenaReader {
             top_bytes: walk.top_bytes,
             resident_bytes: 0,
             returnable_bytes,
+            runs: Runs::of(&walk, &order, header, self.sizes.page_bytes),
         };
         let resident_bytes = free.total_bytes().saturating_sub(absent_bytes);
         let free = Free { resident_bytes: resident_bytes.max(returnable_bytes), ..free };

@@ -68,6 +68,7 @@ pub(super) fn state<'p>(
         mmapped_unknown: mmapped.is_none().then(|| parameters::UNKNOWN.to_owned()),
         free_bytes: sum(Free::total_bytes),
         returnable_bytes: sum(|free| free.returnable_bytes),
+        pinned_bytes: sum(Free::pinned_bytes),
         beyond_top_bytes,
         arenas,
     })

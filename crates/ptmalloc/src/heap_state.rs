@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::allocator::Allocator;
 use super::error::Unknown;
+use super::runs::Runs;
 
 /// glibc's malloc in one process. Every figure is verified; what couldn't be is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,10 @@ pub struct HeapState {
     /// Resident whole pages within free memory that `malloc_trim(0)` would give back. `None` if one
     /// arena's isn't known.
     pub returnable_bytes: Option<u64>,
+    /// What is free and resident and would stay after `malloc_trim(0)`; a restart alone gives it
+    /// back. `None` if one arena's isn't known.
+    #[serde(default)]
+    pub pinned_bytes: Option<u64>,
     /// By how much `[heap]` goes on above the main arena's top, where the top lies at the break:
     /// memory that isn't malloc's. 0 where it is known that there is none, and where it can't be
     /// told.
@@ -113,6 +118,9 @@ pub struct Free {
     pub resident_bytes: u64,
     /// Resident whole pages that `malloc_trim(0)` would give back.
     pub returnable_bytes: u64,
+    /// How it lies.
+    #[serde(default)]
+    pub runs: Runs,
 }
 
 impl Free {

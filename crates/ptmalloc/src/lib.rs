@@ -76,6 +76,7 @@ mod map;
 mod memory;
 mod parameters;
 mod readahead;
+mod runs;
 mod sieve;
 mod trim;
 mod verify;
@@ -88,6 +89,7 @@ pub use examiner::Examiner;
 pub use fake::arenas_in;
 pub use heap_state::{Arena, Examination, Free, HeapState, Mmapped};
 pub use limits::ExaminationLimits;
+pub use runs::{Runs, RunsOfSize};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -19,6 +19,7 @@ use super::error::Unreadable;
 use super::limits::Deadline;
 use super::malloc_state::MallocState;
 use super::map::FreeMap;
+use super::runs;
 use super::walk::BinWalk;
 
 /// `sizeof(struct malloc_chunk)`: a free chunk's own words, on pages that stay.
@@ -57,27 +58,17 @@ pub(super) fn pages(
     let mut given = Vec::new();
     let mut kept = Vec::new();
     let mut top = header.top()..header.top() + walk.top_bytes;
-    let mut add = |run: Range<u64>| {
-        if run.end == top.start {
+    runs::each(walk, order, header, |run| {
+        if run.end == top.end {
             top.start = run.start;
-        } else {
-            let Some(pages) = inside(&run, sizes.page_bytes) else { return };
-            match map.keeps(&pages) {
-                true => kept.push(pages),
-                false => given.push(pages),
-            }
+            return;
         }
-    };
-    let mut run = 0..0;
-    for index in order {
-        let chunk = walk.chunks[*index as usize];
-        if chunk.address == run.end {
-            run.end = chunk.end();
-        } else {
-            add(std::mem::replace(&mut run, chunk.address..chunk.end()));
+        let Some(pages) = inside(&run, sizes.page_bytes) else { return };
+        match map.keeps(&pages) {
+            true => kept.push(pages),
+            false => given.push(pages),
         }
-    }
-    add(run);
+    });
     let mut has_top = false;
     let top_pages = inside(&top, sizes.page_bytes);
     let at_break = main && map.break_end == Some(top.end);

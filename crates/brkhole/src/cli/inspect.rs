@@ -24,6 +24,14 @@ pub(crate) struct InspectArguments {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) top: Option<usize>,
 
+    /// Keep whose memory it is in this file, for --since
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["all", "wanted", "watch"])]
+    pub(crate) save: Option<PathBuf>,
+
+    /// Tell what has grown, by owner, since --save wrote this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["all", "wanted"])]
+    pub(crate) since: Option<PathBuf>,
+
     /// Look again every so many seconds until Ctrl-C, or until all that were named have ended
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) watch: Option<Duration>,
@@ -57,6 +65,8 @@ Examples:
   brkhole inspect $(pidof nginx)               the findings, and a row for each
   sudo brkhole inspect --all                   who keeps most that could be given back
   brkhole inspect --comm nginx --watch 2       again every 2 seconds
+  brkhole inspect --save then.json 1234        what it has now, to compare with later
+  brkhole inspect --since then.json 1234       what grew since, by owner
   brkhole inspect --unit nginx.service         all of a systemd unit
   brkhole inspect --all --format json | jq '.processes[] | select(.break.blocked) | .pid'
   brkhole inspect --all --format openmetrics -o /var/lib/prometheus/node-exporter/brkhole.prom

@@ -3,10 +3,10 @@
 use heap_meter::report::{Column, NONE, Part, Sections, counted, known_bytes};
 use human_text::{Bytes, thousands};
 use proc_memory::Mapping;
-use ptmalloc::{Arena, HeapState};
+use ptmalloc::{Arena, HeapState, Runs};
 
-use super::account;
 use super::inspected::{Inspected, MemoryWeight};
+use super::{account, since};
 
 /// So many arenas are shown, those that could return most; JSON has all.
 const ARENAS: usize = 16;
@@ -30,6 +30,7 @@ pub(super) fn table(process: &Inspected) -> Sections {
         vec![Part::Heading(itself)],
         findings,
         vec![pairs("memory", weight(&process.weight))],
+        since::table(process),
         account::table(process),
         vec![pairs("break", heap(process))],
         malloc,
@@ -147,14 +148,18 @@ fn malloc(state: &HeapState) -> Vec<Part> {
 /// Why not all that is free could go back.
 fn not_returnable(state: &HeapState) -> Option<String> {
     const WORTH_TELLING_BYTES: u64 = 1 << 20;
-    let kept = state.free_bytes?.saturating_sub(state.returnable_bytes?);
-    (kept >= WORTH_TELLING_BYTES).then(|| {
-        format!(
-            "{} that are free can't be returned: they aren't resident, lie in pieces smaller than \
-             a page, or are the top of a thread's arena.",
-            Bytes(kept)
-        )
-    })
+    let pinned = state.pinned_bytes.filter(|bytes| *bytes >= WORTH_TELLING_BYTES)?;
+    let runs = || state.arenas.iter().filter_map(|arena| Some(arena.free?.runs));
+    let sum = |of: fn(Runs) -> u64| runs().map(of).sum::<u64>();
+    Some(format!(
+        "{} more are free and resident, and stay: in {} runs, whose ends lie on {} pages with chunks \
+         in use ({} of them are), or at the top of a thread's arena. A restart would give them back, \
+         a trim doesn't.",
+        Bytes(pinned),
+        thousands(sum(|runs| runs.count)),
+        thousands(sum(|runs| runs.mixed_pages)),
+        Bytes(sum(|runs| runs.mixed_used_bytes)),
+    ))
 }
 
 /// Blocks with mappings of their own, and all that malloc has with them; nothing if there are none.

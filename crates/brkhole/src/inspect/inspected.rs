@@ -3,6 +3,8 @@
 use heap_diagnosis::Finding;
 use heap_meter::report::printable;
 use memory_account::Account;
+
+use super::since::Since;
 use proc_memory::BreakState;
 use ptmalloc::{HeapState, Unknown};
 use serde::Serialize;
@@ -27,6 +29,11 @@ pub(crate) struct Inspected {
     pub(crate) account: Option<Account>,
     /// Why not.
     pub(crate) account_unknown: Option<String>,
+    /// What has changed since an earlier look, if one was given.
+    pub(crate) since: Option<Since>,
+    /// When it started, in clock ticks since the machine did.
+    #[serde(skip)]
+    pub(crate) started_ticks: u64,
     /// malloc's state; `None` if it isn't known.
     pub(crate) malloc: Option<HeapState>,
     /// Why not.

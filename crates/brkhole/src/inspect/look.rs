@@ -50,7 +50,7 @@ impl Looker {
         accounts: bool,
     ) -> Result<Inspected, ProcessError> {
         let pid = process.pid();
-        let comm = stat.name();
+        let (comm, started_ticks) = (stat.name(), stat.started_ticks);
         let (heap, examination) = self.examiner.look(process, stat)?;
         let (account, account_unknown) = match accounts.then(|| Account::of(process, &examination))
         {
@@ -80,6 +80,8 @@ impl Looker {
             weight,
             account,
             account_unknown,
+            since: None,
+            started_ticks,
             malloc,
             malloc_unknown,
             malloc_unknown_class,

@@ -110,7 +110,7 @@ fn row(process: &Inspected, unix_seconds: u64) -> CsvRow {
         .field("findings", kinds.collect::<Vec<_>>().join(" "))
 }
 
-fn unix_seconds() -> u64 {
+pub(super) fn unix_seconds() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
 }

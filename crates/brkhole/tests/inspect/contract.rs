@@ -44,6 +44,14 @@ fn a_process_that_keeps_much() {
     assert!(bytes("system_bytes") >= BLOCKS * 16384, "{malloc}");
     assert_eq!(malloc["non_contiguous"], false);
     assert_eq!(malloc["arenas"].as_array().map(Vec::len), Some(1));
+    // Between each two blocks in use lies a run; its ends are on pages that those share.
+    let runs = &malloc["arenas"][0]["free"]["runs"];
+    let number = |name: &str| runs[name].as_u64().expect("a number");
+    assert!((BLOCKS / 64..BLOCKS / 64 + 16).contains(&number("count")), "{runs}");
+    let mixed = number("mixed_pages");
+    assert!((BLOCKS / 64..2 * BLOCKS / 64 + 32).contains(&mixed), "{runs}");
+    assert!(bytes("pinned_bytes") <= (mixed + 64) * 4096, "{malloc}");
+    assert!(number("mixed_used_bytes") <= mixed * 4096, "{runs}");
     let rss = process["rss_bytes"].as_u64();
     assert!(rss > Some(bytes("returnable_bytes")), "{process}");
     for name in ["pss", "private", "swap", "peak_rss", "address_space"] {

@@ -115,9 +115,42 @@ pub(super) fn returnable(case: &Case) -> Option<Finding> {
         .evidence("returnable_bytes", returnable)
         .evidence("free_bytes", malloc.free_bytes)
         .evidence("system_bytes", malloc.system_bytes)
+        .evidence("pinned_bytes", malloc.pinned_bytes)
         .evidence("arenas", malloc.arenas.len())
         .evidence("non_contiguous", malloc.non_contiguous)
         .remedy(remedy_of_free(malloc, returnable, case.state.pid));
+    Some(finding)
+}
+
+/// Freed memory that malloc keeps and can't give back, since chunks in use lie on the same pages.
+pub(super) fn pinned(case: &Case) -> Option<Finding> {
+    let malloc = case.malloc?;
+    let pinned = malloc.pinned_bytes?;
+    let share = pinned as f64 / malloc.system_bytes.max(1) as f64;
+    if pinned < WORTH_RETURNING_BYTES || share < WORTH_RETURNING_SHARE {
+        return None;
+    }
+    let runs = || malloc.arenas.iter().filter_map(|arena| Some(arena.free?.runs));
+    let pages: u64 = runs().map(|runs| runs.mixed_pages).sum();
+    let used: u64 = runs().map(|runs| runs.mixed_used_bytes).sum();
+    let message = format!(
+        "malloc keeps {} that are free and resident and that malloc_trim(0) can't give back: they \
+         share {} pages with chunks in use, which have {} of them, or are the top of a thread's \
+         arena. A restart gives back so much more than a trim.",
+        Bytes(pinned),
+        thousands(pages),
+        Bytes(used),
+    );
+    let finding = Finding::new("memory-pinned", Severity::Info, message)
+        .evidence("pinned_bytes", pinned)
+        .evidence("mixed_pages", pages)
+        .evidence("mixed_used_bytes", used)
+        .evidence("returnable_bytes", malloc.returnable_bytes)
+        .remedy(format!(
+            "`brkhole trace --pid {}` tells who asks for small pieces that stay: taken together, or \
+             before what is freed soon, they pin less.",
+            case.state.pid
+        ));
     Some(finding)
 }
 

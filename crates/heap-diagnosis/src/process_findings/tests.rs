@@ -286,3 +286,15 @@ fn whoever_has_most_of_it_is_named() {
     let found = held(Some(&keeps), &blocks);
     assert_eq!(found.iter().map(|(kind, _)| &**kind).collect::<Vec<_>>(), ["memory-returnable"]);
 }
+
+#[test]
+fn what_is_pinned_is_what_a_restart_gives_back_beyond_a_trim() {
+    let mut state = malloc(false, 200 * MIB, 0);
+    state.pinned_bytes = Some(40 * MIB);
+    let found = process_findings(&roomy(), Some(&state), None);
+    let [finding] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((&*finding.kind, finding.severity), ("memory-pinned", Severity::Info));
+    assert!(finding.to_string().contains("malloc keeps 40.0 MiB"), "{finding}");
+    state.pinned_bytes = Some(10 * MIB);
+    assert_eq!(process_findings(&roomy(), Some(&state), None), []);
+}

@@ -143,6 +143,9 @@ impl Heap {
         let mut found = arenas_in(&self.bytes());
         for free in &mut found {
             free.returnable_bytes = 0;
+            let runs = std::mem::take(&mut free.runs);
+            assert_eq!(runs.by_size.iter().map(|size| size.bytes).sum::<u64>(), free.total_bytes());
+            assert_eq!(runs.by_size.iter().map(|size| size.count).sum::<u64>(), runs.count);
             // Here all is.
             assert_eq!(std::mem::take(&mut free.resident_bytes), free.total_bytes());
         }
@@ -208,6 +211,17 @@ fn whole_pages_behind_the_links_are_given_back() {
     let top = heap.expected.top_bytes;
     let kept = (top - 33) / 4096;
     assert_eq!(found[0].returnable_bytes, (pages + kept) * 4096);
+}
+
+/// In the first page are two blocks of 32 bytes in use, and so many in the last one before the top.
+#[test]
+fn pages_that_are_partly_in_use_are_counted_with_what_is_in_use_of_them() {
+    let mut heap = Heap::new(&WITH_FAST_BINS, LinkProtection::Mangled, &[48, 20_000, 32]);
+    let runs = arenas_in(&heap.bytes())[0].runs;
+    let by_size = runs.by_size.map(|size| (size.count, size.bytes));
+    let top = heap.expected.top_bytes;
+    assert_eq!(by_size, [(2, 48 + 32), (2, 20_000 + top), (0, 0), (0, 0)]);
+    assert_eq!((runs.count, runs.mixed_pages, runs.mixed_used_bytes), (4, 2, 4 * 32));
 }
 
 #[test]

@@ -42,6 +42,8 @@ fn process(comm: &str, returnable_bytes: Option<u64>) -> Inspected {
         malloc_unknown: None,
         account: None,
         account_unknown: None,
+        since: None,
+        started_ticks: 0,
         malloc_unknown_class: None,
         findings: Vec::new(),
     }
