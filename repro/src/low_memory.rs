@@ -8,6 +8,7 @@
 mod flags;
 mod judge;
 mod machine;
+mod report;
 mod results;
 mod work;
 

@@ -39,7 +39,7 @@ pub fn run(options: &ReleaseOptions) -> anyhow::Result<()> {
     for root in &roots {
         let release = root.release;
         let place = Testbed::new(Some(root), Some(oldest.clone()))?;
-        place.prepare(&bundle)?;
+        library::prepare(&place, &bundle)?;
         eprintln!("{release}: contents and connections");
         let mut checks = probes::checked(&place)?;
         eprintln!("{release}: nginx");

@@ -8,10 +8,27 @@
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
-use crate::PassedOn;
 use crate::lock::lock;
 use crate::openssl::X509Store;
 use crate::parsed::{Parsed, SharedStore};
+
+/// Why a file is left to OpenSSL's own loader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PassedOn {
+    /// It isn't a regular file with something in it that may be read: missing, a pipe, a directory.
+    Unsuitable,
+    /// It doesn't parse, holds neither certificate nor revocation list, or a certificate whose
+    /// extensions can't be made sense of: OpenSSL is to say so.
+    Refused,
+    /// The thread's error queue holds something, and what a first reading leaves there couldn't be
+    /// told from it.
+    ErrorsQueued,
+    /// Another thread has been busy with it for a second, or the lock isn't to be had.
+    Busy,
+    /// There was no memory to put it where it should go.
+    NoMemory,
+}
 
 /// A parsed bundle, held for one load.
 #[derive(Debug)]

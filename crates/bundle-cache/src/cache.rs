@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bundle::{Bundle, retire};
+use crate::bundle::{Bundle, PassedOn, retire};
 use crate::file::RegularFile;
 use crate::lock::{self, Guarded, lock};
 use crate::lru::{CacheLookup, Key, LruCache};
@@ -25,24 +25,6 @@ const LOOKS: u32 = 1_000;
 pub struct BundleCache {
     openssl: &'static OpenSsl,
     cached: Guarded<LruCache<Parsed>>,
-}
-
-/// Why a file is left to OpenSSL's own loader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PassedOn {
-    /// It isn't a regular file with something in it that may be read: missing, a pipe, a directory.
-    Unsuitable,
-    /// It doesn't parse, holds neither certificate nor revocation list, or a certificate whose
-    /// extensions can't be made sense of: OpenSSL is to say so.
-    Refused,
-    /// The thread's error queue holds something, and what a first reading leaves there couldn't be
-    /// told from it.
-    ErrorsQueued,
-    /// Another thread has been busy with it for a second, or the lock isn't to be had.
-    Busy,
-    /// There was no memory to put it where it should go.
-    NoMemory,
 }
 
 impl BundleCache {

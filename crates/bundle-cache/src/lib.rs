@@ -48,8 +48,8 @@ mod lru;
 mod openssl;
 mod parsed;
 
-pub use bundle::Bundle;
-pub use cache::{BundleCache, PassedOn};
+pub use bundle::{Bundle, PassedOn};
+pub use cache::BundleCache;
 pub use lock::{Guard, lock};
 pub use openssl::{
     Bio, OpenSsl, PasswordCallback, X509, X509Crl, X509Info, X509InfoStack, X509Lookup,

@@ -5,24 +5,23 @@ mod by_function;
 mod logged;
 mod malloc;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use serde::Serialize;
 
 use heap_diagnosis::{Finding, trace_findings};
-use heap_growth::{Fallback, FileGrowth, Growth, ProgramGrowth, StackGrowth, Story, Tally};
+use heap_growth::{Fallback, FileGrowth, Growth, ProgramGrowth, Story, Tally};
 use memory_event::Ending;
 use memory_trace::ObserverCost;
 use proc_memory::Snapshot;
 
 use logged::Logged;
 
-pub use by_function::ByFunction;
+pub use by_function::{ByFunction, ByStack};
 pub(crate) use by_function::{callers, is_programs};
 
 pub use address_space::{Address, AddressSpaceReport, BlockerReport, PartReport};
-pub use logged::KindBytes;
+pub use logged::{EventSource, KindBytes};
 pub use malloc::{MallocReport, Moment};
 
 /// A watched run.
@@ -59,19 +58,6 @@ pub struct Trace {
     pub notes: Vec<String>,
     /// What watching cost; `None` for a log, which cost whoever wrote it.
     pub observer: Option<Observer>,
-}
-
-/// Where events came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum EventSource {
-    /// A child that was launched.
-    Launch,
-    /// A process that was running.
-    Attach,
-    /// A log that strace wrote.
-    StraceLog,
 }
 
 /// The watcher's own effort.
@@ -202,24 +188,6 @@ pub struct KeptOpen {
     pub bytes: i64,
 }
 
-/// Growth by who asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct ByStack {
-    /// Innermost first.
-    pub frames: Vec<String>,
-    /// The thread's first function isn't among them.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub truncated: bool,
-    /// What it asked the kernel for.
-    pub bytes: u64,
-    /// How often.
-    pub count: u64,
-    /// What had been asked of malloc, in bytes → how often, where it is known.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub requested: BTreeMap<u64, u64>,
-}
-
 impl Trace {
     /// What a story comes to. The rest is for the source to fill in.
     pub fn of(story: &Story, source: EventSource, command: Option<&[OsString]>) -> Self {
@@ -306,18 +274,6 @@ impl KeptOpen {
     fn of((file, bytes): (&FileGrowth, i64)) -> Self {
         let path = String::from_utf8_lossy(&file.path).into_owned();
         Self { path, bytes }
-    }
-}
-
-impl ByStack {
-    fn of(stack: &StackGrowth) -> Self {
-        Self {
-            frames: stack.frames.iter().map(ToString::to_string).collect(),
-            truncated: stack.truncated,
-            bytes: stack.bytes,
-            count: stack.count,
-            requested: stack.requested.clone(),
-        }
     }
 }
 

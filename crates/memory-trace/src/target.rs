@@ -2,6 +2,7 @@
 
 mod wiring;
 
+pub use wiring::Stream;
 pub(crate) use wiring::{Step, Wiring};
 
 use std::collections::BTreeMap;
@@ -32,22 +33,6 @@ pub struct Target {
     inherited: Vec<Arc<OwnedFd>>,
     unblock_signals: bool,
     die_with_parent: bool,
-}
-
-/// Where a standard stream of the target leads.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub enum Stream {
-    /// Where the caller's own leads.
-    #[default]
-    Inherit,
-    /// To `/dev/null`.
-    Null,
-    /// Where the target's standard error leads (for standard output: keeps the caller's free).
-    Stderr,
-    /// To this open file. For a pipe: the reader sees its end once the target *and every clone of
-    /// this `Target`* are gone.
-    Fd(Arc<OwnedFd>),
 }
 
 impl Target {

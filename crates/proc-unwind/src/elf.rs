@@ -8,6 +8,7 @@
 //! # References
 //! elf(5)
 
+mod bounds;
 mod sections;
 mod symbols;
 #[cfg(test)]
@@ -19,19 +20,16 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::read::{ReadCache, ReadRef};
 use object::{Endianness, elf};
 
+pub use self::bounds::Table;
+use self::bounds::{MOST_HEADERS, MOST_TABLE_BYTES, check, header, invalid};
 use self::sections::Sections;
 pub use self::symbols::{Function, SymbolTable, Symbols};
 
-/// Program headers and sections; programs have some dozens.
-const MOST_HEADERS: usize = 4096;
-/// Unwind tables, and symbols with their names: those of a browser take some ten MiB.
-const MOST_TABLE_BYTES: u64 = 64 << 20;
 /// What may be read of a section that holds a word or a number.
 const MOST_SHORT_BYTES: u64 = 4096;
 /// Of one in the table of symbols.
@@ -71,16 +69,6 @@ pub struct Segment {
     pub addresses: Range<u64>,
     /// Where it begins in the file, in bytes.
     pub offset: u64,
-}
-
-/// A section that has been read.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Table {
-    /// Addresses as the file states them.
-    pub addresses: Range<u64>,
-    /// What is in it.
-    pub bytes: Arc<[u8]>,
 }
 
 impl Elf {
@@ -150,29 +138,6 @@ impl Elf {
         let start = segment.offset.checked_add(address - segment.addresses.start)?;
         let length = most.min(segment.addresses.end - address);
         Some(start..start.checked_add(length)?)
-    }
-}
-
-type Header = elf::FileHeader64<Endianness>;
-
-fn header<'data>(data: impl ReadRef<'data>) -> io::Result<(&'data Header, Endianness)> {
-    let header = Header::parse(data).map_err(invalid)?;
-    Ok((header, header.endian().map_err(invalid)?))
-}
-
-fn invalid(error: object::Error) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
-}
-
-/// # Errors
-/// If there is more of something than is read.
-fn check<N: PartialOrd + std::fmt::Display>(what: &str, count: N, most: N) -> io::Result<()> {
-    match count <= most {
-        true => Ok(()),
-        false => Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("it states {count} {what}; no more than {most} are read"),
-        )),
     }
 }
 

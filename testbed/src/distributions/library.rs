@@ -157,33 +157,33 @@ pub struct ProgramOutput {
     pub log: Vec<LogLine>,
 }
 
-impl Testbed<'_> {
-    /// Puts the bundle there, and has the root's openssl make certificates.
-    pub fn prepare(&self, bundle: &[u8]) -> anyhow::Result<()> {
-        self.write("bundle.pem", bundle)?;
-        let prepare = format!("{SCRIPTS}/prepare.sh");
-        self.run(PreloadMode::Without, &[&prepare, BUNDLE])?;
-        sleep(SETTLED);
-        Ok(())
-    }
+/// Puts the bundle there, and has the root's openssl make certificates.
+pub fn prepare(place: &Testbed, bundle: &[u8]) -> anyhow::Result<()> {
+    place.write("bundle.pem", bundle)?;
+    let prepare = format!("{SCRIPTS}/prepare.sh");
+    ProgramOutput::in_mode(place, PreloadMode::Without, &[&prepare, BUNDLE])?;
+    sleep(SETTLED);
+    Ok(())
+}
 
+impl ProgramOutput {
     /// Runs a program in this way, from the files' directory. Fails when it does, or when what the
     /// library logged isn't of its form.
-    pub fn run(&self, mode: PreloadMode, words: &[&str]) -> anyhow::Result<ProgramOutput> {
+    pub fn in_mode(place: &Testbed, mode: PreloadMode, words: &[&str]) -> anyhow::Result<Self> {
         let variables = mode.variables();
         let mut all: Vec<&str> = variables.iter().map(String::as_str).collect();
         all.extend(words);
-        self.env(&all)
+        Self::of(place, &all)
     }
 
     /// Runs what `env` makes of these words: other programs can stand before the mode's variables,
     /// which are to act on the last of them only.
-    pub fn env(&self, words: &[&str]) -> anyhow::Result<ProgramOutput> {
-        let log = self.here("log");
+    pub fn of(place: &Testbed, words: &[&str]) -> anyhow::Result<Self> {
+        let log = place.here("log");
         if log.exists() {
             fs::remove_file(&log)?;
         }
-        let output = self
+        let output = place
             .command("env")?
             .args(["-C", FILES, "timeout", "--kill-after=10", TIMEOUT_SECONDS])
             .arg("env")
@@ -191,13 +191,13 @@ impl Testbed<'_> {
             .output()?;
         let (out, err) = (&output.stdout, &output.stderr);
         let (out, err) = (String::from_utf8_lossy(out), String::from_utf8_lossy(err));
-        let (release, status) = (self.name(), output.status);
+        let (release, status) = (place.name(), output.status);
         anyhow::ensure!(status.success(), "{release}: {}: {status}\n{out}{err}", words.join(" "));
         // The loader says so, and then runs the program without it.
         anyhow::ensure!(!err.contains("cannot be preloaded"), "{release}: {err}");
         let lines = if log.exists() { fs::read_to_string(&log)? } else { String::new() };
         let log = lines.lines().map(LogLine::parse);
-        Ok(ProgramOutput { log: log.collect::<Result<_, _>>()?, out: out.into_owned() })
+        Ok(Self { log: log.collect::<Result<_, _>>()?, out: out.into_owned() })
     }
 }
 

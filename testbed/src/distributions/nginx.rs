@@ -111,7 +111,7 @@ fn run(
     let mut words = [before, &["env"]].concat();
     words.extend(variables.iter().map(String::as_str));
     words.extend(["nginx", "-t", "-q", "-c", &configuration]);
-    place.env(&words)
+    ProgramOutput::of(place, &words)
 }
 
 impl NginxArm {

@@ -91,10 +91,10 @@ pub fn checked(place: &Testbed) -> anyhow::Result<Vec<Check>> {
     let mut checks = Vec::new();
     for probe in probes() {
         let words: Vec<&str> = probe.words.iter().map(String::as_str).collect();
-        let plain = told(&place.run(Mode::Without, &words)?)?;
+        let plain = told(&ProgramOutput::in_mode(place, Mode::Without, &words)?)?;
         checks.push(expected(&probe, &plain));
         for mode in Mode::WITH {
-            let said = place.run(mode, &words)?;
+            let said = ProgramOutput::in_mode(place, mode, &words)?;
             let name = format!("{}, {}", probe.name, mode.name());
             let mut differing = Vec::new();
             differences(&plain, &told(&said)?, "", &mut differing);

@@ -2,7 +2,7 @@
 //! what Debian's package says of itself, and what is run when it comes and goes.
 
 use super::build::Built;
-use super::{Product, VERSION, architecture, written};
+use super::product::{Product, VERSION, architecture, written};
 use anyhow::Context;
 use flate2::{Compression, GzBuilder};
 use roots::repository::{command, output, root, run};

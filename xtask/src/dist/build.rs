@@ -5,7 +5,7 @@
 //! libc and of libgcc are needed; apt fetches them into a directory of their own and checks their
 //! signature, and nothing is installed: no root, no chroot.
 
-use super::{Product, architecture};
+use super::product::{Product, architecture};
 use anyhow::Context;
 use roots::Release;
 use roots::repository::{command, output, run, target};

@@ -2,7 +2,8 @@
 
 use super::archive::{Item, changelog};
 use super::build::Built;
-use super::{Product, licences};
+use super::licences;
+use super::product::Product;
 use anyhow::Context;
 use roots::repository::{output, root, run};
 use std::fs;

@@ -4,7 +4,7 @@
 //! compile, and this reads the same lists.
 
 use super::linked::{self, Crate};
-use super::{Product, VERSION};
+use super::product::{Product, VERSION};
 use anyhow::Context;
 use roots::repository::{output, root};
 use serde::Deserialize;

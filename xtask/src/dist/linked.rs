@@ -5,7 +5,7 @@
 //!
 //! <https://cyclonedx.org/docs/1.5/json/>
 
-use super::{Product, VERSION, written};
+use super::product::{Product, VERSION, written};
 use anyhow::Context;
 use roots::repository::{output, root};
 use serde_json::{Value, json};
@@ -181,7 +181,7 @@ fn reference(one: &Crate) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::PRODUCTS;
+    use super::super::product::PRODUCTS;
     use super::{crates, list};
 
     #[test]

@@ -134,7 +134,7 @@ impl Experiment {
                 processes_done += 1;
                 complete += 1;
                 let notes: Vec<String> = unknown_mallocs(&weighed).collect();
-                found.runs.push(Run::joined(weighed, watched));
+                found.runs.push(joined(weighed, watched));
                 notes.into_iter().for_each(|note| results.note(note));
                 observer.look_over(&mut results);
                 results.comparison = compare(&self.metrics, &results.arms);
@@ -160,33 +160,18 @@ fn unknown_mallocs(weighed: &Weighed) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-impl Run {
-    /// A run of which nothing was traced.
-    pub fn untraced(weighed: Weighed) -> Self {
-        Self {
-            wall_seconds: weighed.wall_seconds,
-            checkpoints: weighed.checkpoints,
-            weighing_seconds: weighed.weighing_seconds,
-            facts: weighed.facts,
-            syscalls: None,
-            break_moves: None,
-            fallback: None,
-            traced: None,
-        }
-    }
-
-    fn joined(weighed: Weighed, watched: Option<Watched>) -> Self {
-        let untraced = Self::untraced(weighed);
-        match watched {
-            None => untraced,
-            Some(watched) => Self {
-                syscalls: Some(watched.syscalls),
-                break_moves: Some(watched.break_moves),
-                fallback: Some(watched.fallback),
-                traced: Some(watched.traced),
-                ..untraced
-            },
-        }
+/// Both weighings of a run.
+fn joined(weighed: Weighed, watched: Option<Watched>) -> Run {
+    let untraced = weighed.into_run();
+    match watched {
+        None => untraced,
+        Some(watched) => Run {
+            syscalls: Some(watched.syscalls),
+            break_moves: Some(watched.break_moves),
+            fallback: Some(watched.fallback),
+            traced: Some(watched.traced),
+            ..untraced
+        },
     }
 }
 

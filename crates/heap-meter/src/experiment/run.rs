@@ -4,7 +4,7 @@
 //! ptrace(2) ties a traced process to one thread.
 
 use super::error::{EndingText, RunError};
-use super::results::{Checkpoint, Traced};
+use super::results::{Checkpoint, Run, Traced};
 use super::session::{CheckpointWeight, Session, StopFlag, TICK, connected, serve};
 use heap_growth::{BreakMoves, Counts, Fallback, Tally};
 use memory_event::{Ending, Sink};
@@ -33,6 +33,22 @@ pub struct Weighed {
     pub facts: BTreeMap<String, String>,
     /// Why the run doesn't count, if it said so.
     pub void: Option<String>,
+}
+
+impl Weighed {
+    /// A run of which nothing was traced.
+    pub fn into_run(self) -> Run {
+        Run {
+            wall_seconds: self.wall_seconds,
+            checkpoints: self.checkpoints,
+            weighing_seconds: self.weighing_seconds,
+            facts: self.facts,
+            syscalls: None,
+            break_moves: None,
+            fallback: None,
+            traced: None,
+        }
+    }
 }
 
 /// What a traced process showed.

@@ -1,8 +1,7 @@
 //! What an experiment answers, in a line: whether other arms take or keep other memory than the
 //! control.
 
-use super::table::plain;
-use super::text::counted;
+use super::text::{counted, plain};
 use crate::experiment::{Comparison, Results};
 use human_text::Bytes;
 

@@ -6,8 +6,7 @@
 
 use super::chart::escaped;
 use super::part::{Part, Sections};
-use super::table::plain;
-use super::text::{Column, in_unit, ratio};
+use super::text::{Column, in_unit, plain, ratio};
 use crate::environment::Environment;
 use crate::experiment::Unit;
 use human_text::printable;

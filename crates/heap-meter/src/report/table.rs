@@ -2,7 +2,7 @@
 
 use super::answer::answer;
 use super::part::{Part, Sections};
-use super::text::{Column, NONE, in_unit, ratio, sizes};
+use super::text::{Column, NONE, in_unit, plain, ratio, sizes};
 use crate::experiment::{ArmResults, Comparison, Results, Run};
 use crate::statistics::{RatioOfMedians, median};
 use human_text::{Seconds, thousands};
@@ -70,17 +70,6 @@ pub fn experiment_heading<'a, A, C, R: 'a>(
     }
     let ran = format!("{}: {}; runs: {}", results.experiment, parameters, runs.join(", "));
     [ran, surroundings.join(" · ")].map(Part::Paragraph).into()
-}
-
-pub(super) fn plain(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Array(values) => {
-            let values: Vec<String> = values.iter().map(plain).collect();
-            values.join("+")
-        }
-        other => other.to_string(),
-    }
 }
 
 /// A row per metric; columns for the control, and for each other arm its figure and its ratio.

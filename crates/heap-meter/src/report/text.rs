@@ -18,6 +18,18 @@ pub fn known_bytes(bytes: Option<u64>) -> String {
     bytes.map_or_else(|| NONE.to_owned(), |bytes| Bytes(bytes).to_string())
 }
 
+/// A parameter as it was given.
+pub(super) fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(values) => {
+            let values: Vec<String> = values.iter().map(plain).collect();
+            values.join("+")
+        }
+        other => other.to_string(),
+    }
+}
+
 /// `value` in its unit: `840 KiB`, `4.41 ms`, `1,024`. A figure below zero keeps its sign.
 pub fn in_unit(value: f64, unit: Unit) -> String {
     let sign = if value < 0.0 { "−" } else { "" };

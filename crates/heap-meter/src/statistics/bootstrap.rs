@@ -7,7 +7,7 @@
 //! times in 100. Reference: Efron and Tibshirani, "An Introduction to the Bootstrap", chapter 13.
 
 use super::interval::Interval;
-use super::{quantile_of_sorted, sorted};
+use super::quantile::{quantile_of_sorted, sorted};
 
 /// Enough that the ends of the interval hardly depend on the seed.
 const RESAMPLES: usize = 10_000;

@@ -1,11 +1,40 @@
-//! Growth by function, over all stacks: whose code it was in which memory was asked for.
+//! Growth by stack, and by function over all stacks: whose code it was in which memory was asked for.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
+use heap_growth::StackGrowth;
 use serde::Serialize;
 
-use super::ByStack;
+/// Growth by who asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ByStack {
+    /// Innermost first.
+    pub frames: Vec<String>,
+    /// The thread's first function isn't among them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+    /// What it asked the kernel for.
+    pub bytes: u64,
+    /// How often.
+    pub count: u64,
+    /// What had been asked of malloc, in bytes → how often, where it is known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub requested: BTreeMap<u64, u64>,
+}
+
+impl ByStack {
+    pub(super) fn of(stack: &StackGrowth) -> Self {
+        Self {
+            frames: stack.frames.iter().map(ToString::to_string).collect(),
+            truncated: stack.truncated,
+            bytes: stack.bytes,
+            count: stack.count,
+            requested: stack.requested.clone(),
+        }
+    }
+}
 
 /// Growth that was asked for in a function, or in what it called.
 ///

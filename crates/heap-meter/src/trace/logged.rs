@@ -3,9 +3,21 @@
 
 use serde::{Serialize, Serializer};
 
-use super::EventSource;
 use heap_growth::{ByKind, GrowthKind, Tally};
 use memory_event::Syscall;
+
+/// Where events came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum EventSource {
+    /// A child that was launched.
+    Launch,
+    /// A process that was running.
+    Attach,
+    /// A log that strace wrote.
+    StraceLog,
+}
 
 /// Files that were opened so often, with no closing in the log, were closed without its being
 /// logged.

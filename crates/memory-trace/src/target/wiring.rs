@@ -21,7 +21,21 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::FdFlags;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr};
 
-use super::Stream;
+/// Where a standard stream of the target leads.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Stream {
+    /// Where the caller's own leads.
+    #[default]
+    Inherit,
+    /// To `/dev/null`.
+    Null,
+    /// Where the target's standard error leads (for standard output: keeps the caller's free).
+    Stderr,
+    /// To this open file. For a pipe: the reader sees its end once the target *and every clone of
+    /// this `Target`* are gone.
+    Fd(Arc<OwnedFd>),
+}
 
 /// Streams, descriptors and signal mask, ready to be set up in a child.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use object::read::ReadRef;
 use object::read::elf::{FileHeader, SectionHeader};
 use object::{Endianness, Pod, elf};
 
-use super::{Header, MOST_HEADERS, Table, check, invalid};
+use super::bounds::{Header, MOST_HEADERS, Table, check, invalid};
 
 /// Names of sections; programs have some hundred bytes of them.
 const MOST_NAME_BYTES: u64 = 256 << 10;

@@ -1,8 +1,8 @@
 //! Growth over time by kind, with the files that were being read.
 
 use super::axes::{self, Axes, LEFT, LINE};
+use super::colours::{FILE_COLOURS, of_kind};
 use super::svg::Picture;
-use super::{FILE_COLOURS, of_kind};
 use heap_growth::{Growth, GrowthKind};
 use human_text::printable;
 
