@@ -15,6 +15,7 @@ mod scale;
 mod sequence;
 mod status;
 mod table;
+mod tools;
 mod weight;
 mod words;
 
@@ -30,14 +31,7 @@ use crate::output::ProcessList;
 use crate::{output, processes};
 use pause::Interruption;
 use report::TrimReport;
-
-/// What it takes to look into a process, kept from one to the next.
-struct Tools {
-    examiner: Examiner,
-    stacks: Stacks,
-    /// Those of the kernel of a process's memory.
-    counters_are_exact: bool,
-}
+use tools::Tools;
 
 /// Whether a process's system calls are filtered, so that it is refused unless that is allowed.
 pub(crate) fn is_filtered(pid: i32) -> bool {

@@ -21,7 +21,8 @@ use super::library::TrimLibrary;
 use super::look::foretold;
 use super::program::ProgramIdentity;
 use super::scale::{Scale, Still};
-use super::{Tools, words};
+use super::tools::Tools;
+use super::words;
 
 /// So long may a thread take to stop, if the process may stand still that long.
 const STOP: Duration = Duration::from_secs(2);

@@ -14,7 +14,8 @@ use ptmalloc::{Examination, HeapState};
 use super::program::ProgramIdentity;
 use super::report::{TrimOutcome, TrimReport};
 use super::status::Trimmability;
-use super::{Tools, words};
+use super::tools::Tools;
+use super::words;
 use crate::cli::TrimArguments;
 
 /// To stop all threads, to look where they are, and to let them go.

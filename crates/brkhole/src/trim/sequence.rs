@@ -13,7 +13,8 @@ use super::look::{TrimLook, look};
 use super::pause::{Interruption, Pauses};
 use super::report::{TrimOutcome, TrimReport};
 use super::scale::Scale;
-use super::{Tools, words};
+use super::tools::Tools;
+use super::words;
 use crate::cli::TrimArguments;
 
 /// A heap that can't be read although nothing moves won't get better.

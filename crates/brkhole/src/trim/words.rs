@@ -5,9 +5,9 @@ use std::time::Duration;
 use human_text::Seconds;
 use ptmalloc::{Allocator, HeapState};
 
-use super::Tools;
 use super::inside::{How, StoppedTarget};
 use super::report::TrimReport;
+use super::tools::Tools;
 
 /// What isn't known of malloc's state.
 pub(super) fn flaw(malloc: &HeapState) -> String {
