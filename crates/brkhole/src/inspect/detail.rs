@@ -14,7 +14,11 @@ const ARENAS: usize = 16;
 /// The process, in sections.
 pub(super) fn table(process: &Inspected) -> Sections {
     let threads = counted(process.weight.threads, "thread", "threads");
-    let itself = format!("{}: {}, {threads}", process.name(), allocator(process));
+    let mut itself = format!("{}: {}, {threads}", process.name(), allocator(process));
+    if let Some(returnable) = process.returnable_bytes() {
+        let [returnable, resident] = [returnable, process.weight.rss_bytes].map(Bytes);
+        itself += &format!("; {returnable} of {resident} could be given back");
+    }
     let malloc = match &process.malloc {
         Some(state) => malloc(state),
         None => vec![Part::Paragraph(format!(

@@ -16,6 +16,8 @@ fn one_process_in_sections() {
     let text = table(&["inspect", &target.number()]);
     let name = format!("brkhole-keeps ({}): glibc 2.", target.number());
     assert!(text.starts_with(&name), "{text}");
+    let (first, _) = text.split_once("\n\n").unwrap();
+    assert!(first.replace("\n  ", " ").ends_with(" could be given back"), "{text}");
     for words in [
         "memory",
         "resident",
