@@ -52,8 +52,8 @@ pub struct KernelsOptions {
 
 /// Two processors of one thread: with one each, QEMU now and then runs what the kernel has just changed.
 const TWO_PROCESSORS: &str = "-accel tcg,thread=single -smp 2";
-/// One that takes a nanosecond for each instruction, and for which waiting takes no time.
-const COUNTING: &str = "-accel tcg -icount shift=0,sleep=off -smp 1";
+/// One that takes a nanosecond for each instruction.
+const COUNTING: &str = "-accel tcg -icount shift=0 -smp 1";
 
 /// Boots each kernel with each parameter, and prints what its tests said.
 pub fn test(options: &KernelsOptions) -> anyhow::Result<()> {

@@ -15,7 +15,8 @@ const PREEMPT: &str = "/sys/kernel/debug/sched/preempt";
 impl Hook {
     /// Whether every return is told here, whatever other processes do, provided that a
     /// [`Tracer`](crate::Tracer) can be had. Where returns may be missed, [`Missed`] counts them, of
-    /// all processes.
+    /// all processes; and births and ends that a kernel skipped that preempts itself (since Linux
+    /// 7.0), which is rare.
     ///
     /// # Errors
     /// [`Refusal::Misses`] says why returns may be missed, or that it isn't known. Any other refusal:

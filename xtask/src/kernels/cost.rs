@@ -6,8 +6,8 @@ use roots::repository::root;
 use serde_json::{Map, Value, json};
 use std::fs;
 
-/// Measures on each kernel and writes `runs/kernels.json`: by release and way, how many times as long the
-/// work takes, of the processor's time and until it is done.
+/// Measures on each kernel and writes `runs/kernels.json`: by release and way, how long the work takes, of
+/// the process's own time and until it is done.
 pub fn record(options: &KernelsOptions) -> anyhow::Result<()> {
     let programs = programs(&["memory-trace=attach::cost".to_owned()], "release")?;
     let mut recorded = Map::new();
@@ -15,24 +15,23 @@ pub fn record(options: &KernelsOptions) -> anyhow::Result<()> {
         let kernel = fetch::kernel(release)?;
         let title = format!("Linux {} counting", kernel.version);
         let runs = run(&kernel, &title, "splash", COUNTING, &programs, options.patience)?;
-        anyhow::ensure!(runs[0].is_good(), "{}", runs[0]);
-        let told: Vec<(&str, [f64; 2])> = runs[0].remarks().filter_map(figures).collect();
-        let (_, alone) = told.first().context("nothing was measured")?;
-        let ways = told.iter().map(|(way, [own, all])| {
-            let figures = json!({ "own_ns": own, "all_ns": all, "own": own / alone[0], "all": all / alone[1] });
-            ((*way).to_owned(), figures)
-        });
-        let ways: Map<String, Value> = ways.collect();
-        recorded.insert(release.clone(), json!({ "kernel": kernel.version, "ways": ways }));
+        let [run] = &runs[..] else {
+            anyhow::bail!("{title}: one program was to run");
+        };
+        anyhow::ensure!(run.is_good(), "{run}");
+        let mut told: Map<String, Value> = run.remarks().filter_map(figures).collect();
+        anyhow::ensure!(!told.is_empty(), "{title}: nothing was measured");
+        told.insert("kernel".to_owned(), kernel.version.into());
+        recorded.insert(release.clone(), told.into());
     }
     let text = serde_json::to_string_pretty(&recorded)? + "\n";
-    fs::write(root().join("runs/kernels.json"), text)?;
-    Ok(())
+    fs::write(root().join("runs/kernels.json"), text).context("runs/kernels.json")
 }
 
 /// `cost of bpf: 1 2`
-fn figures(remark: &str) -> Option<(&str, [f64; 2])> {
+fn figures(remark: &str) -> Option<(String, Value)> {
     let (way, figures) = remark.strip_prefix("cost of ")?.split_once(": ")?;
     let (own, all) = figures.split_once(' ')?;
-    Some((way, [own.parse().ok()?, all.parse().ok()?]))
+    let nanoseconds = |figure: &str| figure.parse::<u64>().ok();
+    Some((way.to_owned(), json!({ "own_ns": nanoseconds(own)?, "all_ns": nanoseconds(all)? })))
 }

@@ -139,9 +139,7 @@ impl<'a> OpenAttempt<'a> {
                 settled = true;
                 break;
             }
-            if first_look {
-                self.room_for(new.len())?;
-            }
+            self.room_for(new.len())?;
             first_look = false;
             for (pid, tid) in new {
                 self.open(pid, tid)?;
@@ -235,7 +233,7 @@ impl<'a> OpenAttempt<'a> {
         })
     }
 
-    /// Raises this process's limit of descriptors if it has to be and may be.
+    /// Raises this process's limit of descriptors if so many more threads need it and it may be.
     fn room_for(&self, threads: usize) -> Result<(), AttachError> {
         let (soft, hard) = descriptors();
         let wanted = self.wanted(threads);

@@ -37,13 +37,16 @@ fn running(watched: bool, via: Option<Via>) -> String {
 fn of_each_way() {
     told("nothing", &running(true, None));
     for &via in ways() {
-        told(&format!("{via:?}"), &running(true, Some(via)));
-        told(&format!("{via:?}, bystander"), &running(false, Some(via)));
+        let way = format!("{via:?}").to_lowercase();
+        told(&way, &running(true, Some(via)));
+        if via != Via::Ptrace {
+            told(&format!("{way}-bystander"), &running(false, Some(via)));
+        }
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     let output = Stream::Fd(Arc::new(OwnedFd::from(file.reopen().unwrap())));
     let target = Target::new(reads()).stdin(Stream::Null).stdout(output);
     Launch::start(&target, ()).unwrap().wait().unwrap();
     let said = std::fs::read_to_string(file.path()).unwrap();
-    told("Launch", said.lines().nth(1).unwrap());
+    told("launch", said.lines().nth(1).unwrap());
 }
