@@ -100,7 +100,8 @@ fn programs(tests: &[String], profile: &str) -> anyhow::Result<Vec<(String, Stri
             let manifest = format!("/{package}/Cargo.toml");
             let program = built.iter().find_map(|message| {
                 let is_of_it = message["manifest_path"].as_str()?.ends_with(&manifest);
-                message["executable"].as_str().filter(|_| is_of_it)
+                let is_test = message["target"]["name"] == "it";
+                message["executable"].as_str().filter(|_| is_of_it && is_test)
             });
             let program = program.with_context(|| format!("{package} has no test program"))?;
             // One at a time: some change what holds for the whole machine.
