@@ -39,7 +39,7 @@ pub struct KernelsOptions {
         long,
         value_name = "PACKAGE=FILTER",
         value_delimiter = ',',
-        default_value = "bpf-memory-trace=,memory-trace=attach::counts attach::lost attach::rights"
+        default_value = "bpf-memory-trace=,memory-trace=attach::counts attach::held attach::lost attach::rights attach::stacks"
     )]
     tests: Vec<String>,
     /// Measure instead what each way of watching costs, by counting instructions, for runs/kernels.
