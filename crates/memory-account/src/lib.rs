@@ -23,8 +23,9 @@
 //!
 //! An owner is named on evidence, which each row states: what the kernel calls a mapping, lists of
 //! glibc's malloc, or headers in the memory itself, which have to fit together. A recogniser looks
-//! only at anonymous memory that has no owner yet, at resident pages, and at headers alone, so that
-//! an account costs about what the kernel needs to weigh the mappings.
+//! only at anonymous memory that has no owner yet, at resident pages, and at headers alone. `smaps` is
+//! read once; an account costs some times that: one and a half to three where headers lie far apart,
+//! up to ten where they may begin on any page, as those of LuaJIT's large blocks.
 
 #![deny(unsafe_code)]
 
