@@ -88,7 +88,7 @@ fn hooks_that_a_kernel_lacks_are_refused_in_a_sentence() {
             continue;
         };
         let said = refusal.to_string();
-        if let Refusal::Kernel { log, .. } = &refusal {
+        if let Refusal::Kernel { log, locked_down: false, .. } = &refusal {
             assert!(said.starts_with("the kernel refuses "), "{said}");
             assert!(said.contains(what) || said.contains("maps"), "{said}");
             assert_eq!(log, "", "the verifier finds fault");
