@@ -72,9 +72,8 @@ fn beside_control(program: &str, control: &str, arm: &str, rows: &[&Comparison])
     let [here, there] = [row.other(), row.control].map(|bytes| Bytes(bytes as u64));
     let than = match more(row) {
         0.0 => {
-            return Some(format!(
-                "no difference: {program} {verb} {here} {arm} and {there} {control}"
-            ));
+            let sure = if is_much(row) { "sure difference" } else { "difference" };
+            return Some(format!("no {sure}: {program} {verb} {here} {arm} and {there} {control}"));
         }
         more if more < 0.0 => "less",
         _ => "more",
@@ -88,8 +87,11 @@ fn beside_control(program: &str, control: &str, arm: &str, rows: &[&Comparison])
 /// By how many bytes the other arm has more than the control; 0 where they are equal, as far as the
 /// runs tell.
 fn more(row: &Comparison) -> f64 {
-    let more = row.other() - row.control;
     let is_sure = row.ratio_ci95.is_none_or(|[least, most]| !(least..=most).contains(&1.0));
-    let is_much = more.abs() >= EQUAL_WITHIN_BYTES.max(EQUAL_WITHIN * row.control);
-    if is_sure && is_much { more } else { 0.0 }
+    if is_sure && is_much(row) { row.other() - row.control } else { 0.0 }
+}
+
+fn is_much(row: &Comparison) -> bool {
+    let more = row.other() - row.control;
+    more.abs() >= EQUAL_WITHIN_BYTES.max(EQUAL_WITHIN * row.control)
 }
