@@ -8,10 +8,9 @@ use std::ops::Range;
 
 use proc_memory::page_size_bytes;
 
-use super::account::Kind;
 use super::kernel;
-use super::space::Space;
-use super::word;
+use super::row::Kind;
+use super::space::{Space, word};
 
 const HEADER_BYTES: u64 = 64;
 const SEGMENT_BYTES: u64 = 56;

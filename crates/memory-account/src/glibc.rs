@@ -9,9 +9,8 @@ use std::ops::Range;
 use proc_memory::page_size_bytes;
 use ptmalloc::{Arena, HeapState, Mmapped};
 
-use super::account::Kind;
-use super::space::Space;
-use super::word;
+use super::row::Kind;
+use super::space::{Space, word};
 
 /// Pages that are looked at for headers of blocks which lie behind something else.
 const MOST_PAGES: usize = 1 << 16;

@@ -3,7 +3,7 @@
 //! # References
 //! Go 1.11 to 1.25, `src/runtime/malloc.go`, `mallocinit` (hints of the form 0x00c0…)
 
-use super::account::Kind;
+use super::row::Kind;
 use super::space::Space;
 
 /// Where the first one is asked for, and where the last ones could be.

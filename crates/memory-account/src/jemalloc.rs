@@ -6,9 +6,8 @@
 
 use std::ops::Range;
 
-use super::account::Kind;
-use super::space::Space;
-use super::word;
+use super::row::Kind;
+use super::space::{Space, word};
 
 /// Blocks begin at multiples of it, and are of so many.
 const BLOCK_BYTES: u64 = 2 << 20;

@@ -8,10 +8,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::account::Kind;
 use super::elf_bss::segments;
-use super::space::Space;
-use super::word;
+use super::row::Kind;
+use super::space::{Space, word};
 
 const DYNAMIC: u32 = 2;
 /// Longest name of a type or a field that is wanted, and its zero.

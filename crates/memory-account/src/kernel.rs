@@ -6,7 +6,7 @@
 
 use proc_memory::Mapping;
 
-use super::account::Kind;
+use super::row::Kind;
 
 /// Shared memory that has the name of no file: System V, shared anonymous, memfd, and POSIX's.
 const SHARED: [&[u8]; 4] = [b"/SYSV", b"/dev/zero", b"/memfd:", b"/dev/shm/"];

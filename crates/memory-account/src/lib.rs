@@ -43,23 +43,16 @@ mod jvm;
 mod kernel;
 mod luajit;
 mod pymalloc;
+mod row;
 mod ruby;
 mod space;
 mod stacks;
 mod v8;
 mod zend;
 
-pub use account::{Account, Kind, Row};
+pub use account::Account;
+pub use row::{Kind, Row};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// One little-endian word of bytes that were read; zero beyond their end.
-fn word(bytes: &[u8], at: usize) -> u64 {
-    let mut word = [0; 8];
-    let rest = bytes.get(at..).unwrap_or_default();
-    let length = rest.len().min(8);
-    word[..length].copy_from_slice(&rest[..length]);
-    u64::from_le_bytes(word)
-}

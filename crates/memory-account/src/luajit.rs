@@ -8,9 +8,8 @@ use std::ops::Range;
 
 use proc_memory::page_size_bytes;
 
-use super::account::Kind;
-use super::space::Space;
-use super::word;
+use super::row::Kind;
+use super::space::{Space, word};
 
 /// The state's own chunk.
 const STATE_BYTES: Range<u64> = 0x200..0x800;

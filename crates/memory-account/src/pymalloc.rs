@@ -9,9 +9,8 @@
 
 use std::ops::Range;
 
-use super::account::Kind;
-use super::space::Space;
-use super::word;
+use super::row::Kind;
+use super::space::{Space, word};
 
 const HEADER_BYTES: u64 = 48;
 const ALIGNMENT_BYTES: u64 = 16;

@@ -3,9 +3,8 @@
 //! # References
 //! Ruby 3.1 to 3.3, `gc.c`: `struct heap_page_header`, `struct heap_page`
 
-use super::account::Kind;
-use super::space::Space;
-use super::word;
+use super::row::Kind;
+use super::space::{Space, word};
 
 /// `HEAP_PAGE_SIZE`: of 3.1, and since 3.2.
 const PAGE_BYTES: [u64; 2] = [16 << 10, 64 << 10];

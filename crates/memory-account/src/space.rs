@@ -6,8 +6,8 @@ use std::ops::Range;
 use nix::errno::Errno;
 use proc_memory::{PageMap, PageState, Process, ProcessError, WeighedMapping, read_memory};
 
-use super::account::{Kind, Row};
 use super::kernel;
+use super::row::{Kind, Row};
 
 /// `IOV_MAX`: places that one call reads.
 const MOST_PLACES: usize = 1024;
@@ -316,4 +316,13 @@ struct Weight {
 
 fn never() -> Result<(), Errno> {
     Ok(())
+}
+
+/// One little-endian word of bytes that were read; zero beyond their end.
+pub(super) fn word(bytes: &[u8], at: usize) -> u64 {
+    let mut word = [0; 8];
+    let rest = bytes.get(at..).unwrap_or_default();
+    let length = rest.len().min(8);
+    word[..length].copy_from_slice(&rest[..length]);
+    u64::from_le_bytes(word)
 }

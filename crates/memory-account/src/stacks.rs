@@ -11,9 +11,8 @@ use std::ops::Range;
 
 use proc_memory::{Process, page_size_bytes, robust_list};
 
-use super::account::Kind;
-use super::space::Space;
-use super::word;
+use super::row::Kind;
+use super::space::{Space, word};
 
 /// Threads that are asked.
 const MOST_THREADS: usize = 4096;

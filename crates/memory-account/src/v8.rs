@@ -6,9 +6,8 @@
 
 use std::ops::Range;
 
-use super::account::Kind;
-use super::space::Space;
-use super::word;
+use super::row::Kind;
+use super::space::{Space, word};
 
 /// Chunks begin at multiples of it.
 const ALIGNMENT_BYTES: u64 = 256 << 10;

@@ -7,9 +7,8 @@
 
 use std::ops::Range;
 
-use super::account::Kind;
-use super::space::Space;
-use super::word;
+use super::row::Kind;
+use super::space::{Space, word};
 
 const CHUNK_BYTES: u64 = 2 << 20;
 const PAGE_BYTES: u64 = 4096;
