@@ -25,7 +25,6 @@ pub struct Bundle {
 /// Sizes that `source` doesn't reach are left out.
 ///
 /// # Errors
-///
 /// When the source can't be read or holds no certificate, or a bundle can't be written.
 pub fn cut_bundles(source: &Path, directory: &Path) -> anyhow::Result<Vec<Bundle>> {
     let bytes = fs::read(source).with_context(|| format!("can't read {}", source.display()))?;
@@ -75,7 +74,6 @@ pub struct Contents {
 /// Writes whole blocks until the log has at least so many bytes.
 ///
 /// # Errors
-///
 /// When it can't be written.
 pub fn write_log(bytes: u64, to: &mut impl Write) -> io::Result<Contents> {
     let (block, of_block) = block();

@@ -37,7 +37,6 @@ impl Processors {
     /// Picks the last of the processors that this thread may use, if one is wanted.
     ///
     /// # Errors
-    ///
     /// When the kernel refuses.
     pub fn keep_to(one: bool) -> nix::Result<Self> {
         if !one {
@@ -67,7 +66,6 @@ impl Drop for Processors {
 /// Whatever `work` does to memory ends with the copy.
 ///
 /// # Errors
-///
 /// When this process has other threads, when it can't be forked, or when the copy panicked (its
 /// words are on standard error).
 pub fn timed(work: impl FnOnce() -> Duration) -> io::Result<Duration> {
@@ -110,11 +108,9 @@ fn alone() -> io::Result<()> {
 /// What this process had when it started the command is the least that is told.
 ///
 /// # Errors
-///
 /// When it was waited for already.
 ///
 /// # References
-///
 /// getrusage(2), `ru_maxrss`
 pub fn ended(child: Child) -> io::Result<(ExitStatus, u64)> {
     let (mut status, mut usage) = (0, MaybeUninit::<libc::rusage>::uninit());

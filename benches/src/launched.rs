@@ -19,7 +19,6 @@ use crate::report::{Work, main_with_roles};
 /// command did.
 ///
 /// # Errors
-///
 /// When the command can't be launched, or not followed to its end.
 fn tell(command: &[OsString], options: LaunchOptions) -> anyhow::Result<ExitCode> {
     let (program, arguments) = command.split_first().context("expected a command")?;

@@ -33,7 +33,6 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/programs/plain.c");
 /// Compiles it to `directory/plain`: optimised, not position independent, as the reproducers are.
 ///
 /// # Panics
-///
 /// When there is no C compiler called `cc`, or it refuses the program.
 pub fn compile(directory: &Path) -> PathBuf {
     let program = directory.join("plain");
@@ -73,7 +72,6 @@ fn libraries() -> Vec<OsString> {
 /// Runs the compiled program for so many locations.
 ///
 /// # Panics
-///
 /// When it can't be started or fails.
 pub fn run(program: &Path, locations: u64, bundle: &Path) -> Plain {
     let output = Command::new(program)

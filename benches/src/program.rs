@@ -14,7 +14,6 @@ use std::{env, fs, io};
 /// from this package's own.
 ///
 /// # Errors
-///
 /// When there is no C compiler called `cc`, or it refuses the program.
 pub fn compile(source: &str, directory: &Path) -> anyhow::Result<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
@@ -37,7 +36,6 @@ pub fn compile(source: &str, directory: &Path) -> anyhow::Result<PathBuf> {
 /// Seconds from starting a command to its end; what it writes is thrown away.
 ///
 /// # Errors
-///
 /// When it can't be started or doesn't end with status 0.
 pub fn seconds(command: &mut Command) -> anyhow::Result<f64> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -67,7 +65,6 @@ pub fn role() -> Option<(String, Vec<OsString>)> {
 /// This program again, in a role.
 ///
 /// # Errors
-///
 /// When its own file can't be found.
 pub fn in_role(role: &str) -> io::Result<Command> {
     let mut command = Command::new(env::current_exe()?);

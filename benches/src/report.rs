@@ -150,7 +150,6 @@ impl Bench {
     /// Runs a contest, prints its figures and keeps them, with those before it.
     ///
     /// # Errors
-    ///
     /// The contest's, or when the results can't be written.
     pub fn run(&mut self, contest: Contest<'_>, rounds: usize) -> anyhow::Result<()> {
         let name = contest.name().to_owned();
@@ -167,7 +166,6 @@ impl Bench {
     /// Prints a figure and keeps it, with those before it.
     ///
     /// # Errors
-    ///
     /// When the results can't be written.
     pub fn figure(&mut self, figure: Figure) -> anyhow::Result<()> {
         if self.mode() == Mode::Test {

@@ -148,7 +148,6 @@ impl<'a> Contest<'a> {
     /// Runs every arm once to warm up, and then `rounds` times.
     ///
     /// # Errors
-    ///
     /// The first error of an arm.
     pub fn run(mut self, rounds: usize) -> anyhow::Result<PairOutcome> {
         for run in &mut self.runs {

@@ -19,7 +19,6 @@ impl Waiting {
     /// Starts it, and waits until it is ready.
     ///
     /// # Errors
-    ///
     /// When it can't be started, or says anything but `ready`.
     pub fn start(program: &Path, arguments: &[String]) -> anyhow::Result<Self> {
         Self::of(Command::new(program).args(arguments))
@@ -28,7 +27,6 @@ impl Waiting {
     /// A process that waits for its input, like most that a machine has.
     ///
     /// # Errors
-    ///
     /// As for [`start`](Self::start).
     pub fn sleeping() -> anyhow::Result<Self> {
         Self::of(Command::new("sh").args(["-c", "echo ready; read -r line"]))
@@ -37,7 +35,6 @@ impl Waiting {
     /// The same, of a command.
     ///
     /// # Errors
-    ///
     /// As for [`start`](Self::start).
     pub fn of(command: &mut Command) -> anyhow::Result<Self> {
         let mut child = command
@@ -60,7 +57,6 @@ impl Waiting {
     /// Lets it go on to its end; gives the seconds that it says it took.
     ///
     /// # Errors
-    ///
     /// When it says no number, or doesn't end with status 0.
     pub fn go(&mut self) -> anyhow::Result<f64> {
         self.stdin.write_all(b"!").context("the watched program didn't wait")?;

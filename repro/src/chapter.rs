@@ -33,7 +33,6 @@ pub trait Chapter: clap::Args {
     /// The child's work, with these parameters and this bundle.
     ///
     /// # Errors
-    ///
     /// Whatever keeps it from being done; the child ends with status 1 then.
     fn work(parameters: &[u64], bundle: Option<&Path>, child: &Child) -> anyhow::Result<()>;
 
@@ -78,7 +77,6 @@ impl<C: Chapter> ChapterCli<C> {
 /// The bundle that was named, or the machine's.
 ///
 /// # Errors
-///
 /// When there is none; the error lists the places that were tried.
 pub(crate) fn bundle(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     let path = match named {
@@ -93,7 +91,6 @@ pub(crate) fn bundle(named: Option<&Path>) -> anyhow::Result<PathBuf> {
 /// The environment, with OpenSSL, LuaJIT and the bundle that this binary works with.
 ///
 /// # Errors
-///
 /// When the bundle can't be loaded, or no Lua state can be made.
 pub(crate) fn describe(bundle: Option<&Path>) -> anyhow::Result<Environment> {
     let luajit = Vm::new().and_then(|vm| vm.version())?;

@@ -27,7 +27,6 @@ const STEP_BYTES: usize = 136 << 10;
 /// raise this; if it can't be written the kernel chooses as always.
 ///
 /// # References
-///
 /// proc_pid_oom_score_adj(5)
 pub(crate) fn first_victim() {
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
@@ -68,7 +67,6 @@ impl Child {
     /// When it doesn't, the parent is told why, and the work shouldn't be begun.
     ///
     /// # Errors
-    ///
     /// When the parent is gone, or `/proc/self/maps` can't be read.
     pub fn counts(&self, room_bytes: u64) -> io::Result<bool> {
         match self.trick {
@@ -99,7 +97,6 @@ impl Child {
     /// now says so first.
     ///
     /// # Errors
-    ///
     /// When the parent is gone, or `/proc/self/maps` can't be read.
     pub fn held(&self, label: &str) -> io::Result<()> {
         if self.trick.is_none() && Room::now()?.bytes < STEP_BYTES {
@@ -111,7 +108,6 @@ impl Child {
     /// Says now and then how far the work is.
     ///
     /// # Errors
-    ///
     /// When the parent is gone.
     pub fn progress(&self, done: u64, total: u64) -> io::Result<()> {
         if done.is_multiple_of(64) {

@@ -119,7 +119,6 @@ fn work(locations: u64, bundle: &Path, child: &Child) -> anyhow::Result<()> {
 /// each of them a handler in the cycle's pool, and puts a new handler before the earlier ones.
 ///
 /// # References
-///
 /// lua-nginx-module `src/ngx_http_lua_module.c` (`ngx_http_lua_set_ssl` merges a location's settings,
 /// `ngx_http_lua_init` is the module's postconfiguration); nginx `src/core/ngx_palloc.c`
 /// (`ngx_pool_cleanup_add`, `ngx_destroy_pool`).

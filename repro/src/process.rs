@@ -55,7 +55,6 @@ impl Drop for MallocBlocks {
 /// Has malloc give back what it can, at the top and inside. glibc only; elsewhere nothing happens.
 ///
 /// # References
-///
 /// malloc_trim(3); glibc `malloc/malloc.c`, `mtrim`: whole free pages are given back with madvise,
 /// in every arena, since 2.8.
 pub(crate) fn malloc_trim() {
@@ -76,11 +75,9 @@ pub(crate) fn malloc_trim() {
 /// started it and waits for that. What both have they share, as a master and its workers do.
 ///
 /// # Errors
-///
 /// When there can be no other process.
 ///
 /// # References
-///
 /// nginx `src/os/unix/ngx_daemon.c`; Linux `mm/memory.c`, `vma_needs_copy`
 pub(crate) fn become_daemon() -> io::Result<()> {
     let original = Pid::this();

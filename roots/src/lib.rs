@@ -98,7 +98,6 @@ impl Root {
     /// The root of a release with a compiler: see [`furnished`](Self::furnished).
     ///
     /// # Errors
-    ///
     /// As there.
     pub fn make(release: Release) -> anyhow::Result<Self> {
         Self::furnished(release, Furniture::Testbed)
@@ -107,7 +106,6 @@ impl Root {
     /// The root of a release: the one that is there if it was finished, or else a new one.
     ///
     /// # Errors
-    ///
     /// When the user isn't root, debootstrap isn't installed, or a package can't be had.
     pub fn furnished(release: Release, furniture: Furniture) -> anyhow::Result<Self> {
         let name = match furniture {
@@ -122,7 +120,6 @@ impl Root {
     /// Those of all that are released, the oldest first.
     ///
     /// # Errors
-    ///
     /// When one of them can't be made.
     pub fn all() -> anyhow::Result<Vec<Self>> {
         Release::ALL.into_iter().map(Self::make).collect()
@@ -131,7 +128,6 @@ impl Root {
     /// The release's bundle of CA certificates.
     ///
     /// # Errors
-    ///
     /// When it isn't there.
     pub fn bundle(&self) -> anyhow::Result<Vec<u8>> {
         let bundle = self.directory.join("etc/ssl/certs/ca-certificates.crt");
@@ -144,7 +140,6 @@ impl Root {
     /// outlives it.
     ///
     /// # Errors
-    ///
     /// When a directory can't be made to mount at.
     pub fn command(&self, program: &str, mounts: &[BindMount]) -> anyhow::Result<Command> {
         namespaces::command(&self.directory, false, program, mounts)
@@ -153,7 +148,6 @@ impl Root {
     /// The same in a layer above the root: what the program changes is in memory, and gone with it.
     ///
     /// # Errors
-    ///
     /// When a directory can't be made to mount at.
     pub fn command_in_layer(&self, program: &str, mounts: &[BindMount]) -> anyhow::Result<Command> {
         namespaces::command(&self.directory, true, program, mounts)
@@ -167,7 +161,6 @@ impl Root {
     /// with any of them, so this machine's is used.
     ///
     /// # Errors
-    ///
     /// When a dependency can't be had, or it doesn't compile.
     pub fn build(&self, package: &str) -> anyhow::Result<PathBuf> {
         // Inside there is no network, and Cargo's directory can't be written.
@@ -198,7 +191,6 @@ impl Root {
 /// repository as `/repository`.
 ///
 /// # Errors
-///
 /// When the root can't be made or the program fails.
 pub fn run(release: Release, words: &[String]) -> anyhow::Result<()> {
     let root = Root::make(release)?;

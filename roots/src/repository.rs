@@ -36,7 +36,6 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 /// Runs it to its end.
 ///
 /// # Errors
-///
 /// When it can't be run or fails.
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let status = command.status().with_context(|| format!("can't run {command:?}"))?;
@@ -47,7 +46,6 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
 /// What a program prints on standard output.
 ///
 /// # Errors
-///
 /// When it can't be run or fails.
 pub fn output<A: AsRef<OsStr>>(
     program: &str,

@@ -79,7 +79,6 @@ pub fn of_nginx(directory: &Path) -> String {
 /// (`ETXTBSY`).
 ///
 /// # Panics
-///
 /// When it can't be made.
 pub fn executable_copy(from: &Path, to: &Path, mode: u32) {
     let mode = format!("--mode={mode:o}");

@@ -13,7 +13,6 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 /// Looks again and again until there is something.
 ///
 /// # Panics
-///
 /// When there is nothing within [`PATIENCE`].
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -29,7 +28,6 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// Waits until something is true.
 ///
 /// # Panics
-///
 /// As for [`until`].
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     until(what, || condition().then_some(()));
@@ -38,7 +36,6 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 /// Waits for the end of a child, which is killed if it doesn't come.
 ///
 /// # Panics
-///
 /// As for [`until`].
 pub fn ended(child: &mut Child) -> ExitStatus {
     let start = Instant::now();

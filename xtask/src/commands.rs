@@ -37,7 +37,6 @@ const OURS: &str = "brkhole";
 /// `strict`, failed.
 ///
 /// # Errors
-///
 /// When a document is unknown or a command fails; the others are run all the same.
 pub fn run(strict: bool, files: &[String]) -> anyhow::Result<()> {
     let mut faults = Vec::new();

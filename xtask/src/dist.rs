@@ -45,7 +45,6 @@ pub struct DistOptions {
 /// Makes everything in `target/dist`, and tries it if that is asked for.
 ///
 /// # Errors
-///
 /// When something can't be built, asks for a newer glibc than was promised, has a licence that
 /// `deny.toml` doesn't allow, or doesn't work where it was installed.
 pub fn make(options: &DistOptions) -> anyhow::Result<()> {
@@ -77,7 +76,6 @@ pub fn make(options: &DistOptions) -> anyhow::Result<()> {
 /// The time that all files have, in seconds: `SOURCE_DATE_EPOCH`, or when this commit was made.
 ///
 /// # Errors
-///
 /// When there is neither.
 fn epoch() -> anyhow::Result<String> {
     if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {

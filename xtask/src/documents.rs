@@ -20,7 +20,6 @@ pub struct Document {
 /// The README's template and all pages of the book, in the order of their names.
 ///
 /// # Errors
-///
 /// When one can't be read.
 pub fn all() -> anyhow::Result<Vec<Document>> {
     let mut names = vec![TEMPLATE.to_owned()];
@@ -36,7 +35,6 @@ pub fn all() -> anyhow::Result<Vec<Document>> {
 /// directory.
 ///
 /// # Errors
-///
 /// When one can't be read.
 pub fn with_links() -> anyhow::Result<Vec<Document>> {
     let mut documents = all()?;
@@ -61,7 +59,6 @@ fn read(name: String) -> anyhow::Result<Document> {
 /// The files of a directory and those below it, sorted, named from the root; none if it isn't there.
 ///
 /// # Errors
-///
 /// When a directory can't be read.
 pub fn files_in(directory: &str) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
@@ -134,7 +131,6 @@ impl fmt::Display for Fault {
 /// Fails with all faults, a line each, if there are any.
 ///
 /// # Errors
-///
 /// When there are any.
 pub fn fail_on(faults: &[Fault], what_helps: &str) -> anyhow::Result<()> {
     if faults.is_empty() {

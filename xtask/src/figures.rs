@@ -39,7 +39,6 @@ use std::fs;
 /// Writes the documents and charts anew.
 ///
 /// # Errors
-///
 /// When a marker is wrong; the other markers are filled all the same.
 pub fn fill() -> anyhow::Result<()> {
     let (mut charts, mut faults) = Default::default();
@@ -56,7 +55,6 @@ pub fn fill() -> anyhow::Result<()> {
 /// Compares the documents and charts with the runs.
 ///
 /// # Errors
-///
 /// When they differ or a marker is wrong.
 pub fn check() -> anyhow::Result<()> {
     let (mut charts, mut faults) = Default::default();

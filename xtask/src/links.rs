@@ -14,7 +14,6 @@ const SUMMARY: &str = "book/src/SUMMARY.md";
 /// Checks all documents.
 ///
 /// # Errors
-///
 /// When a link leads nowhere or a page is in no table of contents.
 pub fn check() -> anyhow::Result<()> {
     let documents = documents::with_links()?;

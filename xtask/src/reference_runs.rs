@@ -69,7 +69,6 @@ pub fn names() -> PossibleValuesParser {
 /// program is missing stays as it is.
 ///
 /// # Errors
-///
 /// When a run fails.
 pub fn make(names: &[String]) -> anyhow::Result<()> {
     let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);

@@ -139,7 +139,6 @@ fn punching_while_the_break_moves_overwrites_nothing() {
 }
 
 /// # Safety
-///
 /// Only one thread of the process may move the break meanwhile.
 unsafe fn move_the_break_until(stop: &AtomicBool) {
     const GROWTH: usize = 16 << 12;

@@ -55,7 +55,6 @@ impl Wanted {
     /// Those that are visible and match now, by number; this process isn't one of them.
     ///
     /// # Errors
-    ///
     /// When `/proc` can't be listed.
     pub(crate) fn pids(&self) -> anyhow::Result<Vec<i32>> {
         let mut pids = all_pids().context("can't list /proc (mount -t proc proc /proc)")?;
@@ -100,7 +99,6 @@ impl fmt::Display for Wanted {
 /// Those that are given by number or, without any, those that match now.
 ///
 /// # Errors
-///
 /// When none does.
 pub(crate) fn chosen(pids: &[i32], wanted: &Wanted) -> anyhow::Result<Vec<i32>> {
     if !pids.is_empty() {
@@ -128,7 +126,6 @@ pub(crate) fn of_process(pid: i32, file: &str) -> Vec<u8> {
 /// The processes that are visible now, by number.
 ///
 /// # Errors
-///
 /// When `/proc` can't be listed.
 pub(crate) fn all_pids() -> io::Result<Vec<i32>> {
     let mut pids = Vec::new();

@@ -59,12 +59,10 @@ impl Bundle {
     /// `X509_STORE_load_file`.
     ///
     /// # Errors
-    ///
     /// When memory is short. Some of the bundle may be in the store then; loading it once more
     /// adds the rest.
     ///
     /// # Safety
-    ///
     /// `store` is a live store of the OpenSSL that this bundle was parsed by.
     pub unsafe fn add_to(&self, store: *mut X509Store) -> Result<(), PassedOn> {
         // SAFETY: as the caller promises.
@@ -77,7 +75,6 @@ impl Bundle {
     /// else gets it, and says whether it may be shared.
     ///
     /// # Errors
-    ///
     /// When memory is short, the lock isn't to be had, or `prepare` said no.
     pub fn shared_store(
         &self,
@@ -98,7 +95,6 @@ impl Bundle {
     /// A store of the caller's own with everything in it.
     ///
     /// # Errors
-    ///
     /// When memory is short.
     pub fn private_store(&self) -> Result<*mut X509Store, PassedOn> {
         let store = self.parsed.new_store();
@@ -111,7 +107,6 @@ impl Bundle {
     /// One more reference to a store, for the caller to [give back](Self::give_back).
     ///
     /// # Safety
-    ///
     /// `store` is a live store of the OpenSSL that this bundle was parsed by.
     pub unsafe fn another_reference(&self, store: *mut X509Store) -> *mut X509Store {
         self.referenced(store)
@@ -120,7 +115,6 @@ impl Bundle {
     /// Gives a reference to a store back.
     ///
     /// # Safety
-    ///
     /// The reference is the caller's own, to a store of the OpenSSL that this bundle was parsed by.
     pub unsafe fn give_back(&self, store: *mut X509Store) {
         // SAFETY: as the caller promises.

@@ -40,7 +40,6 @@ impl BundleCache {
     /// is returned, and as before the call if not.
     ///
     /// # Errors
-    ///
     /// When the file is to be left to OpenSSL's own loader, and why.
     pub fn bundle(&self, path: &CStr) -> Result<Bundle, PassedOn> {
         self.bundle_for(path, None)
@@ -50,7 +49,6 @@ impl BundleCache {
     /// keep: other queries get others (OpenSSL 3, `X509_STORE_load_file_ex`).
     ///
     /// # Errors
-    ///
     /// As [`bundle`](Self::bundle).
     pub fn bundle_for(&self, path: &CStr, properties: Option<&CStr>) -> Result<Bundle, PassedOn> {
         let file = RegularFile::open(path).ok_or(PassedOn::Unsuitable)?;

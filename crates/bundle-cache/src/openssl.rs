@@ -54,7 +54,6 @@ macro_rules! table {
             /// is null that every OpenSSL has, because this isn't one then that is known here.
             ///
             /// # Safety
-            ///
             /// For each name `address` returns null or the address of that function of one and
             /// the same OpenSSL, 1.1.1 or later, which stays loaded until the process ends. A
             /// wrong address is called with arguments that it doesn't expect.

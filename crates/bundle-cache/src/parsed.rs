@@ -68,7 +68,6 @@ impl Parsed {
     /// `properties` is a property query that the objects are to keep (OpenSSL 3).
     ///
     /// # References
-    ///
     /// OpenSSL `crypto/x509/by_file.c` (`X509_load_cert_crl_file`), 1.1.1 to 4.0.
     pub(crate) fn read(
         openssl: &'static OpenSsl,
@@ -106,7 +105,6 @@ impl Parsed {
     /// itself, and nothing is said of extensions that are wrong.
     ///
     /// # References
-    ///
     /// OpenSSL `crypto/x509/x509_cmp.c` (`X509_cmp`), `crypto/x509/v3_purp.c`
     /// (`X509_get_extension_flags`: the same side effect), 1.1.1 to 4.0.
     pub(crate) fn compares_quietly(&self) -> bool {
@@ -124,7 +122,6 @@ impl Parsed {
     /// so that order and duplicates come out the same. False when memory is short.
     ///
     /// # Safety
-    ///
     /// `store` is alive.
     pub(crate) unsafe fn add_to(&self, store: *mut X509Store) -> bool {
         // SAFETY: takes nothing and returns a static table.

@@ -80,7 +80,6 @@ impl Environment {
 /// doesn't tell. Limits of cgroups aren't in it.
 ///
 /// # References
-///
 /// proc_meminfo(5), `MemAvailable`
 #[must_use]
 pub fn available_memory_bytes() -> Option<u64> {

@@ -50,7 +50,6 @@ impl<'a, T: Serialize> Document<'a, T> {
 /// The [`Document`] of anything that has fields, indented and with a newline at the end.
 ///
 /// # Errors
-///
 /// When it has no fields, or a figure can't be written as JSON.
 pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(serde_json::to_string_pretty(&Document::of(value))? + "\n")
@@ -60,7 +59,6 @@ pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
 /// of each of these arms, by the arm's name.
 ///
 /// # Errors
-///
 /// As for [`json`].
 pub fn json_with_maps(
     results: &Results,

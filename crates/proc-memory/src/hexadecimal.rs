@@ -8,7 +8,6 @@ use serde::{Deserialize, Deserializer, Serializer, de::Error};
 /// Writes an address.
 ///
 /// # Errors
-///
 /// Those of the serializer.
 pub fn serialize<S: Serializer>(address: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{address:#x}"))
@@ -17,7 +16,6 @@ pub fn serialize<S: Serializer>(address: &u64, serializer: S) -> Result<S::Ok, S
 /// Reads one, also from a number, as arenas' addresses were in the first reports.
 ///
 /// # Errors
-///
 /// When it is neither, and those of the deserializer.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     #[derive(Deserialize)]

@@ -21,7 +21,6 @@ use crate::{log, store};
 /// Gives a context the store that all have who load this file; `None` if it has to load by itself.
 ///
 /// # Safety
-///
 /// `ctx` is a live context of this libssl, `file` a C string or null.
 pub(crate) unsafe fn share(ssl: &Ssl, ctx: *mut Context, file: *const c_char) -> Option<()> {
     if !acts() || ctx.is_null() || file.is_null() {
@@ -58,7 +57,6 @@ pub(crate) unsafe fn share(ssl: &Ssl, ctx: *mut Context, file: *const c_char) ->
 /// asks for it.
 ///
 /// # Safety
-///
 /// `ctx` is a live context of this libssl, or null.
 pub(crate) unsafe fn unshare(ssl: &Ssl, ctx: *mut Context) {
     if !acts() || ctx.is_null() {
@@ -83,7 +81,6 @@ pub(crate) unsafe fn unshare(ssl: &Ssl, ctx: *mut Context) {
 /// Notes that somebody may hold a pointer to a store.
 ///
 /// # Safety
-///
 /// `store` is a live store of this libcrypto, or null.
 pub(crate) unsafe fn touch(crypto: &'static Crypto, store: *mut X509Store) {
     // SAFETY: as the caller promises.

@@ -116,7 +116,6 @@ impl Crypto {
     /// The libcrypto that a store belongs to, or that a call about it from `address` means.
     ///
     /// # Safety
-    ///
     /// `store` is null or a live store.
     pub(crate) unsafe fn of_store(
         store: *const X509Store,
@@ -130,7 +129,6 @@ impl Crypto {
     /// The libcrypto that a lookup belongs to.
     ///
     /// # Safety
-    ///
     /// `lookup` is null or a live lookup.
     pub(crate) unsafe fn of_lookup(lookup: *const X509Lookup) -> Option<&'static Self> {
         // SAFETY: as the caller promises.

@@ -29,7 +29,6 @@ macro_rules! entry {
         /// OpenSSL's function of this name.
         ///
         /// # Safety
-        ///
         /// As OpenSSL's.
         #[unsafe(naked)]
         #[unsafe(no_mangle)]

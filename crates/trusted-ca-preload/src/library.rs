@@ -198,11 +198,9 @@ type Word = *const c_void;
 /// Base of the library that a store's list of objects is compared by.
 ///
 /// # Safety
-///
 /// `store` is null or a live store of some OpenSSL.
 ///
 /// # References
-///
 /// OpenSSL `crypto/x509/x509_local.h` (`x509_store_st`: its second word is the list),
 /// `crypto/stack/stack.c` (`stack_st`: its fourth word is the function that compares).
 pub(crate) unsafe fn owner_of_store(store: *const X509Store) -> Option<usize> {
@@ -215,11 +213,9 @@ pub(crate) unsafe fn owner_of_store(store: *const X509Store) -> Option<usize> {
 /// Base of the library that a lookup's method is a table of.
 ///
 /// # Safety
-///
 /// `lookup` is null or a live lookup of some OpenSSL.
 ///
 /// # References
-///
 /// OpenSSL `crypto/x509/x509_local.h` (`x509_lookup_st`: its second word is the method).
 pub(crate) unsafe fn owner_of_lookup(lookup: *const X509Lookup) -> Option<usize> {
     // SAFETY: as the caller promises.

@@ -26,7 +26,6 @@ const DEFAULT: c_long = 3;
 /// OpenSSL's function of this name.
 ///
 /// # Safety
-///
 /// As OpenSSL's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn X509_LOOKUP_ctrl(
@@ -49,7 +48,6 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl(
 /// OpenSSL's function of this name.
 ///
 /// # Safety
-///
 /// As OpenSSL's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn X509_LOOKUP_ctrl_ex(
@@ -72,7 +70,6 @@ pub unsafe extern "C" fn X509_LOOKUP_ctrl_ex(
 /// Loads the file, if a command with this number asks for one; `None` if that is left to OpenSSL.
 ///
 /// # Safety
-///
 /// A live lookup of this libcrypto, or null, and its arguments.
 unsafe fn load(
     crypto: &'static Crypto,
@@ -113,7 +110,6 @@ unsafe fn store_of_files(crypto: &Crypto, lookup: *mut X509Lookup) -> Option<*mu
 }
 
 /// # References
-///
 /// OpenSSL `crypto/x509/by_file.c` (`by_file_ctrl_ex`), 1.1.1 to 4.0.
 fn default_file(crypto: &Crypto) -> Option<CString> {
     // SAFETY: takes nothing and returns a static string.

@@ -28,7 +28,6 @@ pub(crate) enum StoreMark {
 /// The bundle of a store that several contexts have; `None` for any other store.
 ///
 /// # Safety
-///
 /// `store` is a live store of this libcrypto.
 pub(crate) unsafe fn shared(crypto: &'static Crypto, store: *mut X509Store) -> Option<Bundle> {
     // SAFETY: as the caller promises.
@@ -41,7 +40,6 @@ pub(crate) unsafe fn shared(crypto: &'static Crypto, store: *mut X509Store) -> O
 /// Whether a store is as `SSL_CTX_new` made it, as far as can be known.
 ///
 /// # Safety
-///
 /// `store` is a live store of this libcrypto.
 pub(crate) unsafe fn is_untouched(crypto: &'static Crypto, store: *mut X509Store) -> bool {
     // SAFETY: as the caller promises.
@@ -51,7 +49,6 @@ pub(crate) unsafe fn is_untouched(crypto: &'static Crypto, store: *mut X509Store
 /// Marks a store that has no mark. False if there is no memory for it.
 ///
 /// # Safety
-///
 /// `store` is a live store of this libcrypto.
 pub(crate) unsafe fn set(crypto: &'static Crypto, store: *mut X509Store, mark: StoreMark) -> bool {
     let Some((index, set)) = crypto.mark_index(free_mark).zip(crypto.own.set_ex_data) else {

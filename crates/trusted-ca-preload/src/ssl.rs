@@ -50,7 +50,6 @@ impl Ssl {
     /// The libssl that a context belongs to, or that a call about it from `address` means.
     ///
     /// # Safety
-    ///
     /// `ctx` is null or a live context.
     pub(crate) unsafe fn of_context(
         ctx: *const Context,

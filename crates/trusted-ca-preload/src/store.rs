@@ -13,7 +13,6 @@ use crate::settings::{SharingMode, settings};
 /// Loads a file into a store; `None` if that is left to OpenSSL.
 ///
 /// # Safety
-///
 /// `store` is a live store of this libcrypto, `file` and `properties` are C strings or null.
 #[allow(unsafe_code)]
 pub(crate) unsafe fn load(
@@ -69,7 +68,6 @@ pub(crate) fn find(
 /// what more there is, strings in quotes and numbers, nothing is known to be in use.
 ///
 /// # References
-///
 /// property(7); OpenSSL `crypto/property/property_parse.c` (`ossl_parse_query`), 3.0 to 4.0.
 fn is_plain(query: &[u8]) -> bool {
     query.split(|&byte| byte == b',').all(is_plain_clause)

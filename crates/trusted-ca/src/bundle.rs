@@ -21,7 +21,6 @@ const PLACES: [&str; 7] = [
 /// usual places that is a file.
 ///
 /// # Errors
-///
 /// When `SSL_CERT_FILE` names no file (it is not passed over: somebody set it on purpose), or
 /// when none of the places holds one. The error lists what was tried and how to install a bundle.
 pub fn default_bundle() -> Result<PathBuf, NoBundle> {
@@ -100,7 +99,6 @@ impl BundleInfo {
     /// Weighs a bundle by loading it once into a context of its own, which is freed again.
     ///
     /// # Errors
-    ///
     /// When the bundle is refused, its length cannot be asked for, or no context can be made.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, BundleError> {
         let path = path.as_ref();

@@ -76,7 +76,6 @@ impl SslContext {
     /// can't be parsed, or isn't a regular file, is left to OpenSSL's own call.
     ///
     /// # Errors
-    ///
     /// As [`load_trusted`](Self::load_trusted).
     pub fn load_trusted_cached(
         &mut self,
@@ -113,7 +112,6 @@ impl SslContext {
     /// The store, to change: the context's own from now on, if it wasn't before.
     ///
     /// # Panics
-    ///
     /// When there is no memory for a copy: changing what others have is no way out.
     pub(crate) fn own_store(&mut self) -> *mut X509_STORE {
         if let StoreRef::Shared(bundle) = &self.store {

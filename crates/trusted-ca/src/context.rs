@@ -28,7 +28,6 @@ use crate::{ContextError, ffi};
 /// for the verdict after the handshake).
 ///
 /// # References
-///
 /// nginx `src/event/ngx_event_openssl.c` (`ngx_ssl_create`), lua-nginx-module
 /// `src/ngx_http_lua_module.c` (`ngx_http_lua_set_ssl`).
 #[derive(Debug)]
@@ -61,7 +60,6 @@ impl SslContext {
     /// Makes the context of one location.
     ///
     /// # Errors
-    ///
     /// When OpenSSL cannot be set up or has no memory for a context.
     pub fn new() -> Result<Self, ContextError> {
         let ex_data = library::set_up()?;

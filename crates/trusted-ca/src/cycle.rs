@@ -15,7 +15,6 @@ use crate::{LoadError, ParsedBundle, ParsedCrls};
 /// therefore missed, here as in nginx.
 ///
 /// # References
-///
 /// nginx `src/event/ngx_event_openssl_cache.c` (`ngx_ssl_cache_fetch`); taking over came with
 /// the directive `ssl_object_cache_inheritable` in 1.27.4.
 #[derive(Debug, Default)]
@@ -39,7 +38,6 @@ impl Cycle {
     /// The parsed bundle of this path, parsed now if this cycle has not seen the path.
     ///
     /// # Errors
-    ///
     /// As [`ParsedBundle::read`]. A failure isn't remembered.
     pub fn bundle(&mut self, path: &Path) -> Result<Arc<ParsedBundle>, LoadError> {
         self.bundles.fetch(path, |path| ParsedBundle::read(path))
@@ -48,7 +46,6 @@ impl Cycle {
     /// The parsed CRLs of this path, parsed now if this cycle has not seen the path.
     ///
     /// # Errors
-    ///
     /// As [`ParsedCrls::read`]. A failure isn't remembered.
     pub fn crls(&mut self, path: &Path) -> Result<Arc<ParsedCrls>, LoadError> {
         self.crls.fetch(path, |path| ParsedCrls::read(path))

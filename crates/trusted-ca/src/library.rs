@@ -62,7 +62,6 @@ fn ex_data_slot() -> Result<c_int, ContextError> {
 /// With a shared library this may be newer than the headers that the crate was built with.
 ///
 /// # References
-///
 /// OpenSSL_version(3).
 pub fn openssl_version() -> &'static str {
     // SAFETY: takes a plain number and always returns a static NUL-terminated string.

@@ -52,18 +52,15 @@ impl SslContext {
     /// bundle of 200 KiB expect no visible difference in time.
     ///
     /// # Errors
-    ///
     /// As [`load_trusted`](Self::load_trusted); OpenSSL's text is the same, too.
     ///
     /// # Safety
-    ///
     /// From the call until its return, nobody (no thread, no other process) may make the file
     /// shorter: touching a page past the new end raises SIGBUS, which ends the process. Nobody
     /// may write to it either, or the context gets a mixture of old and new bytes. Replacing the
     /// file by rename(2), as package managers do, is fine: the mapping keeps the old one.
     ///
     /// # References
-    ///
     /// mmap(2) (SIGBUS), fmemopen(3), OpenSSL `crypto/x509/by_file.c`
     /// (`X509_load_cert_crl_file`) and `crypto/pem/pem_info.c`.
     pub unsafe fn load_trusted_mapped(
@@ -138,7 +135,6 @@ impl SslContext {
 /// Maps the file that is open in the BIO, if there is something to map.
 ///
 /// # Safety
-///
 /// The file is neither shortened nor written to while the mapping is in use.
 unsafe fn map(opened: &FileBio<'static>) -> (Option<Mmap>, ReadMethod) {
     let fd = opened.as_raw_fd();

@@ -46,7 +46,6 @@ impl SslContext {
     /// An empty path is an error here; in nginx it means that the directive isn't used.
     ///
     /// # Errors
-    ///
     /// When nginx would refuse to start; the queue is then empty, its text is in the error.
     /// The context keeps what it held before, except that a store that ran out of memory may
     /// hold a part. The queue isn't emptied *before* the load, as it isn't in nginx: entries of
@@ -54,7 +53,6 @@ impl SslContext {
     /// "no start line", make OpenSSL take a PEM block without content for the end of the file.
     ///
     /// # References
-    ///
     /// nginx `src/event/ngx_event_openssl.c` of 1.22.1 and 1.27.2, SSL_CTX_load_verify_locations(3),
     /// X509_STORE_add_cert(3).
     pub fn load_trusted(
@@ -76,11 +74,9 @@ impl SslContext {
     /// directive.
     ///
     /// # Errors
-    ///
     /// When nginx would refuse to start.
     ///
     /// # References
-    ///
     /// nginx `src/event/ngx_event_openssl.c` (`ngx_ssl_crl`), X509_LOOKUP_file(3).
     pub fn load_crl(&mut self, path: impl AsRef<Path>, nginx: Nginx<'_>) -> Result<(), LoadError> {
         let path = path.as_ref();

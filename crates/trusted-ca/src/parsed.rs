@@ -21,7 +21,6 @@ use crate::{LoadError, LoadStage, SslContext, ffi};
 /// [`Nginx`](crate::Nginx).
 ///
 /// # References
-///
 /// nginx `src/event/ngx_event_openssl_cache.c` (`ngx_ssl_cache_ca_create`,
 /// `ngx_ssl_cache_cert_ref`), `ngx_event_openssl.c` (`ngx_ssl_trusted_certificate`).
 #[derive(Debug)]
@@ -40,7 +39,6 @@ impl ParsedBundle {
     /// Reads and parses a bundle.
     ///
     /// # Errors
-    ///
     /// When the file cannot be opened, holds no certificate, or holds a damaged PEM block of a
     /// certificate. OpenSSL's queue is emptied either way once it was parsed from.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, LoadError> {
@@ -80,7 +78,6 @@ impl ParsedCrls {
     /// Reads and parses a file of CRLs.
     ///
     /// # Errors
-    ///
     /// As for [`ParsedBundle::read`], with CRLs in place of certificates.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         let path = path.as_ref();
@@ -95,7 +92,6 @@ impl SslContext {
     /// dropped when all are in.
     ///
     /// # Errors
-    ///
     /// When memory is short.
     pub fn add_parsed(&mut self, bundle: &ParsedBundle) -> Result<(), LoadError> {
         let failed = || LoadError::now(&bundle.path, LoadStage::Store);
@@ -116,7 +112,6 @@ impl SslContext {
     /// Puts parsed CRLs into this context's store and turns CRL checks on for whole chains.
     ///
     /// # Errors
-    ///
     /// When memory is short.
     pub fn add_parsed_crls(&mut self, parsed: &ParsedCrls) -> Result<(), LoadError> {
         for crl in parsed.crls.iter() {

@@ -27,7 +27,6 @@ pub(crate) trait Element {
     /// Frees one element; runs once for each when the stack goes.
     ///
     /// # Safety
-    ///
     /// `raw` is an element that its stack owns.
     unsafe extern "C" fn free(raw: *mut c_void);
 }
@@ -70,7 +69,6 @@ impl<T: Element> OpenSslStack<T> {
     /// Takes over a stack that OpenSSL returned; `None` for null.
     ///
     /// # Safety
-    ///
     /// `raw` is null, or a stack of `T::Raw` that nobody else frees.
     pub(crate) unsafe fn from_raw(raw: *mut OPENSSL_STACK) -> Option<Self> {
         Some(Self { raw: NonNull::new(raw)?, _elements: PhantomData })
@@ -79,7 +77,6 @@ impl<T: Element> OpenSslStack<T> {
     /// Adds an element; false when memory is short, and then the element is freed.
     ///
     /// # Safety
-    ///
     /// `element` is a live `T::Raw` and one reference to it passes to the stack.
     pub(crate) unsafe fn push(&mut self, element: NonNull<T::Raw>) -> bool {
         // SAFETY: the stack is alive, the element of the right type.
@@ -142,7 +139,6 @@ impl<T: FromPem> OpenSslStack<T> {
     /// Reads until there are no more.
     ///
     /// # Errors
-    ///
     /// When the file cannot be opened, one block is damaged, or none is there.
     pub(crate) fn read(file: &Path) -> Result<Self, LoadError> {
         let c_path = c_path(file)?;

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 /// One of the small files of which the bundles are made.
 ///
 /// # Panics
-///
 /// When there is none of this name.
 pub fn data(name: &str) -> Vec<u8> {
     let path = data_path(name);

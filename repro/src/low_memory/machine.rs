@@ -26,7 +26,6 @@ pub(super) fn needed_bytes(fill_bytes: u64, most_bytes: u64, gc64: bool) -> u64 
 /// Refuses what the machine hasn't memory for now: the OOM killer would end it otherwise.
 ///
 /// # Errors
-///
 /// When less is available, or the machine doesn't tell.
 pub(super) fn ensure_memory(needed_bytes: u64) -> anyhow::Result<()> {
     let available = available_memory_bytes().context("/proc/meminfo has no MemAvailable")?;
@@ -61,11 +60,9 @@ pub(super) fn randomisation_note(wanted: bool) -> String {
 /// Has programs that this thread's children execute from now on run without randomisation.
 ///
 /// # Errors
-///
 /// When the kernel refuses, as the seccomp filters of containers have it do.
 ///
 /// # References
-///
 /// personality(2), `ADDR_NO_RANDOMIZE`.
 fn switch_off() -> nix::Result<()> {
     let present = personality::get()?;

@@ -28,7 +28,6 @@ impl MemoryCgroup {
     /// Makes one.
     ///
     /// # Errors
-    ///
     /// When there is no place for it, the budget isn't to be had there, or the limit isn't in
     /// force after it was set.
     pub(crate) fn make(budget: u64) -> anyhow::Result<Self> {
@@ -96,7 +95,6 @@ impl MemoryCgroup {
     /// A way in for the child.
     ///
     /// # Errors
-    ///
     /// When its `cgroup.procs` can't be opened for writing.
     pub(crate) fn entrance(&self) -> anyhow::Result<File> {
         let path = self.directory.join("cgroup.procs");
@@ -117,7 +115,6 @@ impl MemoryCgroup {
     /// Removes it now, with whatever is in it.
     ///
     /// # Errors
-    ///
     /// When it is still there.
     pub(crate) fn remove(mut self) -> anyhow::Result<()> {
         self.guard.finish()
@@ -155,7 +152,6 @@ pub(crate) fn enter_before_exec(mut processes: File, command: &mut Command) {
 /// A cgroup's own counters at one moment. What this kernel doesn't count is `None`.
 ///
 /// # References
-///
 /// Linux `Documentation/admin-guide/cgroup-v2.rst`, "Memory Interface Files"; `cgroup-v1/memory.rst`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CgroupCounters {

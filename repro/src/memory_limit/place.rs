@@ -23,7 +23,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// names of cgroups of earlier runs that were removed before.
 ///
 /// # Errors
-///
 /// [`CgroupRefused`] when there is no place for it; that the budget isn't to be had there; that the
 /// guard has ended.
 pub(super) fn make(

@@ -149,7 +149,6 @@ const WITHIN: f64 = 0.01;
 /// It begins close round `guess`, and goes further out until both ends are true.
 ///
 /// # Errors
-///
 /// The first one of `tried`.
 fn greatest_that_survives<E>(
     guess: u64,

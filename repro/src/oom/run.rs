@@ -20,7 +20,6 @@ const NEAR_THE_LIMIT_BYTES: u64 = 2 << 20;
 /// loaded and the bytes resident, `note` what isn't as one would wish.
 ///
 /// # Errors
-///
 /// [`RunError::Interrupted`]; that no limit could be put in force; that the child failed at something
 /// else than memory.
 pub(super) fn observe(

@@ -141,7 +141,6 @@ impl Filling<'_> {
 /// Of this process, roughly; without the heap, too.
 ///
 /// # References
-///
 /// proc_pid_statm(5)
 fn resident_bytes() -> io::Result<u64> {
     let mut line = [0; 256];

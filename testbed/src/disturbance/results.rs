@@ -272,7 +272,6 @@ impl Inspections {
 /// Processor time of this thread.
 ///
 /// # References
-///
 /// `Documentation/scheduler/sched-stats.rst`: the first field of `schedstat`, in nanoseconds.
 fn own_cpu_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/thread-self/schedstat").ok()?;

@@ -11,7 +11,6 @@ const UNIT_BYTES: u64 = 1 << 20;
 /// has to be.
 ///
 /// # References
-///
 /// glibc commits 0849eed45d (2.35) and 6a734e62f1 (2.38), `malloc/malloc.c`,
 /// `sysmalloc_mmap_fallback`.
 const TRANSPOSED: std::ops::RangeInclusive<u32> = 35..=37;

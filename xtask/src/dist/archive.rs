@@ -23,7 +23,6 @@ pub struct Item {
 /// Makes Debian's package.
 ///
 /// # Errors
-///
 /// When a file can't be copied, or dpkg-deb fails.
 pub fn deb(
     product: &Product,
@@ -50,7 +49,6 @@ pub fn deb(
 /// Makes the tarball, for all systems without dpkg.
 ///
 /// # Errors
-///
 /// When a file can't be copied, or tar fails.
 pub fn tarball(product: &Product, items: &[Item], epoch: &str, place: &Path) -> anyhow::Result<()> {
     let machine = std::env::consts::ARCH;
@@ -101,7 +99,6 @@ const HOMEPAGE: &str = env!("CARGO_PKG_REPOSITORY");
 /// The changes in Debian's form: where to find them in ours.
 ///
 /// # Errors
-///
 /// When the time can't be written out.
 pub fn changelog(product: &Product, epoch: &str) -> anyhow::Result<String> {
     Ok(format!(
@@ -115,7 +112,6 @@ pub fn changelog(product: &Product, epoch: &str) -> anyhow::Result<String> {
 /// Writes `DEBIAN` into a staged root.
 ///
 /// # Errors
-///
 /// When a file can't be written.
 fn write_control(product: &Product, built: &Built, bytes: u64, stage: &Path) -> anyhow::Result<()> {
     let control = stage.join("DEBIAN");

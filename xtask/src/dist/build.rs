@@ -25,7 +25,6 @@ pub struct Built {
 /// made it.
 ///
 /// # Errors
-///
 /// When it doesn't compile, or needs a newer glibc than was promised.
 pub fn built(product: &Product, libc: &Path, place: &Path) -> anyhow::Result<Built> {
     let mut cargo = command("cargo");
@@ -92,7 +91,6 @@ find . -type l -lname '/*' -exec sh -c 'ln -sfn "$PWD$(readlink "$1")" "$1"' sh 
 /// The directory that `--sysroot` takes: the one that is there, or else a new one.
 ///
 /// # Errors
-///
 /// When the packages can't be had, or Debian's keys aren't there to check them.
 pub fn oldest_libc() -> anyhow::Result<PathBuf> {
     let architecture = architecture()?;

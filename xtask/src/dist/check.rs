@@ -27,7 +27,6 @@ const LOCATIONS: u64 = 100;
 /// is committed, or keeps it.
 ///
 /// # Errors
-///
 /// When a root can't be made, a package can't be installed, or the finding isn't there before, or
 /// is still there after.
 pub fn run(releases: &[Release], packages: &Path, is_recording: bool) -> anyhow::Result<()> {
@@ -94,7 +93,6 @@ const KEPT: &str = "runs/packages.txt";
 /// Keeps what was seen in a release, or compares it with what is kept.
 ///
 /// # Errors
-///
 /// When nothing is kept, or something else was typed or found.
 fn settle(release: Release, seen: &str, is_recording: bool) -> anyhow::Result<()> {
     let file = root().join(KEPT);

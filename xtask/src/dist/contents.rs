@@ -13,7 +13,6 @@ use std::process::Command;
 /// The files of a product. What the command writes about itself it is asked for: manual pages and completions.
 ///
 /// # Errors
-///
 /// When a file can't be read, or the command fails.
 pub fn files(
     product: &Product,

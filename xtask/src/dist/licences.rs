@@ -23,7 +23,6 @@ const FILES: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE"
 /// allows, and each that is published brings its own.
 ///
 /// # Errors
-///
 /// When one may not or doesn't; all such are named.
 pub fn check() -> anyhow::Result<()> {
     let allowed = Allowed::read(&fs::read_to_string(root().join("deny.toml"))?)?;
@@ -93,7 +92,6 @@ impl Allowed {
 /// the texts, each once.
 ///
 /// # Errors
-///
 /// When a crate brings no text, or a file can't be read.
 pub fn notices(product: &Product, linked: &[Crate]) -> anyhow::Result<String> {
     let mut texts: Vec<(String, String)> = Vec::new();
@@ -183,7 +181,6 @@ fn mit_text(one: &Crate) -> anyhow::Result<String> {
 /// The standard library's own notices, as the toolchain brings them.
 ///
 /// # Errors
-///
 /// When it brings none.
 pub fn of_the_standard_library() -> anyhow::Result<PathBuf> {
     let toolchain = output("rustc", ["--print", "sysroot"])?;

@@ -36,7 +36,6 @@ pub struct Crate {
 /// All crates of the graph, whatever for, in the order of their names.
 ///
 /// # Errors
-///
 /// When Cargo can't tell.
 pub fn all() -> anyhow::Result<Vec<Crate>> {
     let told = output("cargo", ["metadata", "--format-version", "1", "--locked"])?;
@@ -78,7 +77,6 @@ pub fn all() -> anyhow::Result<Vec<Crate>> {
 /// macros or its tests need isn't among them. The member itself is.
 ///
 /// # Errors
-///
 /// When Cargo can't tell.
 pub fn crates(member: &str) -> anyhow::Result<Vec<Crate>> {
     let mut arguments = vec!["tree", "--locked", "--package", member, "--prefix", "none"];
@@ -120,7 +118,6 @@ fn checksums() -> anyhow::Result<BTreeMap<(String, String), String>> {
 /// Writes the list beside the product.
 ///
 /// # Errors
-///
 /// When it can't be written.
 pub fn write_sbom(
     product: &Product,

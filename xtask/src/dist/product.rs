@@ -62,7 +62,6 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Debian's name for this machine's architecture.
 ///
 /// # Errors
-///
 /// When it isn't one of those that the products know.
 pub fn architecture() -> anyhow::Result<&'static str> {
     match std::env::consts::ARCH {
@@ -75,7 +74,6 @@ pub fn architecture() -> anyhow::Result<&'static str> {
 /// A time in one of date's forms.
 ///
 /// # Errors
-///
 /// When it is no number of seconds.
 pub fn written(epoch: &str, form: &str) -> anyhow::Result<String> {
     let time = output("date", ["--utc", "--date", &format!("@{epoch}"), form])?;

@@ -29,7 +29,6 @@ const CAMPAIGNS: [&str; 4] = ["distributions", "history", "predictions", "distur
 /// What belongs between the two halves of a marker in `document`.
 ///
 /// # Errors
-///
 /// When the marker is wrong, or asks for what the run doesn't have.
 pub fn content(
     marker: Marker<'_>,

@@ -17,7 +17,6 @@ use std::fs;
 /// Lines of a recorded text.
 ///
 /// # Errors
-///
 /// When the request is wrong, or the text doesn't hold such lines.
 pub fn of_run(asked: &str, runs: &Runs) -> anyhow::Result<String> {
     let request = ExcerptRequest::parse(asked)?;
@@ -28,7 +27,6 @@ pub fn of_run(asked: &str, runs: &Runs) -> anyhow::Result<String> {
 /// or `///`.
 ///
 /// # Errors
-///
 /// As for [`of_run`], and when the file can't be read.
 pub fn of_source(asked: &str) -> anyhow::Result<String> {
     let request = ExcerptRequest::parse(asked)?;

@@ -30,7 +30,6 @@ use std::collections::VecDeque;
 /// The figure as text.
 ///
 /// # Errors
-///
 /// When the expression is wrong, or asks for what the run doesn't have.
 pub fn figure(asked: &str, runs: &Runs) -> anyhow::Result<String> {
     let mut words = words(asked);
@@ -142,7 +141,6 @@ const NO_BREAK_SPACE: &str = "\u{a0}";
 /// A line never ends between a figure and its unit.
 ///
 /// # Errors
-///
 /// When there is no such format, or the value doesn't fit it.
 pub fn written(value: f64, format: &str) -> anyhow::Result<String> {
     let whole = || {
@@ -188,7 +186,6 @@ const NAMES: [&str; 5] = ["name", "metric", "label", "kind", "path"];
 /// All values that the path leads to; more than one only if it holds a `*`.
 ///
 /// # Errors
-///
 /// When it leads nowhere: the error names the step.
 pub fn pick<'a>(json: &'a Value, path: &str) -> anyhow::Result<Vec<&'a Value>> {
     let steps: Vec<&str> = steps(path).collect();

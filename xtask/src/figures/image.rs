@@ -26,7 +26,6 @@ impl Charts {
     /// Images that no marker draws.
     ///
     /// # Errors
-    ///
     /// When the directory can't be read.
     pub fn strangers(&self) -> anyhow::Result<Vec<Fault>> {
         let mut files = files_in(IMAGES)?;
@@ -39,7 +38,6 @@ impl Charts {
 /// A picture that a run drew itself.
 ///
 /// # Errors
-///
 /// When the request is wrong, or there is no such run.
 pub fn picture(
     asked: &str,
@@ -69,7 +67,6 @@ pub fn picture(
 /// A terminal with what a run printed.
 ///
 /// # Errors
-///
 /// As for [`picture`].
 pub fn terminal(
     asked: &str,
@@ -113,7 +110,6 @@ fn link(file: &str, document: &str) -> String {
 /// Memory at each checkpoint of an experiment.
 ///
 /// # Errors
-///
 /// When the run has no checkpoint.
 pub fn chart(results: &Results, document: &str, charts: &mut Charts) -> anyhow::Result<String> {
     let name = &results.experiment;

@@ -20,7 +20,6 @@ impl Runs {
     /// Reads the `.json`, `.txt` and `.svg` files of a directory of the repository.
     ///
     /// # Errors
-    ///
     /// When one can't be read.
     pub fn in_directory(directory: &str) -> anyhow::Result<Self> {
         let mut files = Vec::new();
@@ -45,7 +44,6 @@ impl Runs {
     /// A text file or a picture, or a JSON file as text, by its whole name.
     ///
     /// # Errors
-    ///
     /// When there is none of that name.
     pub fn text(&self, name: &str) -> anyhow::Result<&str> {
         let text = self.files.get(name).with_context(|| format!("there is no runs/{name}"))?;
@@ -56,7 +54,6 @@ impl Runs {
     /// A JSON file by its name without `.json`.
     ///
     /// # Errors
-    ///
     /// When there is none of that name, or it isn't JSON.
     pub fn json(&self, name: &str) -> anyhow::Result<Value> {
         let name = format!("{name}.json");

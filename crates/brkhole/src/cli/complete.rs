@@ -31,7 +31,6 @@ pub(crate) fn answer() {
 /// What has a shell ask.
 ///
 /// # Errors
-///
 /// When memory can't be written to.
 pub(crate) fn script(shell: Shell) -> io::Result<Vec<u8>> {
     let mut script = Vec::new();

@@ -28,7 +28,6 @@ const SEE_ALSO: [(&str, &str); 4] =
 /// Writes a page for the command and one for each subcommand.
 ///
 /// # Errors
-///
 /// When one can't be written.
 pub(super) fn write(directory: &Path) -> io::Result<()> {
     let mut command =

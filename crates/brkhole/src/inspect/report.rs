@@ -20,7 +20,6 @@ const PAGE_TOP: usize = 500;
 /// in CSV no header but before the first.
 ///
 /// # Errors
-///
 /// When a figure can't be written as JSON or CSV, which no survey yields.
 pub(super) fn text(
     survey: &Survey,

@@ -113,7 +113,6 @@ impl Saved {
     /// name.
     ///
     /// # Errors
-    ///
     /// Neither is in the file.
     pub(super) fn compared(&self, process: &Inspected, now: u64) -> anyhow::Result<Since> {
         let same_boot = self.boot_id == boot_id();

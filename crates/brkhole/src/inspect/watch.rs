@@ -33,7 +33,6 @@ impl Rounds {
     /// without it, a signal does what it always does.
     ///
     /// # Errors
-    ///
     /// When signals can't be listened to.
     pub(super) fn new(every: Option<Duration>) -> anyhow::Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
@@ -114,7 +113,6 @@ impl<'a> Place<'a> {
     /// Puts a text there; false if nobody reads any more.
     ///
     /// # Errors
-    ///
     /// When it can't be written.
     pub(super) fn put(&mut self, text: &str) -> anyhow::Result<bool> {
         let is_first = std::mem::replace(&mut self.is_first, false);

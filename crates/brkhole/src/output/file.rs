@@ -32,7 +32,6 @@ const OWN: u32 = 0o600;
 /// written to as they are.
 ///
 /// # Errors
-///
 /// When it can't be written, or the kernel protects it.
 ///
 /// # References
@@ -66,7 +65,6 @@ pub(super) fn put(path: &Path, text: &str, readers: Readers) -> io::Result<()> {
 /// Finds out whether [`put`] may write it; what it holds stays.
 ///
 /// # Errors
-///
 /// Those of [`put`].
 pub(super) fn check(path: &Path) -> io::Result<()> {
     if is_free(path) {

@@ -140,7 +140,6 @@ impl ExitHeap {
 /// Memory that is resident and neither a file's nor shared, roughly: the kernel's quick counters.
 ///
 /// # References
-///
 /// proc_pid_statm(5): resident and shared, in pages.
 fn own_bytes(tid: i32) -> Option<u64> {
     let statm = fs::read_to_string(format!("/proc/{tid}/statm")).ok()?;

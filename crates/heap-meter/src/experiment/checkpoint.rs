@@ -43,7 +43,6 @@ impl Checkpoints {
     /// Says that the checkpoint `label` is reached and waits until the parent has weighed.
     ///
     /// # Errors
-    ///
     /// When the parent is gone; the caller should end then.
     pub fn reach(&self, label: &str) -> io::Result<()> {
         self.wait_at(&Message::Checkpoint(label))
@@ -53,7 +52,6 @@ impl Checkpoints {
     /// weighed: what it keeps free, and what malloc_trim(3) would give back.
     ///
     /// # Errors
-    ///
     /// When the parent is gone; the caller should end then.
     pub fn reach_examined(&self, label: &str) -> io::Result<()> {
         self.wait_at(&Message::Examined(label))
@@ -78,7 +76,6 @@ impl Checkpoints {
     /// Puts a fact about this run into the report.
     ///
     /// # Errors
-    ///
     /// When the parent is gone.
     pub fn tell(&self, key: &str, value: fmt::Arguments<'_>) -> io::Result<()> {
         let text = Packet::of_text(value);
@@ -89,7 +86,6 @@ impl Checkpoints {
     /// Says that this run doesn't count, and why: its condition could not be made.
     ///
     /// # Errors
-    ///
     /// When the parent is gone.
     pub fn void(&self, reason: fmt::Arguments<'_>) -> io::Result<()> {
         self.send(&Message::Void(Packet::of_text(reason).as_text()))
@@ -98,7 +94,6 @@ impl Checkpoints {
     /// Says how far the work is, for a progress bar.
     ///
     /// # Errors
-    ///
     /// When the parent is gone.
     pub fn progress(&self, done: u64, total: u64) -> io::Result<()> {
         self.send(&Message::Progress { done, total })

@@ -31,7 +31,6 @@ impl Experiment {
     /// differently.
     ///
     /// # Errors
-    ///
     /// As for [`run`](Self::run), and when programs can't be traced here.
     pub fn run_commands(
         &self,

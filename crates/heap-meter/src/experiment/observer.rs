@@ -84,7 +84,6 @@ const ATTEMPTS: u32 = 20;
 /// `traced` is that of [`VoidRun`].
 ///
 /// # Errors
-///
 /// The first one of `observe`; [`ExperimentError::Void`] of this name when twenty runs don't count.
 pub fn until_valid<T, E: From<ExperimentError>>(
     name: &str,

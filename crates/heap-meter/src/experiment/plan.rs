@@ -64,7 +64,6 @@ impl Experiment {
     /// that no system calls were counted, and why.
     ///
     /// # Errors
-    ///
     /// See [`ExperimentError`]. What `after_run` was given until then is valid.
     pub fn run(
         &self,

@@ -106,7 +106,6 @@ impl Watched {
 /// be it the one that was started or one that it forked.
 ///
 /// # Errors
-///
 /// See [`RunError`]; the process is gone in each case.
 pub fn observe_untraced(
     target: &Target,
@@ -133,7 +132,6 @@ pub struct Ended {
 /// reached it, when that has been weighed.
 ///
 /// # Errors
-///
 /// See [`RunError`]; [`RunError::Stopped`] is `look`'s. The process is gone in each case.
 pub fn observe_to_end(
     target: &Target,
@@ -211,7 +209,6 @@ fn to_end(
 /// Runs `target` traced and counts its system calls; it isn't weighed.
 ///
 /// # Errors
-///
 /// See [`RunError`]; the process is gone in each case.
 pub fn observe_traced(
     target: &Target,

@@ -192,7 +192,6 @@ pub(super) fn connected(target: &Target) -> Result<(OwnedFd, Target), RunError> 
 /// becomes a daemon does: the kernel says which of its processes speaks.
 ///
 /// # References
-///
 /// unix(7), `SO_PASSCRED`
 pub(super) struct Received {
     pub(super) length: usize,

@@ -29,7 +29,6 @@ impl Store {
     /// that a directory that can't be used shows before the work and not after it.
     ///
     /// # Errors
-    ///
     /// See [`StoreError`].
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let directory = directory.into();
@@ -46,7 +45,6 @@ impl Store {
     /// Writes the results in place of older ones of the same experiment, whole or not at all.
     ///
     /// # Errors
-    ///
     /// See [`StoreError`]; what was there before is still there then.
     pub fn keep(&self, results: &Results) -> Result<PathBuf, StoreError> {
         let path = self.directory.join(format!("{}.json", results.experiment));
@@ -59,7 +57,6 @@ impl Store {
     /// Writes a file of this name beside the results, whole or not at all.
     ///
     /// # Errors
-    ///
     /// See [`StoreError`].
     pub fn keep_file(&self, name: &str, content: &[u8]) -> Result<PathBuf, StoreError> {
         let path = self.directory.join(name);

@@ -28,7 +28,6 @@ impl CsvRow {
 /// header.
 ///
 /// # Errors
-///
 /// When a row can't be written: it must have as many fields as the first, and plain ones.
 pub fn rows_csv(rows: impl IntoIterator<Item = CsvRow>) -> Result<String, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -47,7 +46,6 @@ pub fn rows_csv(rows: impl IntoIterator<Item = CsvRow>) -> Result<String, csv::E
 /// empty field.
 ///
 /// # Errors
-///
 /// When a row can't be written, which no experiment yields.
 pub fn experiment_csv(results: &Results) -> Result<String, csv::Error> {
     let mut rows = Vec::new();
@@ -93,7 +91,6 @@ pub fn experiment_csv(results: &Results) -> Result<String, csv::Error> {
 /// Stacks are folded, outermost frame first, as flame graphs take them.
 ///
 /// # Errors
-///
 /// When a row can't be written, which no trace yields.
 pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
     let mut rows = Vec::new();

@@ -19,7 +19,6 @@ impl Cost {
     /// isn't.
     ///
     /// # References
-    ///
     /// time(1); getrusage(2), `ru_maxrss` in KiB.
     pub fn of(command: &Command) -> Self {
         let place = tempfile::tempdir().expect("a directory for the figures");
