@@ -140,6 +140,9 @@ pub struct GrowthReport {
     /// Asked for by stacks that were not told apart, because there were too many.
     #[serde(skip_serializing_if = "is_zero")]
     pub stacks_left_out_bytes: u64,
+    /// Asked for where no stack could be had; 0 if there is none at all.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub without_stack_bytes: u64,
 }
 
 /// Growth of one program in one process.
@@ -234,6 +237,10 @@ impl GrowthReport {
             most_kept_open: growth.most_kept_open().filter(|_| by_file_known).map(KeptOpen::of),
             files_left_out: growth.files_left_out(),
             by_function: by_function::by_function(&by_stack),
+            without_stack_bytes: match by_stack.is_empty() {
+                true => 0,
+                false => growth.without_stack_bytes(),
+            },
             by_stack,
             stacks_left_out_bytes: growth.stacks_left_out_bytes(),
         }
