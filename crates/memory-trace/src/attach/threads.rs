@@ -8,6 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -24,8 +25,8 @@ const ATTEMPTS: usize = 4;
 const HOLDS: usize = 3;
 /// Looks at the list of threads in one attempt.
 const LOOKS: usize = 10;
-/// How long the record of a birth may take to appear after the newborn is visible.
-const BIRTH_DELAY: Duration = Duration::from_millis(20);
+/// How long a newborn thread may take to run for the first time.
+const BIRTH_DELAY: Duration = Duration::from_millis(500);
 
 /// Events on all threads of the processes, and what was recorded meanwhile.
 #[derive(Debug)]
@@ -127,13 +128,15 @@ impl<'a> OpenAttempt<'a> {
         let mut settled = false;
         for _ in 0..LOOKS {
             let (mut new, whole) = self.unknown();
-            if !first_look && !new.is_empty() {
-                let since = Instant::now();
-                while !new.is_empty() && since.elapsed() < BIRTH_DELAY {
-                    std::thread::sleep(Duration::from_micros(500));
-                    self.look_at_births();
-                    new.retain(|(_, tid)| !self.inherited.contains_key(tid));
+            let since = Instant::now();
+            while !first_look && !new.is_empty() {
+                let all_have_run = new.iter().all(|&(pid, tid)| has_run(pid, tid));
+                self.look_at_births();
+                new.retain(|(_, tid)| !self.inherited.contains_key(tid));
+                if all_have_run || since.elapsed() > BIRTH_DELAY {
+                    break;
                 }
+                std::thread::sleep(Duration::from_micros(500));
             }
             if new.is_empty() && whole {
                 settled = true;
@@ -266,6 +269,20 @@ impl<'a> OpenAttempt<'a> {
             wanted: self.wanted(threads).max(limit + 1),
             limit,
         }
+    }
+}
+
+/// Whether a thread has been on a processor. The record of its birth is written before: if there is none
+/// then, it inherited nothing. One that has ended has run, too.
+///
+/// # References
+/// Linux `kernel/fork.c`: `copy_process` calls `perf_event_fork`, and `kernel_clone` wakes the thread up
+/// only after it; `Documentation/scheduler/sched-stats.rst`: the third number counts its time slices
+fn has_run(pid: i32, tid: i32) -> bool {
+    let thread = format!("/proc/{pid}/task/{tid}");
+    match std::fs::read_to_string(format!("{thread}/schedstat")) {
+        Ok(slices) => slices.split_ascii_whitespace().nth(2) != Some("0"),
+        Err(_) => !Path::new(&thread).exists(),
     }
 }
 
