@@ -230,7 +230,7 @@ mod tests {
         let unsure = answer(PYTHON, |results| {
             results.comparison.iter_mut().for_each(|row| row.ratio_ci95 = Some([0.5, 20.0]));
         });
-        assert!(unsure.starts_with("no difference: python3 took"), "{unsure}");
+        assert!(unsure.starts_with("no sure difference: python3 took"), "{unsure}");
         let few = answer(PYTHON, |results| {
             results.arms.iter_mut().for_each(|arm| arm.runs.truncate(1));
         });

@@ -1,6 +1,7 @@
 //! Accounts of real programs, against what the programs know themselves.
 
 use serde as _;
+use suite as _;
 use tempfile as _;
 
 mod allocators;

@@ -29,6 +29,7 @@ pub(super) fn seize_all(pid: i32) -> Result<HashSet<i32>, AttachError> {
     const LOOKS: usize = 10_000;
     let mut held = HashSet::new();
     let mut settled = false;
+    let mut moving = Vec::new();
     for _ in 0..LOOKS {
         let (threads, whole) = tracee::threads(pid);
         let mut refusal = None;
@@ -56,6 +57,7 @@ pub(super) fn seize_all(pid: i32) -> Result<HashSet<i32>, AttachError> {
                 Ok(()) => {
                     let _ = tracee::interrupt(tid);
                     held.insert(tid);
+                    moving.push(tid);
                     unsettled = true;
                 }
             }
@@ -65,10 +67,14 @@ pub(super) fn seize_all(pid: i32) -> Result<HashSet<i32>, AttachError> {
             process_status::check_untraced(pid)?;
             return Err(AttachError::refused(pid, "PTRACE_SEIZE", refusal));
         }
-        if !unsettled {
+        if unsettled {
+            continue;
+        }
+        if moving.is_empty() {
             settled = true;
             break;
         }
+        wait_for_stops(std::mem::take(&mut moving));
     }
     if !settled {
         return Err(AttachError::Restless {
@@ -81,6 +87,19 @@ pub(super) fn seize_all(pid: i32) -> Result<HashSet<i32>, AttachError> {
         return Err(AttachError::NoSuchProcess { pid });
     }
     Ok(held)
+}
+
+/// Waits until they have stopped or ended, but for reports that may be long in coming. One that was seized
+/// in the midst of clone(2) makes a thread that isn't traced (`kernel_clone` in Linux's `kernel/fork.c`
+/// asks for a tracer first), and that is in the list once its maker has stopped.
+fn wait_for_stops(mut moving: Vec<i32>) {
+    const LONGEST: Duration = Duration::from_millis(100);
+    let deadline = Instant::now() + LONGEST;
+    let options = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
+    while !moving.is_empty() && Instant::now() < deadline {
+        moving.retain(|&tid| matches!(tracee::report(tid, options), Ok(None)));
+        std::thread::sleep(Duration::from_micros(100));
+    }
 }
 
 /// Lets a thread go that is known to have stopped for this reason.

@@ -104,10 +104,12 @@ static void *storm(void *number) {
     pthread_t next;
     if (storming && pthread_create(&next, &detached, storm, (void *)(mine + 1)))
         _exit(93);
+    /* Nobody is counted any more once the last one has said that it is the last. */
+    int staying = ready;
     if (!storming)
         ready |= 1 << 20;
-    else if (mine % 50 == 0 && ready < 30) {
-        ready++;
+    else if (mine % 50 == 0 && staying < 30 &&
+             atomic_compare_exchange_strong(&ready, &staying, staying + 1)) {
         while (!go)
             usleep(1000);
         maps(50);
