@@ -195,6 +195,8 @@ impl<'a> OpenAttempt<'a> {
                     self.events.truncate(before);
                     return match error.raw_os_error() {
                         Some(libc::ESRCH) => {
+                            // What it made meanwhile inherited events that are closed now.
+                            self.windows.insert(tid, (begin, now_ns()));
                             self.gone.insert(tid);
                             Ok(())
                         }
