@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -27,6 +28,12 @@ const HOLDS: usize = 3;
 const LOOKS: usize = 10;
 /// How long a newborn thread may take to run for the first time.
 const BIRTH_DELAY: Duration = Duration::from_millis(500);
+/// How long a thread may be inside clone(2), on a busy machine. What it makes inherits the events that it
+/// has at the beginning, and its birth is told by those that it has at the end.
+///
+/// # References
+/// Linux `kernel/fork.c`, `copy_process`: `perf_event_init_task` comes long before `perf_event_fork`
+const CLONE: Duration = Duration::from_millis(20);
 
 /// Events on all threads of the processes, and what was recorded meanwhile.
 #[derive(Debug)]
@@ -45,7 +52,7 @@ pub(super) fn open_all(
     points: &Points,
 ) -> Result<OpenedEvents, AttachError> {
     for _ in 0..ATTEMPTS {
-        if let Some(opened) = OpenAttempt::new(pids, rings, points).run()? {
+        if let Some(opened) = OpenAttempt::new(pids, false, rings, points).run()? {
             return Ok(opened);
         }
         // What the closed events have left behind.
@@ -83,18 +90,19 @@ fn held_still(
         }
     }
     let stopped = seize::freeze(&mut held);
-    let outcome = OpenAttempt::new(pids, rings, points).run();
+    let outcome = OpenAttempt::new(pids, true, rings, points).run();
     for (tid, stop) in stopped {
         held.remove(&tid);
         seize::let_go(tid, stop);
     }
     seize::release(held);
-    let opened = outcome?;
-    Ok(opened.map(|opened| OpenedEvents { held: true, ..opened }))
+    outcome
 }
 
 struct OpenAttempt<'a> {
     pids: &'a [i32],
+    /// They stand still.
+    held: bool,
     rings: &'a mut Rings,
     points: &'a Points,
     events: Vec<PerfEvent>,
@@ -108,9 +116,10 @@ struct OpenAttempt<'a> {
 }
 
 impl<'a> OpenAttempt<'a> {
-    fn new(pids: &'a [i32], rings: &'a mut Rings, points: &'a Points) -> Self {
+    fn new(pids: &'a [i32], held: bool, rings: &'a mut Rings, points: &'a Points) -> Self {
         Self {
             pids,
+            held,
             rings,
             points,
             events: Vec::new(),
@@ -133,10 +142,13 @@ impl<'a> OpenAttempt<'a> {
                 let all_have_run = new.iter().all(|&(pid, tid)| has_run(pid, tid));
                 self.look_at_births();
                 new.retain(|(_, tid)| !self.inherited.contains_key(tid));
-                if all_have_run || since.elapsed() > BIRTH_DELAY {
+                if all_have_run {
                     break;
                 }
-                std::thread::sleep(Duration::from_micros(500));
+                if since.elapsed() > BIRTH_DELAY {
+                    return Ok(None);
+                }
+                sleep(Duration::from_micros(500));
             }
             if new.is_empty() && whole {
                 settled = true;
@@ -148,6 +160,9 @@ impl<'a> OpenAttempt<'a> {
                 self.open(pid, tid)?;
             }
             self.look_at_births();
+        }
+        if !self.held {
+            sleep(CLONE);
         }
         self.look_at_births();
         if let Some(&pid) = self.pids.iter().find(|pid| !self.opened.contains_key(pid)) {
@@ -164,7 +179,8 @@ impl<'a> OpenAttempt<'a> {
                 threads.insert(tid);
             }
         }
-        Ok(Some(OpenedEvents { events: self.events, early: self.early, processes, held: false }))
+        let (events, early, held) = (self.events, self.early, self.held);
+        Ok(Some(OpenedEvents { events, early, processes, held }))
     }
 
     /// Threads that nothing is known of, with their processes; and whether these are all.
@@ -229,8 +245,9 @@ impl<'a> OpenAttempt<'a> {
         self.early.iter().any(|record| match record.what {
             SampleData::Forked { parent_tid, .. } => {
                 let window = self.windows.get(&parent_tid);
-                let within =
-                    window.is_some_and(|(begin, end)| (*begin..=*end).contains(&record.at_ns));
+                let within = window.is_some_and(|(begin, end)| {
+                    (*begin..=*end + CLONE.as_nanos() as u64).contains(&record.at_ns)
+                });
                 within || self.windows.contains_key(&record.tid)
             }
             SampleData::Lost(_) => true,
