@@ -115,7 +115,8 @@ impl Saved {
     /// # Errors
     /// Neither is in the file.
     pub(super) fn compared(&self, process: &Inspected, now: u64) -> anyhow::Result<Since> {
-        let same_boot = self.boot_id == boot_id();
+        let boot_id = boot_id();
+        let same_boot = !boot_id.is_empty() && self.boot_id == boot_id;
         let is_same = |saved: &&SavedProcess| {
             same_boot && saved.pid == process.pid && saved.started_ticks == process.started_ticks
         };
