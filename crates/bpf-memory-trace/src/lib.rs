@@ -43,7 +43,6 @@ mod asm;
 mod btf;
 mod layout;
 mod map;
-mod order;
 mod program;
 mod programs;
 mod record;

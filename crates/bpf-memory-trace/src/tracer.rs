@@ -10,11 +10,10 @@ pub use options::{Hook, Missed, Options};
 use std::io;
 use std::time::{Duration, Instant};
 
-use memory_event::Syscall;
+use memory_event::{Syscall, TimeOrder};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::map::{Map, MapKind};
-use crate::order::Order;
 use crate::programs::{COUNTERS, RING, WATCHED};
 use crate::record::{FOLLOW, PROOF, Record, Seen, parse};
 use crate::refusal::{Refusal, ftrace_is_disabled};
@@ -35,7 +34,11 @@ pub struct Tracer {
     counters: Map,
     ring: RingReader,
     attached: Attached,
-    order: Order,
+    /// A record bears the time at which its program had a place for it. So whatever gets a place later
+    /// is younger: once a drain that began at some time has found everything written, all that is
+    /// older than that time is there. A record that is still being written holds the rest up, not out
+    /// of order.
+    order: TimeOrder<Record>,
 }
 
 impl Tracer {
@@ -66,7 +69,7 @@ impl Tracer {
         let attached = Attached::new(hook, options, &[&watched, &counters, &ring])?;
         let unmapped = |error| Refusal::of("to map the ring", error, String::new());
         let ring = RingReader::new(&ring).map_err(unmapped)?;
-        let mut tracer = Self { watched, counters, ring, attached, order: Order::default() };
+        let mut tracer = Self { watched, counters, ring, attached, order: TimeOrder::default() };
         tracer.prove()?;
         Ok(tracer)
     }
@@ -157,7 +160,7 @@ impl Tracer {
     fn drain(&mut self, mut proof: impl FnMut(Record)) -> bool {
         let order = &mut self.order;
         self.ring.drain(|bytes| match parse(bytes) {
-            Some((record, FOLLOW)) => order.hold(record),
+            Some((record, FOLLOW)) => order.hold(record.at_ns, record),
             Some((record, _)) => proof(record),
             None => {}
         })

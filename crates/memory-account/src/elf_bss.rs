@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
-use proc_memory::page_size_bytes;
+use proc_memory::{page_size_bytes, word};
 
 use super::kernel;
 use super::row::Kind;
-use super::space::{Space, word};
+use super::space::Space;
 
 const HEADER_BYTES: u64 = 64;
 const SEGMENT_BYTES: u64 = 56;

@@ -6,21 +6,14 @@
 
 use std::ops::Range;
 
-use proc_memory::page_size_bytes;
-use ptmalloc::{Arena, HeapState, Mmapped};
+use proc_memory::{page_size_bytes, word};
+use ptmalloc::{Arena, HeapState, Mmapped, first_chunk_bytes, mmapped_block_bytes};
 
 use super::row::Kind;
-use super::space::{Space, word};
+use super::space::Space;
 
 /// Pages that are looked at for headers of blocks which lie behind something else.
 const MOST_PAGES: usize = 1 << 16;
-/// `IS_MMAPPED`, alone of the flags that a size has.
-const MAPPED: u64 = 2;
-const FLAGS: u64 = 15;
-/// `PREV_INUSE`.
-const PREVIOUS_IN_USE: u64 = 1;
-/// `MINSIZE`.
-const LEAST_BYTES: u64 = 32;
 const MAIN: &str = "glibc's main arena";
 const THREADS: &str = "glibc's thread arenas";
 
@@ -97,12 +90,10 @@ pub(super) fn claim_pieces(space: &mut Space<'_>, malloc: &HeapState) {
     let starts: Vec<u64> = gaps.iter().map(|gap| gap.start).collect();
     let mut pieces = Vec::new();
     space.heads(&starts, 16, |at, head| {
-        let size = word(head, 8);
+        let first = first_chunk_bytes(word(head, 8));
         let gap = gaps.iter().find(|gap| gap.start == at);
-        let fits =
-            |gap: &&Range<u64>| (LEAST_BYTES..=gap.end - gap.start).contains(&(size & !FLAGS));
-        // The first one of a piece: nothing is free before it.
-        pieces.extend(gap.filter(|_| size & FLAGS == PREVIOUS_IN_USE).filter(fits).cloned());
+        let fits = |gap: &&Range<u64>| first.is_some_and(|bytes| bytes <= gap.end - gap.start);
+        pieces.extend(gap.filter(fits).cloned());
     });
     pieces.sort_by_key(|piece| std::cmp::Reverse(piece.end - piece.start));
     let row = space.row(Kind::MallocArena, MAIN, "");
@@ -125,14 +116,9 @@ fn follow(
     while !places.is_empty() {
         let mut next = Vec::new();
         space.heads(&places, 16, |at, head| {
-            let (previous, size) = (word(head, 0), word(head, 8));
-            let length = size & !FLAGS;
+            let length = mmapped_block_bytes(word(head, 0), word(head, 8));
             let gap = left.iter().position(|gap| gap.contains(&at));
-            let is_block = previous == 0
-                && size & FLAGS == MAPPED
-                && length > 0
-                && length.is_multiple_of(page_size_bytes());
-            let Some((gap, end)) = gap.zip(at.checked_add(length)).filter(|_| is_block) else {
+            let Some((gap, end)) = gap.zip(length.and_then(|length| at.checked_add(length))) else {
                 return;
             };
             let whole = left[gap].clone();

@@ -6,8 +6,10 @@
 
 use std::ops::Range;
 
+use proc_memory::word;
+
 use super::row::Kind;
-use super::space::{Space, word};
+use super::space::Space;
 
 /// Blocks begin at multiples of it, and are of so many.
 const BLOCK_BYTES: u64 = 2 << 20;

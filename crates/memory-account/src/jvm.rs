@@ -8,9 +8,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use proc_memory::word;
+
 use super::elf_bss::segments;
 use super::row::Kind;
-use super::space::{Space, word};
+use super::space::Space;
 
 const DYNAMIC: u32 = 2;
 /// Longest name of a type or a field that is wanted, and its zero.

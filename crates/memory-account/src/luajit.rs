@@ -6,10 +6,10 @@
 
 use std::ops::Range;
 
-use proc_memory::page_size_bytes;
+use proc_memory::{page_size_bytes, word};
 
 use super::row::Kind;
-use super::space::{Space, word};
+use super::space::Space;
 
 /// The state's own chunk.
 const STATE_BYTES: Range<u64> = 0x200..0x800;

@@ -9,8 +9,10 @@
 
 use std::ops::Range;
 
+use proc_memory::word;
+
 use super::row::Kind;
-use super::space::{Space, word};
+use super::space::Space;
 
 const HEADER_BYTES: u64 = 48;
 const ALIGNMENT_BYTES: u64 = 16;

@@ -3,8 +3,10 @@
 //! # References
 //! Ruby 3.1 to 3.3, `gc.c`: `struct heap_page_header`, `struct heap_page`
 
+use proc_memory::word;
+
 use super::row::Kind;
-use super::space::{Space, word};
+use super::space::Space;
 
 /// `HEAP_PAGE_SIZE`: of 3.1, and since 3.2.
 const PAGE_BYTES: [u64; 2] = [16 << 10, 64 << 10];

@@ -317,12 +317,3 @@ struct Weight {
 fn never() -> Result<(), Errno> {
     Ok(())
 }
-
-/// One little-endian word of bytes that were read; zero beyond their end.
-pub(super) fn word(bytes: &[u8], at: usize) -> u64 {
-    let mut word = [0; 8];
-    let rest = bytes.get(at..).unwrap_or_default();
-    let length = rest.len().min(8);
-    word[..length].copy_from_slice(&rest[..length]);
-    u64::from_le_bytes(word)
-}

@@ -9,10 +9,10 @@
 
 use std::ops::Range;
 
-use proc_memory::{Process, page_size_bytes, robust_list};
+use proc_memory::{Process, page_size_bytes, robust_list, word};
 
 use super::row::Kind;
-use super::space::{Space, word};
+use super::space::Space;
 
 /// Threads that are asked.
 const MOST_THREADS: usize = 4096;

@@ -6,8 +6,10 @@
 
 use std::ops::Range;
 
+use proc_memory::word;
+
 use super::row::Kind;
-use super::space::{Space, word};
+use super::space::Space;
 
 /// Chunks begin at multiples of it.
 const ALIGNMENT_BYTES: u64 = 256 << 10;

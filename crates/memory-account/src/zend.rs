@@ -7,8 +7,10 @@
 
 use std::ops::Range;
 
+use proc_memory::word;
+
 use super::row::Kind;
-use super::space::{Space, word};
+use super::space::Space;
 
 const CHUNK_BYTES: u64 = 2 << 20;
 const PAGE_BYTES: u64 = 4096;

@@ -13,12 +13,14 @@ mod denied;
 mod event;
 mod memory;
 mod refusal;
+mod time_order;
 
 pub use call::{Call, Stack, Syscall};
 pub use denied::{ABSURD_BYTES, Denied};
 pub use event::{Ending, Event, Resource, Sink, SoftLimit, What};
 pub use memory::Memory;
 pub use refusal::{Crowd, Promises, Refusal};
+pub use time_order::TimeOrder;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -33,7 +33,7 @@ pub use process::{
 pub use smaps::WeighedMapping;
 pub use snapshot::{Snapshot, Weigher};
 pub use syscalls::{
-    page_size_bytes, pidfd_kill, pidfd_open, read_memory, robust_list, thread_cpu_time,
+    page_size_bytes, pidfd_kill, pidfd_open, read_memory, robust_list, thread_cpu_time, word,
 };
 
 #[cfg(doctest)]

@@ -104,3 +104,9 @@ pub fn page_size_bytes() -> u64 {
     });
     *BYTES
 }
+
+/// One little-endian word of bytes that were read; zero if they end before it does.
+#[inline]
+pub fn word(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..at + 8).and_then(|eight| eight.try_into().ok()).map_or(0, u64::from_le_bytes)
+}

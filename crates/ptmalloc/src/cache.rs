@@ -3,8 +3,10 @@
 
 use std::ops::Range;
 
+use proc_memory::word;
+
 use super::error::Unreadable;
-use super::memory::{TargetMemory, word};
+use super::memory::TargetMemory;
 
 pub(super) const PAGE_BYTES: u64 = 4096;
 /// 1 MiB at most: what is read is used soon, while the processor has it near.

@@ -11,6 +11,8 @@
 //! glibc 2.41, `malloc/malloc.c`, “Chunk representations”, `PROTECT_PTR`; 2.42: `bin_index`,
 //! `largebin_index_64`, `fastbin_index`
 
+use proc_memory::page_size_bytes;
+
 use super::layout::BINS;
 
 /// The chunk before it is in use (`PREV_INUSE`).
@@ -23,6 +25,21 @@ pub(super) const FLAGS: u64 = 15;
 pub(super) const SIZE_LIMIT: u64 = 1 << 48;
 /// Numbers of fast bins follow those of the others.
 pub(super) const FIRST_FAST: u8 = BINS as u8;
+
+/// How long a block with a mapping of its own is, in bytes, whose chunk begins with these words
+/// (`mchunk_prev_size`, `mchunk_size`) at the beginning of a page; `None` for what is none.
+pub fn mmapped_block_bytes(previous_size: u64, size: u64) -> Option<u64> {
+    let bytes = size & !FLAGS;
+    let is_one = previous_size == 0 && size & FLAGS == MAPPED && bytes > 0;
+    (is_one && bytes.is_multiple_of(page_size_bytes())).then_some(bytes)
+}
+
+/// How long the first chunk of the main arena's memory is, in bytes, which has this `mchunk_size`:
+/// nothing is free before it; `None` for what is none.
+pub fn first_chunk_bytes(size: u64) -> Option<u64> {
+    let bytes = size & !FLAGS;
+    (size & FLAGS == PREVIOUS_IN_USE && bytes >= SMALLEST_BYTES).then_some(bytes)
+}
 
 /// A free chunk: where, how large, in which bin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

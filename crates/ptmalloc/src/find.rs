@@ -8,12 +8,14 @@
 
 use std::collections::HashSet;
 
+use proc_memory::word;
+
 use super::error::Bound;
 use super::error::{Inconsistency, Unreadable};
 use super::layout::{LAYOUTS, Layout};
 use super::malloc_state::MallocState;
 use super::map::FreeMap;
-use super::memory::{TargetMemory, word};
+use super::memory::TargetMemory;
 
 /// What was found in a piece of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

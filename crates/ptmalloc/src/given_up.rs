@@ -11,11 +11,11 @@
 
 use std::ops::Range;
 
-use proc_memory::page_size_bytes;
+use proc_memory::{page_size_bytes, word};
 
 use super::chunk::PREVIOUS_IN_USE;
 use super::error::Unreadable;
-use super::memory::{TargetMemory, word};
+use super::memory::TargetMemory;
 
 /// The size word of such a chunk: 16 bytes.
 const FENCEPOST: u64 = 16;

@@ -9,11 +9,13 @@
 
 use std::ops::Range;
 
+use proc_memory::word;
+
 use super::chunk::{ALIGNMENT_BYTES, FLAGS};
 use super::error::Inconsistency;
 use super::malloc_state::MallocState;
 use super::map::FreeMap;
-use super::memory::{TargetMemory, word};
+use super::memory::TargetMemory;
 
 /// `HEAP_MAX_SIZE`, then four times each size of huge page that `glibc.malloc.hugetlb` may have
 /// chosen (on x86-64 and aarch64).

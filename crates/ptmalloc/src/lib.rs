@@ -83,6 +83,7 @@ mod verify;
 mod walk;
 
 pub use allocator::Allocator;
+pub use chunk::{first_chunk_bytes, mmapped_block_bytes};
 pub use error::Bound;
 pub use error::Unknown;
 pub use examiner::Examiner;

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use proc_memory::word;
+
 use super::chunk::ALIGNMENT_BYTES;
 use super::error::{Inconsistency, Unreadable};
 use super::layout::{BINS, FAST_BINS, Layout};
 use super::map::FreeMap;
-use super::memory::{TargetMemory, word};
+use super::memory::TargetMemory;
 
 /// `NONCONTIGUOUS_BIT`, the only flag since 2.27.
 const NON_CONTIGUOUS: u32 = 2;

@@ -32,11 +32,6 @@ pub(super) trait TargetMemory {
     }
 }
 
-/// One little-endian word of bytes that were read.
-pub(super) fn word(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..at + 8).and_then(|eight| eight.try_into().ok()).map_or(0, u64::from_le_bytes)
-}
-
 /// `IOV_MAX`: places that one call takes.
 const MOST_PLACES: usize = 1024;
 

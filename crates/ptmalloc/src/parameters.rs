@@ -9,12 +9,14 @@
 //! glibc `malloc/malloc.c`, `struct malloc_par`: read in the libraries of 2.31, 2.36, 2.41 and 2.43,
 //! x86-64
 
+use proc_memory::word;
+
 use super::chunk::ALIGNMENT_BYTES;
 use super::error::Unreadable;
 use super::heap_state::Mmapped;
 use super::malloc_state::MallocState;
 use super::map::FreeMap;
-use super::memory::{TargetMemory, word};
+use super::memory::TargetMemory;
 
 /// It is this near to the main arena; about 2 KiB before it in every library that was read.
 const NEAR_BYTES: u64 = 4096;

@@ -8,6 +8,8 @@
 
 use std::ops::Range;
 
+use proc_memory::word;
+
 use super::cache::PAGE_BYTES;
 use super::chunk::{
     ALIGNMENT_BYTES, FLAGS, LinkProtection, PREVIOUS_IN_USE, SIZE_LIMIT, SMALLEST_BYTES,
@@ -17,7 +19,7 @@ use super::error::Inconsistency;
 use super::heap_info::HeapInfos;
 use super::layout::FAST_BINS;
 use super::malloc_state::MallocState;
-use super::memory::{TargetMemory, word};
+use super::memory::TargetMemory;
 
 /// Bits of a size that are set in no free chunk: it has a mapping of its own, and one that is none.
 const NEVER_FREE: u64 = 0b1010;

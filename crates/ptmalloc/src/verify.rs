@@ -7,10 +7,12 @@
 
 use std::ops::Range;
 
+use proc_memory::word;
+
 use super::chunk::PREVIOUS_IN_USE;
 use super::error::Inconsistency;
 use super::malloc_state::MallocState;
-use super::memory::{TargetMemory, word};
+use super::memory::TargetMemory;
 use super::walk::BinWalk;
 
 const PAGE_BYTES: u64 = 4096;

@@ -1,4 +1,4 @@
-//! Tells a sink what both ways of watching have seen, in the same words.
+//! Tells a sink what each way of watching has seen, in the same words.
 
 use std::sync::Arc;
 use std::time::Duration;

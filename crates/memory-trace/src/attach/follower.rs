@@ -105,7 +105,7 @@ impl Follower {
 
     /// Tells what nothing older can precede any more, after a round of reading that began then.
     pub(super) fn tell_ripe<S: Sink>(&mut self, round_ns: u64, teller: &mut Emitter<S>) {
-        for seen in self.order.ripe(round_ns).into_values() {
+        for seen in self.order.ripe(round_ns) {
             self.tell(teller, seen, u64::MAX);
         }
         if self.roll_call.elapsed() >= ROLL_CALL {
@@ -116,7 +116,7 @@ impl Follower {
 
     /// Tells the rest, as far as it happened until then; gives the number of records.
     pub(super) fn finish<S: Sink>(mut self, until_ns: u64, teller: &mut Emitter<S>) -> u64 {
-        for seen in self.order.rest().into_values() {
+        for seen in self.order.rest() {
             self.tell(teller, seen, until_ns);
         }
         for (pid, memory) in std::mem::take(&mut self.fresh) {

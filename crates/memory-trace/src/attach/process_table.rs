@@ -1,4 +1,4 @@
-//! Which processes and threads are being watched by tracepoints, and how they end.
+//! Which processes and threads are being watched by tracepoints or BPF programs, and how they end.
 
 use std::collections::{HashMap, HashSet};
 

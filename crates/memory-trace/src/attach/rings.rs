@@ -1,9 +1,9 @@
 //! One ring for every CPU, and the order of what comes out of them.
 
-use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 use std::{fs, io};
 
+use memory_event::TimeOrder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::AttachError;
@@ -103,14 +103,13 @@ impl Rings {
 /// drained of whatever came before it.
 #[derive(Debug)]
 pub(super) struct Order<T> {
-    held: BTreeMap<(u64, u64), T>,
-    arrived: u64,
+    held: TimeOrder<T>,
     previous_round_ns: u64,
 }
 
 impl<T> Default for Order<T> {
     fn default() -> Self {
-        Self { held: BTreeMap::new(), arrived: 0, previous_round_ns: 0 }
+        Self { held: TimeOrder::default(), previous_round_ns: 0 }
     }
 }
 
@@ -118,20 +117,18 @@ impl<T> Order<T> {
     const SLACK_NS: u64 = 1_000_000;
 
     pub(super) fn hold(&mut self, at_ns: u64, what: T) {
-        self.held.insert((at_ns, self.arrived), what);
-        self.arrived += 1;
+        self.held.hold(at_ns, what);
     }
 
     /// What is ripe after a round that began at this time, oldest first.
-    pub(super) fn ripe(&mut self, round_ns: u64) -> BTreeMap<(u64, u64), T> {
+    pub(super) fn ripe(&mut self, round_ns: u64) -> impl Iterator<Item = T> + use<T> {
         let horizon = self.previous_round_ns.min(round_ns.saturating_sub(Self::SLACK_NS));
         self.previous_round_ns = round_ns;
-        let younger = self.held.split_off(&(horizon, 0));
-        std::mem::replace(&mut self.held, younger)
+        self.held.older_than(horizon)
     }
 
-    pub(super) fn rest(&mut self) -> BTreeMap<(u64, u64), T> {
-        std::mem::take(&mut self.held)
+    pub(super) fn rest(&mut self) -> impl Iterator<Item = T> + use<T> {
+        self.held.rest()
     }
 }
 
@@ -168,12 +165,12 @@ mod tests {
         let ms = 1_000_000;
         let mut order = Order::default();
         order.hold(10 * ms, 'b');
-        assert!(order.ripe(11 * ms).is_empty(), "no round before this one");
+        assert_eq!(order.ripe(11 * ms).count(), 0, "no round before this one");
         order.hold(9 * ms, 'a');
         order.hold(12 * ms, 'd');
         order.hold(10 * ms, 'c');
-        let ripe: String = order.ripe(15 * ms).into_values().collect();
+        let ripe: String = order.ripe(15 * ms).collect();
         assert_eq!(ripe, "abc", "and in order of arrival at the same time");
-        assert_eq!(order.rest().into_values().collect::<String>(), "d");
+        assert_eq!(order.rest().collect::<String>(), "d");
     }
 }
