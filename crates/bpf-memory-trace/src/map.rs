@@ -9,7 +9,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::sys;
+use crate::sys::map as sys;
 
 /// A map. It goes with its last descriptor, and when all programs that use it are gone.
 ///
@@ -55,7 +55,7 @@ impl Map {
             MapKind::Counters => (2, 4, counters_bytes, 1),
             MapKind::RingBuffer { bytes } => (27, 0, 0, bytes),
         };
-        let fd = sys::map_create(number, key, value, entries, name)?;
+        let fd = sys::create(number, key, value, entries, name)?;
         Ok(Self { fd, name, kind })
     }
 
@@ -76,7 +76,7 @@ impl Map {
     pub fn insert(&self, key: u32, value: u32) -> io::Result<()> {
         self.must_be(matches!(self.kind, MapKind::Hash { .. }))?;
         // SAFETY: a hash, whose keys and values have four bytes.
-        unsafe { sys::map_update(self.as_fd(), key, value) }
+        unsafe { sys::update(self.as_fd(), key, value) }
     }
 
     /// Removes the key from a [hash](MapKind::Hash); whether it was there.
@@ -86,7 +86,7 @@ impl Map {
     pub fn remove(&self, key: u32) -> io::Result<bool> {
         self.must_be(matches!(self.kind, MapKind::Hash { .. }))?;
         // SAFETY: a hash, whose keys have four bytes.
-        match unsafe { sys::map_delete(self.as_fd(), key) } {
+        match unsafe { sys::delete(self.as_fd(), key) } {
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
             removed => removed.map(|()| true),
         }
@@ -99,7 +99,7 @@ impl Map {
     pub fn clear(&self) -> io::Result<()> {
         self.must_be(matches!(self.kind, MapKind::Hash { .. }))?;
         // SAFETY: a hash, whose keys have four bytes.
-        while let Some(key) = unsafe { sys::map_any_key(self.as_fd()) }? {
+        while let Some(key) = unsafe { sys::any_key(self.as_fd()) }? {
             self.remove(key)?;
         }
         Ok(())
@@ -112,7 +112,7 @@ impl Map {
     pub fn counters(&self) -> io::Result<[u64; COUNTERS]> {
         self.must_be(self.kind == MapKind::Counters)?;
         // SAFETY: its keys have four bytes, its values so many counters of eight.
-        unsafe { sys::map_lookup(self.as_fd(), 0) }
+        unsafe { sys::lookup(self.as_fd(), 0) }
     }
 
     fn must_be(&self, right: bool) -> io::Result<()> {

@@ -6,7 +6,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use crate::asm::Code;
 use crate::map::Map;
-use crate::sys::{self, KPROBE_MULTI, ProgramKind};
+use crate::sys;
+use crate::sys::program::{
+    KPROBE_MULTI, ProgramKind, link_kprobe_multi, prog_load, raw_tracepoint_open,
+};
 
 /// How long the verifier's explanation can be.
 const LOG_BYTES: usize = 16 << 20;
@@ -85,12 +88,12 @@ impl Program {
         let load = |mut log: Option<&mut [u8]>| {
             // EAGAIN: a signal came while it was verified.
             for _ in 0..5 {
-                match sys::prog_load(&instructions, name, point.kind(), log.as_deref_mut()) {
+                match prog_load(&instructions, name, point.kind(), log.as_deref_mut()) {
                     Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {}
                     loaded => return loaded,
                 }
             }
-            sys::prog_load(&instructions, name, point.kind(), log)
+            prog_load(&instructions, name, point.kind(), log)
         };
         match load(None) {
             Ok(fd) => Ok(Self { fd }),
@@ -137,7 +140,7 @@ impl Link {
     /// # References
     /// bpf(2), `BPF_RAW_TRACEPOINT_OPEN`
     pub fn attach(program: &Program) -> io::Result<Self> {
-        let fd = sys::raw_tracepoint_open(program.fd.as_fd())?;
+        let fd = raw_tracepoint_open(program.fd.as_fd())?;
         let is_multi = false;
         Ok(Self { fd, is_multi })
     }
@@ -152,7 +155,7 @@ impl Link {
     /// bpf(2), `BPF_LINK_CREATE`; `Documentation/trace/fprobe.rst`
     pub fn kprobe_multi(program: &Program, functions: &[String]) -> io::Result<Self> {
         let names: Result<Vec<_>, _> = functions.iter().map(|name| CString::new(&**name)).collect();
-        let fd = sys::link_kprobe_multi(program.fd.as_fd(), &names?)?;
+        let fd = link_kprobe_multi(program.fd.as_fd(), &names?)?;
         let is_multi = true;
         Ok(Self { fd, is_multi })
     }

@@ -13,35 +13,14 @@ use memory_event::Syscall;
 use crate::asm::{Assembler, Code, Condition, Helper, Register::*, Width};
 use crate::layout::Layout;
 use crate::record::{EXEC, EXIT, FOLLOW, FORK, HEAD_BYTES, field};
-use draft::{CHILD, CHILD_VALUE, Draft, FLAGS, UNFOLLOWED};
+use draft::{CHILD, CHILD_VALUE, Draft, FLAGS, Shape, UNFOLLOWED};
 
-/// The maps that the programs name.
-pub const WATCHED: &str = "watched";
-pub const RING: &str = "ring";
-pub const COUNTERS: &str = "counters";
+pub use draft::{COUNTERS, Context, RING, WATCHED, Wanted};
 
 /// Bytes reserved for the path of a new program.
 const EXEC_PATH_BYTES: i16 = 256;
 /// `TS_COMPAT`: the call was made by the 32-bit way in, with numbers of its own.
 const COMPAT: i32 = 2;
-
-/// Where the programs find a call's registers and its result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Context {
-    /// As the first two words: of `sys_exit`, of fexit of a `__x64_sys_*`.
-    Arguments,
-    /// Asked of the task; the context are the function's own registers: of kretprobe.multi.
-    Registers,
-}
-
-/// What is asked of the programs besides.
-#[derive(Clone, Copy, Debug)]
-pub struct Wanted {
-    /// Bytes of stack with each call that may make memory grow: 0, or whole KiB up to 16.
-    pub stack_bytes: u16,
-    /// A ring that holds more than this gets records without stacks.
-    pub full_bytes: u32,
-}
 
 /// Does nothing.
 pub fn nothing() -> Code {
@@ -178,34 +157,6 @@ pub fn exited(layout: &Layout) -> Code {
     draft.argument(4, R1);
     draft.submit();
     draft.finish()
-}
-
-/// What a call's record has besides its head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// Nothing.
-    Plain,
-    /// The user's stack: memory may have grown.
-    Growth,
-    /// The same if the third argument, the protection, permits to write.
-    Writable,
-    /// The file's name, which is the argument of this number.
-    Opens(usize),
-}
-
-impl Shape {
-    const ALL: [Self; 5] =
-        [Self::Plain, Self::Growth, Self::Writable, Self::Opens(0), Self::Opens(1)];
-
-    fn of(syscall: Syscall) -> Self {
-        match syscall {
-            Syscall::Brk | Syscall::Mremap => Self::Growth,
-            Syscall::Mmap | Syscall::Mprotect => Self::Writable,
-            Syscall::Open | Syscall::Creat => Self::Opens(0),
-            Syscall::Openat | Syscall::Openat2 => Self::Opens(1),
-            _ => Self::Plain,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,15 +10,12 @@
 
 #![allow(unsafe_code)]
 
-mod map;
-mod program;
+pub mod map;
+pub mod program;
 
 use std::ffi::c_long;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-
-pub use map::{map_any_key, map_create, map_delete, map_lookup, map_update};
-pub use program::{KPROBE_MULTI, ProgramKind, link_kprobe_multi, prog_load, raw_tracepoint_open};
 
 const OBJ_GET_INFO_BY_FD: c_long = 15;
 

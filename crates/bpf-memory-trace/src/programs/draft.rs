@@ -5,10 +5,16 @@
 
 mod call;
 
-use super::{COUNTERS, Context, RING, WATCHED};
+use memory_event::Syscall;
+
 use crate::asm::{Assembler, Code, Condition, Helper, Label, Register, Register::*, Width};
 use crate::layout::Layout;
 use crate::record::field;
+
+/// The maps that the programs name.
+pub const WATCHED: &str = "watched";
+pub const RING: &str = "ring";
+pub const COUNTERS: &str = "counters";
 
 /// Places on the stack, of four bytes each: the process, which is the key of `watched`.
 const PROCESS: i16 = -4;
@@ -25,6 +31,53 @@ pub const UNFOLLOWED: i32 = 8;
 
 /// `BPF_RB_NO_WAKEUP`: the reader looks every few milliseconds; waking it costs ten records' time.
 const NO_WAKEUP: i32 = 1;
+
+/// Where the programs find a call's registers and its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// As the first two words: of `sys_exit`, of fexit of a `__x64_sys_*`.
+    Arguments,
+    /// Asked of the task; the context are the function's own registers: of kretprobe.multi.
+    Registers,
+}
+
+/// What is asked of the programs besides.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Bytes of stack with each call that may make memory grow: 0, or whole KiB up to 16.
+    pub stack_bytes: u16,
+    /// A ring that holds more than this gets records without stacks.
+    pub full_bytes: u32,
+}
+
+/// What a call's record has besides its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Nothing.
+    Plain,
+    /// The user's stack: memory may have grown.
+    Growth,
+    /// The same if the third argument, the protection, permits to write.
+    Writable,
+    /// The file's name, which is the argument of this number.
+    Opens(usize),
+}
+
+impl Shape {
+    pub const ALL: [Self; 5] =
+        [Self::Plain, Self::Growth, Self::Writable, Self::Opens(0), Self::Opens(1)];
+
+    pub fn of(syscall: Syscall) -> Self {
+        match syscall {
+            Syscall::Brk | Syscall::Mremap => Self::Growth,
+            Syscall::Mmap | Syscall::Mprotect => Self::Writable,
+            Syscall::Open | Syscall::Creat => Self::Opens(0),
+            Syscall::Openat | Syscall::Openat2 => Self::Opens(1),
+            _ => Self::Plain,
+        }
+    }
+}
+
 /// A program in the making.
 pub struct Draft<'a> {
     pub asm: Assembler,

@@ -12,13 +12,7 @@ const MAP_UPDATE_ELEM: c_long = 2;
 const MAP_DELETE_ELEM: c_long = 3;
 const MAP_GET_NEXT_KEY: c_long = 4;
 
-pub fn map_create(
-    kind: u32,
-    key: u32,
-    value: u32,
-    entries: u32,
-    name: &str,
-) -> io::Result<OwnedFd> {
+pub fn create(kind: u32, key: u32, value: u32, entries: u32, name: &str) -> io::Result<OwnedFd> {
     #[repr(C)]
     struct Attribute {
         kind: u32,
@@ -65,7 +59,7 @@ fn element(map: BorrowedFd<'_>, key: &u32, value: u64) -> Element {
 
 /// # Safety
 /// The map's keys have four bytes and its values `N * 8`.
-pub unsafe fn map_lookup<const N: usize>(map: BorrowedFd<'_>, key: u32) -> io::Result<[u64; N]> {
+pub unsafe fn lookup<const N: usize>(map: BorrowedFd<'_>, key: u32) -> io::Result<[u64; N]> {
     let mut value = [0; N];
     let mut attribute = element(map, &key, value.as_mut_ptr() as u64);
     // SAFETY: key and value live; the caller promises that they are as large as the map's.
@@ -75,7 +69,7 @@ pub unsafe fn map_lookup<const N: usize>(map: BorrowedFd<'_>, key: u32) -> io::R
 
 /// # Safety
 /// The map's keys and values have four bytes.
-pub unsafe fn map_update(map: BorrowedFd<'_>, key: u32, value: u32) -> io::Result<()> {
+pub unsafe fn update(map: BorrowedFd<'_>, key: u32, value: u32) -> io::Result<()> {
     let mut attribute = element(map, &key, std::ptr::from_ref(&value) as u64);
     // SAFETY: key and value live; the caller promises that they are as large as the map's.
     unsafe { bpf(MAP_UPDATE_ELEM, &mut attribute) }.map(drop)
@@ -83,7 +77,7 @@ pub unsafe fn map_update(map: BorrowedFd<'_>, key: u32, value: u32) -> io::Resul
 
 /// # Safety
 /// The map's keys have four bytes.
-pub unsafe fn map_delete(map: BorrowedFd<'_>, key: u32) -> io::Result<()> {
+pub unsafe fn delete(map: BorrowedFd<'_>, key: u32) -> io::Result<()> {
     let mut attribute = element(map, &key, 0);
     // SAFETY: the key lives; the caller promises that it is as large as the map's.
     unsafe { bpf(MAP_DELETE_ELEM, &mut attribute) }.map(drop)
@@ -93,7 +87,7 @@ pub unsafe fn map_delete(map: BorrowedFd<'_>, key: u32) -> io::Result<()> {
 ///
 /// # Safety
 /// The map's keys have four bytes.
-pub unsafe fn map_any_key(map: BorrowedFd<'_>) -> io::Result<Option<u32>> {
+pub unsafe fn any_key(map: BorrowedFd<'_>) -> io::Result<Option<u32>> {
     let mut key: u32 = 0;
     let mut attribute = Element {
         // No key to come after.

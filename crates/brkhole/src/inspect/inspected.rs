@@ -2,9 +2,7 @@
 
 use heap_diagnosis::Finding;
 use heap_meter::report::printable;
-use memory_account::Account;
-
-use super::since::Since;
+use memory_account::{Account, Kind};
 use proc_memory::BreakState;
 use ptmalloc::{HeapState, Unknown};
 use serde::Serialize;
@@ -108,6 +106,30 @@ pub(crate) struct MemoryWeight {
     pub(crate) peak_rss_bytes: Option<u64>,
     pub(crate) address_space_bytes: Option<u64>,
     pub(crate) threads: u64,
+}
+
+/// What has changed between two looks.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Since {
+    /// When the first one was.
+    pub(crate) saved_unix_seconds: u64,
+    /// How long ago.
+    pub(crate) seconds: u64,
+    /// The process of the first one: another number if it was restarted since.
+    pub(crate) pid: i32,
+    /// Whether it is the same process.
+    pub(crate) is_same: bool,
+    /// The most grown first.
+    pub(crate) owners: Vec<Change>,
+}
+
+/// One owner's memory, resident or in swap.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Change {
+    pub(crate) owner: String,
+    pub(crate) kind: Kind,
+    pub(crate) before_bytes: u64,
+    pub(crate) now_bytes: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use human_text::{Bytes, Seconds};
 use memory_account::{Account, Kind, Row};
 use serde::{Deserialize, Serialize};
 
-use super::inspected::Inspected;
+use super::inspected::{Change, Inspected, Since};
 
 /// Enough for thousands of processes with hundreds of owners each.
 const MOST_BYTES: u64 = 16 << 20;
@@ -37,30 +37,6 @@ struct SavedProcess {
     started_ticks: u64,
     comm: String,
     account: Account,
-}
-
-/// What has changed between two looks.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Since {
-    /// When the first one was.
-    pub(crate) saved_unix_seconds: u64,
-    /// How long ago.
-    pub(crate) seconds: u64,
-    /// The process of the first one: another number if it was restarted since.
-    pub(crate) pid: i32,
-    /// Whether it is the same process.
-    pub(crate) is_same: bool,
-    /// The most grown first.
-    pub(crate) owners: Vec<Change>,
-}
-
-/// One owner's memory, resident or in swap.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Change {
-    pub(crate) owner: String,
-    pub(crate) kind: Kind,
-    pub(crate) before_bytes: u64,
-    pub(crate) now_bytes: u64,
 }
 
 impl Saved {

@@ -63,10 +63,8 @@ enum SequenceEnd {
     Another(Box<TrimReport>),
 }
 
-impl TrimReport {
-    fn end(self, outcome: TrimOutcome, reason: impl Into<String>) -> SequenceEnd {
-        SequenceEnd::With(Box::new(self.ended(outcome, reason)))
-    }
+fn ended(report: TrimReport, outcome: TrimOutcome, reason: impl Into<String>) -> SequenceEnd {
+    SequenceEnd::With(Box::new(report.ended(outcome, reason)))
 }
 
 struct Sequence<'a> {
@@ -85,7 +83,7 @@ impl Sequence<'_> {
         let mut report = looked.report.clone();
         let mut known = match self.known(looked) {
             Ok(known) => known,
-            Err(why) => return report.end(TrimOutcome::Refused, why),
+            Err(why) => return ended(report, TrimOutcome::Refused, why),
         };
         let options = HoldOptions::default()
             .allow_seccomp(self.arguments.allow_seccomp)
@@ -98,7 +96,7 @@ impl Sequence<'_> {
             let foretold = malloc.and_then(|malloc| report.foretells(malloc, known.threads));
             if let Some(foretold) = foretold.filter(|foretold| *foretold > max_hold) {
                 let why = words::too_long(pid, foretold, max_hold);
-                return report.end(TrimOutcome::Refused, why);
+                return ended(report, TrimOutcome::Refused, why);
             }
             let mut subject = TrimTarget {
                 process: self.process,
@@ -117,12 +115,12 @@ impl Sequence<'_> {
                 TrimAttempt::Trimmed(trimmed) => {
                     return self.done(report, *trimmed, &known.scale);
                 }
-                TrimAttempt::Refused(why) => return report.end(TrimOutcome::Refused, why),
-                TrimAttempt::Failed(why) => return report.end(TrimOutcome::Failed, why),
+                TrimAttempt::Refused(why) => return ended(report, TrimOutcome::Refused, why),
+                TrimAttempt::Failed(why) => return ended(report, TrimOutcome::Failed, why),
                 TrimAttempt::LeftToItself { tid, was_asked } => {
                     let signal = self.interruption.signal().filter(|_| was_asked);
                     let why = words::left_to_itself(tid, signal, max_hold);
-                    return report.end(TrimOutcome::Failed, why);
+                    return ended(report, TrimOutcome::Failed, why);
                 }
                 TrimAttempt::Interrupted => "it was let go".to_owned(),
                 TrimAttempt::Another(why) => {
@@ -145,21 +143,21 @@ impl Sequence<'_> {
                 TrimAttempt::Unknown(why) => {
                     self.unknown += 1;
                     if self.unknown == MOST_UNKNOWN {
-                        return report.end(TrimOutcome::Refused, words::not_verified(&why));
+                        return ended(report, TrimOutcome::Refused, words::not_verified(&why));
                     }
                     why
                 }
             };
             if let Some(signal) = self.interruption.signal() {
-                return report.end(TrimOutcome::GaveUp, words::came_too_early(signal));
+                return ended(report, TrimOutcome::GaveUp, words::came_too_early(signal));
             }
             report.waited_for(&why);
             let Some(pause) = self.pauses.next() else {
                 let reason = words::gave_up(&report, self.arguments.patience);
-                return report.end(TrimOutcome::GaveUp, reason);
+                return ended(report, TrimOutcome::GaveUp, reason);
             };
             if let Some(signal) = self.interruption.after(pause) {
-                return report.end(TrimOutcome::GaveUp, words::came_too_early(signal));
+                return ended(report, TrimOutcome::GaveUp, words::came_too_early(signal));
             }
             if is_another {
                 return SequenceEnd::Another(Box::new(report));

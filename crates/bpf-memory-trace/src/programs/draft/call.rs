@@ -1,8 +1,7 @@
 //! The record of a call, whole.
 
-use super::{Draft, NO_WAKEUP};
+use super::{Draft, NO_WAKEUP, RING, Shape, Wanted};
 use crate::asm::{Condition, Helper, Register::*, Width};
-use crate::programs::{RING, Shape, Wanted};
 use crate::record::{HEAD_BYTES, PIECE_BYTES, REGISTERS_BYTES, field};
 
 /// `BPF_RB_AVAIL_DATA`
