@@ -105,9 +105,10 @@ pub(crate) fn callers(frames: &[String]) -> &[String] {
     &frames[first.unwrap_or(0)..]
 }
 
-/// Whether a frame is the program's own, as far as its name tells: it has a name and no library.
+/// Whether a frame is of the program's own code, as far as its name tells: it has a name and no
+/// library, and isn't where every program begins.
 pub(crate) fn is_programs(frame: &str) -> bool {
-    matches!(parts(frame), (Some(_), None))
+    matches!(parts(frame), (Some(_), None)) && !is_beginning(frame)
 }
 
 fn library(frame: &str) -> Option<&str> {
@@ -249,6 +250,7 @@ mod tests {
             !is_programs("f (libx.so)")
                 && !is_programs("[stack not copied]")
                 && !is_programs("libx.so+0x12")
+                && !is_programs("_start")
                 && !is_programs("0x7f")
         );
         let all_allocators = ["malloc (libc.so.6)".to_owned()];
