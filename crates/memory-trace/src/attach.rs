@@ -9,7 +9,7 @@ mod follower;
 mod held;
 mod note;
 mod opened;
-mod options;
+pub(crate) mod options;
 mod perf;
 mod points;
 mod process_status;
@@ -17,6 +17,7 @@ mod process_table;
 mod rings;
 mod sample_record;
 mod seize;
+mod settings;
 mod stopper;
 mod threads;
 mod tracefs;
@@ -25,7 +26,7 @@ pub use bpf_memory_trace::StackCopy;
 pub use error::AttachError;
 pub use held::HeldTarget;
 pub use note::AttachNote;
-pub use options::{AttachOptions, Caller};
+pub use settings::{Caller, Via, ViaUsed};
 pub use stopper::Stopper;
 
 use std::sync::mpsc::SyncSender;
@@ -41,37 +42,9 @@ use by_ptrace::ByPtrace;
 use by_tracepoints::ByTracepoints;
 use emitter::Emitter;
 use memory_event::{Ending, Sink};
+use settings::Settings;
 
-/// How to watch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Via {
-    /// By BPF programs at the calls' own functions, otherwise by tracepoints, otherwise by ptrace:
-    /// the first that is permitted and proves right; a note says why not a better one.
-    #[default]
-    Auto,
-    /// By BPF programs or not at all: at the calls' own functions, or, where the kernel refuses
-    /// that, at the tracepoint `sys_exit`, for which every system call of the machine pays.
-    Bpf,
-    /// By tracepoints or not at all.
-    Tracepoints,
-    /// By ptrace or not at all.
-    Ptrace,
-}
-
-/// How it is watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ViaUsed {
-    /// By BPF programs.
-    Bpf,
-    /// By tracepoints.
-    Tracepoints,
-    /// By ptrace.
-    Ptrace,
-}
-
-/// Processes that are being watched: [one](Attach::start) or [several](AttachOptions::start).
+/// Processes that are being watched: [one](Attach::start) or [several](crate::AttachOptions::start).
 /// Dropping it ends the watching; the process goes on.
 ///
 /// All its threads are watched, and whatever processes and threads they make later, until all of
@@ -103,7 +76,7 @@ pub enum ViaUsed {
 /// - By tracepoints, a set-uid program ends the watching of its process. By BPF programs, its calls
 ///   are told to who might trace it ([`AttachNote::NotPermitted`]).
 /// - By BPF programs and tracepoints, records that come faster than they are read are lost; they are counted in
-///   [`Attached::lost_events`]. Larger rings help: [`AttachOptions::ring_bytes`].
+///   [`Attached::lost_events`]. Larger rings help: [`AttachOptions::ring_bytes`](crate::AttachOptions::ring_bytes).
 /// - As long as tracepoints are open, every system call of *every* process on the machine takes the
 ///   kernel's slower way in and out, watched or not: a program that does little but very short
 ///   calls (reads of a byte) feels it. The bench `attach` measures both.
@@ -189,10 +162,10 @@ impl<S: Sink + Send + 'static> Attach<S> {
     /// # Panics
     /// If the sink panicked before this returned, the panic goes on here.
     pub fn start(pid: i32, via: Via, sink: S) -> Result<Self, AttachError> {
-        AttachOptions::new().via(via).start(&[pid], sink)
+        Self::begin(&[pid], Settings { via, ..Settings::default() }, sink)
     }
 
-    fn begin(pids: &[i32], options: AttachOptions, sink: S) -> Result<Self, AttachError> {
+    fn begin(pids: &[i32], settings: Settings, sink: S) -> Result<Self, AttachError> {
         let mut pids = pids.to_vec();
         pids.sort_unstable();
         pids.dedup();
@@ -204,7 +177,7 @@ impl<S: Sink + Send + 'static> Attach<S> {
         let stopper = Stopper::new().map_err(failed("make a pipe"))?;
         let watcher = WatcherThread::start("attach watcher", {
             let stopper = stopper.clone();
-            move |ready| run(&pids, options, sink, &stopper, &ready)
+            move |ready| run(&pids, settings, sink, &stopper, &ready)
         });
         match watcher.map_err(failed("start the watcher's thread"))? {
             Ok((watcher, used)) => Ok(Self { used, stopper, watcher }),
@@ -271,7 +244,7 @@ enum Way {
 
 fn run<S: Sink>(
     pids: &[i32],
-    AttachOptions { via, ring_bytes, growth, from_exec }: AttachOptions,
+    Settings { via, ring_bytes, growth, from_exec }: Settings,
     sink: S,
     stopper: &Stopper,
     ready: &SyncSender<ViaUsed>,

@@ -4,8 +4,7 @@ mod error;
 mod exec_image;
 mod filter;
 mod forked_child;
-mod note;
-mod options;
+mod launched;
 pub(crate) mod positions;
 mod prepared;
 mod signals;
@@ -18,23 +17,24 @@ pub use error::LaunchError;
 pub(crate) use exec_image::{ExecImages, ToldRefusals};
 #[cfg(feature = "attach")]
 pub(crate) use forked_child::{ForkedChild, fork};
-pub use note::LaunchNote;
-pub use options::{LaunchOptions, Stopped, Watch};
+pub use launched::{LaunchNote, Launched, ObserverCost};
+pub use prepared::Watch;
 #[cfg(feature = "attach")]
 pub(crate) use signals::{block_signals, kill_unreaped};
 pub(crate) use syscall_reader::NATIVE_ARCHITECTURE;
+pub use tracer::Stopped;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::target::Target;
 use crate::watcher::WatcherThread;
-use memory_event::{Ending, Sink};
+use memory_event::{Call, Sink, Stack};
 pub(crate) use prepared::Prepared;
 use signals::PidfdSet;
-use tracer::Outcome;
+use syscall_reader::SyscallReader;
+use tracer::{Hooks, Outcome};
 
 /// A launched program, still running or just ended.
 ///
@@ -87,37 +87,6 @@ pub struct Launch<S> {
     tracer: WatcherThread<Outcome<S>>,
 }
 
-/// What [`Launch::wait`] gives back.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Launched<S> {
-    /// How the launched program ended.
-    pub ending: Ending,
-    /// The sink, with what it remembers.
-    pub sink: S,
-    /// What the watching cost.
-    pub cost: ObserverCost,
-    /// What the run did not do, or did otherwise than without a tracer.
-    pub notes: Vec<LaunchNote>,
-    /// Calls whose outcome could not be read, because the caller was killed in that very moment.
-    /// `strace -c` leaves them out, too.
-    pub lost_events: u64,
-}
-
-/// The observer's own effort in one run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct ObserverCost {
-    /// How often a process was stopped and set going again; two for each watched call.
-    pub stops: u64,
-    /// Processor time of the tracing thread, the sink's part included.
-    pub tracer_cpu_seconds: f64,
-    /// Time from the program's exec to its end, with the stops and hooks in it.
-    pub wall_seconds: f64,
-    /// The part of it during which a hook was called, for whichever process of the tree.
-    pub hook_seconds: f64,
-}
-
 impl<S: Sink + Send + 'static> Launch<S> {
     /// Starts the target, watching its calls; returns once it executes its program. [`LaunchOptions`]
     /// starts it otherwise.
@@ -140,7 +109,7 @@ impl<S: Sink + Send + 'static> Launch<S> {
         let roster = Arc::new(PidfdSet::default());
         let tracer = WatcherThread::start("launch tracer", {
             let roster = Arc::clone(&roster);
-            move |ready| tracer::run(&prepared, sink, options, roster, ready)
+            move |ready| tracer::run(&prepared, sink, options.reader, options.hooks, roster, ready)
         });
         let tracer = tracer.map_err(LaunchError::setup("start the tracer's thread"))?;
         match tracer {
@@ -214,13 +183,115 @@ impl Killer {
     }
 }
 
+/// How a target is to be launched: what is watched, and hooks.
+///
+/// All hooks are called on the tracing thread. What they do delays the program; the time is told in
+/// [`ObserverCost::hook_seconds`]. A hook that panics ends the
+/// run as a sink that panics does.
+///
+/// ```
+/// use proc_memory::Snapshot;
+/// use memory_trace::{LaunchOptions, Watch};
+/// use memory_trace::Target;
+///
+/// let (sender, weights) = std::sync::mpsc::channel();
+/// let launch = LaunchOptions::new()
+///     .watch(Watch::Life)
+///     .at_exit(move |stopped| sender.send(Snapshot::of(stopped.tid)).unwrap())
+///     .start(&Target::new("true"), ())?;
+/// assert!(launch.wait()?.ending.success());
+/// assert!(weights.recv()??.peak_rss_bytes > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Default)]
+#[must_use = "nothing is launched until `start` is called"]
+pub struct LaunchOptions {
+    watch: Watch,
+    reader: SyscallReader,
+    hooks: Hooks,
+}
+
+impl LaunchOptions {
+    /// All calls are watched, no hook is called: what [`Launch::start`] does.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How closely to watch.
+    pub fn watch(mut self, watch: Watch) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Called for every program that the tree executes, the launched one first, before its first
+    /// instruction: memory is laid out, registers are set, the exec has returned. It comes after
+    /// the event that tells of the exec.
+    pub fn at_exec(mut self, hook: impl FnMut(Stopped) + Send + 'static) -> Self {
+        self.hooks.exec = Some(Box::new(hook));
+        self
+    }
+
+    /// Called when a thread stands behind a call that made private writable memory grow, before the
+    /// call is told; what it returns becomes [`Call::stack`]. Such calls are a `brk` upwards, an
+    /// `mmap` of private writable memory, an `mremap` to a greater length, and an `mprotect` that
+    /// makes memory writable (the arenas of glibc's threads grow by it). None in [`Watch::Life`].
+    pub fn at_growth(
+        mut self,
+        hook: impl FnMut(Stopped, &Call) -> Option<Arc<Stack>> + Send + 'static,
+    ) -> Self {
+        self.hooks.growth = Some(Box::new(hook));
+        self
+    }
+
+    /// Called once for each process that ends, by itself or killed, in its last thread and while
+    /// its memory is still there: weigh [`Stopped::tid`], as the first thread (`pid`) may have
+    /// returned and let go of the memory before.
+    ///
+    /// A process that SIGKILL reaches while it ends already may be gone without the hook being
+    /// called. One that shares its maker's memory (vfork) and ends without an exec shows that.
+    ///
+    /// # References
+    /// ptrace(2), `PTRACE_EVENT_EXIT`; `do_exit` in `kernel/exit.c`, where it comes before
+    /// `exit_mm`
+    pub fn at_exit(mut self, hook: impl FnMut(Stopped) + Send + 'static) -> Self {
+        self.hooks.exit = Some(Box::new(hook));
+        self
+    }
+
+    /// Starts the target; see [`Launch::start`].
+    ///
+    /// # Errors
+    /// As [`Launch::start`].
+    ///
+    /// # Panics
+    /// As [`Launch::start`]; the same is true of hooks.
+    pub fn start<S: Sink + Send + 'static>(
+        self,
+        target: &Target,
+        sink: S,
+    ) -> Result<Launch<S>, LaunchError> {
+        Launch::start_with(target, sink, self)
+    }
+}
+
+impl fmt::Debug for LaunchOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("watch", &self.watch)
+            .field("at_exec", &self.hooks.exec.is_some())
+            .field("at_growth", &self.hooks.growth.is_some())
+            .field("at_exit", &self.hooks.exit.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::syscall_reader::SyscallReader;
     use super::*;
     use crate::target::Stream;
     use heap_growth::Tally;
-    use memory_event::Syscall;
+    use memory_event::{Ending, Syscall};
 
     /// The portable way of reading calls is the only one on aarch64; here it can be held against
     /// the native one.

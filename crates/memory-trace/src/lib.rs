@@ -16,9 +16,11 @@ mod target;
 mod watcher;
 
 #[cfg(feature = "attach")]
+pub use attach::options::AttachOptions;
+#[cfg(feature = "attach")]
 pub use attach::{
-    Attach, AttachError, AttachNote, AttachOptions, Attached, Caller, HeldTarget, StackCopy,
-    Stopper, Via, ViaUsed, WatchingCost,
+    Attach, AttachError, AttachNote, Attached, Caller, HeldTarget, StackCopy, Stopper, Via,
+    ViaUsed, WatchingCost,
 };
 pub use launch::{
     Killer, Launch, LaunchError, LaunchNote, LaunchOptions, Launched, ObserverCost, Stopped, Watch,

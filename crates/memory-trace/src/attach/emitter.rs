@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::note::{AttachNote, AttachNotes};
-use super::options::{Caller, GrowthHook};
+use super::settings::{Caller, GrowthHook};
 use crate::launch::{ExecImages, ToldRefusals};
 use memory_event::{Call, Ending, Event, Memory, Refusal, Sink, Stack, Syscall, What};
 

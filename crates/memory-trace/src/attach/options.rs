@@ -3,29 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bpf_memory_trace::StackCopy;
-
-use super::{Attach, AttachError, HeldTarget, Via};
-use crate::launch::Stopped;
+use super::settings::{Caller, Settings, Via};
+use super::{Attach, AttachError, HeldTarget};
 use memory_event::{Call, Sink, Stack};
-
-/// Who made a call by which memory may have grown.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub enum Caller<'a> {
-    /// By ptrace: it stands still, traced by the thread that calls the hook.
-    Stopped(Stopped),
-    /// By the other ways: it runs on, and this was copied as the call returned.
-    Copied {
-        /// Its process.
-        pid: i32,
-        /// Registers, and up to 16 KiB of stack.
-        stack: &'a StackCopy,
-    },
-}
-
-pub(super) type GrowthHook =
-    Box<dyn FnMut(Caller<'_>, &Call) -> Option<Arc<Stack>> + Send + 'static>;
 
 /// How running processes are to be watched.
 ///
@@ -39,13 +19,7 @@ pub(super) type GrowthHook =
 /// ```
 #[derive(Default)]
 #[must_use = "nothing is watched until `start` is called"]
-pub struct AttachOptions {
-    pub(super) via: Via,
-    pub(super) ring_bytes: Option<usize>,
-    pub(super) growth: Option<GrowthHook>,
-    /// What is told begins with the process's exec.
-    pub(super) from_exec: bool,
-}
+pub struct AttachOptions(Settings);
 
 impl AttachOptions {
     /// By the best way that there is, with rings of the usual size.
@@ -55,7 +29,7 @@ impl AttachOptions {
 
     /// Which way to take.
     pub fn via(mut self, via: Via) -> Self {
-        self.via = via;
+        self.0.via = via;
         self
     }
 
@@ -63,7 +37,7 @@ impl AttachOptions {
     /// 16 MiB; tracepoints have one for every CPU, by default of 4 MiB on a machine with up to four
     /// CPUs, less on larger ones, 16 MiB in all. A record takes about 120 bytes.
     pub fn ring_bytes(mut self, bytes: usize) -> Self {
-        self.ring_bytes = Some(bytes);
+        self.0.ring_bytes = Some(bytes);
         self
     }
 
@@ -78,7 +52,7 @@ impl AttachOptions {
         mut self,
         hook: impl FnMut(Caller<'_>, &Call) -> Option<Arc<Stack>> + Send + 'static,
     ) -> Self {
-        self.growth = Some(Box::new(hook));
+        self.0.growth = Some(Box::new(hook));
         self
     }
 
@@ -95,7 +69,7 @@ impl AttachOptions {
         pids: &[i32],
         sink: S,
     ) -> Result<Attach<S>, AttachError> {
-        Attach::begin(pids, self, sink)
+        Attach::begin(pids, self.0, sink)
     }
 
     /// Starts a program that is watched by BPF programs from its first instruction on, whichever way
@@ -114,7 +88,8 @@ impl AttachOptions {
         held: &mut HeldTarget,
         sink: S,
     ) -> Result<Attach<S>, AttachError> {
-        let attach = Self { via: Via::Bpf, from_exec: true, ..self }.start(&[held.pid()], sink)?;
+        let settings = Settings { via: Via::Bpf, from_exec: true, ..self.0 };
+        let attach = Attach::begin(&[held.pid()], settings, sink)?;
         held.go()?;
         Ok(attach)
     }
@@ -123,9 +98,9 @@ impl AttachOptions {
 impl fmt::Debug for AttachOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AttachOptions")
-            .field("via", &self.via)
-            .field("ring_bytes", &self.ring_bytes)
-            .field("at_growth", &self.growth.is_some())
+            .field("via", &self.0.via)
+            .field("ring_bytes", &self.0.ring_bytes)
+            .field("at_growth", &self.0.growth.is_some())
             .finish()
     }
 }

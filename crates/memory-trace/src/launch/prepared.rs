@@ -5,8 +5,20 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-use super::{LaunchError, NATIVE_ARCHITECTURE, Watch, filter};
+use super::{LaunchError, NATIVE_ARCHITECTURE, filter};
 use crate::target::{Step, Target, Wiring};
+
+/// How closely a program is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Watch {
+    /// Every watched system call, and the life of processes and threads.
+    #[default]
+    Calls,
+    /// Births, execs and ends alone. There is no seccomp filter and no call stops, so that the
+    /// program runs as fast as without a tracer: for taking its time.
+    Life,
+}
 
 /// All that the child needs, made before the fork.
 #[derive(Debug)]

@@ -9,18 +9,41 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
+use super::LaunchError;
 use super::exec_image::{ExecImages, ToldRefusals};
 use super::forked_child::{self, ForkedChild};
-use super::note::LaunchNotes;
-use super::options::{Hooks, LaunchOptions};
+use super::launched::{LaunchNotes, Launched, ObserverCost};
 use super::positions::Positions;
 use super::prepared::Prepared;
 use super::signals::{PidfdSet, block_signals, kill_unreaped};
 use super::syscall_reader::SyscallReader;
 use super::tracees::Tracees;
-use super::{LaunchError, Launched, ObserverCost, Watch};
-use memory_event::{Ending, Event, Sink, What};
+use memory_event::{Call, Ending, Event, Sink, Stack, What};
 use tracee::Stop;
+
+/// A thread that stands still while a hook is called, traced by the thread that calls the hook: so
+/// ptrace requests from within the hook work, and `/proc` tells of one moment.
+///
+/// A hook may let the thread run on by ptrace, and must then wait until it stands still again.
+/// It must not take the report of its *end* (as `waitpid` does), nor that of a
+/// `PTRACE_EVENT_EXIT`: those are the launcher's. waitid(2) with `WNOWAIT` looks without taking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Its process.
+    pub pid: i32,
+    /// The thread.
+    pub tid: i32,
+}
+
+type StopHook = Box<dyn FnMut(Stopped) + Send>;
+type GrowthHook = Box<dyn FnMut(Stopped, &Call) -> Option<Arc<Stack>> + Send>;
+
+#[derive(Default)]
+pub(super) struct Hooks {
+    pub(super) exec: Option<StopHook>,
+    pub(super) growth: Option<GrowthHook>,
+    pub(super) exit: Option<StopHook>,
+}
 
 pub(super) type Outcome<S> = Result<Launched<S>, LaunchError>;
 
@@ -29,7 +52,8 @@ pub(super) type Outcome<S> = Result<Launched<S>, LaunchError>;
 pub(super) fn run<S: Sink>(
     prepared: &Prepared,
     sink: S,
-    options: LaunchOptions,
+    reader: SyscallReader,
+    hooks: Hooks,
     roster: Arc<PidfdSet>,
     ready: SyncSender<i32>,
 ) -> Outcome<S> {
@@ -38,7 +62,7 @@ pub(super) fn run<S: Sink>(
     let mut child = forked_child::fork(prepared, mask)?;
     let mut tracees = Tracees::default();
     tracees.insert_first(child.pid);
-    if let Err(error) = take_hold(&mut child, &roster, options.hooks.exit.is_some()) {
+    if let Err(error) = take_hold(&mut child, &roster, hooks.exit.is_some()) {
         kill_unreaped(child.pid);
         end_all(&roster, &tracees);
         return Err(error);
@@ -46,8 +70,8 @@ pub(super) fn run<S: Sink>(
     let mut tracer = Tracer {
         child,
         sink,
-        reader: options.reader,
-        hooks: options.hooks,
+        reader,
+        hooks,
         hook_time: Duration::ZERO,
         roster,
         ready,
@@ -58,7 +82,7 @@ pub(super) fn run<S: Sink>(
         notes: LaunchNotes::default(),
         stage: Stage::BeforeExec {
             // Without a filter there is nothing to prove.
-            filter_stopped: options.watch == Watch::Life,
+            filter_stopped: prepared.filter.is_none(),
             out_of_order: false,
         },
         ending: None,

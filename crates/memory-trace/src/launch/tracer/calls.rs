@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::{Stage, Tracer, Until, restart};
+use super::{Stage, Stopped, Tracer, Until, restart};
+use crate::launch::LaunchNote;
 use crate::launch::syscall_reader::{SyscallEntry, opened_file};
-use crate::launch::{LaunchNote, Stopped};
 use memory_event::{Call, Refusal, Sink, Syscall, What};
 
 impl<S: Sink> Tracer<S> {

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::{Stage, Tracer, Until, restart};
+use super::{Stage, Stopped, Tracer, Until, restart};
 use crate::launch::tracees::NewTask;
-use crate::launch::{LaunchError, LaunchNote, Stopped, syscall_reader};
+use crate::launch::{LaunchError, LaunchNote, syscall_reader};
 use memory_event::{Ending, Memory, Sink, What};
 
 impl<S: Sink> Tracer<S> {

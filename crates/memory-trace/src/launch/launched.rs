@@ -1,7 +1,41 @@
-//! What a run did not do, said instead of passed over.
+//! What a run leaves: how it ended, what it cost, and what it did not do.
 
 use std::fmt;
 use std::mem::discriminant;
+
+use memory_event::Ending;
+use serde::Serialize;
+
+/// What [`Launch::wait`](super::Launch::wait) gives back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Launched<S> {
+    /// How the launched program ended.
+    pub ending: Ending,
+    /// The sink, with what it remembers.
+    pub sink: S,
+    /// What the watching cost.
+    pub cost: ObserverCost,
+    /// What the run did not do, or did otherwise than without a tracer.
+    pub notes: Vec<LaunchNote>,
+    /// Calls whose outcome could not be read, because the caller was killed in that very moment.
+    /// `strace -c` leaves them out, too.
+    pub lost_events: u64,
+}
+
+/// The observer's own effort in one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ObserverCost {
+    /// How often a process was stopped and set going again; two for each watched call.
+    pub stops: u64,
+    /// Processor time of the tracing thread, the sink's part included.
+    pub tracer_cpu_seconds: f64,
+    /// Time from the program's exec to its end, with the stops and hooks in it.
+    pub wall_seconds: f64,
+    /// The part of it during which a hook was called, for whichever process of the tree.
+    pub hook_seconds: f64,
+}
 
 /// A remark on a run. There is at most one of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
