@@ -1,5 +1,6 @@
 //! The command line. Help, manual pages and completions are derived from it.
 
+mod arguments;
 mod complete;
 mod inspect;
 mod manual;
@@ -10,14 +11,15 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{CommandFactory, Parser, Subcommand, ValueHint};
+use clap_complete::CompleteEnv;
 use human_text::shell_words;
 
-pub(crate) use complete::{answer, names, pids, script, units};
+pub(crate) use arguments::{Format, OutputArguments, chosen};
+pub(crate) use complete::script;
 pub(crate) use inspect::{InspectArguments, InspectFormat};
 pub(crate) use run::{CompareArguments, ExplainArguments, TraceArguments, ViaArgument};
 pub(crate) use trim::TrimArguments;
@@ -75,6 +77,12 @@ pub(crate) enum Command {
     },
 }
 
+/// Answers a shell that asks, and ends; otherwise does nothing.
+pub(crate) fn answer() {
+    let cli = CompleteEnv::with_factory(Cli::command);
+    cli.var(complete::VARIABLE).complete();
+}
+
 /// What was typed; what can't be read ends the process. A command in a subcommand's place is answered
 /// with what to type.
 pub(crate) fn parsed() -> Cli {
@@ -98,40 +106,8 @@ pub(crate) fn man(directory: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct OutputArguments {
-    /// How results are written
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
-
-    /// Write results to this file instead of standard output (-)
-    #[arg(short = 'o', long = "output", value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    Table,
-    /// Everything, for programs
-    Json,
-    /// A row for each thing that was counted
-    Csv,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let wanted = "expected a number of seconds above 0, such as 30 or 0.5";
-    let seconds: f64 = text.parse().map_err(|_| wanted.to_owned())?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err(wanted.to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -165,13 +141,5 @@ mod tests {
     fn a_process_may_be_named_in_short() {
         let cli = Cli::parse_from(["brkhole", "trace", "-p", "7"]);
         assert!(matches!(cli.command, Command::Trace(trace) if trace.pids == [7]));
-    }
-
-    #[test]
-    fn durations() {
-        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        for text in ["0", "-1", "nan", "inf", "soon", "1e300"] {
-            assert!(seconds(text).is_err(), "{text}");
-        }
     }
 }

@@ -1,113 +1,13 @@
-//! Which processes are meant: by number, by command name, by systemd unit or cgroup.
+//! The processes that are visible, what `/proc` has of them, and how they are told.
 
-mod cgroup;
+pub(crate) mod cgroup;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::{fmt, fs, io};
-
-use anyhow::Context;
-use clap::Args;
-
-use crate::cli::{names, pids, units};
-
-/// Bytes of a command name that the kernel keeps.
-///
-/// # References
-/// prctl(2), `PR_SET_NAME`: 16 with the zero at the end
-const COMM_BYTES: usize = 15;
+use std::{fs, io};
 
 /// Of several that match, so many are told.
 const MOST_TOLD: usize = 10;
-
-/// Processes by what they are called and where they belong; what is asked for holds together.
-#[derive(Clone, Debug, Default, Args)]
-#[group(id = "wanted", multiple = true)]
-pub(crate) struct Wanted {
-    /// Processes with this command name, as ps -C has it
-    #[arg(long, value_name = "NAME", add = names())]
-    comm: Option<String>,
-
-    /// Processes of this systemd unit, such as nginx.service, or below this cgroup (a path)
-    #[arg(long, value_name = "UNIT|CGROUP", add = units())]
-    unit: Option<String>,
-}
-
-/// The same, or by number.
-#[derive(Clone, Debug, Default, Args)]
-#[group(skip)]
-pub(crate) struct Processes {
-    /// Processes by number, one after the other
-    #[arg(
-        value_name = "PID",
-        conflicts_with = "wanted",
-        value_delimiter = ',',
-        value_parser = pid,
-        add = pids(),
-    )]
-    pub(crate) pids: Vec<i32>,
-
-    #[command(flatten)]
-    pub(crate) wanted: Wanted,
-}
-
-impl Wanted {
-    /// Those that are visible and match now, by number; this process isn't one of them.
-    ///
-    /// # Errors
-    /// When `/proc` can't be listed.
-    pub(crate) fn pids(&self) -> anyhow::Result<Vec<i32>> {
-        let mut pids = all_pids().context("can't list /proc (mount -t proc proc /proc)")?;
-        let own = std::process::id().cast_signed();
-        pids.retain(|&pid| pid != own && self.matches(pid));
-        Ok(pids)
-    }
-
-    /// One that has ended meanwhile doesn't.
-    fn matches(&self, pid: i32) -> bool {
-        let is_named = |comm: &String| {
-            let comm = comm.as_bytes();
-            let kept = comm.get(..COMM_BYTES).unwrap_or(comm);
-            of_process(pid, "comm").strip_suffix(b"\n") == Some(kept)
-        };
-        let belongs = |unit: &String| {
-            cgroup::belongs(&String::from_utf8_lossy(&of_process(pid, "cgroup")), unit)
-        };
-        self.comm.as_ref().is_none_or(is_named) && self.unit.as_ref().is_none_or(belongs)
-    }
-
-    /// Says that nothing matched, and where to look.
-    pub(crate) fn nothing(&self) -> String {
-        let look = match (&self.comm, &self.unit) {
-            (_, Some(_)) => "systemd-cgls",
-            (Some(_), None) => "ps -eo pid,comm",
-            (None, None) => return "no other process is visible".to_owned(),
-        };
-        format!("no process is {self}; `{look}` shows what there is")
-    }
-}
-
-impl fmt::Display for Wanted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let comm = self.comm.iter().map(|comm| format!("named {comm}"));
-        let unit = self.unit.iter();
-        let unit = unit.map(|unit| format!("in the unit or cgroup {unit}"));
-        f.write_str(&comm.chain(unit).collect::<Vec<_>>().join(" and "))
-    }
-}
-
-/// Those that are given by number or, without any, those that match now.
-///
-/// # Errors
-/// When none does.
-pub(crate) fn chosen(pids: &[i32], wanted: &Wanted) -> anyhow::Result<Vec<i32>> {
-    if !pids.is_empty() {
-        return Ok(pids.to_vec());
-    }
-    let found = wanted.pids()?;
-    anyhow::ensure!(!found.is_empty(), wanted.nothing());
-    Ok(found)
-}
 
 /// What a process calls itself: its arguments, unless it has put something else in their place.
 pub(crate) fn command_line(pid: i32) -> Option<Vec<OsString>> {
@@ -137,27 +37,8 @@ pub(crate) fn all_pids() -> io::Result<Vec<i32>> {
     Ok(pids)
 }
 
-/// Reads a PID from the command line; a name in its place is answered with what to type.
-pub(crate) fn pid(text: &str) -> Result<i32, String> {
-    match text.parse() {
-        Ok(pid) if pid > 0 => return Ok(pid),
-        Ok(_) => return Err("a PID is above 0".to_owned()),
-        Err(_) => {}
-    }
-    let name = || Some(text.to_owned());
-    let by_name = Wanted { comm: name(), ..Wanted::default() };
-    let by_unit = Wanted { unit: name(), ..Wanted::default() };
-    for (option, wanted) in [("--comm", by_name), ("--unit", by_unit)] {
-        let pids = wanted.pids().unwrap_or_default();
-        if !pids.is_empty() {
-            return Err(format!("not a PID: did you mean {option} {text} ({})?", listed(&pids)));
-        }
-    }
-    Err("not a PID, and no process or unit that runs has this name".to_owned())
-}
-
 /// `PID 12`, `PIDs 12, 13`.
-fn listed(pids: &[i32]) -> String {
+pub(crate) fn listed(pids: &[i32]) -> String {
     let plural = if pids.len() == 1 { "" } else { "s" };
     format!("PID{plural} {}", numbers(pids))
 }
@@ -188,13 +69,6 @@ mod tests {
 
     #[test]
     fn numbers() {
-        assert_eq!(pid("7"), Ok(7));
-        for text in ["0", "-1"] {
-            assert_eq!(pid(text), Err("a PID is above 0".to_owned()));
-        }
-        for text in ["", "4294967296", "7x", "nobody-is-named-so"] {
-            assert!(pid(text).unwrap_err().starts_with("not a PID, and no"), "{text}");
-        }
         assert_eq!(counted(&[12]), "process 12");
         assert_eq!(counted(&[12, 13]), "2 processes (12, 13)");
         assert_eq!(listed(&[12]), "PID 12");

@@ -16,7 +16,7 @@ use heap_meter::trace::Trace;
 use human_text::Bytes;
 
 use crate::cli::{TraceArguments, ViaArgument};
-use crate::{output, processes, remedy};
+use crate::{cli, output, processes, remedy};
 
 /// Runs it; gives the status to end with.
 pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
             ),
         };
     }
-    let pids = processes::chosen(&arguments.pids, &arguments.wanted)?;
+    let pids = cli::chosen(&arguments.pids, &arguments.wanted)?;
     attached::run(arguments, pids)
 }
 

@@ -28,7 +28,7 @@ use ptmalloc::Examiner;
 
 use crate::cli::{Format, TrimArguments};
 use crate::output::ProcessList;
-use crate::{output, processes};
+use crate::{cli, output};
 use pause::Interruption;
 use report::TrimReport;
 use tools::Tools;
@@ -41,7 +41,7 @@ pub(crate) fn is_filtered(pid: i32) -> bool {
 /// Trims one process after the other, and reports.
 pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
     output::check_writable([arguments.html.as_ref()], arguments.output.file.as_ref())?;
-    let pids = processes::chosen(&arguments.processes.pids, &arguments.processes.wanted)?;
+    let pids = cli::chosen(&arguments.processes.pids, &arguments.processes.wanted)?;
     let interruption = Interruption::listen()?;
     let mut tools = Tools {
         examiner: Examiner::new(),

@@ -8,25 +8,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::{env, io};
 
-use clap::CommandFactory;
+use clap_complete::Shell;
 use clap_complete::engine::{
     ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
 };
 use clap_complete::env::Shells;
-use clap_complete::{CompleteEnv, Shell};
 use human_text::{printable, shell_words};
 
-use super::Cli;
 use crate::processes::{all_pids, command_line, of_process};
 
 /// Set where a shell asks.
-const VARIABLE: &str = "BRKHOLE_COMPLETE";
-
-/// Answers a shell that asks, and ends; otherwise does nothing.
-pub(crate) fn answer() {
-    let cli = CompleteEnv::with_factory(Cli::command);
-    cli.var(VARIABLE).complete();
-}
+pub(super) const VARIABLE: &str = "BRKHOLE_COMPLETE";
 
 /// What has a shell ask.
 ///

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
-use super::seconds;
-use crate::processes::Processes;
+use super::arguments::{Processes, seconds};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, override_usage = USAGE)]

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 
+use super::arguments::{OutputArguments, Wanted, pid, seconds};
 use super::complete::{command, pids};
-use super::{OutputArguments, seconds};
-use crate::processes::{Wanted, pid};
 
 /// What names a process that runs already.
 const RUNNING: [&str; 2] = ["pids", "wanted"];

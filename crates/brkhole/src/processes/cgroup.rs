@@ -8,7 +8,7 @@
 
 /// Whether a process whose `/proc/PID/cgroup` this is belongs to `wanted`, a unit's name or (with a
 /// slash) a cgroup's path, or to something below it.
-pub(super) fn belongs(text: &str, wanted: &str) -> bool {
+pub(crate) fn belongs(text: &str, wanted: &str) -> bool {
     let mut cgroups = text.lines().filter_map(|line| {
         let (_, line) = line.split_once(':')?;
         line.split_once(':')
