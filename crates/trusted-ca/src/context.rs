@@ -3,7 +3,8 @@
 //! # Safety
 //!
 //! [`SslContext`] owns exactly one reference to its `SSL_CTX`, checked to be non-null when it
-//! was made and given back on drop; every call below rests on that.
+//! was made and given back on drop; every call below rests on that. A store that others have is
+//! replaced before it would be changed.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_long};
@@ -11,7 +12,7 @@ use std::ptr::{self, NonNull};
 
 use openssl_sys::{SSL, SSL_CTX, X509_STORE, X509_STORE_CTX};
 
-use bundle_cache::Bundle;
+use bundle_cache::{Bundle, PassedOn};
 
 use crate::library::{self, ExData};
 use crate::{ContextError, ffi};
@@ -100,6 +101,32 @@ impl SslContext {
     pub(crate) fn store(&self) -> *mut X509_STORE {
         // SAFETY: the context is alive; the function only reads a pointer out of it.
         unsafe { openssl_sys::SSL_CTX_get_cert_store(self.as_ptr()) }
+    }
+
+    /// The store, to change: the context's own from now on, if it wasn't before.
+    ///
+    /// # Panics
+    /// When there is no memory for a copy: changing what others have is no way out.
+    pub(crate) fn own_store(&mut self) -> *mut X509_STORE {
+        if let StoreRef::Shared(bundle) = &self.store {
+            let copy = bundle.private_store().expect("memory for a store");
+            self.give_store(copy.cast());
+        }
+        self.store = StoreRef::Own;
+        self.store()
+    }
+
+    pub(crate) fn share(&mut self, bundle: &Bundle) -> Result<(), PassedOn> {
+        let shared = bundle.shared_store(|_| true)?;
+        self.give_store(shared.cast());
+        self.store = StoreRef::Shared(bundle.clone());
+        Ok(())
+    }
+
+    fn give_store(&mut self, store: *mut X509_STORE) {
+        // SAFETY: the context is alive, and the reference to the store passes to it; it gives up
+        // that to the store that it had.
+        unsafe { openssl_sys::SSL_CTX_set_cert_store(self.as_ptr(), store) };
     }
 
     fn attach_ex_data(&mut self, slots: &ExData) -> Result<(), ContextError> {

@@ -52,6 +52,29 @@ impl Cycle {
     }
 }
 
+/// Which nginx to be: it decides whether each location parses the file again.
+///
+/// The two read the same file differently, because they use different parts of OpenSSL:
+///
+/// | in the file | `Before1_27_2` | `Since1_27_2` |
+/// |---|---|---|
+/// | only CRLs | accepted | refused: no certificate |
+/// | CRLs among certificates | loaded | passed over |
+/// | a damaged CRL or private key | refused | passed over |
+/// | bytes after the DER of a CERTIFICATE | ignored | refused, being no trust settings |
+/// | `TRUSTED CERTIFICATE` | loaded with its trust settings | the same |
+///
+/// (OpenSSL 1.1.1 passes over a private key in PKCS#8 form in the first case too.)
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Nginx<'cycle> {
+    /// Every load opens, reads and parses the file again (`SSL_CTX_load_verify_locations`).
+    Before1_27_2,
+    /// The first load of a path in a configuration cycle parses it into a list that the cycle
+    /// keeps; every load adds that list's objects to its context (`X509_STORE_add_cert`).
+    Since1_27_2(&'cycle mut Cycle),
+}
+
 #[derive(Debug)]
 struct CycleObjects<T> {
     kept: Vec<CycleObject<Arc<T>>>,

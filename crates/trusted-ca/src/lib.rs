@@ -105,12 +105,11 @@ pub use bundle_cache::PassedOn;
 pub use cache::{BundleCache, Loaded, Sharing};
 pub use contents::StoreItem;
 pub use context::SslContext;
-pub use cycle::Cycle;
+pub use cycle::{Cycle, Nginx};
 pub use error::{ContextError, LoadError, LoadStage};
 pub use error_queue::{ErrorQueue, QueueEntry};
 pub use library::openssl_version;
 pub use mapped::ReadMethod;
-pub use nginx::Nginx;
 pub use parsed::{ParsedBundle, ParsedCrls};
 
 #[cfg(doctest)]

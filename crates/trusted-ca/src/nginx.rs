@@ -1,4 +1,4 @@
-//! The directive `lua_ssl_trusted_certificate`, by version of nginx.
+//! The directive `lua_ssl_trusted_certificate`, by version of nginx; and by way of a cache.
 //!
 //! # Safety
 //!
@@ -9,31 +9,13 @@ use std::ffi::c_long;
 use std::path::Path;
 use std::ptr;
 
+use crate::cache::{BundleCache, Loaded, Sharing};
+use crate::context::{SslContext, StoreRef};
+use crate::cycle::Nginx;
 use crate::error::c_path;
-use crate::{Cycle, ErrorQueue, LoadError, SslContext, error_queue, ffi};
-
-/// Which nginx to be: it decides whether each location parses the file again.
-///
-/// The two read the same file differently, because they use different parts of OpenSSL:
-///
-/// | in the file | `Before1_27_2` | `Since1_27_2` |
-/// |---|---|---|
-/// | only CRLs | accepted | refused: no certificate |
-/// | CRLs among certificates | loaded | passed over |
-/// | a damaged CRL or private key | refused | passed over |
-/// | bytes after the DER of a CERTIFICATE | ignored | refused, being no trust settings |
-/// | `TRUSTED CERTIFICATE` | loaded with its trust settings | the same |
-///
-/// (OpenSSL 1.1.1 passes over a private key in PKCS#8 form in the first case too.)
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Nginx<'cycle> {
-    /// Every load opens, reads and parses the file again (`SSL_CTX_load_verify_locations`).
-    Before1_27_2,
-    /// The first load of a path in a configuration cycle parses it into a list that the cycle
-    /// keeps; every load adds that list's objects to its context (`X509_STORE_add_cert`).
-    Since1_27_2(&'cycle mut Cycle),
-}
+use crate::parsed::{ParsedBundle, ParsedCrls};
+use crate::stack::{Certificate, OpenSslStack};
+use crate::{ErrorQueue, LoadError, LoadStage, error_queue, ffi};
 
 impl SslContext {
     /// Loads a bundle as `lua_ssl_trusted_certificate PATH;` does.
@@ -87,6 +69,84 @@ impl SslContext {
             Nginx::Before1_27_2 => self.look_up_crls(path),
             Nginx::Since1_27_2(cycle) => self.add_parsed_crls(&*cycle.crls(path)?),
         }
+    }
+
+    /// Loads a bundle as [`load_trusted`](Self::load_trusted) before nginx 1.27.2, but parses it
+    /// only if the cache doesn't have it.
+    ///
+    /// Same certificates and CRLs, in the same order, and the same verdict on every file: what
+    /// can't be parsed, or isn't a regular file, is left to OpenSSL's own call.
+    ///
+    /// # Errors
+    /// As [`load_trusted`](Self::load_trusted).
+    pub fn load_trusted_cached(
+        &mut self,
+        path: impl AsRef<Path>,
+        cache: &BundleCache,
+        sharing: Sharing,
+    ) -> Result<Loaded, LoadError> {
+        let path = path.as_ref();
+        let c_path = c_path(path)?;
+        self.set_verification();
+        let loaded = cache.engine().bundle(&c_path).and_then(|bundle| {
+            match (sharing, &self.store) {
+                (Sharing::Store, StoreRef::Untouched) => self.share(&bundle)?,
+                // SAFETY: the store is alive, and the context's own.
+                _ => unsafe { bundle.add_to(self.own_store().cast()) }?,
+            }
+            Ok(match bundle.parsed_now() {
+                true => Loaded::Parsed,
+                false => Loaded::Shared,
+            })
+        });
+        match loaded {
+            Ok(loaded) => {
+                error_queue::clear();
+                Ok(loaded)
+            }
+            Err(why) => {
+                self.load_verify_locations(path)?;
+                Ok(Loaded::ByOpenSsl(why))
+            }
+        }
+    }
+
+    /// Puts every certificate of a parsed bundle into this context's store.
+    ///
+    /// It takes nginx's detour as well: a copy of the list with a reference to each object,
+    /// dropped when all are in.
+    ///
+    /// # Errors
+    /// When memory is short.
+    pub fn add_parsed(&mut self, bundle: &ParsedBundle) -> Result<(), LoadError> {
+        let failed = || LoadError::now(&bundle.path, LoadStage::Store);
+        // SAFETY: the stack is alive and holds X509 objects.
+        let chain = unsafe { ffi::X509_chain_up_ref(bundle.certificates.as_ptr().cast()) };
+        // SAFETY: a new list of X509 objects with a reference each, ours alone.
+        let chain =
+            unsafe { OpenSslStack::<Certificate>::from_raw(chain.cast()) }.ok_or_else(failed)?;
+        for certificate in chain.iter() {
+            // SAFETY: store and certificate are alive; the store takes its own reference.
+            if unsafe { openssl_sys::X509_STORE_add_cert(self.own_store(), certificate) } != 1 {
+                return Err(failed());
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts parsed CRLs into this context's store and turns CRL checks on for whole chains.
+    ///
+    /// # Errors
+    /// When memory is short.
+    pub fn add_parsed_crls(&mut self, parsed: &ParsedCrls) -> Result<(), LoadError> {
+        for crl in parsed.crls.iter() {
+            // SAFETY: store and CRL are alive; the store takes its own reference.
+            if unsafe { ffi::X509_STORE_add_crl(self.own_store(), crl) } != 1 {
+                return Err(LoadError::now(&parsed.path, LoadStage::Store));
+            }
+        }
+        self.check_crls();
+        Ok(())
     }
 
     /// The one call of nginx before 1.27.2, and its care for the error queue.

@@ -8,8 +8,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::LoadError;
 use crate::stack::{Certificate, Crl, OpenSslStack};
-use crate::{LoadError, LoadStage, SslContext, ffi};
 
 /// The certificates of a bundle, parsed once, ready for any number of contexts.
 ///
@@ -25,8 +25,8 @@ use crate::{LoadError, LoadStage, SslContext, ffi};
 /// `ngx_ssl_cache_cert_ref`), `ngx_event_openssl.c` (`ngx_ssl_trusted_certificate`).
 #[derive(Debug)]
 pub struct ParsedBundle {
-    path: PathBuf,
-    certificates: OpenSslStack<Certificate>,
+    pub(crate) path: PathBuf,
+    pub(crate) certificates: OpenSslStack<Certificate>,
 }
 
 // SAFETY: the list itself never changes after parsing, and X509 objects may be used from several
@@ -65,8 +65,8 @@ impl ParsedBundle {
 /// The revocation lists of a file, parsed once; what nginx's object cache holds for `lua_ssl_crl`.
 #[derive(Debug)]
 pub struct ParsedCrls {
-    path: PathBuf,
-    crls: OpenSslStack<Crl>,
+    pub(crate) path: PathBuf,
+    pub(crate) crls: OpenSslStack<Crl>,
 }
 
 // SAFETY: as for ParsedBundle.
@@ -82,45 +82,5 @@ impl ParsedCrls {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         let path = path.as_ref();
         Ok(Self { path: path.to_owned(), crls: OpenSslStack::read(path)? })
-    }
-}
-
-impl SslContext {
-    /// Puts every certificate of a parsed bundle into this context's store.
-    ///
-    /// It takes nginx's detour as well: a copy of the list with a reference to each object,
-    /// dropped when all are in.
-    ///
-    /// # Errors
-    /// When memory is short.
-    pub fn add_parsed(&mut self, bundle: &ParsedBundle) -> Result<(), LoadError> {
-        let failed = || LoadError::now(&bundle.path, LoadStage::Store);
-        // SAFETY: the stack is alive and holds X509 objects.
-        let chain = unsafe { ffi::X509_chain_up_ref(bundle.certificates.as_ptr().cast()) };
-        // SAFETY: a new list of X509 objects with a reference each, ours alone.
-        let chain =
-            unsafe { OpenSslStack::<Certificate>::from_raw(chain.cast()) }.ok_or_else(failed)?;
-        for certificate in chain.iter() {
-            // SAFETY: store and certificate are alive; the store takes its own reference.
-            if unsafe { openssl_sys::X509_STORE_add_cert(self.own_store(), certificate) } != 1 {
-                return Err(failed());
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts parsed CRLs into this context's store and turns CRL checks on for whole chains.
-    ///
-    /// # Errors
-    /// When memory is short.
-    pub fn add_parsed_crls(&mut self, parsed: &ParsedCrls) -> Result<(), LoadError> {
-        for crl in parsed.crls.iter() {
-            // SAFETY: store and CRL are alive; the store takes its own reference.
-            if unsafe { ffi::X509_STORE_add_crl(self.own_store(), crl) } != 1 {
-                return Err(LoadError::now(&parsed.path, LoadStage::Store));
-            }
-        }
-        self.check_crls();
-        Ok(())
     }
 }
