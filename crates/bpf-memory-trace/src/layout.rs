@@ -10,13 +10,15 @@ use crate::refusal::Refusal;
 pub struct Layout {
     /// The six arguments of a system call in `struct pt_regs`.
     pub arguments: [i16; 6],
+    /// The same of a call that 32-bit code makes, of 32 bits each.
+    pub i386_arguments: [i16; 6],
     /// Its number.
     pub number: i16,
     /// A function's result.
     pub result: i16,
     /// ip, sp, bp, bx, r12 to r15: what an unwinder begins with.
     pub unwind: [i16; 8],
-    /// `task_struct.thread_info.status`, which marks a call of 32-bit code.
+    /// `task_struct.thread_info.status`, which marks a call that 32-bit code makes.
     pub status: i16,
     pub task_tid: i16,
     pub task_pid: i16,
@@ -55,6 +57,14 @@ impl Layout {
                 register("r10")?,
                 register("r8")?,
                 register("r9")?,
+            ],
+            i386_arguments: [
+                register("bx")?,
+                register("cx")?,
+                register("dx")?,
+                register("si")?,
+                register("di")?,
+                register("bp")?,
             ],
             number: register("orig_ax")?,
             result: register("ax")?,

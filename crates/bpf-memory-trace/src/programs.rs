@@ -2,25 +2,23 @@
 //!
 //! | program | attached to |
 //! |---|---|
-//! | [`returned`] | fexit of one `__x64_sys_*` |
-//! | [`any_returned`] | tp_btf `sys_exit`, or kretprobe.multi of all `__x64_sys_*` |
+//! | [`returned`] | fexit of one of [`functions`] |
+//! | [`any_returned`] | tp_btf `sys_exit`, or kretprobe.multi of all [`functions`] |
 //! | [`forked`], [`executed`], [`exited`] | tp_btf `sched_process_fork`, `_exec`, `_exit` |
 
 mod draft;
-
-use memory_event::Syscall;
+mod told;
 
 use crate::asm::{Assembler, Code, Condition, Helper, Register::*, Width};
 use crate::layout::Layout;
 use crate::record::{EXEC, EXIT, FOLLOW, FORK, HEAD_BYTES, field};
-use draft::{CHILD, CHILD_VALUE, Draft, FLAGS, Shape, UNFOLLOWED};
+use draft::{CHILD, CHILD_VALUE, Draft, FLAGS, UNFOLLOWED};
 
 pub use draft::{COUNTERS, Context, RING, WATCHED, Wanted};
+pub use told::{Abi, ToldCall, functions};
 
 /// Bytes reserved for the path of a new program.
 const EXEC_PATH_BYTES: i16 = 256;
-/// `TS_COMPAT`: the call was made by the 32-bit way in, with numbers of its own.
-const COMPAT: i32 = 2;
 
 /// Does nothing.
 pub fn nothing() -> Code {
@@ -31,41 +29,28 @@ pub fn nothing() -> Code {
 }
 
 /// One call came back.
-pub fn returned(layout: &Layout, wanted: Wanted, syscall: Syscall) -> Code {
+pub fn returned(layout: &Layout, wanted: Wanted, call: ToldCall) -> Code {
     let mut draft = Draft::new(layout, Context::Arguments);
-    draft.kind(syscall as i32);
-    draft.call(Shape::of(syscall), wanted);
+    draft.abi = call.abi;
+    draft.kind(call.kind);
+    draft.only_watched();
+    draft.call(call.shape, wanted);
     draft.finish()
 }
 
-/// Any call of any process came back: goes on only for calls that are told.
+/// Any call of any process came back: goes on only for calls that are told. Functions that do
+/// nothing else are few: there, whether the process is watched is asked first.
 pub fn any_returned(layout: &Layout, wanted: Wanted, context: Context) -> Code {
     let mut draft = Draft::new(layout, context);
+    if context == Context::Registers {
+        draft.only_watched();
+    }
     draft.user_registers(R9);
-    draft.asm.load(Width::Double, R2, R9, layout.number);
-    let told: Vec<_> = Syscall::ALL
-        .into_iter()
-        .filter_map(|syscall| Some((syscall, i32::try_from(syscall.number()?).ok()?)))
-        .map(|(syscall, number)| (syscall, number, draft.asm.label()))
-        .collect();
-    for (_, number, label) in &told {
-        draft.asm.jump_if(R2, Condition::Equal, *number, *label);
-    }
-    draft.asm.jump(draft.out);
-    let shapes = Shape::ALL.map(|shape| (shape, draft.asm.label()));
-    for (syscall, _, label) in told {
-        draft.asm.place(label);
-        draft.kind(syscall as i32);
-        let shape = Shape::of(syscall);
-        if let Some((_, label)) = shapes.iter().find(|(of, _)| *of == shape) {
-            draft.asm.jump(*label);
-        }
-    }
-    for (shape, label) in shapes {
-        draft.asm.place(label);
-        draft.only_64_bit(COMPAT);
-        draft.call(shape, wanted);
-    }
+    let i386 = draft.asm.label();
+    draft.branch_if_i386(i386);
+    draft.any_call(wanted, Abi::Native);
+    draft.asm.place(i386);
+    draft.any_call(wanted, Abi::I386);
     draft.finish()
 }
 

@@ -23,10 +23,13 @@ pub enum Seen {
     Returned {
         /// Which.
         syscall: Syscall,
-        /// The six argument registers.
+        /// The six arguments; those beyond the call's own are what the registers held.
         args: [u64; 6],
         /// As the kernel returned it: negative error numbers.
         result: i64,
+        /// It came by the 32-bit way in: of an i386 program, or by `int 0x80`. Arguments are as the
+        /// 64-bit call has them; no stack comes along.
+        is_i386: bool,
         /// Of a call that opens a file: the name that was asked for, at most 4,095 bytes of it.
         path: Option<Vec<u8>>,
         /// Who made the call, where that was asked for and the ring had room.
@@ -102,6 +105,11 @@ pub const PIECE_BYTES: u16 = 1024;
 pub const FORK: i32 = 64;
 pub const EXEC: i32 = 65;
 pub const EXIT: i32 = 66;
+/// Of 32-bit code: [`I386_OLD_MMAP`](memory_event::I386_OLD_MMAP); its arguments stand behind the
+/// head, unless they couldn't be read.
+pub const OLD_MMAP: i32 = 67;
+/// Besides a call's kind: 32-bit code made it.
+pub const I386: i32 = 128;
 
 /// Values in the map of watched processes, and a record's flags: this one and its children.
 pub const FOLLOW: u32 = 1;
@@ -137,13 +145,23 @@ pub fn parse(bytes: &[u8]) -> Option<(Record, u32)> {
             }
         }
         call => {
-            let syscall = *Syscall::ALL.get(usize::try_from(call).ok()?)?;
+            let is_i386 = call == OLD_MMAP || call & I386 != 0;
+            let syscall = match call {
+                OLD_MMAP => Syscall::Mmap,
+                call => *Syscall::ALL.get(usize::try_from(call & !I386).ok()?)?,
+            };
+            let args = match call {
+                OLD_MMAP => old_mmap(bytes).filter(|_| extra == 0).unwrap_or_default(),
+                _ if is_i386 => Syscall::from_i386(syscall.i386_number().into(), args)?.1,
+                _ => args,
+            };
             Seen::Returned {
                 syscall,
                 args,
                 result: double(bytes, field::RESULT)?.cast_signed(),
+                is_i386,
                 path: path(bytes, extra).filter(|_| syscall.is_open()),
-                stack: stack(bytes, extra).filter(|_| syscall.is_memory()),
+                stack: stack(bytes, extra).filter(|_| syscall.is_memory() && !is_i386),
             }
         }
     };
@@ -160,6 +178,14 @@ fn path(bytes: &[u8], extra: i32) -> Option<Vec<u8>> {
     let length = usize::try_from(extra).ok()?.checked_sub(1)?;
     let path = bytes.get(HEAD_BYTES as usize..)?.get(..length)?;
     Some(path.to_vec())
+}
+
+fn old_mmap(bytes: &[u8]) -> Option<[u64; 6]> {
+    let mut args = [0; 6];
+    for (n, arg) in args.iter_mut().enumerate() {
+        *arg = word(bytes, HEAD_BYTES + 4 * n as i16)?.into();
+    }
+    Some(args)
 }
 
 fn stack(bytes: &[u8], extra: i32) -> Option<StackCopy> {

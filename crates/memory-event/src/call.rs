@@ -70,6 +70,25 @@ impl Syscall {
         Self::ALL.into_iter().find(|call| call.number() == Some(number))
     }
 
+    /// Its number for 32-bit code on x86-64: `mmap` is `mmap2`, whose offset counts pages of 4 KiB.
+    ///
+    /// # References
+    /// `arch/x86/entry/syscalls/syscall_32.tbl`
+    pub const fn i386_number(self) -> u32 {
+        TABLE[self as usize].3
+    }
+
+    /// The watched call that 32-bit code makes by this number on x86-64, and its arguments as the
+    /// 64-bit one has them. `None` also of [`I386_OLD_MMAP`].
+    pub fn from_i386(number: u64, mut args: [u64; 6]) -> Option<(Self, [u64; 6])> {
+        let of = |call: &Self| u64::from(call.i386_number()) == number;
+        let call = Self::ALL.into_iter().find(of)?;
+        if call == Self::Mmap {
+            args[5] <<= 12;
+        }
+        Some((call, args))
+    }
+
     /// Whether it acts on the caller's memory: `brk` to `madvise`.
     pub const fn is_memory(self) -> bool {
         (self as u8) <= Self::Madvise as u8
@@ -81,21 +100,25 @@ impl Syscall {
     }
 }
 
-/// Each with its name and its number, at the place that it has among them.
-const TABLE: [(Syscall, &str, i64); 13] = [
-    (Syscall::Brk, "brk", libc::SYS_brk),
-    (Syscall::Mmap, "mmap", libc::SYS_mmap),
-    (Syscall::Munmap, "munmap", libc::SYS_munmap),
-    (Syscall::Mremap, "mremap", libc::SYS_mremap),
-    (Syscall::Mprotect, "mprotect", libc::SYS_mprotect),
-    (Syscall::Madvise, "madvise", libc::SYS_madvise),
-    (Syscall::Open, "open", OPEN_AND_CREAT[0]),
-    (Syscall::Openat, "openat", libc::SYS_openat),
-    (Syscall::Openat2, "openat2", libc::SYS_openat2),
-    (Syscall::Creat, "creat", OPEN_AND_CREAT[1]),
-    (Syscall::Close, "close", libc::SYS_close),
-    (Syscall::Execve, "execve", libc::SYS_execve),
-    (Syscall::Execveat, "execveat", libc::SYS_execveat),
+/// The number of the first `mmap` of 32-bit code on x86-64. Its one argument points to six words of
+/// 32 bits, which are those of the 64-bit `mmap`.
+pub const I386_OLD_MMAP: u64 = 90;
+
+/// Each with its name and its numbers, its own and i386's, at the place that it has among them.
+const TABLE: [(Syscall, &str, i64, u32); 13] = [
+    (Syscall::Brk, "brk", libc::SYS_brk, 45),
+    (Syscall::Mmap, "mmap", libc::SYS_mmap, 192),
+    (Syscall::Munmap, "munmap", libc::SYS_munmap, 91),
+    (Syscall::Mremap, "mremap", libc::SYS_mremap, 163),
+    (Syscall::Mprotect, "mprotect", libc::SYS_mprotect, 125),
+    (Syscall::Madvise, "madvise", libc::SYS_madvise, 219),
+    (Syscall::Open, "open", OPEN_AND_CREAT[0], 5),
+    (Syscall::Openat, "openat", libc::SYS_openat, 295),
+    (Syscall::Openat2, "openat2", libc::SYS_openat2, 437),
+    (Syscall::Creat, "creat", OPEN_AND_CREAT[1], 8),
+    (Syscall::Close, "close", libc::SYS_close, 6),
+    (Syscall::Execve, "execve", libc::SYS_execve, 11),
+    (Syscall::Execveat, "execveat", libc::SYS_execveat, 358),
 ];
 
 #[cfg(target_arch = "x86_64")]
@@ -244,6 +267,16 @@ mod tests {
         }
         assert_eq!(Syscall::from_name("read"), None);
         assert_eq!(Syscall::from_number(libc::SYS_read), None);
+    }
+
+    #[test]
+    fn calls_of_32_bit_code() {
+        let args = [0, 0x7000, 3, 0x22, 5, 2];
+        let mmap = Some((Syscall::Mmap, [0, 0x7000, 3, 0x22, 5, 0x2000]));
+        assert_eq!(Syscall::from_i386(192, args), mmap);
+        assert_eq!(Syscall::from_i386(6, args), Some((Syscall::Close, args)));
+        // Numbers of the 64-bit close and brk.
+        assert_eq!((Syscall::from_i386(3, args), Syscall::from_i386(12, args)), (None, None));
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod memory;
 mod refusal;
 mod time_order;
 
-pub use call::{Call, Stack, Syscall};
+pub use call::{Call, I386_OLD_MMAP, Stack, Syscall};
 pub use denied::{ABSURD_BYTES, Denied};
 pub use event::{Ending, Event, Resource, Sink, SoftLimit, What};
 pub use memory::Memory;

@@ -86,7 +86,10 @@ use settings::Settings;
 ///   by stop signals”. The same holds for tracepoints in the rare case of
 ///   [`AttachNote::HeldForAMoment`].
 /// - By ptrace, a process can't be watched by its own parent ([`AttachError::OwnChild`]).
-/// - 32-bit programs are not followed: [`AttachNote::ForeignArchitecture`].
+/// - Tracepoints pass over the calls of 32-bit code: [`AttachNote::ForeignArchitecture`] says of which
+///   programs, and nothing tells of a 64-bit program's `int 0x80`. By BPF programs and by ptrace they
+///   are told as the 64-bit calls that they are, by BPF programs without stacks
+///   ([`AttachNote::I386Stacks`]).
 /// - BPF programs (Linux 5.15 or newer) and tracepoints on x86-64; ptrace on x86-64 and aarch64, Linux 5.3 or newer.
 ///
 /// # Example

@@ -5,8 +5,7 @@
 
 mod call;
 
-use memory_event::Syscall;
-
+use super::told::Abi;
 use crate::asm::{Assembler, Code, Condition, Helper, Label, Register, Register::*, Width};
 use crate::layout::Layout;
 use crate::record::field;
@@ -50,33 +49,8 @@ pub struct Wanted {
     pub full_bytes: u32,
 }
 
-/// What a call's record has besides its head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// Nothing.
-    Plain,
-    /// The user's stack: memory may have grown.
-    Growth,
-    /// The same if the third argument, the protection, permits to write.
-    Writable,
-    /// The file's name, which is the argument of this number.
-    Opens(usize),
-}
-
-impl Shape {
-    pub const ALL: [Self; 5] =
-        [Self::Plain, Self::Growth, Self::Writable, Self::Opens(0), Self::Opens(1)];
-
-    pub fn of(syscall: Syscall) -> Self {
-        match syscall {
-            Syscall::Brk | Syscall::Mremap => Self::Growth,
-            Syscall::Mmap | Syscall::Mprotect => Self::Writable,
-            Syscall::Open | Syscall::Creat => Self::Opens(0),
-            Syscall::Openat | Syscall::Openat2 => Self::Opens(1),
-            _ => Self::Plain,
-        }
-    }
-}
+/// `TS_COMPAT`: the call was made by the 32-bit way in, with numbers of its own.
+const COMPAT: i32 = 2;
 
 /// A program in the making.
 pub struct Draft<'a> {
@@ -87,6 +61,8 @@ pub struct Draft<'a> {
     lost: Label,
     layout: &'a Layout,
     context: Context,
+    /// Whose calls the parts from here on are for.
+    pub abi: Abi,
 }
 
 impl<'a> Draft<'a> {
@@ -94,7 +70,7 @@ impl<'a> Draft<'a> {
         let mut asm = Assembler::default();
         let (out, lost) = (asm.label(), asm.label());
         asm.mov(R6, R1);
-        Self { asm, out, lost, layout, context }
+        Self { asm, out, lost, layout, context, abi: Abi::Native }
     }
 
     /// Of what kind the record will be.
@@ -115,11 +91,20 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Goes on only if the call came by the 64-bit way in.
-    pub fn only_64_bit(&mut self, compat: i32) {
+    /// Goes elsewhere if the call came by the 32-bit way in.
+    pub fn branch_if_i386(&mut self, elsewhere: Label) {
         self.asm.call(Helper::GetCurrentTaskBtf);
         self.asm.load(Width::Word, R1, R0, self.layout.status);
-        self.asm.jump_if(R1, Condition::AnyBit, compat, self.out);
+        self.asm.jump_if(R1, Condition::AnyBit, COMPAT, elsewhere);
+    }
+
+    /// `to` = an argument of the call whose registers `from` points to.
+    pub fn call_argument(&mut self, to: Register, from: Register, number: usize) {
+        let (width, offsets) = match self.abi {
+            Abi::Native => (Width::Double, &self.layout.arguments),
+            Abi::I386 => (Width::Word, &self.layout.i386_arguments),
+        };
+        self.asm.load(width, to, from, offsets[number]);
     }
 
     /// Goes on only in a watched process.
@@ -185,8 +170,8 @@ impl<'a> Draft<'a> {
         self.asm.load(Width::Double, R1, R6, result);
         self.asm.store(Width::Double, R8, field::RESULT, R1);
         self.user_registers(R9);
-        for (number, offset) in self.layout.arguments.into_iter().enumerate() {
-            self.asm.load(Width::Double, R1, R9, offset);
+        for number in 0..self.layout.arguments.len() {
+            self.call_argument(R1, R9, number);
             self.argument(number, R1);
         }
     }

@@ -5,6 +5,7 @@ use super::*;
 
 const LAYOUT: Layout = Layout {
     arguments: [112, 104, 96, 56, 72, 64],
+    i386_arguments: [40, 88, 96, 104, 112, 32],
     number: 120,
     result: 80,
     unwind: [128, 152, 32, 40, 24, 16, 8, 0],
@@ -33,22 +34,29 @@ fn reads(name: &str, code: &Code) {
     assert_eq!(code.to_string(), golden, "{path}");
 }
 
-#[test]
-fn calls() {
-    for (name, syscall, wanted) in [
-        ("close", Syscall::Close, PLAIN),
-        ("brk", Syscall::Brk, PLAIN),
-        ("brk-with-stack", Syscall::Brk, STACKS),
-        ("openat", Syscall::Openat, PLAIN),
-    ] {
-        reads(name, &returned(&LAYOUT, wanted, syscall));
-    }
+/// The call of this function.
+fn call(function: &str) -> ToldCall {
+    let mut functions = functions().into_iter();
+    functions.find(|(name, _)| name == function).unwrap_or_else(|| panic!("{function}")).1
 }
 
 #[test]
+fn calls() {
+    for (name, function, wanted) in [
+        ("close", "__x64_sys_close", PLAIN),
+        ("brk", "__x64_sys_brk", PLAIN),
+        ("brk-with-stack", "__x64_sys_brk", STACKS),
+        ("openat", "__x64_sys_openat", PLAIN),
+        ("i386-brk", "__ia32_sys_brk", STACKS),
+        ("i386-old-mmap", "__ia32_compat_sys_ia32_mmap", STACKS),
+    ] {
+        reads(name, &returned(&LAYOUT, wanted, call(function)));
+    }
+}
+
+/// At `sys_exit`, it is asked in another order.
+#[test]
 fn any_call() {
-    let code = any_returned(&LAYOUT, PLAIN, Context::Arguments);
-    reads("sys_exit", &code);
     let code = any_returned(&LAYOUT, PLAIN, Context::Registers);
     reads("kretprobe.multi", &code);
 }
@@ -63,8 +71,8 @@ fn lives() {
 /// What differs between calls of one shape is their kind alone.
 #[test]
 fn a_call_differs_from_another_of_its_shape_by_its_number() {
-    let of = |syscall| returned(&LAYOUT, PLAIN, syscall).to_string();
-    let [close, munmap] = [of(Syscall::Close), of(Syscall::Munmap)];
+    let of = |function| returned(&LAYOUT, PLAIN, call(function)).to_string();
+    let [close, munmap] = [of("__x64_sys_close"), of("__x64_sys_munmap")];
     let differing: Vec<_> = close.lines().zip(munmap.lines()).filter(|(a, b)| a != b).collect();
     let kinds = ("   1: *(u32 *)(r10 -8) = 10", "   1: *(u32 *)(r10 -8) = 2");
     assert_eq!(differing, [kinds]);
@@ -72,8 +80,8 @@ fn a_call_differs_from_another_of_its_shape_by_its_number() {
 
 #[test]
 fn every_program_names_the_maps_that_there_are() {
-    for syscall in Syscall::ALL {
-        let code = returned(&LAYOUT, STACKS, syscall);
+    for (_, call) in functions() {
+        let code = returned(&LAYOUT, STACKS, call);
         assert_eq!(code.maps().collect::<Vec<_>>(), [COUNTERS, RING, WATCHED]);
     }
 }
@@ -123,10 +131,10 @@ mod verdict {
         judge(|layout, tracepoint, maps| {
             for stack_bytes in [0, 1024, 16 << 10] {
                 let wanted = Wanted { stack_bytes, ..PLAIN };
-                for syscall in Syscall::ALL {
-                    let code = returned(layout, wanted, syscall);
+                for (function, call) in functions() {
+                    let code = returned(layout, wanted, call);
                     let loaded = Program::load("call", &code, tracepoint("sys_exit"), maps);
-                    accepted(loaded, syscall.name());
+                    accepted(loaded, &function);
                 }
                 let code = any_returned(layout, wanted, Context::Arguments);
                 let loaded = Program::load("any", &code, tracepoint("sys_exit"), maps);

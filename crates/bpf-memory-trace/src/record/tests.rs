@@ -29,12 +29,35 @@ fn a_call_with_its_path() {
         args,
         result: -2,
         path: path.map(<[u8]>::to_vec),
+        is_i386: false,
         stack: None,
     };
     let place = b"/etc/hosts\0and what was there before";
     assert_eq!(seen(&written(kind, 11, args, place)), told(Some(b"/etc/hosts")));
     assert_eq!(seen(&written(kind, -14, args, place)), told(None), "EFAULT");
     assert_eq!(seen(&written(kind, 1, args, place)), told(Some(b"")));
+}
+
+#[test]
+fn calls_of_32_bit_code() {
+    let told = |kind, extra, args, rest: &[u8]| match seen(&written(kind, extra, args, rest)) {
+        Seen::Returned { syscall, args, is_i386, path, stack: None, .. } => {
+            (syscall, args, is_i386, path)
+        }
+        other => panic!("{other:?}"),
+    };
+    let args = [1, 2, 3, 4, 5, 6];
+    let openat = told(I386 | Syscall::Openat as i32, 2, args, b"x\0");
+    assert_eq!(openat, (Syscall::Openat, args, true, Some(b"x".to_vec())));
+    let in_bytes = [1, 2, 3, 4, 5, 6 << 12];
+    let mmap2 = told(I386 | Syscall::Mmap as i32, 0, args, &[]);
+    assert_eq!(mmap2, (Syscall::Mmap, in_bytes, true, None), "its offset is in pages");
+    let behind = [7_u32, 8, 9, 10, u32::MAX, 4096].map(u32::to_ne_bytes).concat();
+    let given = [7, 8, 9, 10, u32::MAX.into(), 4096];
+    for (extra, args) in [(0, given), (-14, [0; 6])] {
+        let old_mmap = told(OLD_MMAP, extra, [1, 0, 0, 0, 0, 0], &behind);
+        assert_eq!(old_mmap, (Syscall::Mmap, args, true, None));
+    }
 }
 
 #[test]

@@ -2,15 +2,15 @@
 
 use std::io;
 
-use memory_event::Syscall;
-
 use super::{Hook, Missed, Options};
 use crate::asm::Code;
 use crate::btf::Btf;
 use crate::layout::{Layout, kernel_types};
 use crate::map::Map;
 use crate::program::{AttachPoint, Link, Program};
-use crate::programs::{Context, Wanted, any_returned, executed, exited, forked, nothing, returned};
+use crate::programs::{
+    Abi, Context, Wanted, any_returned, executed, exited, forked, functions, nothing, returned,
+};
 use crate::refusal::Refusal;
 
 /// The lives of processes.
@@ -29,9 +29,12 @@ pub struct Attached {
 
 impl Attached {
     pub fn new(hook: Hook, options: Options, maps: &[&Map]) -> Result<Self, Refusal> {
-        let functions = Syscall::ALL.map(function_of);
+        let mut functions = functions();
+        let names: Vec<_> = functions.iter().map(|(name, _)| name.clone()).collect();
         let tracepoints = [LIFE.as_slice(), &[SYS_EXIT]].concat();
-        let btf = kernel_types(&functions, &tracepoints)?;
+        let btf = kernel_types(&names, &tracepoints)?;
+        // A kernel may be without a way in for 32-bit code.
+        functions.retain(|(name, call)| call.abi == Abi::Native || btf.function(name).is_some());
         let layout = Layout::of(&btf)?;
         let stack_bytes = options.stack_bytes.min(STACK_BYTES);
         let wanted = Wanted {
@@ -41,10 +44,9 @@ impl Attached {
         let mut attached = Self { programs: Vec::new(), links: Vec::new() };
         match hook {
             Hook::Fexit => {
-                for (syscall, function) in Syscall::ALL.into_iter().zip(&functions) {
-                    let point = fexit(&btf, function)?;
-                    let code = returned(&layout, wanted, syscall);
-                    attached.add(syscall.name(), &code, point, maps)?;
+                for (function, call) in &functions {
+                    let code = returned(&layout, wanted, *call);
+                    attached.add(call.name(), &code, fexit(&btf, function)?, maps)?;
                 }
             }
             Hook::SysExit => {
@@ -54,7 +56,8 @@ impl Attached {
             Hook::KprobeMulti => {
                 let code = any_returned(&layout, wanted, Context::Registers);
                 let program = load("returns", &code, AttachPoint::KprobeMulti, maps)?;
-                let link = Link::kprobe_multi(&program, &functions);
+                let names: Vec<_> = functions.into_iter().map(|(name, _)| name).collect();
+                let link = Link::kprobe_multi(&program, &names);
                 let refused = |error| Refusal::of("kretprobe.multi links", error, String::new());
                 attached.links.push(link.map_err(refused)?);
                 attached.programs.push(program);
@@ -96,14 +99,9 @@ impl Attached {
 /// Whether the kernel accepts fexit programs at all: one that does nothing is loaded, and not
 /// attached.
 pub fn accepts_fexit() -> Result<(), Refusal> {
-    let function = function_of(Syscall::Brk);
-    let btf = kernel_types(std::slice::from_ref(&function), &[])?;
-    load("probe", &nothing(), fexit(&btf, &function)?, &[]).map(drop)
-}
-
-/// Where a call's work is done, for callers by the 64-bit way in.
-fn function_of(syscall: Syscall) -> String {
-    format!("__x64_sys_{}", syscall.name())
+    let function = "__x64_sys_brk";
+    let btf = kernel_types(&[function.to_owned()], &[])?;
+    load("probe", &nothing(), fexit(&btf, function)?, &[]).map(drop)
 }
 
 fn load(name: &str, code: &Code, point: AttachPoint, maps: &[&Map]) -> Result<Program, Refusal> {

@@ -30,24 +30,26 @@ pub fn hooks() -> impl Iterator<Item = Hook> {
     all_hooks().iter().copied().filter(|hook| hook.is_reliable_here().is_ok())
 }
 
-/// The program `work.c`, which waits.
+/// A program that waits.
 pub struct Held {
     child: Child,
     stdin: ChildStdin,
 }
 
 impl Held {
+    /// Of `work.c`.
     pub fn new(arguments: &[&str]) -> Self {
-        let mut child = Command::new(compiled("programs/work.c", "bpf-work", &["-O1"]))
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::of(Command::new(compiled("programs/work.c", "bpf-work", &["-O1"])).args(arguments))
+    }
+
+    pub fn of(program: &mut Command) -> Self {
+        let mut child = program.stdin(Stdio::piped()).spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
         let held = Self { child, stdin };
         eventually("it reads", || {
             let call = std::fs::read_to_string(format!("/proc/{}/syscall", held.pid()));
-            call.is_ok_and(|call| call.starts_with("0 0x0 "))
+            // 3: of 32-bit code.
+            call.is_ok_and(|call| call.starts_with("0 0x0 ") || call.starts_with("3 0x0 "))
         });
         held
     }

@@ -4,6 +4,7 @@
 use suite as _;
 
 mod harness;
+mod i386;
 mod lost;
 mod rights;
 mod stacks;

@@ -83,7 +83,7 @@ impl ByBpf {
             };
             processes.insert(pid, threads.into_iter().collect());
         }
-        let follower = Follower::new(processes);
+        let follower = Follower::new(processes, true);
         Ok(Self {
             tracer,
             follower,
@@ -209,10 +209,11 @@ fn wait(bell: BorrowedFd<'_>) {
 fn sample(record: Record) -> SampleRecord {
     let (mut pid, mut tid) = (record.pid.cast_signed(), record.tid.cast_signed());
     let what = match record.what {
-        Seen::Returned { syscall, args, result, path, stack } => SampleData::Returned {
+        Seen::Returned { syscall, args, result, is_i386, path, stack } => SampleData::Returned {
             kind: TracepointKind::Attached(syscall),
             args,
             result,
+            is_i386,
             name: path,
             stack,
         },

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::emitter::{Emitter, TaskAt};
 use super::{AttachError, AttachNote, Caller, Stopper, process_status, seize};
+use crate::launch::Stopped;
 use crate::launch::positions::Positions;
 use crate::launch::syscall_reader::{self, SyscallEntry, opened_file};
 use crate::launch::tracees::{NewTask, Tracees};
-use crate::launch::{NATIVE_ARCHITECTURE, Stopped};
 use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
 use tracee::{Stop, SyscallInfo};
 
@@ -141,8 +141,11 @@ impl<'a> ByPtrace<'a> {
         };
         if info.op == SyscallInfo::ENTRY {
             let [number, args @ .., _] = info.data;
-            let number = number as i64;
-            let asked = tracee.asked.insert(SyscallEntry { number, args });
+            let asked = SyscallEntry { number: number as i64, args };
+            tracee.asked = syscall_reader::as_native(tid, info.architecture, asked);
+            let Some(asked) = &tracee.asked else {
+                return;
+            };
             let (pid, read) = (tracee.pid, self.positions.before(tracee.pid, tid, asked));
             if let Some(read) = read {
                 teller.tell(self.who(pid, tid), read);
@@ -153,9 +156,6 @@ impl<'a> ByPtrace<'a> {
         let Some(asked) = asked.filter(|_| info.op == SyscallInfo::EXIT) else {
             return;
         };
-        if Some(info.architecture) != NATIVE_ARCHITECTURE {
-            return;
-        }
         let Some(syscall) = Syscall::from_number(asked.number) else {
             return;
         };
@@ -170,7 +170,7 @@ impl<'a> ByPtrace<'a> {
         };
         let mut call = Call::new(syscall, asked.args, result).with_path(path);
         self.positions.after(pid, &call);
-        call.stack = teller.stack(pid, Some(Caller::Stopped(Stopped { pid, tid })), &call);
+        call.stack = teller.stack(pid, Ok(Caller::Stopped(Stopped { pid, tid })), &call);
         let wanted = teller.wants_refusal(pid, &call);
         let refusal = wanted.then(|| Refusal::of(pid)).flatten().map(Box::new);
         teller.returned(self.who(pid, tid), call, refusal);
@@ -187,7 +187,7 @@ impl<'a> ByPtrace<'a> {
         let who = self.who(pid, pid);
         teller.executed(who, by, former_tid);
         teller.memory(who, Memory::of(pid));
-        if syscall_reader::is_foreign(pid) {
+        if tracee::syscall_info(pid).is_ok_and(|info| !syscall_reader::tells(info.architecture)) {
             let (first_pid, programs) = (pid, 1);
             let note = AttachNote::ForeignArchitecture { first_pid, programs };
             teller.notes.add(note);

@@ -49,7 +49,7 @@ impl ByTracepoints {
             rings,
             points,
             events: opened.events,
-            follower: Follower::new(opened.processes),
+            follower: Follower::new(opened.processes, false),
             held: opened.held,
             early: opened.early,
             lost: 0,

@@ -55,21 +55,19 @@ impl<S: Sink> Emitter<S> {
     }
 
     /// Who made a call that has just come back, if that was asked for and memory may have grown by
-    /// it; `caller` is `None` if nothing could be kept of it.
+    /// it; or what is to be said of one of whom nothing was kept.
     pub(super) fn stack(
         &mut self,
         pid: i32,
-        caller: Option<Caller<'_>>,
+        caller: Result<Caller<'_>, AttachNote>,
         call: &Call,
     ) -> Option<Arc<Stack>> {
         let hook = self.growth.as_mut()?;
         if !self.images.grew(pid, call) {
             return None;
         }
-        if caller.is_none() {
-            self.notes.add(AttachNote::DroppedStacks { calls: 1 });
-        }
-        hook(caller?, call)
+        let caller = caller.map_err(|note| self.notes.add(note)).ok()?;
+        hook(caller, call)
     }
 
     pub(super) fn tell(&mut self, who: TaskAt, what: What) {

@@ -29,12 +29,16 @@ pub(super) struct Follower {
     life: ProcessTable,
     /// What those that were there had when it began.
     memory: Vec<(i32, Option<Memory>)>,
+    /// Those of them whose calls aren't told.
+    foreign: Vec<i32>,
     /// The process whose exec is the beginning, until it is made.
     awaited: Option<i32>,
     /// Nothing from before is told, but births and ends are remembered.
     began_ns: u64,
     /// Memory of programs that were just executed, and when it was read.
     fresh: HashMap<i32, Option<Reading>>,
+    /// The source tells calls of 32-bit code, too.
+    tells_i386: bool,
     records: u64,
     suspects: Vec<i32>,
     roll_call: Instant,
@@ -58,7 +62,7 @@ enum Beside {
 
 impl Follower {
     /// Of processes that have these threads, whose records come from now on.
-    pub(super) fn new(processes: HashMap<i32, HashSet<i32>>) -> Self {
+    pub(super) fn new(processes: HashMap<i32, HashSet<i32>>, tells_i386: bool) -> Self {
         let pids = || processes.keys().copied();
         let handles = pids()
             .take(MOST_HANDLES)
@@ -68,10 +72,12 @@ impl Follower {
             order: Order::default(),
             // Whatever is called once this has returned is told.
             memory: pids().map(|pid| (pid, Memory::of(pid))).collect(),
+            foreign: pids().filter(|pid| Self::is_foreign(*pid, tells_i386)).collect(),
             life: ProcessTable::of(processes),
             awaited: None,
             began_ns: perf::now_ns(),
             fresh: HashMap::new(),
+            tells_i386,
             records: 0,
             suspects: Vec::new(),
             roll_call: Instant::now(),
@@ -86,6 +92,14 @@ impl Follower {
                 false => teller.started(pid, Duration::ZERO, memory),
             }
         }
+        for first_pid in self.foreign.drain(..) {
+            teller.notes.add(AttachNote::ForeignArchitecture { first_pid, programs: 1 });
+        }
+    }
+
+    /// Whether the program's calls aren't told.
+    fn is_foreign(pid: i32, tells_i386: bool) -> bool {
+        !tells_i386 && process_status::is_foreign(pid)
     }
 
     /// Whether the process and all that it made have ended.
@@ -161,7 +175,7 @@ impl Follower {
                     && told
                 {
                     teller.executed(who, by, former_tid);
-                    if process_status::is_foreign(pid) {
+                    if Self::is_foreign(pid, self.tells_i386) {
                         let (first_pid, programs) = (pid, 1);
                         let note = AttachNote::ForeignArchitecture { first_pid, programs };
                         teller.notes.add(note);
@@ -273,8 +287,14 @@ impl Follower {
 
 /// Looks at what a call has changed, and who made it, as soon as its record is there.
 fn look<S: Sink>(record: &SampleRecord, teller: &mut Emitter<S>) -> Beside {
-    let SampleData::Returned { kind: TracepointKind::Attached(syscall), args, result, name, stack } =
-        &record.what
+    let SampleData::Returned {
+        kind: TracepointKind::Attached(syscall),
+        args,
+        result,
+        is_i386,
+        name,
+        stack,
+    } = &record.what
     else {
         return Beside::Nothing;
     };
@@ -290,7 +310,11 @@ fn look<S: Sink>(record: &SampleRecord, teller: &mut Emitter<S>) -> Beside {
         (syscall, result) if syscall.is_memory() => {
             let call = Call::new(syscall, *args, result);
             let wanted = teller.wants_refusal(pid, &call);
-            let caller = stack.as_ref().map(|stack| Caller::Copied { pid, stack });
+            let caller = match stack {
+                Some(stack) => Ok(Caller::Copied { pid, stack }),
+                None if *is_i386 => Err(AttachNote::I386Stacks { calls: 1 }),
+                None => Err(AttachNote::DroppedStacks { calls: 1 }),
+            };
             Beside::Memory {
                 refusal: wanted.then(|| Refusal::of(pid)).flatten().map(Box::new),
                 stack: teller.stack(pid, caller, &call),

@@ -29,6 +29,8 @@ pub enum AttachNote {
     Unfollowed { processes: u64 },
     /// Calls may have made memory grow, and their stacks found no room.
     DroppedStacks { calls: u64 },
+    /// Calls of 32-bit code may have made memory grow; their stacks are not read.
+    I386Stacks { calls: u64 },
     /// Threads were made so fast that the process had to be stopped for a moment at the beginning.
     HeldForAMoment,
     /// Files were opened whose path was gone before it could be read.
@@ -41,7 +43,8 @@ pub enum AttachNote {
     SetUidProgram { first_pid: i32, processes: u64 },
     /// Programs ran that this user may not trace: set-uid ones. Their calls are not told.
     NotPermitted { first_pid: i32, programs: u64 },
-    /// Programs for another architecture (32-bit) ran; their calls are not counted.
+    /// Programs for another architecture (32-bit) ran, whose calls this way doesn't see; they are not
+    /// counted.
     ForeignArchitecture { first_pid: i32, programs: u64 },
     /// Threads could not be let go one by one (they wait for a child made by vfork); the kernel
     /// let them go when the tracer's thread ended.
@@ -83,6 +86,11 @@ impl fmt::Display for AttachNote {
                 f,
                 "who made {calls} calls, by which memory may have grown, is unknown: stacks came \
                  faster than they could be read"
+            ),
+            Self::I386Stacks { calls } => write!(
+                f,
+                "who made {calls} calls, by which memory may have grown, is unknown: 32-bit code \
+                 made them, whose stacks are not read"
             ),
             Self::HeldForAMoment => f.write_str(
                 "it made threads so fast that it was stopped for a moment at the beginning",
@@ -148,6 +156,7 @@ impl AttachNotes {
                 | AttachNote::ForeignArchitecture { programs: count, .. }
                 | AttachNote::Unfollowed { processes: count }
                 | AttachNote::DroppedStacks { calls: count }
+                | AttachNote::I386Stacks { calls: count }
                 | AttachNote::LetGoByKernel { threads: count },
             ) => *count += 1,
         }

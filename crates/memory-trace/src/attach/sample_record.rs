@@ -26,6 +26,8 @@ pub(super) enum SampleData {
         kind: TracepointKind,
         args: [u64; 6],
         result: i64,
+        /// 32-bit code made it, of which no stack comes along.
+        is_i386: bool,
         /// The file's name that it was given, where that came along.
         name: Option<Vec<u8>>,
         /// Who made it, where that came along.
@@ -95,7 +97,8 @@ fn sample(body: &[u8], points: &Points) -> Option<SampleRecord> {
             0 => (arguments(registers)?, None),
             _ => arguments_and_stack(registers)?,
         };
-        SampleData::Returned { kind, args, result: value as i64, name: None, stack }
+        let (result, is_i386) = (value as i64, false);
+        SampleData::Returned { kind, args, result, is_i386, name: None, stack }
     };
     Some(SampleRecord { at_ns, pid, tid, what })
 }
@@ -174,6 +177,7 @@ mod tests {
             kind: TracepointKind::Attached(Syscall::Brk),
             args: [1, 2, 3, 4, 5, 6],
             result: -22,
+            is_i386: false,
             name: None,
             stack: None,
         };

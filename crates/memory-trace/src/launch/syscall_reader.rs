@@ -2,6 +2,8 @@
 
 use std::io;
 
+#[cfg(feature = "attach")]
+use memory_event::I386_OLD_MMAP;
 use memory_event::Syscall;
 use tracee::SyscallInfo;
 
@@ -111,6 +113,42 @@ pub(crate) fn exec_call(before: Option<SyscallEntry>) -> Syscall {
         Some(Syscall::Execveat) => Syscall::Execveat,
         _ => Syscall::Execve,
     }
+}
+
+/// The call by the number and with the arguments that this architecture's code has for it; `None`
+/// of what foreign code asks for otherwise.
+#[cfg(feature = "attach")]
+pub(crate) fn as_native(tid: i32, architecture: u32, asked: SyscallEntry) -> Option<SyscallEntry> {
+    if Some(architecture) == NATIVE_ARCHITECTURE {
+        return Some(asked);
+    }
+    let (number, args) = (asked.number as u64, asked.args);
+    let (syscall, args) = match tells(architecture) {
+        true if number == I386_OLD_MMAP => (Syscall::Mmap, six_words(tid, args[0])?),
+        true => Syscall::from_i386(number, args)?,
+        false => return None,
+    };
+    Some(SyscallEntry { number: syscall.number()?, args })
+}
+
+/// Six words of 32 bits in a thread's memory.
+#[cfg(feature = "attach")]
+fn six_words(tid: i32, address: u64) -> Option<[u64; 6]> {
+    let mut bytes = Vec::new();
+    let place = address..address + 24;
+    proc_memory::read_memory(tid, std::slice::from_ref(&place), &mut bytes).ok()?;
+    let (words, []) = bytes.as_chunks() else { return None };
+    let words: &[[u8; 4]; 6] = words.try_into().ok()?;
+    Some(words.map(|word| u32::from_le_bytes(word).into()))
+}
+
+/// Whether calls of code for this architecture can be read.
+#[cfg(feature = "attach")]
+pub(crate) fn tells(architecture: u32) -> bool {
+    /// `AUDIT_ARCH_I386`
+    const I386: u32 = 0x4000_0003;
+    Some(architecture) == NATIVE_ARCHITECTURE
+        || cfg!(target_arch = "x86_64") && architecture == I386
 }
 
 /// Whether a stopped thread runs code of another architecture.

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
 use heap_growth::Counts;
-use memory_event::{Event, Syscall, What};
+use memory_event::{Call, Event, Syscall, What};
 use memory_trace::{Attach, Attached, Via, ViaUsed};
 
 pub use suite::waiting::eventually;
@@ -150,6 +150,15 @@ pub fn counted(watched: &Attached<Vec<Event>>, syscall: Syscall) -> Counts {
         }
     }
     counts
+}
+
+/// Successful calls of one kind.
+pub fn calls(watched: &Attached<Vec<Event>>, syscall: Syscall) -> Vec<&Call> {
+    let calls = watched.sink.iter().filter_map(|event| match &event.what {
+        What::Call(call) if call.syscall == syscall && !call.failed() => Some(call),
+        _ => None,
+    });
+    calls.collect()
 }
 
 /// How many mappings of the counted size were made, and how many of them removed.

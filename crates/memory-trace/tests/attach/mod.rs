@@ -4,6 +4,7 @@ mod cost;
 mod counts;
 mod harness;
 mod held;
+mod i386;
 mod lost;
 mod refused;
 mod rights;

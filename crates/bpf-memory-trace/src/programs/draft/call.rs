@@ -1,25 +1,59 @@
 //! The record of a call, whole.
 
-use super::{Draft, NO_WAKEUP, RING, Shape, Wanted};
+use super::{Context, Draft, NO_WAKEUP, RING, Wanted};
 use crate::asm::{Condition, Helper, Register::*, Width};
+use crate::programs::told::{Abi, Shape, functions};
 use crate::record::{HEAD_BYTES, PIECE_BYTES, REGISTERS_BYTES, field};
 
 /// `BPF_RB_AVAIL_DATA`
 const AVAILABLE_DATA: i32 = 0;
 /// Bytes for a path: enough for nearly all, and for all.
 const PATHS_BYTES: [i16; 2] = [256, 4096];
+/// Six words of 32 bits.
+const OLD_MMAP_BYTES: i16 = 24;
 
 impl Draft<'_> {
-    /// A call came back in any process: the whole record.
+    /// Some call came back by this way, whose registers r9 points to.
+    pub fn any_call(&mut self, wanted: Wanted, abi: Abi) {
+        self.abi = abi;
+        self.asm.load(Width::Word, R2, R9, self.layout.number);
+        let told: Vec<_> = functions()
+            .into_iter()
+            .filter(|(_, call)| call.abi == abi)
+            .map(|(_, call)| (call, self.asm.label()))
+            .collect();
+        for (call, label) in &told {
+            self.asm.jump_if(R2, Condition::Equal, call.number, *label);
+        }
+        self.asm.jump(self.out);
+        for shape in Shape::ALL {
+            let record = self.asm.label();
+            let mut of_it = told.iter().filter(|(call, _)| call.shape == shape).peekable();
+            if of_it.peek().is_none() {
+                continue;
+            }
+            for (call, label) in of_it {
+                self.asm.place(*label);
+                self.kind(call.kind);
+                self.asm.jump(record);
+            }
+            self.asm.place(record);
+            if self.context == Context::Arguments {
+                self.only_watched();
+            }
+            self.call(shape, wanted);
+        }
+    }
+
+    /// A call came back in a watched process: the whole record.
     pub fn call(&mut self, shape: Shape, wanted: Wanted) {
-        self.only_watched();
         match shape {
             Shape::Growth | Shape::Writable if wanted.stack_bytes > 0 => {
                 let plain = self.asm.label();
                 if shape == Shape::Writable {
                     let writable = self.asm.label();
                     self.user_registers(R9);
-                    self.asm.load(Width::Double, R1, R9, self.layout.arguments[2]);
+                    self.call_argument(R1, R9, 2);
                     self.asm.jump_if(R1, Condition::AnyBit, libc::PROT_WRITE, writable);
                     self.asm.jump(plain);
                     self.asm.place(writable);
@@ -40,6 +74,7 @@ impl Draft<'_> {
             }
             Shape::Plain | Shape::Growth | Shape::Writable => self.plain(),
             Shape::Opens(argument) => self.opens(argument),
+            Shape::OldMmap => self.old_mmap(),
         }
     }
 
@@ -68,6 +103,19 @@ impl Draft<'_> {
         self.opened();
     }
 
+    /// With its arguments, to which its only one points.
+    fn old_mmap(&mut self) {
+        self.reserve(HEAD_BYTES + OLD_MMAP_BYTES);
+        self.user_registers(R9);
+        self.call_argument(R3, R9, 0);
+        self.asm.mov(R1, R8);
+        self.asm.add_imm(R1, HEAD_BYTES.into());
+        self.asm.mov_imm(R2, OLD_MMAP_BYTES.into());
+        self.asm.call(Helper::ProbeReadUser);
+        self.asm.mov(R9, R0);
+        self.opened();
+    }
+
     fn opened(&mut self) {
         self.head();
         self.asm.store(Width::Word, R8, field::EXTRA, R9);
@@ -79,7 +127,7 @@ impl Draft<'_> {
     /// r9 = the length of the text that an argument points to, its 0 included; or an error.
     fn user_text(&mut self, argument: usize, bytes: i16) {
         self.user_registers(R9);
-        self.asm.load(Width::Double, R3, R9, self.layout.arguments[argument]);
+        self.call_argument(R3, R9, argument);
         self.asm.mov(R1, R8);
         self.asm.add_imm(R1, HEAD_BYTES.into());
         self.asm.mov_imm(R2, bytes.into());
