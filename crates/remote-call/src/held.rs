@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::request::{HeldThread, HoldOptions, HoldRecord, Request};
+use crate::request::{Call, Entry, HeldThread, HoldOptions, HoldRecord, MOST_TEXT_BYTES, Request};
 use crate::{CallError, Error};
 
 /// A live process, all of whose threads stand still. They go on when this value is dropped, and
@@ -96,15 +96,28 @@ impl Held {
         arguments: &[u64],
         patience: Duration,
     ) -> Result<u64, CallError> {
+        self.make(&Call::of(function).with(arguments), patience)
+    }
+
+    /// As [`call`](Self::call), with what else a [`Call`] can have.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub fn make(&self, call: &Call<'_>, patience: Duration) -> Result<u64, CallError> {
         let pid = self.pid;
-        let given = arguments.len();
-        let mut registers = [0; 6];
-        registers
-            .get_mut(..given)
+        if call.text.len() > MOST_TEXT_BYTES {
+            return Err(CallError::Text { bytes: call.text.len() });
+        }
+        let first = usize::from(!call.text.is_empty());
+        let given = first + call.arguments.len();
+        let mut arguments = [0; 6];
+        arguments
+            .get_mut(first..given)
             .ok_or(CallError::Arguments { given })?
-            .copy_from_slice(arguments);
+            .copy_from_slice(call.arguments);
         let (answer, answered) = mpsc::channel();
-        let request = Request { function, arguments: registers, patience, answer };
+        let entry = Entry { function: call.function, text: call.text.to_vec(), arguments };
+        let request = Request { entry, thread: call.thread, patience, answer };
         let requests = self.requests.as_ref();
         let sent = requests.is_some_and(|requests| requests.send(request).is_ok());
         let answer = sent.then(|| answered.recv().ok()).flatten();

@@ -1,7 +1,7 @@
 //! Have a running process call one of its own functions, and leave it as it was.
 //!
 //! [`Held::hold`] stops all threads of a process, [`Held::call`] has one of them call a function of
-//! the process, given by its address, and [`Held::release`] lets it run on. This crate knows nothing
+//! the process, given by its address (or [`Held::make`], with a text or by a certain thread), and [`Held::release`] lets it run on. This crate knows nothing
 //! of what it calls. The README has an example.
 //!
 //! # Why it is safe to be killed
@@ -104,7 +104,7 @@ mod x86_64;
 
 pub use error::{CallError, Error, Unfit};
 pub use held::Held;
-pub use request::{HeldThread, HoldOptions, Interrupt};
+pub use request::{Call, HeldThread, HoldOptions, Interrupt};
 
 #[cfg(all(doctest, target_arch = "x86_64"))]
 #[doc = include_str!("../README.md")]

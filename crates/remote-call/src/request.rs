@@ -75,10 +75,55 @@ impl Interrupt {
     }
 }
 
+/// No text is longer: it takes of the room that was found on the stack.
+pub(crate) const MOST_TEXT_BYTES: usize = 4096;
+
+/// A call that a held process is to make.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is called before Held::make"]
+pub struct Call<'a> {
+    pub(crate) function: u64,
+    pub(crate) text: &'a [u8],
+    pub(crate) arguments: &'a [u64],
+    pub(crate) thread: Option<i32>,
+}
+
+impl<'a> Call<'a> {
+    /// A call of the function at this address, without arguments.
+    pub fn of(function: u64) -> Self {
+        Self { function, text: &[], arguments: &[], thread: None }
+    }
+
+    /// Its arguments: numbers or addresses.
+    pub fn with(self, arguments: &'a [u64]) -> Self {
+        Self { arguments, ..self }
+    }
+
+    /// Puts these bytes on the stack of the thread that calls, where they are until the function
+    /// returns, and their address before all other arguments. No bytes are no argument.
+    pub fn with_text(self, text: &'a [u8]) -> Self {
+        Self { text, ..self }
+    }
+
+    /// Has this thread make it, and no other.
+    pub fn by(self, tid: i32) -> Self {
+        Self { thread: Some(tid), ..self }
+    }
+}
+
+/// What a call begins with.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) function: u64,
+    pub(crate) text: Vec<u8>,
+    /// Where there is a text, its address is still to come in the first place.
+    pub(crate) arguments: [u64; 6],
+}
+
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) function: u64,
-    pub(crate) arguments: [u64; 6],
+    pub(crate) entry: Entry,
+    pub(crate) thread: Option<i32>,
     pub(crate) patience: Duration,
     pub(crate) answer: Sender<Result<u64, CallError>>,
 }

@@ -49,7 +49,7 @@ pub(super) fn call(
         return Err(CallError::NotBegun { pid }.into());
     }
     let mappings = subject.mappings;
-    let address = request.function;
+    let address = request.entry.function;
     if !mappings.at(address).is_some_and(|map| map.permissions.execute) {
         let status = Status::of_thread(pid, subject.any_tid).ok();
         return Err(match status.is_none_or(|status| status.has_ended()) {
@@ -66,7 +66,7 @@ pub(super) fn call(
     };
     *way_back = Some(found);
     let space = StackSpace { pid, any_tid: subject.any_tid, memory: subject.memory, mappings };
-    let (tid, registers) = choose(subject, &space)?;
+    let (tid, registers) = choose(subject, &space, request.thread)?;
     let failed = |step| move |source| failure(pid, tid, step, source);
     let state = ThreadState {
         registers,
@@ -74,7 +74,7 @@ pub(super) fn call(
         signal_mask: tracee::signal_mask(tid).map_err(failed("read the signal mask"))?,
     };
     let signal = completion_signal::signal(pid, tid, &state);
-    let frame = SignalFrame::new(&state, &found, address, &request.arguments, signal);
+    let frame = SignalFrame::new(&state, &found, &request.entry, signal);
     let written = subject.memory.write_all_at(&frame.bytes, frame.start);
     written.map_err(failed("write to the stack"))?;
     let caller = CallInProgress { subject, tid, state: &state, frame: &frame, way_back: &found };

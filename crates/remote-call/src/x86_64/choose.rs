@@ -23,18 +23,19 @@ pub(super) struct CallTarget<'a> {
     pub(super) options: &'a HoldOptions,
 }
 
-/// The thread that is disturbed least, of those that can.
+/// The thread that is disturbed least, of those that can, or of one alone.
 ///
 /// How much a thread would be disturbed its registers tell, for little; whether it can be used takes
 /// several looks at each. So that is asked of one after the other, and of no more than it takes.
 pub(super) fn choose(
     subject: &CallTarget,
     space: &StackSpace,
+    only: Option<i32>,
 ) -> Result<(i32, Registers), CallError> {
     let pid = subject.pid;
     let mut reasons = Vec::new();
     let mut candidates = Vec::with_capacity(subject.tids.len());
-    for &tid in subject.tids {
+    for &tid in subject.tids.iter().filter(|tid| only.is_none_or(|only| only == **tid)) {
         match tracee::registers(tid).ok().flatten() {
             Some(registers) => candidates.push((tid, registers)),
             None => reasons.push((tid, Unfit::Ended)),

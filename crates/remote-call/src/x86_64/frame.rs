@@ -12,6 +12,7 @@
 use super::completion_signal;
 use super::sigreturn::WayBack;
 use super::thread_state::{RestartKind, ThreadState};
+use crate::request::Entry;
 use tracee::Registers;
 
 /// What lies right below the stack pointer belongs to the function that was interrupted.
@@ -89,14 +90,14 @@ impl SignalFrame {
     pub(super) fn new(
         state: &ThreadState,
         way_back: &WayBack,
-        function: u64,
-        arguments: &[u64; 6],
+        entry: &Entry,
         gate: Option<i32>,
     ) -> Self {
         let vectors = signal_vectors(&state.vectors);
         let top = state.registers.rsp - RED_ZONE_BYTES;
+        let text_at = top - entry.text.len() as u64;
         // The kernel and the processor demand that.
-        let vectors_at = (top - vectors.len() as u64) & !63;
+        let vectors_at = (text_at - vectors.len() as u64) & !63;
         let value = vectors_at - 8;
         // Below the frame: the function's return address, and what is skipped on the way back.
         let below = 8 + way_back.store.skipped_bytes;
@@ -126,9 +127,10 @@ impl SignalFrame {
             put(start + below + 8, &context(&through, mask, vectors_at)[8..]);
         }
         put(vectors_at, &vectors);
+        put(text_at, &entry.text);
 
         let mut registers = state.registers;
-        registers.rip = function;
+        registers.rip = entry.function;
         registers.rsp = start;
         registers.eflags = FLAGS_OF_CODE;
         // No system call is under way, so there is none for the kernel to make anew.
@@ -136,7 +138,10 @@ impl SignalFrame {
         // Of no arguments in vector registers, in case there is an ellipsis.
         registers.rax = 0;
         let r = &mut registers;
-        [r.rdi, r.rsi, r.rdx, r.rcx, r.r8, r.r9] = *arguments;
+        [r.rdi, r.rsi, r.rdx, r.rcx, r.r8, r.r9] = entry.arguments;
+        if !entry.text.is_empty() {
+            registers.rdi = text_at;
+        }
         way_back.store.aim(&mut registers, value);
         Self { start, bytes, registers, value, stack_pointer: frame + 8, gate }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use suite::rounds;
 use suite::waiting::eventually;
 
-use remote_call::{CallError, Error, Held, HoldOptions, Interrupt, Unfit};
+use remote_call::{Call, CallError, Error, Held, HoldOptions, Interrupt, Unfit};
 
 use crate::compiled;
 use crate::target::{PATIENCE, Target, plain};
@@ -29,6 +29,36 @@ fn calls_and_their_values() {
         target.assert_it_runs();
     }
     target.finish_well(10 * rounds);
+}
+
+#[test]
+fn a_text_is_passed() {
+    let target = Target::start(&["registers"]);
+    let held = Held::hold(target.pid(), PATIENCE).unwrap();
+    for text in [&b"4711\0"[..], b"12\0"] {
+        let call = Call::of(target.at("number")).with_text(text).with(&[100]);
+        let number: u64 =
+            std::str::from_utf8(text).unwrap().trim_end_matches('\0').parse().unwrap();
+        assert_eq!(held.make(&call, PATIENCE).unwrap(), number + 100);
+    }
+    let long = [b' '; 4097];
+    let refused = held.make(&Call::of(target.at("number")).with_text(&long), PATIENCE);
+    assert!(matches!(refused, Err(CallError::Text { bytes: 4097 })), "{refused:?}");
+    held.release();
+    target.finish_well(0);
+}
+
+#[test]
+fn each_thread_can_be_had() {
+    let target = Target::start(&["threads"]);
+    let held = Held::hold(target.pid(), PATIENCE).unwrap();
+    assert!(held.threads().len() > 1);
+    for thread in held.threads() {
+        let call = Call::of(target.at("caller")).by(thread.tid);
+        assert_eq!(held.make(&call, PATIENCE).unwrap(), thread.tid as u64);
+    }
+    let nobody = held.make(&Call::of(target.at("caller")).by(1), PATIENCE);
+    assert!(matches!(nobody, Err(CallError::NoThread { .. })), "{nobody:?}");
 }
 
 /// How often the first thread had to wait while it made a call with a thousand system calls.

@@ -30,13 +30,31 @@ fn word(frame: &SignalFrame, address: u64) -> u64 {
     u64::from_le_bytes(frame.bytes[offset..][..8].try_into().unwrap())
 }
 
+fn entry(text: &[u8]) -> Entry {
+    Entry { function: 0x5000, text: text.to_vec(), arguments: [1, 2, 3, 4, 5, 6] }
+}
+
+#[test]
+fn a_text_lies_above_all_else_and_its_address_comes_first() {
+    for text in [&b"x\0"[..], &[7; 4096]] {
+        let frame = SignalFrame::new(&state(), &way_back(), &entry(text), None);
+        assert_eq!(&frame.bytes[frame.bytes.len() - text.len()..], text);
+        let end = frame.start + frame.bytes.len() as u64;
+        assert_eq!(end, state().registers.rsp - 128, "below the red zone");
+        let first = end - text.len() as u64;
+        assert_eq!((frame.registers.rdi, frame.registers.rsi), (first, 2));
+        let vectors = word(&frame, frame.stack_pointer - 8 + offset::VECTORS as u64);
+        assert!(vectors + SIZE as u64 + 4 <= first && frame.value < vectors);
+    }
+}
+
 #[test]
 fn it_lies_where_the_kernel_and_the_abi_want_it() {
     let way_back = way_back();
     for offset in 0..128 {
         let mut state = state();
         state.registers.rsp += offset;
-        let frame = SignalFrame::new(&state, &way_back, 0x5000, &[1, 2, 3, 4, 5, 6], None);
+        let frame = SignalFrame::new(&state, &way_back, &entry(b""), None);
         assert_eq!(frame.start % 16, 8, "as behind a call instruction");
         let end = frame.start + frame.bytes.len() as u64;
         assert_eq!(end, state.registers.rsp - 128, "below the red zone");
@@ -58,8 +76,8 @@ fn it_lies_where_the_kernel_and_the_abi_want_it() {
 #[test]
 fn a_gate_leads_to_the_frame_and_lets_one_signal_through() {
     let way_back = way_back();
-    let (arguments, signal) = ([0; 6], libc::SIGURG);
-    let frame = SignalFrame::new(&state(), &way_back, 0x5000, &arguments, Some(signal));
+    let signal = libc::SIGURG;
+    let frame = SignalFrame::new(&state(), &way_back, &entry(b""), Some(signal));
     assert_eq!(frame.start % 16, 8, "as behind a call instruction");
     assert_eq!(word(&frame, frame.start), way_back.store.address);
     let gate = frame.start + 8 + way_back.store.skipped_bytes;

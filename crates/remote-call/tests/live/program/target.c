@@ -51,6 +51,12 @@ __attribute__((noinline)) unsigned long plain(unsigned long a, unsigned long b, 
 
 unsigned long counted(void) { return calls; }
 
+__attribute__((noinline)) unsigned long number(const char *text, unsigned long more) {
+    return strtoul(text, 0, 10) + more;
+}
+
+unsigned long caller(void) { return syscall(SYS_gettid); }
+
 void crash(void) { *(volatile int *)8 = 1; }
 
 unsigned long divide(unsigned long number) {
@@ -406,6 +412,7 @@ int main(int argc, char **argv) {
     setenv("AGAIN", "yes", 1);
     printf("plain %p\ncounted %p\ncrash %p\ndivide %p\nabort %p\nstuck %p\nunstick %p\nbusy %p\n", plain,
            counted, crash, divide, abort, stuck, unstick, busy);
+    printf("number %p\ncaller %p\n", number, caller);
     printf("data %p\nready\n", (void *)&calls);
     fflush(stdout);
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
