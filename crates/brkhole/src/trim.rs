@@ -1,8 +1,9 @@
 //! `brkhole trim`: a running process gives back what its malloc keeps free.
 //!
-//! It does so by one call of `malloc_trim(0)`, in a process that stands still and in which no
+//! It does so by one call of what its allocator offers (`malloc_trim(0)`), in a process that stands still and in which no
 //! thread is inside malloc. All the care is in the second half of that sentence.
 
+mod allocators;
 mod attempt;
 mod errno;
 mod inside;

@@ -1,4 +1,5 @@
 //! Real programs, trimmed.
+mod allocators;
 mod churning;
 mod costs;
 mod dry_run;

@@ -28,6 +28,25 @@ pub enum Allocator {
 }
 
 impl Allocator {
+    /// Which one other than glibc's a shared library is, by its file's name.
+    pub fn of_library(name: &[u8]) -> Option<Self> {
+        let named = |prefix: &[u8]| {
+            let rest = name.strip_prefix(prefix);
+            rest.is_some_and(|rest| memchr::memmem::find(rest, b".so").is_some())
+        };
+        if named(b"libjemalloc") {
+            Some(Self::Jemalloc)
+        } else if named(b"libtcmalloc") {
+            Some(Self::Tcmalloc)
+        } else if named(b"libmimalloc") {
+            Some(Self::Mimalloc)
+        } else if named(b"ld-musl-") || named(b"libc.musl-") {
+            Some(Self::Musl)
+        } else {
+            None
+        }
+    }
+
     /// glibc's version, where the library states it.
     pub(super) fn glibc_version(&self) -> Option<&str> {
         match self {
@@ -62,25 +81,6 @@ pub(super) fn is_glibc(name: &[u8]) -> bool {
     name == b"libc.so.6" || numbered
 }
 
-/// Which other allocator a library is, by its name.
-pub(super) fn by_name(name: &[u8]) -> Option<Allocator> {
-    let named = |prefix: &[u8]| {
-        let rest = name.strip_prefix(prefix);
-        rest.is_some_and(|rest| memchr::memmem::find(rest, b".so").is_some())
-    };
-    if named(b"libjemalloc") {
-        Some(Allocator::Jemalloc)
-    } else if named(b"libtcmalloc") {
-        Some(Allocator::Tcmalloc)
-    } else if named(b"libmimalloc") {
-        Some(Allocator::Mimalloc)
-    } else if named(b"ld-musl-") || named(b"libc.musl-") {
-        Some(Allocator::Musl)
-    } else {
-        None
-    }
-}
-
 /// Words that stand in a program that has the allocator in itself; backwards here, so that they do
 /// not stand in this one.
 const WORDS: [(&[u8], Allocator); 5] = [
@@ -106,7 +106,7 @@ pub(super) fn by_words(piece: &[u8], found: &mut Vec<Allocator>) {
 /// Other allocators among the libraries of a process, each once.
 pub(super) fn libraries(images: &[LoadedImage]) -> Vec<Allocator> {
     let mut found = Vec::new();
-    for allocator in images.iter().filter_map(|image| by_name(image.name())) {
+    for allocator in images.iter().filter_map(|image| Allocator::of_library(image.name())) {
         if !found.contains(&allocator) {
             found.push(allocator);
         }
@@ -135,7 +135,7 @@ mod tests {
             ("libjemalloc-notes.txt", None),
             ("libc.so.6", None),
         ] {
-            assert_eq!(by_name(name.as_bytes()), allocator, "{name}");
+            assert_eq!(Allocator::of_library(name.as_bytes()), allocator, "{name}");
         }
     }
 }

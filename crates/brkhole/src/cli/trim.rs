@@ -75,7 +75,12 @@ Instead: a program that can be changed calls malloc_trim(0) itself after its pea
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD or M_ARENA_MAX (mallopt); one that can't be changed is started
 with GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072:glibc.malloc.mmap_threshold=131072.
 
-It needs root (sudo) or CAP_SYS_PTRACE, and is for glibc on x86-64.
+Other allocators, as shared libraries: jemalloc's mallctl (arena.4096.purge), gperftools'
+MallocExtension_ReleaseFreeMemory and mimalloc's mi_collect (by each thread) are called in the same
+way, when no thread is inside the library, in the dynamic loader or in a fork. Their lists can't be
+verified before. One that is linked into the program is refused.
+
+It needs root (sudo) or CAP_SYS_PTRACE, and is for x86-64 and glibc.
 
 Exit status: 0 done; 1 failed, nothing matched, or at least one process was not trimmed (the others
 were); 2 bad usage.";

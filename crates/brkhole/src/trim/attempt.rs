@@ -1,11 +1,13 @@
-//! One attempt: stop the process, look, and only if all is well have it call malloc_trim.
+//! One attempt: stop the process, look, and only if all is well have it call what its allocator offers.
 //!
 //! Its lists of free chunks, which may be millions, are followed before, while it runs. What has to
 //! be seen while it stands still doesn't grow with them: that it is the program that was looked at,
 //! that no thread is inside malloc, and that no arena's lock is held. So it is certain that the call
 //! begins between two of the program's own. That the lists were consistent is certain of a moment
 //! before; what the program has done to them since, it has done by malloc's own functions, or its
-//! own next call of them would have met the damage.
+//! own next call of them would have met the damage. Of other allocators than glibc's there is
+//! neither a list to follow nor a lock to look at: all code of their library counts as inside, as
+//! does `fork`, during which one thread has all locks.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -13,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::Error;
 use proc_memory::Process;
 use ptmalloc::{Examiner, HeapState};
-use remote_call::{CallError, Held, HoldOptions};
+use remote_call::{Call, CallError, Held, HoldOptions};
 
 use super::errno::Errno;
 use super::inside::{self, StoppedTarget};
@@ -34,7 +36,7 @@ pub(super) struct KnownProgram {
     pub(super) program: ProgramIdentity,
     pub(super) library: TrimLibrary,
     pub(super) scale: Scale,
-    /// Malloc's state of a moment ago; `None` if it was at work each time.
+    /// The state of glibc's malloc a moment ago; `None` if it was at work each time.
     pub(super) malloc: Option<HeapState>,
     /// When it was looked at.
     pub(super) when: Instant,
@@ -51,7 +53,7 @@ pub(super) struct TrimTarget<'a> {
 }
 
 pub(super) enum TrimAttempt {
-    /// It has called malloc_trim.
+    /// It has made the call.
     Trimmed(Box<Trimmed>),
     /// It isn't what was looked at any more: in which way.
     Another(&'static str),
@@ -78,7 +80,8 @@ pub(super) enum TrimAttempt {
 
 /// A process that has given back what it could.
 pub(super) struct Trimmed {
-    pub(super) malloc: HeapState,
+    /// What glibc's had; another allocator's lists aren't followed.
+    pub(super) malloc: Option<HeapState>,
     pub(super) before: Still,
     pub(super) after: Still,
     pub(super) call: Duration,
@@ -129,12 +132,15 @@ fn while_held(
         return Err(TrimAttempt::Inside(standing));
     }
     let malloc = match &subject.known.malloc {
-        Some(malloc) => unlocked(malloc, process, &mut tools.examiner)?,
-        None => followed(held, subject, &mut tools.examiner)?,
+        _ if library.offer.is_anothers() => None,
+        Some(malloc) => Some(unlocked(malloc, process, &mut tools.examiner)?),
+        None => Some(followed(held, subject, &mut tools.examiner)?),
     };
-    let arena = malloc.arenas.first().map(|arena| arena.address);
-    if !arena.is_some_and(|arena| library.has(arena)) {
-        return Err(TrimAttempt::Another("its malloc's state wasn't where its code is"));
+    if let Some(malloc) = &malloc {
+        let arena = malloc.arenas.first().map(|arena| arena.address);
+        if !arena.is_some_and(|arena| library.has(arena)) {
+            return Err(TrimAttempt::Another("its malloc's state wasn't where its code is"));
+        }
     }
     if subject.options.interrupt.is_asked() {
         return Err(TrimAttempt::Interrupted);
@@ -142,8 +148,8 @@ fn while_held(
     call(held, malloc, subject)
 }
 
-/// Whether the process is the program that was looked at, with the same rights, and has malloc_trim
-/// where it was.
+/// Whether the process is the program that was looked at, with the same rights, and has what is
+/// called where it was.
 fn is_the_same(subject: &TrimTarget) -> Result<(), &'static str> {
     let now = ProgramIdentity::of(subject.process);
     let now = now.map_err(|_| "it had ended, or was executing another program")?;
@@ -152,7 +158,7 @@ fn is_the_same(subject: &TrimTarget) -> Result<(), &'static str> {
     }
     match subject.known.library.is_there(subject.process) {
         true => Ok(()),
-        false => Err("something else was mapped where malloc_trim had been"),
+        false => Err("something else was mapped where its allocator had been"),
     }
 }
 
@@ -212,36 +218,81 @@ fn are_unlocked(malloc: &HeapState) -> Result<(), TrimAttempt> {
     }
 }
 
-fn call(held: &Held, malloc: HeapState, subject: &TrimTarget) -> Result<Trimmed, TrimAttempt> {
-    let (library, scale) = (&subject.known.library, &subject.known.scale);
+fn call(
+    held: &Held,
+    malloc: Option<HeapState>,
+    subject: &TrimTarget,
+) -> Result<Trimmed, TrimAttempt> {
+    let (offer, scale) = (subject.known.library.offer, &subject.known.scale);
     let before = scale.still();
     let before = before.map_err(|error| TrimAttempt::Refused(weightless(&error)))?;
+    let each = held.threads().iter().map(|thread| Some(thread.tid));
+    let callers = if offer.by_each_thread { each.collect() } else { vec![None] };
+    let (mut call, mut notes, mut missed) = (Duration::ZERO, Vec::new(), None);
+    let mut made = 0;
+    for &caller in &callers {
+        match call_once(held, caller, subject, &mut call) {
+            Ok(note) => {
+                made += 1;
+                notes.extend(note);
+            }
+            // It has called nothing, others may.
+            Err(TrimAttempt::Refused(why)) if offer.by_each_thread => missed = Some(why),
+            Err(TrimAttempt::Interrupted | TrimAttempt::Restless(_)) if made > 0 => break,
+            Err(other) => return Err(other),
+        }
+    }
+    if let Some(why) = missed.clone().filter(|_| made == 0) {
+        return Err(TrimAttempt::Refused(why));
+    }
+    if made < callers.len() {
+        let (all, called) = (callers.len(), offer.called);
+        let why = missed.unwrap_or_else(|| "it was time to let it go".to_owned());
+        notes.push(format!("{made} of {all} threads have called {called}, others not: {why}"));
+    }
+    let after = scale.still();
+    let after = after.map_err(|error| TrimAttempt::Failed(weightless(&error)))?;
+    Ok(Trimmed { malloc, before, after, call, threads: held.threads().len(), notes })
+}
+
+/// Has this thread, or the one that is disturbed least, make the call; adds how long that took.
+fn call_once(
+    held: &Held,
+    caller: Option<i32>,
+    subject: &TrimTarget,
+    took: &mut Duration,
+) -> Result<Option<String>, TrimAttempt> {
+    let library = &subject.known.library;
     let left = || subject.max_hold.saturating_sub(held.stood_still());
     if left().is_zero() {
         return Err(TrimAttempt::Restless(words::too_slow(subject.max_hold)));
     }
+    let by = |call: Call<'static>| caller.map_or(call.clone(), |tid| call.by(tid));
     let errno = library
         .errno_location
-        .map(|location| Errno::of(held, location, left()))
+        .map(|location| Errno::of(held, &by(Call::of(location)), left()))
         .transpose()
         .map_err(|error| ended(error, TrimAttempt::Refused))?;
+    let offer = library.offer;
+    let call = by(Call::of(library.trim).with_text(offer.text).with(offer.arguments));
     let begun = Instant::now();
-    let called = held.call(library.trim, &[0], left());
-    let call = begun.elapsed();
+    let called = held.make(&call, left());
+    *took += begun.elapsed();
     // A thread that is within the call still has its errno to itself.
     if let Err(error @ (CallError::Interrupted { .. } | CallError::TimedOut { .. })) = called {
         return Err(ended(error.into(), TrimAttempt::Failed));
     }
     let restored = errno.map(|errno| errno.restore());
-    called.map_err(|error| ended(error.into(), TrimAttempt::Failed))?;
-    let notes = match restored {
-        Some(Ok(())) => Vec::new(),
-        Some(Err(error)) => vec![format!("{ERRNO}: {error}")],
-        None => vec![format!("{ERRNO}: where it is, isn't known")],
-    };
-    let after = scale.still();
-    let after = after.map_err(|error| TrimAttempt::Failed(weightless(&error)))?;
-    Ok(Trimmed { malloc, before, after, call, threads: held.threads().len(), notes })
+    let value = called.map_err(|error| ended(error.into(), TrimAttempt::Failed))? as i32;
+    if offer.returns_error && value != 0 {
+        let (called, error) = (offer.called, io::Error::from_raw_os_error(value));
+        return Err(TrimAttempt::Failed(format!("{called} gave nothing back: {error}")));
+    }
+    Ok(match restored {
+        Some(Ok(())) => None,
+        Some(Err(error)) => Some(format!("{ERRNO}: {error}")),
+        None => Some(format!("{ERRNO}: where it is, isn't known")),
+    })
 }
 
 /// What it means that a call gave no value.

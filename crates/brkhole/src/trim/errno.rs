@@ -1,6 +1,6 @@
 //! A thread's `errno`, which the call must leave as it was.
 //!
-//! malloc_trim fails at pages that are locked into memory, and then sets `errno` in the thread that
+//! What is called fails at pages that are locked into memory, and then sets `errno` in the thread that
 //! happened to call it. That thread may have been interrupted between a call of its own that failed
 //! and the moment at which it looks at why.
 
@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use anyhow::Context;
-use remote_call::Held;
+use remote_call::{Call, Held};
 
 /// Where it is, and what it was.
 pub(super) struct Errno {
@@ -20,17 +20,17 @@ pub(super) struct Errno {
 }
 
 impl Errno {
-    /// Has the thread that makes calls tell where its `errno` is, and reads it.
+    /// Has the thread that makes this call of `__errno_location` tell where its `errno` is, and reads it.
     ///
     /// # Errors
     /// If the call fails, or the process's memory can't be written to.
-    pub(super) fn of(held: &Held, location: u64, patience: Duration) -> anyhow::Result<Self> {
+    pub(super) fn of(held: &Held, location: &Call<'_>, patience: Duration) -> anyhow::Result<Self> {
         let memory = OpenOptions::new()
             .read(true)
             .write(true)
             .open(format!("/proc/{}/mem", held.pid()))
             .context("can't open its memory")?;
-        let address = held.call(location, &[], patience)?;
+        let address = held.make(location, patience)?;
         let mut value = [0; 4];
         memory.read_exact_at(&mut value, address).context("can't read its errno")?;
         Ok(Self { memory, address, value })

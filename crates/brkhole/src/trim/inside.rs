@@ -10,7 +10,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use proc_memory::{AddressSpace, Process};
-use proc_unwind::{Chain, Stacks};
+use proc_unwind::{CallSite, Chain, Stacks};
 use remote_call::HeldThread;
 
 use super::library::TrimLibrary;
@@ -67,7 +67,7 @@ pub(super) fn any(
             return Some(unreadable);
         };
         let calls: Vec<u64> = chain.calls.iter().map(|call| call.address).collect();
-        if is_in_calls(&chain, library) {
+        if is_in_calls(&chain, library) && !is_waiting(&chain, thread.system_call, library) {
             let how = How::Calls;
             return Some(StoppedTarget { tid, calls, how });
         }
@@ -102,6 +102,23 @@ fn is_in_calls(chain: &Chain, library: &TrimLibrary) -> bool {
     })
 }
 
+/// Whether this is a thread of the allocator's own that waits for work, such as jemalloc's
+/// background thread: all that is below the wait is the function that the thread began with.
+fn is_waiting(chain: &Chain, system_call: Option<i64>, library: &TrimLibrary) -> bool {
+    let own = |call: &CallSite| library.malloc.contains(&call.address);
+    let Some(first) = chain.calls.iter().position(own) else { return false };
+    let (wait, rest) = chain.calls.split_at(first);
+    let Some((began, outermost)) = rest.split_last_chunk::<{ OUTERMOST - 1 }>() else {
+        return false;
+    };
+    let waits = |call: &CallSite| library.waits.iter().any(|range| range.contains(&call.address));
+    chain.complete
+        && system_call == Some(libc::SYS_futex)
+        && wait.last().is_some_and(waits)
+        && began.iter().all(own)
+        && !wait.iter().chain(outermost).any(|call| library.is_inside(call.address))
+}
+
 /// Whether a stack has an address of malloc's from a place on. `None` if it can't be read.
 fn is_on_stack(process: &Process, from: u64, library: &TrimLibrary) -> Option<bool> {
     let end = AddressSpace::mapping_at(process, from).ok()??.end;
@@ -127,7 +144,6 @@ fn is_on_stack(process: &Process, from: u64, library: &TrimLibrary) -> Option<bo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proc_unwind::CallSite;
 
     fn library() -> TrimLibrary {
         let others = std::iter::once(0x5000..0x5010).collect();
@@ -151,6 +167,25 @@ mod tests {
         ] {
             assert_eq!(is_in_calls(&chain(addresses, true), &library()), inside);
         }
+    }
+
+    #[test]
+    fn an_allocators_own_thread_may_wait() {
+        let mut library = library();
+        library.waits.push(0x7000..0x7100);
+        let waits = |addresses: &[u64], call| is_waiting(&chain(addresses, true), call, &library);
+        let (own, futex) =
+            ([0x9000, 0x7010, 0x1500, 0x1404, 0x8100, 0x8200], Some(libc::SYS_futex));
+        assert!(waits(&own, futex));
+        assert!(!waits(&own, Some(libc::SYS_madvise)) && !waits(&own, None));
+        assert!(!is_waiting(&chain(&own, false), futex, &library));
+        // For a lock; in a thread of the program's; in the middle of something; of no thread.
+        assert!(!waits(&[0x9000, 0x7110, 0x1500, 0x8100, 0x8200], futex));
+        assert!(!waits(&[0x9000, 0x7010, 0x1500, 0x8000, 0x8100, 0x8200], futex));
+        assert!(!waits(&[0x9000, 0x7010, 0x1500, 0x8000, 0x1404, 0x8100, 0x8200], futex));
+        assert!(!waits(&[0x7010, 0x1500], futex));
+        let program = [0x9000, 0x7010, 0x8000, 0x8100, 0x8200];
+        assert!(!waits(&program, futex) && !is_in_calls(&chain(&program, true), &library));
     }
 
     #[test]

@@ -11,6 +11,9 @@ use std::os::unix::fs::MetadataExt;
 use anyhow::{Context, anyhow, bail};
 use proc_memory::{AddressSpace, Mapping, Process};
 use proc_unwind::{Function, Stacks, SymbolTable, Symbols};
+use ptmalloc::Allocator;
+
+use super::allocators::{self, Offer};
 
 /// Functions of glibc's `malloc.o`, by which its place among the library's code is known; besides
 /// them those whose names begin with `malloc_`. Some versions have names that others don't.
@@ -43,10 +46,18 @@ const BREAK: [&str; 2] = ["brk", "sbrk"];
 /// `malloc.o` has some 32 KiB of code; beyond this something else has been found.
 const MOST_BYTES: u64 = 512 * 1024;
 
+/// While a thread is in one of these, it may have all locks of an allocator that registered for that
+/// (pthread_atfork(3)).
+const FORK: [&str; 2] = ["fork", "Fork"];
+/// A thread that waits in one of these has let go of its one lock.
+const WAITS: [&str; 3] = ["pthread_cond_wait", "pthread_cond_timedwait", "pthread_cond_clockwait"];
+
 /// Malloc's code in one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TrimLibrary {
-    /// `malloc_trim`.
+    /// What is called.
+    pub(super) offer: &'static Offer,
+    /// Where that is.
     pub(super) trim: u64,
     /// `__errno_location`, where the library names it.
     pub(super) errno_location: Option<u64>,
@@ -55,8 +66,10 @@ pub(super) struct TrimLibrary {
     /// The first function in it that the library names. Before it are functions of malloc's that
     /// only malloc calls, and those of neighbours.
     pub(super) first_named: u64,
-    /// `brk` and `sbrk`.
+    /// `brk` and `sbrk`; of another allocator, `fork` and the dynamic loader.
     pub(super) others: Vec<Range<u64>>,
+    /// Where a thread of the allocator's own waits for work.
+    pub(super) waits: Vec<Range<u64>>,
     /// Where its file is mapped, data and all.
     pub(super) mapped: Vec<Range<u64>>,
     /// What is mapped where `malloc_trim` is.
@@ -64,36 +77,106 @@ pub(super) struct TrimLibrary {
 }
 
 impl TrimLibrary {
-    /// That of the C library that a process has mapped or, without one, of the program itself.
+    /// That of a process, whose files it learns first.
     ///
     /// # Errors
-    /// If it can't be read, or if it isn't laid out as glibc's is.
-    pub(super) fn of(pid: i32, space: &AddressSpace, stacks: &Stacks) -> anyhow::Result<Self> {
-        let code: Vec<_> = code(space).filter(|mapping| is_libc(mapping)).collect();
+    /// If it can't be read, isn't laid out as glibc's is, or is another allocator's that can't be
+    /// told from the program.
+    pub(super) fn of(
+        process: &Process,
+        stacks: &mut Stacks,
+        allocator: Option<&Allocator>,
+    ) -> anyhow::Result<Self> {
+        let pid = process.pid();
+        stacks.learn(pid).context("can't read its mappings")?;
+        let space = AddressSpace::of_process(process)?;
+        let other =
+            allocator.and_then(|allocator| Some((allocator, allocators::offer(allocator)?)));
+        match other.filter(|(_, offer)| offer.is_anothers()) {
+            Some((allocator, offer)) => Self::of_other(pid, &space, stacks, allocator, offer),
+            None => Self::of_glibc(pid, &space, stacks),
+        }
+    }
+
+    /// That of an allocator that is a shared library. All its code counts as the allocator's.
+    fn of_other(
+        pid: i32,
+        space: &AddressSpace,
+        stacks: &Stacks,
+        allocator: &Allocator,
+        offer: &'static Offer,
+    ) -> anyhow::Result<Self> {
+        let named = |is: &dyn Fn(&[u8]) -> bool| -> Vec<&Mapping> {
+            code(space).filter(|mapping| is(file_name(mapping))).collect()
+        };
+        let code = named(&|name| Allocator::of_library(name).as_ref() == Some(allocator));
+        let Some(first) = code.first() else {
+            bail!(
+                "its {allocator} is no shared library but linked into the program, where its code \
+                 can't be told from the program's, so that whether a thread is inside it isn't \
+                 known; have the program itself call {}",
+                offer.called
+            );
+        };
+        let (file, bias, name) = opened(pid, &code, stacks)?;
+        let symbols = exported(&file).with_context(|| name.clone())?;
+        let functions: Vec<_> = symbols.functions().collect();
+        let found = offer.symbols.iter().find_map(|wanted| {
+            functions.iter().find(|function| function.is_global && function.name == *wanted)
+        });
+        let found = found.with_context(|| format!("{name} has no symbol {}", offer.symbols[0]))?;
+        let trim = found.addresses.start.wrapping_add(bias);
+        let place = code.iter().find(|mapping| (mapping.start..mapping.end).contains(&trim));
+        let place = place.with_context(|| format!("{name}: {} isn't code", offer.called))?;
+        let mut library = Self {
+            offer,
+            trim,
+            errno_location: None,
+            malloc: place.start..place.end,
+            first_named: place.start,
+            others: Vec::new(),
+            waits: Vec::new(),
+            mapped: of_file(space, first),
+            place: Some((*place).clone()),
+        };
+        let glibc = named(&|name| is_libc(name) || name.starts_with(b"libpthread"));
+        if glibc.is_empty() {
+            bail!("its C library isn't glibc, so that where it forks isn't known");
+        }
+        for part in glibc {
+            let (file, bias, name) = opened(pid, &[part], stacks)?;
+            for function in exported(&file).context(name)?.functions() {
+                let bare = function.name.trim_start_matches('_');
+                let bare = bare.strip_prefix("libc_").unwrap_or(bare);
+                let addresses = moved(&function.addresses, bias);
+                if FORK.contains(&bare) {
+                    library.others.push(addresses);
+                } else if WAITS.contains(&bare) {
+                    library.waits.push(addresses);
+                } else if bare == "errno_location" {
+                    library.errno_location = Some(addresses.start);
+                }
+            }
+        }
+        // A thread in the dynamic loader may have it in the middle of what a first call needs.
+        let more = code.iter().filter(|mapping| mapping.start != place.start).copied();
+        let loader = named(&|name| name.starts_with(b"ld-linux") || name.starts_with(b"ld-2."));
+        library.others.extend(more.chain(loader).map(|mapping| mapping.start..mapping.end));
+        Ok(library)
+    }
+
+    /// That of the C library that a process has mapped or, without one, of the program itself.
+    fn of_glibc(pid: i32, space: &AddressSpace, stacks: &Stacks) -> anyhow::Result<Self> {
+        let code: Vec<_> = code(space).filter(|mapping| is_libc(file_name(mapping))).collect();
         let code = match code.as_slice() {
             [] => main_program(pid, space)?,
             _ => code,
         };
-        let first = *code.first().context("it has no code")?;
-        let name = String::from_utf8_lossy(&first.name).into_owned();
-        let files: Option<Vec<_>> =
-            code.iter().map(|mapping| stacks.file(pid, mapping.start)).collect();
-        let Some([file, others @ ..]) = files.as_deref() else {
-            bail!(
-                "the file that its malloc comes from ({name}) can't be opened: if it was replaced \
-                 since the process began, only root can reach it (with CAP_SYS_ADMIN); or restart the process"
-            );
-        };
-        if others.iter().any(|other| other.bias != file.bias) {
-            bail!("{name} is mapped more than once, and whose malloc to call isn't clear");
-        }
-        let opened = File::open(&file.path).with_context(|| format!("can't open {name}"))?;
+        let (file, bias, name) = opened(pid, &code, stacks)?;
         let symbols =
-            symbols(&opened).with_context(|| format!("can't read the symbols of {name}"))?;
-        let mut library =
-            Self::among(&symbols).map_err(|why| anyhow!("{name}: {why}"))?.at(file.bias);
-        let of_file = space.mappings().iter().filter(|mapping| is_same_file(mapping, first));
-        library.mapped = of_file.map(|mapping| mapping.start..mapping.end).collect();
+            symbols(&file).with_context(|| format!("can't read the symbols of {name}"))?;
+        let mut library = Self::among(&symbols).map_err(|why| anyhow!("{name}: {why}"))?.at(bias);
+        library.mapped = of_file(space, code[0]);
         let place = code.iter().find(|mapping| {
             let range = mapping.start..mapping.end;
             range.contains(&library.trim) && range.contains(&(library.malloc.end - 1))
@@ -113,6 +196,8 @@ impl TrimLibrary {
     #[cfg(test)]
     pub(super) fn made(malloc: Range<u64>, first_named: u64, others: Vec<Range<u64>>) -> Self {
         Self {
+            offer: &allocators::GLIBC,
+            waits: Vec::new(),
             trim: first_named,
             errno_location: None,
             malloc,
@@ -173,6 +258,8 @@ impl TrimLibrary {
             .filter(|function| BREAK.contains(&function.name.trim_start_matches('_')))
             .map(|function| function.addresses.clone());
         Ok(Self {
+            offer: &allocators::GLIBC,
+            waits: Vec::new(),
             trim: trim.addresses.start,
             errno_location: find("__errno_location").map(|function| function.addresses.start),
             first_named: first_named.min().unwrap_or(malloc),
@@ -185,8 +272,7 @@ impl TrimLibrary {
 
     /// The same, where a process has mapped it.
     fn at(self, bias: u64) -> Self {
-        let moved =
-            |range: Range<u64>| range.start.wrapping_add(bias)..range.end.wrapping_add(bias);
+        let moved = |range: Range<u64>| moved(&range, bias);
         Self {
             trim: self.trim.wrapping_add(bias),
             errno_location: self.errno_location.map(|address| address.wrapping_add(bias)),
@@ -194,7 +280,7 @@ impl TrimLibrary {
             malloc: moved(self.malloc),
             others: self.others.into_iter().map(moved).collect(),
             mapped: self.mapped.into_iter().map(moved).collect(),
-            place: self.place,
+            ..self
         }
     }
 
@@ -209,7 +295,12 @@ impl TrimLibrary {
     }
 }
 
-/// What a file names to others; of a static program, what its parts name to each other.
+/// What a library names to others.
+fn exported(file: &File) -> anyhow::Result<Symbols> {
+    Symbols::read(file, SymbolTable::Dynsym).context("can't read the symbols")
+}
+
+/// The same; of a static program, what its parts name to each other.
 fn symbols(file: &File) -> io::Result<Symbols> {
     let exported = Symbols::read(file, SymbolTable::Dynsym)?;
     if exported.functions().any(|function| function.name == "malloc") {
@@ -223,11 +314,37 @@ fn code(space: &AddressSpace) -> impl Iterator<Item = &Mapping> {
     mappings.filter(|mapping| mapping.permissions.execute && mapping.inode != 0)
 }
 
-/// Whether a mapping is of the C library, by its file's name: `libc.so.6`, before 2.34 also
-/// `libc-2.31.so`.
-fn is_libc(mapping: &Mapping) -> bool {
-    let name = mapping.name.rsplit(|&byte| byte == b'/').next();
-    name.is_some_and(|name| name.starts_with(b"libc.so") || name.starts_with(b"libc-2."))
+fn file_name(mapping: &Mapping) -> &[u8] {
+    mapping.name.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
+}
+
+/// Whether a file is the C library, by its name: `libc.so.6`, before 2.34 also `libc-2.31.so`.
+fn is_libc(name: &[u8]) -> bool {
+    name.starts_with(b"libc.so") || name.starts_with(b"libc-2.")
+}
+
+/// The file that all of this code is of, where it lies, and its name.
+fn opened(pid: i32, code: &[&Mapping], stacks: &Stacks) -> anyhow::Result<(File, u64, String)> {
+    let first = *code.first().context("it has no code")?;
+    let name = String::from_utf8_lossy(&first.name).into_owned();
+    let files: Option<Vec<_>> =
+        code.iter().map(|mapping| stacks.file(pid, mapping.start)).collect();
+    let Some([file, others @ ..]) = files.as_deref() else {
+        bail!(
+            "the file that its malloc comes from ({name}) can't be opened: if it was replaced \
+             since the process began, only root can reach it (with CAP_SYS_ADMIN); or restart the process"
+        );
+    };
+    let is_another = |mapping: &&Mapping| !is_same_file(mapping, first);
+    if others.iter().any(|other| other.bias != file.bias) || code.iter().any(is_another) {
+        bail!("{name} is mapped more than once, and whose malloc to call isn't clear");
+    }
+    let opened = File::open(&file.path).with_context(|| format!("can't open {name}"))?;
+    Ok((opened, file.bias, name))
+}
+
+fn moved(range: &Range<u64>, bias: u64) -> Range<u64> {
+    range.start.wrapping_add(bias)..range.end.wrapping_add(bias)
 }
 
 /// The code of the program itself.
@@ -236,6 +353,12 @@ fn main_program(pid: i32, space: &AddressSpace) -> anyhow::Result<Vec<&Mapping>>
     // Some file systems tell another device here than in `maps`.
     let is_program = |mapping: &&Mapping| mapping.inode == program.ino();
     Ok(code(space).filter(is_program).collect())
+}
+
+/// Where a mapping's file is mapped, data and all.
+fn of_file(space: &AddressSpace, one: &Mapping) -> Vec<Range<u64>> {
+    let all = space.mappings().iter().filter(|mapping| is_same_file(mapping, one));
+    all.map(|mapping| mapping.start..mapping.end).collect()
 }
 
 fn is_same_file(one: &Mapping, other: &Mapping) -> bool {

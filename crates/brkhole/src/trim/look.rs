@@ -1,16 +1,19 @@
 //! The look at a process while it runs: what trimming it would do, how long it would stand still, and
 //! what stands in the way.
 //!
-//! It is `malloc_trim` that takes the time: it looks at every free chunk, and the kernel takes back
+//! Of glibc's it is `malloc_trim` that takes the time: it looks at every free chunk, and the kernel takes back
 //! every page. The speeds below are those of a virtual machine on which the blocks were freed in no
 //! order, so that nothing is in its caches, and a fifth more; mostly it is faster. What else is
 //! done meanwhile doesn't grow with the heap.
 
 use std::time::{Duration, Instant};
 
+use memory_account::{Account, Kind};
 use proc_memory::{Process, Snapshot, page_size_bytes};
 use ptmalloc::{Examination, HeapState};
 
+use super::allocators;
+use super::library::TrimLibrary;
 use super::program::ProgramIdentity;
 use super::report::{TrimOutcome, TrimReport};
 use super::status::Trimmability;
@@ -85,13 +88,21 @@ pub(super) fn look(
     report.allocator = examination.allocator.as_ref().map(ToString::to_string);
     report.rss_before_bytes = Some(before.rss_bytes);
     report.private_before_bytes = Some(before.private_bytes);
-    if let Some(why) = examination.allocator.as_ref().and_then(words::not_glibc) {
-        return refused(report, why);
-    }
+    let offer = match &examination.allocator {
+        None => &allocators::GLIBC,
+        Some(allocator) => match allocators::offer(allocator) {
+            Some(offer) => offer,
+            None => return refused(report, words::no_offer(allocator)),
+        },
+    };
+    report.called = Some(offer.called);
     let threads = process.stat().map_or(1, |stat| stat.threads);
     report.predicted_bytes = None;
     report.predicted_held_seconds = None;
-    if let Ok(malloc) = &examination.state {
+    if offer.is_anothers() {
+        report.predicted_bytes = returnable(process, &examination);
+        report.foretells_pages(threads);
+    } else if let Ok(malloc) = &examination.state {
         report.predicted_bytes = malloc.returnable_bytes;
         report.malloc_before = Some(malloc.clone());
         report.foretells(malloc, threads);
@@ -107,7 +118,20 @@ pub(super) fn look(
     })
 }
 
+/// What an allocator other than glibc's would give back, where its records tell.
+pub(super) fn returnable(process: &Process, examination: &Examination) -> Option<u64> {
+    let rows = Account::of(process, examination).ok()?.rows;
+    rows.iter().find(|row| row.kind == Kind::Allocator)?.returnable_bytes
+}
+
 impl TrimReport {
+    /// Takes down how long it would stand still by what is predicted to be given back.
+    pub(super) fn foretells_pages(&mut self, threads: u64) -> Option<Duration> {
+        let mut malloc = HeapState::default();
+        malloc.returnable_bytes = self.predicted_bytes;
+        self.foretells(&malloc, threads)
+    }
+
     /// Takes down how long it would stand still.
     pub(super) fn foretells(&mut self, malloc: &HeapState, threads: u64) -> Option<Duration> {
         let is_known = malloc.returnable_bytes.is_some();
@@ -119,29 +143,45 @@ impl TrimReport {
 
 impl TrimLook {
     /// What `--dry-run` tells.
-    pub(super) fn predicted(self, arguments: &TrimArguments) -> TrimReport {
+    pub(super) fn predicted(
+        self,
+        process: &Process,
+        tools: &mut Tools,
+        arguments: &TrimArguments,
+    ) -> TrimReport {
         let mut report = self.report;
-        let malloc = match self.examination.state {
+        let allocator = self.examination.allocator.as_ref();
+        let foretold = match self.examination.state {
+            _ if report.called != Some(allocators::GLIBC.called) => {
+                match TrimLibrary::of(process, &mut tools.stacks, allocator) {
+                    Ok(_) => report.foretells_pages(self.threads),
+                    Err(why) => return report.ended(TrimOutcome::Refused, format!("{why:#}")),
+                }
+            }
             Err(unknown) => return report.ended(TrimOutcome::Refused, unknown.to_string()),
-            Ok(malloc) => malloc,
-        };
-        let Some(foretold) = report.foretells(&malloc, self.threads) else {
-            return report.ended(TrimOutcome::Refused, words::flaw(&malloc));
+            Ok(malloc) => match report.foretells(&malloc, self.threads) {
+                None => return report.ended(TrimOutcome::Refused, words::flaw(&malloc)),
+                foretold => foretold,
+            },
         };
         report.outcome = TrimOutcome::Predicted;
         let (pid, max_hold) = (report.pid, arguments.max_hold);
-        let too_long = (foretold > max_hold).then(|| words::too_long(pid, foretold, max_hold));
+        let too_long = foretold.filter(|foretold| *foretold > max_hold);
+        let too_long = too_long.map(|foretold| words::too_long(pid, foretold, max_hold));
         let filtered = self.is_filtered && !arguments.allow_seccomp;
         let filtered = filtered.then(|| words::SECCOMP.to_owned());
         for why in self.refusal.into_iter().chain(filtered).chain(too_long) {
             let note = format!("without --dry-run it would be refused now: {why}");
             report.notes.push(note);
         }
-        report.notes.push(format!(
-            "dry run: it was neither stopped nor changed; it would stand still for about {}, \
-             longer on a busy machine",
-            words::seconds(foretold)
-        ));
+        report.notes.push(match foretold {
+            Some(foretold) => format!(
+                "dry run: it was neither stopped nor changed; it would stand still for about {}, \
+                 longer on a busy machine",
+                words::seconds(foretold)
+            ),
+            None => words::not_foretold(allocator, max_hold),
+        });
         report
     }
 }

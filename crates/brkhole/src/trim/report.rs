@@ -14,8 +14,11 @@ pub(super) struct TrimReport {
     pub(super) reason: Option<String>,
     /// Whose malloc it has.
     pub(super) allocator: Option<String>,
-    /// What malloc_trim was expected to give back, by what malloc had when it was looked at last
-    /// while the process ran; if it was at work each time, while it stood still.
+    /// What is called to have it give memory back.
+    pub(super) called: Option<&'static str>,
+    /// What was expected to be given back, by what malloc had when it was looked at last while the
+    /// process ran; if it was at work each time, while it stood still. `None` where an allocator's
+    /// records don't tell.
     pub(super) predicted_bytes: Option<u64>,
     /// What rss has shrunk by while it stood still.
     pub(super) returned_bytes: Option<u64>,
@@ -39,7 +42,7 @@ pub(super) struct TrimReport {
     pub(super) longest_held_seconds: f64,
     /// How long it was foretold to stand still in one attempt, with a processor to spare.
     pub(super) predicted_held_seconds: Option<f64>,
-    /// How long malloc_trim took, of that.
+    /// How long the call took, of that.
     pub(super) call_seconds: Option<f64>,
     /// Why it was let go and stopped again, and how often for that reason.
     pub(super) waited_for: Vec<Waited>,
@@ -53,7 +56,7 @@ pub(super) struct TrimReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum TrimOutcome {
-    /// It has called malloc_trim.
+    /// It has made the call.
     Trimmed,
     /// `--dry-run`: nothing was touched.
     Predicted,

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use proc_memory::{AddressSpace, Process};
+use proc_memory::Process;
 use ptmalloc::Unknown;
 use remote_call::HoldOptions;
 
+use super::allocators::{self, Offer};
 use super::attempt::{self, KnownProgram, TrimAttempt, TrimTarget, Trimmed};
 use super::inside::How;
 use super::library::TrimLibrary;
-use super::look::{TrimLook, look};
+use super::look::{TrimLook, look, returnable};
 use super::pause::{Interruption, Pauses};
 use super::report::{TrimOutcome, TrimReport};
 use super::scale::Scale;
@@ -46,7 +47,9 @@ pub(super) fn run(
     loop {
         let looked = match look(report, &process, sequence.tools) {
             Err(report) => return *report,
-            Ok(looked) if arguments.dry_run => return looked.predicted(arguments),
+            Ok(looked) if arguments.dry_run => {
+                return looked.predicted(&process, sequence.tools, arguments);
+            }
             Ok(looked) => looked,
         };
         match sequence.of_one_program(looked) {
@@ -93,7 +96,10 @@ impl Sequence<'_> {
             self.renew(&mut known, &mut report);
             let max_hold = self.arguments.max_hold;
             let malloc = known.malloc.as_ref();
-            let foretold = malloc.and_then(|malloc| report.foretells(malloc, known.threads));
+            let foretold = match known.library.offer.is_anothers() {
+                true => report.foretells_pages(known.threads),
+                false => malloc.and_then(|malloc| report.foretells(malloc, known.threads)),
+            };
             if let Some(foretold) = foretold.filter(|foretold| *foretold > max_hold) {
                 let why = words::too_long(pid, foretold, max_hold);
                 return ended(report, TrimOutcome::Refused, why);
@@ -119,7 +125,7 @@ impl Sequence<'_> {
                 TrimAttempt::Failed(why) => return ended(report, TrimOutcome::Failed, why),
                 TrimAttempt::LeftToItself { tid, was_asked } => {
                     let signal = self.interruption.signal().filter(|_| was_asked);
-                    let why = words::left_to_itself(tid, signal, max_hold);
+                    let why = words::left_to_itself(tid, signal, max_hold, known.library.offer);
                     return ended(report, TrimOutcome::Failed, why);
                 }
                 TrimAttempt::Interrupted => "it was let go".to_owned(),
@@ -167,28 +173,26 @@ impl Sequence<'_> {
 
     /// Finds out what the attempts need; or why there are none.
     fn known(&mut self, looked: TrimLook) -> Result<KnownProgram, String> {
-        let pid = self.process.pid();
         if let Some(why) = looked.refusal {
             return Err(why);
         }
-        let learnt = self.tools.stacks.learn(pid);
-        learnt.map_err(|error| format!("can't read its mappings: {error}"))?;
+        let all = |error| format!("{error:#}");
         let examination = looked.examination;
+        let (process, allocator) = (self.process, examination.allocator.as_ref());
+        let library = TrimLibrary::of(process, &mut self.tools.stacks, allocator).map_err(all);
         let malloc = match examination.state {
+            Err(_) if allocator.and_then(allocators::offer).is_some_and(Offer::is_anothers) => None,
             Ok(malloc) => Some(malloc).filter(|malloc| malloc.returnable_bytes.is_some()),
             Err(unknown) if examination.allocator.is_none() || is_lasting(&unknown) => {
                 return Err(unknown.to_string());
             }
             Err(_) => None,
         };
-        let all = |error| format!("{error:#}");
         let program = looked.program.map_err(all)?;
-        let space = AddressSpace::of_process(self.process).map_err(|error| error.to_string())?;
-        let library = TrimLibrary::of(pid, &space, &self.tools.stacks).map_err(all)?;
-        let scale = Scale::of(pid, self.tools.counters_are_exact);
+        let scale = Scale::of(process.pid(), self.tools.counters_are_exact);
         Ok(KnownProgram {
             program,
-            library,
+            library: library?,
             scale: scale.map_err(|error| format!("it can't be weighed: {error}"))?,
             malloc,
             when: looked.when,
@@ -198,11 +202,16 @@ impl Sequence<'_> {
 
     /// Looks at malloc's lists again where that was too long ago, or in vain.
     fn renew(&mut self, known: &mut KnownProgram, report: &mut TrimReport) {
-        if known.malloc.is_some() && known.when.elapsed() < FRESH {
+        let is_glibc = !known.library.offer.is_anothers();
+        if (known.malloc.is_some() || !is_glibc) && known.when.elapsed() < FRESH {
             return;
         }
         known.when = Instant::now();
-        let examined = self.tools.examiner.examine(self.process).state.ok();
+        let examination = self.tools.examiner.examine(self.process);
+        if !is_glibc {
+            report.predicted_bytes = returnable(self.process, &examination);
+        }
+        let examined = examination.state.ok().filter(|_| is_glibc);
         known.malloc = examined.filter(|malloc| malloc.returnable_bytes.is_some());
         known.threads = self.process.stat().map_or(known.threads, |stat| stat.threads);
         report.malloc_before.clone_from(&known.malloc);
@@ -211,7 +220,9 @@ impl Sequence<'_> {
     fn done(&mut self, mut report: TrimReport, trimmed: Trimmed, scale: &Scale) -> SequenceEnd {
         let weighed = scale.weighed(trimmed.before, trimmed.after);
         report.outcome = TrimOutcome::Trimmed;
-        report.predicted_bytes = trimmed.malloc.returnable_bytes;
+        if let Some(malloc) = &trimmed.malloc {
+            report.predicted_bytes = malloc.returnable_bytes;
+        }
         report.rss_before_bytes = Some(weighed.before.rss_bytes);
         report.rss_after_bytes = Some(weighed.after.rss_bytes);
         report.returned_bytes = Some(weighed.returned_bytes());
@@ -222,13 +233,15 @@ impl Sequence<'_> {
         report.threads = Some(trimmed.threads);
         let notes = weighed.notes(report.predicted_bytes);
         report.notes.extend(notes);
-        report.malloc_before = Some(trimmed.malloc);
         report.notes.extend(trimmed.notes);
-        match self.tools.examiner.examine(self.process).state {
-            Ok(malloc) => report.malloc_after = Some(malloc),
-            Err(unknown) => report.notes.push(format!(
-                "malloc's state could not be read again while the process ran on: {unknown}"
-            )),
+        report.malloc_before = trimmed.malloc;
+        if report.malloc_before.is_some() {
+            match self.tools.examiner.examine(self.process).state {
+                Ok(malloc) => report.malloc_after = Some(malloc),
+                Err(unknown) => report.notes.push(format!(
+                    "malloc's state could not be read again while the process ran on: {unknown}"
+                )),
+            }
         }
         SequenceEnd::With(Box::new(report))
     }

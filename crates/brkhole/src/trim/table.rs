@@ -61,6 +61,9 @@ fn answer(reports: &[TrimReport], done: &[&TrimReport]) -> Option<Part> {
         [one] => name(one),
         several => format!("{} processes", several.len()),
     };
+    if done.iter().all(|report| bytes(report).is_none()) {
+        return Some(Part::Heading(format!("what {who} {gave} isn't known before")));
+    }
     let bytes: u64 = done.iter().filter_map(|report| bytes(report)).sum();
     let failed = match reports.len() - done.len() {
         0 => String::new(),
@@ -96,8 +99,9 @@ fn held(report: &TrimReport) -> Option<String> {
     let foretold =
         foretold.map_or_else(String::new, |most| format!(" (foretold: about {})", Seconds(most)));
     let mut text = format!(
-        "{threads} stood still for {}, of which malloc_trim took {}{foretold}",
+        "{threads} stood still for {}, of which {} took {}{foretold}",
         Seconds(report.held_seconds),
+        report.called.unwrap_or("the call"),
         Seconds(call)
     );
     if report.attempts > 1 {
@@ -133,5 +137,6 @@ pub(super) fn csv_row(report: &TrimReport) -> CsvRow {
         .field("predicted_held_seconds", report.predicted_held_seconds)
         .field("call_seconds", report.call_seconds)
         .field("allocator", report.allocator.as_deref())
+        .field("called", report.called)
         .field("reason", report.reason.as_deref())
 }

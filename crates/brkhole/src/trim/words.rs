@@ -5,6 +5,7 @@ use std::time::Duration;
 use human_text::Seconds;
 use ptmalloc::{Allocator, HeapState};
 
+use super::allocators::Offer;
 use super::inside::{How, StoppedTarget};
 use super::report::TrimReport;
 use super::tools::Tools;
@@ -23,22 +24,9 @@ pub(super) fn flaw(malloc: &HeapState) -> String {
     }
 }
 
-/// Why `malloc_trim` is of no use, and what is; `None` for glibc.
-pub(super) fn not_glibc(allocator: &Allocator) -> Option<String> {
+/// Why there is nothing to call, and what helps.
+pub(super) fn no_offer(allocator: &Allocator) -> String {
     let instead = match allocator {
-        Allocator::Glibc { .. } => return None,
-        Allocator::Jemalloc => {
-            "jemalloc gives memory back by itself after a while, sooner with \
-             MALLOC_CONF=background_thread:true,dirty_decay_ms:1000 in its environment (restart it)"
-        }
-        Allocator::Tcmalloc => {
-            "tcmalloc gives memory back when the program calls MallocExtension's ReleaseFreeMemory, \
-             or slowly by itself with TCMALLOC_RELEASE_RATE in its environment (restart it)"
-        }
-        Allocator::Mimalloc => {
-            "mimalloc gives memory back by itself, sooner with MIMALLOC_PURGE_DELAY=0 in its \
-             environment (restart it)"
-        }
         Allocator::Musl => "musl's malloc gives memory back as soon as a group of blocks is free",
         Allocator::Go => {
             "Go gives memory back by itself; GOMEMLIMIT in its environment (restart it) sets how \
@@ -46,15 +34,25 @@ pub(super) fn not_glibc(allocator: &Allocator) -> Option<String> {
         }
         _ => "see its manual for how it gives memory back",
     };
-    Some(format!(
-        "its malloc is {allocator}, and malloc_trim is glibc's, so there is nothing to call; \
-         {instead}"
-    ))
+    format!(
+        "its malloc is {allocator}, which offers nothing that could be called from outside; {instead}"
+    )
+}
+
+/// What a dry run tells where the allocator's records tell nothing.
+pub(super) fn not_foretold(allocator: Option<&Allocator>, max_hold: Duration) -> String {
+    let whose = allocator.map_or_else(|| "its malloc".to_owned(), ToString::to_string);
+    format!(
+        "dry run: it was neither stopped nor changed; what {whose} would give back and how long \
+         that takes can't be told from outside: without --dry-run the report tells it after. It \
+         would be let go after {} at the latest",
+        seconds(max_hold)
+    )
 }
 
 /// Why a process with a filter isn't trimmed.
 pub(super) const SECCOMP: &str = "its system calls are filtered (seccomp), and should the filter kill at madvise, munmap or \
-     brk, malloc_trim would end it. A container's usual filter permits them: if this is one, \
+     brk, trimming would end it. A container's usual filter permits them: if this is one, \
      `--allow-seccomp`";
 
 /// Why it isn't held.
@@ -86,16 +84,21 @@ pub(super) fn too_slow(max_hold: Duration) -> String {
 
 /// What it means that the process was let go in the middle of the call. `signal`: by which; without
 /// one, time was up.
-pub(super) fn left_to_itself(tid: i32, signal: Option<i32>, max_hold: Duration) -> String {
+pub(super) fn left_to_itself(
+    tid: i32,
+    signal: Option<i32>,
+    max_hold: Duration,
+    offer: &Offer,
+) -> String {
+    let called = offer.called;
     let why = match signal {
-        Some(signal) => format!("signal {signal} came while malloc_trim was under way"),
-        None => format!(
-            "malloc_trim had not returned when it had stood still for {}",
-            seconds(max_hold)
-        ),
+        Some(signal) => format!("signal {signal} came while {called} was under way"),
+        None => {
+            format!("{called} had not returned when it had stood still for {}", seconds(max_hold))
+        }
     };
     format!(
-        "{why}, so all its threads were let go. Thread {tid} is still inside malloc_trim: when it \
+        "{why}, so all its threads were let go. Thread {tid} is still inside {called}: when it \
          returns, the thread goes on where it was; until then its signals wait, as do threads that \
          need an arena which it has locked. If it never returns, only a restart of the program \
          helps"

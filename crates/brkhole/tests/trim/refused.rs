@@ -2,11 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::Command;
 use suite::waiting::eventually;
 
-use crate::common::skipped;
+use crate::common::{installed, skipped};
 use crate::trim::harness::{Target, is_root, refused, refused_by, reports, trim, trimmed};
 
 /// A shell that says that it is there and ends when nothing can be read any more.
@@ -69,13 +68,22 @@ fn kernel_thread() {
 }
 
 #[test]
-fn another_allocator() {
-    const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2";
-    if !Path::new(LIBRARY).exists() {
-        return skipped(format_args!("{LIBRARY} is not there"));
+fn an_allocator_that_offers_nothing() {
+    if !installed("musl-gcc") {
+        return;
     }
-    let target = Target::of(shell().env("LD_PRELOAD", LIBRARY), "ready");
-    refused(target.pid(), &["jemalloc", "nothing to call", "MALLOC_CONF"]);
+    let directory = tempfile::tempdir().unwrap();
+    let (code, program) = (directory.path().join("says.c"), directory.path().join("says"));
+    std::fs::write(
+        &code,
+        "#include <stdlib.h>\n#include <unistd.h>\nint main(void) { void *volatile p = malloc(3000);\n\
+         return write(1, \"ready\\n\", 6) < 6 || read(0, p, 1); }",
+    )
+    .unwrap();
+    let built = Command::new("musl-gcc").arg("-o").args([&program, &code]).status();
+    assert!(built.unwrap().success());
+    let target = Target::of(&mut Command::new(program), "ready");
+    refused(target.pid(), &["musl", "offers nothing"]);
 }
 
 #[test]

@@ -1,0 +1,130 @@
+//! Allocators other than glibc's give back what they keep, too.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::{compiled, skipped};
+use crate::trim::harness::{Target, figure, refused, reports, trim, trimmed};
+
+const MIB: u64 = 1 << 20;
+
+/// The path of a library; `None`, and said, where it isn't installed.
+fn library(name: &str) -> Option<String> {
+    let path = format!("/usr/lib/x86_64-linux-gnu/{name}");
+    if !Path::new(&path).exists() {
+        skipped(format_args!("{path} is not there"));
+        return None;
+    }
+    Some(path)
+}
+
+fn command(library: &str, program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(compiled(&format!("trim_{program}")));
+    command.args(arguments).env("LD_PRELOAD", library).env_remove("MALLOC_CONF");
+    command
+}
+
+/// Of some 160 MiB, of which nearly all is free, at least this comes back, and the rest is whole.
+fn gives_back(command: &mut Command, allocator: &str, called: &str, least: u64) {
+    let mut target = Target::of(command, "ready");
+    let report = trimmed(target.pid());
+    assert_eq!((&report["allocator"], &report["called"]), (&allocator.into(), &called.into()));
+    assert!(figure(&report, "returned_bytes") > least, "{report:#}");
+    let (before, after) = (figure(&report, "rss_before_bytes"), figure(&report, "rss_after_bytes"));
+    assert_eq!(before - after, figure(&report, "returned_bytes"));
+    assert!(report["malloc_before"].is_null() && report["malloc_after"].is_null());
+    target.is_well();
+    let again = trimmed(target.pid());
+    let (once, again) = (figure(&report, "returned_bytes"), figure(&again, "returned_bytes"));
+    assert!(again < once / 2, "{once}, then {again}");
+    target.is_well();
+    target.ends();
+}
+
+#[test]
+fn jemalloc() {
+    let Some(library) = library("libjemalloc.so.2") else { return };
+    for threads in ["1", "8"] {
+        let mut command = command(&library, "keeps", &["free", threads]);
+        command.env("MALLOC_CONF", "dirty_decay_ms:-1");
+        gives_back(&mut command, "jemalloc", "mallctl(\"arena.4096.purge\")", 100 * MIB);
+    }
+}
+
+/// Its own thread is always inside it, where it waits.
+#[test]
+fn jemallocs_background_thread() {
+    let Some(library) = library("libjemalloc.so.2") else { return };
+    let mut command = command(&library, "keeps", &["free", "2"]);
+    command.env("MALLOC_CONF", "background_thread:true,dirty_decay_ms:-1");
+    gives_back(&mut command, "jemalloc", "mallctl(\"arena.4096.purge\")", 100 * MIB);
+}
+
+#[test]
+fn tcmalloc() {
+    let Some(library) = library("libtcmalloc_minimal.so.4") else { return };
+    for threads in ["1", "8"] {
+        let mut command = command(&library, "keeps", &["free", threads]);
+        gives_back(&mut command, "tcmalloc", "MallocExtension_ReleaseFreeMemory", 60 * MIB);
+    }
+}
+
+/// Each thread has to call it: seven of eight parts are other threads'.
+#[test]
+fn mimalloc() {
+    let Some(library) = library("libmimalloc.so.2.0") else { return };
+    for (threads, least) in [("1", 8), ("8", 60)] {
+        let mut command = command(&library, "keeps", &["free", threads]);
+        gives_back(&mut command, "mimalloc", "mi_collect", least * MIB);
+    }
+}
+
+#[test]
+fn programs_that_are_inside_all_the_time_survive() {
+    for name in ["libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2.0"] {
+        let Some(library) = library(name) else { continue };
+        let mut target = Target::of(&mut command(&library, "churn", &["4"]), "ready");
+        let pid = target.pid().to_string();
+        for _ in 0..6 {
+            let (status, reports) = reports(&["--patience", "2", &pid]);
+            let outcome = &reports[0]["outcome"];
+            assert!(status == 0 || outcome == "gave-up", "{:#}", reports[0]);
+        }
+        target.is_well();
+        target.ends();
+    }
+}
+
+/// While a program forks, its allocator's locks are held, and no thread is inside it.
+#[test]
+fn in_a_fork_there_is_no_good_moment() {
+    let Some(library) = library("libjemalloc.so.2") else { return };
+    let mut target = Target::of(&mut command(&library, "forking", &[]), "forking");
+    let pid = target.pid();
+    let (status, reports) = reports(&["--patience", "0.3", &pid.to_string()]);
+    assert_eq!((status, &reports[0]["outcome"]), (1, &"gave-up".into()), "{:#}", reports[0]);
+    let reason = reports[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("fork"), "{reason}");
+    target.nudge();
+    target.says("forked");
+    trimmed(pid);
+    target.ends();
+}
+
+#[test]
+fn a_dry_run_says_what_is_unknown() {
+    let Some(library) = library("libtcmalloc_minimal.so.4") else { return };
+    let target = Target::of(&mut command(&library, "keeps", &["free", "1"]), "ready");
+    let output = trim(&["--dry-run", &target.pid().to_string()]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && told.contains("isn't known before"), "{told}");
+    target.ends();
+}
+
+/// Where the allocator's code can't be told from the program's.
+#[test]
+fn linked_into_the_program() {
+    let program = compiled("trim_linked");
+    let target = Target::of(&mut Command::new(program), "ready");
+    refused(target.pid(), &["jemalloc", "linked into the program", "call mallctl"]);
+}
