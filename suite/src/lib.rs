@@ -25,13 +25,12 @@ pub mod answering;
 pub mod place;
 pub mod waiting;
 
-mod compiled;
 mod extent;
 mod keeper;
 mod surroundings;
 
-pub use compiled::compiled;
 pub use extent::{installed, remarked, rounds, skipped};
+pub use place::compiled;
 
 /// Names the keeper to the tests, and to whatever they start.
 const KEEPER: &str = "SUITE_KEEPER";

@@ -5,11 +5,9 @@
 
 mod code;
 mod disassembly;
-mod error;
 mod instruction;
 
-pub use code::Code;
-pub use error::AssembleError;
+pub use code::{AssembleError, Code};
 pub use instruction::{Condition, Helper, Label, Register, Width};
 
 pub(crate) use instruction::Instruction;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::growth::low::MAP_32BIT;
+use super::growth::kind::MAP_32BIT;
 use memory_event::{Call, Event, Syscall, What};
 use rustc_hash::FxBuildHasher;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::growth::low::{lies_in as lies_low, wanted as wants_low};
+use super::growth::kind::{lies_low, wants_low};
 use super::growth::{Growth, Has};
 use super::refusals::{Limited, too_many_mappings};
 use memory_event::{

@@ -8,7 +8,6 @@
 //! # References
 //! elf(5)
 
-mod bounds;
 mod sections;
 mod symbols;
 #[cfg(test)]
@@ -25,9 +24,9 @@ use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::read::{ReadCache, ReadRef};
 use object::{Endianness, elf};
 
-pub use self::bounds::Table;
-use self::bounds::{MOST_HEADERS, MOST_TABLE_BYTES, check, header, invalid};
 use self::sections::Sections;
+pub use self::sections::Table;
+use self::sections::{MOST_HEADERS, MOST_TABLE_BYTES, check, header, invalid};
 pub use self::symbols::{Function, SymbolTable, Symbols};
 
 /// What may be read of a section that holds a word or a number.

@@ -14,7 +14,6 @@ mod sigreturn;
 mod stack;
 mod status;
 mod thread_state;
-mod wait;
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};

@@ -9,9 +9,8 @@ use std::ffi::c_long;
 use std::path::Path;
 use std::ptr;
 
-use crate::cache::{BundleCache, Loaded, Sharing};
+use crate::cache::{BundleCache, Loaded, Nginx, Sharing};
 use crate::context::{SslContext, StoreRef};
-use crate::cycle::Nginx;
 use crate::error::c_path;
 use crate::parsed::{ParsedBundle, ParsedCrls};
 use crate::stack::{Certificate, OpenSslStack};

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::complete::{names, pids, units};
-use crate::processes::{all_pids, cgroup, listed, of_process};
+use crate::processes::{all_pids, belongs_to_cgroup, listed, of_process};
 
 /// Bytes of a command name that the kernel keeps.
 ///
@@ -68,7 +68,7 @@ impl Wanted {
             of_process(pid, "comm").strip_suffix(b"\n") == Some(kept)
         };
         let belongs = |unit: &String| {
-            cgroup::belongs(&String::from_utf8_lossy(&of_process(pid, "cgroup")), unit)
+            belongs_to_cgroup(&String::from_utf8_lossy(&of_process(pid, "cgroup")), unit)
         };
         self.comm.as_ref().is_none_or(is_named) && self.unit.as_ref().is_none_or(belongs)
     }

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::kind::LOW_END;
 use super::kind::{ByKind, GrowthKind};
-use super::low::LOW_END;
 use super::near_break::MappedBy;
 use proc_memory::Mapping;
 

@@ -3,9 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::kind::{ByKind, GrowthKind};
+use super::kind::{ByKind, GrowthKind, got_low, lies_low};
 use super::layout::LayoutPart;
-use super::low;
 use super::ranges::{Overtaken, Ranges, Tag};
 use memory_event::{Call, Syscall};
 use proc_memory::page_size_bytes;
@@ -277,7 +276,7 @@ impl TrackedMemory {
         if has(flags, libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE) {
             return self.ranges.kind_at(range.start) == Some(GrowthKind::LowMemory);
         }
-        low::asked_for(hint, flags, range)
+        got_low(hint, flags, range)
     }
 
     fn kind_of_mapping(&self, range: &Range<u64>, protection: u64, flags: u64) -> GrowthKind {
@@ -355,7 +354,7 @@ impl TrackedMemory {
             }
             let range = pages(to, new_length);
             let kind = match tag.kind {
-                GrowthKind::LowMemory if !low::lies_in(&range) => kind_by_size(&range),
+                GrowthKind::LowMemory if !lies_low(&range) => kind_by_size(&range),
                 kind => kind,
             };
             self.replaced(range, Tag { kind, ..tag }, change);

@@ -69,7 +69,7 @@ const FLAGS: [(&str, i32); 10] = [
     ("MAP_PRIVATE", libc::MAP_PRIVATE),
     ("MAP_FIXED", libc::MAP_FIXED),
     ("MAP_ANONYMOUS", libc::MAP_ANONYMOUS),
-    ("MAP_32BIT", super::low::MAP_32BIT),
+    ("MAP_32BIT", super::kind::MAP_32BIT),
     ("MAP_NORESERVE", libc::MAP_NORESERVE),
     ("MAP_STACK", libc::MAP_STACK),
     ("MAP_HUGETLB", libc::MAP_HUGETLB),

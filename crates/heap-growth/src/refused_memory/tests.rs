@@ -8,7 +8,7 @@ const AREA: u64 = 0x7f00_0000_0000;
 const LOW: u64 = 0x4000_0000;
 const RW: u64 = (libc::PROT_READ | libc::PROT_WRITE) as u64;
 const PLAIN: u64 = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
-const LOW_FLAG: u64 = crate::growth::low::MAP_32BIT as u64;
+const LOW_FLAG: u64 = crate::growth::kind::MAP_32BIT as u64;
 
 #[derive(Default)]
 struct Told {

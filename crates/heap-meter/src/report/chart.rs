@@ -3,7 +3,6 @@
 mod address_map;
 mod axes;
 mod checkpoints;
-mod colours;
 mod curves;
 mod growth;
 mod svg;

@@ -9,8 +9,8 @@ use object::read::elf::Sym;
 use object::read::{ReadCache, ReadRef};
 use object::{Endianness, elf};
 
-use super::bounds::{MOST_TABLE_BYTES, header};
 use super::sections::Sections;
+use super::sections::{MOST_TABLE_BYTES, header};
 
 /// The beginning of a name. Those of C++ get as long as this; a file may state any.
 const MOST_NAME_BYTES: usize = 4096;

@@ -1,7 +1,7 @@
 //! Memory that was asked for below 2 GiB.
 
 use super::*;
-use crate::growth::low::MAP_32BIT;
+use crate::growth::kind::MAP_32BIT;
 use crate::refusals::BrkFailure;
 use proc_memory::AddressSpace;
 

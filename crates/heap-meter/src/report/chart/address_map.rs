@@ -7,8 +7,8 @@ mod told;
 
 use std::ops::Range;
 
+use super::axes::of_kind;
 use super::axes::{self, LEFT, RIGHT, TEXT, WIDTH};
-use super::colours::of_kind;
 use super::svg::{Anchor, Picture, width_of};
 use heap_growth::{GrowthKind, LOW_END, MemoryLayout};
 use human_text::Bytes;

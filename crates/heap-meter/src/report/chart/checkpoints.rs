@@ -1,7 +1,7 @@
 //! Memory at checkpoints, arm beside arm.
 
+use super::axes::COLOURS;
 use super::axes::{self, LEFT, LINE, RIGHT, TEXT};
-use super::colours::COLOURS;
 use super::svg::{Anchor, Picture, width_of};
 use crate::experiment::{ArmResults, Results};
 use crate::statistics::median;

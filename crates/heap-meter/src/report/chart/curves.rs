@@ -1,7 +1,7 @@
 //! Curves over a quantity that was varied, with every measurement beside them.
 
+use super::axes::COLOURS;
 use super::axes::{self, Axes, LEFT, LINE, TEXT};
-use super::colours::COLOURS;
 use super::svg::{Anchor, Picture};
 use crate::statistics::median;
 

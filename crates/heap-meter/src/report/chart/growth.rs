@@ -1,7 +1,7 @@
 //! Growth over time by kind, with the files that were being read.
 
 use super::axes::{self, Axes, LEFT, LINE};
-use super::colours::{FILE_COLOURS, of_kind};
+use super::axes::{FILE_COLOURS, of_kind};
 use super::svg::Picture;
 use heap_growth::{Growth, GrowthKind};
 use human_text::printable;

@@ -1,7 +1,7 @@
 //! A stretch as columns of a pixel each: as high as it is full, a colour a kind.
 
 use super::scale::Stretch;
-use crate::report::chart::colours::of_kind;
+use crate::report::chart::axes::of_kind;
 use crate::report::chart::svg::Picture;
 use heap_growth::{GrowthKind, LayoutPart};
 
