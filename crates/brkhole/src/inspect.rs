@@ -4,12 +4,12 @@ mod account;
 mod costly;
 mod detail;
 pub(crate) mod inspected;
-mod look;
+pub(crate) mod look;
 mod named;
 mod nginx;
-mod openmetrics;
+pub(crate) mod openmetrics;
 mod report;
-mod scan;
+pub(crate) mod scan;
 mod since;
 mod summary;
 mod watch;
@@ -21,11 +21,21 @@ use heap_meter::report::printable;
 use inspected::Survey;
 use look::Looker;
 use named::NamedProcess;
+pub(crate) use report::TOP;
 use since::Saved;
 use watch::{Place, Rounds};
 
 use crate::cli::{InspectArguments, InspectFormat};
 use crate::{output, remedy};
+
+/// One look at these, as at all of a machine: cheap, and within a budget. Ends early once it is `over`.
+pub(crate) fn survey(lookers: &mut [Looker], pids: &[i32], over: costly::Over) -> Survey {
+    let since = Instant::now();
+    let mut survey = scan::look(lookers, pids, over);
+    nginx::add_to(&mut survey.processes);
+    survey.seconds = since.elapsed().as_secs_f64();
+    survey
+}
 
 /// Looks, once or again and again, and reports.
 pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
@@ -45,7 +55,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
     loop {
         let since = Instant::now();
         let mut survey = match arguments.is_survey() {
-            true => scan::look(&mut lookers, &arguments.processes.wanted.pids()?, rounds.over()),
+            true => scan::look(&mut lookers, &arguments.processes.wanted.pids()?, &rounds.over()),
             false => named.look(&mut lookers[0], || rounds.go_on()),
         };
         // What a signal cut short is no survey.

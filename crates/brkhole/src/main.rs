@@ -13,6 +13,7 @@ mod inspect;
 mod output;
 mod processes;
 mod remedy;
+mod service;
 mod signals;
 mod trace;
 mod trim;
@@ -30,7 +31,10 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
-        Command::Trim(arguments) => trim::run(arguments),
+        Command::Trim(arguments) => match (arguments.watch, arguments.above) {
+            (Some(interval), Some(above)) => service::run(arguments, interval, above),
+            _ => trim::run(arguments),
+        },
         Command::Completions { shell } => cli::script(*shell)
             .map_err(Into::into)
             .and_then(output::to_stdout)

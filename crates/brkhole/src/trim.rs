@@ -11,6 +11,7 @@ mod library;
 mod look;
 mod pause;
 mod program;
+mod refusal;
 mod report;
 mod scale;
 mod sequence;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 
 use heap_meter::environment::Environment;
 use heap_meter::report::{Part, json, rows_csv};
+use proc_memory::Process;
 use proc_unwind::Stacks;
 use ptmalloc::Examiner;
 
@@ -31,7 +33,9 @@ use crate::cli::{Format, TrimArguments};
 use crate::output::ProcessList;
 use crate::{cli, output};
 use pause::Interruption;
-use report::TrimReport;
+pub(crate) use refusal::RefusalKind;
+pub(crate) use report::{TrimOutcome, TrimReport};
+pub(crate) use table::{failure, gave_back};
 use tools::Tools;
 
 /// Whether a process's system calls are filtered, so that it is refused unless that is allowed.
@@ -39,23 +43,47 @@ pub(crate) fn is_filtered(pid: i32) -> bool {
     status::Trimmability::of(pid).is_ok_and(|status| status.is_filtered())
 }
 
+/// What trims processes, one after the other.
+pub(crate) struct Trimmer<'a> {
+    arguments: &'a TrimArguments,
+    tools: Tools,
+    pub(crate) interruption: Interruption,
+}
+
+impl<'a> Trimmer<'a> {
+    /// Listens to signals from now on.
+    pub(crate) fn new(arguments: &'a TrimArguments) -> anyhow::Result<Self> {
+        let interruption = Interruption::listen()?;
+        let tools = Tools {
+            examiner: Examiner::new(),
+            stacks: Stacks::new(),
+            counters_are_exact: !arguments.dry_run && weight::are_exact(),
+        };
+        Ok(Self { arguments, tools, interruption })
+    }
+
+    /// One process, from the first look to the report.
+    pub(crate) fn trim(&mut self, process: &Process) -> TrimReport {
+        let report = sequence::run(process, self.arguments, &mut self.tools, &self.interruption);
+        self.tools.stacks.forget(process.pid());
+        report
+    }
+}
+
 /// Trims one process after the other, and reports.
 pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
     output::check_writable([arguments.html.as_ref()], arguments.output.file.as_ref())?;
     let pids = cli::chosen(&arguments.processes.pids, &arguments.processes.wanted)?;
-    let interruption = Interruption::listen()?;
-    let mut tools = Tools {
-        examiner: Examiner::new(),
-        stacks: Stacks::new(),
-        counters_are_exact: !arguments.dry_run && weight::are_exact(),
-    };
+    let mut trimmer = Trimmer::new(arguments)?;
     let mut reports: Vec<TrimReport> = Vec::new();
     let mut is_cut_short = false;
     for (index, &pid) in pids.iter().enumerate() {
-        reports.push(sequence::run(pid, arguments, &mut tools, &interruption));
-        tools.stacks.forget(pid);
+        reports.push(match Process::open(pid) {
+            Ok(process) => trimmer.trim(&process),
+            Err(error) => TrimReport::new(pid).ended(TrimOutcome::Refused, error.to_string()),
+        });
         let left = pids.len() - index - 1;
-        if let Some(signal) = interruption.signal()
+        if let Some(signal) = trimmer.interruption.signal()
             && left > 0
         {
             eprintln!("brkhole: signal {signal}: {left} processes were left as they are");

@@ -33,7 +33,7 @@ fn written(file: &Path, which: &[&str]) -> String {
 }
 
 /// What promtool says of a text.
-fn checked(file: &Path) -> Output {
+pub fn checked(file: &Path) -> Output {
     Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(File::open(file).unwrap())

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::common::{installed, output};
+use crate::common::{brkhole, installed, output};
+use crate::fleet::checked;
 use crate::fleet::samples::{self, Sample, samples};
 use serde_json::Value;
+use suite::waiting::eventually;
 
 const RULES: &str = include_str!("../fleet/brkhole.rules.yml");
 const RULES_TESTS: &str = include_str!("../fleet/brkhole.rules.test.yml");
@@ -24,12 +26,21 @@ fn run(program: &str, arguments: &[&str]) -> Output {
     output
 }
 
-/// What the command writes: the same series whatever it finds, but for the names of commands.
+/// What the service writes: what inspect does, and more; the same series whatever it finds, but for
+/// the names of commands.
 fn written() -> Vec<Sample> {
-    let output = output(&["inspect", "--comm", "nobody", "--format", "openmetrics"]);
-    // Nothing has that name, which is a failure; the series are written all the same.
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    samples(&String::from_utf8(output.stdout).unwrap())
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("brkhole.prom");
+    service_writes(&["trim", "--watch", "60", "--above", "1MiB", "--comm", "nobody"], &file);
+    samples(&std::fs::read_to_string(file).unwrap())
+}
+
+/// Runs the service until it has written its file once, and ends it.
+fn service_writes(arguments: &[&str], file: &Path) {
+    let mut service = brkhole(arguments).arg("--metrics").arg(file).spawn().unwrap();
+    eventually("it has looked", || file.metadata().is_ok_and(|file| file.len() > 0));
+    service.kill().unwrap();
+    service.wait().unwrap();
 }
 
 /// All names of our metrics in a text.
@@ -159,7 +170,7 @@ fn the_units_are_well_formed() {
     }
     let directory = tempfile::tempdir().unwrap();
     let mut arguments = vec!["verify".to_owned(), "--man=no".to_owned()];
-    for name in ["brkhole-inspect.service", "brkhole-inspect.timer"] {
+    for name in ["brkhole-inspect.service", "brkhole-inspect.timer", "brkhole-trim.service"] {
         let unit = std::fs::read_to_string(fleet().join(name)).unwrap();
         // Where it is installed there; what is verified is also that it is there.
         let unit = unit.replace("/usr/bin/brkhole", env!("CARGO_BIN_EXE_brkhole"));
@@ -173,20 +184,34 @@ fn the_units_are_well_formed() {
     assert_eq!(String::from_utf8_lossy(&said), "", "it warns");
 }
 
-/// What the unit runs is a command line that the command takes.
-#[test]
-fn the_unit_runs_a_command_that_there_is() {
-    let unit = std::fs::read_to_string(fleet().join("brkhole-inspect.service")).unwrap();
+/// What a unit runs, up to the name of the file.
+fn command_of(unit: &str) -> String {
+    let unit = std::fs::read_to_string(fleet().join(unit)).unwrap();
     let mut lines = unit.lines();
-    let command = lines.find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let words = command.split(' ').skip(1);
-    let place = "/var/lib/prometheus/node-exporter/brkhole.prom";
-    let words: Vec<_> = words
-        .map(|word| if word == place { file.path().to_str().unwrap() } else { word })
-        .collect();
-    assert!(words.contains(&file.path().to_str().unwrap()), "{command}");
+    let command = lines.find_map(|line| line.strip_prefix("ExecStart=/usr/bin/brkhole ")).unwrap();
+    let place = " /var/lib/prometheus/node-exporter/brkhole.prom";
+    command.strip_suffix(place).expect("it writes the file").to_owned()
+}
+
+/// What the units run are command lines that the command takes.
+#[test]
+fn the_units_run_commands_that_there_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("brkhole.prom");
+    let is_written = || std::fs::read_to_string(&file).unwrap().ends_with("# EOF\n");
+    let command = command_of("brkhole-inspect.service");
+    let words: Vec<_> = command.split(' ').chain(file.to_str()).collect();
     let output = output(&words);
     assert!(output.status.success(), "{output:?}");
-    assert!(std::fs::read_to_string(file.path()).unwrap().ends_with("# EOF\n"));
+    assert!(is_written());
+    std::fs::remove_file(&file).unwrap();
+    // Not everybody on this machine is a test's to trim.
+    let command = command_of("brkhole-trim.service").replace("--all", "--comm nobody");
+    let words: Vec<_> = command.strip_suffix(" --metrics").unwrap().split(' ').collect();
+    service_writes(&words, &file);
+    assert!(is_written());
+    if installed("promtool") {
+        let output = checked(&file);
+        assert_eq!((output.stdout, output.stderr), (Vec::new(), Vec::new()));
+    }
 }

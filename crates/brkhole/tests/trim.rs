@@ -12,3 +12,4 @@ mod refused;
 mod same_program;
 mod stuck;
 mod thread_state;
+mod watched;

@@ -71,7 +71,7 @@ impl Files {
             let in_package = format!("usr/share/{directory}/{name}");
             self.add(script.into(), &in_package, &in_tarball);
         }
-        for name in ["brkhole-inspect.service", "brkhole-inspect.timer"] {
+        for name in ["brkhole-inspect.service", "brkhole-inspect.timer", "brkhole-trim.service"] {
             let in_package = format!("usr/lib/systemd/system/{name}");
             let fleet = format!("fleet/{name}");
             self.copy(&format!("crates/brkhole/{fleet}"), &in_package, &fleet)?;

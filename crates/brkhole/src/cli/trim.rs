@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
+use human_text::Bytes;
 
 use super::arguments::{OutputArguments, Processes, seconds};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, override_usage = USAGE)]
-#[command(group(ArgGroup::new("which").args(["pids", "comm", "unit"]).required(true).multiple(true)))]
+#[command(group(ArgGroup::new("which").args(["pids", "comm", "unit", "all"]).required(true).multiple(true)))]
 pub(crate) struct TrimArguments {
     #[command(flatten)]
     pub(crate) processes: Processes,
@@ -32,6 +33,29 @@ pub(crate) struct TrimArguments {
     #[arg(long)]
     pub(crate) allow_seccomp: bool,
 
+    /// Look again every so many seconds, until a signal comes, and trim whoever keeps more than
+    /// --above: at most once in that time, and ever more seldom where it is of no use
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = seconds,
+        requires = "above",
+        conflicts_with_all = ["dry_run", "html", "format", "file"],
+    )]
+    pub(crate) watch: Option<Duration>,
+
+    /// With --watch: what a process may keep, such as 256MiB
+    #[arg(long, value_name = "SIZE", requires = "watch")]
+    pub(crate) above: Option<Bytes>,
+
+    /// With --watch: every process
+    #[arg(long, requires = "watch", conflicts_with = "pids")]
+    pub(crate) all: bool,
+
+    /// With --watch: write what is seen and done to this file each time, as inspect's openmetrics
+    #[arg(long, value_name = "FILE", requires = "watch")]
+    pub(crate) metrics: Option<PathBuf>,
+
     /// Write the report as one HTML file, which can be attached to a ticket
     #[arg(long, value_name = "F.html")]
     pub(crate) html: Option<PathBuf>,
@@ -41,7 +65,8 @@ pub(crate) struct TrimArguments {
 }
 
 const USAGE: &str = "brkhole trim [OPTIONS] <PID>...
-       brkhole trim [OPTIONS] --comm <NAME> | --unit <UNIT|CGROUP>";
+       brkhole trim [OPTIONS] --comm <NAME> | --unit <UNIT|CGROUP>
+       brkhole trim [OPTIONS] --watch <SECONDS> --above <SIZE> --all | --comm <NAME> | … | <PID>...";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,6 +77,7 @@ Examples:
   sudo brkhole trim --patience 60 1234         a process that is in malloc most of the time
   sudo brkhole trim --max-hold 0.05 1234       only if it stands still for 50 ms at most
   sudo brkhole trim --format json -o trimmed.json 1234
+  sudo brkhole trim --watch 60 --above 256MiB --comm nginx      whenever one keeps more
 
 What it does: follows malloc's lists of free memory while the process runs, stops all its threads
 (ptrace), makes sure that it still is the program that was looked at, that no thread is inside
@@ -70,6 +96,11 @@ first.
 When not: where a pause hurts (real-time work, heartbeats that expire within milliseconds); where
 the process needs the memory again soon, for it then pays for every page a second time; in place of
 a cure, if the memory is only kept because the break is blocked (`brkhole inspect PID` tells).
+
+With --watch: each interval all are looked at as by `inspect --all`, and who keeps more than SIZE is
+trimmed, once. Where half of that is resident again at the next look, or nothing came, the program
+is left alone for twice as long, 64 intervals at most; once it helps, for one. Each trim is told on
+standard error. A signal ends the watching, in the way told above.
 
 Instead: a program that can be changed calls malloc_trim(0) itself after its peak, or sets
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD or M_ARENA_MAX (mallopt); one that can't be changed is started

@@ -6,7 +6,6 @@
 //! much. What is left out is said to be unknown.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use proc_memory::Process;
@@ -33,6 +32,9 @@ const LATE: Duration = Duration::from_secs(20);
 const MOST_ARENAS: usize = 65_536;
 /// Processes with no more arenas than this aren't counted among those.
 const FEW_ARENAS: usize = 8;
+
+/// Asks whether to end before all is done.
+pub(crate) type Over<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// What each user's processes have cost.
 #[derive(Debug)]
@@ -82,17 +84,12 @@ impl Shares {
 
     /// Looks once more at those that cost too much the first time, as far as their users' shares
     /// go; ends early once it is `over`.
-    pub(super) fn again(
-        &mut self,
-        looker: &mut Looker,
-        processes: &mut [Inspected],
-        over: &AtomicBool,
-    ) {
+    pub(super) fn again(&mut self, looker: &mut Looker, processes: &mut [Inspected], over: Over) {
         let mut queues = BTreeMap::<u32, VecDeque<(Duration, &mut Inspected)>>::new();
         for process in processes.iter_mut().filter(|process| process.is_costly()) {
             queues.entry(owner(process.pid)).or_default().push_back((SOME, process));
         }
-        while !queues.is_empty() && !over.load(Ordering::Relaxed) {
+        while !queues.is_empty() && !over() {
             queues.retain(|owner, queue| {
                 let spent = self.of.entry(*owner).or_default().time;
                 let left = OWNERS.saturating_sub(spent);

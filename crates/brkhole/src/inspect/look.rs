@@ -10,7 +10,7 @@ use super::inspected::{Inspected, MemoryWeight, UnreadProcess, Why};
 /// Looks into processes, one after the other; what is worth knowing of a library is kept from one to
 /// the next.
 #[derive(Default)]
-pub(super) struct Looker {
+pub(crate) struct Looker {
     examiner: Examiner,
 }
 

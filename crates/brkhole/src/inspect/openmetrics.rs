@@ -17,7 +17,7 @@ use heap_diagnosis::Severity;
 use ptmalloc::{HeapState, Unknown};
 
 use super::inspected::{Inspected, Survey, Why};
-use exposition::Exposition;
+pub(crate) use exposition::Exposition;
 
 /// Label of the sum of all commands that don't stand on their own. A command name has 15 bytes at
 /// most, so none is this.
@@ -113,7 +113,7 @@ fn suffers(process: &Inspected, kind: &str) -> u64 {
 }
 
 /// The survey as metrics, the `top` command names on their own.
-pub(crate) fn text(found: &Survey, top: usize) -> String {
+pub(crate) fn of(found: &Survey, top: usize) -> Exposition {
     let mut by_name = BTreeMap::<&str, Vec<&Inspected>>::new();
     for process in &found.processes {
         by_name.entry(&process.comm).or_default().push(process);
@@ -177,7 +177,7 @@ pub(crate) fn text(found: &Survey, top: usize) -> String {
     .sample(&[], format_args!("{:.3}", now.unwrap_or_default().as_secs_f64()));
     text.gauge("brkhole_build_info", "Always 1; the label tells which version wrote this.")
         .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
-    text.end()
+    text
 }
 
 /// Why malloc isn't known, in few enough words for a label.

@@ -11,7 +11,7 @@ use crate::cli::{InspectArguments, InspectFormat};
 use crate::output::{self, ProcessList};
 
 /// Rows of a table, and names in openmetrics, if nothing else is asked for.
-const TOP: usize = 20;
+pub(crate) const TOP: usize = 20;
 
 /// Rows of a page.
 const PAGE_TOP: usize = 500;
@@ -51,7 +51,7 @@ pub(super) fn text(
                 _ => text,
             }
         }
-        InspectFormat::Openmetrics => openmetrics::text(survey, arguments.top.unwrap_or(TOP)),
+        InspectFormat::Openmetrics => openmetrics::of(survey, arguments.top.unwrap_or(TOP)).end(),
     })
 }
 

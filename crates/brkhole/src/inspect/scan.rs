@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use proc_memory::Process;
 use ptmalloc::ExaminationLimits;
 
-use super::costly::Shares;
+use super::costly::{Over, Shares};
 use super::inspected::{Inspected, Survey, UnreadProcess, Why};
 use super::look::{Looker, unread};
 use crate::output;
@@ -20,14 +20,14 @@ use crate::output;
 const MOST_LOOKERS: usize = 4;
 
 /// As many as it makes sense to have on this machine.
-pub(super) fn lookers() -> Vec<Looker> {
+pub(crate) fn lookers() -> Vec<Looker> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let lookers = processors.min(MOST_LOOKERS);
     (0..lookers).map(|_| Looker::default()).collect()
 }
 
 /// Looks into all of these. Ends early once it is `over`.
-pub(super) fn look(lookers: &mut [Looker], pids: &[i32], over: &AtomicBool) -> Survey {
+pub(crate) fn look(lookers: &mut [Looker], pids: &[i32], over: Over) -> Survey {
     let round = Round {
         bar: output::bar("{bar:30} {pos}/{len} processes {elapsed}", pids.len() as u64),
         pids,
@@ -64,7 +64,7 @@ pub(super) fn look(lookers: &mut [Looker], pids: &[i32], over: &AtomicBool) -> S
 struct Round<'a> {
     pids: &'a [i32],
     next: AtomicUsize,
-    over: &'a AtomicBool,
+    over: Over<'a>,
     bar: ProgressBar,
     shares: Mutex<Shares>,
 }
@@ -72,7 +72,7 @@ struct Round<'a> {
 impl Round<'_> {
     fn look(&self, looker: &mut Looker) -> Survey {
         let mut survey = Survey::default();
-        while !self.over.load(Ordering::Relaxed)
+        while !(self.over)()
             && let Some(&pid) = self.pids.get(self.next.fetch_add(1, Ordering::Relaxed))
         {
             self.bar.inc(1);

@@ -45,9 +45,10 @@ impl Rounds {
         !self.is_over.load(Ordering::Relaxed)
     }
 
-    /// What is set once somebody has.
-    pub(super) fn over(&self) -> &AtomicBool {
-        &self.is_over
+    /// Asks whether somebody has.
+    pub(super) fn over(&self) -> impl Fn() -> bool + Sync {
+        let is_over = &*self.is_over;
+        || is_over.load(Ordering::Relaxed)
     }
 
     /// Waits for the next; false if there is none.

@@ -22,6 +22,7 @@ use super::inside::{self, StoppedTarget};
 use super::library::TrimLibrary;
 use super::look::foretold;
 use super::program::ProgramIdentity;
+use super::refusal::Refusal;
 use super::scale::{Scale, Still};
 use super::tools::Tools;
 use super::words;
@@ -67,7 +68,7 @@ pub(super) enum TrimAttempt {
     Unknown(String),
     /// It can't be held now.
     Restless(String),
-    Refused(String),
+    Refused(Refusal),
     /// It was to be let go before the call.
     Interrupted,
     /// It was let go in the middle of the call, which goes on in this thread.
@@ -102,10 +103,8 @@ pub(super) fn attempt(
             let attempt = match error {
                 remote_call::Error::Restless { .. } => TrimAttempt::Restless(error.to_string()),
                 remote_call::Error::Interrupted { .. } => TrimAttempt::Interrupted,
-                remote_call::Error::Seccomp { .. } => {
-                    TrimAttempt::Refused(words::SECCOMP.to_owned())
-                }
-                _ => TrimAttempt::Refused(error.to_string()),
+                remote_call::Error::Seccomp { .. } => TrimAttempt::Refused(words::seccomp()),
+                _ => TrimAttempt::Refused(error.to_string().into()),
             };
             return (attempt, None);
         }
@@ -225,7 +224,7 @@ fn call(
 ) -> Result<Trimmed, TrimAttempt> {
     let (offer, scale) = (subject.known.library.offer, &subject.known.scale);
     let before = scale.still();
-    let before = before.map_err(|error| TrimAttempt::Refused(weightless(&error)))?;
+    let before = before.map_err(|error| TrimAttempt::Refused(weightless(&error).into()))?;
     let each = held.threads().iter().map(|thread| Some(thread.tid));
     let callers = if offer.by_each_thread { each.collect() } else { vec![None] };
     let (mut call, mut notes, mut missed) = (Duration::ZERO, Vec::new(), None);
@@ -247,7 +246,7 @@ fn call(
     }
     if made < callers.len() {
         let (all, called) = (callers.len(), offer.called);
-        let why = missed.unwrap_or_else(|| "it was time to let it go".to_owned());
+        let why = missed.map_or("it was time to let it go".to_owned(), |missed| missed.told);
         notes.push(format!("{made} of {all} threads have called {called}, others not: {why}"));
     }
     let after = scale.still();
@@ -272,7 +271,7 @@ fn call_once(
         .errno_location
         .map(|location| Errno::of(held, &by(Call::of(location)), left()))
         .transpose()
-        .map_err(|error| ended(error, TrimAttempt::Refused))?;
+        .map_err(|error| ended(error, |why| TrimAttempt::Refused(why.into())))?;
     let offer = library.offer;
     let call = by(Call::of(library.trim).with_text(offer.text).with(offer.arguments));
     let begun = Instant::now();

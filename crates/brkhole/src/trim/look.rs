@@ -15,6 +15,7 @@ use ptmalloc::{Examination, HeapState};
 use super::allocators;
 use super::library::TrimLibrary;
 use super::program::ProgramIdentity;
+use super::refusal::Refusal;
 use super::report::{TrimOutcome, TrimReport};
 use super::status::Trimmability;
 use super::tools::Tools;
@@ -56,7 +57,7 @@ pub(super) struct TrimLook {
     pub(super) examination: Examination,
     pub(super) when: Instant,
     /// Why a real trim would be refused now.
-    pub(super) refusal: Option<String>,
+    pub(super) refusal: Option<Refusal>,
     pub(super) is_filtered: bool,
     pub(super) threads: u64,
 }
@@ -169,7 +170,7 @@ impl TrimLook {
         let too_long = foretold.filter(|foretold| *foretold > max_hold);
         let too_long = too_long.map(|foretold| words::too_long(pid, foretold, max_hold));
         let filtered = self.is_filtered && !arguments.allow_seccomp;
-        let filtered = filtered.then(|| words::SECCOMP.to_owned());
+        let filtered = filtered.then(words::seccomp);
         for why in self.refusal.into_iter().chain(filtered).chain(too_long) {
             let note = format!("without --dry-run it would be refused now: {why}");
             report.notes.push(note);

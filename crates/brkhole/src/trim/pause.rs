@@ -58,7 +58,7 @@ impl Iterator for Pauses {
 }
 
 /// Those that have come.
-pub(super) struct Interruption {
+pub(crate) struct Interruption {
     came: Receiver<i32>,
     first: Cell<Option<i32>>,
     interrupt: Interrupt,
@@ -90,17 +90,17 @@ impl Interruption {
     }
 
     /// What the first of them asks.
-    pub(super) fn interrupt(&self) -> &Interrupt {
+    pub(crate) fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
 
     /// The first of them.
-    pub(super) fn signal(&self) -> Option<i32> {
+    pub(crate) fn signal(&self) -> Option<i32> {
         self.after(Duration::ZERO)
     }
 
     /// The same, after some time, or as soon as there is one.
-    pub(super) fn after(&self, time: Duration) -> Option<i32> {
+    pub(crate) fn after(&self, time: Duration) -> Option<i32> {
         if self.first.get().is_none() {
             match self.came.recv_timeout(time) {
                 Ok(signal) => self.first.set(Some(signal)),

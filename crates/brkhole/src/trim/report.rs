@@ -3,15 +3,20 @@
 use ptmalloc::HeapState;
 use serde::Serialize;
 
+use super::refusal::{Refusal, RefusalKind};
+
 /// What became of one process; this is the JSON, too.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct TrimReport {
-    pub(super) pid: i32,
+pub(crate) struct TrimReport {
+    pub(crate) pid: i32,
     /// Its name; `None` if there is no such process.
-    pub(super) comm: Option<String>,
-    pub(super) outcome: TrimOutcome,
+    pub(crate) comm: Option<String>,
+    pub(crate) outcome: TrimOutcome,
     /// Why it wasn't trimmed.
     pub(super) reason: Option<String>,
+    /// The same for counting.
+    #[serde(skip)]
+    pub(crate) refusal: Option<RefusalKind>,
     /// Whose malloc it has.
     pub(super) allocator: Option<String>,
     /// What is called to have it give memory back.
@@ -21,11 +26,11 @@ pub(super) struct TrimReport {
     /// records don't tell.
     pub(super) predicted_bytes: Option<u64>,
     /// What rss has shrunk by while it stood still.
-    pub(super) returned_bytes: Option<u64>,
+    pub(crate) returned_bytes: Option<u64>,
     /// While it stood still, right before the call; if there was none, when it was looked at first.
     pub(super) rss_before_bytes: Option<u64>,
     /// While it stood still, right after the call.
-    pub(super) rss_after_bytes: Option<u64>,
+    pub(crate) rss_after_bytes: Option<u64>,
     /// What no other process has mapped: where the kernel's counters are exact, so that rss needs
     /// no walk through the page tables, from at most a second before it was held; otherwise from
     /// while it stood still.
@@ -37,9 +42,9 @@ pub(super) struct TrimReport {
     /// How often it was stopped.
     pub(super) attempts: u32,
     /// How long it stood still, all attempts together.
-    pub(super) held_seconds: f64,
+    pub(crate) held_seconds: f64,
     /// And in the longest of them.
-    pub(super) longest_held_seconds: f64,
+    pub(crate) longest_held_seconds: f64,
     /// How long it was foretold to stand still in one attempt, with a processor to spare.
     pub(super) predicted_held_seconds: Option<f64>,
     /// How long the call took, of that.
@@ -55,7 +60,7 @@ pub(super) struct TrimReport {
 /// What became of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum TrimOutcome {
+pub(crate) enum TrimOutcome {
     /// It has made the call.
     Trimmed,
     /// `--dry-run`: nothing was touched.
@@ -71,7 +76,7 @@ pub(super) enum TrimOutcome {
 
 /// Why a process had to be let go and stopped again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Waited {
+pub(crate) struct Waited {
     pub(super) reason: String,
     pub(super) attempts: u32,
 }
@@ -83,9 +88,15 @@ impl TrimReport {
     }
 
     /// The same, with an outcome other than success and the reason.
-    pub(super) fn ended(mut self, outcome: TrimOutcome, reason: impl Into<String>) -> Self {
+    pub(super) fn ended(mut self, outcome: TrimOutcome, reason: impl Into<Refusal>) -> Self {
+        let Refusal { kind, told } = reason.into();
         self.outcome = outcome;
-        self.reason = Some(reason.into());
+        self.reason = Some(told);
+        self.refusal = Some(match outcome {
+            TrimOutcome::GaveUp => RefusalKind::NoMoment,
+            TrimOutcome::Failed => RefusalKind::Failed,
+            _ => kind,
+        });
         self
     }
 

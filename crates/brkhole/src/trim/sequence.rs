@@ -12,6 +12,7 @@ use super::inside::How;
 use super::library::TrimLibrary;
 use super::look::{TrimLook, look, returnable};
 use super::pause::{Interruption, Pauses};
+use super::refusal::{Refusal, RefusalKind};
 use super::report::{TrimOutcome, TrimReport};
 use super::scale::Scale;
 use super::tools::Tools;
@@ -26,18 +27,14 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// Trims a process, or tells what that would do.
 pub(super) fn run(
-    pid: i32,
+    process: &Process,
     arguments: &TrimArguments,
     tools: &mut Tools,
     interruption: &Interruption,
 ) -> TrimReport {
-    let mut report = TrimReport::new(pid);
-    let process = match Process::open(pid) {
-        Ok(process) => process,
-        Err(error) => return report.ended(TrimOutcome::Refused, error.to_string()),
-    };
+    let mut report = TrimReport::new(process.pid());
     let mut sequence = Sequence {
-        process: &process,
+        process,
         arguments,
         tools,
         interruption,
@@ -45,10 +42,10 @@ pub(super) fn run(
         unknown: 0,
     };
     loop {
-        let looked = match look(report, &process, sequence.tools) {
+        let looked = match look(report, process, sequence.tools) {
             Err(report) => return *report,
             Ok(looked) if arguments.dry_run => {
-                return looked.predicted(&process, sequence.tools, arguments);
+                return looked.predicted(process, sequence.tools, arguments);
             }
             Ok(looked) => looked,
         };
@@ -66,7 +63,7 @@ enum SequenceEnd {
     Another(Box<TrimReport>),
 }
 
-fn ended(report: TrimReport, outcome: TrimOutcome, reason: impl Into<String>) -> SequenceEnd {
+fn ended(report: TrimReport, outcome: TrimOutcome, reason: impl Into<Refusal>) -> SequenceEnd {
     SequenceEnd::With(Box::new(report.ended(outcome, reason)))
 }
 
@@ -172,7 +169,7 @@ impl Sequence<'_> {
     }
 
     /// Finds out what the attempts need; or why there are none.
-    fn known(&mut self, looked: TrimLook) -> Result<KnownProgram, String> {
+    fn known(&mut self, looked: TrimLook) -> Result<KnownProgram, Refusal> {
         if let Some(why) = looked.refusal {
             return Err(why);
         }
@@ -184,7 +181,7 @@ impl Sequence<'_> {
             Err(_) if allocator.and_then(allocators::offer).is_some_and(Offer::is_anothers) => None,
             Ok(malloc) => Some(malloc).filter(|malloc| malloc.returnable_bytes.is_some()),
             Err(unknown) if examination.allocator.is_none() || is_lasting(&unknown) => {
-                return Err(unknown.to_string());
+                return Err(RefusalKind::Unverified.told(unknown.to_string()));
             }
             Err(_) => None,
         };

@@ -5,6 +5,8 @@ use std::io;
 
 use proc_memory::Status;
 
+use super::refusal::{Refusal, RefusalKind};
+
 /// Whether a process can be trimmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trimmability {
@@ -54,27 +56,26 @@ impl Trimmability {
     }
 
     /// Why it can't be trimmed now, and what helps.
-    pub(super) fn refusal(&self) -> Option<String> {
+    pub(super) fn refusal(&self) -> Option<Refusal> {
         let pid = self.pid;
         if let Some(tracer) = self.status.tracer() {
-            return Some(format!(
+            return Some(RefusalKind::Traced.told(format!(
                 "process {tracer}{} is tracing it (a debugger, strace, another brkhole), and a \
                  process has one tracer at most; see `ps -p {tracer}`, end that, and try again",
                 named(tracer)
-            ));
+            )));
         }
         if self.status.state() == 'T' {
-            return Some(format!(
+            return Some(RefusalKind::Stopped.told(format!(
                 "it is stopped (Ctrl-Z, SIGSTOP), so it can't call anything; let it go on with \
                  `kill -CONT {pid}`, then try again"
-            ));
+            )));
         }
         if self.seccomp_mode() == 1 {
-            return Some(
+            return Some(RefusalKind::Filtered.told(
                 "it has locked itself in (seccomp, strict mode): the kernel would kill it at the \
-                 first call that gives memory back"
-                    .to_owned(),
-            );
+                 first call that gives memory back",
+            ));
         }
         None
     }
@@ -120,7 +121,7 @@ mod tests {
             (77, "Seccomp:\t2", "Seccomp:\t1", "strict"),
         ] {
             let status = told(pid, &TEXT.replace(from, to));
-            let refusal = status.hopeless().or(status.refusal());
+            let refusal = status.hopeless().or(status.refusal().map(|why| why.told));
             assert!(refusal.is_some_and(|why| why.contains(words)), "{words}");
         }
     }

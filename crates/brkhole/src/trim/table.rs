@@ -73,11 +73,22 @@ fn answer(reports: &[TrimReport], done: &[&TrimReport]) -> Option<Part> {
 }
 
 /// Why it wasn't trimmed; some errors name the process themselves.
-pub(super) fn failure(report: &TrimReport) -> Option<String> {
+pub(crate) fn failure(report: &TrimReport) -> Option<String> {
     let itself = format!("process {}: ", report.pid);
     let what = report.reason.as_deref().unwrap_or("it was not trimmed");
     let what = what.strip_prefix(&itself).unwrap_or(what);
     (!report.is_success()).then(|| format!("{}: {}", name(report), printable(what)))
+}
+
+/// What a process gave back, in a line.
+pub(crate) fn gave_back(report: &TrimReport) -> String {
+    format!(
+        "{} gave back {}, {} are left; it stood still for {}",
+        name(report),
+        known_bytes(report.returned_bytes),
+        known_bytes(report.rss_after_bytes),
+        Seconds(report.held_seconds)
+    )
 }
 
 /// What it is called on standard error, and below the table.

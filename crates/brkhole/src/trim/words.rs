@@ -7,6 +7,7 @@ use ptmalloc::{Allocator, HeapState};
 
 use super::allocators::Offer;
 use super::inside::{How, StoppedTarget};
+use super::refusal::{Refusal, RefusalKind};
 use super::report::TrimReport;
 use super::tools::Tools;
 
@@ -51,30 +52,34 @@ pub(super) fn not_foretold(allocator: Option<&Allocator>, max_hold: Duration) ->
 }
 
 /// Why a process with a filter isn't trimmed.
-pub(super) const SECCOMP: &str = "its system calls are filtered (seccomp), and should the filter kill at madvise, munmap or \
-     brk, trimming would end it. A container's usual filter permits them: if this is one, \
-     `--allow-seccomp`";
+pub(super) fn seccomp() -> Refusal {
+    RefusalKind::Filtered.told(
+        "its system calls are filtered (seccomp), and should the filter kill at madvise, munmap or \
+         brk, trimming would end it. A container's usual filter permits them: if this is one, \
+         `--allow-seccomp`",
+    )
+}
 
 /// Why it isn't held.
-pub(super) fn too_long(pid: i32, foretold: Duration, max_hold: Duration) -> String {
-    format!(
+pub(super) fn too_long(pid: i32, foretold: Duration, max_hold: Duration) -> Refusal {
+    RefusalKind::TooLong.told(format!(
         "it would stand still for about {}, and may for {}; where that does no harm: `brkhole trim \
          --max-hold {} {pid}`",
         seconds(foretold),
         seconds(max_hold),
         (foretold.as_secs_f64() * 2.0).ceil(),
-    )
+    ))
 }
 
 /// The same, where malloc was at work each time it was looked at.
-pub(super) fn cannot_follow(pid: i32, max_hold: Duration) -> String {
-    format!(
+pub(super) fn cannot_follow(pid: i32, max_hold: Duration) -> Refusal {
+    RefusalKind::TooLong.told(format!(
         "its malloc was at work each time it was looked at, and to look at it while it stands \
          still takes longer than half of {}; try again at a quieter time, or where that does no \
          harm: `brkhole trim --max-hold {} {pid}`",
         seconds(max_hold),
         (max_hold.as_secs_f64() * 4.0).ceil(),
-    )
+    ))
 }
 
 /// Why it wasn't called: the machine is busy, or there are many threads.
@@ -126,11 +131,11 @@ pub(super) fn locked(arenas: usize) -> String {
 }
 
 /// Why it isn't called: what it would find.
-pub(super) fn not_verified(why: &str) -> String {
-    format!(
+pub(super) fn not_verified(why: &str) -> Refusal {
+    RefusalKind::Unverified.told(format!(
         "malloc's state can't be verified although the process stood still, so malloc_trim might \
          abort it; it wasn't called: {why}"
-    )
+    ))
 }
 
 /// Where a thread stood, in words.

@@ -10,13 +10,14 @@ use crate::fleet::member::{Ended, ready};
 use crate::fleet::samples::{Sample, samples, value};
 
 const UNIT: &str = include_str!("../../fleet/brkhole-inspect.service");
+const TRIM_UNIT: &str = include_str!("../../fleet/brkhole-trim.service");
 
 /// Somebody who owns nothing.
 const NOBODY: u32 = 65534;
 
-/// The unit's, as setpriv names them.
-fn of_the_unit() -> String {
-    let mut lines = UNIT.lines();
+/// A unit's, as setpriv names them.
+fn of_unit(unit: &str) -> String {
+    let mut lines = unit.lines();
     let names = lines.find_map(|line| line.strip_prefix("CapabilityBoundingSet="));
     let names = names.expect("the unit bounds them").split(' ');
     names
@@ -25,12 +26,19 @@ fn of_the_unit() -> String {
         .collect()
 }
 
-/// What root with these capabilities finds of all processes, or of some.
-fn found_with(capabilities: &str, which: &[&str]) -> Vec<Sample> {
-    let output = Command::new("setpriv")
+/// The command, run by root with these capabilities.
+fn with(capabilities: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command
         .arg(format!("--bounding-set=-all{capabilities}"))
         .args(["--inh-caps=-all", "--no-new-privs"])
-        .arg(env!("CARGO_BIN_EXE_brkhole"))
+        .arg(env!("CARGO_BIN_EXE_brkhole"));
+    command
+}
+
+/// What root with these capabilities finds of all processes, or of some.
+fn found_with(capabilities: &str, which: &[&str]) -> Vec<Sample> {
+    let output = with(capabilities)
         .args(["inspect", "--format", "openmetrics", "--top", "1000000"])
         .args(which)
         .output()
@@ -65,20 +73,24 @@ fn somebody_elses(name: &str) -> (tempfile::TempDir, Ended) {
     (directory, ready(command))
 }
 
-#[test]
-fn those_of_the_unit_are_enough_to_read_everybody() {
+fn can_be_another() -> bool {
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
         skipped("only root can give capabilities up and become another user");
-        return;
+        return false;
     }
-    if !installed("setpriv") {
+    installed("setpriv")
+}
+
+#[test]
+fn those_of_the_unit_are_enough_to_read_everybody() {
+    if !can_be_another() {
         return;
     }
     let name = format!("else-{}", std::process::id());
     let _member = somebody_elses(&name);
 
     let not_even_root = closed_to_root();
-    let found = found_with(&of_the_unit(), &["--all"]);
+    let found = found_with(&of_unit(UNIT), &["--all"]);
     let denied = |found: &[Sample]| {
         let metric = "brkhole_unreadable_processes";
         value(found, metric, &[("reason", "denied")])
@@ -93,4 +105,27 @@ fn those_of_the_unit_are_enough_to_read_everybody() {
     assert_eq!(denied(&found), 1.0);
     let is_member = |sample: &Sample| sample.labels.get("comm") == Some(&name);
     assert!(!found.iter().any(is_member));
+}
+
+/// Each of them is needed.
+#[test]
+fn those_of_the_service_are_enough_to_trim_everybody() {
+    if !can_be_another() {
+        return;
+    }
+    let all = of_unit(TRIM_UNIT);
+    let name = format!("trim-{}", std::process::id());
+    let (_directory, member) = somebody_elses(&name);
+    let trimmed = |capabilities: &str| {
+        let pid = member.0.id().to_string();
+        let output = with(capabilities).args(["trim", &pid]).output().unwrap();
+        (output.status.success(), output)
+    };
+    for one in all.split(',').filter(|one| !one.is_empty()) {
+        let others = all.replace(&format!(",{one}"), "");
+        let (is_trimmed, output) = trimmed(&others);
+        assert!(!is_trimmed, "without {one}: {output:?}");
+    }
+    let (is_trimmed, output) = trimmed(&all);
+    assert!(is_trimmed, "{output:?}");
 }

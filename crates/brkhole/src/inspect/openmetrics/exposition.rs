@@ -8,25 +8,25 @@ use std::fmt::{Display, Write};
 
 /// Metrics, one after the other.
 #[derive(Default)]
-pub(super) struct Exposition {
+pub(crate) struct Exposition {
     text: String,
 }
 
 /// One gauge, which samples are added to.
-pub(super) struct Gauge<'text> {
+pub(crate) struct Gauge<'text> {
     text: &'text mut String,
     name: &'static str,
 }
 
 impl Exposition {
     /// Begins a gauge. Neither name nor help may hold what would have to be escaped.
-    pub(super) fn gauge(&mut self, name: &'static str, help: &str) -> Gauge<'_> {
+    pub(crate) fn gauge(&mut self, name: &'static str, help: &str) -> Gauge<'_> {
         debug_assert!(!help.contains(['\\', '\n', '"']), "{help}");
         self.push(format_args!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
         Gauge { text: &mut self.text, name }
     }
 
-    pub(super) fn end(mut self) -> String {
+    pub(crate) fn end(mut self) -> String {
         self.push("# EOF\n");
         self.text
     }
@@ -38,7 +38,7 @@ impl Exposition {
 
 impl Gauge<'_> {
     /// Adds a sample; a set of labels may be given once only.
-    pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+    pub(crate) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
         self.text.push_str(self.name);
         for (number, (label, value)) in labels.iter().enumerate() {
             self.text.push(if number == 0 { '{' } else { ',' });

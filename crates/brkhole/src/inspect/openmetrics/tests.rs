@@ -77,7 +77,7 @@ fn processes_of_one_name_are_summed_and_the_small_ones_put_together() {
         process("smaller", Some(0)),
         process("fat", None),
     ]);
-    let text = text(&found, 1);
+    let text = of(&found, 1).end();
     for (series, expected) in [
         (r#"brkhole_processes{comm="fat"}"#, 3),
         (r#"brkhole_resident_memory_bytes{comm="fat"}"#, 30 * MIB),
@@ -106,7 +106,7 @@ fn each_series_is_there_once() {
     let names = ["a", "a", "\u{fffd}", "\u{fffd}", "", "(all other command"];
     let found = survey(names.map(|name| process(name, Some(0))).into());
     for top in [0, 1, 3, 100] {
-        let text = text(&found, top);
+        let text = of(&found, top).end();
         let series = text.lines().filter(|line| !line.starts_with('#'));
         let mut series: Vec<_> = series.map(|line| line.rsplit_once(' ').unwrap().0).collect();
         let all = series.len();
@@ -118,7 +118,7 @@ fn each_series_is_there_once() {
 
 #[test]
 fn a_name_may_hold_anything() {
-    let text = text(&survey(vec![process("a\"b\\c\nd\te{}", None)]), 5);
+    let text = of(&survey(vec![process("a\"b\\c\nd\te{}", None)]), 5).end();
     let expected = "brkhole_processes{comm=\"a\\\"b\\\\c\\nd\te{}\"} 1\n";
     assert!(text.contains(expected), "{text}");
 }
@@ -138,7 +138,7 @@ fn reasons() {
     for (pid, why) in [(7, Why::Denied), (8, Why::Denied), (9, Why::KernelThread)] {
         found.unread.push(UnreadProcess { pid, why, told: String::new() });
     }
-    let text = text(&found, 5);
+    let text = of(&found, 5).end();
     for (metric, reason, expected) in [
         ("malloc_unknown", "arena", "1"),
         ("malloc_unknown", "other", "1"),
@@ -156,7 +156,7 @@ fn reasons() {
 
 #[test]
 fn nothing_found_is_still_a_whole_text() {
-    let text = text(&Survey::default(), 20);
+    let text = of(&Survey::default(), 20).end();
     assert_eq!(value(&text, r#"brkhole_processes{comm="(all other commands)"}"#), Some("0"));
     assert!(text.ends_with("\n# EOF\n"));
 }

@@ -1,0 +1,138 @@
+//! `brkhole trim --watch`: whoever keeps more than it may is trimmed, for as long as this runs.
+//!
+//! Each interval all that are meant are looked at as `inspect --all` does, cheaply and without
+//! stopping anybody. [`Schedule`] decides whom to trim; each trim is one of `brkhole trim`.
+
+mod metrics;
+mod schedule;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use human_text::Bytes;
+use proc_memory::Process;
+
+use crate::cli::TrimArguments;
+use crate::inspect::inspected::{Inspected, Survey};
+use crate::inspect::{self, openmetrics, scan};
+use crate::output::{self, Readers};
+use crate::trim::{self, Trimmer};
+use metrics::ServiceTotals;
+use schedule::{GivenBack, ProcessKey, Schedule, Sighting};
+
+/// Watches until a signal asks for the end, or until all that were named have ended.
+pub(crate) fn run(
+    arguments: &TrimArguments,
+    interval: Duration,
+    Bytes(above_bytes): Bytes,
+) -> anyhow::Result<ExitCode> {
+    output::check_writable([arguments.metrics.as_ref()], None)?;
+    let mut named = named(&arguments.processes.pids)?;
+    let is_named = !named.is_empty();
+    let mut service = Service {
+        trimmer: Trimmer::new(arguments)?,
+        schedule: Schedule::new(interval, above_bytes),
+        totals: ServiceTotals::default(),
+    };
+    let interrupt = service.trimmer.interruption.interrupt().clone();
+    let mut lookers = scan::lookers();
+    let begun = Instant::now();
+    loop {
+        let now = begun.elapsed();
+        // Each is held, so that its number isn't another's as long as it runs.
+        named.retain(Process::is_alive);
+        let pids = match is_named {
+            true => named.iter().map(Process::pid).collect(),
+            false => arguments.processes.wanted.pids()?,
+        };
+        let survey = inspect::survey(&mut lookers, &pids, &|| interrupt.is_asked());
+        service.round(now, &survey);
+        if let Some(path) = &arguments.metrics {
+            service.tell(&survey, path);
+        }
+        let rest = interval.saturating_sub(begun.elapsed() - now);
+        let is_over = is_named && named.is_empty();
+        if is_over || service.trimmer.interruption.after(rest).is_some() {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+/// Takes hold of those that were named.
+///
+/// # Errors
+/// When one of them isn't there.
+fn named(pids: &[i32]) -> anyhow::Result<Vec<Process>> {
+    Ok(pids.iter().map(|&pid| Process::open(pid)).collect::<Result<_, _>>()?)
+}
+
+struct Service<'a> {
+    trimmer: Trimmer<'a>,
+    schedule: Schedule,
+    totals: ServiceTotals,
+}
+
+impl Service<'_> {
+    /// Trims those that are due, one after the other.
+    fn round(&mut self, now: Duration, survey: &Survey) {
+        self.schedule.forget(now);
+        for process in &survey.processes {
+            let seen = sighting(process);
+            if self.trimmer.interruption.signal().is_some() {
+                return;
+            }
+            if self.schedule.is_due(now, &seen) {
+                self.one(now, &seen);
+            }
+        }
+    }
+
+    fn one(&mut self, now: Duration, seen: &Sighting) {
+        // The number may be another's by now: that one is for the next look.
+        let is_it = |process: &Process| {
+            process.stat().is_ok_and(|stat| stat.started_ticks == seen.key.started_ticks)
+        };
+        let Some(process) = Process::open(seen.key.pid).ok().filter(is_it) else {
+            return;
+        };
+        let report = self.trimmer.trim(&process);
+        let failure = trim::failure(&report);
+        // It was let go for the signal's sake.
+        if failure.is_some() && self.trimmer.interruption.signal().is_some() {
+            return;
+        }
+        let given = match failure {
+            Some(failure) => {
+                eprintln!("brkhole: {failure}");
+                None
+            }
+            None => {
+                eprintln!("brkhole: {}", trim::gave_back(&report));
+                Some(GivenBack {
+                    returned_bytes: report.returned_bytes.unwrap_or(0),
+                    rss_after_bytes: report.rss_after_bytes.unwrap_or(seen.rss_bytes),
+                })
+            }
+        };
+        self.schedule.attempted(now, seen, given);
+        self.totals.add(&report);
+    }
+
+    /// A file that can't be written now is no reason to begin anew, with all that was learnt forgotten.
+    fn tell(&self, survey: &Survey, path: &Path) {
+        let mut text = openmetrics::of(survey, inspect::TOP);
+        self.totals.write(self.schedule.in_vain, self.schedule.backed_off(), &mut text);
+        if let Err(error) = output::to_file_for(Readers::All, path, &text.end()) {
+            eprintln!("brkhole: {error:#}");
+        }
+    }
+}
+
+fn sighting(process: &Inspected) -> Sighting {
+    Sighting {
+        key: ProcessKey { pid: process.pid, started_ticks: process.started_ticks },
+        rss_bytes: process.weight.rss_bytes,
+        returnable_bytes: process.returnable_bytes().unwrap_or(0),
+    }
+}
