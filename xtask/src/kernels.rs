@@ -3,7 +3,6 @@
 
 mod cost;
 mod fetch;
-mod initramfs;
 mod report;
 
 use anyhow::Context;
@@ -125,7 +124,7 @@ fn run(
     let calls = programs.iter().map(|(package, call)| format!("echo '{NEXT}{package}'; {call}\n"));
     let job = format!("cd '{}'\n{}", root().display(), calls.collect::<String>());
     let image = kernel.directory.join("initramfs");
-    fs::write(&image, initramfs::of(&kernel.modules()?, &job)?)?;
+    fs::write(&image, fetch::initramfs(&kernel.modules()?, &job)?)?;
     let parameters = format!(
         "console=ttyS0 quiet panic=-1 mitigations=off rcupdate.rcu_expedited=1 {boot} repository={}",
         root().display()

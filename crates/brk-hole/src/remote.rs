@@ -29,8 +29,6 @@
 mod call;
 mod error;
 #[cfg(target_arch = "x86_64")]
-mod memory;
-#[cfg(target_arch = "x86_64")]
 mod page;
 
 use std::ops::Range;

@@ -1,4 +1,5 @@
-//! Kernels as Debian has them: fetched by apt, with lists of their own, and unpacked.
+//! Kernels as Debian has them (fetched by apt, with lists of their own, and unpacked), and what they
+//! start with.
 
 use anyhow::Context;
 use roots::repository::{command, output, run, target};
@@ -105,4 +106,33 @@ impl Kernel {
         )?;
         Ok(found.lines().next().map(PathBuf::from))
     }
+}
+
+/// What a kernel starts with, as an archive: busybox, modules, a script that mounts the host's root, and
+/// what is done there.
+///
+/// # References
+/// `Documentation/driver-api/early-userspace/buffer-format.rst`
+pub fn initramfs(modules: &[(String, Vec<u8>)], job: &str) -> anyhow::Result<Vec<u8>> {
+    let mut archive = Vec::new();
+    let mut add = |name: &str, mode: u32, content: &[u8]| {
+        let (name_bytes, bytes) = (name.len() + 1, content.len());
+        let head = format!(
+            "070701{0:08x}{mode:08x}{0:08x}{0:08x}{1:08x}{0:08x}{bytes:08x}{0:08x}{0:08x}{0:08x}{0:08x}\
+             {name_bytes:08x}{0:08x}{name}\0",
+            0, 1
+        );
+        for part in [head.as_bytes(), content] {
+            archive.extend(part);
+            archive.resize(archive.len().next_multiple_of(4), 0);
+        }
+    };
+    add("busybox", 0o100_755, &fs::read("/bin/busybox")?);
+    add("init", 0o100_755, include_bytes!("init.sh"));
+    add("job", 0o100_644, job.as_bytes());
+    for (name, content) in modules {
+        add(name, 0o100_644, content);
+    }
+    add("TRAILER!!!", 0, &[]);
+    Ok(archive)
 }

@@ -1,13 +1,13 @@
 //! Has a stopped thread map the page, and looks whether it did.
 
-use super::call::Caller;
+use super::call::{Caller, mappings};
 use proc_memory::Mapping;
 
-use super::{RemoteError, RemoteHole, memory};
+use super::{RemoteError, RemoteHole};
 use crate::program_break::page_size;
 
 pub(super) fn punch(tid: i32) -> Result<RemoteHole, RemoteError> {
-    let before = memory::mappings(tid)?;
+    let before = mappings(tid)?;
     let caller = Caller::take(tid, &before)?;
     let result = map(&caller);
     let released = caller.release();
@@ -18,7 +18,7 @@ pub(super) fn punch(tid: i32) -> Result<RemoteHole, RemoteError> {
         (one.start, one.end, one.permissions) == (other.start, other.end, other.permissions)
     };
     let changed = |mapping: &&Mapping| !before.iter().any(|one| is_same(one, mapping));
-    let after = memory::mappings(tid)?;
+    let after = mappings(tid)?;
     let mut new = after.iter().filter(changed);
     let is_the_page = |mapping: &Mapping| {
         (mapping.start..mapping.end) == hole.range && mapping.permissions.to_string() == "r--p"
