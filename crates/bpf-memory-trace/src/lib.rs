@@ -34,6 +34,7 @@
 //! # References
 //! bpf(2), bpf-helpers(7); `Documentation/bpf/` in the kernel's source
 
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![deny(unsafe_code)]
 
 #[cfg(test)]
@@ -60,7 +61,3 @@ pub use record::{Record, Seen, StackCopy};
 pub use refusal::Refusal;
 pub use ring::RingReader;
 pub use tracer::{Hook, Missed, Options, Tracer};
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -28,6 +28,7 @@
 //!
 //! Linux only. Written for glibc; with musl `sbrk` always fails, so everything here asks the kernel.
 
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![deny(unsafe_code)]
 
 #[cfg(test)]
@@ -54,7 +55,3 @@ pub use program_break::{BreakGrowth, page_aligned_break, program_break};
 pub use remote::{RemoteError, RemoteHole};
 pub use room::{BreakBlocker, Room};
 pub use trick::{TRICK_GUARD, TrickOutcome, limit_data_segment};
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

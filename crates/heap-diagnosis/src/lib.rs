@@ -1,5 +1,6 @@
 //! What a watched run, or a process that was looked at, says: on what evidence, and what to do.
 
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
@@ -13,7 +14,3 @@ mod trace_findings;
 pub use finding::{Finding, Severity};
 pub use process_findings::process_findings;
 pub use trace_findings::{repeated_reading, trace_findings};
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

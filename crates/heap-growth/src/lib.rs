@@ -8,6 +8,7 @@
 //! and failures, [`Fallback`] pairs a refused brk with malloc's mmap behind it, and
 //! [`RefusedMemory`] keeps what was refused for good.
 
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
@@ -35,7 +36,3 @@ pub use refused_memory::{RefusedBy, RefusedMemory, RefusedProgram, RefusedReques
 pub use tally::{Counts, Tally};
 pub use timeline::{Point, Timeline};
 pub use whole::Story;
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -12,6 +12,7 @@
 //!
 //! It knows nothing of what it weighs: no OpenSSL, no Lua, no nginx. Linux only.
 
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![deny(unsafe_code)]
 
 #[cfg(test)]
@@ -22,7 +23,3 @@ pub mod experiment;
 pub mod report;
 pub mod statistics;
 pub mod trace;
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -1,6 +1,7 @@
 //! Numbers with their units, and names that somebody else has chosen, as people read them on one
 //! line of a terminal.
 
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
@@ -74,10 +75,6 @@ fn shell_word(word: &OsStr) -> String {
         }
     }
 }
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
 
 #[cfg(test)]
 mod tests {

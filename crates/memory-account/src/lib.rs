@@ -27,6 +27,7 @@
 //! read once; an account costs some times that: one and a half to three where headers lie far apart,
 //! up to ten where they may begin on any page, as those of LuaJIT's large blocks.
 
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![deny(unsafe_code)]
 
 #[cfg(test)]
@@ -52,7 +53,3 @@ mod zend;
 
 pub use account::Account;
 pub use row::{Kind, Row};
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

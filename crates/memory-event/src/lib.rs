@@ -3,6 +3,7 @@
 //! A source (a launched child, a running process, a log that somebody kept) turns what it sees
 //! into [`Event`]s; a story is a [`Sink`] that takes them one by one. Neither knows the other.
 
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
@@ -21,7 +22,3 @@ pub use event::{Ending, Event, Resource, Sink, SoftLimit, What};
 pub use memory::Memory;
 pub use refusal::{Crowd, Promises, Refusal};
 pub use time_order::TimeOrder;
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -4,6 +4,7 @@
 //! Both give what they see to a [`Sink`](memory_event::Sink), in the order in which it happened,
 //! and leave exit status, signals and memory of the target as they were.
 
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![deny(unsafe_code)]
 
 #[cfg(test)]
@@ -26,7 +27,3 @@ pub use launch::{
     Killer, Launch, LaunchError, LaunchNote, LaunchOptions, Launched, ObserverCost, Stopped, Watch,
 };
 pub use target::{Stream, Target};
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

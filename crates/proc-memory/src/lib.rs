@@ -6,6 +6,7 @@
 //! A process is opened once ([`Process`]), by its directory in `/proc`, so that no figure is of
 //! another one that got the same number since.
 
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![deny(unsafe_code)]
 
 #[cfg(test)]
@@ -35,7 +36,3 @@ pub use snapshot::{Snapshot, Weigher};
 pub use syscalls::{
     page_size_bytes, pidfd_kill, pidfd_open, read_memory, robust_list, thread_cpu_time, word,
 };
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -20,6 +20,7 @@
 //! malloc's own first request), where the heap of a new thread begins, and for static programs
 //! without symbols.
 
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![deny(unsafe_code)]
 
 #[cfg(test)]
@@ -42,7 +43,3 @@ mod stacks;
 pub use chain::{CallSite, Chain};
 pub use elf::{Elf, Function, Segment, SymbolTable, Symbols, Table};
 pub use stacks::{CopiedStack, MOST_FRAMES, MappedFile, Stacks};
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -47,6 +47,7 @@
 //! glibc 2.27 to 2.44, `malloc/malloc.c` and `malloc/arena.c`; tried against real ones of 2.31, 2.36,
 //! 2.41, 2.43 and 2.44 on x86-64. On aarch64 the layout is the same, and checked in the same way.
 
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![deny(unsafe_code)]
 
 #[cfg(test)]
@@ -91,7 +92,3 @@ pub use fake::arenas_in;
 pub use heap_state::{Arena, Examination, Free, HeapState, Mmapped};
 pub use limits::ExaminationLimits;
 pub use runs::{Runs, RunsOfSize};
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

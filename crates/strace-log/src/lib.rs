@@ -48,6 +48,7 @@
 //! # References
 //! strace(1); strace 4.5 to 6.1, `src/strace.c`, `src/syscall.c`
 
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
@@ -77,7 +78,3 @@ mod wrapping;
 pub use error::LogError;
 pub use log_reader::{ReadLog, StraceLog};
 pub use note::{Example, LogNote, Unread};
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

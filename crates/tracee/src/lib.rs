@@ -27,6 +27,7 @@
 //! # References
 //! ptrace(2), wait(2), waitid(2)
 
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![deny(unsafe_code)]
 
 #[cfg(test)]
@@ -50,7 +51,3 @@ pub use request::{set_xstate, unwind_registers, xstate};
 pub use stop::Stop;
 pub use threads::{find_in_memory, is_traced_here, threads};
 pub use wait::{report, take_stop, try_wait_any, wait_any};
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

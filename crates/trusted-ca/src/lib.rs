@@ -80,6 +80,7 @@
 //!
 //! The OpenSSL is the system's, 1.1.1 or later, found by `pkg-config`, or with the feature
 //! `vendored` one built from source. 3.0 takes more than four times as long as 1.1.1 or 3.6.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![deny(unsafe_code)]
 
 #[cfg(test)]
@@ -109,7 +110,3 @@ pub use error_queue::{ErrorQueue, QueueEntry};
 pub use library::openssl_version;
 pub use mapped::ReadMethod;
 pub use parsed::{ParsedBundle, ParsedCrls};
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
