@@ -152,6 +152,24 @@ impl<'p> Space<'p> {
         found
     }
 
+    /// How much of these ranges is resident: whole pages, in rising order, none in two of them.
+    pub(super) fn resident_bytes(&mut self, ranges: &[Range<u64>]) -> Option<u64> {
+        self.pages.bytes(PageState::Resident, ranges, never).ok()
+    }
+
+    /// Whether a file of which this is the name's beginning has this in its constants.
+    pub(super) fn has_text(&self, prefix: &str, text: &[u8]) -> bool {
+        let constants = self.areas.iter().map(|area| &area.mapping).filter(|mapping| {
+            let name = mapping.name.rsplit(|&one| one == b'/').next().unwrap_or_default();
+            let may = mapping.permissions;
+            !may.write && !may.execute && name.starts_with(prefix.as_bytes())
+        });
+        let mut pieces = constants.map(|mapping| self.read(mapping.start..mapping.end));
+        pieces.any(|piece| {
+            piece.is_some_and(|piece| piece.windows(text.len()).any(|window| window == text))
+        })
+    }
+
     /// The places at multiples of `step` from an origin that lie on resident pages of ranges.
     pub(super) fn resident_multiples(&mut self, ranges: &[Range<u64>], step: u64) -> Vec<u64> {
         let resident = self.resident(ranges);

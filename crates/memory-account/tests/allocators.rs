@@ -22,6 +22,7 @@ fn python(library: &str, script: &str) -> Option<Answering> {
     }
     let mut command = Command::new(PYTHON);
     command.args(["-c", script]).env("LD_PRELOAD", &library).env("PYTHONMALLOC", "malloc");
+    command.env("MALLOC_CONF", "dirty_decay_ms:-1");
     Some(Answering::start(command.env_remove("GLIBC_TUNABLES")))
 }
 
@@ -29,6 +30,8 @@ fn python(library: &str, script: &str) -> Option<Answering> {
 fn jemalloc() {
     const SCRIPT: &str = "import ctypes, time\n\
         kept = [str(i) * 3 for i in range(300000)] + [bytes(3 << 20)]\n\
+        freed = [bytearray(b'x' * (3000 + i)) for i in range(10000)]\n\
+        del freed\n\
         call = ctypes.CDLL(None).mallctl\n\
         def ctl(name, kind=ctypes.c_size_t):\n\
         \x20   value = kind(1); size = ctypes.c_size_t(8)\n\
@@ -39,7 +42,9 @@ fn jemalloc() {
         \x20   value = ctypes.c_size_t(0); size = ctypes.c_size_t(8)\n\
         \x20   call(name, ctypes.byref(value), ctypes.byref(size), None, 0)\n\
         \x20   return value.value\n\
-        print(told(b'stats.resident'), told(b'stats.allocated'), flush=True)\n\
+        names = b'stats.resident', b'stats.allocated', b'stats.metadata'\n\
+        pages = told(b'stats.arenas.4096.pdirty') + told(b'stats.arenas.4096.pmuzzy')\n\
+        print(*map(told, names), 4096 * pages, flush=True)\n\
         time.sleep(1000)\n";
     let Some(mut program) = python("libjemalloc.so.2", SCRIPT) else { return };
     let line = program.hear();
@@ -47,6 +52,12 @@ fn jemalloc() {
     let account = Target::of(program).account();
     let row = row(&account, "jemalloc");
     println!("{} resident of {}, {} allocated", row.rss_bytes, told[0], told[1]);
+    let (free, returnable) = (row.free_bytes.unwrap(), row.returnable_bytes.unwrap());
+    println!("{free} free, {returnable} returnable of {}", told[3]);
+    assert!(told[3] > 20 * MIB && returnable.abs_diff(told[3]) < MIB, "{row:#?}");
+    // It counts blocks that were never touched as allocated, and records as resident.
+    let used = row.rss_bytes - free;
+    assert!(used <= told[1] + told[2] && used + 4 * MIB > told[1], "{line} {row:#?}");
     assert_eq!(row.kind, Kind::Allocator);
     assert!(told[1] > 20 * MIB, "{line}");
     // Not all that it counts as resident has been touched.

@@ -50,12 +50,17 @@ pub(super) fn table(process: &Inspected) -> Vec<Part> {
 fn unknown(process: &Inspected, account: &Account) -> Option<Part> {
     let unknown = account.of_kind(Kind::Unknown);
     let share = unknown as f64 / account.rss_bytes().max(1) as f64;
+    let (pid, bytes) = (process.pid, Bytes(unknown));
     (unknown >= WORTH_ASKING_BYTES && share >= WORTH_ASKING_SHARE).then(|| {
-        Part::Paragraph(format!(
-            "Of {} nothing tells whose they are. `brkhole trace --pid {}` shows, while they grow, \
-             who asks for more.",
-            Bytes(unknown),
-            process.pid
-        ))
+        Part::Paragraph(match process.allocator.as_deref() {
+            Some(allocator @ ("jemalloc" | "mimalloc" | "tcmalloc")) => format!(
+                "{bytes} are likely {allocator}'s; how much of that is free and could go back can't be \
+                 told from outside. `brkhole trim {pid}` has {allocator} give it back, and tells."
+            ),
+            _ => format!(
+                "Of {bytes} nothing tells whose they are. `brkhole trace --pid {pid}` shows, while \
+                 they grow, who asks for more."
+            ),
+        })
     })
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{kinds, output, processes};
+use crate::common::{compiled, kinds, output, processes, skipped};
 use crate::inspect::target::{Keeps, undisturbed};
 use suite::answering::Answering;
 
@@ -80,4 +80,33 @@ fn one_of_many_is_not_accounted_for() {
     let all = all.as_array().unwrap();
     assert!(!all.is_empty());
     assert!(all.iter().all(|process| process["account"] == Value::Null), "{all:?}");
+}
+
+/// What another allocator would give back, or how that is found out.
+#[test]
+fn of_another_allocator() {
+    let program = compiled("trim_keeps");
+    for (library, words) in [
+        ("libjemalloc.so.2", "jemalloc "),
+        ("libtcmalloc_minimal.so.4", "has tcmalloc give it back, and tells"),
+    ] {
+        let path = format!("/usr/lib/x86_64-linux-gnu/{library}");
+        if !std::path::Path::new(&path).exists() {
+            skipped(format_args!("{path} is not there"));
+            continue;
+        }
+        let mut command = Command::new(&program);
+        command.args(["free", "1"]).env("LD_PRELOAD", &path);
+        let mut target = Answering::start(command.env("MALLOC_CONF", "dirty_decay_ms:-1"));
+        assert_eq!(target.hear(), "ready");
+        let pid = target.pid().to_string();
+        let text = String::from_utf8(output(&["inspect", &pid]).stdout).unwrap();
+        assert!(text.replace("\n  ", " ").replace('\n', " ").contains(words), "{text}");
+        if library.starts_with("libjemalloc") {
+            let process = &processes(&["inspect", &pid])[0];
+            let rows = process["account"].as_array().unwrap();
+            let row = rows.iter().find(|row| row["owner"] == "jemalloc").unwrap();
+            assert!(row["returnable_bytes"].as_u64().unwrap() > 100 << 20, "{row:#}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::common::{compiled, skipped};
-use crate::trim::harness::{Target, figure, refused, reports, trim, trimmed};
+use crate::trim::harness::{Target, assert_as_predicted, figure, refused, reports, trim, trimmed};
 
 const MIB: u64 = 1 << 20;
 
@@ -30,6 +30,10 @@ fn gives_back(command: &mut Command, allocator: &str, called: &str, least: u64) 
     let report = trimmed(target.pid());
     assert_eq!((&report["allocator"], &report["called"]), (&allocator.into(), &called.into()));
     assert!(figure(&report, "returned_bytes") > least, "{report:#}");
+    match allocator {
+        "jemalloc" => assert_as_predicted(&report),
+        _ => assert!(report["predicted_bytes"].is_null(), "{report:#}"),
+    }
     let (before, after) = (figure(&report, "rss_before_bytes"), figure(&report, "rss_after_bytes"));
     assert_eq!(before - after, figure(&report, "returned_bytes"));
     assert!(report["malloc_before"].is_null() && report["malloc_after"].is_null());
