@@ -52,6 +52,7 @@ mod reliable;
 mod ring;
 mod sys;
 mod tracer;
+mod uring;
 
 pub use asm::{AssembleError, Assembler, Code, Condition, Helper, Label, Register, Width};
 pub use btf::Btf;

@@ -23,6 +23,11 @@ pub enum AttachPoint {
         /// Of the tracepoint's type.
         btf_id: u32,
     },
+    /// A function's beginning; its arguments are the context (`fentry/NAME`).
+    Fentry {
+        /// Of the function.
+        btf_id: u32,
+    },
     /// The return of a function; its arguments, then its result are the context (`fexit/NAME`).
     Fexit {
         /// Of the function.
@@ -35,9 +40,11 @@ pub enum AttachPoint {
 
 impl AttachPoint {
     fn kind(self) -> ProgramKind {
-        // BPF_PROG_TYPE_TRACING and BPF_PROG_TYPE_KPROBE; BPF_TRACE_RAW_TP and BPF_TRACE_FEXIT.
+        // BPF_PROG_TYPE_TRACING and BPF_PROG_TYPE_KPROBE; BPF_TRACE_RAW_TP, BPF_TRACE_FENTRY and
+        // BPF_TRACE_FEXIT.
         let (program, attach, btf_id) = match self {
             Self::Tracepoint { btf_id } => (26, 23, btf_id),
+            Self::Fentry { btf_id } => (26, 24, btf_id),
             Self::Fexit { btf_id } => (26, 25, btf_id),
             Self::KprobeMulti => (2, KPROBE_MULTI, 0),
         };

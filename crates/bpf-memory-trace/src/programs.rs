@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`returned`] | fexit of one of [`functions`] |
 //! | [`any_returned`] | tp_btf `sys_exit`, or kretprobe.multi of all [`functions`] |
+//! | [`uring`]'s | fentry and fexit of `io_openat2`, fexit of `io_close` |
 //! | [`forked`], [`executed`], [`exited`] | tp_btf `sched_process_fork`, `_exec`, `_exit` |
 
 mod draft;
 mod told;
+pub mod uring;
 
 use crate::asm::{Assembler, Code, Condition, Helper, Register::*, Width};
 use crate::layout::Layout;

@@ -25,7 +25,8 @@ pub enum Seen {
         syscall: Syscall,
         /// The six arguments; those beyond the call's own are what the registers held.
         args: [u64; 6],
-        /// As the kernel returned it: negative error numbers.
+        /// As the kernel returned it: negative error numbers. A direct descriptor of io_uring is its
+        /// slot, counted from 2<sup>30</sup>.
         result: i64,
         /// It came by the 32-bit way in: of an i386 program, or by `int 0x80`. Arguments are as the
         /// 64-bit call has them; no stack comes along.
@@ -108,6 +109,11 @@ pub const EXIT: i32 = 66;
 /// Of 32-bit code: [`I386_OLD_MMAP`](memory_event::I386_OLD_MMAP); its arguments stand behind the
 /// head, unless they couldn't be read.
 pub const OLD_MMAP: i32 = 67;
+/// io_uring was asked to open a file, opened it, and closed one. A request is known by its address, the
+/// last argument; the one before is the slot of a direct descriptor, plus one, or 0.
+pub const URING_ASKS: i32 = 68;
+pub const URING_OPENS: i32 = 69;
+pub const URING_CLOSES: i32 = 70;
 /// Besides a call's kind: 32-bit code made it.
 pub const I386: i32 = 128;
 
@@ -124,7 +130,7 @@ pub fn parse(bytes: &[u8]) -> Option<(Record, u32)> {
     let extra = word(bytes, field::EXTRA)?.cast_signed();
     let arg = |n: i16| double(bytes, field::ARGUMENTS + 8 * n);
     let args = [arg(0)?, arg(1)?, arg(2)?, arg(3)?, arg(4)?, arg(5)?];
-    let kind = i32::from(half(bytes, field::KIND)?);
+    let kind = kind(bytes)?;
     let what = match kind {
         FORK => Seen::Forked { child_pid: args[0] as u32, child_tid: args[1] as u32 },
         EXEC => Seen::Executed {
@@ -148,6 +154,8 @@ pub fn parse(bytes: &[u8]) -> Option<(Record, u32)> {
             let is_i386 = call == OLD_MMAP || call & I386 != 0;
             let syscall = match call {
                 OLD_MMAP => Syscall::Mmap,
+                URING_ASKS | URING_OPENS => Syscall::Openat,
+                URING_CLOSES => Syscall::Close,
                 call => *Syscall::ALL.get(usize::try_from(call & !I386).ok()?)?,
             };
             let args = match call {
@@ -172,6 +180,11 @@ pub fn parse(bytes: &[u8]) -> Option<(Record, u32)> {
         what,
     };
     Some((record, half(bytes, field::FLAGS)?.into()))
+}
+
+/// A record's kind.
+pub fn kind(bytes: &[u8]) -> Option<i32> {
+    half(bytes, field::KIND).map(i32::from)
 }
 
 fn path(bytes: &[u8], extra: i32) -> Option<Vec<u8>> {

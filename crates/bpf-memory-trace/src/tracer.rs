@@ -15,10 +15,11 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::map::{Map, MapKind};
 use crate::programs::{COUNTERS, RING, WATCHED};
-use crate::record::{FOLLOW, PROOF, Record, Seen, parse};
+use crate::record::{FOLLOW, PROOF, Record, Seen};
 use crate::refusal::{Refusal, ftrace_is_disabled};
 use crate::ring::RingReader;
 use crate::sys;
+use crate::uring::Uring;
 
 /// How long a record that is being written is waited for, at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -39,6 +40,7 @@ pub struct Tracer {
     /// older than that time is there. A record that is still being written holds the rest up, not out
     /// of order.
     order: TimeOrder<Record>,
+    uring: Uring,
 }
 
 impl Tracer {
@@ -69,7 +71,8 @@ impl Tracer {
         let attached = Attached::new(hook, options, &[&watched, &counters, &ring])?;
         let unmapped = |error| Refusal::of("to map the ring", error, String::new());
         let ring = RingReader::new(&ring).map_err(unmapped)?;
-        let mut tracer = Self { watched, counters, ring, attached, order: TimeOrder::default() };
+        let (order, uring) = (TimeOrder::default(), Uring::default());
+        let mut tracer = Self { watched, counters, ring, attached, order, uring };
         tracer.prove()?;
         Ok(tracer)
     }
@@ -93,6 +96,12 @@ impl Tracer {
     /// None that is known.
     pub fn unwatch_all(&self) -> io::Result<()> {
         self.watched.clear()
+    }
+
+    /// Whether files that io_uring opens and closes are told: for that, the kernel must accept fentry
+    /// and fexit programs, and be Linux 6.0 or newer.
+    pub fn tells_uring(&self) -> bool {
+        self.attached.tells_uring
     }
 
     /// Takes what has happened, in the order in which it did, up to a moment ago. Nobody is woken
@@ -158,8 +167,8 @@ impl Tracer {
     }
 
     fn drain(&mut self, mut proof: impl FnMut(Record)) -> bool {
-        let order = &mut self.order;
-        self.ring.drain(|bytes| match parse(bytes) {
+        let (order, uring) = (&mut self.order, &mut self.uring);
+        self.ring.drain(|bytes| match uring.parse(bytes) {
             Some((record, FOLLOW)) => order.hold(record.at_ns, record),
             Some((record, _)) => proof(record),
             None => {}

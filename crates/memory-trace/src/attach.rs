@@ -90,6 +90,8 @@ use settings::Settings;
 ///   programs, and nothing tells of a 64-bit program's `int 0x80`. By BPF programs and by ptrace they
 ///   are told as the 64-bit calls that they are, by BPF programs without stacks
 ///   ([`AttachNote::I386Stacks`]).
+/// - Files that io_uring opens and closes are told by BPF programs alone, where the kernel accepts fentry
+///   programs (Linux 6.0 or newer). Otherwise [`AttachNote::IoUring`] says that it was in use.
 /// - BPF programs (Linux 5.15 or newer) and tracepoints on x86-64; ptrace on x86-64 and aarch64, Linux 5.3 or newer.
 ///
 /// # Example

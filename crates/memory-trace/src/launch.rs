@@ -59,6 +59,7 @@ use tracer::{Hooks, Outcome};
 /// - The filter can't be taken off, so nothing can be let go: a run ends when the last process
 ///   that was started in it has ended, daemons included.
 /// - Calls that a program's *own* seccomp filter refuses are not seen, see [`LaunchNote::OwnFilter`].
+/// - Files that io_uring opens and closes are not seen, see [`LaunchNote::IoUring`].
 /// - Seccomp's strict mode can't be entered (`EINVAL`), as a filter is in place.
 /// - A traced program can't trace others: a debugger inside gets `EPERM`, as under strace. A child
 ///   made with `CLONE_UNTRACED` is not followed, and its watched calls fail with `ENOSYS`.

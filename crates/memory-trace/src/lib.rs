@@ -14,6 +14,7 @@ use suite as _;
 mod attach;
 mod launch;
 mod target;
+mod uring;
 mod watcher;
 
 #[cfg(feature = "attach")]

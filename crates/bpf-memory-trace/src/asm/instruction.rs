@@ -59,7 +59,7 @@ pub enum Width {
 }
 
 impl Width {
-    pub(super) const fn bytes(self) -> i16 {
+    pub(crate) const fn bytes(self) -> i16 {
         match self {
             Self::Byte => 1,
             Self::Half => 2,
@@ -103,6 +103,7 @@ pub enum Helper {
     KtimeGetNs = 5,
     GetCurrentPidTgid = 14,
     ProbeReadUser = 112,
+    ProbeReadKernel = 113,
     ProbeReadUserStr = 114,
     ProbeReadKernelStr = 115,
     RingbufReserve = 131,

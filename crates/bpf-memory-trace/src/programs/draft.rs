@@ -59,7 +59,7 @@ pub struct Draft<'a> {
     pub out: Label,
     /// The record found no room.
     lost: Label,
-    layout: &'a Layout,
+    pub(super) layout: &'a Layout,
     context: Context,
     /// Whose calls the parts from here on are for.
     pub abi: Abi,

@@ -2,6 +2,7 @@
 //! `BLESS=1` writes them anew.
 
 use super::*;
+use crate::layout::UringLayout;
 
 const LAYOUT: Layout = Layout {
     arguments: [112, 104, 96, 56, 72, 64],
@@ -20,6 +21,7 @@ const LAYOUT: Layout = Layout {
     signal_live: 4,
     binprm_filename: 96,
     binprm_secure: (44, 4),
+    uring: None,
 };
 const PLAIN: Wanted = Wanted { stack_bytes: 0, full_bytes: 8 << 20 };
 const STACKS: Wanted = Wanted { stack_bytes: 2048, ..PLAIN };
@@ -66,6 +68,27 @@ fn lives() {
     reads("sched_process_fork", &forked(&LAYOUT));
     reads("sched_process_exec", &executed(&LAYOUT));
     reads("sched_process_exit", &exited(&LAYOUT));
+}
+
+const URING: UringLayout = UringLayout {
+    open_directory: 8,
+    open_slot: 12,
+    open_name: 16,
+    open_flags: 24,
+    open_mode: 32,
+    close_fd: 8,
+    close_slot: 12,
+    result: 80,
+    name: 0,
+    asker: Vec::new(),
+};
+
+#[test]
+fn uring() {
+    let uring = UringLayout { asker: vec![104, 0], ..URING };
+    reads("io_openat2-fentry", &uring::asks(&LAYOUT, &uring));
+    reads("io_openat2", &uring::opens(&LAYOUT, &uring));
+    reads("io_close", &uring::closes(&LAYOUT, &uring));
 }
 
 /// What differs between calls of one shape is their kind alone.
@@ -159,6 +182,24 @@ mod verdict {
                 ("sched_process_exit", exited(layout)),
             ] {
                 accepted(Program::load(name, &code, tracepoint(name), maps), name);
+            }
+        });
+    }
+
+    /// At a tracepoint with three arguments: two and a result.
+    #[test]
+    fn uring() {
+        judge(|layout, tracepoint, maps| {
+            let Some(offsets) = &layout.uring else {
+                return suite::skipped("this kernel has no io_uring");
+            };
+            for (name, code) in [
+                ("asks", uring::asks(layout, offsets)),
+                ("opens", uring::opens(layout, offsets)),
+                ("closes", uring::closes(layout, offsets)),
+            ] {
+                let point = tracepoint("sched_process_exec");
+                accepted(Program::load(name, &code, point, maps), name);
             }
         });
     }

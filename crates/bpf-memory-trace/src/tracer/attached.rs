@@ -10,12 +10,15 @@ use crate::map::Map;
 use crate::program::{AttachPoint, Link, Program};
 use crate::programs::{
     Abi, Context, Wanted, any_returned, executed, exited, forked, functions, nothing, returned,
+    uring,
 };
 use crate::refusal::Refusal;
 
 /// The lives of processes.
 const LIFE: [&str; 3] = ["sched_process_fork", "sched_process_exec", "sched_process_exit"];
 const SYS_EXIT: &str = "sys_exit";
+/// What io_uring does.
+const URING: [&str; 2] = ["io_openat2", "io_close"];
 /// Largest part of a stack, and its steps.
 const STACK_BYTES: u16 = 16 << 10;
 const STACK_STEP_BYTES: u16 = 1024;
@@ -25,12 +28,13 @@ const STACK_STEP_BYTES: u16 = 1024;
 pub struct Attached {
     programs: Vec<Program>,
     links: Vec<Link>,
+    pub tells_uring: bool,
 }
 
 impl Attached {
     pub fn new(hook: Hook, options: Options, maps: &[&Map]) -> Result<Self, Refusal> {
         let mut functions = functions();
-        let names: Vec<_> = functions.iter().map(|(name, _)| name.clone()).collect();
+        let names = functions.iter().map(|(name, _)| &**name).chain(URING).collect::<Vec<_>>();
         let tracepoints = [LIFE.as_slice(), &[SYS_EXIT]].concat();
         let btf = kernel_types(&names, &tracepoints)?;
         // A kernel may be without a way in for 32-bit code.
@@ -41,7 +45,7 @@ impl Attached {
             stack_bytes: stack_bytes.next_multiple_of(STACK_STEP_BYTES),
             full_bytes: options.ring_bytes / 2,
         };
-        let mut attached = Self { programs: Vec::new(), links: Vec::new() };
+        let mut attached = Self { programs: Vec::new(), links: Vec::new(), tells_uring: false };
         match hook {
             Hook::Fexit => {
                 for (function, call) in &functions {
@@ -67,7 +71,23 @@ impl Attached {
         for (name, code) in LIFE.into_iter().zip(&lives) {
             attached.add(name, code, tracepoint(&btf, name)?, maps)?;
         }
+        // Where the kernel refuses it, the rest is told all the same.
+        attached.tells_uring = attached.add_uring(&btf, &layout, maps).is_some();
         Ok(attached)
+    }
+
+    fn add_uring(&mut self, btf: &Btf, layout: &Layout, maps: &[&Map]) -> Option<()> {
+        let offsets = layout.uring.as_ref()?;
+        let [open, close] = URING.map(|name| btf.function(name));
+        let (open, close) = (open?, close?);
+        for (code, point) in [
+            (uring::asks(layout, offsets), AttachPoint::Fentry { btf_id: open }),
+            (uring::opens(layout, offsets), AttachPoint::Fexit { btf_id: open }),
+            (uring::closes(layout, offsets), AttachPoint::Fexit { btf_id: close }),
+        ] {
+            self.add("io_uring", &code, point, maps).ok()?;
+        }
+        Some(())
     }
 
     /// What the kernel has counted, to be added to what the programs have.
@@ -100,7 +120,7 @@ impl Attached {
 /// attached.
 pub fn accepts_fexit() -> Result<(), Refusal> {
     let function = "__x64_sys_brk";
-    let btf = kernel_types(&[function.to_owned()], &[])?;
+    let btf = kernel_types(&[function], &[])?;
     load("probe", &nothing(), fexit(&btf, function)?, &[]).map(drop)
 }
 
@@ -113,6 +133,7 @@ fn load(name: &str, code: &Code, point: AttachPoint, maps: &[&Map]) -> Result<Pr
 fn of(point: AttachPoint) -> &'static str {
     match point {
         AttachPoint::Tracepoint { .. } => "programs at tracepoints",
+        AttachPoint::Fentry { .. } => "fentry programs",
         AttachPoint::Fexit { .. } => "fexit programs",
         AttachPoint::KprobeMulti => "kretprobe.multi programs",
     }

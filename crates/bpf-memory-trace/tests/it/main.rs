@@ -9,6 +9,7 @@ mod lost;
 mod rights;
 mod stacks;
 mod strace;
+mod uring;
 mod watched;
 
 suite::compiling!();

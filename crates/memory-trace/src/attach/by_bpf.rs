@@ -10,7 +10,7 @@ use bpf_memory_trace::{Hook, Options, Record, Seen, Tracer};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::emitter::Emitter;
-use super::follower::Follower;
+use super::follower::{Follower, Tells};
 use super::note::AttachNotes;
 use super::perf;
 use super::points::TracepointKind;
@@ -83,7 +83,7 @@ impl ByBpf {
             };
             processes.insert(pid, threads.into_iter().collect());
         }
-        let follower = Follower::new(processes, true);
+        let follower = Follower::new(processes, Tells { i386: true, uring: tracer.tells_uring() });
         Ok(Self {
             tracer,
             follower,

@@ -10,6 +10,7 @@ use crate::launch::Stopped;
 use crate::launch::positions::Positions;
 use crate::launch::syscall_reader::{self, SyscallEntry, opened_file};
 use crate::launch::tracees::{NewTask, Tracees};
+use crate::uring;
 use memory_event::{Call, Ending, Memory, Refusal, Sink, Syscall};
 use tracee::{Stop, SyscallInfo};
 
@@ -100,6 +101,9 @@ impl<'a> ByPtrace<'a> {
             let pid = self.tracees.get_mut(tid).map_or(tid, |tracee| tracee.pid);
             if self.unstarted.remove(&pid) {
                 teller.started(pid, self.since.elapsed(), Memory::of(pid));
+                for _ in 0..uring::mapped(pid) {
+                    teller.notes.add(AttachNote::IoUring { first_pid: pid, rings: 1 });
+                }
             }
             let mut signal = 0;
             match stop {
@@ -170,6 +174,7 @@ impl<'a> ByPtrace<'a> {
         };
         let mut call = Call::new(syscall, asked.args, result).with_path(path);
         self.positions.after(pid, &call);
+        teller.may_map_ring(pid, &call);
         call.stack = teller.stack(pid, Ok(Caller::Stopped(Stopped { pid, tid })), &call);
         let wanted = teller.wants_refusal(pid, &call);
         let refusal = wanted.then(|| Refusal::of(pid)).flatten().map(Box::new);

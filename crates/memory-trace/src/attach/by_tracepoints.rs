@@ -2,7 +2,7 @@
 //! later.
 
 use super::emitter::Emitter;
-use super::follower::Follower;
+use super::follower::{Follower, Tells};
 use super::perf::{self, PerfEvent};
 use super::points::Points;
 use super::rings::Rings;
@@ -49,7 +49,7 @@ impl ByTracepoints {
             rings,
             points,
             events: opened.events,
-            follower: Follower::new(opened.processes, false),
+            follower: Follower::new(opened.processes, Tells::default()),
             held: opened.held,
             early: opened.early,
             lost: 0,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::note::{AttachNote, AttachNotes};
 use super::settings::{Caller, GrowthHook};
 use crate::launch::{ExecImages, ToldRefusals};
+use crate::uring;
 use memory_event::{Call, Ending, Event, Memory, Refusal, Sink, Stack, Syscall, What};
 
 /// The sink and what is remembered beside it.
@@ -80,6 +81,13 @@ impl<S: Sink> Emitter<S> {
         let who = TaskAt { pid, tid: pid, at };
         self.tell(who, What::Started);
         self.memory(who, memory);
+    }
+
+    /// What io_uring does isn't told: says so if the call that has just come back maps a ring.
+    pub(super) fn may_map_ring(&mut self, pid: i32, call: &Call) {
+        if uring::maps_one(pid, call) {
+            self.notes.add(AttachNote::IoUring { first_pid: pid, rings: 1 });
+        }
     }
 
     pub(super) fn memory(&mut self, who: TaskAt, memory: Option<Memory>) {

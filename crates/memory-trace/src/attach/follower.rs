@@ -13,6 +13,7 @@ use super::process_table::ProcessTable;
 use super::rings::Order;
 use super::sample_record::{SampleData, SampleRecord};
 use super::{AttachNote, Caller, opened, process_status};
+use crate::uring;
 use memory_event::{Call, Ending, Memory, Refusal, Sink, Stack, Syscall, What};
 
 /// Processes whose end nobody told (their record was lost) are looked for so often.
@@ -29,19 +30,41 @@ pub(super) struct Follower {
     life: ProcessTable,
     /// What those that were there had when it began.
     memory: Vec<(i32, Option<Memory>)>,
-    /// Those of them whose calls aren't told.
-    foreign: Vec<i32>,
+    /// What is not told of them.
+    untold: Vec<AttachNote>,
     /// The process whose exec is the beginning, until it is made.
     awaited: Option<i32>,
     /// Nothing from before is told, but births and ends are remembered.
     began_ns: u64,
     /// Memory of programs that were just executed, and when it was read.
     fresh: HashMap<i32, Option<Reading>>,
-    /// The source tells calls of 32-bit code, too.
-    tells_i386: bool,
+    tells: Tells,
     records: u64,
     suspects: Vec<i32>,
     roll_call: Instant,
+}
+
+/// What a source tells besides the calls of 64-bit code.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Tells {
+    /// The calls of 32-bit code.
+    pub(super) i386: bool,
+    /// Files that io_uring opens and closes.
+    pub(super) uring: bool,
+}
+
+impl Tells {
+    /// What is to be said of a process that runs a program of which nothing is told.
+    fn of_program(self, pid: i32) -> Option<AttachNote> {
+        let foreign = !self.i386 && process_status::is_foreign(pid);
+        foreign.then_some(AttachNote::ForeignArchitecture { first_pid: pid, programs: 1 })
+    }
+
+    /// And of what a process has already.
+    fn of_rings(self, pid: i32) -> impl Iterator<Item = AttachNote> {
+        let rings = if self.uring { 0 } else { uring::mapped(pid) };
+        (0..rings).map(move |_| AttachNote::IoUring { first_pid: pid, rings: 1 })
+    }
 }
 
 /// What memory a process had, and when that was read.
@@ -62,7 +85,7 @@ enum Beside {
 
 impl Follower {
     /// Of processes that have these threads, whose records come from now on.
-    pub(super) fn new(processes: HashMap<i32, HashSet<i32>>, tells_i386: bool) -> Self {
+    pub(super) fn new(processes: HashMap<i32, HashSet<i32>>, tells: Tells) -> Self {
         let pids = || processes.keys().copied();
         let handles = pids()
             .take(MOST_HANDLES)
@@ -72,12 +95,14 @@ impl Follower {
             order: Order::default(),
             // Whatever is called once this has returned is told.
             memory: pids().map(|pid| (pid, Memory::of(pid))).collect(),
-            foreign: pids().filter(|pid| Self::is_foreign(*pid, tells_i386)).collect(),
+            untold: pids()
+                .flat_map(|pid| tells.of_program(pid).into_iter().chain(tells.of_rings(pid)))
+                .collect(),
             life: ProcessTable::of(processes),
             awaited: None,
             began_ns: perf::now_ns(),
             fresh: HashMap::new(),
-            tells_i386,
+            tells,
             records: 0,
             suspects: Vec::new(),
             roll_call: Instant::now(),
@@ -92,14 +117,7 @@ impl Follower {
                 false => teller.started(pid, Duration::ZERO, memory),
             }
         }
-        for first_pid in self.foreign.drain(..) {
-            teller.notes.add(AttachNote::ForeignArchitecture { first_pid, programs: 1 });
-        }
-    }
-
-    /// Whether the program's calls aren't told.
-    fn is_foreign(pid: i32, tells_i386: bool) -> bool {
-        !tells_i386 && process_status::is_foreign(pid)
+        self.untold.drain(..).for_each(|note| teller.notes.add(note));
     }
 
     /// Whether the process and all that it made have ended.
@@ -111,7 +129,9 @@ impl Follower {
     pub(super) fn hold<S: Sink>(&mut self, record: SampleRecord, teller: &mut Emitter<S>) {
         self.records += 1;
         let beside = match record.what {
-            SampleData::Returned { .. } if record.at_ns >= self.began_ns => look(&record, teller),
+            SampleData::Returned { .. } if record.at_ns >= self.began_ns => {
+                look(&record, self.tells, teller)
+            }
             _ => Beside::Nothing,
         };
         self.order.hold(record.at_ns, PendingRecord { record, beside });
@@ -175,11 +195,7 @@ impl Follower {
                     && told
                 {
                     teller.executed(who, by, former_tid);
-                    if Self::is_foreign(pid, self.tells_i386) {
-                        let (first_pid, programs) = (pid, 1);
-                        let note = AttachNote::ForeignArchitecture { first_pid, programs };
-                        teller.notes.add(note);
-                    }
+                    self.tells.of_program(pid).into_iter().for_each(|note| teller.notes.add(note));
                 }
             }
             SampleData::Exited { thread, process } => {
@@ -286,7 +302,7 @@ impl Follower {
 }
 
 /// Looks at what a call has changed, and who made it, as soon as its record is there.
-fn look<S: Sink>(record: &SampleRecord, teller: &mut Emitter<S>) -> Beside {
+fn look<S: Sink>(record: &SampleRecord, tells: Tells, teller: &mut Emitter<S>) -> Beside {
     let SampleData::Returned {
         kind: TracepointKind::Attached(syscall),
         args,
@@ -309,6 +325,9 @@ fn look<S: Sink>(record: &SampleRecord, teller: &mut Emitter<S>) -> Beside {
         }
         (syscall, result) if syscall.is_memory() => {
             let call = Call::new(syscall, *args, result);
+            if !tells.uring {
+                teller.may_map_ring(pid, &call);
+            }
             let wanted = teller.wants_refusal(pid, &call);
             let caller = match stack {
                 Some(stack) => Ok(Caller::Copied { pid, stack }),

@@ -46,6 +46,8 @@ pub enum AttachNote {
     /// Programs for another architecture (32-bit) ran, whose calls this way doesn't see; they are not
     /// counted.
     ForeignArchitecture { first_pid: i32, programs: u64 },
+    /// Rings of io_uring are there: files are opened and closed by these unseen.
+    IoUring { first_pid: i32, rings: u64 },
     /// Threads could not be let go one by one (they wait for a child made by vfork); the kernel
     /// let them go when the tracer's thread ended.
     LetGoByKernel { threads: u64 },
@@ -123,6 +125,11 @@ impl fmt::Display for AttachNote {
                 "not followed: 32-bit (or other foreign) programs, {programs} in all, the first \
                  in process {first_pid}; their calls are not counted"
             ),
+            Self::IoUring { first_pid, rings } => write!(
+                f,
+                "io_uring was in use, {rings} times, first by process {first_pid}: files that it \
+                 opens or closes are not seen"
+            ),
             Self::LetGoByKernel { threads } => {
                 write!(f, "{threads} threads that wait for a vfork child were let go by the kernel")
             }
@@ -154,6 +161,7 @@ impl AttachNotes {
                 | AttachNote::SetUidProgram { processes: count, .. }
                 | AttachNote::NotPermitted { programs: count, .. }
                 | AttachNote::ForeignArchitecture { programs: count, .. }
+                | AttachNote::IoUring { rings: count, .. }
                 | AttachNote::Unfollowed { processes: count }
                 | AttachNote::DroppedStacks { calls: count }
                 | AttachNote::I386Stacks { calls: count }

@@ -49,6 +49,8 @@ pub enum LaunchNote {
     ForeignArchitecture { first_pid: i32, programs: u64 },
     /// Processes installed a seccomp filter of their own; calls that it refuses are not counted.
     OwnFilter { first_pid: i32, filters: u64 },
+    /// Rings of io_uring were set up: files are opened and closed by these unseen.
+    IoUring { first_pid: i32, rings: u64 },
 }
 
 impl fmt::Display for LaunchNote {
@@ -68,6 +70,11 @@ impl fmt::Display for LaunchNote {
                 "seccomp filters that the program itself installed: {filters}, the first in \
                  process {first_pid}; calls that they refuse are not counted"
             ),
+            Self::IoUring { first_pid, rings } => write!(
+                f,
+                "io_uring was in use, {rings} times, first by process {first_pid}: files that it \
+                 opens or closes are not seen"
+            ),
         }
     }
 }
@@ -85,7 +92,8 @@ impl LaunchNotes {
             Some(LaunchNote::NoNewPrivileges) => {}
             Some(
                 LaunchNote::ForeignArchitecture { programs: count, .. }
-                | LaunchNote::OwnFilter { filters: count, .. },
+                | LaunchNote::OwnFilter { filters: count, .. }
+                | LaunchNote::IoUring { rings: count, .. },
             ) => *count += 1,
         }
     }

@@ -11,3 +11,4 @@ mod rights;
 mod role;
 mod stacks;
 mod unharmed;
+mod uring;

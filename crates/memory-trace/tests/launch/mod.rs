@@ -14,3 +14,4 @@ mod role;
 mod signals;
 mod surrounded;
 mod surroundings;
+mod uring;

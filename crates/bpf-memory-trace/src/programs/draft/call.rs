@@ -86,21 +86,27 @@ impl Draft<'_> {
         self.asm.jump(self.out);
     }
 
-    /// With the file's name: read once more, into a larger record, if it is long.
+    /// With the file's name.
     fn opens(&mut self, argument: usize) {
+        self.with_text(|draft, bytes| draft.user_text(argument, bytes), Self::opened);
+    }
+
+    /// A record with a text: read once more, into a larger record, if it is long. `read` has so many
+    /// bytes for it behind the head, and leaves its length in r9, the 0 included.
+    pub fn with_text(&mut self, read: impl Fn(&mut Self, i16), told: impl Fn(&mut Self)) {
         let [short, long] = PATHS_BYTES;
-        let told = self.asm.label();
+        let fits = self.asm.label();
         self.reserve(HEAD_BYTES + short);
-        self.user_text(argument, short);
-        self.asm.jump_if(R9, Condition::SignedLess, short.into(), told);
+        read(self, short);
+        self.asm.jump_if(R9, Condition::SignedLess, short.into(), fits);
         self.asm.mov(R1, R8);
         self.asm.mov_imm(R2, NO_WAKEUP);
         self.asm.call(Helper::RingbufDiscard);
         self.reserve(HEAD_BYTES + long);
-        self.user_text(argument, long);
-        self.opened();
-        self.asm.place(told);
-        self.opened();
+        read(self, long);
+        told(self);
+        self.asm.place(fits);
+        told(self);
     }
 
     /// With its arguments, to which its only one points.

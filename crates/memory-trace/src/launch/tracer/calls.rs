@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{Stage, Stopped, Tracer, Until, restart};
 use crate::launch::LaunchNote;
 use crate::launch::syscall_reader::{SyscallEntry, opened_file};
+use crate::uring;
 use memory_event::{Call, Refusal, Sink, Syscall, What};
 
 impl<S: Sink> Tracer<S> {
@@ -55,6 +56,9 @@ impl<S: Sink> Tracer<S> {
             };
             let mut call = Call::new(syscall, asked.args, result).with_path(path);
             self.positions.after(pid, &call);
+            if uring::maps_one(tid, &call) {
+                self.notes.add(LaunchNote::IoUring { first_pid: pid, rings: 1 });
+            }
             if self.images.grew(pid, &call)
                 && let Some(hook) = &mut self.hooks.growth
             {
