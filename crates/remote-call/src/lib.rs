@@ -91,6 +91,7 @@
 //! `do_jobctl_trap`, `force_sig_info_to_task`), `kernel/ptrace.c` (`PTRACE_SETSIGMASK`, `exit_ptrace`).
 //!
 //! x86-64 Linux, 64-bit programs; on other machines [`Held::hold`] says so.
+#![cfg_attr(all(doctest, target_arch = "x86_64"), doc = include_str!("../README.md"))]
 #![deny(unsafe_code)]
 
 #[cfg(test)]
@@ -105,7 +106,3 @@ mod x86_64;
 pub use error::{CallError, Error, Unfit};
 pub use held::Held;
 pub use request::{Call, HeldThread, HoldOptions, Interrupt};
-
-#[cfg(all(doctest, target_arch = "x86_64"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
