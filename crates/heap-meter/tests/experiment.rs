@@ -100,17 +100,17 @@ fn a_child_is_weighed_at_its_checkpoints_and_timed_between_them() {
         seen.push((done, total));
     })
     .unwrap();
-    let [small, large] = weighed.checkpoints.as_slice() else {
-        panic!("{:?}", weighed.checkpoints);
+    let [small, large] = weighed.run.checkpoints.as_slice() else {
+        panic!("{:?}", weighed.run.checkpoints);
     };
     assert_eq!((small.label.as_str(), large.label.as_str()), ("small", "large"));
     let grown = large.snapshot.rss_bytes - small.snapshot.rss_bytes;
     assert!((32 << 20..33 << 20).contains(&grown), "{grown}");
     // What is slept is a lower bound on any machine; the sum of the parts is exact.
-    assert!(weighed.wall_seconds >= 0.05);
-    assert_eq!(weighed.wall_seconds, large.worked_seconds);
-    assert!(weighed.weighing_seconds > 0.0);
-    assert_eq!(weighed.facts["grown"], (32 << 20).to_string());
+    assert!(weighed.run.wall_seconds >= 0.05);
+    assert_eq!(weighed.run.wall_seconds, large.worked_seconds);
+    assert!(weighed.run.weighing_seconds > 0.0);
+    assert_eq!(weighed.run.facts["grown"], (32 << 20).to_string());
     assert_eq!(seen, [(1, 2)]);
 }
 
@@ -118,13 +118,13 @@ fn a_child_is_weighed_at_its_checkpoints_and_timed_between_them() {
 fn the_process_that_reaches_a_checkpoint_is_weighed_there_though_another_was_started() {
     let weighed = observe_untraced(&target("forks"), &StopFlag::new(), &mut |_, _| ()).unwrap();
     let rss = |label: &str| {
-        let mut all = weighed.checkpoints.iter();
+        let mut all = weighed.run.checkpoints.iter();
         all.find(|at| at.label == label).unwrap().snapshot.rss_bytes
     };
     assert!(rss("large") >= 32 << 20);
     assert!(rss("small") < 32 << 20);
     assert!(rss("small again") < 32 << 20);
-    assert_ne!(weighed.facts["goes_on_in"], weighed.facts["began_in"]);
+    assert_ne!(weighed.run.facts["goes_on_in"], weighed.run.facts["began_in"]);
 }
 
 #[test]
@@ -199,8 +199,8 @@ fn a_wish_to_stop_ends_the_run_and_its_process() {
 fn a_program_without_checkpoints_is_timed_from_start_to_end() {
     let target = Target::new("sleep").arg("0.05");
     let weighed = observe_untraced(&target, &StopFlag::new(), &mut |_, _| ()).unwrap();
-    assert!(weighed.checkpoints.is_empty());
-    assert!(weighed.wall_seconds >= 0.05, "{}", weighed.wall_seconds);
+    assert!(weighed.run.checkpoints.is_empty());
+    assert!(weighed.run.wall_seconds >= 0.05, "{}", weighed.run.wall_seconds);
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub(super) fn runs(results: &LowMemoryResults) -> impl Iterator<Item = &LuaRun> 
 impl LuaRun {
     /// From what the child told.
     pub(super) fn new(case: LuaCase, mut weighed: Weighed) -> anyhow::Result<Self> {
-        let facts = &mut weighed.facts;
+        let facts = &mut weighed.run.facts;
         let number = |facts: &mut BTreeMap<String, String>, name| {
             let told =
                 facts.remove(name).with_context(|| format!("the child didn't tell {name}"))?;
@@ -96,7 +96,7 @@ impl LuaRun {
             object_bytes: number(facts, told::OBJECT_BYTES)?,
             ended: (facts.remove(told::ENDED)).context("the child didn't tell how it ended")?,
             aslr: facts.remove(told::ASLR),
-            run: weighed.into_run(),
+            run: weighed.run,
         })
     }
 

@@ -148,7 +148,7 @@ fn run(
     log: &mut KernelLog,
     note: &mut dyn FnMut(String),
 ) -> anyhow::Result<LoadRun> {
-    let (facts, status) = (&ended.weighed.facts, ended.status);
+    let (facts, status) = (&ended.weighed.run.facts, ended.status);
     let failure = facts.get(told::ERROR);
     let Some((pid, comm, mut limit)) = looks.child else {
         bail!(
@@ -186,7 +186,7 @@ fn run(
         true => ended.unfinished_seconds,
         false => 0.0,
     };
-    let weighed = ended.weighed.checkpoints.iter().zip(seen);
+    let weighed = ended.weighed.run.checkpoints.iter().zip(seen);
     let weighed: Vec<LoadWeight> = weighed
         .map(|(at, (locations, usage_bytes, _))| LoadWeight {
             locations,
@@ -201,7 +201,7 @@ fn run(
         ending,
         process: ChildProcess { pid, comm, status: status.to_string() },
         limit,
-        work_seconds: ended.weighed.wall_seconds + unfinished,
+        work_seconds: ended.weighed.run.wall_seconds + unfinished,
         bytes_per_location: bytes_per_location(&weighed),
         weighed,
         break_grown_bytes: grown.and_then(|bytes| bytes.parse().ok()).unwrap_or(0),

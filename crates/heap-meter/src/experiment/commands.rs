@@ -64,7 +64,7 @@ impl RunObserver for WholeRuns<'_> {
         _progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Weighed, RunError> {
         let weighed = whole_run::weigh(&arm.target, self.condition(arm), stop)?;
-        self.last_exit = weighed.facts.get(EXIT).cloned();
+        self.last_exit = weighed.run.facts.get(EXIT).cloned();
         Ok(weighed)
     }
 

@@ -96,16 +96,7 @@ mod tests {
     use super::*;
 
     fn arm(name: &str, seconds: &[f64]) -> ArmResults {
-        let run = |wall_seconds: &f64| Run {
-            wall_seconds: *wall_seconds,
-            checkpoints: Vec::new(),
-            weighing_seconds: 0.0,
-            facts: BTreeMap::new(),
-            syscalls: None,
-            break_moves: None,
-            fallback: None,
-            traced: None,
-        };
+        let run = |&wall_seconds: &f64| Run { wall_seconds, ..Run::default() };
         ArmResults {
             name: name.to_owned(),
             runs: seconds.iter().map(run).collect(),

@@ -4,7 +4,7 @@ use super::comparison::{Metric, compare};
 use super::error::ExperimentError;
 use super::observer::{Arm, AtCheckpoints, RunObserver, until_valid, watch};
 use super::results::{ArmResults, Results, Run};
-use super::run::{Watched, Weighed};
+use super::run::Watched;
 use super::session::StopFlag;
 use crate::environment::Environment;
 use std::collections::BTreeMap;
@@ -132,8 +132,8 @@ impl Experiment {
                 tracing_permitted = watched.is_some();
                 processes_done += 1;
                 complete += 1;
-                let notes: Vec<String> = unknown_mallocs(&weighed).collect();
-                found.runs.push(joined(weighed, watched));
+                let notes: Vec<String> = unknown_mallocs(&weighed.run).collect();
+                found.runs.push(joined(weighed.run, watched));
                 notes.into_iter().for_each(|note| results.note(note));
                 observer.look_over(&mut results);
                 results.comparison = compare(&self.metrics, &results.arms);
@@ -151,8 +151,8 @@ pub fn order(arms: usize, repeat: u32) -> Vec<usize> {
 }
 
 /// What was to be told of malloc, and isn't known.
-fn unknown_mallocs(weighed: &Weighed) -> impl Iterator<Item = String> + '_ {
-    weighed.checkpoints.iter().filter_map(|at| {
+fn unknown_mallocs(run: &Run) -> impl Iterator<Item = String> + '_ {
+    run.checkpoints.iter().filter_map(|at| {
         let why = at.why_unknown()?;
         let label = &at.label;
         Some(format!("{label}: what malloc could give back isn't known: {why}"))
@@ -160,8 +160,7 @@ fn unknown_mallocs(weighed: &Weighed) -> impl Iterator<Item = String> + '_ {
 }
 
 /// Both weighings of a run.
-fn joined(weighed: Weighed, watched: Option<Watched>) -> Run {
-    let untraced = weighed.into_run();
+fn joined(untraced: Run, watched: Option<Watched>) -> Run {
     match watched {
         None => untraced,
         Some(watched) => Run {

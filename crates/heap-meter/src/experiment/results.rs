@@ -44,7 +44,7 @@ pub struct ArmResults<R = Run> {
 }
 
 /// One run: an untraced process and, where it was permitted, a traced one beside it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Run {
     /// Seconds of work in the untraced process: from its first checkpoint to its last, without the

@@ -4,7 +4,7 @@
 //! ptrace(2) ties a traced process to one thread.
 
 use super::error::{EndingText, RunError};
-use super::results::{Checkpoint, Run, Traced};
+use super::results::{Run, Traced};
 use super::session::{CheckpointWeight, Session, StopFlag, TICK, connected, serve};
 use heap_growth::{BreakMoves, Counts, Fallback, Tally};
 use memory_event::{Ending, Sink};
@@ -23,32 +23,10 @@ use std::time::Instant;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Weighed {
-    /// As [`Run::wall_seconds`](super::Run::wall_seconds).
-    pub wall_seconds: f64,
-    /// The checkpoints, in order.
-    pub checkpoints: Vec<Checkpoint>,
-    /// Seconds that it stood still to be weighed.
-    pub weighing_seconds: f64,
-    /// What it said about itself.
-    pub facts: BTreeMap<String, String>,
+    /// A run of which nothing was traced.
+    pub run: Run,
     /// Why the run doesn't count, if it said so.
     pub void: Option<String>,
-}
-
-impl Weighed {
-    /// A run of which nothing was traced.
-    pub fn into_run(self) -> Run {
-        Run {
-            wall_seconds: self.wall_seconds,
-            checkpoints: self.checkpoints,
-            weighing_seconds: self.weighing_seconds,
-            facts: self.facts,
-            syscalls: None,
-            break_moves: None,
-            fallback: None,
-            traced: None,
-        }
-    }
 }
 
 /// What a traced process showed.
@@ -196,10 +174,13 @@ fn to_end(
     Ok(Ended {
         unfinished_seconds: session.unfinished(ended).as_secs_f64(),
         weighed: Weighed {
-            wall_seconds: session.wall(ended).as_secs_f64(),
-            weighing_seconds: session.weighing.as_secs_f64(),
-            checkpoints: session.checkpoints,
-            facts: session.facts,
+            run: Run {
+                wall_seconds: session.wall(ended).as_secs_f64(),
+                weighing_seconds: session.weighing.as_secs_f64(),
+                checkpoints: session.checkpoints,
+                facts: session.facts,
+                ..Run::default()
+            },
             void: session.void,
         },
         status,

@@ -1,7 +1,7 @@
 //! One run of a command that marks no checkpoints: weighed as it ends, or its calls counted.
 
 use super::error::RunError;
-use super::results::Checkpoint;
+use super::results::{Checkpoint, Run};
 use super::run::{Counting, Watched, Weighed, finish};
 use super::session::StopFlag;
 use memory_event::{Ending, Event, What};
@@ -125,13 +125,10 @@ pub(super) fn weigh(
         Some(Err(reason)) => tell("not_weighed", Some(reason)),
         None => tell("not_weighed", Some("it was gone before it could be".to_owned())),
     }
-    Ok(Weighed {
-        wall_seconds,
-        checkpoints,
-        weighing_seconds: finished.cost.hook_seconds,
-        void: void(condition.as_ref(), seen.conditions_made, seen.first_failure),
-        facts,
-    })
+    let weighing_seconds = finished.cost.hook_seconds;
+    let run = Run { wall_seconds, checkpoints, weighing_seconds, facts, ..Run::default() };
+    let void = void(condition.as_ref(), seen.conditions_made, seen.first_failure);
+    Ok(Weighed { run, void })
 }
 
 /// Runs the command and counts its calls; also tells how it ended.
