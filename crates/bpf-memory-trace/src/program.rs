@@ -61,6 +61,7 @@ pub struct Program {
 /// Why a program wasn't loaded.
 #[derive(Debug, thiserror::Error)]
 #[error("{source}{}", .log.lines().last().map(|line| format!(": {line}")).unwrap_or_default())]
+#[non_exhaustive]
 pub struct LoadError {
     /// The kernel's answer.
     pub source: io::Error,

@@ -4,6 +4,7 @@ use memory_event::Syscall;
 
 /// One thing that a watched thread did.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Record {
     /// When, on the clock `CLOCK_MONOTONIC`, in nanoseconds.
     pub at_ns: u64,
