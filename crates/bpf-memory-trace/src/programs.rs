@@ -36,6 +36,7 @@ pub fn returned(layout: &Layout, wanted: Wanted, call: ToldCall) -> Code {
     draft.abi = call.abi;
     draft.kind(call.kind);
     draft.only_watched();
+    draft.user_registers(R9);
     draft.call(call.shape, wanted);
     draft.finish()
 }

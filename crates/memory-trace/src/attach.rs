@@ -149,7 +149,7 @@ pub struct WatchingCost {
     pub wall_seconds: f64,
 }
 
-/// So much of a stack is copied: enough for some dozens of calls.
+/// So much of a stack is copied, at most and by default: enough for some dozens of calls.
 const STACK_BYTES: u16 = 16 << 10;
 
 type Outcome<S> = Result<Attached<S>, AttachError>;
@@ -249,7 +249,7 @@ enum Way {
 
 fn run<S: Sink>(
     pids: &[i32],
-    Settings { via, ring_bytes, growth, from_exec }: Settings,
+    Settings { via, ring_bytes, growth, stack_bytes, from_exec }: Settings,
     sink: S,
     stopper: &Stopper,
     ready: &SyncSender<ViaUsed>,
@@ -257,7 +257,8 @@ fn run<S: Sink>(
     // The host's handlers belong on the host's threads.
     block_signals();
     let mut teller = Emitter::new(pids, sink, growth);
-    let stack_bytes = if teller.wants_stacks() { STACK_BYTES } else { 0 };
+    let stack_bytes = stack_bytes.map_or(STACK_BYTES, |bytes| bytes.min(STACK_BYTES) & !1023);
+    let stack_bytes = if teller.wants_stacks() { stack_bytes } else { 0 };
     let mut by_bpf = |at_any_price| {
         let (open, instead_of_functions) =
             ByBpf::open(pids, at_any_price, ring_bytes, stack_bytes)?;

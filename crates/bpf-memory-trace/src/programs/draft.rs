@@ -161,7 +161,7 @@ impl<'a> Draft<'a> {
         self.asm.store(Width::Double, R8, place, value);
     }
 
-    /// A call's arguments and its result.
+    /// The result and the arguments of the call whose registers r9 points to.
     pub fn returned(&mut self) {
         let result = match self.context {
             Context::Arguments => 8,
@@ -169,7 +169,6 @@ impl<'a> Draft<'a> {
         };
         self.asm.load(Width::Double, R1, R6, result);
         self.asm.store(Width::Double, R8, field::RESULT, R1);
-        self.user_registers(R9);
         for number in 0..self.layout.arguments.len() {
             self.call_argument(R1, R9, number);
             self.argument(number, R1);

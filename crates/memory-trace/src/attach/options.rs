@@ -56,6 +56,13 @@ impl AttachOptions {
         self
     }
 
+    /// Of each stack for [`at_growth`](Self::at_growth), so many bytes are copied: whole KiB up to 16,
+    /// which is also the default: enough for some dozens of calls. By ptrace nothing is.
+    pub fn stack_bytes(mut self, bytes: u16) -> Self {
+        self.0.stack_bytes = Some(bytes);
+        self
+    }
+
     /// Begins to watch these processes; see [`Attach::start`].
     ///
     /// # Errors

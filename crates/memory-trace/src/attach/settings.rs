@@ -61,6 +61,7 @@ pub(super) struct Settings {
     pub(super) via: Via,
     pub(super) ring_bytes: Option<usize>,
     pub(super) growth: Option<GrowthHook>,
+    pub(super) stack_bytes: Option<u16>,
     /// What is told begins with the process's exec.
     pub(super) from_exec: bool,
 }

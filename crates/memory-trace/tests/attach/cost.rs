@@ -3,10 +3,11 @@
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
-use memory_trace::{Launch, Stream, Target, Via};
+use memory_trace::{AttachOptions, Launch, Stream, Target, Via};
 
-use super::harness::{Subject, attach, ways};
+use super::harness::{Subject, ways};
 use crate::compiled;
 
 fn reads() -> PathBuf {
@@ -18,29 +19,43 @@ fn told(way: &str, said: &str) {
     suite::remarked(format_args!("cost of {way}: {}", said.trim()));
 }
 
-/// While the other one is watched, or nobody.
-fn running(watched: bool, via: Option<Via>) -> String {
+/// While it is watched, or the other one, or nobody; and how long it took to let go of it, in nanoseconds.
+fn running(watched: bool, how: Option<AttachOptions>) -> (String, u128) {
     let mut work = Subject::of(reads(), &[]);
     let other = Subject::new(&["calls"]);
     let pid = if watched { work.pid() } else { other.pid() };
-    let watching = via.map(|via| attach(pid, via));
+    let watching = how.map(|how| how.start(&[pid], ()).unwrap());
     work.go();
     let said = work.hear();
-    drop(watching);
+    let watched = watching.map(|watching| {
+        watching.stop();
+        watching.wait().unwrap()
+    });
+    let began = Instant::now();
+    drop(watched);
+    let detached = began.elapsed().as_nanos();
     work.go();
     work.wait();
-    said
+    (said, detached)
 }
 
 #[test]
 #[ignore = "measures, which is of use where instructions are counted"]
 fn of_each_way() {
-    told("nothing", &running(true, None));
+    told("nothing", &running(true, None).0);
     for &via in ways() {
         let way = format!("{via:?}").to_lowercase();
-        told(&way, &running(true, Some(via)));
-        if via != Via::Ptrace {
-            told(&format!("{way}-bystander"), &running(false, Some(via)));
+        let how = || AttachOptions::new().via(via);
+        let (said, detached) = running(true, Some(how()));
+        told(&way, &said);
+        if via == Via::Ptrace {
+            continue;
+        }
+        told(&format!("{way}-detach"), &detached.to_string());
+        told(&format!("{way}-bystander"), &running(false, Some(how())).0);
+        for kibibytes in [4, 16] {
+            let how = how().stack_bytes(kibibytes << 10).at_growth(|_, _| None);
+            told(&format!("{way}-stacks-{kibibytes}"), &running(true, Some(how)).0);
         }
     }
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -12,7 +12,8 @@ fn each_growth_and_nothing_else_is_asked_for() {
     for &via in ways() {
         let mut subject = Subject::new(&["calls"]);
         let pid = subject.pid();
-        let options = AttachOptions::new().via(via).at_growth(move |caller, call| {
+        let options = AttachOptions::new().via(via).stack_bytes(2048);
+        let options = options.at_growth(move |caller, call| {
             match caller {
                 Caller::Stopped(stopped) => assert_eq!((stopped.pid, via), (pid, Via::Ptrace)),
                 Caller::Copied { pid: of, stack } => {
@@ -22,7 +23,7 @@ fn each_growth_and_nothing_else_is_asked_for() {
                     let (start, bytes) = &stack.parts[0];
                     assert!((rsp - 1023..=rsp).contains(start), "{rsp:#x} {start:#x}");
                     // Main's stack ends a few KiB above.
-                    assert!((1024..=16 << 10).contains(&bytes.len()), "{}", bytes.len());
+                    assert!((1024..=2048).contains(&bytes.len()), "{}", bytes.len());
                 }
                 other => panic!("{other:?}"),
             }

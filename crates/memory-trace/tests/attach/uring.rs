@@ -28,7 +28,8 @@ fn are_told_or_it_is_said_that_they_are_not() {
         early.stop();
         let watched = early.wait().unwrap();
         let late = attach(subject.pid(), via);
-        late.stop();
+        subject.go();
+        subject.wait();
         let unseen = [rings(&watched), rings(&late.wait().unwrap())];
         let opened = calls(&watched, Syscall::Openat);
         let paths: Vec<_> = opened.iter().map(|call| call.path.as_deref().unwrap()).collect();
@@ -41,7 +42,5 @@ fn are_told_or_it_is_said_that_they_are_not() {
             }
             _ => assert_eq!((unseen, paths.len()), ([1, 1], 0), "{via:?}"),
         }
-        subject.go();
-        subject.wait();
     }
 }

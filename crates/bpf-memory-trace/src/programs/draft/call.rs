@@ -45,14 +45,13 @@ impl Draft<'_> {
         }
     }
 
-    /// A call came back in a watched process: the whole record.
+    /// The call whose registers r9 points to came back in a watched process: the whole record.
     pub fn call(&mut self, shape: Shape, wanted: Wanted) {
         match shape {
             Shape::Growth | Shape::Writable if wanted.stack_bytes > 0 => {
                 let plain = self.asm.label();
                 if shape == Shape::Writable {
                     let writable = self.asm.label();
-                    self.user_registers(R9);
                     self.call_argument(R1, R9, 2);
                     self.asm.jump_if(R1, Condition::AnyBit, libc::PROT_WRITE, writable);
                     self.asm.jump(plain);
@@ -112,7 +111,6 @@ impl Draft<'_> {
     /// With its arguments, to which its only one points.
     fn old_mmap(&mut self) {
         self.reserve(HEAD_BYTES + OLD_MMAP_BYTES);
-        self.user_registers(R9);
         self.call_argument(R3, R9, 0);
         self.asm.mov(R1, R8);
         self.asm.add_imm(R1, HEAD_BYTES.into());
@@ -125,6 +123,7 @@ impl Draft<'_> {
     fn opened(&mut self) {
         self.head();
         self.asm.store(Width::Word, R8, field::EXTRA, R9);
+        self.user_registers(R9);
         self.returned();
         self.submit();
         self.asm.jump(self.out);
