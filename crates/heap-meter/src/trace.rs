@@ -10,14 +10,14 @@ use std::ffi::OsString;
 use serde::Serialize;
 
 use heap_diagnosis::{Finding, trace_findings};
-use heap_growth::{Fallback, FileGrowth, Growth, ProgramGrowth, Story, Tally};
+use heap_growth::{Fallback, FileGrowth, Growth, ProgramGrowth, StackGrowth, Story, Tally};
 use memory_event::Ending;
 use memory_trace::ObserverCost;
 use proc_memory::Snapshot;
 
 use logged::Logged;
 
-pub use by_function::{ByFunction, ByStack};
+pub use by_function::ByFunction;
 pub(crate) use by_function::{callers, is_programs};
 
 pub use address_space::{Address, AddressSpaceReport, BlockerReport, PartReport};
@@ -134,7 +134,7 @@ pub struct GrowthReport {
     #[serde(skip_serializing_if = "is_zero")]
     pub files_left_out: u64,
     /// Who asked, most first; empty unless stacks were asked for.
-    pub by_stack: Vec<ByStack>,
+    pub by_stack: Vec<StackGrowth>,
     /// Whose code it was, most first; empty unless stacks were asked for.
     pub by_function: Vec<ByFunction>,
     /// Asked for by stacks that were not told apart, because there were too many.
@@ -222,7 +222,7 @@ impl GrowthReport {
         let by_file = |file| ByFile::of(file, has_clock, logged);
         let (known, by_file_known) = (logged.growth(), logged.growth_by_file());
         let by_process = if known { growth.by_process() } else { Vec::new() };
-        let by_stack: Vec<_> = growth.by_stack().into_iter().map(ByStack::of).collect();
+        let by_stack: Vec<_> = growth.by_stack().into_iter().cloned().collect();
         Self {
             bytes: known.then(|| by_kind.total()),
             peak_bytes: known.then(|| peak_by_kind.total()),

@@ -11,6 +11,8 @@ macro_rules! library {
     };
 }
 
+use std::sync::Arc;
+
 use heap_diagnosis::{Finding, repeated_reading};
 use heap_growth::{FileGrowth, Story};
 use heap_meter::trace::Trace;
@@ -137,7 +139,7 @@ fn preload(trace: &Trace, file: &FileGrowth) -> String {
 fn loads_by_name(trace: &Trace) -> Option<bool> {
     let stacks = &trace.growth.by_stack;
     let mut frames = stacks.iter().flat_map(|stack| &stack.frames);
-    let does = |frame: &String| LOADS_BY_NAME.iter().any(|name| frame.contains(name));
+    let does = |frame: &Arc<str>| LOADS_BY_NAME.iter().any(|name| frame.contains(name));
     (!stacks.is_empty()).then(|| frames.any(does))
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use memory_event::Stack;
+use serde::{Serialize, Serializer};
 
 /// So many different stacks are told apart; further ones are counted together.
 const MOST_STACKS: usize = 16_384;
@@ -12,12 +13,14 @@ const MOST_STACKS: usize = 16_384;
 const MOST_SIZES: usize = 32;
 
 /// What one chain of callers asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StackGrowth {
     /// Innermost first.
+    #[serde(serialize_with = "names")]
     pub frames: Vec<Arc<str>>,
     /// The walk ended before the thread's first function.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
     /// Bytes that it made the process ask the kernel for.
     pub bytes: u64,
@@ -25,7 +28,12 @@ pub struct StackGrowth {
     pub count: u64,
     /// What had been asked of malloc, in bytes → how often; the first 32 sizes. Where it isn't
     /// known for certain, it is missing.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub requested: BTreeMap<u64, u64>,
+}
+
+fn names<S: Serializer>(frames: &[Arc<str>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(frames.iter().map(|name| &**name))
 }
 
 /// A bounded table of stacks.

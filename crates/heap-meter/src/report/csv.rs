@@ -121,7 +121,7 @@ pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
         row("file", &file.path, [Some(file.opens), None], bytes);
     }
     for stack in &trace.growth.by_stack {
-        let frames: Vec<&str> = stack.frames.iter().rev().map(String::as_str).collect();
+        let frames: Vec<&str> = stack.frames.iter().rev().map(|frame| &**frame).collect();
         let bytes = [signed(stack.bytes), None];
         row("stack", &frames.join(";"), [Some(stack.count), None], bytes);
     }

@@ -3,8 +3,8 @@
 use super::malloc_table::malloc_table;
 use super::part::{Part, Sections};
 use super::text::{Column, counted, sizes, times_bytes};
-use crate::trace::{ByStack, EventSource, KeptOpen, Trace, callers, is_programs};
-use heap_growth::GrowthKind;
+use crate::trace::{EventSource, KeptOpen, Trace, callers, is_programs};
+use heap_growth::{GrowthKind, StackGrowth};
 use human_text::{Bytes, Seconds, printable, thousands};
 use memory_event::Ending;
 use nix::sys::signal::Signal;
@@ -322,7 +322,7 @@ fn observer(trace: &Trace) -> Option<Part> {
     )))
 }
 
-fn of_stack(stack: &ByStack) -> Vec<Part> {
+fn of_stack(stack: &StackGrowth) -> Vec<Part> {
     let mut title =
         format!("{} in {}", Bytes(stack.bytes), counted(stack.count, "request", "requests"));
     let asked = stack.requested.iter();

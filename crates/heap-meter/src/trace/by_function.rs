@@ -1,40 +1,11 @@
-//! Growth by stack, and by function over all stacks: whose code it was in which memory was asked for.
+//! Growth by function, over all stacks: whose code it was in which memory was asked for.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use heap_growth::StackGrowth;
 use serde::Serialize;
-
-/// Growth by who asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct ByStack {
-    /// Innermost first.
-    pub frames: Vec<String>,
-    /// The thread's first function isn't among them.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub truncated: bool,
-    /// What it asked the kernel for.
-    pub bytes: u64,
-    /// How often.
-    pub count: u64,
-    /// What had been asked of malloc, in bytes → how often, where it is known.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub requested: BTreeMap<u64, u64>,
-}
-
-impl ByStack {
-    pub(super) fn of(stack: &StackGrowth) -> Self {
-        Self {
-            frames: stack.frames.iter().map(ToString::to_string).collect(),
-            truncated: stack.truncated,
-            bytes: stack.bytes,
-            count: stack.count,
-            requested: stack.requested.clone(),
-        }
-    }
-}
 
 /// Growth that was asked for in a function, or in what it called.
 ///
@@ -52,7 +23,7 @@ pub struct ByFunction {
 }
 
 /// All of them, those in which most was asked for first; among equals callers come before callees.
-pub(super) fn by_function(stacks: &[ByStack]) -> Vec<ByFunction> {
+pub(super) fn by_function(stacks: &[StackGrowth]) -> Vec<ByFunction> {
     let mut functions: Vec<ByFunction> = Vec::new();
     let mut known: HashMap<&str, usize> = HashMap::new();
     for stack in stacks {
@@ -86,21 +57,21 @@ pub(super) fn by_function(stacks: &[ByStack]) -> Vec<ByFunction> {
 
 /// The frames that are told of a stack, innermost first: without those of the allocator, without
 /// what a library does within, and without where the thread began.
-fn told(frames: &[String]) -> Vec<&str> {
+fn told(frames: &[Arc<str>]) -> Vec<&str> {
     let frames = callers(frames);
     let mut told = Vec::new();
     for (number, frame) in frames.iter().enumerate() {
         let library = library(frame);
         let caller = frames.get(number + 1).and_then(|caller| self::library(caller));
         if (library.is_none() || library != caller) && !is_beginning(frame) {
-            told.push(frame.as_str());
+            told.push(&**frame);
         }
     }
     told
 }
 
 /// The stack from the function on that called the allocator; all of it if that isn't there.
-pub(crate) fn callers(frames: &[String]) -> &[String] {
+pub(crate) fn callers(frames: &[Arc<str>]) -> &[Arc<str>] {
     let first = frames.iter().position(|frame| !is_allocators(frame));
     &frames[first.unwrap_or(0)..]
 }
@@ -172,17 +143,14 @@ fn is_beginning(frame: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn stack(frames: &[&str], bytes: u64) -> ByStack {
-        ByStack {
-            frames: frames.iter().map(|frame| (*frame).to_owned()).collect(),
-            truncated: false,
-            bytes,
-            count: 1,
-            requested: Default::default(),
-        }
+    fn stack(frames: &[&str], bytes: u64) -> StackGrowth {
+        let mut stack = StackGrowth::default();
+        stack.frames = frames.iter().map(|frame| (*frame).into()).collect();
+        stack.bytes = bytes;
+        stack
     }
 
-    fn told_of(stacks: &[ByStack]) -> Vec<(String, u64, u64)> {
+    fn told_of(stacks: &[StackGrowth]) -> Vec<(String, u64, u64)> {
         by_function(stacks)
             .into_iter()
             .map(|it| (it.function, it.inclusive_bytes, it.exclusive_bytes))
@@ -253,7 +221,7 @@ mod tests {
                 && !is_programs("_start")
                 && !is_programs("0x7f")
         );
-        let all_allocators = ["malloc (libc.so.6)".to_owned()];
+        let all_allocators = ["malloc (libc.so.6)".into()];
         assert_eq!(callers(&all_allocators).len(), 1);
     }
 }
