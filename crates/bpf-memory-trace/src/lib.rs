@@ -58,6 +58,7 @@ pub use asm::{AssembleError, Assembler, Code, Condition, Helper, Label, Register
 pub use btf::Btf;
 pub use map::{Map, MapKind};
 pub use program::{AttachPoint, Link, LoadError, Program};
+pub use programs::Scope;
 pub use record::{Record, Seen, StackCopy};
 pub use refusal::Refusal;
 pub use ring::RingReader;

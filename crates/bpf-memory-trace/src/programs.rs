@@ -16,7 +16,7 @@ use crate::layout::Layout;
 use crate::record::{EXEC, EXIT, FOLLOW, FORK, HEAD_BYTES, field};
 use draft::{CHILD, CHILD_VALUE, Draft, FLAGS, UNFOLLOWED};
 
-pub use draft::{COUNTERS, Context, RING, WATCHED, Wanted};
+pub use draft::{COUNTERS, Context, EVERYBODY, RING, Scope, WATCHED, Wanted};
 pub use told::{Abi, ToldCall, functions};
 
 /// Bytes reserved for the path of a new program.
@@ -35,7 +35,7 @@ pub fn returned(layout: &Layout, wanted: Wanted, call: ToldCall) -> Code {
     let mut draft = Draft::new(layout, Context::Arguments);
     draft.abi = call.abi;
     draft.kind(call.kind);
-    draft.only_watched();
+    draft.only_watched(wanted.scope);
     draft.user_registers(R9);
     draft.call(call.shape, wanted);
     draft.finish()
@@ -46,7 +46,7 @@ pub fn returned(layout: &Layout, wanted: Wanted, call: ToldCall) -> Code {
 pub fn any_returned(layout: &Layout, wanted: Wanted, context: Context) -> Code {
     let mut draft = Draft::new(layout, context);
     if context == Context::Registers {
-        draft.only_watched();
+        draft.only_watched(wanted.scope);
     }
     draft.user_registers(R9);
     let i386 = draft.asm.label();
@@ -57,17 +57,18 @@ pub fn any_returned(layout: &Layout, wanted: Wanted, context: Context) -> Code {
     draft.finish()
 }
 
-/// `sched_process_fork(parent, child)`: before the child runs. It is watched from here on.
-pub fn forked(layout: &Layout) -> Code {
+/// `sched_process_fork(parent, child)`: before the child runs. It is watched from here on, if that
+/// has to be written down.
+pub fn forked(layout: &Layout, scope: Scope) -> Code {
     let mut draft = Draft::new(layout, Context::Arguments);
     let is_told = draft.asm.label();
     draft.kind(FORK);
-    draft.only_watched();
+    draft.only_watched(scope);
     let asm = &mut draft.asm;
     asm.load(Width::Double, R9, R6, 8);
     asm.load(Width::Word, R1, R9, layout.task_pid);
     asm.store(Width::Word, Fp, CHILD, R1);
-    // A thread of the same process; or this process is watched for a moment only.
+    // A thread of the same process; or this process is watched for a moment only, or as all are.
     asm.mov(R2, R7);
     asm.shift_right(R2, 32);
     asm.jump_if_reg(R1, Condition::Equal, R2, is_told);
@@ -93,10 +94,10 @@ pub fn forked(layout: &Layout) -> Code {
 }
 
 /// `sched_process_exec(task, former_tid, binprm)`
-pub fn executed(layout: &Layout) -> Code {
+pub fn executed(layout: &Layout, scope: Scope) -> Code {
     let mut draft = Draft::new(layout, Context::Arguments);
     draft.kind(EXEC);
-    draft.only_watched();
+    draft.only_watched(scope);
     draft.reserve(HEAD_BYTES + EXEC_PATH_BYTES);
     draft.head();
     draft.asm.load(Width::Word, R1, R6, 8);
@@ -117,11 +118,11 @@ pub fn executed(layout: &Layout) -> Code {
 }
 
 /// `sched_process_exit(task)`: with the last thread, the process is no longer watched.
-pub fn exited(layout: &Layout) -> Code {
+pub fn exited(layout: &Layout, scope: Scope) -> Code {
     let mut draft = Draft::new(layout, Context::Arguments);
     let lives = draft.asm.label();
     draft.kind(EXIT);
-    draft.only_watched();
+    draft.only_watched(scope);
     let asm = &mut draft.asm;
     asm.load(Width::Double, R9, R6, 0);
     asm.load(Width::Double, R9, R9, layout.task_signal);

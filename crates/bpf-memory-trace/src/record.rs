@@ -122,6 +122,8 @@ pub const I386: i32 = 128;
 pub const FOLLOW: u32 = 1;
 /// This one, for a moment, to see whether anything arrives.
 pub const PROOF: u32 = 2;
+/// All: nobody's children need be written down.
+pub const ALL: u32 = 3;
 
 /// `SIGNAL_GROUP_EXIT`: the process has one ending, not its last thread's.
 const GROUP_EXIT: u64 = 4;

@@ -14,8 +14,8 @@ use memory_event::{Syscall, TimeOrder};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::map::{Map, MapKind};
-use crate::programs::{COUNTERS, RING, WATCHED};
-use crate::record::{FOLLOW, PROOF, Record, Seen};
+use crate::programs::{COUNTERS, EVERYBODY, RING, Scope, WATCHED};
+use crate::record::{ALL, FOLLOW, PROOF, Record, Seen};
 use crate::refusal::{Refusal, ftrace_is_disabled};
 use crate::ring::RingReader;
 use crate::sys;
@@ -32,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Tracer {
     watched: Map,
+    scope: Scope,
     counters: Map,
     ring: RingReader,
     attached: Attached,
@@ -71,8 +72,8 @@ impl Tracer {
         let attached = Attached::new(hook, options, &[&watched, &counters, &ring])?;
         let unmapped = |error| Refusal::of("to map the ring", error, String::new());
         let ring = RingReader::new(&ring).map_err(unmapped)?;
-        let (order, uring) = (TimeOrder::default(), Uring::default());
-        let mut tracer = Self { watched, counters, ring, attached, order, uring };
+        let (scope, order, uring) = (options.scope, TimeOrder::default(), Uring::default());
+        let mut tracer = Self { watched, scope, counters, ring, attached, order, uring };
         tracer.prove()?;
         Ok(tracer)
     }
@@ -87,6 +88,18 @@ impl Tracer {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
         self.watched.insert(pid, FOLLOW)
+    }
+
+    /// Watches every process, whenever it is born: this one too, and what the kernel has processes
+    /// do.
+    ///
+    /// # Errors
+    /// `EINVAL`: [`Options::scope`] isn't [`Scope::Everybody`].
+    pub fn watch_everybody(&self) -> io::Result<()> {
+        match self.scope {
+            Scope::Everybody => self.watched.insert(EVERYBODY, ALL),
+            _ => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        }
     }
 
     /// Watches nobody any longer: the programs find nothing to tell until the next
@@ -169,8 +182,8 @@ impl Tracer {
     fn drain(&mut self, mut proof: impl FnMut(Record)) -> bool {
         let (order, uring) = (&mut self.order, &mut self.uring);
         self.ring.drain(|bytes| match uring.parse(bytes) {
-            Some((record, FOLLOW)) => order.hold(record.at_ns, record),
-            Some((record, _)) => proof(record),
+            Some((record, PROOF)) => proof(record),
+            Some((record, _)) => order.hold(record.at_ns, record),
             None => {}
         })
     }

@@ -22,6 +22,10 @@ const KIND: i16 = -8;
 pub const FLAGS: i16 = -12;
 pub const CHILD: i16 = -16;
 pub const CHILD_VALUE: i16 = -20;
+const EVERYBODY_KEY: i16 = -24;
+
+/// The process in `watched` that stands for all: it makes no calls.
+pub const EVERYBODY: u32 = 0;
 
 /// Counters, in bytes: records that found no room.
 pub const LOST: i32 = 0;
@@ -40,9 +44,21 @@ pub enum Context {
     Registers,
 }
 
+/// Whose calls the programs can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Scope {
+    /// Of processes that are [watched](crate::Tracer::watch), and of those that they make.
+    #[default]
+    Watched,
+    /// Of [all](crate::Tracer::watch_everybody) as well.
+    Everybody,
+}
+
 /// What is asked of the programs besides.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
+    pub scope: Scope,
     /// Bytes of stack with each call that may make memory grow: 0, or whole KiB up to 16.
     pub stack_bytes: u16,
     /// A ring that holds more than this gets records without stacks.
@@ -108,7 +124,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Goes on only in a watched process.
-    pub fn only_watched(&mut self) {
+    pub fn only_watched(&mut self, scope: Scope) {
         let asm = &mut self.asm;
         asm.call(Helper::GetCurrentPidTgid);
         asm.mov(R7, R0);
@@ -117,6 +133,15 @@ impl<'a> Draft<'a> {
         asm.map(R1, WATCHED);
         asm.stack_address(R2, PROCESS, 4);
         asm.call(Helper::MapLookupElem);
+        if scope == Scope::Everybody {
+            let found = asm.label();
+            asm.jump_if(R0, Condition::NotEqual, 0, found);
+            asm.store_imm(Width::Word, Fp, EVERYBODY_KEY, EVERYBODY.cast_signed());
+            asm.map(R1, WATCHED);
+            asm.stack_address(R2, EVERYBODY_KEY, 4);
+            asm.call(Helper::MapLookupElem);
+            asm.place(found);
+        }
         asm.jump_if(R0, Condition::Equal, 0, self.out);
         asm.load(Width::Word, R1, R0, 0);
         asm.store(Width::Word, Fp, FLAGS, R1);

@@ -23,7 +23,8 @@ const LAYOUT: Layout = Layout {
     binprm_secure: (44, 4),
     uring: None,
 };
-const PLAIN: Wanted = Wanted { stack_bytes: 0, full_bytes: 8 << 20 };
+const PLAIN: Wanted = Wanted { scope: Scope::Watched, stack_bytes: 0, full_bytes: 8 << 20 };
+const SCOPES: [Scope; 2] = [Scope::Watched, Scope::Everybody];
 const STACKS: Wanted = Wanted { stack_bytes: 2048, ..PLAIN };
 
 #[track_caller]
@@ -49,6 +50,7 @@ fn calls() {
         ("brk", "__x64_sys_brk", PLAIN),
         ("brk-with-stack", "__x64_sys_brk", STACKS),
         ("openat", "__x64_sys_openat", PLAIN),
+        ("close-of-everybody", "__x64_sys_close", Wanted { scope: Scope::Everybody, ..PLAIN }),
         ("i386-brk", "__ia32_sys_brk", STACKS),
         ("i386-old-mmap", "__ia32_compat_sys_ia32_mmap", STACKS),
     ] {
@@ -65,9 +67,9 @@ fn any_call() {
 
 #[test]
 fn lives() {
-    reads("sched_process_fork", &forked(&LAYOUT));
-    reads("sched_process_exec", &executed(&LAYOUT));
-    reads("sched_process_exit", &exited(&LAYOUT));
+    reads("sched_process_fork", &forked(&LAYOUT, Scope::Watched));
+    reads("sched_process_exec", &executed(&LAYOUT, Scope::Watched));
+    reads("sched_process_exit", &exited(&LAYOUT, Scope::Watched));
 }
 
 const URING: UringLayout = UringLayout {
@@ -86,9 +88,9 @@ const URING: UringLayout = UringLayout {
 #[test]
 fn uring() {
     let uring = UringLayout { asker: vec![104, 0], ..URING };
-    reads("io_openat2-fentry", &uring::asks(&LAYOUT, &uring));
-    reads("io_openat2", &uring::opens(&LAYOUT, &uring));
-    reads("io_close", &uring::closes(&LAYOUT, &uring));
+    reads("io_openat2-fentry", &uring::asks(&LAYOUT, &uring, Scope::Watched));
+    reads("io_openat2", &uring::opens(&LAYOUT, &uring, Scope::Watched));
+    reads("io_close", &uring::closes(&LAYOUT, &uring, Scope::Watched));
 }
 
 /// What differs between calls of one shape is their kind alone.
@@ -152,8 +154,8 @@ mod verdict {
     #[test]
     fn calls() {
         judge(|layout, tracepoint, maps| {
-            for stack_bytes in [0, 1024, 16 << 10] {
-                let wanted = Wanted { stack_bytes, ..PLAIN };
+            let wanted = |stack_bytes| SCOPES.map(|scope| Wanted { scope, stack_bytes, ..PLAIN });
+            for wanted in [0, 1024, 16 << 10].map(wanted).as_flattened().iter().copied() {
                 for (function, call) in functions() {
                     let code = returned(layout, wanted, call);
                     let loaded = Program::load("call", &code, tracepoint("sys_exit"), maps);
@@ -176,12 +178,14 @@ mod verdict {
     #[test]
     fn lives() {
         judge(|layout, tracepoint, maps| {
-            for (name, code) in [
-                ("sched_process_fork", forked(layout)),
-                ("sched_process_exec", executed(layout)),
-                ("sched_process_exit", exited(layout)),
-            ] {
-                accepted(Program::load(name, &code, tracepoint(name), maps), name);
+            for scope in SCOPES {
+                for (name, code) in [
+                    ("sched_process_fork", forked(layout, scope)),
+                    ("sched_process_exec", executed(layout, scope)),
+                    ("sched_process_exit", exited(layout, scope)),
+                ] {
+                    accepted(Program::load(name, &code, tracepoint(name), maps), name);
+                }
             }
         });
     }
@@ -193,13 +197,15 @@ mod verdict {
             let Some(offsets) = &layout.uring else {
                 return suite::skipped("this kernel has no io_uring");
             };
-            for (name, code) in [
-                ("asks", uring::asks(layout, offsets)),
-                ("opens", uring::opens(layout, offsets)),
-                ("closes", uring::closes(layout, offsets)),
-            ] {
-                let point = tracepoint("sched_process_exec");
-                accepted(Program::load(name, &code, point, maps), name);
+            for scope in SCOPES {
+                for (name, code) in [
+                    ("asks", uring::asks(layout, offsets, scope)),
+                    ("opens", uring::opens(layout, offsets, scope)),
+                    ("closes", uring::closes(layout, offsets, scope)),
+                ] {
+                    let point = tracepoint("sched_process_exec");
+                    accepted(Program::load(name, &code, point, maps), name);
+                }
             }
         });
     }

@@ -4,17 +4,17 @@
 //! # References
 //! `io_uring/openclose.c`; io_uring_enter(2), `IORING_OP_OPENAT`, `IORING_OP_CLOSE`
 
-use super::Context;
 use super::draft::Draft;
+use super::{Context, Scope};
 use crate::asm::{Code, Condition, Helper, Register, Register::*, Width};
 use crate::layout::{Layout, UringLayout};
 use crate::record::{HEAD_BYTES, URING_ASKS, URING_CLOSES, URING_OPENS, field};
 
 /// fentry of `io_openat2(request, flags)`. The name is gone when it returns.
-pub fn asks(layout: &Layout, uring: &UringLayout) -> Code {
+pub fn asks(layout: &Layout, uring: &UringLayout, scope: Scope) -> Code {
     let mut draft = Draft::new(layout, Context::Arguments);
     draft.kind(URING_ASKS);
-    draft.only_watched();
+    draft.only_watched(scope);
     draft.with_text(
         |draft, bytes| {
             draft.request(R9);
@@ -47,20 +47,20 @@ pub fn asks(layout: &Layout, uring: &UringLayout) -> Code {
 }
 
 /// fexit of `io_openat2(request, flags)`: with its result, unless it is going to be made again.
-pub fn opens(layout: &Layout, uring: &UringLayout) -> Code {
+pub fn opens(layout: &Layout, uring: &UringLayout, scope: Scope) -> Code {
     let mut draft = Draft::new(layout, Context::Arguments);
     draft.kind(URING_OPENS);
-    draft.done(uring);
+    draft.done(uring, scope);
     draft.argument(5, R9);
     draft.submit_of_asker(uring);
     draft.finish()
 }
 
 /// fexit of `io_close(request, flags)`.
-pub fn closes(layout: &Layout, uring: &UringLayout) -> Code {
+pub fn closes(layout: &Layout, uring: &UringLayout, scope: Scope) -> Code {
     let mut draft = Draft::new(layout, Context::Arguments);
     draft.kind(URING_CLOSES);
-    draft.done(uring);
+    draft.done(uring, scope);
     for (n, offset) in [(0, uring.close_fd), (4, uring.close_slot)] {
         draft.peek(Width::Word, R1, R9, offset);
         draft.argument(n, R1);
@@ -86,11 +86,11 @@ impl Draft<'_> {
     }
 
     /// A record's head with the request's result; r9 = the request.
-    fn done(&mut self, uring: &UringLayout) {
+    fn done(&mut self, uring: &UringLayout, scope: Scope) {
         // Behind the two arguments. It is -EAGAIN if a worker is to make it.
         self.asm.load(Width::Double, R1, R6, 16);
         self.asm.jump_if(R1, Condition::NotEqual, 0, self.out);
-        self.only_watched();
+        self.only_watched(scope);
         self.reserve(HEAD_BYTES);
         self.head();
         self.request(R9);

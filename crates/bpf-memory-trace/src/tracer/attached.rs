@@ -9,8 +9,8 @@ use crate::layout::{Layout, kernel_types};
 use crate::map::Map;
 use crate::program::{AttachPoint, Link, Program};
 use crate::programs::{
-    Abi, Context, Wanted, any_returned, executed, exited, forked, functions, nothing, returned,
-    uring,
+    Abi, Context, Scope, Wanted, any_returned, executed, exited, forked, functions, nothing,
+    returned, uring,
 };
 use crate::refusal::Refusal;
 
@@ -41,7 +41,9 @@ impl Attached {
         functions.retain(|(name, call)| call.abi == Abi::Native || btf.function(name).is_some());
         let layout = Layout::of(&btf)?;
         let stack_bytes = options.stack_bytes.min(STACK_BYTES);
+        let scope = options.scope;
         let wanted = Wanted {
+            scope,
             stack_bytes: stack_bytes.next_multiple_of(STACK_STEP_BYTES),
             full_bytes: options.ring_bytes / 2,
         };
@@ -67,23 +69,23 @@ impl Attached {
                 attached.programs.push(program);
             }
         }
-        let lives = [forked(&layout), executed(&layout), exited(&layout)];
+        let lives = [forked, executed, exited].map(|life| life(&layout, scope));
         for (name, code) in LIFE.into_iter().zip(&lives) {
             attached.add(name, code, tracepoint(&btf, name)?, maps)?;
         }
         // Where the kernel refuses it, the rest is told all the same.
-        attached.tells_uring = attached.add_uring(&btf, &layout, maps).is_some();
+        attached.tells_uring = attached.add_uring(&btf, &layout, scope, maps).is_some();
         Ok(attached)
     }
 
-    fn add_uring(&mut self, btf: &Btf, layout: &Layout, maps: &[&Map]) -> Option<()> {
+    fn add_uring(&mut self, btf: &Btf, layout: &Layout, scope: Scope, maps: &[&Map]) -> Option<()> {
         let offsets = layout.uring.as_ref()?;
         let [open, close] = URING.map(|name| btf.function(name));
         let (open, close) = (open?, close?);
         for (code, point) in [
-            (uring::asks(layout, offsets), AttachPoint::Fentry { btf_id: open }),
-            (uring::opens(layout, offsets), AttachPoint::Fexit { btf_id: open }),
-            (uring::closes(layout, offsets), AttachPoint::Fexit { btf_id: close }),
+            (uring::asks(layout, offsets, scope), AttachPoint::Fentry { btf_id: open }),
+            (uring::opens(layout, offsets, scope), AttachPoint::Fexit { btf_id: open }),
+            (uring::closes(layout, offsets, scope), AttachPoint::Fexit { btf_id: close }),
         ] {
             self.add("io_uring", &code, point, maps).ok()?;
         }

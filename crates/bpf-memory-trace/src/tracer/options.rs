@@ -1,5 +1,7 @@
 //! What a tracer can be asked for, and what it missed.
 
+use crate::programs::Scope;
+
 /// By what the programs learn of a call's return.
 ///
 /// # References
@@ -28,6 +30,8 @@ pub enum Hook {
 pub struct Options {
     /// Size of the ring, a power of two. By default 16 MiB: some 170,000 calls.
     pub ring_bytes: u32,
+    /// Whose calls can be told. By default those of watched processes.
+    pub scope: Scope,
     /// With each call that may make memory grow, registers and so many bytes of stack: 0, or whole
     /// KiB up to 16. By default 0.
     pub stack_bytes: u16,
@@ -35,7 +39,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ring_bytes: 16 << 20, stack_bytes: 0 }
+        Self { ring_bytes: 16 << 20, scope: Scope::Watched, stack_bytes: 0 }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who is watched, and who isn't.
 
-use bpf_memory_trace::{Missed, Options, Tracer};
+use bpf_memory_trace::{Missed, Options, Record, Scope, Seen, Tracer};
 
 use crate::harness::{Held, hooks, watched};
 
@@ -41,5 +41,44 @@ fn nobody_watches_itself() {
         let tracer = Tracer::new(hook, Options::default()).unwrap();
         let refused = tracer.watch(std::process::id()).unwrap_err();
         assert_eq!(refused.raw_os_error(), Some(libc::EINVAL));
+    }
+}
+
+/// Of two that have nothing in common, one is born later.
+#[test]
+fn everybody_is_told() {
+    for hook in hooks() {
+        let options = Options { scope: Scope::Everybody, ..Options::default() };
+        let mut tracer = Tracer::new(hook, options).unwrap();
+        let mut first = Held::new(&["calls", "10"]);
+        tracer.watch_everybody().unwrap();
+        let mut second = Held::new(&["calls", "10"]);
+        for held in [&mut first, &mut second] {
+            held.go();
+            held.ended();
+        }
+        let mut records = Vec::new();
+        let missed = tracer.finish(|record| records.push(record)).unwrap();
+        assert_eq!(missed.unfollowed, 0);
+        let of = |pid| records.iter().filter(move |record| record.pid == pid);
+        assert!(of(first.pid()).count() > 10, "{hook:?}");
+        // It has begun under watch, and so has its file been opened.
+        assert!(of(second.pid()).count() > of(first.pid()).count(), "{hook:?}");
+        let is_end =
+            |record: &&Record| matches!(record.what, Seen::Exited { process_status: Some(_), .. });
+        assert_eq!([&first, &second].map(|held| of(held.pid()).filter(is_end).count()), [1, 1]);
+        tracer.unwatch_all().unwrap();
+        let mut third = Held::new(&["calls", "10"]);
+        third.go();
+        third.ended();
+        tracer.finish(|record| assert_ne!(record.pid, third.pid())).unwrap();
+    }
+}
+
+#[test]
+fn everybody_is_told_only_by_who_was_made_for_it() {
+    for hook in hooks() {
+        let tracer = Tracer::new(hook, Options::default()).unwrap();
+        assert_eq!(tracer.watch_everybody().unwrap_err().raw_os_error(), Some(libc::EINVAL));
     }
 }

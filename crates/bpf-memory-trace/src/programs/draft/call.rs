@@ -39,7 +39,7 @@ impl Draft<'_> {
             }
             self.asm.place(record);
             if self.context == Context::Arguments {
-                self.only_watched();
+                self.only_watched(wanted.scope);
             }
             self.call(shape, wanted);
         }
