@@ -4,8 +4,8 @@
 //! cgroups(7), “/proc files”; systemd's `src/basic/cgroup-util.c` (`cg_path_decode_unit`)
 
 use std::ffi::OsString;
+use std::fs;
 use std::os::unix::ffi::OsStringExt;
-use std::{fs, io};
 
 /// Of several that match, so many are told.
 const MOST_TOLD: usize = 10;
@@ -22,20 +22,6 @@ pub(crate) fn command_line(pid: i32) -> Option<Vec<OsString>> {
 /// What `/proc` has of a process in this file; nothing, once it has ended.
 pub(crate) fn of_process(pid: i32, file: &str) -> Vec<u8> {
     fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default()
-}
-
-/// The processes that are visible now, by number.
-///
-/// # Errors
-/// When `/proc` can't be listed.
-pub(crate) fn all_pids() -> io::Result<Vec<i32>> {
-    let mut pids = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        pids.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()));
-    }
-    pids.sort_unstable();
-    Ok(pids)
 }
 
 /// `PID 12`, `PIDs 12, 13`.
@@ -104,12 +90,6 @@ fn is_unit(part: &str, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn this_process_is_among_all() {
-        let own = std::process::id() as i32;
-        assert!(all_pids().unwrap().contains(&own));
-    }
 
     #[test]
     fn numbers() {

@@ -14,9 +14,13 @@ use heap_meter::environment::Environment;
 use heap_meter::report::{Page, flame};
 use heap_meter::trace::Trace;
 use human_text::Bytes;
+use memory_trace::Whom;
 
 use crate::cli::{TraceArguments, ViaArgument};
 use crate::{cli, output, processes, remedy};
+
+/// What `--all` watches.
+const EVERYBODY: &str = "every process";
 
 /// Runs it; gives the status to end with.
 pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
@@ -40,8 +44,15 @@ pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
             ),
         };
     }
-    let pids = cli::chosen(&arguments.pids, &arguments.wanted)?;
-    attached::run(arguments, pids)
+    attached::run(arguments, whom(arguments)?)
+}
+
+/// Whom the user wants to see, of those that run.
+fn whom(arguments: &TraceArguments) -> anyhow::Result<Whom> {
+    if arguments.all {
+        return Ok(Whom::Everybody);
+    }
+    cli::chosen(&arguments.pids, &arguments.wanted).map(Whom::Processes)
 }
 
 /// A story of what the user wants to see.
@@ -54,7 +65,7 @@ fn story(arguments: &TraceArguments) -> Story {
 }
 
 /// Writes the report and the pictures that were asked for; `pids` are those of processes that ran
-/// already.
+/// already, or of all that grew.
 fn report(
     arguments: &TraceArguments,
     mut trace: Trace,
@@ -73,6 +84,7 @@ fn report(
     remedy::the_trick(&mut trace.findings, program.map(String::as_str));
     trace.notes.extend(remedy::next_step(&trace, pids));
     let title = match pids {
+        _ if arguments.all => EVERYBODY.to_owned(),
         [] => output::command_line(&arguments.command),
         pids => processes::counted(pids),
     };

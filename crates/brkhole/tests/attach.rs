@@ -61,9 +61,13 @@ impl Watching {
     }
 
     fn of(pids: &[i32], options: &[&str]) -> Self {
-        let report = tempfile::NamedTempFile::new().unwrap();
         let pids: Vec<_> = pids.iter().map(i32::to_string).collect();
-        let mut child = brkhole(&["trace", "--pid", &pids.join(",")])
+        Self::with(&[&["--pid", &pids.join(",")], options].concat())
+    }
+
+    fn with(options: &[&str]) -> Self {
+        let report = tempfile::NamedTempFile::new().unwrap();
+        let mut child = brkhole(&["trace"])
             .args(options)
             .args(["--format", "json", "-o", report.path().to_str().unwrap()])
             .stderr(Stdio::piped())
@@ -240,6 +244,55 @@ fn of_several_it_is_told_which_grew() {
         assert_eq!(report["processes"], 3);
         assert_eq!(report["malloc"].as_array().unwrap().len(), 3, "each is looked into");
     }
+}
+
+/// Of two that have nothing in common, one is born under watch.
+#[test]
+fn of_all_it_is_told_which_grew() {
+    for via in ["bpf", "tracepoints"] {
+        if !permitted(via) {
+            continue;
+        }
+        let mut first = Asking::new(&["300"]);
+        let watching = Watching::with(&["--all", "--via", via]);
+        let brkhole = watching.child.id();
+        let mut second = Asking::new(&["500"]);
+        first.asks();
+        second.asks();
+        let report = watching.end();
+        let growth = &report["growth"];
+        let rows = growth["by_process"].as_array().unwrap();
+        let row = |pid: i32| rows.iter().find(|row| row["pid"] == pid).unwrap();
+        let blocks = [300, 500].map(|blocks| blocks * BLOCK_BYTES);
+        // Its libraries' data, too.
+        let second_bytes = row(second.pid())["bytes"].as_u64().unwrap();
+        // The others of a busy machine may be more than can be read.
+        if report["lost_events"] == 0 {
+            assert_eq!(row(first.pid())["bytes"], blocks[0], "{via}");
+            assert!((blocks[1]..blocks[1] + (1 << 20)).contains(&second_bytes), "{via}");
+        } else {
+            let notes = report["notes"].to_string();
+            assert!(notes.contains("so all counts are lower bounds"), "{notes}");
+            assert!(row(first.pid())["bytes"].as_u64().unwrap() <= blocks[0], "{via}");
+        }
+        let program = compiled("asks").canonicalize().unwrap();
+        assert_eq!(row(first.pid())["program"], json!(program), "{via}");
+        let name = program.file_name().unwrap().to_str().unwrap();
+        assert!(row(second.pid())["program"].as_str().unwrap().ends_with(name), "{via}");
+        assert!(rows.iter().all(|row| row["pid"] != brkhole), "it isn't in the picture");
+        let told: i64 = rows.iter().map(|row| row["bytes"].as_i64().unwrap()).sum();
+        let left_out = growth["programs_left_out_bytes"].as_i64().unwrap_or(0);
+        assert_eq!(told + left_out, growth["bytes"].as_i64().unwrap(), "{via}");
+        let looked_into = report["malloc"].as_array().unwrap();
+        assert!(!looked_into.is_empty(), "{via}");
+        let is_told = |malloc: &Value| rows.iter().any(|row| row["pid"] == malloc["pid"]);
+        assert!(looked_into.iter().all(is_told), "{looked_into:?}");
+    }
+    let refused = output(&["trace", "--all", "--via", "ptrace"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let complaint = String::from_utf8_lossy(&refused.stderr);
+    let [ptrace, denied] = ["would stop each at every system call", "takes CAP_SYS_PTRACE"];
+    assert!(complaint.contains(ptrace) || complaint.contains(denied), "{complaint}");
 }
 
 /// Frames of the stacks of a report, with bytes and what was asked of malloc.

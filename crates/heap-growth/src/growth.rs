@@ -31,7 +31,7 @@ use files::FileTable;
 use greatest::Greatest;
 use memory::{Change, TrackedMemory};
 use memory_event::{Call, Event, Sink, Stack, Syscall, What};
-use process::{EndedPrograms, ProcessGrowth};
+use process::{EndedPrograms, MOST_TOLD, ProcessGrowth};
 use reading::Opening;
 use rustc_hash::FxBuildHasher;
 use stacks::StackTable;
@@ -111,20 +111,25 @@ impl Growth {
         self.returned_bytes
     }
 
-    /// What each program asked for, those that grew most first: of those that have ended, the 64
-    /// that asked for most.
+    /// What each program asked for, those that grew most first: of those that run, the 64 that grew
+    /// most, of those that have ended, the 64 that asked for most.
     pub fn by_process(&self) -> Vec<ProgramGrowth> {
-        let living = self.processes.iter();
-        let living = living.filter_map(|(pid, process)| ProgramGrowth::of(*pid, process));
-        let mut all: Vec<_> = living.chain(self.ended_programs.kept.iter().cloned()).collect();
-        let order = |it: &ProgramGrowth| (it.bytes, it.asked_bytes);
-        all.sort_by(|a, b| order(b).cmp(&order(a)).then_with(|| a.pid.cmp(&b.pid)));
+        let mut all: Vec<_> = self.living().collect();
+        all.sort_by_cached_key(ProgramGrowth::rank);
+        all.truncate(MOST_TOLD);
+        all.extend(self.ended_programs.kept.iter().cloned());
+        all.sort_by_cached_key(ProgramGrowth::rank);
         all
     }
 
-    /// Programs that have ended and aren't among those.
+    /// Programs that aren't among those.
     pub fn programs_left_out(&self) -> u64 {
-        self.ended_programs.left_out
+        self.ended_programs.left_out + self.living().count().saturating_sub(MOST_TOLD) as u64
+    }
+
+    fn living(&self) -> impl Iterator<Item = ProgramGrowth> {
+        let living = self.processes.iter();
+        living.filter_map(|(pid, process)| ProgramGrowth::of(*pid, process))
     }
 
     /// The files that were read, those that made most grow first, then those opened most often.
@@ -365,6 +370,10 @@ impl Sink for Growth {
                 for path in &found.executed_files {
                     process.libraries.opened(path);
                 }
+            }
+            What::Program(path) => {
+                let process = self.processes.entry(event.pid).or_default();
+                process.program = Some(path[..].into());
             }
             What::Read { fd, bytes } => {
                 if let Some(process) = self.processes.get_mut(&event.pid) {

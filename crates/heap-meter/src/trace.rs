@@ -119,11 +119,15 @@ pub struct GrowthReport {
     /// `peak_bytes` by kind.
     pub peak_by_kind: KindBytes,
     /// What each program asked for in its process, those that grew most first; empty where the calls
-    /// that tell of it weren't logged. Of programs that have ended, the 64 that asked for most.
+    /// that tell of it weren't logged. Of those that run, the 64 that grew most; of those that have
+    /// ended, the 64 that asked for most.
     pub by_process: Vec<ByProcess>,
-    /// Programs that have ended and aren't told there.
+    /// Programs that aren't told there.
     #[serde(skip_serializing_if = "is_zero")]
     pub programs_left_out: u64,
+    /// What they grew by: all that `by_process` lacks of `bytes`. `None` if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub programs_left_out_bytes: Option<i64>,
     /// The files that were read, those that made most grow first.
     pub by_file: Vec<ByFile>,
     /// What was asked for, less what was given back, while no file was being read.
@@ -222,6 +226,9 @@ impl GrowthReport {
         let by_file = |file| ByFile::of(file, has_clock, logged);
         let (known, by_file_known) = (logged.growth(), logged.growth_by_file());
         let by_process = if known { growth.by_process() } else { Vec::new() };
+        let programs_left_out = growth.programs_left_out();
+        let told_bytes: i64 = by_process.iter().map(|program| program.bytes).sum();
+        let rest_bytes = (known && programs_left_out > 0).then(|| by_kind.total() - told_bytes);
         let by_stack: Vec<_> = growth.by_stack().into_iter().cloned().collect();
         Self {
             bytes: known.then(|| by_kind.total()),
@@ -230,7 +237,8 @@ impl GrowthReport {
             returned_bytes: logged.returned().then(|| growth.returned_bytes()),
             by_kind: logged.kinds(by_kind),
             by_process: by_process.into_iter().map(ByProcess::of).collect(),
-            programs_left_out: growth.programs_left_out(),
+            programs_left_out,
+            programs_left_out_bytes: rest_bytes,
             peak_by_kind: logged.kinds(peak_by_kind),
             by_file: growth.by_file().into_iter().map(by_file).collect(),
             without_file_bytes: by_file_known.then(|| growth.without_file_bytes()),

@@ -46,6 +46,9 @@ pub enum What {
         /// Id of the thread that made the call until now; from here on it is `pid`.
         former_tid: i32,
     },
+    /// The program that the process executes: its path, or its name alone where no more is known.
+    /// May follow [`What::Exec`]; [`What::Memory`] has it, too.
+    Program(Vec<u8>),
     /// The private writable memory that the process has at this moment, where the source can tell:
     /// what was there before anything was asked for. Follows [`What::Started`], [`What::Exec`], or
     /// the first sight of a process that was running already.

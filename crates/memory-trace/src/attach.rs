@@ -1,8 +1,10 @@
 //! A process that is already running.
 
+mod beside;
 mod by_bpf;
 mod by_ptrace;
 mod by_tracepoints;
+mod descriptors;
 mod emitter;
 mod error;
 mod follower;
@@ -21,6 +23,7 @@ mod settings;
 mod stopper;
 mod threads;
 mod tracefs;
+mod whom;
 
 pub use bpf_memory_trace::StackCopy;
 pub use error::AttachError;
@@ -28,6 +31,7 @@ pub use held::HeldTarget;
 pub use note::AttachNote;
 pub use settings::{Caller, Via, ViaUsed};
 pub use stopper::Stopper;
+pub use whom::Whom;
 
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
@@ -44,11 +48,11 @@ use emitter::Emitter;
 use memory_event::{Ending, Sink};
 use settings::Settings;
 
-/// Processes that are being watched: [one](Attach::start) or [several](crate::AttachOptions::start).
+/// Processes that are being watched: [one](Attach::start) or [several or all](crate::AttachOptions::start).
 /// Dropping it ends the watching; the process goes on.
 ///
 /// All its threads are watched, and whatever processes and threads they make later, until all of
-/// these have ended or the watching is [stopped](Attach::stop). The process goes on unharmed,
+/// these have ended or the watching is [stopped](Attach::stop). [`Whom`] can be watched besides. The process goes on unharmed,
 /// however the watching ends: a kill of the watcher included.
 ///
 /// There are three ways; the first that is permitted and proves right is taken, and a note says
@@ -167,14 +171,11 @@ impl<S: Sink + Send + 'static> Attach<S> {
     /// # Panics
     /// If the sink panicked before this returned, the panic goes on here.
     pub fn start(pid: i32, via: Via, sink: S) -> Result<Self, AttachError> {
-        Self::begin(&[pid], Settings { via, ..Settings::default() }, sink)
+        Self::begin(Whom::Processes(vec![pid]), Settings { via, ..Settings::default() }, sink)
     }
 
-    fn begin(pids: &[i32], settings: Settings, sink: S) -> Result<Self, AttachError> {
-        let mut pids = pids.to_vec();
-        pids.sort_unstable();
-        pids.dedup();
-        pids.iter().try_for_each(|&pid| process_status::check(pid))?;
+    fn begin(whom: Whom, settings: Settings, sink: S) -> Result<Self, AttachError> {
+        whom.check()?;
         if NATIVE_ARCHITECTURE.is_none() {
             return Err(AttachError::Architecture);
         }
@@ -182,7 +183,7 @@ impl<S: Sink + Send + 'static> Attach<S> {
         let stopper = Stopper::new().map_err(failed("make a pipe"))?;
         let watcher = WatcherThread::start("attach watcher", {
             let stopper = stopper.clone();
-            move |ready| run(&pids, settings, sink, &stopper, &ready)
+            move |ready| run(&whom, settings, sink, &stopper, &ready)
         });
         match watcher.map_err(failed("start the watcher's thread"))? {
             Ok((watcher, used)) => Ok(Self { used, stopper, watcher }),
@@ -248,7 +249,7 @@ enum Way {
 }
 
 fn run<S: Sink>(
-    pids: &[i32],
+    whom: &Whom,
     Settings { via, ring_bytes, growth, stack_bytes, from_exec }: Settings,
     sink: S,
     stopper: &Stopper,
@@ -256,20 +257,21 @@ fn run<S: Sink>(
 ) -> Outcome<S> {
     // The host's handlers belong on the host's threads.
     block_signals();
-    let mut teller = Emitter::new(pids, sink, growth);
+    let mut teller = Emitter::new(whom.pids(), sink, growth);
     let stack_bytes = stack_bytes.map_or(STACK_BYTES, |bytes| bytes.min(STACK_BYTES) & !1023);
     let stack_bytes = if teller.wants_stacks() { stack_bytes } else { 0 };
     let mut by_bpf = |at_any_price| {
         let (open, instead_of_functions) =
-            ByBpf::open(pids, at_any_price, ring_bytes, stack_bytes)?;
+            ByBpf::open(whom, at_any_price, ring_bytes, stack_bytes)?;
         if let Some(instead_of_functions) = instead_of_functions {
             teller.notes.add(AttachNote::AtSysExit { instead_of_functions });
         }
         Ok::<_, AttachError>(Way::Bpf(open))
     };
     let by_tracepoints =
-        || ByTracepoints::open(pids, ring_bytes, stack_bytes).map(Way::Tracepoints);
+        || ByTracepoints::open(whom, ring_bytes, stack_bytes).map(Way::Tracepoints);
     let way = match via {
+        Via::Ptrace if whom.admits_others() => return Err(AttachError::EverybodyByPtrace),
         Via::Ptrace => Way::Ptrace,
         Via::Bpf => by_bpf(true)?,
         Via::Tracepoints => by_tracepoints()?,
@@ -281,6 +283,10 @@ fn run<S: Sink>(
                         .notes
                         .add(AttachNote::Tracepoints { instead_of_bpf: not_bpf.to_string() });
                     way
+                }
+                Err(not_tracepoints) if whom.admits_others() => {
+                    let reasons = format!("{not_bpf}; {not_tracepoints}");
+                    return Err(AttachError::NotEverybody { reasons });
                 }
                 Err(reason) => {
                     teller
@@ -311,7 +317,7 @@ fn run<S: Sink>(
         }
         Way::Ptrace => {
             teller.notes.add(AttachNote::Slow { instead_of_tracepoints: None });
-            let held = ByPtrace::seize(pids, stopper)?;
+            let held = ByPtrace::seize(whom.pids(), stopper)?;
             say(ViaUsed::Ptrace);
             let since = Instant::now();
             (held.follow(&mut teller)?, since)

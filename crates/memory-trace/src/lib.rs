@@ -22,7 +22,7 @@ pub use attach::options::AttachOptions;
 #[cfg(feature = "attach")]
 pub use attach::{
     Attach, AttachError, AttachNote, Attached, Caller, HeldTarget, StackCopy, Stopper, Via,
-    ViaUsed, WatchingCost,
+    ViaUsed, WatchingCost, Whom,
 };
 pub use launch::{
     Killer, Launch, LaunchError, LaunchNote, LaunchOptions, Launched, ObserverCost, Stopped, Watch,

@@ -29,7 +29,7 @@ pub use address_space::{
 pub use limits::{Counted, Limit, Limits};
 pub use page_map::{PageMap, PageState};
 pub use process::{
-    Process, ProcessError, ROOT_IS_REFUSED, Reason, Stat, Status, as_root, kib_field,
+    Process, ProcessError, ROOT_IS_REFUSED, Reason, Stat, Status, all_pids, as_root, kib_field,
 };
 pub use smaps::WeighedMapping;
 pub use snapshot::{Snapshot, Weigher};

@@ -19,6 +19,20 @@ pub use error::{ProcessError, ROOT_IS_REFUSED, Reason, as_root};
 pub use stat::Stat;
 pub use status::{Status, kib_field};
 
+/// The processes that are visible now, by number.
+///
+/// # Errors
+/// `/proc` can't be listed.
+pub fn all_pids() -> io::Result<Vec<i32>> {
+    let mut pids = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        pids.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()));
+    }
+    pids.sort_unstable();
+    Ok(pids)
+}
+
 /// Longer than any line of `stat`: 52 numbers of 20 digits and a name.
 const STAT_BYTES: usize = 2048;
 

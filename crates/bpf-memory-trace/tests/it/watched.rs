@@ -48,7 +48,8 @@ fn nobody_watches_itself() {
 #[test]
 fn everybody_is_told() {
     for hook in hooks() {
-        let options = Options { scope: Scope::Everybody, ..Options::default() };
+        let mut options = Options::default();
+        options.scope = Scope::Everybody;
         let mut tracer = Tracer::new(hook, options).unwrap();
         let mut first = Held::new(&["calls", "10"]);
         tracer.watch_everybody().unwrap();

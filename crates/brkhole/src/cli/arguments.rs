@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::complete::{names, pids, units};
-use crate::processes::{all_pids, belongs_to_cgroup, listed, of_process};
+use crate::processes::{belongs_to_cgroup, listed, of_process};
 
 /// Bytes of a command name that the kernel keeps.
 ///
@@ -54,7 +54,8 @@ impl Wanted {
     /// # Errors
     /// When `/proc` can't be listed.
     pub(crate) fn pids(&self) -> anyhow::Result<Vec<i32>> {
-        let mut pids = all_pids().context("can't list /proc (mount -t proc proc /proc)")?;
+        let mut pids =
+            proc_memory::all_pids().context("can't list /proc (mount -t proc proc /proc)")?;
         let own = std::process::id().cast_signed();
         pids.retain(|&pid| pid != own && self.matches(pid));
         Ok(pids)

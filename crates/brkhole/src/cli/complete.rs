@@ -15,7 +15,7 @@ use clap_complete::engine::{
 use clap_complete::env::Shells;
 use human_text::{printable, shell_words};
 
-use crate::processes::{all_pids, command_line, of_process};
+use crate::processes::{command_line, of_process};
 
 /// Set where a shell asks.
 pub(super) const VARIABLE: &str = "BRKHOLE_COMPLETE";
@@ -131,7 +131,7 @@ fn begins(text: &str, begun: &OsStr) -> bool {
 }
 
 fn running() -> Vec<i32> {
-    let mut pids = all_pids().unwrap_or_default();
+    let mut pids = proc_memory::all_pids().unwrap_or_default();
     pids.retain(|&pid| command_line(pid).is_some());
     pids
 }

@@ -10,7 +10,7 @@ use super::arguments::{OutputArguments, Wanted, pid, seconds};
 use super::complete::{command, pids};
 
 /// What names a process that runs already.
-const RUNNING: [&str; 2] = ["pids", "wanted"];
+const RUNNING: [&str; 3] = ["pids", "wanted", "all"];
 
 #[derive(Debug, Args)]
 #[command(after_help = TRACE_EXAMPLES, override_usage = TRACE_USAGE)]
@@ -55,6 +55,10 @@ pub(crate) struct TraceArguments {
     #[command(flatten)]
     pub(crate) wanted: Wanted,
 
+    /// Watch every process of this machine, whenever it is born, until Ctrl-C or --duration (root)
+    #[arg(long, conflicts_with_all = ["pids", "wanted"])]
+    pub(crate) all: bool,
+
     /// Stop watching after so many seconds (Ctrl-C does too); the processes go on
     #[arg(long, value_name = "S", conflicts_with = "command", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
@@ -87,7 +91,7 @@ impl TraceArguments {
 }
 
 const TRACE_USAGE: &str = "brkhole trace [OPTIONS] [--] <COMMAND>...
-       brkhole trace [OPTIONS] --pid <PID> | --comm <NAME> | --unit <UNIT|CGROUP>";
+       brkhole trace [OPTIONS] --pid <PID> | --comm <NAME> | --unit <UNIT|CGROUP> | --all";
 
 const TRACE_EXAMPLES: &str = "\
 Examples:
@@ -98,6 +102,7 @@ Examples:
   brkhole trace -p $(pidof -s nginx) --duration 30 --chart reload.svg
   brkhole trace --stacks -p 1234 --duration 60
   brkhole trace --unit php-fpm --duration 60  all processes of a service, and which of them grew
+  sudo brkhole trace --all --duration 10      which processes of this machine grow, at which files
   brkhole trace --stacks --html report.html make       one file for a ticket
   brkhole trace --map where.svg luajit script.lua      where Lua's memory lies, and where C's
 
@@ -105,7 +110,9 @@ What is watched: brk, mmap, munmap, mremap, mprotect, madvise, open*, creat, clo
 command's own output stays where it is; -o keeps the report apart from it. A launched command ends
 with brkhole, processes that run already go on. All that --comm or --unit finds at the beginning are
 watched, in one report, with their children from then on; not who comes to a unit otherwise. Of a
-running process 16 KiB of stack are looked at: what lies above is told as [stack not copied].
+running process 16 KiB of stack are looked at: what lies above is told as [stack not copied]. --all
+watches everybody but brkhole, by BPF programs or tracepoints alone, and tells of the 64 processes
+that grew most, of the 64 that asked for most and ended, and of the others' sum.
 
 Words:
   break            memory at the program break, where malloc's main arena grows (brk)

@@ -16,7 +16,6 @@ use human_text::Bytes;
 use proc_memory::{Mapping, Process, Stat, page_size_bytes};
 
 use super::inspected::Inspected;
-use crate::processes::all_pids;
 use crate::remedy::{NGINX, PRELOAD, THE_TRICK};
 
 /// Clock ticks of `/proc/PID/stat` in a second.
@@ -198,7 +197,7 @@ type Everybody = HashMap<i32, Stat>;
 
 /// All that can be seen; one that ends meanwhile is nobody's worker.
 fn all_stats() -> Everybody {
-    let pids = all_pids().unwrap_or_default();
+    let pids = proc_memory::all_pids().unwrap_or_default();
     pids.into_iter().filter_map(|pid| Some((pid, Process::open(pid).ok()?.stat().ok()?))).collect()
 }
 

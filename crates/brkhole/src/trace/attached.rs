@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use heap_growth::Story;
 use heap_meter::trace::{EventSource, Observer, Trace};
 use memory_event::{Event, Sink};
-use memory_trace::{Attach, AttachError, AttachOptions, Attached, Via, ViaUsed};
+use memory_trace::{Attach, AttachError, AttachOptions, Attached, Via, ViaUsed, Whom};
 use proc_memory::Process;
 
 use super::kept;
@@ -19,27 +19,28 @@ use crate::{output, signals};
 const MOST_LOOKED_AT: usize = 256;
 
 /// Watches until the processes end, the time is over, or a signal comes; the processes go on.
-pub(super) fn run(arguments: &TraceArguments, mut pids: Vec<i32>) -> anyhow::Result<ExitCode> {
+pub(super) fn run(arguments: &TraceArguments, mut whom: Whom) -> anyhow::Result<ExitCode> {
     let ends = signals::Ends::listen()?;
     let who = arguments.wants_stacks().then(Who::new);
     let attach = loop {
         let sink = Watched { story: super::story(arguments), who: who.clone() };
-        match options(arguments, who.as_ref()).start(&pids, sink) {
+        match (options(arguments, who.as_ref()).start(whom.clone(), sink), &mut whom) {
             // Found by name, and gone since.
-            Err(AttachError::NoSuchProcess { pid } | AttachError::Zombie { pid, .. })
-                if arguments.pids.is_empty() && pids.len() > 1 =>
-            {
+            (
+                Err(AttachError::NoSuchProcess { pid } | AttachError::Zombie { pid, .. }),
+                Whom::Processes(pids),
+            ) if arguments.pids.is_empty() && pids.len() > 1 => {
                 pids.retain(|other| *other != pid);
             }
-            attach => break attach?,
+            (attach, _) => break attach?,
         }
     };
+    let mut pids = whom.pids().to_vec();
     let command = match pids[..] {
         [pid] => command_line(pid),
         _ => None,
     };
-    let held = pids.iter().take(MOST_LOOKED_AT).filter_map(|pid| Process::open(*pid).ok());
-    let held: Vec<_> = held.collect();
+    let mut held = opened(&pids);
     let used = attach.via();
     let stopper = attach.stopper();
     ends.each(move |_| stopper.stop());
@@ -50,11 +51,26 @@ pub(super) fn run(arguments: &TraceArguments, mut pids: Vec<i32>) -> anyhow::Res
     let mut trace = Trace::of(story, EventSource::Attach, command.as_deref());
     fill_in(&mut trace, &watched, used);
     trace.notes.extend(who.iter().flat_map(Who::notes));
+    if arguments.all {
+        trace.notes.push(NOT_COUNTED.to_owned());
+        pids = trace.growth.by_process.iter().map(|program| program.pid).collect();
+        held = opened(&pids);
+        pids = held.iter().map(Process::pid).collect();
+    }
     let (told, note) = kept::at_the_end_of_watching(&held);
     told.add_to(&mut trace);
     trace.notes.extend(note);
     super::report(arguments, trace, story, &pids)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Said of `--all`.
+const NOT_COUNTED: &str = "every process was watched, but for brkhole; those that made none of the \
+    calls that are watched aren't counted";
+
+/// Those that are there.
+fn opened(pids: &[i32]) -> Vec<Process> {
+    pids.iter().take(MOST_LOOKED_AT).filter_map(|pid| Process::open(*pid).ok()).collect()
 }
 
 /// How to watch, as the user wants it.
@@ -92,7 +108,7 @@ fn wait(attach: &Attach<Watched>, arguments: &TraceArguments, pids: &[i32]) {
     const TICK: Duration = Duration::from_millis(50);
     let bar = output::bar("{spinner} {elapsed} {msg}", 0);
     let they = if pids.len() == 1 { "process" } else { "processes" };
-    let watched = counted(pids);
+    let watched = if arguments.all { super::EVERYBODY.to_owned() } else { counted(pids) };
     let message = format!("watching {watched}; Ctrl-C ends the watching, not the {they}");
     if bar.is_hidden() {
         // A script can wait for this line before it sets going what is to be watched.

@@ -1,6 +1,7 @@
 //! One process: its memory, what it is reading, what stands in the way of its break; and growth by
 //! process, of those that have ended, too.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,8 +125,8 @@ impl ProcessGrowth {
     }
 }
 
-/// So many programs that have ended are told apart, those that asked for most.
-const MOST_ENDED: usize = 64;
+/// So many programs are told apart of those that have ended, and so many of those that run.
+pub(super) const MOST_TOLD: usize = 64;
 
 /// What one program asked for, in one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +143,11 @@ pub struct ProgramGrowth {
 }
 
 impl ProgramGrowth {
+    /// By which those that grew most come first.
+    pub(super) fn rank(&self) -> impl Ord + use<> {
+        (Reverse((self.bytes, self.asked_bytes)), self.pid)
+    }
+
     /// `None` of one that asked for nothing and gave nothing back.
     pub(super) fn of(pid: i32, process: &ProcessGrowth) -> Option<Self> {
         let bytes = process.held.total();
@@ -163,7 +169,7 @@ impl EndedPrograms {
     pub(super) fn add(&mut self, ended: ProgramGrowth) {
         let place = self.kept.partition_point(|other| other.asked_bytes >= ended.asked_bytes);
         self.kept.insert(place, ended);
-        if self.kept.len() > MOST_ENDED {
+        if self.kept.len() > MOST_TOLD {
             self.kept.pop();
             self.left_out += 1;
         }
@@ -182,7 +188,7 @@ mod tests {
             ended.add(ProgramGrowth { pid, program: None, bytes: 0, asked_bytes });
         }
         let kept: Vec<_> = ended.kept.iter().map(|program| program.asked_bytes).collect();
-        assert_eq!(kept, (1000 - MOST_ENDED as u64..1000).rev().collect::<Vec<_>>());
-        assert_eq!(ended.left_out, 1000 - MOST_ENDED as u64);
+        assert_eq!(kept, (1000 - MOST_TOLD as u64..1000).rev().collect::<Vec<_>>());
+        assert_eq!(ended.left_out, 1000 - MOST_TOLD as u64);
     }
 }

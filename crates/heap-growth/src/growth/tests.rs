@@ -371,6 +371,8 @@ fn by_process() {
     told.call_by(2, 2, Syscall::Munmap, &[AREA + MIB, MIB], Ok(0), None);
     told.event(2, 2, What::Exited(Ending::Code(0)));
     told.event(1, 1, What::Exec { by: Syscall::Execve, former_tid: 1 });
+    told.event(1, 1, What::Program(b"cat".to_vec()));
+    map(&mut told, 1, AREA, 4096);
     told.event(1, 1, What::Forked { child: 3, thread: false });
     let rows = told.0.by_process();
     let rows: Vec<_> = rows
@@ -378,6 +380,23 @@ fn by_process() {
         .map(|it| (it.pid, it.program.as_deref(), it.bytes as u64, it.asked_bytes))
         .collect();
     let shell = Some(&b"/bin/sh"[..]);
-    assert_eq!(rows, [(2, shell, MIB, 2 * MIB), (1, shell, MIB, MIB)]);
+    let cat = (1, Some(&b"cat"[..]), 4096, 4096);
+    assert_eq!(rows, [(2, shell, MIB, 2 * MIB), (1, shell, MIB, MIB), cat]);
     assert_eq!(told.0.programs_left_out(), 0);
+}
+
+#[test]
+fn of_many_processes_those_that_grew_most_are_told() {
+    let mut told = Told::default();
+    for pid in 1..=200 {
+        let bytes = (pid as u64 * 77 % 211) * 4096;
+        let args = [0, bytes, RW as u64, ANONYMOUS as u64, u64::MAX, 0];
+        told.call_by(pid, pid, Syscall::Mmap, &args, Ok(AREA), None);
+    }
+    let rows = told.0.by_process();
+    assert_eq!((rows.len(), told.0.programs_left_out()), (64, 136));
+    assert!(rows.is_sorted_by_key(|it| -it.bytes));
+    let mut all: Vec<_> = (1..=200).map(|pid| pid * 77 % 211 * 4096).collect();
+    all.sort_unstable();
+    assert_eq!(rows[63].bytes, all[200 - 64]);
 }

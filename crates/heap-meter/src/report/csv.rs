@@ -116,6 +116,10 @@ pub fn trace_csv(trace: &Trace) -> Result<String, csv::Error> {
     for process in &trace.growth.by_process {
         row("process", &process.name(), [None; 2], [Some(process.bytes), None]);
     }
+    if let Some(bytes) = trace.growth.programs_left_out_bytes {
+        let count = Some(trace.growth.programs_left_out);
+        row("process", "(others)", [count, None], [Some(bytes), None]);
+    }
     for file in &trace.growth.by_file {
         let bytes = [file.bytes.and_then(signed), None];
         row("file", &file.path, [Some(file.opens), None], bytes);

@@ -229,8 +229,10 @@ fn processes(trace: &Trace, extent: Extent) -> Vec<Part> {
     let others = all.len().saturating_sub(extent.processes) as u64;
     let others = others + trace.growth.programs_left_out;
     if others > 0 {
+        let told: i64 = all.iter().take(extent.processes).map(|it| it.bytes).sum();
+        let rest = or_unknown(trace.growth.bytes, |bytes| signed(bytes - told));
         let others = counted(others, "program", "programs");
-        parts.push(Part::Paragraph(format!("and {others} with less")));
+        parts.push(Part::Paragraph(format!("and {others} with less: {rest} together")));
     }
     parts
 }

@@ -6,16 +6,18 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use bpf_memory_trace::{Hook, Options, Record, Seen, Tracer};
+use bpf_memory_trace::{Hook, Options, Record, Scope, Seen, Tracer};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::beside::Tells;
 use super::emitter::Emitter;
-use super::follower::{Follower, Tells};
+use super::follower::Follower;
 use super::note::AttachNotes;
 use super::perf;
 use super::points::TracepointKind;
 use super::sample_record::{SampleData, SampleRecord};
-use super::{AttachError, AttachNote, Stopper};
+use super::whom::may_trace_all;
+use super::{AttachError, AttachNote, Stopper, Whom};
 use memory_event::{Ending, Sink};
 
 /// Time between two looks at the ring, in milliseconds. The programs wake nobody.
@@ -29,24 +31,29 @@ pub(super) struct ByBpf {
 }
 
 impl ByBpf {
-    /// Attaches the programs by the best hook that works, and watches `pids`. With [`Hook::SysExit`]
+    /// Attaches the programs by the best hook that works, and watches. With [`Hook::SysExit`]
     /// if there is no better one and `at_any_price`: that slows every system call of the machine, by
     /// more than tracepoints do.
     ///
     /// Also gives why better hooks were not used, if the last one was.
     pub(super) fn open(
-        pids: &[i32],
+        whom: &Whom,
         at_any_price: bool,
         ring_bytes: Option<usize>,
         stack_bytes: u16,
     ) -> Result<(Self, Option<String>), AttachError> {
         // The programs would see what this user may not.
-        for &pid in pids {
+        for &pid in whom.pids() {
             let refused = |source| AttachError::refused(pid, "access to its memory", source);
             access(pid).map_err(refused)?;
         }
         let mut options = Options::default();
         options.stack_bytes = stack_bytes;
+        options.ring_bytes *= whom.ring_times() as u32;
+        options.scope = match whom {
+            Whom::Processes(_) => Scope::Watched,
+            Whom::Everybody => Scope::Everybody,
+        };
         if let Some(bytes) = ring_bytes {
             let bytes = bytes.max(proc_memory::page_size_bytes() as usize);
             options.ring_bytes = bytes.next_power_of_two().min(1 << 30) as u32;
@@ -54,13 +61,13 @@ impl ByBpf {
         let mut refusals = Vec::new();
         for hook in [Hook::KprobeMulti, Hook::Fexit] {
             match hook.is_reliable_here().and_then(|()| Tracer::new(hook, options)) {
-                Ok(tracer) => return Ok((Self::watch(pids, tracer)?, None)),
+                Ok(tracer) => return Ok((Self::watch(whom, tracer)?, None)),
                 Err(refusal) => refusals.push(refusal.to_string()),
             }
         }
         if at_any_price {
             match Tracer::new(Hook::SysExit, options) {
-                Ok(tracer) => return Ok((Self::watch(pids, tracer)?, Some(refusals.join("; ")))),
+                Ok(tracer) => return Ok((Self::watch(whom, tracer)?, Some(refusals.join("; ")))),
                 Err(refusal) => refusals.push(refusal.to_string()),
             }
         }
@@ -69,10 +76,10 @@ impl ByBpf {
         Err(AttachError::NoBpf { refusals: refusals.join("; ") })
     }
 
-    fn watch(pids: &[i32], tracer: Tracer) -> Result<Self, AttachError> {
+    fn watch(whom: &Whom, tracer: Tracer) -> Result<Self, AttachError> {
         let step = AttachError::setup("tell the programs which process to watch");
         let mut processes = HashMap::new();
-        for &pid in pids {
+        for &pid in whom.pids() {
             tracer.watch(pid.cast_unsigned()).map_err(&step)?;
             // Those that are made from here on are told.
             let threads = loop {
@@ -83,7 +90,11 @@ impl ByBpf {
             };
             processes.insert(pid, threads.into_iter().collect());
         }
-        let follower = Follower::new(processes, Tells { i386: true, uring: tracer.tells_uring() });
+        if *whom == Whom::Everybody {
+            tracer.watch_everybody().map_err(&step)?;
+        }
+        let tells = Tells { i386: true, uring: tracer.tells_uring() };
+        let follower = Follower::new(processes, whom, tells);
         Ok(Self {
             tracer,
             follower,
@@ -181,15 +192,6 @@ impl Hidden {
     }
 }
 
-/// Whether this thread has `CAP_SYS_PTRACE`; `false` if that isn't known.
-fn may_trace_all() -> bool {
-    const SYS_PTRACE: u64 = 1 << 19;
-    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let effective = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    effective.is_some_and(|effective| effective & SYS_PTRACE != 0)
-}
-
 /// Whether this user may read the process's memory, which is what tracing is.
 ///
 /// # References
@@ -222,8 +224,8 @@ fn sample(record: Record) -> SampleRecord {
             (pid, tid) = (child_pid.cast_signed(), child_tid.cast_signed());
             SampleData::Forked { parent_pid, parent_tid }
         }
-        Seen::Executed { former_tid, .. } => {
-            SampleData::Executed { former_tid: Some(former_tid.cast_signed()) }
+        Seen::Executed { former_tid, path, .. } => {
+            SampleData::Executed { former_tid: Some(former_tid.cast_signed()), name: path }
         }
         Seen::Exited { status, process_status } => SampleData::Exited {
             thread: Ending::from_wait_status(status),

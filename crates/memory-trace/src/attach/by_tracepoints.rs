@@ -1,14 +1,15 @@
 //! Watching by tracepoints: the kernel writes down each watched call, this side reads it a moment
 //! later.
 
+use super::beside::Tells;
 use super::emitter::Emitter;
-use super::follower::{Follower, Tells};
+use super::follower::Follower;
 use super::perf::{self, PerfEvent};
 use super::points::Points;
 use super::rings::Rings;
 use super::sample_record::{SampleData, SampleRecord};
 use super::tracefs::Tracefs;
-use super::{AttachError, AttachNote, Stopper, threads};
+use super::{AttachError, AttachNote, Stopper, Whom, threads};
 use memory_event::Sink;
 
 /// Longest time between two looks at the rings, in milliseconds.
@@ -28,9 +29,10 @@ pub(super) struct ByTracepoints {
 }
 
 impl ByTracepoints {
-    /// Proves the tracepoints on this thread and opens them on every thread of `pids`.
+    /// Proves the tracepoints on this thread, and opens them on every thread of the processes or on
+    /// every CPU.
     pub(super) fn open(
-        pids: &[i32],
+        whom: &Whom,
         ring_bytes: Option<usize>,
         stack_bytes: u16,
     ) -> Result<Self, AttachError> {
@@ -42,14 +44,17 @@ impl ByTracepoints {
         let points = Points::read(&tracefs, stack_bytes)
             .map_err(|source| AttachError::tracepoints("the list of tracepoints", source))?;
         drop(tracefs);
-        let mut rings = Rings::new(ring_bytes)?;
+        let mut rings = Rings::new(ring_bytes, whom.ring_times())?;
         threads::prove(&mut rings, &points)?;
-        let opened = threads::open_all(pids, &mut rings, &points)?;
+        let opened = match whom {
+            Whom::Processes(pids) => threads::open_all(pids, &mut rings, &points)?,
+            Whom::Everybody => threads::open_everywhere(&rings, &points)?,
+        };
         Ok(Self {
             rings,
             points,
             events: opened.events,
-            follower: Follower::new(opened.processes, Tells::default()),
+            follower: Follower::new(opened.processes, whom, Tells::default()),
             held: opened.held,
             early: opened.early,
             lost: 0,

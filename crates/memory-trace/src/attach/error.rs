@@ -36,6 +36,28 @@ pub enum AttachError {
          by tracepoints"
     )]
     OwnChild { pid: i32 },
+    /// Somebody who may not trace everybody.
+    #[error(
+        "not permitted to watch every process: who sees what all do must be permitted to trace any of \
+         them, which takes CAP_SYS_PTRACE; run as root (`sudo`; in a container: docker run \
+         --cap-add=SYS_PTRACE), or name processes of your own"
+    )]
+    EverybodyDenied,
+    /// ptrace takes hold of one process after the other.
+    #[error(
+        "every process can't be watched by ptrace, which would stop each at every system call, this \
+         terminal's, too: name some, or watch by BPF programs or tracepoints"
+    )]
+    EverybodyByPtrace,
+    /// Neither way is open that sees everybody.
+    #[error(
+        "every process can be watched from inside the kernel alone: {reasons}; by ptrace, processes \
+         that are named can be"
+    )]
+    NotEverybody {
+        /// Why, for each way.
+        reasons: String,
+    },
     /// A process has one tracer at most.
     #[error(
         "process {pid} is already traced, by process {tracer} ({tracer_name}): end that one first"

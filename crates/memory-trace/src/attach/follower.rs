@@ -3,18 +3,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::beside::{Beside, Reading, Tells, look, read_memory};
 use super::emitter::{Emitter, TaskAt};
 use super::perf;
 use super::points::TracepointKind;
 use super::process_table::ProcessTable;
 use super::rings::Order;
 use super::sample_record::{SampleData, SampleRecord};
-use super::{AttachNote, Caller, opened, process_status};
-use crate::uring;
-use memory_event::{Call, Ending, Memory, Refusal, Sink, Stack, Syscall, What};
+use super::{AttachNote, Whom, process_status};
+use memory_event::{Call, Ending, Memory, Sink, Syscall, What};
+use proc_memory::Stat;
 
 /// Processes whose end nobody told (their record was lost) are looked for so often.
 const ROLL_CALL: Duration = Duration::from_secs(1);
@@ -22,8 +22,19 @@ const ROLL_CALL: Duration = Duration::from_secs(1);
 /// So many processes are held open to ask how they ended, where nothing else tells.
 const MOST_HANDLES: usize = 256;
 
-/// Follows processes and those that they make.
+/// Of so many processes that were there it is read what memory they have, before it is known which
+/// of them will do something.
+const MOST_READ_BEFORE: usize = 4096;
+
+/// So many processes are followed at once, if anybody may come.
+const MOST_FOLLOWED: usize = 16_384;
+
+/// Follows processes and those that they make, or whoever there is.
 pub(super) struct Follower {
+    /// Whoever isn't known has come to be watched as well.
+    admits_others: bool,
+    /// What those others had that were there when it began, until they do something.
+    before: HashMap<i32, Reading>,
     /// Of those that were there, open to ask how they ended.
     handles: HashMap<i32, OwnedFd>,
     order: Order<PendingRecord>,
@@ -41,34 +52,10 @@ pub(super) struct Follower {
     tells: Tells,
     records: u64,
     suspects: Vec<i32>,
+    /// Who has come and found no place.
+    unfollowed: HashSet<i32>,
     roll_call: Instant,
 }
-
-/// What a source tells besides the calls of 64-bit code.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Tells {
-    /// The calls of 32-bit code.
-    pub(super) i386: bool,
-    /// Files that io_uring opens and closes.
-    pub(super) uring: bool,
-}
-
-impl Tells {
-    /// What is to be said of a process that runs a program of which nothing is told.
-    fn of_program(self, pid: i32) -> Option<AttachNote> {
-        let foreign = !self.i386 && process_status::is_foreign(pid);
-        foreign.then_some(AttachNote::ForeignArchitecture { first_pid: pid, programs: 1 })
-    }
-
-    /// And of what a process has already.
-    fn of_rings(self, pid: i32) -> impl Iterator<Item = AttachNote> {
-        let rings = if self.uring { 0 } else { uring::mapped(pid) };
-        (0..rings).map(move |_| AttachNote::IoUring { first_pid: pid, rings: 1 })
-    }
-}
-
-/// What memory a process had, and when that was read.
-type Reading = (Memory, u64);
 
 /// A record, and what had to be looked at when it came.
 struct PendingRecord {
@@ -76,35 +63,35 @@ struct PendingRecord {
     beside: Beside,
 }
 
-enum Beside {
-    Nothing,
-    Path(Option<Vec<u8>>),
-    Memory { refusal: Option<Box<Refusal>>, stack: Option<Arc<Stack>> },
-    Executed(Option<Reading>),
-}
-
 impl Follower {
-    /// Of processes that have these threads, whose records come from now on.
-    pub(super) fn new(processes: HashMap<i32, HashSet<i32>>, tells: Tells) -> Self {
+    /// Of processes that have these threads, and of others if they are to be watched; their records
+    /// come from now on.
+    pub(super) fn new(processes: HashMap<i32, HashSet<i32>>, whom: &Whom, tells: Tells) -> Self {
+        let everybody = match whom {
+            Whom::Processes(_) => None,
+            Whom::Everybody => Some((perf::now_ns(), memory_of_all())),
+        };
+        let (began_ns, before) = everybody.unzip();
         let pids = || processes.keys().copied();
         let handles = pids()
             .take(MOST_HANDLES)
             .filter_map(|pid| Some((pid, proc_memory::pidfd_open(pid).ok()?)));
         Self {
+            admits_others: whom.admits_others(),
+            before: before.unwrap_or_default(),
             handles: handles.collect(),
             order: Order::default(),
             // Whatever is called once this has returned is told.
             memory: pids().map(|pid| (pid, Memory::of(pid))).collect(),
-            untold: pids()
-                .flat_map(|pid| tells.of_program(pid).into_iter().chain(tells.of_rings(pid)))
-                .collect(),
+            untold: pids().flat_map(|pid| tells.of_process(pid)).collect(),
             life: ProcessTable::of(processes),
             awaited: None,
-            began_ns: perf::now_ns(),
+            began_ns: began_ns.unwrap_or_else(perf::now_ns),
             fresh: HashMap::new(),
             tells,
             records: 0,
             suspects: Vec::new(),
+            unfollowed: HashSet::new(),
             roll_call: Instant::now(),
         }
     }
@@ -120,19 +107,21 @@ impl Follower {
         self.untold.drain(..).for_each(|note| teller.notes.add(note));
     }
 
-    /// Whether the process and all that it made have ended.
+    /// Whether the processes and all that they made have ended, and nobody else can come.
     pub(super) fn all_ended(&self) -> bool {
-        self.life.is_empty()
+        self.life.is_empty() && !self.admits_others
     }
 
     /// Takes a record, and looks at once at what may soon be gone.
     pub(super) fn hold<S: Sink>(&mut self, record: SampleRecord, teller: &mut Emitter<S>) {
         self.records += 1;
-        let beside = match record.what {
-            SampleData::Returned { .. } if record.at_ns >= self.began_ns => {
-                look(&record, self.tells, teller)
-            }
-            _ => Beside::Nothing,
+        // Of all that are watched it is this process that watches.
+        if is_own(record.pid) {
+            return;
+        }
+        let beside = match record.at_ns >= self.began_ns {
+            true => look(&record, self.tells, teller),
+            false => Beside::Nothing,
         };
         self.order.hold(record.at_ns, PendingRecord { record, beside });
     }
@@ -142,7 +131,9 @@ impl Follower {
         for seen in self.order.ripe(round_ns) {
             self.tell(teller, seen, u64::MAX);
         }
-        if self.roll_call.elapsed() >= ROLL_CALL {
+        // To look for one takes some 50 µs.
+        let processes = self.life.pids().len() as u32;
+        if self.roll_call.elapsed() >= ROLL_CALL.max(Duration::from_millis(5) * processes) {
             self.roll_call = Instant::now();
             self.call_the_roll(teller);
         }
@@ -161,6 +152,9 @@ impl Follower {
     }
 
     fn tell<S: Sink>(&mut self, teller: &mut Emitter<S>, seen: PendingRecord, until_ns: u64) {
+        if self.admits_others && !self.admits(&seen.record, teller) {
+            return;
+        }
         let SampleRecord { at_ns, pid, tid, what } = seen.record;
         if self.awaited == Some(pid) {
             match what {
@@ -187,7 +181,7 @@ impl Follower {
                     }
                 }
             }
-            SampleData::Executed { former_tid } => {
+            SampleData::Executed { former_tid, .. } => {
                 if let Some(tid) = former_tid {
                     self.life.begins_exec(pid, tid, Syscall::Execve);
                 }
@@ -195,6 +189,9 @@ impl Follower {
                     && told
                 {
                     teller.executed(who, by, former_tid);
+                    if let Beside::Program(path) = seen.beside {
+                        teller.tell(who, What::Program(path));
+                    }
                     self.tells.of_program(pid).into_iter().for_each(|note| teller.notes.add(note));
                 }
             }
@@ -221,6 +218,56 @@ impl Follower {
             }
             SampleData::Lost(_) => {}
         }
+    }
+
+    /// Whether the record is of somebody who is watched: if that is news, it is told.
+    fn admits<S: Sink>(&mut self, record: &SampleRecord, teller: &mut Emitter<S>) -> bool {
+        let &SampleRecord { at_ns, pid, tid, ref what } = record;
+        let (by, born) = match *what {
+            SampleData::Forked { parent_pid, .. } => (parent_pid, parent_pid != pid),
+            _ => (pid, false),
+        };
+        if born {
+            // What another had that had its number.
+            self.before.remove(&pid);
+        }
+        let knows = self.life.knows(by);
+        if (born || !knows) && self.life.pids().len() >= MOST_FOLLOWED {
+            if self.unfollowed.insert(pid) {
+                teller.notes.add(AttachNote::Unfollowed { processes: 1 });
+            }
+            return false;
+        }
+        if knows {
+            return true;
+        }
+        let is_nobody = match what {
+            // The kernel has threads of its own; they make no calls.
+            SampleData::Forked { .. } => {
+                is_own(by) || Stat::of_thread(by, by).is_some_and(|stat| stat.is_kernel_thread())
+            }
+            // It has done nothing.
+            SampleData::Exited { .. } => true,
+            // It did this before its memory was read.
+            _ => self.before.get(&by).is_some_and(|(_, read_ns)| at_ns < *read_ns),
+        };
+        if is_nobody {
+            return false;
+        }
+        let (mut threads, _) = tracee::threads(by);
+        threads.retain(|thread| *thread != tid || !matches!(what, SampleData::Forked { .. }));
+        self.life.comes(by, threads);
+        teller.processes += 1;
+        self.tells.of_process(by).for_each(|note| teller.notes.add(note));
+        let who = self.who(by, by, at_ns);
+        match self.before.remove(&by) {
+            Some((memory, _)) => teller.started(by, who.at, Some(memory)),
+            None => {
+                teller.tell(who, What::Started);
+                self.fresh.insert(by, read_memory(by));
+            }
+        }
+        true
     }
 
     fn returned<S: Sink>(
@@ -253,7 +300,7 @@ impl Follower {
         match beside {
             Beside::Path(path) => call.path = path,
             Beside::Memory { refusal, stack } => (refused, call.stack) = (refusal, stack),
-            Beside::Nothing | Beside::Executed(_) => {}
+            Beside::Nothing | Beside::Program(_) | Beside::Executed(_) => {}
         }
         teller.returned(who, call, refused);
     }
@@ -301,44 +348,13 @@ impl Follower {
     }
 }
 
-/// Looks at what a call has changed, and who made it, as soon as its record is there.
-fn look<S: Sink>(record: &SampleRecord, tells: Tells, teller: &mut Emitter<S>) -> Beside {
-    let SampleData::Returned {
-        kind: TracepointKind::Attached(syscall),
-        args,
-        result,
-        is_i386,
-        name,
-        stack,
-    } = &record.what
-    else {
-        return Beside::Nothing;
-    };
-    let (pid, result) = (record.pid, tracee::syscall_result(*result as u64));
-    match (*syscall, result) {
-        (call, Ok(fd)) if call.is_open() => {
-            Beside::Path(opened::path(pid, call, args, name.clone(), fd))
-        }
-        (Syscall::Execve | Syscall::Execveat, Ok(_)) => {
-            let memory = Memory::of(pid);
-            Beside::Executed(memory.map(|memory| (memory, perf::now_ns())))
-        }
-        (syscall, result) if syscall.is_memory() => {
-            let call = Call::new(syscall, *args, result);
-            if !tells.uring {
-                teller.may_map_ring(pid, &call);
-            }
-            let wanted = teller.wants_refusal(pid, &call);
-            let caller = match stack {
-                Some(stack) => Ok(Caller::Copied { pid, stack }),
-                None if *is_i386 => Err(AttachNote::I386Stacks { calls: 1 }),
-                None => Err(AttachNote::DroppedStacks { calls: 1 }),
-            };
-            Beside::Memory {
-                refusal: wanted.then(|| Refusal::of(pid)).flatten().map(Box::new),
-                stack: teller.stack(pid, caller, &call),
-            }
-        }
-        _ => Beside::Nothing,
-    }
+/// What processes have that are there already, as far as it can be read.
+fn memory_of_all() -> HashMap<i32, Reading> {
+    let pids = proc_memory::all_pids().unwrap_or_default().into_iter();
+    let readings = pids.filter_map(|pid| Some((pid, read_memory(pid)?)));
+    readings.filter(|(_, (memory, _))| !memory.ranges.is_empty()).take(MOST_READ_BEFORE).collect()
+}
+
+fn is_own(pid: i32) -> bool {
+    pid.cast_unsigned() == std::process::id()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::settings::{Caller, Settings, Via};
-use super::{Attach, AttachError, HeldTarget};
+use super::{Attach, AttachError, HeldTarget, Whom};
 use memory_event::{Call, Sink, Stack};
 
 /// How running processes are to be watched.
@@ -35,7 +35,7 @@ impl AttachOptions {
 
     /// Rings of so many bytes, rounded up to a power of two. BPF programs have one, by default of
     /// 16 MiB; tracepoints have one for every CPU, by default of 4 MiB on a machine with up to four
-    /// CPUs, less on larger ones, 16 MiB in all. A record takes about 120 bytes.
+    /// CPUs, less on larger ones, 16 MiB in all; four times as much for [everybody](Whom::Everybody). A record takes about 120 bytes.
     pub fn ring_bytes(mut self, bytes: usize) -> Self {
         self.0.ring_bytes = Some(bytes);
         self
@@ -63,7 +63,7 @@ impl AttachOptions {
         self
     }
 
-    /// Begins to watch these processes; see [`Attach::start`].
+    /// Begins to watch these processes, or [others](Whom); see [`Attach::start`].
     ///
     /// # Errors
     /// As [`Attach::start`], of the first of them that can't be watched: none is, then. And if the
@@ -73,10 +73,10 @@ impl AttachOptions {
     /// As [`Attach::start`].
     pub fn start<S: Sink + Send + 'static>(
         self,
-        pids: &[i32],
+        whom: impl Into<Whom>,
         sink: S,
     ) -> Result<Attach<S>, AttachError> {
-        Attach::begin(pids, self.0, sink)
+        Attach::begin(whom.into(), self.0, sink)
     }
 
     /// Starts a program that is watched by BPF programs from its first instruction on, whichever way
@@ -96,7 +96,7 @@ impl AttachOptions {
         sink: S,
     ) -> Result<Attach<S>, AttachError> {
         let settings = Settings { via: Via::Bpf, from_exec: true, ..self.0 };
-        let attach = Attach::begin(&[held.pid()], settings, sink)?;
+        let attach = Attach::begin(Whom::Processes(vec![held.pid()]), settings, sink)?;
         held.go()?;
         Ok(attach)
     }

@@ -124,9 +124,10 @@ impl Points {
         self.by_id.get(&id).copied()
     }
 
-    /// How each is opened on a thread.
+    /// How each is opened on a thread, and before them the event that tells of threads' births and
+    /// ends, and of new programs.
     pub(super) fn attrs(&self) -> impl Iterator<Item = Attr> {
-        self.by_id.iter().map(|(&id, &(kind, entered))| {
+        let calls = self.by_id.iter().map(|(&id, &(kind, entered))| {
             let mut attr = common();
             attr.type_ = bindings::PERF_TYPE_TRACEPOINT;
             attr.config = id.into();
@@ -158,11 +159,11 @@ impl Points {
                 attr.wakeup_watermark = u32::MAX;
             }
             attr
-        })
+        });
+        std::iter::once(self.life()).chain(calls)
     }
 
-    /// How the event is opened that tells of threads' births and ends, and of new programs.
-    pub(super) fn life(&self) -> Attr {
+    fn life(&self) -> Attr {
         let mut attr = common();
         attr.read_format = self.read_format;
         attr.set_inherit(1);

@@ -49,8 +49,14 @@ impl ProcessTable {
         self.processes.contains_key(&pid)
     }
 
-    pub(super) fn pids(&self) -> impl Iterator<Item = i32> {
+    pub(super) fn pids(&self) -> impl ExactSizeIterator<Item = i32> {
         self.processes.keys().copied()
+    }
+
+    /// A process that wasn't watched is from now on, with these threads.
+    pub(super) fn comes(&mut self, pid: i32, threads: Vec<i32>) {
+        let threads = threads.into_iter().chain([pid]).collect();
+        self.processes.insert(pid, ProcessEntry { threads, ..ProcessEntry::default() });
     }
 
     /// `tid` of `pid` was made by somebody of `parent_pid`; true if that is news.

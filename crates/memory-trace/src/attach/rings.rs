@@ -25,14 +25,15 @@ pub(super) struct Rings {
 
 impl Rings {
     /// Makes them. `ring_bytes`: how large each, a power of two of at least a page; `None` for a
-    /// size that suits the machine, halved where the user may not lock that much memory.
-    pub(super) fn new(ring_bytes: Option<usize>) -> Result<Self, AttachError> {
+    /// size that suits the machine, so many times larger than the usual one, and halved where the user
+    /// may not lock that much memory.
+    pub(super) fn new(ring_bytes: Option<usize>, times: usize) -> Result<Self, AttachError> {
         let cpus = online_cpus().map_err(AttachError::setup(
             "read which CPUs there are from /sys/devices/system/cpu/online",
         ))?;
         let page_bytes = proc_memory::page_size_bytes() as usize;
         let share = ALL_RINGS_BYTES / cpus.len().max(1);
-        let largest = share.clamp(SMALLEST_BYTES, LARGEST_BYTES);
+        let largest = share.clamp(SMALLEST_BYTES, LARGEST_BYTES) * times;
         let mut bytes = match ring_bytes {
             Some(bytes) => bytes.max(page_bytes).next_power_of_two(),
             None => 1 << largest.ilog2(),

@@ -39,8 +39,9 @@ pub(super) enum SampleData {
     Forked { parent_pid: i32, parent_tid: i32 },
     /// The thread ended, and how it and its process did, where that came along.
     Exited { thread: Option<Ending>, process: Option<Ending> },
-    /// It executed another program, by this thread's call, where that came along.
-    Executed { former_tid: Option<i32> },
+    /// It executed another program, by this thread's call, where that came along; the program's path
+    /// or what it is called.
+    Executed { former_tid: Option<i32>, name: Option<Vec<u8>> },
     /// So many records found no room before this one.
     Lost(u64),
 }
@@ -69,7 +70,7 @@ pub(super) fn parse(record: &[u8], points: &Points) -> Option<SampleRecord> {
             at_ns: u64_at(body, body.len().checked_sub(8)?)?,
             pid: i32_at(body, 0)?,
             tid: i32_at(body, 4)?,
-            what: SampleData::Executed { former_tid: None },
+            what: SampleData::Executed { former_tid: None, name: comm(body) },
         }),
         perf::PERF_RECORD_LOST => Some(SampleRecord {
             at_ns: u64_at(body, body.len().checked_sub(8)?)?,
@@ -79,6 +80,12 @@ pub(super) fn parse(record: &[u8], points: &Points) -> Option<SampleRecord> {
         }),
         _ => None,
     }
+}
+
+/// The command's name, between thread and sample's identity.
+fn comm(body: &[u8]) -> Option<Vec<u8>> {
+    let name = body.get(8..)?.split(|byte| *byte == 0).next()?;
+    Some(name.to_vec()).filter(|name| !name.is_empty())
 }
 
 fn sample(body: &[u8], points: &Points) -> Option<SampleRecord> {
@@ -220,8 +227,11 @@ mod tests {
         assert_eq!((fork.pid, fork.tid, fork.at_ns), (20, 21, 6000));
         let from = SampleData::Forked { parent_pid: 10, parent_tid: 11 };
         assert_eq!(fork.what, from);
-        let exec = words(&[3 | 1 << 45, 10 | 11 << 32, 0, 0, 10 | 11 << 32, 7000]);
-        assert_eq!(parse(&exec, &points).unwrap().what, SampleData::Executed { former_tid: None });
+        let name = u64::from_le_bytes(*b"nginx\0\0\0");
+        let exec = words(&[3 | 1 << 45, 10 | 11 << 32, name, 0, 10 | 11 << 32, 7000]);
+        let name = Some(b"nginx".to_vec());
+        let executed = SampleData::Executed { former_tid: None, name };
+        assert_eq!(parse(&exec, &points).unwrap().what, executed);
         let renamed = words(&[3, 10 | 11 << 32, 0, 0, 10 | 11 << 32, 7000]);
         assert_eq!(parse(&renamed, &points), None);
         let lost = words(&[2, 99, 400, 10 | 11 << 32, 8000]);

@@ -12,8 +12,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
+use super::descriptors::{room_for, too_many};
 use super::perf::{PerfEvent, now_ns};
 use super::points::Points;
 use super::rings::Rings;
@@ -36,7 +35,7 @@ const BIRTH_DELAY: Duration = Duration::from_millis(500);
 const CLONE: Duration = Duration::from_millis(20);
 
 /// Events on all threads of the processes, and what was recorded meanwhile.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct OpenedEvents {
     pub(super) events: Vec<PerfEvent>,
     pub(super) early: Vec<SampleRecord>,
@@ -65,6 +64,21 @@ pub(super) fn open_all(
         rings.drain(points, drop);
     }
     Err(restless(pids)("it did not stand still".into()))
+}
+
+/// Opens the events of whichever threads are on a CPU, which needs none of that.
+pub(super) fn open_everywhere(rings: &Rings, points: &Points) -> Result<OpenedEvents, AttachError> {
+    /// perf_event_open(2): any process or thread.
+    const ALL: i32 = -1;
+    room_for(1, rings, points)?;
+    let mut events = Vec::new();
+    for attr in points.attrs() {
+        rings.open(attr, ALL, &mut events).map_err(|error| match error.raw_os_error() {
+            Some(libc::EMFILE) => too_many(1, rings, points),
+            _ => AttachError::tracepoints("perf_event_open", error),
+        })?;
+    }
+    Ok(OpenedEvents { events, ..OpenedEvents::default() })
 }
 
 /// Which of several it is isn't known.
@@ -154,7 +168,7 @@ impl<'a> OpenAttempt<'a> {
                 settled = true;
                 break;
             }
-            self.room_for(new.len())?;
+            room_for(new.len(), self.rings, self.points)?;
             first_look = false;
             for (pid, tid) in new {
                 self.open(pid, tid)?;
@@ -203,8 +217,7 @@ impl<'a> OpenAttempt<'a> {
     fn open(&mut self, pid: i32, tid: i32) -> Result<(), AttachError> {
         let before = self.events.len();
         let begin = now_ns();
-        let attrs = std::iter::once(self.points.life()).chain(self.points.attrs());
-        for attr in attrs {
+        for attr in self.points.attrs() {
             match self.rings.open(attr, tid, &mut self.events) {
                 Ok(()) => {}
                 Err(error) => {
@@ -216,7 +229,9 @@ impl<'a> OpenAttempt<'a> {
                             self.gone.insert(tid);
                             Ok(())
                         }
-                        Some(libc::EMFILE) => Err(self.too_many(self.windows.len() + 1)),
+                        Some(libc::EMFILE) => {
+                            Err(too_many(self.windows.len() + 1, self.rings, self.points))
+                        }
                         Some(libc::EPERM | libc::EACCES) => {
                             Err(AttachError::refused(pid, "perf_event_open", error))
                         }
@@ -254,41 +269,6 @@ impl<'a> OpenAttempt<'a> {
             _ => false,
         })
     }
-
-    /// Raises this process's limit of descriptors if so many more threads need it and it may be.
-    fn room_for(&self, threads: usize) -> Result<(), AttachError> {
-        let (soft, hard) = descriptors();
-        let wanted = self.wanted(threads);
-        if wanted > hard {
-            return Err(self.too_many(threads));
-        }
-        if wanted > soft {
-            let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-            raised.map_err(|errno| AttachError::Setup {
-                step: "raise the limit of descriptors",
-                source: errno.into(),
-            })?;
-        }
-        Ok(())
-    }
-
-    fn wanted(&self, threads: usize) -> u64 {
-        let others = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-        let each = (1 + self.points.attrs().count()) * self.rings.cpus();
-        // Some more threads may come while it is being attached.
-        const SPARE: usize = 2;
-        ((threads + SPARE) * each + others) as u64
-    }
-
-    fn too_many(&self, threads: usize) -> AttachError {
-        let limit = descriptors().1;
-        AttachError::Descriptors {
-            threads,
-            cpus: self.rings.cpus(),
-            wanted: self.wanted(threads).max(limit + 1),
-            limit,
-        }
-    }
 }
 
 /// Whether a thread has been on a processor. The record of its birth is written before: if there is none
@@ -305,19 +285,13 @@ fn has_run(pid: i32, tid: i32) -> bool {
     }
 }
 
-/// How many descriptors this process may have: the soft and the hard limit.
-fn descriptors() -> (u64, u64) {
-    // It can't fail for this resource.
-    getrlimit(Resource::RLIMIT_NOFILE).unwrap_or_default()
-}
-
 /// Proves on this thread that the tracepoints tell what is made, before they are trusted.
 pub(super) fn prove(rings: &mut Rings, points: &Points) -> Result<(), AttachError> {
     use super::points::TracepointKind;
     use memory_event::Syscall;
     let refused = |error: io::Error| AttachError::tracepoints("perf_event_open", error);
     let mut events = Vec::new();
-    for attr in std::iter::once(points.life()).chain(points.attrs()) {
+    for attr in points.attrs() {
         rings.open(attr, 0, &mut events).map_err(refused)?;
     }
     let (address, length, fd) = (0xb_0b01, 0x7000, -4711);

@@ -2,6 +2,7 @@
 
 mod cost;
 mod counts;
+mod everybody;
 mod harness;
 mod held;
 mod i386;

@@ -87,7 +87,7 @@ fn who_has_a_tracer_already() {
 }
 
 /// What the watcher says as the user `nobody`.
-fn as_nobody(pid: i32, via: Via) -> Option<Vec<String>> {
+pub fn as_nobody(pid: impl ToString, via: Via) -> Option<Vec<String>> {
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
         skipped("only root can become another user");
         return None;

@@ -16,8 +16,8 @@ use super::role;
 /// Belongs to root and is set-uid on Debian, Fedora, Arch and others.
 const SET_UID: &str = "/bin/mount";
 
-/// What a watcher with two capabilities says of a process; `begun` is called when it has begun.
-fn said_with_two_capabilities(pid: i32, begun: impl FnOnce()) -> Vec<String> {
+/// What a watcher with two capabilities says of a process, or of `all`; `begun` is called when it has begun.
+pub fn said_with_two_capabilities(pid: impl ToString, begun: impl FnOnce()) -> Vec<String> {
     let (_directory, watcher) = watcher_for_all();
     let played = role::watcher(&watcher, pid, Via::Bpf);
     let environment = played.get_envs();
@@ -40,7 +40,7 @@ fn said_with_two_capabilities(pid: i32, begun: impl FnOnce()) -> Vec<String> {
     said
 }
 
-fn possible() -> bool {
+pub fn possible() -> bool {
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
         skipped("only root can become another user");
         return false;

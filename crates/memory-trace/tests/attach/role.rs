@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 
-use memory_trace::{Attach, Via};
+use memory_trace::{AttachOptions, Via, Whom};
 
 /// Begins the lines that the watcher says.
 const MARK: &str = "watcher: ";
 
-/// The watcher, to be started as a process of its own.
-pub fn watcher(program: &Path, pid: i32, via: Via) -> Command {
+/// The watcher of a process, or of `all`, to be started as a process of its own.
+pub fn watcher(program: &Path, pid: impl ToString, via: Via) -> Command {
     let mut command = Command::new(program);
     command
         .args(["--exact", "attach::role::play", "--nocapture"])
@@ -42,7 +42,11 @@ fn play() {
         "Ptrace" => Via::Ptrace,
         other => panic!("{other}"),
     };
-    match Attach::start(pid.parse().unwrap(), via, ()) {
+    let whom = match pid.as_str() {
+        "all" => Whom::Everybody,
+        pid => Whom::from(&[pid.parse().unwrap()]),
+    };
+    match AttachOptions::new().via(via).start(whom, ()) {
         Ok(attach) => {
             println!("\n{MARK}watching by {:?}", attach.via());
             if std::env::var_os("ATTACH_BRIEFLY").is_some() {
