@@ -38,7 +38,7 @@ pub struct KernelsOptions {
         long,
         value_name = "PACKAGE=FILTER",
         value_delimiter = ',',
-        default_value = "bpf-memory-trace=,memory-trace=attach::counts attach::held attach::lost attach::rights attach::stacks"
+        default_value = "bpf-memory-trace=,memory-trace=attach::counts attach::held attach::i386 attach::lost attach::rights attach::stacks attach::uring"
     )]
     tests: Vec<String>,
     /// Measure instead what each way of watching costs, by counting instructions, for runs/kernels.
