@@ -121,7 +121,7 @@ pub struct GrowthReport {
     /// What each program asked for in its process, those that grew most first; empty where the calls
     /// that tell of it weren't logged. Of those that run, the 64 that grew most; of those that have
     /// ended, the 64 that asked for most.
-    pub by_process: Vec<ByProcess>,
+    pub by_process: Vec<ProgramGrowth>,
     /// Programs that aren't told there.
     #[serde(skip_serializing_if = "is_zero")]
     pub programs_left_out: u64,
@@ -147,20 +147,6 @@ pub struct GrowthReport {
     /// Asked for where no stack could be had; 0 if there is none at all.
     #[serde(skip_serializing_if = "is_zero")]
     pub without_stack_bytes: u64,
-}
-
-/// Growth of one program in one process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct ByProcess {
-    /// The process.
-    pub pid: i32,
-    /// The program's path, where the source can tell; bytes that aren't UTF-8 are replaced.
-    pub program: Option<String>,
-    /// What it has now, or had at its end, of what came to it while it was watched.
-    pub bytes: i64,
-    /// What it asked for in all.
-    pub asked_bytes: u64,
 }
 
 /// Growth while one file was being read.
@@ -236,7 +222,7 @@ impl GrowthReport {
             asked_bytes: known.then(|| growth.asked_bytes()),
             returned_bytes: logged.returned().then(|| growth.returned_bytes()),
             by_kind: logged.kinds(by_kind),
-            by_process: by_process.into_iter().map(ByProcess::of).collect(),
+            by_process,
             programs_left_out,
             programs_left_out_bytes: rest_bytes,
             peak_by_kind: logged.kinds(peak_by_kind),
@@ -252,19 +238,6 @@ impl GrowthReport {
             by_stack,
             stacks_left_out_bytes: growth.stacks_left_out_bytes(),
         }
-    }
-}
-
-impl ByProcess {
-    fn of(ProgramGrowth { pid, program, bytes, asked_bytes, .. }: ProgramGrowth) -> Self {
-        let program = program.map(|path| String::from_utf8_lossy(&path).into_owned());
-        Self { pid, program, bytes, asked_bytes }
-    }
-
-    /// What it is called, and its number: `nginx 1234`.
-    pub fn name(&self) -> String {
-        let name = self.program.as_deref().and_then(|path| path.rsplit('/').next());
-        format!("{} {}", name.unwrap_or("process"), self.pid)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memory_event::{Call, Refusal};
+use serde::{Serialize, Serializer};
 
 use super::files::Libraries;
 use super::kind::ByKind;
@@ -129,12 +130,14 @@ impl ProcessGrowth {
 pub(super) const MOST_TOLD: usize = 64;
 
 /// What one program asked for, in one process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ProgramGrowth {
     /// The process.
     pub pid: i32,
-    /// The program's file, where the source has told what is mapped.
+    /// The program's file, where the source has told what is mapped; in JSON, bytes that aren't UTF-8
+    /// are replaced.
+    #[serde(serialize_with = "path")]
     pub program: Option<Arc<[u8]>>,
     /// What it has now, or had at its end, of what came to it while it was watched.
     pub bytes: i64,
@@ -142,10 +145,21 @@ pub struct ProgramGrowth {
     pub asked_bytes: u64,
 }
 
+fn path<S: Serializer>(path: &Option<Arc<[u8]>>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_deref().map(String::from_utf8_lossy).serialize(serializer)
+}
+
 impl ProgramGrowth {
     /// By which those that grew most come first.
     pub(super) fn rank(&self) -> impl Ord + use<> {
         (Reverse((self.bytes, self.asked_bytes)), self.pid)
+    }
+
+    /// What it is called, and its number: `nginx 1234`.
+    pub fn name(&self) -> String {
+        let path = self.program.as_deref().map(String::from_utf8_lossy);
+        let name = path.as_deref().and_then(|path| path.rsplit('/').next());
+        format!("{} {}", name.unwrap_or("process"), self.pid)
     }
 
     /// `None` of one that asked for nothing and gave nothing back.
