@@ -12,31 +12,33 @@ use super::kernel;
 use super::row::Kind;
 use super::space::Space;
 
-const HEADER_BYTES: u64 = 64;
+/// A file's header and those of its segments, which follow it: so much of its first page.
+pub(super) const HEAD_BYTES: usize = 4096;
 const SEGMENT_BYTES: u64 = 56;
-const MOST_SEGMENTS: u64 = 64;
 
 /// Claims all of it.
 pub(super) fn claim(space: &mut Space<'_>) {
     let files = space.areas().iter().map(|area| &area.mapping);
     let files = files.filter(|mapping| mapping.inode != 0 && mapping.offset == 0);
     let starts: Vec<u64> = files.map(|mapping| mapping.start).collect();
-    for start in starts {
-        for range in beyond_file(space, start).unwrap_or_default() {
-            let is_anonymous = space
-                .area_at(range.start)
-                .is_some_and(|area| area.mapping.inode == 0 && area.mapping.permissions.write);
-            if is_anonymous {
-                let row = space.row(Kind::File, kernel::FILES, kernel::NAME_IN_MAPS);
-                space.claim(range, row);
-            }
+    let mut beyond = Vec::new();
+    space.heads(&starts, HEAD_BYTES, |start, head| {
+        beyond.extend(beyond_file(head, start).unwrap_or_default());
+    });
+    for range in beyond {
+        let is_anonymous = space
+            .area_at(range.start)
+            .is_some_and(|area| area.mapping.inode == 0 && area.mapping.permissions.write);
+        if is_anonymous {
+            let row = space.row(Kind::File, kernel::FILES, kernel::NAME_IN_MAPS);
+            space.claim(range, row);
         }
     }
 }
 
 /// What an ELF file that is mapped from here on has beyond its file.
-fn beyond_file(space: &Space<'_>, start: u64) -> Option<Vec<Range<u64>>> {
-    let (bias, segments) = segments(space, start)?;
+fn beyond_file(head: &[u8], start: u64) -> Option<Vec<Range<u64>>> {
+    let (bias, segments) = segments(head, start)?;
     let page = page_size_bytes();
     let loaded = segments.iter().filter(|segment| segment.kind == LOADED);
     let ends = loaded.filter_map(|segment| {
@@ -57,18 +59,17 @@ pub(super) struct Segment {
     memory_bytes: u64,
 }
 
-/// The segments of an ELF file whose first page is mapped here, and what its addresses lack.
-pub(super) fn segments(space: &Space<'_>, start: u64) -> Option<(u64, Vec<Segment>)> {
-    let header = space.read(start..start + HEADER_BYTES)?;
-    let is_elf64 = header.starts_with(b"\x7fELF\x02\x01");
-    let (offset, sizes) = (word(&header, 32), word(&header, 54));
+/// The segments of an ELF file that begins so and is mapped from here on, and what its addresses
+/// lack.
+pub(super) fn segments(head: &[u8], start: u64) -> Option<(u64, Vec<Segment>)> {
+    let is_elf64 = head.starts_with(b"\x7fELF\x02\x01");
+    let (offset, sizes) = (word(head, 32), word(head, 54));
     let (size, count) = (sizes & 0xffff, sizes >> 16 & 0xffff);
     let page = page_size_bytes();
-    if !is_elf64 || size != SEGMENT_BYTES || count > MOST_SEGMENTS || offset > page {
+    if !is_elf64 || size != SEGMENT_BYTES || offset > head.len() as u64 {
         return None;
     }
-    let table = start + offset;
-    let table = space.read(table..table + count * SEGMENT_BYTES)?;
+    let table = head.get(offset as usize..(offset + count * SEGMENT_BYTES) as usize)?;
     let each = table.chunks_exact(SEGMENT_BYTES as usize).map(|one| Segment {
         kind: word(one, 0) as u32,
         address: word(one, 16),

@@ -14,6 +14,7 @@ use super::space::Space;
 
 /// Pages that are looked at for headers of blocks which lie behind something else.
 const MOST_PAGES: usize = 1 << 16;
+const PAGES_AT_ONCE: usize = 1024;
 const MAIN: &str = "glibc's main arena";
 const THREADS: &str = "glibc's thread arenas";
 
@@ -60,10 +61,16 @@ pub(super) fn claim_blocks(space: &mut Space<'_>, malloc: &HeapState) {
     let starts: Vec<u64> = left.iter().map(|gap| gap.start).collect();
     follow(space, &mut left, &starts, &mut found);
     if (found.len() as u64) < count {
-        let page = page_size_bytes();
-        let mut pages = space.resident_multiples(&left, page);
+        let mut pages = space.resident_multiples(&left, page_size_bytes());
         pages.truncate(MOST_PAGES);
-        follow(space, &mut left, &pages, &mut found);
+        for some in pages.chunks(PAGES_AT_ONCE) {
+            let mut some = some.to_vec();
+            some.retain(|at| gap_of(&left, *at).is_some());
+            follow(space, &mut left, &some, &mut found);
+            if found.len() as u64 >= count {
+                break;
+            }
+        }
     }
     let sum: u64 = found.iter().map(|block| block.end - block.start).sum();
     if found.len() as u64 > count || sum > bytes {
@@ -117,7 +124,7 @@ fn follow(
         let mut next = Vec::new();
         space.heads(&places, 16, |at, head| {
             let length = mmapped_block_bytes(word(head, 0), word(head, 8));
-            let gap = left.iter().position(|gap| gap.contains(&at));
+            let gap = gap_of(left, at);
             let Some((gap, end)) = gap.zip(length.and_then(|length| at.checked_add(length))) else {
                 return;
             };
@@ -134,6 +141,12 @@ fn follow(
         });
         places = next;
     }
+}
+
+/// Which of these ranges, in rising order, has an address.
+fn gap_of(left: &[Range<u64>], at: u64) -> Option<usize> {
+    let gap = left.partition_point(|gap| gap.end <= at);
+    left.get(gap).is_some_and(|gap| gap.contains(&at)).then_some(gap)
 }
 
 fn whole(range: Range<u64>) -> Range<u64> {

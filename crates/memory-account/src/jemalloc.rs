@@ -144,7 +144,7 @@ enum ExtentState {
 
 /// Bytes in use, and resident ones that would be given back. `None` where extents overlap: no two
 /// that are in use at the same time do.
-fn shares(space: &mut Space<'_>, extents: &mut Vec<Extent>) -> Option<[u64; 2]> {
+fn shares(space: &Space<'_>, extents: &mut Vec<Extent>) -> Option<[u64; 2]> {
     extents.retain(|extent| extent.state() != ExtentState::Stale);
     extents.sort_unstable_by_key(|extent| extent.range.start);
     if extents.windows(2).any(|two| two[1].range.start < two[0].range.end) {
@@ -162,8 +162,8 @@ fn shares(space: &mut Space<'_>, extents: &mut Vec<Extent>) -> Option<[u64; 2]> 
         _ => 0,
     });
     let in_slabs: u64 = in_slabs.sum();
-    let blocks = space.resident_bytes(&all(ExtentState::Block))?;
-    Some([in_slabs + blocks, space.resident_bytes(&all(ExtentState::Unused))?])
+    let blocks = space.resident_bytes(&all(ExtentState::Block));
+    Some([in_slabs + blocks, space.resident_bytes(&all(ExtentState::Unused))])
 }
 
 /// `sz_index2size`: 8, then multiples of 16 up to 64, then four to each doubling.

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use proc_memory::word;
 
-use super::elf_bss::segments;
+use super::elf_bss::{HEAD_BYTES, segments};
 use super::row::Kind;
 use super::space::Space;
 
@@ -131,7 +131,8 @@ fn pointer(space: &Space<'_>, at: u64) -> Option<u64> {
 
 /// Where a library that is mapped from here on has what it calls so.
 fn symbol(space: &Space<'_>, start: u64, name: &[u8]) -> Option<u64> {
-    let (bias, segments) = segments(space, start)?;
+    let head = space.read(start..start.checked_add(HEAD_BYTES as u64)?)?;
+    let (bias, segments) = segments(&head, start)?;
     let dynamic = segments.iter().find(|segment| segment.kind == DYNAMIC)?;
     let at = bias.wrapping_add(dynamic.address);
     let table = space.read(at..at.checked_add(1024)?)?;

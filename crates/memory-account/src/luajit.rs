@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use proc_memory::{page_size_bytes, word};
+use ptmalloc::mmapped_block_bytes;
 
 use super::row::Kind;
 use super::space::Space;
@@ -24,42 +25,33 @@ const MOST_SEGMENTS: usize = 1 << 16;
 const FOOT_BYTES: u64 = 32;
 /// Pages that are looked at.
 const MOST_PAGES: usize = 1 << 16;
+/// Blocks that follow one another.
+const MOST_ROUNDS: usize = 1 << 10;
 
 /// Claims all states' memory.
 pub(super) fn claim(space: &mut Space<'_>) {
     if !space.has_file(&["luajit", "libluajit"]) {
         return;
     }
-    let page = page_size_bytes();
-    let unclaimed = space.unclaimed();
-    let mut places = space.resident_multiples(&unclaimed, page);
-    places.truncate(MOST_PAGES);
-    let (mut states, mut large) = (Vec::new(), Vec::new());
-    space.heads(&places, 16, |at, head| {
-        let [before, size] = [0, 8].map(|offset| word(head, offset));
-        let length = size & !FLAGS;
-        if matches!(size & FLAGS, HELD | IN_USE) && STATE_BYTES.contains(&length) {
-            states.push(at);
-        }
-        // `IS_DIRECT_BIT`, `CINUSE_BIT`.
-        let whole = length.wrapping_add(FOOT_BYTES).checked_next_multiple_of(page);
-        if let Some(end) = whole.and_then(|whole| at.checked_add(whole))
-            && before == 1
-            && size & FLAGS == HELD
-            && length >= GRANULARITY_BYTES
-        {
-            large.push((at..end, length));
-        }
-    });
-    let evidence = "segments in a chain from its allocator's state, and headers of large blocks";
-    let chains: Vec<_> = states.into_iter().filter_map(|at| chain(space, at)).collect();
+    let (states, mut large) = look(space, &likely(space));
+    let mut chains: Vec<_> = states.into_iter().filter_map(|at| chain(space, at)).collect();
+    if chains.is_empty() {
+        // It lies behind something else.
+        let mut pages = space.resident_multiples(&space.unclaimed(), page_size_bytes());
+        pages.truncate(MOST_PAGES);
+        let (states, more) = look(space, &pages);
+        chains.extend(states.into_iter().filter_map(|at| chain(space, at)));
+        large.extend(more);
+    }
     if chains.is_empty() {
         return;
     }
+    let evidence = "segments in a chain from its allocator's state, and headers of large blocks";
     let row = space.row(Kind::Runtime, "LuaJIT's objects", evidence);
     for segment in chains.into_iter().flatten() {
         space.claim(segment, row);
     }
+    large.extend(look(space, &likely(space)).1);
     for (block, length) in large {
         // Behind a block stands that nothing follows.
         let fence = space.read(block.start + length + 8..block.start + length + 16);
@@ -68,6 +60,61 @@ pub(super) fn claim(space: &mut Space<'_>) {
             space.claim(block, row);
         }
     }
+}
+
+/// Where segments may begin: what lies beside one in the same mapping are mostly others.
+fn likely(space: &Space<'_>) -> Vec<u64> {
+    let mut places = Vec::new();
+    for gap in space.unclaimed() {
+        let odd = (gap.end - gap.start) % GRANULARITY_BYTES;
+        for part in space.resident(std::slice::from_ref(&gap)) {
+            for origin in [gap.start, gap.start + odd] {
+                let before = part.start.saturating_sub(origin);
+                let first = origin + before.next_multiple_of(GRANULARITY_BYTES);
+                places.extend((first..part.end).step_by(GRANULARITY_BYTES as usize));
+            }
+        }
+    }
+    places.sort_unstable();
+    places.dedup();
+    places.truncate(MOST_PAGES);
+    places
+}
+
+/// What may be states, and large blocks with their lengths, at these places and right behind blocks
+/// that begin there: most begin where a mapping does.
+fn look(space: &Space<'_>, places: &[u64]) -> (Vec<u64>, Vec<(Range<u64>, u64)>) {
+    let (mut states, mut large) = (Vec::new(), Vec::new());
+    let mut places = places.to_vec();
+    for _ in 0..MOST_ROUNDS {
+        let mut next = Vec::new();
+        space.heads(&places, 16, |at, head| {
+            let [before, size] = [0, 8].map(|offset| word(head, offset));
+            let length = size & !FLAGS;
+            if matches!(size & FLAGS, HELD | IN_USE) && STATE_BYTES.contains(&length) {
+                states.push(at);
+            }
+            // `IS_DIRECT_BIT`, `CINUSE_BIT`.
+            let whole = length.wrapping_add(FOOT_BYTES).checked_next_multiple_of(page_size_bytes());
+            if let Some(end) = whole.and_then(|whole| at.checked_add(whole))
+                && before == 1
+                && size & FLAGS == HELD
+                && length >= GRANULARITY_BYTES
+            {
+                large.push((at..end, length));
+                next.push(end);
+            }
+            // glibc has taken it, at about the same time.
+            let block = mmapped_block_bytes(before, size);
+            next.extend(block.and_then(|block| at.checked_add(block)));
+        });
+        next.retain(|at| space.area_at(*at).is_some());
+        if next.is_empty() {
+            break;
+        }
+        places = next;
+    }
+    (states, large)
 }
 
 /// The segments of the state at a place, if it is one.

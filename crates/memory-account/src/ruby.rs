@@ -42,10 +42,10 @@ pub(super) fn claim(space: &mut Space<'_>) {
         }
         let evidence = "pages and records that name each other";
         let row = space.row(Kind::Runtime, "Ruby's objects", evidence);
-        for (at, used) in found {
-            if space.claim(at..at + page_bytes, row) {
-                space.is_used(row, used);
-            }
+        found.sort_unstable();
+        space.is_used(row, found.iter().map(|(_, used)| used).sum());
+        for run in found.chunk_by(|(one, _), (next, _)| one + page_bytes == *next) {
+            space.claim(run[0].0..run[run.len() - 1].0 + page_bytes, row);
         }
         return;
     }

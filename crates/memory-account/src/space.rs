@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use nix::errno::Errno;
-use proc_memory::{PageMap, PageState, Process, ProcessError, WeighedMapping, read_memory};
+use proc_memory::{
+    PageMap, PageState, Process, ProcessError, WeighedMapping, page_size_bytes, read_memory,
+};
 
 use super::kernel;
 use super::row::{Kind, Row};
 
 /// `IOV_MAX`: places that one call reads.
 const MOST_PLACES: usize = 1024;
+
+/// Places that can't be read, before no more are.
+const MOST_MISSES: usize = 256;
 
 /// Unknown mappings that have a row of their own, if they are as large as this.
 const SHOWN: usize = 4;
@@ -25,6 +30,9 @@ pub(super) struct Space<'p> {
     pages: PageMap,
     /// In rising order.
     areas: Vec<WeighedMapping>,
+    /// What is resident of memory that is private and no file's, in rising order: asked for once,
+    /// as each look through the page tables takes as long as reading `smaps`.
+    resident: Vec<Range<u64>>,
     /// By their starts: ends, and for whom.
     claims: BTreeMap<u64, (u64, RowNumber)>,
     rows: Vec<Row>,
@@ -37,9 +45,19 @@ impl<'p> Space<'p> {
         process: &'p Process,
         areas: Vec<WeighedMapping>,
     ) -> Result<Self, ProcessError> {
-        let pages = PageMap::open(process)?;
+        let mut pages = PageMap::open(process)?;
+        let used = areas.iter().filter(|area| is_looked_through(area) && area.rss_bytes > 0);
+        let used: Vec<_> = used.map(|area| area.mapping.start..area.mapping.end).collect();
+        let mut resident: Vec<Range<u64>> = Vec::new();
+        let told = pages.each(PageState::Resident, &used, never, |part| {
+            match resident.last_mut().filter(|last| last.end == part.start) {
+                Some(last) => last.end = part.end,
+                None => resident.push(part),
+            }
+        });
+        told.map_err(|errno| process.explain("pagemap", errno.into()))?;
         let (claims, used) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { process, pages, areas, claims, rows: Vec::new(), used })
+        Ok(Self { process, pages, areas, resident, claims, rows: Vec::new(), used })
     }
 
     pub(super) fn process(&self) -> &'p Process {
@@ -135,26 +153,20 @@ impl<'p> Space<'p> {
         used.flat_map(|area| self.gaps(area.mapping.start..area.mapping.end)).collect()
     }
 
-    /// What of these ranges is resident, in rising order and cut to them.
-    pub(super) fn resident(&mut self, ranges: &[Range<u64>]) -> Vec<Range<u64>> {
-        let mut found = Vec::new();
-        for range in ranges {
-            let one = std::slice::from_ref(range);
-            let told = self.pages.each(PageState::Resident, one, never, |part| {
-                found.push(part.start.max(range.start)..part.end.min(range.end));
-            });
-            // What can't be read now is as good as absent.
-            if told.is_err() {
-                break;
-            }
-        }
-        found.retain(|part| part.start < part.end);
-        found
+    /// What of these ranges is resident, in rising order and cut to them. Of a file's memory,
+    /// nothing.
+    pub(super) fn resident(&self, ranges: &[Range<u64>]) -> Vec<Range<u64>> {
+        let each = ranges.iter().flat_map(|range| {
+            let first = self.resident.partition_point(|part| part.end <= range.start);
+            let parts = self.resident[first..].iter().take_while(|part| part.start < range.end);
+            parts.map(|part| part.start.max(range.start)..part.end.min(range.end))
+        });
+        each.collect()
     }
 
-    /// How much of these ranges is resident: whole pages, in rising order, none in two of them.
-    pub(super) fn resident_bytes(&mut self, ranges: &[Range<u64>]) -> Option<u64> {
-        self.pages.bytes(PageState::Resident, ranges, never).ok()
+    /// How much of a range that is.
+    pub(super) fn resident_bytes(&self, ranges: &[Range<u64>]) -> u64 {
+        self.resident(ranges).iter().map(|part| part.end - part.start).sum()
     }
 
     /// Whether a file of which this is the name's beginning has this in its constants.
@@ -171,7 +183,7 @@ impl<'p> Space<'p> {
     }
 
     /// The places at multiples of `step` from an origin that lie on resident pages of ranges.
-    pub(super) fn resident_multiples(&mut self, ranges: &[Range<u64>], step: u64) -> Vec<u64> {
+    pub(super) fn resident_multiples(&self, ranges: &[Range<u64>], step: u64) -> Vec<u64> {
         let resident = self.resident(ranges);
         let each = resident
             .into_iter()
@@ -187,18 +199,40 @@ impl<'p> Space<'p> {
         (read == Ok(length)).then_some(bytes)
     }
 
-    /// Tells the first `length` bytes at each of these places, in their order; of a batch that can't
-    /// be read, nothing.
+    /// Tells the first `length` bytes at each of these places, in their order; of one that can't be
+    /// read, nothing.
     pub(super) fn heads(&self, places: &[u64], length: usize, mut tell: impl FnMut(u64, &[u8])) {
         let mut bytes = Vec::new();
-        for some in places.chunks(MOST_PLACES) {
-            let ranges: Vec<_> =
-                some.iter().map(|at| *at..at.saturating_add(length as u64)).collect();
-            bytes.clear();
-            let wanted = length * some.len();
-            if read_memory(self.process.pid(), &ranges, &mut bytes) == Ok(wanted) {
-                some.iter().zip(bytes.chunks_exact(length)).for_each(|(at, head)| tell(*at, head));
+        let (page, mut left, mut misses) = (page_size_bytes(), places, 0);
+        while !left.is_empty() {
+            // Those on one page are read at once: it is the page that takes the time.
+            let (mut spans, mut before) = (Vec::<Range<u64>>::new(), 0);
+            let mut offsets = Vec::new();
+            for &at in left {
+                let end = at.saturating_add(length as u64);
+                let last = spans.last().cloned().unwrap_or(0..0);
+                if last.start <= at && last.start / page == at / page {
+                    spans.pop();
+                    spans.push(last.start..last.end.max(end));
+                } else if spans.len() == MOST_PLACES {
+                    break;
+                } else {
+                    before += last.end - last.start;
+                    spans.push(at..end);
+                }
+                let start = spans.last().map_or(at, |last| last.start);
+                offsets.push((before + at - start) as usize);
             }
+            bytes.clear();
+            // The kernel stops at the first place that isn't there.
+            let _ = read_memory(self.process.pid(), &spans, &mut bytes);
+            let heads = offsets.iter().map_while(|at| bytes.get(*at..*at + length));
+            let told = heads.zip(left).map(|(head, at)| tell(*at, head)).count();
+            misses += usize::from(told < offsets.len());
+            if misses > MOST_MISSES {
+                break;
+            }
+            left = &left[(told + 1).min(offsets.len())..];
         }
     }
 
@@ -254,6 +288,10 @@ impl<'p> Space<'p> {
             claims.len() > 1 || claims.first().is_some_and(|(range, _)| *range != (start..end));
         let ranges: Vec<_> = claims.iter().map(|(range, _)| range.clone()).collect();
         let mut weigh = |state, bytes| match is_shared_out && bytes > 0 {
+            true if state == PageState::Resident && is_looked_through(area) => {
+                let one = |range| self.resident_bytes(std::slice::from_ref(range));
+                Ok(ranges.iter().map(one).collect())
+            }
             true => self.each(state, &ranges),
             false => Ok(vec![0; ranges.len()]),
         };
@@ -332,6 +370,38 @@ struct Weight {
     swap: u64,
 }
 
+fn is_looked_through(area: &WeighedMapping) -> bool {
+    area.mapping.inode == 0 && !area.mapping.permissions.shared
+}
+
 fn never() -> Result<(), Errno> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_those_of_their_places_and_one_that_is_not_there_hides_no_other() {
+        let process = Process::open(std::process::id() as i32).unwrap();
+        let space = Space::of(&process, WeighedMapping::all(&process).unwrap()).unwrap();
+        let memory: Vec<u64> = (0..1 << 20).collect();
+        let start = memory.as_ptr() as u64;
+        // Many on one page, out of order, more pages than one call reads; and two of nothing.
+        let mut places: Vec<u64> = (0..1 << 16).map(|number| start + number * 8 * 16).collect();
+        places[3000..5000].reverse();
+        places.insert(100, 8);
+        places.push(8);
+        let mut told = 0;
+        space.heads(&places, 16, |at, head| {
+            let number = (at - start) / 8;
+            assert_eq!(
+                [proc_memory::word(head, 0), proc_memory::word(head, 8)],
+                [number, number + 1]
+            );
+            told += 1;
+        });
+        assert_eq!(told, 1 << 16);
+    }
 }
