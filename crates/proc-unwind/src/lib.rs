@@ -42,4 +42,4 @@ mod stacks;
 
 pub use chain::{CallSite, Chain};
 pub use elf::{Elf, Function, Segment, SymbolTable, Symbols, Table};
-pub use stacks::{CopiedStack, MOST_FRAMES, MappedFile, Stacks};
+pub use stacks::{CodeFile, CopiedStack, MOST_FRAMES, Stacks};

@@ -142,9 +142,9 @@ impl Stacks {
 
     /// The file whose code is mapped at an address, once [`learn`](Self::learn) has been called.
     /// `None` if nothing executable was mapped there, or if the file can't be opened.
-    pub fn file(&self, pid: i32, address: u64) -> Option<MappedFile> {
+    pub fn file(&self, pid: i32, address: u64) -> Option<CodeFile> {
         let module = self.spaces.get(&pid)?.module(address)?;
-        Some(MappedFile { path: module.image.path()?, bias: module.bias })
+        Some(CodeFile { path: module.image.path()?, bias: module.bias })
     }
 
     /// What a frame with this address is called, as in [`Stack::frames`]. `None` if nothing
@@ -295,7 +295,7 @@ impl<'a> CopiedStack<'a> {
 /// A file whose code a process has mapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct MappedFile {
+pub struct CodeFile {
     /// By which this program opens the very file that is mapped, for as long as the [`Stacks`] that
     /// gave it lives.
     pub path: PathBuf,
