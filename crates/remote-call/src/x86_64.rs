@@ -22,9 +22,9 @@ use std::time::{Duration, Instant};
 
 use crate::request::{HeldThread, HoldRecord, Holding, Request};
 use crate::{CallError, Error, HoldOptions};
-use choose::CallTarget;
 use maps::StoppedMappings;
 use sigreturn::WayBack;
+use stack::CallTarget;
 
 /// What the tracing thread does, from its beginning to its end.
 pub(crate) fn run(

@@ -8,12 +8,12 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use super::choose::{CallTarget, choose};
+use super::choose::choose;
 use super::completion_signal;
 use super::frame::{OWN_SIGNALS, SignalFrame, call_mask};
 use super::seize::next_stop;
 use super::sigreturn::WayBack;
-use super::stack::StackSpace;
+use super::stack::CallTarget;
 use super::thread_state::ThreadState;
 use crate::request::Request;
 use crate::{CallError, Interrupt};
@@ -65,8 +65,7 @@ pub(super) fn call(
             .map_err(|missing| CallError::NoWayBack { pid, missing })?,
     };
     *way_back = Some(found);
-    let space = StackSpace { pid, any_tid: subject.any_tid, memory: subject.memory, mappings };
-    let (tid, registers) = choose(subject, &space, request.thread)?;
+    let (tid, registers) = choose(subject, request.thread)?;
     let failed = |step| move |source| failure(pid, tid, step, source);
     let state = ThreadState {
         registers,

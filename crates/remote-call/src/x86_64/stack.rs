@@ -1,4 +1,4 @@
-//! Whether a thread's stack has room for a call.
+//! A process that is called into, and whether a thread's stack there has room for a call.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use proc_memory::Mapping;
 
 use super::maps::{StoppedMappings, is_data};
-use crate::Unfit;
+use crate::{HoldOptions, Unfit};
 use tracee::Registers;
 
 /// A call wants that much of a stack: the frame takes 4 KiB, 12 with AMX.
@@ -15,17 +15,19 @@ const ROOM_BYTES: u64 = 64 << 10;
 /// The kernel keeps that much free between a stack that grows and what is below.
 const GAP_BYTES: u64 = 1 << 20;
 
-/// A process's memory and what is known of it.
+/// What a call needs to know of a process.
 #[derive(Debug)]
-pub(super) struct StackSpace<'a> {
+pub(super) struct CallTarget<'a> {
     pub(super) pid: i32,
-    /// A thread of it.
+    pub(super) tids: &'a [i32],
+    /// One of them; the first thread of a process may have ended, and its memory is gone then.
     pub(super) any_tid: i32,
     pub(super) memory: &'a File,
     pub(super) mappings: &'a StoppedMappings,
+    pub(super) options: &'a HoldOptions,
 }
 
-impl StackSpace<'_> {
+impl CallTarget<'_> {
     fn word(&self, address: u64) -> Option<u64> {
         let mut bytes = [0; 8];
         self.memory.read_exact_at(&mut bytes, address).ok()?;
