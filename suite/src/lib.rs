@@ -22,6 +22,7 @@
 //! it is started.
 
 pub mod answering;
+pub mod cgroup;
 pub mod place;
 pub mod waiting;
 

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use crate::sys::map as sys;
 
@@ -33,6 +33,8 @@ pub enum MapKind {
     },
     /// Four counters of 64 bits: one array entry (`BPF_MAP_TYPE_ARRAY`).
     Counters,
+    /// One cgroup of version 2 (`BPF_MAP_TYPE_CGROUP_ARRAY`).
+    Cgroup,
     /// Records on their way to this process (`BPF_MAP_TYPE_RINGBUF`).
     RingBuffer {
         /// A power of two, at least a page.
@@ -53,6 +55,7 @@ impl Map {
         let (number, key, value, entries) = match kind {
             MapKind::Hash { entries } => (1, 4, 4, entries),
             MapKind::Counters => (2, 4, counters_bytes, 1),
+            MapKind::Cgroup => (8, 4, 4, 1),
             MapKind::RingBuffer { bytes } => (27, 0, 0, bytes),
         };
         let fd = sys::create(number, key, value, entries, name)?;
@@ -67,6 +70,23 @@ impl Map {
     /// What it is.
     pub fn kind(&self) -> MapKind {
         self.kind
+    }
+
+    /// Has the [cgroup](MapKind::Cgroup) be the one of this directory; `None`: none.
+    ///
+    /// # Errors
+    /// `EBADF`: it is no directory of a cgroup of version 2. `EINVAL`: this is another kind of map.
+    pub fn set_cgroup(&self, directory: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        self.must_be(self.kind == MapKind::Cgroup)?;
+        let Some(directory) = directory else {
+            // SAFETY: its keys have four bytes.
+            return match unsafe { sys::delete(self.as_fd(), 0) } {
+                Err(error) if error.raw_os_error() != Some(libc::ENOENT) => Err(error),
+                _ => Ok(()),
+            };
+        };
+        // SAFETY: its keys and values have four bytes.
+        unsafe { sys::update(self.as_fd(), 0, directory.as_raw_fd().cast_unsigned()) }
     }
 
     /// Has the key's value be this, in a [hash](MapKind::Hash).

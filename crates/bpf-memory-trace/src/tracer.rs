@@ -8,13 +8,14 @@ pub use attached::accepts_fexit;
 pub use options::{Hook, Missed, Options};
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use memory_event::{Syscall, TimeOrder};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::map::{Map, MapKind};
-use crate::programs::{COUNTERS, EVERYBODY, RING, Scope, WATCHED};
+use crate::programs::{CGROUP, COUNTERS, EVERYBODY, RING, Scope, WATCHED};
 use crate::record::{ALL, FOLLOW, PROOF, Record, Seen};
 use crate::refusal::{Refusal, ftrace_is_disabled};
 use crate::ring::RingReader;
@@ -33,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Tracer {
     watched: Map,
     scope: Scope,
+    cgroup: Option<Map>,
     counters: Map,
     ring: RingReader,
     attached: Attached,
@@ -69,11 +71,14 @@ impl Tracer {
         let watched = map(WATCHED, MapKind::Hash { entries: 65_536 })?;
         let counters = map(COUNTERS, MapKind::Counters)?;
         let ring = map(RING, MapKind::RingBuffer { bytes })?;
-        let attached = Attached::new(hook, options, &[&watched, &counters, &ring])?;
+        let is_cgroup = options.scope == Scope::Cgroup;
+        let cgroup = is_cgroup.then(|| map(CGROUP, MapKind::Cgroup)).transpose()?;
+        let maps: Vec<_> = [&watched, &counters, &ring].into_iter().chain(&cgroup).collect();
+        let attached = Attached::new(hook, options, &maps)?;
         let unmapped = |error| Refusal::of("to map the ring", error, String::new());
         let ring = RingReader::new(&ring).map_err(unmapped)?;
         let (scope, order, uring) = (options.scope, TimeOrder::default(), Uring::default());
-        let mut tracer = Self { watched, scope, counters, ring, attached, order, uring };
+        let mut tracer = Self { watched, scope, cgroup, counters, ring, attached, order, uring };
         tracer.prove()?;
         Ok(tracer)
     }
@@ -88,6 +93,18 @@ impl Tracer {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
         self.watched.insert(pid, FOLLOW)
+    }
+
+    /// Watches whoever is in this cgroup of version 2, or below it, or comes there: this process, too.
+    /// Who leaves it is watched on. Another one takes its place.
+    ///
+    /// # Errors
+    /// `EINVAL`: [`Options::scope`] isn't [`Scope::Cgroup`]. `EBADF`: it isn't the directory of one.
+    pub fn watch_cgroup(&self, directory: BorrowedFd<'_>) -> io::Result<()> {
+        match &self.cgroup {
+            Some(cgroup) => cgroup.set_cgroup(Some(directory)),
+            None => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        }
     }
 
     /// Watches every process, whenever it is born: this one too, and what the kernel has processes
@@ -108,6 +125,7 @@ impl Tracer {
     /// # Errors
     /// None that is known.
     pub fn unwatch_all(&self) -> io::Result<()> {
+        self.cgroup.iter().try_for_each(|cgroup| cgroup.set_cgroup(None))?;
         self.watched.clear()
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
 use serde_json::Value;
+use suite::cgroup::Cgroup;
 use suite::waiting::eventually;
 
 use crate::common::{output, skipped};
@@ -154,11 +155,10 @@ fn a_unit_stands_for_the_processes_in_its_cgroup() {
         return;
     };
     let pids = two.pids();
-    cgroup.take(&cgroup.directory, pids[0]);
-    let below = cgroup.directory.join("below");
-    fs::create_dir(&below).unwrap();
-    cgroup.take(&below, pids[1]);
-    let (path, below) = (cgroup.directory.to_str().unwrap(), below.to_str().unwrap());
+    cgroup.take(pids[0]);
+    let below = cgroup.below();
+    fs::write(below.join("cgroup.procs"), pids[1].to_string()).unwrap();
+    let (path, below) = (cgroup.directory().to_str().unwrap(), below.to_str().unwrap());
     for command in MANY {
         let found = |unit: &str| reported(&output(&[command, &["--unit", unit]].concat()));
         assert_eq!(found(&unit), pids);
@@ -175,41 +175,4 @@ fn a_unit_stands_for_the_processes_in_its_cgroup() {
     assert!(both.contains(&format!("2 processes ({}, {})", pids[0], pids[1])), "{both}");
     let said = complaint(&["inspect", &unit], 2);
     assert!(said.contains(&format!("did you mean --unit {unit} (PIDs")), "{said}");
-}
-
-/// A cgroup, removed with the value; its processes go back to where they were.
-struct Cgroup {
-    root: PathBuf,
-    directory: PathBuf,
-}
-
-impl Cgroup {
-    /// In whichever hierarchy systemd has; `None`, and a word why, where none may be made.
-    fn made(name: &str) -> Option<Self> {
-        let roots = ["systemd", "unified", ""].map(|root| Path::new("/sys/fs/cgroup").join(root));
-        for root in roots {
-            let directory = root.join(name);
-            if root.join("cgroup.procs").exists() && fs::create_dir(&directory).is_ok() {
-                return Some(Self { root, directory });
-            }
-        }
-        skipped("no cgroup may be made here");
-        None
-    }
-
-    fn take(&self, directory: &Path, pid: u64) {
-        fs::write(directory.join("cgroup.procs"), pid.to_string()).unwrap();
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        for directory in [self.directory.join("below"), self.directory.clone()] {
-            let procs = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
-            for pid in procs.lines() {
-                let _ = fs::write(self.root.join("cgroup.procs"), pid);
-            }
-            let _ = fs::remove_dir(directory);
-        }
-    }
 }

@@ -14,6 +14,7 @@ mount -t tmpfs tmpfs /host/tmp
 mkdir -p "/host$repository"
 mount -o bind /repository "/host$repository"
 mount -t sysfs sysfs /host/sys
+mount -t cgroup2 cgroup2 /host/sys/fs/cgroup
 for what in tracefs:tracing debugfs:debug; do
     mount -t ${what%:*} none /host/sys/kernel/${what#*:}
 done

@@ -102,6 +102,7 @@ pub enum Helper {
     MapDeleteElem = 3,
     KtimeGetNs = 5,
     GetCurrentPidTgid = 14,
+    CurrentTaskUnderCgroup = 37,
     ProbeReadUser = 112,
     ProbeReadKernel = 113,
     ProbeReadUserStr = 114,

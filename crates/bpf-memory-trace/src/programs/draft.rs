@@ -8,12 +8,13 @@ mod call;
 use super::told::Abi;
 use crate::asm::{Assembler, Code, Condition, Helper, Label, Register, Register::*, Width};
 use crate::layout::Layout;
-use crate::record::field;
+use crate::record::{FOLLOW, field};
 
 /// The maps that the programs name.
 pub const WATCHED: &str = "watched";
 pub const RING: &str = "ring";
 pub const COUNTERS: &str = "counters";
+pub const CGROUP: &str = "cgroup";
 
 /// Places on the stack, of four bytes each: the process, which is the key of `watched`.
 const PROCESS: i16 = -4;
@@ -51,6 +52,8 @@ pub enum Scope {
     /// Of processes that are [watched](crate::Tracer::watch), and of those that they make.
     #[default]
     Watched,
+    /// Of whoever is in a [cgroup](crate::Tracer::watch_cgroup), too, or has been in it since.
+    Cgroup,
     /// Of [all](crate::Tracer::watch_everybody) as well.
     Everybody,
 }
@@ -133,6 +136,24 @@ impl<'a> Draft<'a> {
         asm.map(R1, WATCHED);
         asm.stack_address(R2, PROCESS, 4);
         asm.call(Helper::MapLookupElem);
+        let known = asm.label();
+        if scope == Scope::Cgroup {
+            let found = asm.label();
+            asm.jump_if(R0, Condition::NotEqual, 0, found);
+            asm.map(R1, CGROUP);
+            asm.mov_imm(R2, 0);
+            asm.call(Helper::CurrentTaskUnderCgroup);
+            asm.jump_if(R0, Condition::NotEqual, 1, self.out);
+            // It has come there. If there is no room for it, it comes again.
+            asm.store_imm(Width::Word, Fp, FLAGS, FOLLOW as i32);
+            asm.map(R1, WATCHED);
+            asm.stack_address(R2, PROCESS, 4);
+            asm.stack_address(R3, FLAGS, 4);
+            asm.mov_imm(R4, 0);
+            asm.call(Helper::MapUpdateElem);
+            asm.jump(known);
+            asm.place(found);
+        }
         if scope == Scope::Everybody {
             let found = asm.label();
             asm.jump_if(R0, Condition::NotEqual, 0, found);
@@ -145,6 +166,7 @@ impl<'a> Draft<'a> {
         asm.jump_if(R0, Condition::Equal, 0, self.out);
         asm.load(Width::Word, R1, R0, 0);
         asm.store(Width::Word, Fp, FLAGS, R1);
+        asm.place(known);
     }
 
     /// The process is no longer watched.

@@ -24,7 +24,7 @@ const LAYOUT: Layout = Layout {
     uring: None,
 };
 const PLAIN: Wanted = Wanted { scope: Scope::Watched, stack_bytes: 0, full_bytes: 8 << 20 };
-const SCOPES: [Scope; 2] = [Scope::Watched, Scope::Everybody];
+const SCOPES: [Scope; 3] = [Scope::Watched, Scope::Cgroup, Scope::Everybody];
 const STACKS: Wanted = Wanted { stack_bytes: 2048, ..PLAIN };
 
 #[track_caller]
@@ -50,6 +50,7 @@ fn calls() {
         ("brk", "__x64_sys_brk", PLAIN),
         ("brk-with-stack", "__x64_sys_brk", STACKS),
         ("openat", "__x64_sys_openat", PLAIN),
+        ("close-of-cgroup", "__x64_sys_close", Wanted { scope: Scope::Cgroup, ..PLAIN }),
         ("close-of-everybody", "__x64_sys_close", Wanted { scope: Scope::Everybody, ..PLAIN }),
         ("i386-brk", "__ia32_sys_brk", STACKS),
         ("i386-old-mmap", "__ia32_compat_sys_ia32_mmap", STACKS),
@@ -132,6 +133,7 @@ mod verdict {
             Map::new(WATCHED, MapKind::Hash { entries: 16 }),
             Map::new(COUNTERS, MapKind::Counters),
             Map::new(RING, MapKind::RingBuffer { bytes: 1 << 16 }),
+            Map::new(CGROUP, MapKind::Cgroup),
         ];
         let maps: std::io::Result<Vec<_>> = maps.into_iter().collect();
         let maps = match maps {

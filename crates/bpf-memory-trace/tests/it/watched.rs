@@ -1,8 +1,12 @@
 //! Who is watched, and who isn't.
 
+use std::fs::File;
+use std::os::fd::AsFd;
+
 use bpf_memory_trace::{Missed, Options, Record, Scope, Seen, Tracer};
 
 use crate::harness::{Held, hooks, watched};
+use suite::cgroup::Cgroup;
 
 #[test]
 fn who_is_watched_no_longer_is_not_told() {
@@ -81,5 +85,39 @@ fn everybody_is_told_only_by_who_was_made_for_it() {
     for hook in hooks() {
         let tracer = Tracer::new(hook, Options::default()).unwrap();
         assert_eq!(tracer.watch_everybody().unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    }
+}
+
+/// Who comes there is told from then on; who isn't there, isn't.
+#[test]
+fn a_cgroup_is_told() {
+    let Some(cgroup) = Cgroup::made(&format!("bpf-memory-trace-{}", std::process::id())) else {
+        return;
+    };
+    for hook in hooks() {
+        let mut options = Options::default();
+        options.scope = Scope::Cgroup;
+        let mut tracer = Tracer::new(hook, options).unwrap();
+        let directory = File::open(cgroup.directory()).unwrap();
+        tracer.watch_cgroup(directory.as_fd()).unwrap();
+        let [mut inside, mut outside] = [0, 1].map(|_| Held::new(&["calls", "10"]));
+        cgroup.take(inside.pid());
+        for held in [&mut inside, &mut outside] {
+            held.go();
+            held.ended();
+        }
+        let mut records = Vec::new();
+        tracer.finish(|record| records.push(record)).unwrap();
+        assert!(records.len() > 10, "{hook:?}");
+        assert!(records.iter().all(|record| record.pid == inside.pid()), "{hook:?}");
+        tracer.unwatch_all().unwrap();
+        let mut later = Held::new(&["calls", "10"]);
+        cgroup.take(later.pid());
+        later.go();
+        later.ended();
+        tracer.finish(|record| panic!("{record:?}")).unwrap();
+        let nowhere = File::open("/").unwrap();
+        let refused = tracer.watch_cgroup(nowhere.as_fd()).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EBADF));
     }
 }
