@@ -3,9 +3,11 @@
 //! # References
 //! cgroups(7), “/proc files”; systemd's `src/basic/cgroup-util.c` (`cg_path_decode_unit`)
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 /// Of several that match, so many are told.
 const MOST_TOLD: usize = 10;
@@ -67,6 +69,47 @@ pub(crate) fn belongs_to_cgroup(text: &str, wanted: &str) -> bool {
         .any(|(_, path)| path.split('/').any(|part| is_unit(part, wanted)))
 }
 
+/// The directory of the one cgroup of version 2 by which all these processes belong to `wanted`, as
+/// [`belongs_to_cgroup`] has it; or why there is none.
+pub(crate) fn unified_cgroup(pids: &[i32], wanted: &str) -> Result<PathBuf, String> {
+    let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
+    let root = roots.into_iter().find(|root| root.join("cgroup.controllers").exists());
+    let root = root.ok_or("cgroups of version 2 aren't mounted at /sys/fs/cgroup")?;
+    let mut found = BTreeSet::new();
+    for &pid in pids {
+        let text = of_process(pid, "cgroup");
+        match unified_path(&String::from_utf8_lossy(&text), wanted) {
+            Some(path) => found.insert(root.join(path)),
+            // One that has ended is nowhere.
+            None if text.is_empty() => false,
+            None => return Err(format!("process {pid} isn't there by a cgroup of version 2")),
+        };
+    }
+    match (found.pop_first(), found.len()) {
+        (Some(directory), 0) => Ok(directory),
+        (Some(directory), more) => Err(format!(
+            "it stands for {} cgroups, of which {} is one: give one by its path",
+            more + 1,
+            directory.display()
+        )),
+        (None, _) => Err("all have ended".to_owned()),
+    }
+}
+
+/// The same of one process, below where version 2 is mounted.
+fn unified_path(text: &str, wanted: &str) -> Option<String> {
+    let path = text.lines().find_map(|line| line.strip_prefix("0::"))?.trim_start_matches('/');
+    if wanted.contains('/') {
+        let wanted = wanted.strip_prefix("/sys/fs/cgroup").unwrap_or(wanted).trim_matches('/');
+        let below = wanted.strip_prefix("unified").map(|below| below.trim_start_matches('/'));
+        let mut names = [Some(wanted), below].into_iter().flatten();
+        return names.find(|name| is_below(path, name)).map(str::to_owned);
+    }
+    let parts: Vec<_> = path.split('/').collect();
+    let unit = parts.iter().position(|part| is_unit(part, wanted))?;
+    Some(parts[..=unit].join("/"))
+}
+
 /// Below `/sys/fs/cgroup`, where version 2 doesn't lie there itself.
 fn mount(hierarchy: &str) -> &str {
     match hierarchy {
@@ -115,6 +158,18 @@ mod tests {
             }
         }
         assert!(belongs_to_cgroup("0::/system.slice/_cpu.service\n", "cpu.service"));
+        let below = "0::/system.slice/nginx.service/worker\n";
+        let unit = Some("system.slice/nginx.service".to_owned());
+        for wanted in [
+            "nginx",
+            "/system.slice/nginx.service",
+            "/sys/fs/cgroup/unified/system.slice/nginx.service/",
+        ] {
+            assert_eq!(unified_path(below, wanted), unit);
+        }
+        assert_eq!(unified_path(HYBRID, "nginx"), None, "there, it is of version 1");
+        assert_eq!(unified_path(below, "/sys/fs/cgroup/memory/nginx.service"), None);
+        assert_eq!(unified_path(below, "/"), Some(String::new()));
     }
 
     #[test]

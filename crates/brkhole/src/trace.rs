@@ -14,7 +14,7 @@ use heap_meter::environment::Environment;
 use heap_meter::report::{Page, flame};
 use heap_meter::trace::Trace;
 use human_text::Bytes;
-use memory_trace::Whom;
+use memory_trace::{AttachNote, Whom};
 
 use crate::cli::{TraceArguments, ViaArgument};
 use crate::{cli, output, processes, remedy};
@@ -44,15 +44,24 @@ pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
             ),
         };
     }
-    attached::run(arguments, whom(arguments)?)
+    let (whom, note) = whom(arguments)?;
+    attached::run(arguments, whom, note)
 }
 
-/// Whom the user wants to see, of those that run.
-fn whom(arguments: &TraceArguments) -> anyhow::Result<Whom> {
+/// Whom the user wants to see, of those that run; and who isn't among them.
+fn whom(arguments: &TraceArguments) -> anyhow::Result<(Whom, Option<String>)> {
     if arguments.all {
-        return Ok(Whom::Everybody);
+        return Ok((Whom::Everybody, None));
     }
-    cli::chosen(&arguments.pids, &arguments.wanted).map(Whom::Processes)
+    let pids = cli::chosen(&arguments.pids, &arguments.wanted)?;
+    Ok(match arguments.wanted.cgroup(&pids) {
+        None => (Whom::Processes(pids), None),
+        Some(Ok(directory)) => (Whom::Cgroup { directory, pids }, None),
+        Some(Err(why)) => {
+            let note = AttachNote::WithoutComers { why }.to_string();
+            (Whom::Processes(pids), Some(note))
+        }
+    })
 }
 
 /// A story of what the user wants to see.

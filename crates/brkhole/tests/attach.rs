@@ -50,7 +50,7 @@ pub fn signal(name: &str, pid: i32) {
 }
 
 /// Watches a process; ends with SIGINT, as Ctrl-C does.
-struct Watching {
+pub struct Watching {
     child: Child,
     report: tempfile::NamedTempFile,
 }
@@ -65,7 +65,7 @@ impl Watching {
         Self::with(&[&["--pid", &pids.join(",")], options].concat())
     }
 
-    fn with(options: &[&str]) -> Self {
+    pub fn with(options: &[&str]) -> Self {
         let report = tempfile::NamedTempFile::new().unwrap();
         let mut child = brkhole(&["trace"])
             .args(options)
@@ -80,7 +80,7 @@ impl Watching {
         Self { child, report }
     }
 
-    fn end(mut self) -> Value {
+    pub fn end(mut self) -> Value {
         signal("INT", self.child.id() as i32);
         assert_eq!(ended(&mut self.child).code(), Some(0));
         serde_json::from_slice(&std::fs::read(self.report.path()).unwrap()).unwrap()
@@ -181,13 +181,13 @@ const WAYS: [&str; 3] = ["bpf", "tracepoints", "ptrace"];
 pub const BLOCK_BYTES: u64 = (1 << 20) + 4096;
 
 /// The program `asks`, which waits.
-struct Asking {
+pub struct Asking {
     child: Child,
     said: BufReader<suite::waiting::Patient<ChildStdout>>,
 }
 
 impl Asking {
-    fn new(arguments: &[&str]) -> Self {
+    pub fn new(arguments: &[&str]) -> Self {
         let mut child = Command::new(compiled("asks"))
             .args(arguments)
             .stdin(Stdio::piped())
@@ -203,12 +203,12 @@ impl Asking {
         asking
     }
 
-    fn pid(&self) -> i32 {
+    pub fn pid(&self) -> i32 {
         self.child.id().cast_signed()
     }
 
     /// Lets it ask for its memory.
-    fn asks(&mut self) {
+    pub fn asks(&mut self) {
         self.child.stdin.as_mut().unwrap().write_all(b"g").unwrap();
         let mut line = String::new();
         self.said.read_line(&mut line).unwrap();

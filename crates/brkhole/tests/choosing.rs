@@ -1,14 +1,15 @@
 //! Processes by number, by name, by unit: the same wherever a PID goes.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output};
 
 use serde_json::Value;
 use suite::cgroup::Cgroup;
 use suite::waiting::eventually;
 
-use crate::common::{output, skipped};
+use crate::attach::{Asking, BLOCK_BYTES, Watching, permitted};
+use crate::common::output;
 
 /// So many of one name that nobody else has; they end with the value.
 struct Sleepers {
@@ -144,6 +145,38 @@ fn a_name_in_place_of_a_pid_is_answered_with_what_to_type() {
         let said = complaint(&[command, &["nobody-is-so"]].concat(), 2);
         assert!(said.contains("not a PID, and no process"), "{said}");
     }
+}
+
+/// A process that comes to a unit is told of, as if it had been there.
+#[test]
+fn who_comes_to_a_unit_is_watched() {
+    let unit = format!("brkhole-comes-{}.service", std::process::id());
+    let Some(cgroup) = Cgroup::made(&unit) else {
+        return;
+    };
+    let one = Sleepers::started("there", 1);
+    cgroup.take(one.pids()[0]);
+    for via in ["bpf", "tracepoints", "ptrace"] {
+        if !permitted(via) {
+            continue;
+        }
+        let mut asking = Asking::new(&["30"]);
+        let watching = Watching::with(&["--unit", &unit, "--via", via]);
+        cgroup.take(asking.pid());
+        asking.asks();
+        let report = watching.end();
+        let rows = report["growth"]["by_process"].as_array().unwrap();
+        let came = rows.iter().find(|row| row["pid"] == asking.pid());
+        let notes = report["notes"].to_string();
+        let without = notes.contains("who comes to the cgroup later isn't watched");
+        assert_eq!(without, via == "ptrace", "{notes}");
+        match via {
+            "ptrace" => assert_eq!(came, None),
+            _ => assert_eq!(came.unwrap()["bytes"], 30 * BLOCK_BYTES, "{via}"),
+        }
+    }
+    let both = complaint(&[ONE, &["--unit", &unit, "--comm", &one.name]].concat(), 0);
+    assert!(both.contains("watching process"), "{both}");
 }
 
 /// A cgroup that is named as a unit's is, with a process in it and one more below it.

@@ -4,6 +4,7 @@ mod beside;
 mod by_bpf;
 mod by_ptrace;
 mod by_tracepoints;
+mod cgroup_directory;
 mod descriptors;
 mod emitter;
 mod error;
@@ -46,7 +47,9 @@ use by_ptrace::ByPtrace;
 use by_tracepoints::ByTracepoints;
 use emitter::Emitter;
 use memory_event::{Ending, Sink};
+use note::AttachNotes;
 use settings::Settings;
+use whom::may_trace_all;
 
 /// Processes that are being watched: [one](Attach::start) or [several or all](crate::AttachOptions::start).
 /// Dropping it ends the watching; the process goes on.
@@ -257,41 +260,51 @@ fn run<S: Sink>(
 ) -> Outcome<S> {
     // The host's handlers belong on the host's threads.
     block_signals();
-    let mut teller = Emitter::new(whom.pids(), sink, growth);
+    let mut teller = Emitter::new(whom, sink, growth);
+    // They may be anybody's.
+    let why = "that takes CAP_SYS_PTRACE, which root has";
+    let fewer = if may_trace_all() { None } else { whom.without_comers(why) };
+    let whom = match &fewer {
+        Some((whom, note)) => {
+            teller.notes.add(note.clone());
+            whom
+        }
+        None => whom,
+    };
     let stack_bytes = stack_bytes.map_or(STACK_BYTES, |bytes| bytes.min(STACK_BYTES) & !1023);
     let stack_bytes = if teller.wants_stacks() { stack_bytes } else { 0 };
-    let mut by_bpf = |at_any_price| {
+    let by_bpf = |notes: &mut AttachNotes, at_any_price| {
         let (open, instead_of_functions) =
-            ByBpf::open(whom, at_any_price, ring_bytes, stack_bytes)?;
+            whom.open(notes, |whom| ByBpf::open(whom, at_any_price, ring_bytes, stack_bytes))?;
         if let Some(instead_of_functions) = instead_of_functions {
-            teller.notes.add(AttachNote::AtSysExit { instead_of_functions });
+            notes.add(AttachNote::AtSysExit { instead_of_functions });
         }
         Ok::<_, AttachError>(Way::Bpf(open))
     };
-    let by_tracepoints =
-        || ByTracepoints::open(whom, ring_bytes, stack_bytes).map(Way::Tracepoints);
+    let by_tracepoints = |notes: &mut AttachNotes| {
+        let open = |whom: &Whom| ByTracepoints::open(whom, ring_bytes, stack_bytes);
+        whom.open(notes, open).map(Way::Tracepoints)
+    };
+    let notes = &mut teller.notes;
     let way = match via {
-        Via::Ptrace if whom.admits_others() => return Err(AttachError::EverybodyByPtrace),
+        Via::Ptrace if *whom == Whom::Everybody => return Err(AttachError::EverybodyByPtrace),
         Via::Ptrace => Way::Ptrace,
-        Via::Bpf => by_bpf(true)?,
-        Via::Tracepoints => by_tracepoints()?,
-        Via::Auto => match by_bpf(false) {
+        Via::Bpf => by_bpf(notes, true)?,
+        Via::Tracepoints => by_tracepoints(notes)?,
+        Via::Auto => match by_bpf(notes, false) {
             Ok(way) => way,
-            Err(not_bpf) => match by_tracepoints() {
+            Err(not_bpf) => match by_tracepoints(notes) {
                 Ok(way) => {
-                    teller
-                        .notes
-                        .add(AttachNote::Tracepoints { instead_of_bpf: not_bpf.to_string() });
+                    notes.add(AttachNote::Tracepoints { instead_of_bpf: not_bpf.to_string() });
                     way
                 }
-                Err(not_tracepoints) if whom.admits_others() => {
+                Err(not_tracepoints) if *whom == Whom::Everybody => {
                     let reasons = format!("{not_bpf}; {not_tracepoints}");
                     return Err(AttachError::NotEverybody { reasons });
                 }
                 Err(reason) => {
-                    teller
-                        .notes
-                        .add(AttachNote::Slow { instead_of_tracepoints: Some(reason.to_string()) });
+                    let instead_of_tracepoints = Some(reason.to_string());
+                    notes.add(AttachNote::Slow { instead_of_tracepoints });
                     Way::Ptrace
                 }
             },
@@ -317,6 +330,8 @@ fn run<S: Sink>(
         }
         Way::Ptrace => {
             teller.notes.add(AttachNote::Slow { instead_of_tracepoints: None });
+            let why = "ptrace takes hold of one process after the other";
+            whom.without_comers(why).into_iter().for_each(|(_, note)| teller.notes.add(note));
             let held = ByPtrace::seize(whom.pids(), stopper)?;
             say(ViaUsed::Ptrace);
             let since = Instant::now();

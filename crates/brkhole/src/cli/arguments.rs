@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::complete::{names, pids, units};
-use crate::processes::{belongs_to_cgroup, listed, of_process};
+use crate::processes::{belongs_to_cgroup, listed, of_process, unified_cgroup};
 
 /// Bytes of a command name that the kernel keeps.
 ///
@@ -72,6 +72,16 @@ impl Wanted {
             belongs_to_cgroup(&String::from_utf8_lossy(&of_process(pid, "cgroup")), unit)
         };
         self.comm.as_ref().is_none_or(is_named) && self.unit.as_ref().is_none_or(belongs)
+    }
+
+    /// The cgroup to which more of them may come, if they are meant to be whoever is there; or why
+    /// none can be watched.
+    pub(crate) fn cgroup(&self, pids: &[i32]) -> Option<Result<PathBuf, String>> {
+        let unit = self.unit.as_ref()?;
+        Some(match self.comm {
+            Some(_) => Err("--comm chooses among those who are there".to_owned()),
+            None => unified_cgroup(pids, unit),
+        })
     }
 
     /// Says that nothing matched, and where to look.

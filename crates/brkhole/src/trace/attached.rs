@@ -19,7 +19,11 @@ use crate::{output, signals};
 const MOST_LOOKED_AT: usize = 256;
 
 /// Watches until the processes end, the time is over, or a signal comes; the processes go on.
-pub(super) fn run(arguments: &TraceArguments, mut whom: Whom) -> anyhow::Result<ExitCode> {
+pub(super) fn run(
+    arguments: &TraceArguments,
+    mut whom: Whom,
+    note: Option<String>,
+) -> anyhow::Result<ExitCode> {
     let ends = signals::Ends::listen()?;
     let who = arguments.wants_stacks().then(Who::new);
     let attach = loop {
@@ -28,7 +32,7 @@ pub(super) fn run(arguments: &TraceArguments, mut whom: Whom) -> anyhow::Result<
             // Found by name, and gone since.
             (
                 Err(AttachError::NoSuchProcess { pid } | AttachError::Zombie { pid, .. }),
-                Whom::Processes(pids),
+                Whom::Processes(pids) | Whom::Cgroup { pids, .. },
             ) if arguments.pids.is_empty() && pids.len() > 1 => {
                 pids.retain(|other| *other != pid);
             }
@@ -50,11 +54,15 @@ pub(super) fn run(arguments: &TraceArguments, mut whom: Whom) -> anyhow::Result<
     let story = &watched.sink.story;
     let mut trace = Trace::of(story, EventSource::Attach, command.as_deref());
     fill_in(&mut trace, &watched, used);
+    trace.notes.extend(note);
     trace.notes.extend(who.iter().flat_map(Who::notes));
     if arguments.all {
         trace.notes.push(NOT_COUNTED.to_owned());
-        pids = trace.growth.by_process.iter().map(|program| program.pid).collect();
-        held = opened(&pids);
+    }
+    if !matches!(whom, Whom::Processes(_)) {
+        let mut came: Vec<_> = trace.growth.by_process.iter().map(|program| program.pid).collect();
+        came.retain(|pid| !pids.contains(pid));
+        held.extend(opened(&came));
         pids = held.iter().map(Process::pid).collect();
     }
     let (told, note) = kept::at_the_end_of_watching(&held);

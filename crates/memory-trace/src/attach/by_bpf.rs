@@ -10,11 +10,13 @@ use bpf_memory_trace::{Hook, Options, Record, Scope, Seen, Tracer};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::beside::Tells;
+use super::cgroup_directory::CgroupDirectory;
 use super::emitter::Emitter;
 use super::follower::Follower;
 use super::note::AttachNotes;
 use super::perf;
 use super::points::TracepointKind;
+use super::process_status;
 use super::sample_record::{SampleData, SampleRecord};
 use super::whom::may_trace_all;
 use super::{AttachError, AttachNote, Stopper, Whom};
@@ -27,6 +29,8 @@ const ROUND_MILLISECONDS: u8 = 10;
 pub(super) struct ByBpf {
     tracer: Tracer,
     follower: Follower,
+    /// Who comes there is watched, too.
+    cgroup: Option<CgroupDirectory>,
     hidden: Hidden,
 }
 
@@ -52,6 +56,7 @@ impl ByBpf {
         options.ring_bytes *= whom.ring_times() as u32;
         options.scope = match whom {
             Whom::Processes(_) => Scope::Watched,
+            Whom::Cgroup { .. } => Scope::Cgroup,
             Whom::Everybody => Scope::Everybody,
         };
         if let Some(bytes) = ring_bytes {
@@ -82,22 +87,24 @@ impl ByBpf {
         for &pid in whom.pids() {
             tracer.watch(pid.cast_unsigned()).map_err(&step)?;
             // Those that are made from here on are told.
-            let threads = loop {
-                let (threads, whole) = tracee::threads(pid);
-                if whole {
-                    break threads;
-                }
-            };
-            processes.insert(pid, threads.into_iter().collect());
+            processes.insert(pid, process_status::all_threads(pid));
         }
-        if *whom == Whom::Everybody {
-            tracer.watch_everybody().map_err(&step)?;
+        let mut cgroup = None;
+        match whom {
+            Whom::Processes(_) => {}
+            Whom::Cgroup { directory, .. } => {
+                let open = CgroupDirectory::open(directory.clone()).map_err(&step)?;
+                tracer.watch_cgroup(open.fd()).map_err(&step)?;
+                cgroup = Some(open);
+            }
+            Whom::Everybody => tracer.watch_everybody().map_err(&step)?,
         }
         let tells = Tells { i386: true, uring: tracer.tells_uring() };
         let follower = Follower::new(processes, whom, tells);
         Ok(Self {
             tracer,
             follower,
+            cgroup,
             hidden: Hidden { sees_all: may_trace_all(), ..Hidden::default() },
         })
     }
@@ -121,6 +128,12 @@ impl ByBpf {
                 }
             });
             self.follower.tell_ripe(round_ns, teller);
+            if let Some(cgroup) = &mut self.cgroup
+                && cgroup.is_another()
+            {
+                let step = AttachError::setup("tell the programs of a cgroup that was made anew");
+                self.tracer.watch_cgroup(cgroup.fd()).map_err(step)?;
+            }
         }
         let until_ns = perf::now_ns();
         let (follower, hidden) = (&mut self.follower, &mut self.hidden);

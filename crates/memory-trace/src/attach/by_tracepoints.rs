@@ -2,12 +2,15 @@
 //! later.
 
 use super::beside::Tells;
+use super::cgroup_directory::CgroupDirectory;
 use super::emitter::Emitter;
 use super::follower::Follower;
-use super::perf::{self, PerfEvent};
+use super::perf::{self, PerfEvent, Whose};
 use super::points::Points;
+use super::process_status;
 use super::rings::Rings;
 use super::sample_record::{SampleData, SampleRecord};
+use super::threads::OpenedEvents;
 use super::tracefs::Tracefs;
 use super::{AttachError, AttachNote, Stopper, Whom, threads};
 use memory_event::Sink;
@@ -26,6 +29,10 @@ pub(super) struct ByTracepoints {
     early: Vec<SampleRecord>,
     /// As far as the records tell.
     lost: u64,
+    /// As far as those events told that are closed by now.
+    lost_by_closed: u64,
+    /// Of which the events are.
+    cgroup: Option<CgroupDirectory>,
 }
 
 impl ByTracepoints {
@@ -46,9 +53,22 @@ impl ByTracepoints {
         drop(tracefs);
         let mut rings = Rings::new(ring_bytes, whom.ring_times())?;
         threads::prove(&mut rings, &points)?;
+        let mut cgroup = None;
         let opened = match whom {
             Whom::Processes(pids) => threads::open_all(pids, &mut rings, &points)?,
-            Whom::Everybody => threads::open_everywhere(&rings, &points)?,
+            Whom::Cgroup { directory, pids } => {
+                let open = CgroupDirectory::open(directory.clone());
+                let open = open.map_err(AttachError::setup("open the cgroup's directory"))?;
+                let open = cgroup.insert(open);
+                let events = threads::open_everywhere(Whose::Cgroup(open.fd()), &rings, &points)?;
+                let threads = |pid: &i32| (*pid, process_status::all_threads(*pid));
+                let processes = pids.iter().map(threads).collect();
+                OpenedEvents { events, processes, ..OpenedEvents::default() }
+            }
+            Whom::Everybody => {
+                let events = threads::open_everywhere(Whose::Everybody, &rings, &points)?;
+                OpenedEvents { events, ..OpenedEvents::default() }
+            }
         };
         Ok(Self {
             rings,
@@ -58,6 +78,8 @@ impl ByTracepoints {
             held: opened.held,
             early: opened.early,
             lost: 0,
+            lost_by_closed: 0,
+            cgroup,
         })
     }
 
@@ -79,12 +101,29 @@ impl ByTracepoints {
             let round_ns = perf::now_ns();
             self.drain(teller);
             self.follower.tell_ripe(round_ns, teller);
+            self.look_at_cgroup()?;
         }
         let until_ns = perf::now_ns();
         self.drain(teller);
-        let by_events: u64 = self.events.iter().filter_map(PerfEvent::lost).sum();
-        teller.lost_events = by_events.max(self.lost);
+        teller.lost_events = self.lost_by_events().max(self.lost);
         Ok(self.follower.finish(until_ns, teller))
+    }
+
+    fn lost_by_events(&self) -> u64 {
+        self.lost_by_closed + self.events.iter().filter_map(PerfEvent::lost).sum::<u64>()
+    }
+
+    /// Follows another cgroup that has taken the place of the one that there was.
+    fn look_at_cgroup(&mut self) -> Result<(), AttachError> {
+        if let Some(cgroup) = &mut self.cgroup
+            && cgroup.is_another()
+        {
+            let whose = Whose::Cgroup(cgroup.fd());
+            let events = threads::open_everywhere(whose, &self.rings, &self.points)?;
+            self.lost_by_closed = self.lost_by_events();
+            self.events = events;
+        }
+        Ok(())
     }
 
     fn drain<S: Sink>(&mut self, teller: &mut Emitter<S>) {

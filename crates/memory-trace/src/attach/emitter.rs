@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::note::{AttachNote, AttachNotes};
 use super::settings::{Caller, GrowthHook};
+use super::whom::Whom;
 use crate::launch::{ExecImages, ToldRefusals};
 use crate::uring;
 use memory_event::{Call, Ending, Event, Memory, Refusal, Sink, Stack, Syscall, What};
@@ -37,14 +38,17 @@ pub(super) struct TaskAt {
 
 impl<S: Sink> Emitter<S> {
     /// Of a watching of these.
-    pub(super) fn new(pids: &[i32], sink: S, growth: Option<GrowthHook>) -> Self {
+    pub(super) fn new(whom: &Whom, sink: S, growth: Option<GrowthHook>) -> Self {
         Self {
             sink,
             notes: AttachNotes::default(),
-            processes: pids.len() as u64,
+            processes: whom.pids().len() as u64,
             lost_events: 0,
             ending: None,
-            target: pids.first().copied().filter(|_| pids.len() == 1),
+            target: match whom {
+                Whom::Processes(pids) if pids.len() == 1 => Some(pids[0]),
+                _ => None,
+            },
             refusals: ToldRefusals::default(),
             growth,
             images: ExecImages::default(),

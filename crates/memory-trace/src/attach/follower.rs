@@ -68,7 +68,7 @@ impl Follower {
     /// come from now on.
     pub(super) fn new(processes: HashMap<i32, HashSet<i32>>, whom: &Whom, tells: Tells) -> Self {
         let everybody = match whom {
-            Whom::Processes(_) => None,
+            Whom::Processes(_) | Whom::Cgroup { .. } => None,
             Whom::Everybody => Some((perf::now_ns(), memory_of_all())),
         };
         let (began_ns, before) = everybody.unzip();

@@ -33,6 +33,8 @@ pub enum AttachNote {
     I386Stacks { calls: u64 },
     /// Threads were made so fast that the process had to be stopped for a moment at the beginning.
     HeldForAMoment,
+    /// Who comes to the cgroup isn't watched, unless it is a child of those who were there.
+    WithoutComers { why: String },
     /// Files were opened whose path was gone before it could be read.
     UnknownPaths { opens: u64 },
     /// Processes ended, and how is not known.
@@ -94,6 +96,10 @@ impl fmt::Display for AttachNote {
                 "who made {calls} calls, by which memory may have grown, is unknown: 32-bit code \
                  made them, whose stacks are not read"
             ),
+            Self::WithoutComers { why } => write!(
+                f,
+                "who comes to the cgroup later isn't watched, but for children of those who were there: {why}"
+            ),
             Self::HeldForAMoment => f.write_str(
                 "it made threads so fast that it was stopped for a moment at the beginning",
             ),
@@ -152,6 +158,7 @@ impl AttachNotes {
                 | AttachNote::Tracepoints { .. }
                 | AttachNote::AtSysExit { .. }
                 | AttachNote::FellSilent { .. }
+                | AttachNote::WithoutComers { .. }
                 | AttachNote::HeldForAMoment,
             ) => {}
             Some(

@@ -16,25 +16,44 @@ use std::time::Duration;
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
-use perf_event_open_sys::bindings::{PERF_FLAG_FD_CLOEXEC, perf_event_mmap_page};
+use perf_event_open_sys::bindings::{
+    PERF_FLAG_FD_CLOEXEC, PERF_FLAG_PID_CGROUP, perf_event_mmap_page,
+};
 use proc_memory::page_size_bytes;
 
 pub(super) use perf_event_open_sys::bindings::perf_event_attr as Attr;
+
+/// Of whom an event is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Whose<'a> {
+    /// This thread; 0: the calling one.
+    Thread(i32),
+    /// Whoever is in this cgroup of version 2, or below it.
+    Cgroup(BorrowedFd<'a>),
+    Everybody,
+}
 
 /// One event on one thread (and those it makes, if inherited) and one CPU.
 #[derive(Debug)]
 pub(super) struct PerfEvent(OwnedFd);
 
 impl PerfEvent {
-    /// Opens an event; `tid` 0 is the calling thread.
-    pub(super) fn open(mut attr: Attr, tid: i32, cpu: i32) -> io::Result<Self> {
+    /// Opens an event on a CPU; -1: on any.
+    pub(super) fn open(mut attr: Attr, whose: Whose<'_>, cpu: i32) -> io::Result<Self> {
         const NO_GROUP: i32 = -1;
         // An older kernel takes it as long as the fields it doesn't know are zero.
         attr.size = size_of::<Attr>() as u32;
-        let flags = PERF_FLAG_FD_CLOEXEC.into();
+        let close = PERF_FLAG_FD_CLOEXEC.into();
+        let (pid, flags) = match whose {
+            Whose::Thread(tid) => (tid, close),
+            Whose::Cgroup(directory) => {
+                (directory.as_raw_fd(), close | u64::from(PERF_FLAG_PID_CGROUP))
+            }
+            Whose::Everybody => (-1, close),
+        };
         // SAFETY: reads `size` bytes of `attr`, and returns a new descriptor or −1.
         let fd = unsafe {
-            perf_event_open_sys::perf_event_open(&raw mut attr, tid, cpu, NO_GROUP, flags)
+            perf_event_open_sys::perf_event_open(&raw mut attr, pid, cpu, NO_GROUP, flags)
         };
         let fd = Errno::result(fd)?;
         // SAFETY: just opened, and owned by nobody else.
@@ -83,7 +102,7 @@ pub(super) struct Ring {
 impl Ring {
     /// A ring for the events of one CPU. `data_bytes` is a power of two and at least a page.
     pub(super) fn new(attr: Attr, cpu: i32, data_bytes: usize) -> io::Result<Self> {
-        let event = PerfEvent::open(attr, 0, cpu)?;
+        let event = PerfEvent::open(attr, Whose::Thread(0), cpu)?;
         let mapped_bytes = page_size_bytes() as usize + data_bytes;
         let pages = MmapOptions::new().len(mapped_bytes).map_raw(event.0.as_raw_fd())?;
         Ok(Self { event, pages, data_bytes })
@@ -161,7 +180,7 @@ mod tests {
         let mut attr = Attr { type_: PERF_TYPE_SOFTWARE, ..Attr::default() };
         attr.config = PERF_COUNT_SW_TASK_CLOCK.into();
         attr.set_exclude_kernel(1);
-        let event = match PerfEvent::open(attr, 0, -1) {
+        let event = match PerfEvent::open(attr, Whose::Thread(0), -1) {
             Ok(event) => event,
             Err(error) => return eprintln!("skipped: perf_event_open: {error}"),
         };

@@ -9,7 +9,7 @@ use std::io;
 
 use perf_event_open_sys::bindings;
 
-use super::perf::{Attr, CLOCK, PerfEvent};
+use super::perf::{Attr, CLOCK, PerfEvent, Whose};
 use super::tracefs::Tracefs;
 use memory_event::Syscall;
 
@@ -73,7 +73,7 @@ impl Points {
         // How many records of an event found no room (Linux 6.0).
         counting.read_format = bindings::PERF_FORMAT_LOST.into();
         let mut points = Self { stack_bytes, ..Self::default() };
-        if PerfEvent::open(counting, 0, -1).is_ok() {
+        if PerfEvent::open(counting, Whose::Thread(0), -1).is_ok() {
             points.read_format = counting.read_format;
         }
         for (kind, is_entry) in returned.chain(entered.map(|kind| (kind, true))) {

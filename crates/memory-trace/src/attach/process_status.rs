@@ -4,6 +4,7 @@
 //! The one ioctl is told by its number how large the structure is that it reads and writes.
 #![allow(unsafe_code)]
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -57,6 +58,16 @@ pub(super) fn check_untraced(pid: i32) -> Result<(), AttachError> {
             ),
         }),
         _ => Ok(()),
+    }
+}
+
+/// All threads of a process, those that are made from here on excepted.
+pub(super) fn all_threads(pid: i32) -> HashSet<i32> {
+    loop {
+        let (threads, whole) = tracee::threads(pid);
+        if whole {
+            return threads.into_iter().collect();
+        }
     }
 }
 

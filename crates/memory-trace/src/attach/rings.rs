@@ -7,7 +7,7 @@ use memory_event::TimeOrder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::AttachError;
-use super::perf::{Attr, PerfEvent, Ring};
+use super::perf::{Attr, PerfEvent, Ring, Whose};
 use super::points::Points;
 use super::sample_record::{SampleRecord, parse};
 
@@ -66,10 +66,15 @@ impl Rings {
         self.rings.len()
     }
 
-    /// Opens an event of a thread on every CPU.
-    pub(super) fn open(&self, attr: Attr, tid: i32, into: &mut Vec<PerfEvent>) -> io::Result<()> {
+    /// Opens an event on every CPU.
+    pub(super) fn open(
+        &self,
+        attr: Attr,
+        whose: Whose<'_>,
+        into: &mut Vec<PerfEvent>,
+    ) -> io::Result<()> {
         for (cpu, ring) in &self.rings {
-            let event = PerfEvent::open(attr, tid, *cpu)?;
+            let event = PerfEvent::open(attr, whose, *cpu)?;
             event.write_to(ring)?;
             into.push(event);
         }

@@ -13,7 +13,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::descriptors::{room_for, too_many};
-use super::perf::{PerfEvent, now_ns};
+use super::perf::{PerfEvent, Whose, now_ns};
 use super::points::Points;
 use super::rings::Rings;
 use super::sample_record::{SampleData, SampleRecord};
@@ -66,19 +66,21 @@ pub(super) fn open_all(
     Err(restless(pids)("it did not stand still".into()))
 }
 
-/// Opens the events of whichever threads are on a CPU, which needs none of that.
-pub(super) fn open_everywhere(rings: &Rings, points: &Points) -> Result<OpenedEvents, AttachError> {
-    /// perf_event_open(2): any process or thread.
-    const ALL: i32 = -1;
+/// Opens the events of whichever threads of these are on a CPU, which needs none of that.
+pub(super) fn open_everywhere(
+    whose: Whose<'_>,
+    rings: &Rings,
+    points: &Points,
+) -> Result<Vec<PerfEvent>, AttachError> {
     room_for(1, rings, points)?;
     let mut events = Vec::new();
     for attr in points.attrs() {
-        rings.open(attr, ALL, &mut events).map_err(|error| match error.raw_os_error() {
+        rings.open(attr, whose, &mut events).map_err(|error| match error.raw_os_error() {
             Some(libc::EMFILE) => too_many(1, rings, points),
             _ => AttachError::tracepoints("perf_event_open", error),
         })?;
     }
-    Ok(OpenedEvents { events, ..OpenedEvents::default() })
+    Ok(events)
 }
 
 /// Which of several it is isn't known.
@@ -218,7 +220,7 @@ impl<'a> OpenAttempt<'a> {
         let before = self.events.len();
         let begin = now_ns();
         for attr in self.points.attrs() {
-            match self.rings.open(attr, tid, &mut self.events) {
+            match self.rings.open(attr, Whose::Thread(tid), &mut self.events) {
                 Ok(()) => {}
                 Err(error) => {
                     self.events.truncate(before);
@@ -292,7 +294,7 @@ pub(super) fn prove(rings: &mut Rings, points: &Points) -> Result<(), AttachErro
     let refused = |error: io::Error| AttachError::tracepoints("perf_event_open", error);
     let mut events = Vec::new();
     for attr in points.attrs() {
-        rings.open(attr, 0, &mut events).map_err(refused)?;
+        rings.open(attr, Whose::Thread(0), &mut events).map_err(refused)?;
     }
     let (address, length, fd) = (0xb_0b01, 0x7000, -4711);
     super::perf::harmless_calls(address, length, fd);

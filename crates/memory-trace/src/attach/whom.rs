@@ -1,6 +1,9 @@
 //! Who is to be watched.
 
-use super::{AttachError, process_status};
+use std::path::PathBuf;
+
+use super::note::AttachNotes;
+use super::{AttachError, AttachNote, process_status};
 
 /// Who is to be watched. A list of numbers is [`Processes`](Self::Processes).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,6 +11,16 @@ use super::{AttachError, process_status};
 pub enum Whom {
     /// These processes, and those that they make from now on.
     Processes(Vec<i32>),
+    /// These, who are in a cgroup of version 2 or below it, and whoever comes there, for which it takes
+    /// `CAP_SYS_PTRACE` and BPF programs or tracepoints: a note says where that can't be had. It goes
+    /// on until it is stopped.
+    Cgroup {
+        /// The cgroup's directory. If it is removed and made anew, as systemd does when a unit is
+        /// started again, it is the new one.
+        directory: PathBuf,
+        /// Who is there.
+        pids: Vec<i32>,
+    },
     /// Every process of the machine but the watching one, whenever it is born. It takes
     /// `CAP_SYS_PTRACE`, and can't be done by ptrace.
     ///
@@ -20,7 +33,9 @@ impl Whom {
     /// Refuses who can't be watched, whatever the means.
     pub(super) fn check(&self) -> Result<(), AttachError> {
         match self {
-            Self::Processes(pids) => pids.iter().try_for_each(|&pid| process_status::check(pid)),
+            Self::Processes(pids) | Self::Cgroup { pids, .. } => {
+                pids.iter().try_for_each(|&pid| process_status::check(pid))
+            }
             Self::Everybody if may_trace_all() => Ok(()),
             Self::Everybody => Err(AttachError::EverybodyDenied),
         }
@@ -29,7 +44,7 @@ impl Whom {
     /// Those that are named, for who has to take hold of each.
     pub fn pids(&self) -> &[i32] {
         match self {
-            Self::Processes(pids) => pids,
+            Self::Processes(pids) | Self::Cgroup { pids, .. } => pids,
             Self::Everybody => &[],
         }
     }
@@ -37,14 +52,43 @@ impl Whom {
     /// How many times larger rings are than for some processes.
     pub(super) fn ring_times(&self) -> usize {
         match self {
-            Self::Processes(_) => 1,
+            Self::Processes(_) | Self::Cgroup { .. } => 1,
             Self::Everybody => 4,
         }
     }
 
     /// Whether processes are to be watched that neither are named nor made by those.
     pub(super) fn admits_others(&self) -> bool {
-        *self == Self::Everybody
+        !matches!(self, Self::Processes(_))
+    }
+
+    /// Without those who come to a cgroup, and a word why: if there is one.
+    pub(super) fn without_comers(&self, why: impl ToString) -> Option<(Self, AttachNote)> {
+        match self {
+            Self::Cgroup { pids, .. } => {
+                let note = AttachNote::WithoutComers { why: why.to_string() };
+                Some((Self::Processes(pids.clone()), note))
+            }
+            _ => None,
+        }
+    }
+
+    /// Opens a way of watching: of those who are there alone, if it must be.
+    pub(super) fn open<W>(
+        &self,
+        notes: &mut AttachNotes,
+        mut open: impl FnMut(&Self) -> Result<W, AttachError>,
+    ) -> Result<W, AttachError> {
+        let error = match open(self) {
+            Ok(way) => return Ok(way),
+            Err(error) => error,
+        };
+        let Some((fewer, note)) = self.without_comers(&error) else {
+            return Err(error);
+        };
+        let way = open(&fewer)?;
+        notes.add(note);
+        Ok(way)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The `attach` source on real programs that run already, by tracepoints and by ptrace.
 
+mod cgroup;
 mod cost;
 mod counts;
 mod everybody;
