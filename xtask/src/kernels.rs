@@ -1,7 +1,7 @@
 //! The tests that depend on the kernel, on Debian's kernels: each boots in QEMU, without KVM, with this
 //! machine's root, which it can read and not change.
+//! And what each way of watching costs there: the same work watched in each, instructions counted.
 
-mod cost;
 mod fetch;
 mod report;
 
@@ -9,6 +9,7 @@ use anyhow::Context;
 use fetch::Kernel;
 use report::Run;
 use roots::repository::{command, root, target};
+use serde_json::{Map, Value, json};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -57,7 +58,7 @@ const COUNTING: &str = "-accel tcg -icount shift=0 -smp 1";
 /// Boots each kernel with each parameter, and prints what its tests said.
 pub fn test(options: &KernelsOptions) -> anyhow::Result<()> {
     if options.cost {
-        return cost::record(options);
+        return record_cost(options);
     }
     let programs = programs(&options.tests, "dev")?;
     let mut runs = Vec::new();
@@ -92,8 +93,7 @@ fn programs(tests: &[String], profile: &str) -> anyhow::Result<Vec<(String, Stri
         .output()?;
     anyhow::ensure!(built.status.success(), "cargo test --no-run: {}", built.status);
     let built = String::from_utf8(built.stdout)?;
-    let built: Vec<serde_json::Value> =
-        built.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let built: Vec<Value> = built.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     named
         .map(|(package, filter)| {
             let manifest = format!("/{package}/Cargo.toml");
@@ -167,4 +167,37 @@ fn run(
         "{title}: it ended early ({status}; 124: after {patience} s)"
     );
     Ok(runs)
+}
+
+/// Measures on each kernel and writes `runs/kernels.json`: by release and way, how long the work takes, of
+/// the process's own time and until it is done.
+fn record_cost(options: &KernelsOptions) -> anyhow::Result<()> {
+    let programs = programs(&["memory-trace=attach::cost".to_owned()], "release")?;
+    let mut recorded = Map::new();
+    for release in &options.debian {
+        let kernel = fetch::kernel(release)?;
+        let title = format!("Linux {} counting", kernel.version);
+        let runs = run(&kernel, &title, "splash", COUNTING, &programs, options.patience)?;
+        let [run] = &runs[..] else {
+            anyhow::bail!("{title}: one program was to run");
+        };
+        anyhow::ensure!(run.is_good(), "{run}");
+        let mut told: Map<String, Value> = run.remarks().filter_map(figures).collect();
+        anyhow::ensure!(!told.is_empty(), "{title}: nothing was measured");
+        told.insert("kernel".to_owned(), kernel.version.into());
+        recorded.insert(release.clone(), told.into());
+    }
+    let text = serde_json::to_string_pretty(&recorded)? + "\n";
+    fs::write(root().join("runs/kernels.json"), text).context("runs/kernels.json")
+}
+
+/// `cost of bpf: 1 2`; of what nobody else pays for, one figure.
+fn figures(remark: &str) -> Option<(String, Value)> {
+    let (way, figures) = remark.strip_prefix("cost of ")?.split_once(": ")?;
+    let nanoseconds = |figure: &str| figure.parse::<u64>().ok();
+    let figures = match figures.split_once(' ') {
+        Some((own, all)) => json!({ "own_ns": nanoseconds(own)?, "all_ns": nanoseconds(all)? }),
+        None => json!({ "all_ns": nanoseconds(figures)? }),
+    };
+    Some((way.to_owned(), figures))
 }
