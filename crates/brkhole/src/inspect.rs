@@ -28,11 +28,20 @@ use watch::{Place, Rounds};
 use crate::cli::{InspectArguments, InspectFormat};
 use crate::{output, remedy};
 
-/// One look at these, as at all of a machine: cheap, and within a budget. Ends early once it is `over`.
-pub(crate) fn survey(lookers: &mut [Looker], pids: &[i32], over: costly::Over) -> Survey {
+/// One look at these, as at all of a machine: cheap, and within a budget; `for_metrics` also whose
+/// memory the largest have. Ends early once it is `over`.
+pub(crate) fn survey(
+    lookers: &mut [Looker],
+    pids: &[i32],
+    for_metrics: bool,
+    over: costly::Over,
+) -> Survey {
     let since = Instant::now();
     let mut survey = scan::look(lookers, pids, over);
     nginx::add_to(&mut survey.processes);
+    if for_metrics {
+        scan::account(lookers, &mut survey.processes, over);
+    }
     survey.seconds = since.elapsed().as_secs_f64();
     survey
 }
@@ -55,14 +64,21 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
     loop {
         let since = Instant::now();
         let mut survey = match arguments.is_survey() {
-            true => scan::look(&mut lookers, &arguments.processes.wanted.pids()?, &rounds.over()),
-            false => named.look(&mut lookers[0], || rounds.go_on()),
+            true => {
+                let for_metrics = arguments.format == InspectFormat::Openmetrics;
+                let pids = arguments.processes.wanted.pids()?;
+                survey(&mut lookers, &pids, for_metrics, &rounds.over())
+            }
+            false => {
+                let mut survey = named.look(&mut lookers[0], || rounds.go_on());
+                nginx::add_to(&mut survey.processes);
+                survey
+            }
         };
         // What a signal cut short is no survey.
         if !rounds.go_on() {
             break;
         }
-        nginx::add_to(&mut survey.processes);
         for process in &mut survey.processes {
             remedy::behind_a_filter(&mut process.findings, process.pid);
         }

@@ -46,7 +46,9 @@ pub(crate) fn run(
             true => named.iter().map(Process::pid).collect(),
             false => arguments.processes.wanted.pids()?,
         };
-        let survey = inspect::survey(&mut lookers, &pids, &|| interrupt.is_asked());
+        let survey = inspect::survey(&mut lookers, &pids, arguments.metrics.is_some(), &|| {
+            interrupt.is_asked()
+        });
         service.round(now, &survey);
         if let Some(path) = &arguments.metrics {
             service.tell(&survey, path);

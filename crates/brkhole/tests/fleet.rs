@@ -1,10 +1,11 @@
 //! What `inspect --all --format openmetrics` writes, and what Prometheus's own programs say of it.
 
 mod capabilities;
-mod member;
+pub mod member;
 mod node_exporter;
 pub mod samples;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -130,10 +131,16 @@ fn as_many_commands_as_there_may_be_series() {
     let found = samples(&written(&file, &["--all"]));
     for metric in names(&found) {
         let of_this = found.iter().filter(|sample| sample.name == metric);
-        let of_this: Vec<_> = of_this.filter_map(|sample| sample.labels.get("comm")).collect();
+        let of_this = of_this.filter_map(|sample| sample.labels.get("comm"));
+        let of_this: BTreeSet<_> = of_this.collect();
         assert!(of_this.len() <= TOP + 1, "{metric}: {of_this:?}");
     }
-    assert!(found.len() < 300, "{found:#?}");
+    let accounts = found.iter().filter(|sample| sample.labels.contains_key("owner")).count();
+    // Five processes, eleven kinds of owners, three figures.
+    assert!((1..=5 * 11 * 3).contains(&accounts), "{found:#?}");
+    // One of them may end in between.
+    assert!((1.0..=5.0).contains(&value(&found, "brkhole_accounted_processes", &[])));
+    assert!(found.len() - accounts < 300, "{found:#?}");
     let others = [("comm", "(all other commands)")];
     let others = value(&found, "brkhole_processes", &others);
     assert!(others >= 300.0 - TOP as f64, "{others}");

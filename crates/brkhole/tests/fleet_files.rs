@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use crate::common::{brkhole, installed, output};
 use crate::fleet::checked;
+use crate::fleet::member::member;
 use crate::fleet::samples::{self, Sample, samples};
 use serde_json::Value;
 use suite::waiting::eventually;
@@ -31,7 +32,9 @@ fn run(program: &str, arguments: &[&str]) -> Output {
 fn written() -> Vec<Sample> {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("brkhole.prom");
-    service_writes(&["trim", "--watch", "60", "--above", "1MiB", "--comm", "nobody"], &file);
+    let target = member("fat", "files");
+    let pid = target.0.id().to_string();
+    service_writes(&["trim", "--watch", "60", "--above", "1024TiB", &pid], &file);
     samples(&std::fs::read_to_string(file).unwrap())
 }
 

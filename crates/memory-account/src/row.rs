@@ -31,6 +31,41 @@ pub enum Kind {
     Unknown,
 }
 
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::MallocArena,
+        Self::MallocBlock,
+        Self::Runtime,
+        Self::Allocator,
+        Self::Stack,
+        Self::Named,
+        Self::File,
+        Self::FileShared,
+        Self::SharedMemory,
+        Self::Kernel,
+        Self::Unknown,
+    ];
+
+    /// A fixed name for programs, the one that it has in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MallocArena => "malloc-arena",
+            Self::MallocBlock => "malloc-block",
+            Self::Runtime => "runtime",
+            Self::Allocator => "allocator",
+            Self::Stack => "stack",
+            Self::Named => "named",
+            Self::File => "file",
+            Self::FileShared => "file-shared",
+            Self::SharedMemory => "shared-memory",
+            Self::Kernel => "kernel",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// One owner's part. Sizes are bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -88,5 +123,18 @@ impl Row {
             }
         }
         sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_has_one_name() {
+        for kind in Kind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
+        assert!(Kind::ALL.is_sorted());
     }
 }

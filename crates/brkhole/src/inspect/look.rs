@@ -42,6 +42,20 @@ impl Looker {
         self.inside(process, stat, weight, false).map_err(|error| unread(&error))
     }
 
+    /// Finds out whose memory one of many has; not if it has ended.
+    pub(super) fn account(&mut self, found: &mut Inspected) {
+        let is_it = |process: &Process| {
+            process.stat().is_ok_and(|stat| stat.started_ticks == found.started_ticks)
+        };
+        let Some(process) = Process::open(found.pid).ok().filter(is_it) else {
+            return;
+        };
+        match Account::of(&process, &self.examiner.examine(&process)) {
+            Ok(account) => found.account = Some(account),
+            Err(error) => found.account_unknown = Some(error.to_string()),
+        }
+    }
+
     fn inside(
         &mut self,
         process: &Process,

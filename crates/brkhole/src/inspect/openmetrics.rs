@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use heap_diagnosis::Severity;
+use memory_account::{Kind, Row};
 use ptmalloc::{HeapState, Unknown};
 
 use super::inspected::{Inspected, Survey, Why};
@@ -89,6 +90,28 @@ const BY_COMMAND: [(&str, &str, Figure); 13] = [
     ),
 ];
 
+/// What a row of a process's account adds to a gauge of its command and the row's kind of owner.
+type RowFigure = fn(&Row) -> Option<u64>;
+
+/// Gauges with a series for each command and kind of owner of which there are both.
+const BY_OWNER: [(&str, &str, RowFigure); 3] = [
+    (
+        "brkhole_account_resident_bytes",
+        "Resident memory of the largest processes, by whose it is.",
+        |row| Some(row.rss_bytes),
+    ),
+    (
+        "brkhole_account_free_bytes",
+        "What of it its owner doesn't use, where that is known.",
+        |row| row.free_bytes,
+    ),
+    (
+        "brkhole_account_returnable_bytes",
+        "What of it its owner would give back if asked, where that is known.",
+        |row| row.returnable_bytes,
+    ),
+];
+
 /// A figure of malloc's state, if that is known in full.
 fn known(process: &Inspected, figure: fn(&HeapState) -> Option<u64>) -> u64 {
     let malloc = process.malloc.as_ref();
@@ -141,6 +164,27 @@ pub(crate) fn of(found: &Survey, top: usize) -> Exposition {
             gauge.sample(&[("comm", comm)], sum(of_it, figure));
         }
     }
+
+    for (name, help, figure) in BY_OWNER {
+        let mut gauge = text.gauge(name, help);
+        for (comm, of_it) in &commands {
+            let accounts = || of_it.iter().filter_map(|process| process.account.as_ref());
+            for kind in Kind::ALL {
+                let rows = accounts().flat_map(|account| &account.rows);
+                let figures = rows.filter(|row| row.kind == kind).filter_map(figure);
+                let sum = figures.reduce(u64::saturating_add);
+                if let Some(sum) = sum {
+                    gauge.sample(&[("comm", comm), ("owner", kind.name())], sum);
+                }
+            }
+        }
+    }
+    let accounted = found.processes.iter().filter(|process| process.account.is_some()).count();
+    text.gauge(
+        "brkhole_accounted_processes",
+        "Those largest, which the account's gauges are sums of.",
+    )
+    .sample(&[], accounted);
 
     text.gauge(
         "brkhole_commands",

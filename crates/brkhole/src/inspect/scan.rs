@@ -5,6 +5,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use proc_memory::Process;
@@ -18,6 +19,11 @@ use crate::output;
 /// So many look at once: what is asked of the kernel takes longer than what is made of it, and who
 /// looks shall not take the whole machine.
 const MOST_LOOKERS: usize = 4;
+
+/// Of so many processes it is told whose memory they have,
+const MOST_ACCOUNTS: usize = 5;
+/// of the last of them no later than this.
+const ACCOUNTS_TIME: Duration = Duration::from_secs(5);
 
 /// As many as it makes sense to have on this machine.
 pub(crate) fn lookers() -> Vec<Looker> {
@@ -58,6 +64,25 @@ pub(crate) fn look(lookers: &mut [Looker], pids: &[i32], over: Over) -> Survey {
     });
     survey.unread.sort_by_key(|unread| unread.pid);
     survey
+}
+
+/// Finds out whose memory the largest have. That takes some times what the kernel needs to weigh their
+/// mappings, so there is a budget.
+pub(crate) fn account(lookers: &mut [Looker], processes: &mut [Inspected], over: Over) {
+    let [looker, ..] = lookers else {
+        return;
+    };
+    let begun = Instant::now();
+    let mut largest: Vec<_> = processes.iter_mut().collect();
+    largest.sort_by_key(|process| Reverse(process.weight.rss_bytes));
+    let mut limits = ExaminationLimits::WHOLE;
+    limits.time = ACCOUNTS_TIME / MOST_ACCOUNTS as u32;
+    looker.limit(limits);
+    for process in largest.into_iter().take(MOST_ACCOUNTS) {
+        if !over() && begun.elapsed() < ACCOUNTS_TIME {
+            looker.account(process);
+        }
+    }
 }
 
 /// The processes, of which each looker takes the next one that nobody has taken.

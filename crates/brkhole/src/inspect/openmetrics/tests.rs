@@ -1,8 +1,9 @@
 //! Sums, bounds and escapes; what Prometheus's own programs say of the text is in `tests/fleet.rs`.
 
 use heap_diagnosis::{Finding, Severity};
+use memory_account::Account;
 use proc_memory::{BreakState, Process};
-use ptmalloc::{Allocator, HeapState, Mmapped, Unknown};
+use ptmalloc::{Allocator, Examiner, HeapState, Mmapped, Unknown};
 
 use super::super::inspected::{Inspected, MemoryWeight, Survey, UnreadProcess, Why};
 use super::*;
@@ -98,6 +99,27 @@ fn processes_of_one_name_are_summed_and_the_small_ones_put_together() {
     }
     assert_eq!(value(&text, r#"brkhole_processes{comm="small"}"#), None);
     assert_eq!(value(&text, "brkhole_inspect_duration_seconds"), Some("0.250000"));
+}
+
+/// Of those alone that have an account, and with a series only for what there is.
+#[test]
+fn the_account_of_the_largest_by_owner() {
+    let own = Process::open(std::process::id() as i32).unwrap();
+    let account = Account::of(&own, &Examiner::new().examine(&own)).unwrap();
+    let accounted = |comm| Inspected { account: Some(account.clone()), ..process(comm, None) };
+    let found = survey(vec![accounted("fat"), accounted("fat"), process("fat", None)]);
+    let text = of(&found, 5).end();
+    let of_owner = |metric: &str, kind: Kind| {
+        let owner = kind.name();
+        let series = format!("{metric}{{comm=\"fat\",owner=\"{owner}\"}}");
+        value(&text, &series).map(|bytes| bytes.parse::<u64>().unwrap())
+    };
+    let resident = |kind| of_owner("brkhole_account_resident_bytes", kind);
+    let sum: u64 = Kind::ALL.into_iter().filter_map(resident).sum();
+    assert_eq!(sum, 2 * account.rss_bytes());
+    assert_eq!(resident(Kind::File), Some(2 * account.of_kind(Kind::File)));
+    assert_eq!(of_owner("brkhole_account_returnable_bytes", Kind::File), None);
+    assert_eq!(value(&text, "brkhole_accounted_processes"), Some("2"));
 }
 
 #[test]
