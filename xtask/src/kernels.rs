@@ -39,7 +39,7 @@ pub struct KernelsOptions {
         long,
         value_name = "PACKAGE=FILTER",
         value_delimiter = ',',
-        default_value = "bpf-memory-trace=,memory-trace=attach::counts attach::held attach::i386 attach::lost attach::rights attach::stacks attach::uring"
+        default_value = "bpf-memory-trace=,memory-trace=attach::cgroup attach::counts attach::everybody attach::held attach::i386 attach::lost attach::rights attach::stacks attach::uring"
     )]
     tests: Vec<String>,
     /// Measure instead what each way of watching costs, by counting instructions, for runs/kernels.

@@ -15,6 +15,8 @@ mkdir -p "/host$repository"
 mount -o bind /repository "/host$repository"
 mount -t sysfs sysfs /host/sys
 mount -t cgroup2 cgroup2 /host/sys/fs/cgroup
+# As systemd does. Before any controller is enabled, a cgroup has no perf events, either.
+echo +memory >/host/sys/fs/cgroup/cgroup.subtree_control
 for what in tracefs:tracing debugfs:debug; do
     mount -t ${what%:*} none /host/sys/kernel/${what#*:}
 done

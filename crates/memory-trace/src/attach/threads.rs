@@ -75,9 +75,14 @@ pub(super) fn open_everywhere(
     room_for(1, rings, points)?;
     let mut events = Vec::new();
     for attr in points.attrs() {
-        rings.open(attr, whose, &mut events).map_err(|error| match error.raw_os_error() {
-            Some(libc::EMFILE) => too_many(1, rings, points),
-            _ => AttachError::tracepoints("perf_event_open", error),
+        rings.open(attr, whose, &mut events).map_err(|error| {
+            match (error.raw_os_error(), whose) {
+                (Some(libc::EMFILE), _) => too_many(1, rings, points),
+                (_, Whose::Cgroup(_)) => {
+                    AttachError::setup("have tracepoints tell of a cgroup (perf_event_open)")(error)
+                }
+                _ => AttachError::tracepoints("perf_event_open", error),
+            }
         })?;
     }
     Ok(events)
