@@ -46,6 +46,8 @@ pub(super) fn claim(space: &mut Space<'_>) {
         blocks.extend(end.filter(|_| fits).map(|end| at..end));
     });
     blocks.retain(|block| space.is_within_anonymous(block));
+    // What lies in one may look like another; each record is to be read once.
+    let blocks = joined(blocks);
     if blocks.is_empty() {
         return;
     }

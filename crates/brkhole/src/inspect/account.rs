@@ -59,7 +59,8 @@ fn unknown(process: &Inspected, account: &Account) -> Option<Part> {
             ),
             _ => format!(
                 "Of {bytes} nothing tells whose they are. `brkhole trace --pid {pid}` shows, while \
-                 they grow, who asks for more."
+                 they grow, who asks for more; who asked for what is there, `brkhole trace --stacks` \
+                 of its command, from its beginning."
             ),
         })
     })

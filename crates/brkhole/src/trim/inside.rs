@@ -113,7 +113,8 @@ fn is_waiting(chain: &Chain, system_call: Option<i64>, library: &TrimLibrary) ->
     };
     let waits = |call: &CallSite| library.waits.iter().any(|range| range.contains(&call.address));
     chain.complete
-        && system_call == Some(libc::SYS_futex)
+        // A wait with an end that was interrupted before, by an earlier hold, is made again so.
+        && matches!(system_call, Some(libc::SYS_futex | libc::SYS_restart_syscall))
         && wait.last().is_some_and(waits)
         && began.iter().all(own)
         && !wait.iter().chain(outermost).any(|call| library.is_inside(call.address))
@@ -176,7 +177,7 @@ mod tests {
         let waits = |addresses: &[u64], call| is_waiting(&chain(addresses, true), call, &library);
         let (own, futex) =
             ([0x9000, 0x7010, 0x1500, 0x1404, 0x8100, 0x8200], Some(libc::SYS_futex));
-        assert!(waits(&own, futex));
+        assert!(waits(&own, futex) && waits(&own, Some(libc::SYS_restart_syscall)));
         assert!(!waits(&own, Some(libc::SYS_madvise)) && !waits(&own, None));
         assert!(!is_waiting(&chain(&own, false), futex, &library));
         // For a lock; in a thread of the program's; in the middle of something; of no thread.

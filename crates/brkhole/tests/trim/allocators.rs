@@ -62,6 +62,9 @@ fn jemallocs_background_thread() {
     let mut command = command(&library, "keeps", &["free", "2"]);
     command.env("MALLOC_CONF", "background_thread:true,dirty_decay_ms:-1");
     gives_back(&mut command, "jemalloc", "mallctl(\"arena.4096.purge\")", 100 * MIB);
+    // Where it waits with an end, as each time that something is left to decay.
+    command.env("MALLOC_CONF", "background_thread:true,dirty_decay_ms:3600000");
+    gives_back(&mut command, "jemalloc", "mallctl(\"arena.4096.purge\")", 100 * MIB);
 }
 
 #[test]
