@@ -50,7 +50,7 @@ impl Tracer {
     /// Loads and attaches the programs; nothing is watched yet.
     ///
     /// Needs `CAP_BPF` and `CAP_PERFMON`, and Linux 5.15. With [`Hook::Fexit`], dropping it can
-    /// take 2 s, for which nobody else waits.
+    /// take 3 s, for which nobody else waits.
     ///
     /// # Errors
     /// [`Refusal`] says why this kernel, or this user, can't.

@@ -138,7 +138,7 @@ pub struct Attached<S> {
     pub lost_events: u64,
     /// How many processes were followed, those that were there included.
     pub processes: u64,
-    /// Detached when all this is dropped, for which the kernel may need two seconds: by then it is
+    /// Detached when all this is dropped, for which the kernel may need three seconds: by then it is
     /// told.
     _programs: Option<Tracer>,
 }

@@ -110,7 +110,7 @@ impl ByBpf {
     }
 
     /// Follows until all has ended or it is asked to stop; gives the number of records, and the
-    /// programs, which watch nobody any longer: to detach them can take the kernel two seconds.
+    /// programs, which watch nobody any longer: to detach them can take the kernel three seconds.
     pub(super) fn follow<S: Sink>(
         mut self,
         teller: &mut Emitter<S>,
