@@ -8,6 +8,7 @@ mod distributions;
 mod disturbance;
 mod history;
 mod predictions;
+mod reloads;
 mod testbed;
 
 use campaign::ReleaseOptions;
@@ -28,6 +29,8 @@ enum Campaign {
     Predictions(ReleaseOptions),
     /// What being looked into costs a program that does nothing but malloc and free.
     Disturbance(disturbance::DisturbanceOptions),
+    /// What trim --watch makes of an nginx that is reloaded again and again under load.
+    Reloads(reloads::ReloadsOptions),
     /// Make a release's root and say where it is, or run a program in it.
     Root {
         /// Debian's name for it.
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Campaign::History(options) => history::run(&options),
         Campaign::Predictions(options) => predictions::run(&options),
         Campaign::Disturbance(options) => disturbance::run(&options),
+        Campaign::Reloads(options) => reloads::run(&options),
         Campaign::Root { release, program } => roots::run(release, &program),
     };
     match done {
@@ -87,6 +91,7 @@ mod tests {
             "distributions --repeats 0",
             "disturbance --cpu-seconds 0",
             "disturbance --locations 2",
+            "reloads --seconds 0",
             "root potato",
         ] {
             assert!(parsed(words).is_err(), "{words}");
