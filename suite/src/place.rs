@@ -103,7 +103,7 @@ macro_rules! compiling {
     };
 }
 
-/// See [`compiling`](crate::compiling).
+/// See [`compiling`].
 pub fn compiled(
     package: &str,
     kept: &str,
