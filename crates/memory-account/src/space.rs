@@ -161,7 +161,7 @@ impl<'p> Space<'p> {
             let parts = self.resident[first..].iter().take_while(|part| part.start < range.end);
             parts.map(|part| part.start.max(range.start)..part.end.min(range.end))
         });
-        each.collect()
+        each.filter(|part| part.start < part.end).collect()
     }
 
     /// How much of a range that is.

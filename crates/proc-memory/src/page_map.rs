@@ -189,10 +189,11 @@ impl PageMap {
         // that long, and to `scan`.
         let result = unsafe { libc::ioctl(self.pagemap.as_raw_fd(), REQUEST as _, &raw mut scan) };
         let filled = Errno::result(result)? as usize;
-        for region in self.regions.iter().take(filled) {
-            tell(region.start..region.end);
-        }
-        Ok(if scan.walk_end <= span.start { span.end } else { scan.walk_end })
+        let reached = if scan.walk_end <= span.start { span.end } else { scan.walk_end };
+        // The last one may lie behind where a full list ended the walk, and is told again then.
+        let regions = self.regions.iter().take(filled).filter(|region| region.start < reached);
+        regions.for_each(|region| tell(region.start..region.end.min(reached)));
+        Ok(reached)
     }
 
     /// The same by reading entries.
