@@ -16,6 +16,7 @@ const ANONYMOUS: u64 = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
 #[derive(Default)]
 struct Told {
     story: Story,
+    pid: i32,
     program_break: u64,
     mapped: u64,
     at: Duration,
@@ -23,13 +24,13 @@ struct Told {
 
 impl Told {
     fn new() -> Self {
-        let mut told = Self { program_break: HEAP, ..Self::default() };
+        let mut told = Self { pid: 7, program_break: HEAP, ..Self::default() };
         told.call(Syscall::Brk, &[0], HEAP, None);
         told
     }
 
     fn what(&mut self, what: What) -> &mut Self {
-        self.story.take(&Event::new(7, 7, self.at, what));
+        self.story.take(&Event::new(self.pid, self.pid, self.at, what));
         self
     }
 

@@ -112,6 +112,18 @@ fn what_is_read_often_and_quickly_is_not_worth_a_word() {
         told.opening("/proc/self/smaps", Some(20_000), 0, 5);
     }
     assert_eq!(told.kinds(), [""; 0], "the kernel says something else each time");
+    // As each program opens the C library, and one that starts others a few times.
+    let mut told = Told::new();
+    for opening in 0..100 {
+        told.pid = 100 + i32::max(opening, 4);
+        told.opening("/lib/libc.so.6", Some(832), 0, 4);
+    }
+    assert_eq!(told.kinds(), [""; 0], "no program spent much on it");
+    told.pid = 8;
+    for _ in 0..50 {
+        told.opening("/lib/libc.so.6", Some(832), 0, 4);
+    }
+    assert_eq!(told.kinds(), ["repeated-reading"], "one did");
 }
 
 #[test]
