@@ -78,10 +78,14 @@ pub(crate) fn account(lookers: &mut [Looker], processes: &mut [Inspected], over:
     let mut limits = ExaminationLimits::WHOLE;
     limits.time = ACCOUNTS_TIME / MOST_ACCOUNTS as u32;
     looker.limit(limits);
-    for process in largest.into_iter().take(MOST_ACCOUNTS) {
-        if !over() && begun.elapsed() < ACCOUNTS_TIME {
-            looker.account(process);
+    let mut accounted = 0;
+    // On to the next for one that has ended since it was looked at.
+    for process in largest {
+        if accounted == MOST_ACCOUNTS || over() || begun.elapsed() >= ACCOUNTS_TIME {
+            break;
         }
+        looker.account(process);
+        accounted += usize::from(process.account.is_some());
     }
 }
 
