@@ -60,21 +60,25 @@ impl Schedule {
         Self { interval, above_bytes, waits: HashMap::new(), in_vain: 0 }
     }
 
+    fn longest(&self) -> Duration {
+        self.interval.saturating_mul(MOST_INTERVALS)
+    }
+
     /// Whether a process that is looked at now is to be trimmed.
     pub(super) fn is_due(&mut self, now: Duration, seen: &Sighting) -> bool {
-        let longest = self.interval * MOST_INTERVALS;
+        let longest = self.longest();
         if let Some(wait) = self.waits.get_mut(&seen.key) {
             wait.last_seen = now;
             if let Some(given) = wait.on_trial.take() {
                 let half = given.rss_after_bytes.saturating_add(given.returned_bytes / 2);
                 let came_back = seen.rss_bytes >= half;
                 wait.lasts = match came_back {
-                    true => (wait.lasts * 2).min(longest),
+                    true => wait.lasts.saturating_mul(2).min(longest),
                     false => self.interval,
                 };
                 self.in_vain += u64::from(came_back);
             }
-            if now < wait.since + wait.lasts {
+            if now < wait.since.saturating_add(wait.lasts) {
                 return false;
             }
         }
@@ -83,12 +87,12 @@ impl Schedule {
 
     /// Takes down an attempt at a process that was due at that time; `None`: it wasn't trimmed.
     pub(super) fn attempted(&mut self, due: Duration, seen: &Sighting, given: Option<GivenBack>) {
-        let longest = self.interval * MOST_INTERVALS;
+        let longest = self.longest();
         let lasts = self.waits.get(&seen.key).map_or(self.interval, |wait| wait.lasts);
         let on_trial = given.filter(|given| given.returned_bytes >= seen.returnable_bytes / 2);
         let lasts = match on_trial {
             Some(_) => lasts,
-            None => (lasts * 2).min(longest),
+            None => lasts.saturating_mul(2).min(longest),
         };
         self.in_vain += u64::from(given.is_some() && on_trial.is_none());
         self.waits.insert(seen.key, Wait { since: due, lasts, last_seen: due, on_trial });
@@ -101,8 +105,8 @@ impl Schedule {
 
     /// Forgets those that weren't seen for as long as a wait can be: they have ended.
     pub(super) fn forget(&mut self, now: Duration) {
-        let longest = self.interval * MOST_INTERVALS;
-        self.waits.retain(|_, wait| now < wait.last_seen + longest);
+        let longest = self.longest();
+        self.waits.retain(|_, wait| now < wait.last_seen.saturating_add(longest));
     }
 }
 

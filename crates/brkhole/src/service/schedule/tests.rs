@@ -150,3 +150,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_interval_of_ages() {
+    let mut schedule = Schedule::new(Duration::MAX, 0);
+    let seen = Simulated { kept_bytes: ABOVE, ..Simulated::new(1) }.seen();
+    assert!(schedule.is_due(MINUTE, &seen));
+    schedule.attempted(MINUTE, &seen, None);
+    schedule.forget(MINUTE);
+    assert!(!schedule.is_due(MINUTE * 2, &seen));
+}
