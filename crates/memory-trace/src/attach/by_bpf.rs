@@ -10,7 +10,7 @@ use bpf_memory_trace::{Hook, Options, Record, Scope, Seen, Tracer};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::beside::Tells;
-use super::cgroup_directory::CgroupDirectory;
+use super::cgroup_directory::{CgroupDirectory, is_gone};
 use super::emitter::Emitter;
 use super::follower::Follower;
 use super::note::AttachNotes;
@@ -128,11 +128,15 @@ impl ByBpf {
                 }
             });
             self.follower.tell_ripe(round_ns, teller);
-            if let Some(cgroup) = &mut self.cgroup
-                && cgroup.is_another()
-            {
+            if let Some(another) = self.cgroup.as_ref().and_then(CgroupDirectory::another) {
                 let step = AttachError::setup("tell the programs of a cgroup that was made anew");
-                self.tracer.watch_cgroup(cgroup.fd()).map_err(step)?;
+                match self.tracer.watch_cgroup(another.fd()) {
+                    Err(error) if is_gone(&error) => {}
+                    watched => {
+                        watched.map_err(step)?;
+                        self.cgroup = Some(another);
+                    }
+                }
             }
         }
         let until_ns = perf::now_ns();

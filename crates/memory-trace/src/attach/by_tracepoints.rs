@@ -2,7 +2,7 @@
 //! later.
 
 use super::beside::Tells;
-use super::cgroup_directory::CgroupDirectory;
+use super::cgroup_directory::{CgroupDirectory, is_gone};
 use super::emitter::Emitter;
 use super::follower::Follower;
 use super::perf::{self, PerfEvent, Whose};
@@ -115,13 +115,17 @@ impl ByTracepoints {
 
     /// Follows another cgroup that has taken the place of the one that there was.
     fn look_at_cgroup(&mut self) -> Result<(), AttachError> {
-        if let Some(cgroup) = &mut self.cgroup
-            && cgroup.is_another()
-        {
-            let whose = Whose::Cgroup(cgroup.fd());
-            let events = threads::open_everywhere(whose, &self.rings, &self.points)?;
-            self.lost_by_closed = self.lost_by_events();
-            self.events = events;
+        let Some(another) = self.cgroup.as_ref().and_then(CgroupDirectory::another) else {
+            return Ok(());
+        };
+        let whose = Whose::Cgroup(another.fd());
+        match threads::open_everywhere(whose, &self.rings, &self.points) {
+            Err(AttachError::Setup { source, .. }) if is_gone(&source) => {}
+            events => {
+                let events = events?;
+                self.lost_by_closed = self.lost_by_events();
+                (self.events, self.cgroup) = (events, Some(another));
+            }
         }
         Ok(())
     }

@@ -6,6 +6,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+/// Whether the kernel refused a cgroup because it is being removed: another may take its place.
+///
+/// # References
+/// Linux `kernel/cgroup/cgroup.c`, `css_tryget_online_from_dir` (`ENOENT`), `cgroup_get_from_fd`
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOENT)
+}
+
 #[derive(Debug)]
 pub(super) struct CgroupDirectory {
     path: PathBuf,
@@ -24,19 +32,9 @@ impl CgroupDirectory {
         self.directory.as_fd()
     }
 
-    /// If another one has its name by now, it is that one; whether it is.
-    pub(super) fn is_another(&mut self) -> bool {
+    /// Another one that has its name by now. It may be gone again at any moment.
+    pub(super) fn another(&self) -> Option<Self> {
         let number = fs::metadata(&self.path).map_or(self.number, |found| found.ino());
-        if number == self.number {
-            return false;
-        }
-        match Self::open(self.path.clone()) {
-            Ok(another) => {
-                *self = another;
-                true
-            }
-            // Gone again.
-            Err(_) => false,
-        }
+        (number != self.number).then(|| Self::open(self.path.clone()).ok()).flatten()
     }
 }

@@ -1,5 +1,7 @@
 //! A cgroup: who is there, and who comes.
 
+use std::time::{Duration, Instant};
+
 use memory_event::{Event, What};
 use memory_trace::{AttachNote, AttachOptions, Attached, Via, Whom};
 use suite::cgroup::Cgroup;
@@ -56,6 +58,26 @@ fn who_was_there_and_who_comes() {
     }
 }
 
+/// As with a unit that can't be started: what was seen before isn't lost by that.
+#[test]
+fn a_cgroup_that_is_made_anew_again_and_again() {
+    let Some(cgroup) = made("restless") else {
+        return;
+    };
+    for &via in ways().iter().filter(|via| **via != Via::Ptrace) {
+        let mut first = Subject::new(&["calls"]);
+        cgroup.take(first.pid());
+        let attach = watched(via, &cgroup, &[first.pid()]);
+        first.finish();
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_secs(2) {
+            cgroup.renew();
+        }
+        attach.stop();
+        assert_eq!(mapped_by(&mut attach.wait().unwrap(), first.pid()), 100, "{via:?}");
+    }
+}
+
 /// As when a unit is started again: its cgroup has the same name, and is another.
 #[test]
 fn a_cgroup_that_is_made_anew() {
@@ -69,7 +91,7 @@ fn a_cgroup_that_is_made_anew() {
         first.finish();
         cgroup.renew();
         // It isn't known when the watcher has looked.
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(500));
         let mut second = Subject::new(&["calls"]);
         cgroup.take(second.pid());
         second.finish();
