@@ -62,7 +62,8 @@ pub(super) fn claim(space: &mut Space<'_>) {
     for extent in joined(extents.iter().map(|extent| extent.range.clone()).collect()) {
         space.claim(extent, row);
     }
-    if !space.has_text("libjemalloc", KNOWN_VERSION) {
+    // Not all records were read; or they may mean something else.
+    if blocks_bytes > MOST_BYTES || !space.has_text("libjemalloc", KNOWN_VERSION) {
         return;
     }
     for _ in 0..TRIES {
@@ -81,8 +82,9 @@ fn extents(space: &Space<'_>, blocks: &[Range<u64>], records: &[Range<u64>]) -> 
     let mut budget = MOST_BYTES;
     let mut extents = Vec::new();
     for part in records {
-        budget = budget.saturating_sub(part.end - part.start);
-        let Some(bytes) = space.read(part.clone()).filter(|_| budget > 0) else { continue };
+        let Some(left) = budget.checked_sub(part.end - part.start) else { break };
+        budget = left;
+        let Some(bytes) = space.read(part.clone()) else { continue };
         extents.extend(bytes.chunks_exact(RECORD_BYTES).filter_map(extent));
     }
     extents.retain(|extent: &Extent| {

@@ -17,6 +17,9 @@ const MOST_PLACES: usize = 1024;
 /// Places that can't be read, before no more are.
 const MOST_MISSES: usize = 256;
 
+/// Bytes of libraries' constants that are searched: jemalloc's are some 100 KiB.
+const MOST_CONSTANTS_BYTES: u64 = 16 << 20;
+
 /// Unknown mappings that have a row of their own, if they are as large as this.
 const SHOWN: usize = 4;
 const SHOWN_BYTES: u64 = 1 << 20;
@@ -176,7 +179,13 @@ impl<'p> Space<'p> {
             let may = mapping.permissions;
             !may.write && !may.execute && name.starts_with(prefix.as_bytes())
         });
-        let mut pieces = constants.map(|mapping| self.read(mapping.start..mapping.end));
+        let mut budget = MOST_CONSTANTS_BYTES;
+        let some = constants.take_while(|mapping| {
+            let left = budget.checked_sub(mapping.length_bytes());
+            budget = left.unwrap_or(0);
+            left.is_some()
+        });
+        let mut pieces = some.map(|mapping| self.read(mapping.start..mapping.end));
         pieces.any(|piece| {
             piece.is_some_and(|piece| piece.windows(text.len()).any(|window| window == text))
         })

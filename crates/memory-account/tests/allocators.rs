@@ -68,6 +68,25 @@ fn jemalloc() {
     assert!(account.of_kind(Kind::Unknown) * 20 < account.rss_bytes(), "{account:#?}");
 }
 
+/// What looks like more records than are read: of all of it nothing is said to be free.
+#[test]
+fn records_without_end() {
+    const SCRIPT: &str = "import ctypes, mmap, struct, time\n\
+        memory = mmap.mmap(-1, 160 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n\
+        address = ctypes.addressof(ctypes.c_char.from_buffer(memory))\n\
+        for page in range(0, 160 << 20, 4096): memory[page] = 1\n\
+        at, size = -address % (2 << 20), 128 << 20\n\
+        memory[at:at + 40] = struct.pack('5Q', size, 0, 0, address + at, size)\n\
+        print('ready', flush=True)\n\
+        time.sleep(1000)\n";
+    let Some(mut program) = python("libjemalloc.so.2", SCRIPT) else { return };
+    assert_eq!(program.hear(), "ready");
+    let account = Target::of(program).account();
+    let row = row(&account, "jemalloc");
+    assert!(row.rss_bytes >= 128 * MIB, "{row:#?}");
+    assert_eq!((row.free_bytes, row.returnable_bytes), (None, None));
+}
+
 /// Where only the library is known, that is what is said.
 #[test]
 fn what_is_not_proven_is_only_likely() {
