@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use nix::errno::Errno;
+use proc_memory::Status;
 
 /// Why the kernel can't be watched from inside, or not this way.
 #[derive(Debug)]
@@ -134,9 +135,7 @@ impl std::error::Error for Refusal {
 /// capabilities(7); `include/linux/capability.h`, `bpf_capable`, `perfmon_capable`
 fn missing_capabilities() -> Vec<&'static str> {
     const SYS_ADMIN: u64 = 1 << 21;
-    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let effective = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let effective = Status::of_this_thread().ok().and_then(|status| status.capabilities("CapEff"));
     // Unknown: nothing can be said to be missing.
     let effective = effective.unwrap_or(u64::MAX);
     [(39, "CAP_BPF"), (38, "CAP_PERFMON")]

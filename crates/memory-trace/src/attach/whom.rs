@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use proc_memory::Status;
+
 use super::note::AttachNotes;
 use super::{AttachError, AttachNote, process_status};
 
@@ -104,8 +106,6 @@ impl<T: AsRef<[i32]> + ?Sized> From<&T> for Whom {
 /// Whether this thread has `CAP_SYS_PTRACE`; `false` if that isn't known.
 pub(super) fn may_trace_all() -> bool {
     const SYS_PTRACE: u64 = 1 << 19;
-    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let effective = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let effective = Status::of_this_thread().ok().and_then(|status| status.capabilities("CapEff"));
     effective.is_some_and(|effective| effective & SYS_PTRACE != 0)
 }

@@ -64,6 +64,15 @@ impl Status {
 
     /// The signals of a field such as `SigCgt`: bit n−1 for signal n.
     pub fn signals(&self, name: &str) -> Option<u64> {
+        self.mask(name)
+    }
+
+    /// The capabilities of a field such as `CapEff`: bit n for capability n.
+    pub fn capabilities(&self, name: &str) -> Option<u64> {
+        self.mask(name)
+    }
+
+    fn mask(&self, name: &str) -> Option<u64> {
         u64::from_str_radix(std::str::from_utf8(self.field(name)?).ok()?, 16).ok()
     }
 
