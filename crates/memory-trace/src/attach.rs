@@ -51,12 +51,14 @@ use note::AttachNotes;
 use settings::Settings;
 use whom::may_trace_all;
 
-/// Processes that are being watched: [one](Attach::start) or [several or all](crate::AttachOptions::start).
+/// Processes that are being watched: [one](Attach::start), or
+/// [several or all](crate::AttachOptions::start).
 /// Dropping it ends the watching; the process goes on.
 ///
 /// All its threads are watched, and whatever processes and threads they make later, until all of
-/// these have ended or the watching is [stopped](Attach::stop). [`Whom`] can be watched besides. The process goes on unharmed,
-/// however the watching ends: a kill of the watcher included.
+/// these have ended or the watching is [stopped](Attach::stop). Instead of processes by number it can
+/// be a cgroup or the whole machine: [`Whom`]. The process goes on unharmed, however the watching
+/// ends: a kill of the watcher included.
 ///
 /// There are three ways; the first that is permitted and proves right is taken, and a note says
 /// why not a better one.

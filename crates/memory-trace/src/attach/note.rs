@@ -3,6 +3,8 @@
 use std::fmt;
 use std::mem::discriminant;
 
+use crate::uring;
+
 /// A remark on a watching. There is at most one of each kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -131,11 +133,7 @@ impl fmt::Display for AttachNote {
                 "not followed: 32-bit (or other foreign) programs, {programs} in all, the first \
                  in process {first_pid}; their calls are not counted"
             ),
-            Self::IoUring { first_pid, rings } => write!(
-                f,
-                "io_uring was in use, {rings} times, first by process {first_pid}: files that it \
-                 opens or closes are not seen"
-            ),
+            Self::IoUring { first_pid, rings } => uring::write_untold(f, *rings, *first_pid),
             Self::LetGoByKernel { threads } => {
                 write!(f, "{threads} threads that wait for a vfork child were let go by the kernel")
             }

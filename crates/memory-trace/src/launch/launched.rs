@@ -3,6 +3,7 @@
 use std::fmt;
 use std::mem::discriminant;
 
+use crate::uring;
 use memory_event::Ending;
 use serde::Serialize;
 
@@ -70,11 +71,7 @@ impl fmt::Display for LaunchNote {
                 "seccomp filters that the program itself installed: {filters}, the first in \
                  process {first_pid}; calls that they refuse are not counted"
             ),
-            Self::IoUring { first_pid, rings } => write!(
-                f,
-                "io_uring was in use, {rings} times, first by process {first_pid}: files that it \
-                 opens or closes are not seen"
-            ),
+            Self::IoUring { first_pid, rings } => uring::write_untold(f, *rings, *first_pid),
         }
     }
 }
