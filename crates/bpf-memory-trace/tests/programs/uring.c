@@ -85,6 +85,9 @@ int main(void)
     closes(0, 2);
     opens("/nowhere/at all", 0, 0);
 #ifdef TALKS
+    /* Among its mappings is one whose name isn't UTF-8. */
+    if (mmap(NULL, 4096, PROT_READ, MAP_SHARED, memfd_create("\xff", 0), 0) == MAP_FAILED)
+        return 4;
     told("done\n");
 #endif
     return 0;
