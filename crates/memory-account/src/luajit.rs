@@ -95,7 +95,8 @@ fn look(space: &Space<'_>, places: &[u64]) -> (Vec<u64>, Vec<(Range<u64>, u64)>)
                 states.push(at);
             }
             // `IS_DIRECT_BIT`, `CINUSE_BIT`.
-            let whole = length.wrapping_add(FOOT_BYTES).checked_next_multiple_of(page_size_bytes());
+            let whole = length.checked_add(FOOT_BYTES);
+            let whole = whole.and_then(|whole| whole.checked_next_multiple_of(page_size_bytes()));
             if let Some(end) = whole.and_then(|whole| at.checked_add(whole))
                 && before == 1
                 && size & FLAGS == HELD

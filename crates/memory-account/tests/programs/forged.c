@@ -15,7 +15,7 @@ int main(void) {
         state ^= state << 13, state ^= state >> 7, state ^= state << 17;
         uint64_t random = state >> 8;
         switch (state & 7) {
-        case 0: at[i] = 0; break;
+        case 0: at[i] = random & 1; break;
         case 1: at[i] = UINT64_MAX - (random & 4095); break;
         case 2: at[i] = base + random % (WORDS * 8); break;
         case 3: at[i] = (base + random % (WORDS * 8)) & ~4095ULL; break;
