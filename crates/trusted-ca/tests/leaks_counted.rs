@@ -12,6 +12,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::{c_char, c_int, c_void};
 use std::fs;
 use std::path::PathBuf;
+use std::ptr;
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
 use common::{by_cache, by_cycle, by_load, by_mapping, data_path};
@@ -31,38 +32,65 @@ unsafe extern "C" {
     fn CRYPTO_set_mem_functions(malloc: Malloc, realloc: Realloc, free: Free) -> c_int;
 }
 
-/// The usable size of a block, which malloc keeps from its birth to its end.
-fn weigh(block: *mut c_void) -> isize {
-    // SAFETY: null, or a live block of malloc's; both are allowed.
-    unsafe { libc::malloc_usable_size(block) as isize }
+/// Stands before each block, which stays aligned as malloc's are.
+const HEADER: usize = 16;
+
+/// Where malloc made a block of OpenSSL's: its header.
+fn header(block: *mut c_void) -> *mut usize {
+    block.wrapping_byte_sub(HEADER).cast()
 }
 
-unsafe extern "C" fn counted_malloc(bytes: usize, _: *const c_char, _: c_int) -> *mut c_void {
-    // SAFETY: no precondition.
-    let block = unsafe { libc::malloc(bytes) };
-    OPENSSL.fetch_add(weigh(block), Relaxed);
-    block
+/// How many bytes were asked of a block; 0 of none. Not its usable size, which is 16 bytes more
+/// where malloc found no use for the rest of the chunk that it took.
+///
+/// # Safety
+/// Null, or a live block of [`counted_realloc`].
+unsafe fn asked(block: *mut c_void) -> isize {
+    if block.is_null() {
+        return 0;
+    }
+    // SAFETY: each block has a header before it.
+    unsafe { *header(block) as isize }
+}
+
+unsafe extern "C" fn counted_malloc(bytes: usize, file: *const c_char, line: c_int) -> *mut c_void {
+    // SAFETY: null is a block to be made.
+    unsafe { counted_realloc(ptr::null_mut(), bytes, file, line) }
 }
 
 unsafe extern "C" fn counted_realloc(
     old: *mut c_void,
     bytes: usize,
-    _: *const c_char,
-    _: c_int,
+    file: *const c_char,
+    line: c_int,
 ) -> *mut c_void {
-    let before = weigh(old);
-    // SAFETY: OpenSSL passes null or a block of the function above.
-    let block = unsafe { libc::realloc(old, bytes) };
-    if !block.is_null() || bytes == 0 {
-        OPENSSL.fetch_add(weigh(block) - before, Relaxed);
+    if bytes == 0 {
+        // SAFETY: null or a live block of this function, which OpenSSL uses no more.
+        unsafe { counted_free(old, file, line) };
+        return ptr::null_mut();
     }
-    block
+    // SAFETY: OpenSSL passes null or a live block of this function.
+    let before = unsafe { asked(old) };
+    let start = if old.is_null() { ptr::null_mut() } else { header(old) };
+    // SAFETY: null, or where malloc made the block.
+    let start = unsafe { libc::realloc(start.cast(), HEADER + bytes) };
+    if start.is_null() {
+        return start;
+    }
+    OPENSSL.fetch_add(bytes as isize - before, Relaxed);
+    // SAFETY: there is room for the header, at malloc's alignment.
+    unsafe { start.cast::<usize>().write(bytes) };
+    start.wrapping_byte_add(HEADER)
 }
 
 unsafe extern "C" fn counted_free(block: *mut c_void, _: *const c_char, _: c_int) {
-    OPENSSL.fetch_sub(weigh(block), Relaxed);
-    // SAFETY: OpenSSL passes null or a block of the functions above, once.
-    unsafe { libc::free(block) }
+    if block.is_null() {
+        return;
+    }
+    // SAFETY: OpenSSL passes a live block of the functions above.
+    OPENSSL.fetch_sub(unsafe { asked(block) }, Relaxed);
+    // SAFETY: where malloc made it; OpenSSL frees it once.
+    unsafe { libc::free(header(block).cast()) }
 }
 
 struct CountedRust;
