@@ -112,12 +112,14 @@ fn took_time(story: &Story, file: &FileGrowth) -> bool {
             // What each of many programs does once nobody can do less often: the time of the one
             // that did it most often counts, as far as the mean tells it.
             let by_one = file.most_opens_by_one.min(file.opens);
-            let time = openings.time.mul_f64(by_one as f64 / file.opens.max(1) as f64);
-            let share_of = |whole: Duration| time.as_secs_f64() / whole.as_secs_f64();
-            time >= LEAST
+            let by_one = by_one as f64 / file.opens.max(1) as f64;
+            // Not as a Duration, which ends where a forged log's times do.
+            let seconds = openings.time.as_secs_f64() * by_one;
+            let share_of = |whole: Duration| seconds / whole.as_secs_f64();
+            seconds >= LEAST.as_secs_f64()
                 && openings.time >= LEAST_EACH.saturating_mul(clamped(file.opens))
                 && share_of(openings.span) >= SHARE_OF_SPAN
-                && (time >= LONG
+                && (seconds >= LONG.as_secs_f64()
                     || file.most_opens_by_one >= OFTEN
                     || share_of(run) >= SHARE_OF_RUN)
         }

@@ -68,6 +68,19 @@ fn what_grows_at_most_openings_costs_memory() {
 }
 
 #[test]
+fn times_without_measure_are_told_as_they_are() {
+    let mut told = Told::new();
+    told.call(Syscall::Openat, &[0, 0, 0], 3, Some(BUNDLE));
+    told.at = Duration::MAX;
+    told.call(Syscall::Close, &[3], 0, None);
+    for _ in 1..60 {
+        told.opening(BUNDLE, Some(220_000), 0, 0);
+    }
+    let seconds = told.only().evidence["seconds"].as_f64().unwrap();
+    assert_eq!(seconds, Duration::MAX.as_secs_f64());
+}
+
+#[test]
 fn a_second_reload_still_tells_the_openings() {
     // Attached late, nothing grows: what the reload before has freed is used again.
     let mut told = Told::new();
