@@ -65,9 +65,10 @@ pub fn for_programs(kept: &Path) -> PathBuf {
 
 /// Directives for `http` of an nginx whose files are in this directory. Of root's nginx the workers are
 /// somebody else, who has no way there, and nothing is said; anybody else's may not make the directories
-/// that nginx was built with.
+/// that nginx was built with, and where the root is mounted read-only, nobody's can.
 pub fn of_nginx(directory: &Path) -> String {
-    if geteuid().is_root() {
+    let read_only = statvfs("/").is_ok_and(|root| root.flags().contains(FsFlags::ST_RDONLY));
+    if geteuid().is_root() && !read_only {
         return String::new();
     }
     let directives = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|what| {

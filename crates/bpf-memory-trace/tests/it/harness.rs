@@ -59,7 +59,7 @@ impl Held {
     }
 
     pub fn go(&mut self) {
-        self.stdin.write_all(b"g").unwrap();
+        self.stdin.write_all(b"g\n").unwrap();
     }
 
     pub fn ended(&mut self) {

@@ -22,14 +22,104 @@ fn threads_forks_and_execs_are_told_as_strace_tells_them() {
         return;
     }
     for hook in hooks() {
-        is_told_as_by_strace(hook);
+        let by_strace = told_by_both(hook, Held::new(&["8"]));
+        assert_eq!(by_strace.len(), 1 + 8 + 8 + 1, "threads and forks");
+        assert!(by_strace.values().map(Vec::len).sum::<usize>() > 8 * 50 * 15);
     }
 }
 
-fn is_told_as_by_strace(hook: Hook) {
+/// The program, and the shell's line that is held until both watch.
+const LINES: [(&str, &str); 4] = [
+    ("perl", "perl -MPOSIX -e '$child = fork; @all = map { q(x) x ($_ << 10) } 1..64; wait'"),
+    (
+        "python3",
+        "python3 -c '
+from threading import Thread
+all = [Thread(target=lambda: [bytearray(n << 12) for n in range(64)]) for _ in range(8)]
+[one.start() for one in all]
+[one.join() for one in all]'",
+    ),
+    (
+        "git",
+        "git init --quiet . && seq 9999 >file && git add file &&
+git -c user.name=n -c user.email=e commit --quiet --message one && git log --patch | wc -l &&
+git gc --quiet",
+    ),
+    ("gzip", "seq 99999 | sort --reverse | gzip | gunzip | wc --lines"),
+];
+
+#[test]
+fn programs_of_all_kinds_are_told_as_strace_tells_them() {
+    if !suite::installed("strace") {
+        return;
+    }
+    for (program, line) in LINES {
+        if suite::installed(program) {
+            for hook in hooks() {
+                let directory = tempfile::tempdir().unwrap();
+                let by_strace = told_by_both(hook, shell(line, directory.path()));
+                let (threads, calls) =
+                    (by_strace.len(), by_strace.values().map(Vec::len).sum::<usize>());
+                suite::remarked(format_args!(
+                    "{program} by {hook:?}: {calls} calls, {threads} threads"
+                ));
+                assert!(calls > 100);
+            }
+        }
+    }
+}
+
+/// The bundle of the story, once for the first block and for each of 100 locations.
+const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+const NGINX: &str = "
+nginx='nginx -p . -c nginx.conf -e log'
+started() { until test \"$(grep -c 'start worker processes' log)\" = $1; do sleep 1; done; }
+$nginx -q -t
+$nginx -g 'daemon off;' &
+started 1; kill -HUP $!
+started 2; kill -QUIT $!
+wait";
+
+#[test]
+fn nginx_is_told_as_strace_tells_it_when_it_tests_starts_and_reloads() {
+    const MODULES: &str = "/usr/lib/nginx/modules";
+    let modules = ["ndk_http_module.so", "ngx_http_lua_module.so"];
+    if !suite::installed("strace") || !suite::installed("nginx") {
+        return;
+    }
+    let needed = modules.map(|module| format!("{MODULES}/{module}"));
+    if let Some(missing) =
+        needed.iter().map(String::as_str).chain([BUNDLE]).find(|file| !Path::new(file).exists())
+    {
+        return suite::skipped(format_args!("{missing} is not there"));
+    }
+    let modules = needed.map(|module| format!("load_module {module};\n")).concat();
+    let locations = (0..100).map(|n| format!("location /{n} {{ }}\n")).collect::<String>();
+    for hook in hooks() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = suite::place::of_nginx(directory.path());
+        let configuration = format!(
+            "{modules}pid pid;\nerror_log log notice;\nworker_processes 1;\nevents {{ }}\n\
+             http {{\naccess_log off;\n{files}lua_ssl_trusted_certificate {BUNDLE};\n\
+             server {{ listen unix:socket;\n{locations}}}\n}}\n"
+        );
+        std::fs::write(directory.path().join("nginx.conf"), configuration).unwrap();
+        let by_strace = told_by_both(hook, shell(NGINX, directory.path()));
+        let calls = by_strace.values().flatten();
+        let openings = calls.filter(|call| call.contains(BUNDLE)).count();
+        assert_eq!(openings, 3 * 101, "by {hook:?}");
+    }
+}
+
+fn shell(line: &str, directory: &Path) -> Held {
+    let line = format!("read go; {line}");
+    Held::of(Command::new("sh").args(["-c", &line]).current_dir(directory).env("HOME", directory))
+}
+
+/// The same run, watched by both: what they tell must be equal.
+fn told_by_both(hook: Hook, mut held: Held) -> Told {
     let mut tracer = Tracer::new(hook, Options::default()).unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let mut held = Held::new(&["8"]);
     let mut strace = Command::new("strace")
         .args(["-f", "-ff", "-q", "-s", "5000"])
         .args(["-e", &format!("raw={IN_NUMBERS}"), "-o"])
@@ -48,14 +138,13 @@ fn is_told_as_by_strace(hook: Hook) {
     tracer.prove().unwrap();
 
     let by_strace = strace_told(directory.path());
-    assert_eq!(by_strace.len(), 1 + 8 + 8 + 1, "threads and forks");
     let by_programs = programs_told(&records);
     for (tid, calls) in &by_strace {
         assert_eq!(by_programs.get(tid), Some(calls), "{tid} by {hook:?}");
     }
     assert_eq!(by_programs.len(), by_strace.len());
-    assert!(by_strace.values().map(Vec::len).sum::<usize>() > 8 * 50 * 15);
     in_order(&records);
+    by_strace
 }
 
 /// Times don't go back, and nobody acts before it is made.
