@@ -4,6 +4,8 @@ mod held;
 mod malloc;
 mod room;
 
+pub use malloc::what_pins;
+
 use crate::finding::Finding;
 use human_text::Bytes;
 use memory_account::Account;

@@ -10,7 +10,8 @@ use super::heap_state::{Arena, Free};
 use super::malloc_state::MallocState;
 use super::map::FreeMap;
 use super::memory::TargetMemory;
-use super::runs::Runs;
+use super::pinning::PinningChunks;
+use super::runs::{self, Runs};
 use super::trim::Pages;
 use super::verify::{apart, by_address, unchanged};
 use super::walk::BinWalk;
@@ -18,6 +19,8 @@ use super::{trim, verify};
 
 /// Reads of an arena that rests but has a flaw: it may have got memory since the mappings were read.
 const MOST_FLAWED: u32 = 3;
+/// Free memory that stays resident; of less, nobody asks what pins it.
+const WORTH_READING_BYTES: u64 = 1 << 20;
 /// Headers that are read together.
 const BATCH: usize = 64;
 
@@ -214,12 +217,11 @@ impl ArenaReader {
         let absent_bytes = length(&given.pages).saturating_sub(returnable_bytes)
             + length(&given.kept)
             - memory.resident_bytes(&given.kept)?;
-        unchanged(memory, header, &walk, &order)?;
         let sum = |wanted: fn(Chunk) -> bool| {
             let chunks = walk.chunks.iter().filter(|chunk| wanted(**chunk));
             chunks.map(|chunk| chunk.size()).sum()
         };
-        let free = Free {
+        let mut free = Free {
             chunks: walk.chunks.len() as u64,
             fast_bytes: sum(Chunk::is_fast),
             unsorted_bytes: sum(|chunk| chunk.bin() == 1),
@@ -231,7 +233,14 @@ impl ArenaReader {
             runs: Runs::of(&walk, &order, header, self.sizes.page_bytes),
         };
         let resident_bytes = free.total_bytes().saturating_sub(absent_bytes);
-        let free = Free { resident_bytes: resident_bytes.max(returnable_bytes), ..free };
+        free.resident_bytes = resident_bytes.max(returnable_bytes);
+        if free.pinned_bytes() >= WORTH_READING_BYTES && memory.limits().pinning_bytes > 0 {
+            let mut runs = Vec::new();
+            runs::each(&walk, &order, header, |run| runs.push(run));
+            let page_bytes = self.sizes.page_bytes;
+            free.runs.pinning = Some(PinningChunks::between(&runs, memory, &heaps, page_bytes)?);
+        }
+        unchanged(memory, header, &walk, &order)?;
         Ok(Verified {
             free,
             heaps: heaps.ranges(),

@@ -50,6 +50,12 @@ impl HeapState {
         let mmapped = self.mmapped?;
         Some(self.system_bytes.saturating_add(mmapped.bytes))
     }
+
+    /// Runs of free memory in all arenas whose free memory is known.
+    pub fn runs(&self) -> Runs {
+        let arenas = self.arenas.iter().filter_map(|arena| Some(arena.free?.runs));
+        arenas.fold(Runs::default(), Runs::plus)
+    }
 }
 
 /// Blocks that each have a mapping of their own, outside all arenas: those above malloc's mmap

@@ -20,6 +20,8 @@ pub struct ExaminationLimits {
     pub arenas: usize,
     /// Free chunks of one arena.
     pub chunks: usize,
+    /// Bytes of one arena's chunks in use that are read to see which of them pin free memory.
+    pub pinning_bytes: u64,
 }
 
 impl ExaminationLimits {
@@ -30,6 +32,7 @@ impl ExaminationLimits {
         file_bytes: 256 << 20,
         arenas: 8192,
         chunks: 4_000_000,
+        pinning_bytes: 32 << 20,
     };
 
     /// Of one of many, several of which are looked at at a time: some MiB of memory and some
@@ -40,6 +43,7 @@ impl ExaminationLimits {
         file_bytes: 64 << 20,
         arenas: 256,
         chunks: 100_000,
+        pinning_bytes: 0,
     };
 }
 
@@ -61,7 +65,11 @@ pub(super) struct Deadline {
 
 impl Deadline {
     /// Of a look that begins now.
-    pub(super) fn new(limits: ExaminationLimits, until: Option<Instant>) -> Self {
+    pub(super) fn new(mut limits: ExaminationLimits, until: Option<Instant>) -> Self {
+        if until.is_some() {
+            // What tells more of it can be read when nobody waits.
+            limits.pinning_bytes = 0;
+        }
         Self { limits, until, begun: Instant::now(), begun_work: proc_memory::thread_cpu_time() }
     }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::malloc_state::MallocState;
+use super::pinning::PinningChunks;
 use super::walk::BinWalk;
 
 /// Runs are counted below these sizes, and above them all.
@@ -23,19 +24,51 @@ pub struct Runs {
     /// What chunks in use have of those pages: if they weren't, all of them could go back.
     pub mixed_used_bytes: u64,
     /// By size, the smallest first.
-    pub by_size: [RunsOfSize; BELOW_BYTES.len()],
+    pub by_size: [SizeClass; BELOW_BYTES.len()],
+    /// The chunks in use on those pages. `None` where little stays resident for them, and of one of
+    /// many processes ([`ExaminationLimits::BRIEF`](crate::ExaminationLimits::BRIEF)).
+    #[serde(default)]
+    pub pinning: Option<PinningChunks>,
 }
 
-/// Runs of similar size.
+/// Runs, or chunks, of similar size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct RunsOfSize {
+pub struct SizeClass {
     /// Smaller than this; `None` for the largest.
     pub below_bytes: Option<u64>,
     /// How many there are.
     pub count: u64,
     /// Bytes of all of them.
     pub bytes: u64,
+}
+
+impl SizeClass {
+    /// Nothing yet, below each of these sizes; the last one has no end.
+    pub(super) fn below<const N: usize>(bounds: [u64; N]) -> [Self; N] {
+        bounds.map(|below| Self {
+            below_bytes: (below < u64::MAX).then_some(below),
+            ..Self::default()
+        })
+    }
+
+    /// Adds each of the others to the one of its size.
+    pub(super) fn sum(classes: &mut [Self], others: &[Self]) {
+        for (class, other) in classes.iter_mut().zip(others) {
+            class.below_bytes = other.below_bytes;
+            class.count += other.count;
+            class.bytes += other.bytes;
+        }
+    }
+
+    /// Adds one of this size to its class.
+    pub(super) fn add(classes: &mut [Self], size_bytes: u64) {
+        let fits = |class: &&mut Self| class.below_bytes.is_none_or(|below| size_bytes < below);
+        if let Some(class) = classes.iter_mut().find(fits) {
+            class.count += 1;
+            class.bytes += size_bytes;
+        }
+    }
 }
 
 /// Tells each run, in rising order. `order` are the chunks by their addresses.
@@ -76,19 +109,13 @@ pub(super) fn each(
 impl Runs {
     /// Of an arena whose chunks were collected.
     pub(super) fn of(walk: &BinWalk, order: &[u32], header: &MallocState, page_bytes: u64) -> Self {
-        let mut runs = Self::default();
-        for (size, below) in runs.by_size.iter_mut().zip(BELOW_BYTES) {
-            size.below_bytes = (below < u64::MAX).then_some(below);
-        }
+        let mut runs = Self { by_size: SizeClass::below(BELOW_BYTES), ..Self::default() };
         // The last page that is mixed, and what is free of it.
         let mut page = u64::MAX;
         let mut free_of_pages = 0;
         each(walk, order, header, |run| {
-            let bytes = run.end - run.start;
             runs.count += 1;
-            let size = BELOW_BYTES.iter().position(|below| bytes < *below).unwrap_or_default();
-            runs.by_size[size].count += 1;
-            runs.by_size[size].bytes += bytes;
+            SizeClass::add(&mut runs.by_size, run.end - run.start);
             let [first, last] = [run.start, run.end - 1].map(|at| at - at % page_bytes);
             let ends = [Some(first), (last != first).then_some(last)];
             for at in ends.into_iter().flatten() {
@@ -102,5 +129,18 @@ impl Runs {
         });
         runs.mixed_used_bytes = (runs.mixed_pages * page_bytes).saturating_sub(free_of_pages);
         runs
+    }
+
+    /// Those of two arenas.
+    pub(super) fn plus(mut self, other: Self) -> Self {
+        self.count += other.count;
+        self.mixed_pages += other.mixed_pages;
+        self.mixed_used_bytes += other.mixed_used_bytes;
+        SizeClass::sum(&mut self.by_size, &other.by_size);
+        self.pinning = match (self.pinning, other.pinning) {
+            (Some(one), Some(other)) => Some(one.plus(other)),
+            (one, other) => one.or(other),
+        };
+        self
     }
 }

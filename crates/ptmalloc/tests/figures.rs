@@ -135,6 +135,25 @@ fn large_blocks_are_in_large_bins_and_small_ones_in_small() {
     assert!(free.large_bytes > 4_000_000, "{free:?}");
 }
 
+/// What lies before the first run of free memory isn't looked at, and what the program allocated first
+/// and last isn't counted by itself.
+#[test]
+fn chunks_in_use_that_share_pages_with_free_memory_are_those_that_the_program_knows_of() {
+    let mut target = Target::start();
+    let told = target.tell("p 40000");
+    let (count, bytes) = told.split_once(' ').unwrap();
+    let [count, bytes] = [count, bytes].map(|number| number.parse::<u64>().unwrap());
+    assert!(count > 20_000, "{told}");
+    let runs = target.state().runs();
+    let found = runs.pinning.unwrap();
+    assert!(found.count.abs_diff(count) <= 8, "{told}: {found:?}");
+    assert!(found.bytes.abs_diff(bytes) <= 8 * 5000, "{told}: {found:?}");
+    assert!(found.pages.abs_diff(runs.mixed_pages) <= 2, "{runs:?}");
+    assert_eq!(found.by_size.map(|class| class.count).iter().sum::<u64>(), found.count);
+    assert_eq!(found.by_size.map(|class| class.bytes).iter().sum::<u64>(), found.bytes);
+    assert_eq!(found.half_below_bytes(), Some(128));
+}
+
 #[test]
 fn reading_changes_nothing() {
     let mut target = Target::start();

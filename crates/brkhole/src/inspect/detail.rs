@@ -3,7 +3,7 @@
 use heap_meter::report::{Column, NONE, Part, Sections, counted, known_bytes};
 use human_text::{Bytes, thousands};
 use proc_memory::Mapping;
-use ptmalloc::{Arena, HeapState, Runs};
+use ptmalloc::{Arena, HeapState};
 
 use super::inspected::{Inspected, MemoryWeight};
 use super::{account, since};
@@ -153,16 +153,13 @@ fn malloc(state: &HeapState) -> Vec<Part> {
 fn not_returnable(state: &HeapState) -> Option<String> {
     const WORTH_TELLING_BYTES: u64 = 1 << 20;
     let pinned = state.pinned_bytes.filter(|bytes| *bytes >= WORTH_TELLING_BYTES)?;
-    let runs = || state.arenas.iter().filter_map(|arena| Some(arena.free?.runs));
-    let sum = |of: fn(Runs) -> u64| runs().map(of).sum::<u64>();
+    let runs = state.runs();
     Some(format!(
-        "{} more are free and resident, and stay: in {} runs, whose ends lie on {} pages with chunks \
-         in use ({} of them are), or at the top of a thread's arena. A restart would give them back, \
-         a trim doesn't.",
+        "{} more are free and resident, and stay: in {} runs, whose ends share {}, or at the top of a \
+         thread's arena. A restart would give them back, a trim doesn't.",
         Bytes(pinned),
-        thousands(sum(|runs| runs.count)),
-        thousands(sum(|runs| runs.mixed_pages)),
-        Bytes(sum(|runs| runs.mixed_used_bytes)),
+        thousands(runs.count),
+        heap_diagnosis::what_pins(&runs),
     ))
 }
 

@@ -5,7 +5,7 @@ use crate::finding::{Finding, Severity};
 use crate::remedies;
 use human_text::{Bytes, thousands};
 use proc_memory::page_size_bytes;
-use ptmalloc::HeapState;
+use ptmalloc::{HeapState, Runs};
 
 /// Memory in `[heap]` that isn't malloc's, above malloc's.
 ///
@@ -130,21 +130,19 @@ pub(super) fn pinned(case: &Case) -> Option<Finding> {
     if pinned < WORTH_RETURNING_BYTES || share < WORTH_RETURNING_SHARE {
         return None;
     }
-    let runs = || malloc.arenas.iter().filter_map(|arena| Some(arena.free?.runs));
-    let pages: u64 = runs().map(|runs| runs.mixed_pages).sum();
-    let used: u64 = runs().map(|runs| runs.mixed_used_bytes).sum();
+    let runs = malloc.runs();
     let message = format!(
         "malloc keeps {} that are free and resident and that malloc_trim(0) can't give back: they \
-         share {} pages with chunks in use, which have {} of them, or are the top of a thread's \
-         arena. A restart gives back so much more than a trim.",
+         share {}, or are the top of a thread's arena. A restart gives back so much more than a \
+         trim.",
         Bytes(pinned),
-        thousands(pages),
-        Bytes(used),
+        what_pins(&runs),
     );
     let finding = Finding::new("memory-pinned", Severity::Info, message)
         .evidence("pinned_bytes", pinned)
-        .evidence("mixed_pages", pages)
-        .evidence("mixed_used_bytes", used)
+        .evidence("mixed_pages", runs.mixed_pages)
+        .evidence("mixed_used_bytes", runs.mixed_used_bytes)
+        .evidence("pinning_chunks", runs.pinning.map(|chunks| chunks.count))
         .evidence("returnable_bytes", malloc.returnable_bytes)
         .remedy(format!(
             "`brkhole trace --pid {}` tells who asks for small pieces that stay: taken together, or \
@@ -152,6 +150,23 @@ pub(super) fn pinned(case: &Case) -> Option<Finding> {
             case.state.pid
         ));
     Some(finding)
+}
+
+/// What keeps the ends of runs of free memory resident.
+pub fn what_pins(runs: &Runs) -> String {
+    let mut text = format!(
+        "{} pages with chunks in use ({} of them are",
+        thousands(runs.mixed_pages),
+        Bytes(runs.mixed_used_bytes)
+    );
+    if let Some(chunks) = runs.pinning.filter(|chunks| chunks.count > 0) {
+        let at_least = if chunks.pages < runs.mixed_pages { "at least " } else { "" };
+        text += &format!("; {at_least}{} chunks", thousands(chunks.count));
+        if let Some(bytes) = chunks.half_below_bytes() {
+            text += &format!(", half of them smaller than {}", Bytes(bytes));
+        }
+    }
+    text + ")"
 }
 
 /// Why free() hasn't given it back (`systrim` and `heap_trim` in `malloc/malloc.c`).

@@ -108,6 +108,40 @@ static void fast_pairs(long count)
     }
 }
 
+static struct { uintptr_t start, end; int stays; } chunks[MOST];
+
+/* COUNT blocks, of which every fourth is freed, and between some of them lies much that stays. Tells
+   how many that stay share a page with one that was freed, and their bytes. */
+static void pins(long count, char *text)
+{
+    static char has_free[1 << 20];
+    long pinning = 0, bytes = 0;
+    for (long i = 0; i < count; i++) {
+        chunks[i].stays = i % 4 != 1;
+        void *block = malloc(!chunks[i].stays || i % 64 < 8 ? 2000 + i % 7 * 500 : 24 + i % 5 * 16);
+        chunks[i].start = (uintptr_t)block - 16;
+        chunks[i].end = (uintptr_t)block + malloc_usable_size(block) - 8;
+        memset(block, 1, malloc_usable_size(block));
+        blocks[i] = block;
+    }
+    uintptr_t first = chunks[0].start >> 12;
+    for (long i = 0; i < count; i++)
+        if (!chunks[i].stays) {
+            free(blocks[i]);
+            for (uintptr_t page = chunks[i].start >> 12; page <= (chunks[i].end - 1) >> 12; page++)
+                has_free[page - first] = 1;
+        }
+    for (long i = 0; i < count; i++)
+        if (chunks[i].stays)
+            for (uintptr_t page = chunks[i].start >> 12; page <= (chunks[i].end - 1) >> 12; page++)
+                if (has_free[page - first]) {
+                    pinning++;
+                    bytes += chunks[i].end - chunks[i].start;
+                    break;
+                }
+    sprintf(text, "%ld %ld\n", pinning, bytes);
+}
+
 static pthread_barrier_t barrier;
 
 static void *thread(void *number)
@@ -159,6 +193,9 @@ int main(void)
             break;
         case 'f':
             fast_pairs(a);
+            break;
+        case 'p':
+            pins(a, text);
             break;
         case 'h': { /* the break gets no further */
             char *end = sbrk(0);
