@@ -28,20 +28,12 @@ use watch::{Place, Rounds};
 use crate::cli::{InspectArguments, InspectFormat};
 use crate::{output, remedy};
 
-/// One look at these, as at all of a machine: cheap, and within a budget; `for_metrics` also whose
-/// memory the largest have. Ends early once it is `over`.
-pub(crate) fn survey(
-    lookers: &mut [Looker],
-    pids: &[i32],
-    for_metrics: bool,
-    over: costly::Over,
-) -> Survey {
+/// One look at these, as at all of a machine: cheap, and within a budget. Ends early once it is
+/// `over`.
+pub(crate) fn survey(lookers: &mut [Looker], pids: &[i32], over: costly::Over) -> Survey {
     let since = Instant::now();
     let mut survey = scan::look(lookers, pids, over);
     nginx::add_to(&mut survey.processes);
-    if for_metrics {
-        scan::account(lookers, &mut survey.processes, over);
-    }
     survey.seconds = since.elapsed().as_secs_f64();
     survey
 }
@@ -65,9 +57,13 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
         let since = Instant::now();
         let mut survey = match arguments.is_survey() {
             true => {
-                let for_metrics = arguments.format == InspectFormat::Openmetrics;
                 let pids = arguments.processes.wanted.pids()?;
-                survey(&mut lookers, &pids, for_metrics, &rounds.over())
+                let over = rounds.over();
+                let mut survey = survey(&mut lookers, &pids, &over);
+                if arguments.format == InspectFormat::Openmetrics {
+                    scan::account(&mut lookers, &mut survey, scan::ACCOUNTS_TIME, &over);
+                }
+                survey
             }
             false => {
                 let mut survey = named.look(&mut lookers[0], || rounds.go_on());

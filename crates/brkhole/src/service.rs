@@ -46,16 +46,17 @@ pub(crate) fn run(
             true => named.iter().map(Process::pid).collect(),
             false => arguments.processes.wanted.pids()?,
         };
-        let survey = inspect::survey(&mut lookers, &pids, arguments.metrics.is_some(), &|| {
-            interrupt.is_asked()
-        });
+        let over = || interrupt.is_asked();
+        let mut survey = inspect::survey(&mut lookers, &pids, &over);
         service.round(now, &survey);
+        let rest = || interval.saturating_sub(begun.elapsed() - now);
         if let Some(path) = &arguments.metrics {
+            // Whose memory it is has time until the next look, which waits for nothing.
+            scan::account(&mut lookers, &mut survey, rest().min(scan::ACCOUNTS_TIME), &over);
             service.tell(&survey, path);
         }
-        let rest = interval.saturating_sub(begun.elapsed() - now);
         let is_over = is_named && named.is_empty();
-        if is_over || service.trimmer.interruption.after(rest).is_some() {
+        if is_over || service.trimmer.interruption.after(rest()).is_some() {
             return Ok(ExitCode::SUCCESS);
         }
     }

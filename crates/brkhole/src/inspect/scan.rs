@@ -22,8 +22,8 @@ const MOST_LOOKERS: usize = 4;
 
 /// Of so many processes it is told whose memory they have,
 const MOST_ACCOUNTS: usize = 5;
-/// of the last of them no later than this.
-const ACCOUNTS_TIME: Duration = Duration::from_secs(5);
+/// within so much time.
+pub(crate) const ACCOUNTS_TIME: Duration = Duration::from_secs(5);
 
 /// As many as it makes sense to have on this machine.
 pub(crate) fn lookers() -> Vec<Looker> {
@@ -67,26 +67,27 @@ pub(crate) fn look(lookers: &mut [Looker], pids: &[i32], over: Over) -> Survey {
 }
 
 /// Finds out whose memory the largest have. That takes some times what the kernel needs to weigh their
-/// mappings, so there is a budget.
-pub(crate) fn account(lookers: &mut [Looker], processes: &mut [Inspected], over: Over) {
+/// mappings, and one that is at work is read again and again, so there is a budget.
+pub(crate) fn account(lookers: &mut [Looker], survey: &mut Survey, most: Duration, over: Over) {
     let [looker, ..] = lookers else {
         return;
     };
     let begun = Instant::now();
-    let mut largest: Vec<_> = processes.iter_mut().collect();
+    let mut largest: Vec<_> = survey.processes.iter_mut().collect();
     largest.sort_by_key(|process| Reverse(process.weight.rss_bytes));
     let mut limits = ExaminationLimits::WHOLE;
-    limits.time = ACCOUNTS_TIME / MOST_ACCOUNTS as u32;
+    limits.time = most / MOST_ACCOUNTS as u32;
     looker.limit(limits);
     let mut accounted = 0;
     // On to the next for one that has ended since it was looked at.
     for process in largest {
-        if accounted == MOST_ACCOUNTS || over() || begun.elapsed() >= ACCOUNTS_TIME {
+        if accounted == MOST_ACCOUNTS || over() || begun.elapsed() >= most {
             break;
         }
         looker.account(process);
         accounted += usize::from(process.account.is_some());
     }
+    survey.seconds += begun.elapsed().as_secs_f64();
 }
 
 /// The processes, of which each looker takes the next one that nobody has taken.
