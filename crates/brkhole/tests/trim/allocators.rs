@@ -9,8 +9,11 @@ use crate::trim::harness::{Target, assert_as_predicted, figure, refused, reports
 
 const MIB: u64 = 1 << 20;
 
+pub const LIBRARIES: [&str; 3] =
+    ["libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2.0"];
+
 /// The path of a library; `None`, and said, where it isn't installed.
-fn library(name: &str) -> Option<String> {
+pub fn library(name: &str) -> Option<String> {
     let path = format!("/usr/lib/x86_64-linux-gnu/{name}");
     if !Path::new(&path).exists() {
         skipped(format_args!("{path} is not there"));
@@ -93,7 +96,7 @@ fn mimalloc() {
 
 #[test]
 fn programs_that_are_inside_all_the_time_survive() {
-    for name in ["libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2.0"] {
+    for name in LIBRARIES {
         let Some(library) = library(name) else { continue };
         let mut target = Target::of(&mut command(&library, "churn", &["4"]), "ready");
         let pid = target.pid().to_string();

@@ -9,6 +9,7 @@ use suite::rounds;
 use suite::waiting::eventually;
 
 use crate::common::installed;
+use crate::trim::allocators::{LIBRARIES, library};
 use crate::trim::harness::{figure, reports};
 use suite::waiting::children;
 
@@ -21,7 +22,8 @@ struct Nginx {
 }
 
 impl Nginx {
-    fn started() -> Self {
+    /// With this library's allocator, or glibc's.
+    fn started(preloaded: Option<&str>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -48,6 +50,7 @@ impl Nginx {
             .arg(&file)
             .arg("-e")
             .arg(directory.path().join("error.log"))
+            .envs(preloaded.map(|library| ("LD_PRELOAD", library)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -118,10 +121,24 @@ impl Drop for Load {
 
 #[test]
 fn no_request_fails() {
-    if !installed("nginx") || !installed("wrk") {
-        return;
+    if installed("nginx") && installed("wrk") {
+        no_request_fails_of(&Nginx::started(None));
     }
-    let nginx = Nginx::started();
+}
+
+#[test]
+fn no_request_fails_with_another_allocator() {
+    for name in LIBRARIES {
+        if let Some(library) = library(name)
+            && installed("nginx")
+            && installed("wrk")
+        {
+            no_request_fails_of(&Nginx::started(Some(&library)));
+        }
+    }
+}
+
+fn no_request_fails_of(nginx: &Nginx) {
     let mut pids = nginx.workers();
     let loads = [nginx.load("page.html"), nginx.load("short")];
     pids.push(nginx.master.id() as i32);
