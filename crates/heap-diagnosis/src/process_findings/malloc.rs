@@ -160,8 +160,8 @@ pub fn what_pins(runs: &Runs) -> String {
         Bytes(runs.mixed_used_bytes)
     );
     if let Some(chunks) = runs.pinning.filter(|chunks| chunks.count > 0) {
-        let at_least = if chunks.pages < runs.mixed_pages { "at least " } else { "" };
-        text += &format!("; {at_least}{} chunks", thousands(chunks.count));
+        // None are looked for where much in use lies together, nor before the first run.
+        text += &format!("; at least {} chunks", thousands(chunks.count));
         if let Some(bytes) = chunks.half_below_bytes() {
             text += &format!(", half of them smaller than {}", Bytes(bytes));
         }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::finding::Severity;
 use proc_memory::{AddressSpace, FoundBy, Limit, Limits};
-use ptmalloc::{Arena, Free};
+use ptmalloc::{Arena, Free, PinningChunks};
 
 const MIB: u64 = 1 << 20;
 
@@ -295,6 +295,15 @@ fn what_is_pinned_is_what_a_restart_gives_back_beyond_a_trim() {
     let [finding] = &found[..] else { panic!("{found:?}") };
     assert_eq!((&*finding.kind, finding.severity), ("memory-pinned", Severity::Info));
     assert!(finding.to_string().contains("malloc keeps 40.0 MiB"), "{finding}");
+    assert!(!finding.message.contains("at least"), "nobody looked: {finding}");
+    let mut chunks = PinningChunks::default();
+    (chunks.count, chunks.by_size[0].count, chunks.by_size[0].below_bytes) = (1200, 1200, Some(48));
+    let runs = &mut state.arenas[0].free.as_mut().unwrap().runs;
+    (runs.mixed_pages, runs.pinning) = (1000, Some(chunks));
+    let found = process_findings(&roomy(), Some(&state), None);
+    let told = "1,000 pages with chunks in use (0 B of them are; at least 1,200 chunks, half of them \
+                smaller than 48 B)";
+    assert!(found[0].message.contains(told), "{}", found[0]);
     state.pinned_bytes = Some(10 * MIB);
     assert_eq!(process_findings(&roomy(), Some(&state), None), []);
 }
