@@ -26,6 +26,18 @@ fn mapped_by(watched: &mut Attached<Vec<Event>>, pid: i32) -> usize {
     mapped
 }
 
+/// Whoever comes is watched as well.
+fn one_watched_to_its_end(
+    via: Via,
+    cgroup: &Cgroup,
+) -> (memory_trace::Attach<Vec<Event>>, Subject) {
+    let mut first = Subject::new(&["calls"]);
+    cgroup.take(first.pid());
+    let attach = watched(via, cgroup, &[first.pid()]);
+    first.finish();
+    (attach, first)
+}
+
 #[test]
 fn who_was_there_and_who_comes() {
     let Some(cgroup) = made("comes") else {
@@ -65,10 +77,7 @@ fn a_cgroup_that_is_made_anew_again_and_again() {
         return;
     };
     for &via in ways().iter().filter(|via| **via != Via::Ptrace) {
-        let mut first = Subject::new(&["calls"]);
-        cgroup.take(first.pid());
-        let attach = watched(via, &cgroup, &[first.pid()]);
-        first.finish();
+        let (attach, first) = one_watched_to_its_end(via, &cgroup);
         let since = Instant::now();
         while since.elapsed() < Duration::from_secs(2) {
             cgroup.renew();
@@ -85,10 +94,7 @@ fn a_cgroup_that_is_made_anew() {
         return;
     };
     for &via in ways().iter().filter(|via| **via != Via::Ptrace) {
-        let mut first = Subject::new(&["calls"]);
-        cgroup.take(first.pid());
-        let attach = watched(via, &cgroup, &[first.pid()]);
-        first.finish();
+        let (attach, first) = one_watched_to_its_end(via, &cgroup);
         cgroup.renew();
         // It isn't known when the watcher has looked.
         std::thread::sleep(Duration::from_millis(500));
