@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use proc_memory::word;
+use proc_memory::{joined_ranges, word};
 
 use super::row::Kind;
 use super::space::Space;
@@ -47,7 +47,7 @@ pub(super) fn claim(space: &mut Space<'_>) {
     });
     blocks.retain(|block| space.is_within_anonymous(block));
     // What lies in one may look like another; each record is to be read once.
-    let blocks = joined(blocks);
+    let blocks = joined_ranges(blocks);
     if blocks.is_empty() {
         return;
     }
@@ -59,7 +59,7 @@ pub(super) fn claim(space: &mut Space<'_>) {
         space.claim(block.clone(), row);
     }
     let mut extents = extents(space, &blocks, &records);
-    for extent in joined(extents.iter().map(|extent| extent.range.clone()).collect()) {
+    for extent in joined_ranges(extents.iter().map(|extent| extent.range.clone())) {
         space.claim(extent, row);
     }
     // Not all records were read; or they may mean something else.
@@ -177,18 +177,6 @@ fn size_of_class(class: u64) -> u64 {
         (0, step) => 16 * (step + 1),
         (group, step) => (16 << (group - 1)) * (4 + step + 1),
     }
-}
-
-fn joined(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
-    ranges.sort_unstable_by_key(|range| range.start);
-    let mut joined: Vec<Range<u64>> = Vec::new();
-    for range in ranges {
-        match joined.last_mut().filter(|last| range.start <= last.end) {
-            Some(last) => last.end = last.end.max(range.end),
-            None => joined.push(range),
-        }
-    }
-    joined
 }
 
 #[cfg(test)]

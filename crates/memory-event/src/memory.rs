@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use proc_memory::{AddressSpace, Mapping, ProgramBreak};
+use proc_memory::{AddressSpace, Mapping, ProgramBreak, joined_ranges};
 
 /// The private writable memory of a process at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,18 +47,10 @@ fn executed(mappings: &[Mapping]) -> Vec<Vec<u8>> {
 }
 
 fn merged(mappings: &[Mapping]) -> Vec<Range<u64>> {
-    let mut memory: Vec<Range<u64>> = Vec::new();
-    for mapping in mappings {
-        let counts = mapping.permissions.write && !mapping.permissions.shared;
-        if !counts || mapping.is_stack() {
-            continue;
-        }
-        match memory.last_mut() {
-            Some(last) if last.end == mapping.start => last.end = mapping.end,
-            _ => memory.push(mapping.start..mapping.end),
-        }
-    }
-    memory
+    let counts = |mapping: &&Mapping| {
+        mapping.permissions.write && !mapping.permissions.shared && !mapping.is_stack()
+    };
+    joined_ranges(mappings.iter().filter(counts).map(|mapping| mapping.start..mapping.end))
 }
 
 #[cfg(test)]

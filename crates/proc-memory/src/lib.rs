@@ -27,7 +27,7 @@ pub use address_space::{
     open_regular, parse_line, root_directory,
 };
 pub use limits::{Counted, Limit, Limits};
-pub use page_map::{PageMap, PageState};
+pub use page_map::{PageMap, PageState, joined_ranges};
 pub use process::{
     Process, ProcessError, ROOT_IS_REFUSED, Reason, Stat, Status, all_pids, as_root, kib_field,
 };

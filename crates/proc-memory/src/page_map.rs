@@ -237,6 +237,25 @@ impl PageMap {
     }
 }
 
+/// Ranges in rising order, those that touch or overlap as one.
+///
+/// ```
+/// # use proc_memory::joined_ranges;
+/// assert_eq!(joined_ranges([8..9, 4..6, 0..4, 5..7]), [0..7, 8..9]);
+/// ```
+pub fn joined_ranges(ranges: impl IntoIterator<Item = Range<u64>>) -> Vec<Range<u64>> {
+    let mut joined: Vec<_> = ranges.into_iter().collect();
+    joined.sort_unstable_by_key(|range| range.start);
+    joined.dedup_by(|next, last| {
+        let is_part = next.start <= last.end;
+        if is_part {
+            last.end = last.end.max(next.end);
+        }
+        is_part
+    });
+    joined
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

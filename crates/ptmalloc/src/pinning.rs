@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use proc_memory::word;
+use proc_memory::{joined_ranges, word};
 use serde::{Deserialize, Serialize};
 
 use super::chunk::{ALIGNMENT_BYTES, FLAGS, SMALLEST_BYTES};
@@ -145,25 +145,13 @@ fn resident(
 ) -> Result<Vec<Range<u64>>, Unreadable> {
     let pages =
         |gap: &Range<u64>| gap.start - gap.start % page_bytes..gap.end.next_multiple_of(page_bytes);
-    let pages = memory.resident(&joined(gaps.iter().map(pages)))?;
-    let pages = joined(pages.into_iter());
+    let pages = memory.resident(&joined_ranges(gaps.iter().map(pages)))?;
+    let pages = joined_ranges(pages);
     let is_there = |gap: &&Range<u64>| {
         let found = pages.partition_point(|pages| pages.end <= gap.start);
         pages.get(found).is_some_and(|pages| pages.start <= gap.start && gap.end <= pages.end)
     };
     Ok(gaps.iter().filter(is_there).cloned().collect())
-}
-
-/// Rising ranges, those that touch as one.
-fn joined(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
-    let mut joined: Vec<Range<u64>> = Vec::new();
-    for range in ranges {
-        match joined.last_mut() {
-            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            _ => joined.push(range),
-        }
-    }
-    joined
 }
 
 fn length(range: &Range<u64>) -> u64 {
