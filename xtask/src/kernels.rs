@@ -122,7 +122,12 @@ fn run(
 ) -> anyhow::Result<Vec<Run>> {
     const NEXT: &str = "=== ";
     let calls = programs.iter().map(|(package, call)| format!("echo '{NEXT}{package}'; {call}\n"));
-    let job = format!("cd '{}'\n{}", root().display(), calls.collect::<String>());
+    // Tests have as long as their machine: what takes a minute elsewhere takes it many.
+    let job = format!(
+        "cd '{}'\nexport SUITE_PATIENCE_SECONDS={patience}\n{}",
+        root().display(),
+        calls.collect::<String>()
+    );
     let image = kernel.directory.join("initramfs");
     fs::write(&image, fetch::initramfs(&kernel.modules()?, &job)?)?;
     let parameters = format!(
