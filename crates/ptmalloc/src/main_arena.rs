@@ -31,7 +31,7 @@ const ATTEMPTS: usize = 4;
 pub(super) enum MainArenaSearch {
     Used(Vec<MallocState>),
     Unused,
-    /// Arenas that changed, or in which a thread may have been stopped, in each look.
+    /// Arenas that had changed or in which a thread may have been stopped, to the last look.
     AtWork,
     Nothing,
 }
@@ -74,14 +74,14 @@ pub(super) fn find(
             CandidateCheck::Used(arenas) => return Ok(MainArenaSearch::Used(arenas)),
             CandidateCheck::Broken(seen) => {
                 let same = before.as_ref() == Some(&seen);
-                if same && !at_work && !may_be_at_work(process) {
+                at_work = before.is_some() && !same
+                    || seen.iter().any(MallocState::locked)
+                    || may_be_at_work(process);
+                if same && !at_work {
                     break;
                 }
                 // What changed meanwhile explains itself; what didn't may have got memory since.
                 may_have_grown = same || before.is_none();
-                at_work |= seen.iter().any(MallocState::locked)
-                    || before.as_ref().is_some_and(|before| *before != seen)
-                    || may_be_at_work(process);
                 before = Some(seen);
             }
             CandidateCheck::Nothing => may_have_grown = true,
