@@ -55,6 +55,8 @@ static void *work(void *number)
 __attribute__((noinline)) static int below(int times, int bytes)
 {
     char *room = alloca(bytes);
+    /* In the middle of a piece of 1024 bytes, wherever the kernel began the stack. */
+    room = alloca((unsigned long)room % 1024 + 512);
     __asm__ volatile("" : : "r"(room) : "memory");
     volatile unsigned long *marks = alloca(4 * sizeof *marks);
     for (int i = 0; i < 4; i++)
