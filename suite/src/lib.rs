@@ -23,6 +23,7 @@
 
 pub mod answering;
 pub mod cgroup;
+pub mod nginx;
 pub mod place;
 pub mod waiting;
 

@@ -63,21 +63,6 @@ pub fn for_programs(kept: &Path) -> PathBuf {
     }
 }
 
-/// Directives for `http` of an nginx whose files are in this directory. Of root's nginx the workers are
-/// somebody else, who has no way there, and nothing is said; anybody else's may not make the directories
-/// that nginx was built with, and where the root is mounted read-only, nobody's can.
-pub fn of_nginx(directory: &Path) -> String {
-    let read_only = statvfs("/").is_ok_and(|root| root.flags().contains(FsFlags::ST_RDONLY));
-    if geteuid().is_root() && !read_only {
-        return String::new();
-    }
-    let directives = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|what| {
-        let path = directory.join(what);
-        format!("{what}_temp_path \"{}\";\n", path.display())
-    });
-    directives.concat()
-}
-
 /// Makes an executable file with another's content. Not by writing it here: a test on another thread
 /// may fork meanwhile, and as long as its child has the file open for writing, nobody can execute it
 /// (`ETXTBSY`).

@@ -4,45 +4,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::common::{LOCATIONS, Nginx, brkhole, compiled, kinds, output, private_writable_bytes};
+use crate::common::{LOCATIONS, brkhole, compiled, kinds, output, private_writable_bytes};
 use serde_json::{Value, json};
-use suite::waiting::{children, ended, eventually, lines, until};
-
-/// A master of nginx with its worker; it ends with the test.
-struct Master<'a> {
-    nginx: &'a Nginx,
-    pid: i32,
-}
-
-impl<'a> Master<'a> {
-    fn start(nginx: &'a Nginx) -> Self {
-        let words = nginx.words(&[]);
-        let status = Command::new(&words[0]).args(&words[1..]).status().unwrap();
-        assert!(status.success());
-        let file = nginx.directory.path().join("nginx.pid");
-        let pid = until("its pid", || std::fs::read_to_string(&file).ok()?.trim().parse().ok());
-        eventually("a worker", || !children(pid).is_empty());
-        Self { nginx, pid }
-    }
-
-    /// Reloads, and waits until it is done: the workers are others.
-    fn reload(&self) {
-        let before = children(self.pid);
-        signal("HUP", self.pid);
-        eventually("other workers", || {
-            let now = children(self.pid);
-            !now.is_empty() && now.iter().all(|child| !before.contains(child))
-        });
-    }
-}
-
-impl Drop for Master<'_> {
-    fn drop(&mut self) {
-        signal("TERM", self.pid);
-        let socket = self.nginx.directory.path().join("socket");
-        eventually("the end of nginx", || !socket.exists());
-    }
-}
+use suite::nginx::{BUNDLE, Master, Site};
+use suite::waiting::{ended, eventually, lines, until};
 
 pub fn signal(name: &str, pid: i32) {
     let status = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
@@ -108,13 +73,13 @@ pub fn permitted(via: &str) -> bool {
 }
 
 fn a_reload_is_seen(via: &str) {
-    let Some(nginx) = Nginx::configured() else {
+    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
         return;
     };
     if !permitted(via) {
         return;
     }
-    let master = Master::start(&nginx);
+    let master = Master::start(&nginx, nginx.command());
     let before = private_writable_bytes(master.pid);
     let watching = Watching::start(master.pid, via);
     master.reload();
@@ -124,7 +89,7 @@ fn a_reload_is_seen(via: &str) {
     assert_eq!(report["lost_events"], 0);
     assert_eq!(kinds(&report)[0], "repeated-file", "{report:#}");
     let file = &report["growth"]["by_file"][0];
-    assert_eq!(file["path"], nginx.bundle);
+    assert_eq!(file["path"], BUNDLE);
     assert_eq!(file["opens"], LOCATIONS + 1);
     let share = file["bytes"].as_f64().unwrap() / grown as f64;
     assert!((0.95..=1.05).contains(&share), "{share} of {grown}");
@@ -134,21 +99,21 @@ fn a_reload_is_seen(via: &str) {
 /// From the second one on nothing need grow: what the one before has freed is used again.
 #[test]
 fn a_later_reload_still_tells_the_openings() {
-    let Some(nginx) = Nginx::configured() else {
+    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
         return;
     };
     let via = match permitted("tracepoints") {
         true => "tracepoints",
         false => "ptrace",
     };
-    let master = Master::start(&nginx);
+    let master = Master::start(&nginx, nginx.command());
     master.reload();
     master.reload();
     let watching = Watching::start(master.pid, via);
     master.reload();
     let report = watching.end();
     let findings = report["findings"].as_array().unwrap();
-    let told = findings.iter().find(|found| found["evidence"]["path"] == nginx.bundle);
+    let told = findings.iter().find(|found| found["evidence"]["path"] == BUNDLE);
     let told = told.unwrap_or_else(|| panic!("{report:#}"));
     let (kind, opens) = match told["kind"] == "repeated-file" {
         true => ("repeated-file", "opens"),
@@ -356,13 +321,13 @@ fn a_stack_that_is_deeper_than_what_is_copied_says_so() {
 }
 
 fn who_asked_at_a_reload(via: &str) {
-    let Some(nginx) = Nginx::configured() else {
+    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
         return;
     };
     if !permitted(via) {
         return;
     }
-    let master = Master::start(&nginx);
+    let master = Master::start(&nginx, nginx.command());
     let watching = Watching::of(&[master.pid], &["--via", via, "--stacks"]);
     master.reload();
     let report = watching.end();

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::common::{LOCATIONS, Nginx, brkhole, installed, json, kinds, output};
+use crate::common::{LOCATIONS, brkhole, installed, json, kinds, output};
+use suite::nginx::Site;
 
 /// The excerpt that the post of 2017 shows; see the README beside it.
 const EXCERPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../strace-log/tests/data/seed.txt");
@@ -40,13 +41,13 @@ fn compressed_from_a_pipe_and_plain_are_the_same() {
 
 #[test]
 fn a_log_of_nginx_tells_what_the_trace_tells() {
-    let Some(nginx) = Nginx::configured() else {
+    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
         return;
     };
     if !installed("strace") {
         return;
     }
-    let log = nginx.directory.path().join("log");
+    let log = nginx.path("log");
     let log = log.to_str().unwrap();
     let words = nginx.words(&["-t"]);
     let strace =

@@ -4,9 +4,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::common::{LOCATIONS, Nginx, compiled, installed, private_writable_bytes};
+use crate::common::{LOCATIONS, compiled, installed, private_writable_bytes};
 use heap_growth::{GrowthKind, Story};
 use memory_trace::{LaunchOptions, Stream, Target};
+use suite::nginx::{BUNDLE, Site};
 
 /// Memory at the start of a program and at its end.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,7 +63,7 @@ fn words(line: &[&str]) -> Vec<String> {
 
 #[test]
 fn nginx_with_the_break_free_and_blocked() {
-    let Some(nginx) = Nginx::configured() else {
+    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
         return;
     };
     for with_hole in [false, true] {
@@ -76,7 +77,7 @@ fn nginx_with_the_break_free_and_blocked() {
         assert_eq!(growth[other], 0);
 
         let files = story.growth.by_file();
-        assert_eq!(files[0].path, nginx.bundle.as_bytes());
+        assert_eq!(files[0].path, BUNDLE.as_bytes());
         assert_eq!(files[0].opens, LOCATIONS + 1);
         let share = files[0].bytes() as f64 / growth.total() as f64;
         assert!((0.95..=1.0).contains(&share), "{share}");

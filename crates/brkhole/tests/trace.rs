@@ -3,8 +3,9 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
-use crate::common::{LOCATIONS, Nginx, brkhole, compiled, json, kinds, output};
+use crate::common::{LOCATIONS, brkhole, compiled, json, kinds, output};
 use serde_json::Value;
+use suite::nginx::{BUNDLE, Site};
 use suite::waiting::ended;
 
 fn words<'a>(before: &[&'a str], command: &'a [String]) -> Vec<&'a str> {
@@ -14,22 +15,22 @@ fn words<'a>(before: &[&'a str], command: &'a [String]) -> Vec<&'a str> {
 
 #[test]
 fn nginx_names_the_bundle_first() {
-    let Some(nginx) = Nginx::configured() else {
+    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
         return;
     };
     let command = nginx.words(&["-t"]);
     let report = json(&words(&["trace"], &command));
     assert_eq!(kinds(&report)[0], "repeated-file");
     let evidence = &report["findings"][0]["evidence"];
-    assert_eq!(evidence["path"], nginx.bundle);
+    assert_eq!(evidence["path"], BUNDLE);
     assert_eq!(evidence["opens"], LOCATIONS + 1);
-    let size = std::fs::metadata(nginx.bundle).unwrap().len();
+    let size = std::fs::metadata(BUNDLE).unwrap().len();
     assert_eq!(evidence["read_bytes"], (LOCATIONS + 1) * size);
     assert!(evidence["openings_grown"].as_u64().unwrap() > LOCATIONS / 2);
     let remedy = report["findings"][0]["remedy"].as_str().unwrap();
     assert!(remedy.contains("nginx does it once since 1.27.2"), "{remedy}");
     assert!(remedy.contains("preload libtrusted_ca_preload.so"), "{remedy}");
-    assert_eq!(report["growth"]["by_file"][0]["path"], nginx.bundle);
+    assert_eq!(report["growth"]["by_file"][0]["path"], BUNDLE);
     assert_eq!(report["growth"]["by_file"][0]["opens"], LOCATIONS + 1);
     assert_eq!(report["fallback"]["count"], 0);
     assert!(!kinds(&report).contains(&"break-blocked"));
@@ -37,7 +38,7 @@ fn nginx_names_the_bundle_first() {
 
 #[test]
 fn nginx_with_a_hole_falls_back_and_says_who_blocks() {
-    let Some(nginx) = Nginx::configured() else {
+    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
         return;
     };
     let command = nginx.words(&["-t"]);
@@ -56,7 +57,7 @@ fn nginx_with_a_hole_falls_back_and_says_who_blocks() {
 /// Whose call it was is seen above all that OpenSSL and malloc do within.
 #[test]
 fn nginx_s_functions_name_who_loads_the_bundle() {
-    let Some(nginx) = Nginx::configured() else {
+    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
         return;
     };
     let command = nginx.words(&["-t"]);

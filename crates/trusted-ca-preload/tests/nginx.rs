@@ -3,7 +3,6 @@
 mod binary_upgrade;
 mod cost;
 mod many_locations;
-mod master;
 mod probe;
 mod proxied;
 mod reloads;

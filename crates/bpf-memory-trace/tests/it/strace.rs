@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use bpf_memory_trace::{Hook, Options, Record, Seen, Tracer};
 use memory_event::{Ending, Syscall};
+use suite::nginx::{BUNDLE, Site};
 use suite::waiting::{ended, eventually};
 
 use crate::harness::{Held, hooks, watched};
@@ -69,11 +70,10 @@ fn programs_of_all_kinds_are_told_as_strace_tells_them() {
     }
 }
 
-/// The bundle of the story, once for the first block and for each of 100 locations.
-const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// Which reads the bundle once for the first block and for each of 100 locations.
 const NGINX: &str = "
-nginx='nginx -p . -c nginx.conf -e log'
-started() { until test \"$(grep -c 'start worker processes' log)\" = $1; do sleep 1; done; }
+nginx='nginx -p . -c nginx.conf -e error.log'
+started() { until test \"$(grep -c 'start worker processes' error.log)\" = $1; do sleep 1; done; }
 $nginx -q -t
 $nginx -g 'daemon off;' &
 started 1; kill -HUP $!
@@ -82,29 +82,14 @@ wait";
 
 #[test]
 fn nginx_is_told_as_strace_tells_it_when_it_tests_starts_and_reloads() {
-    const MODULES: &str = "/usr/lib/nginx/modules";
-    let modules = ["ndk_http_module.so", "ngx_http_lua_module.so"];
-    if !suite::installed("strace") || !suite::installed("nginx") {
+    if !suite::installed("strace") {
         return;
     }
-    let needed = modules.map(|module| format!("{MODULES}/{module}"));
-    if let Some(missing) =
-        needed.iter().map(String::as_str).chain([BUNDLE]).find(|file| !Path::new(file).exists())
-    {
-        return suite::skipped(format_args!("{missing} is not there"));
-    }
-    let modules = needed.map(|module| format!("load_module {module};\n")).concat();
-    let locations = (0..100).map(|n| format!("location /{n} {{ }}\n")).collect::<String>();
     for hook in hooks() {
-        let directory = tempfile::tempdir().unwrap();
-        let files = suite::place::of_nginx(directory.path());
-        let configuration = format!(
-            "{modules}pid pid;\nerror_log log notice;\nworker_processes 1;\nevents {{ }}\n\
-             http {{\naccess_log off;\n{files}lua_ssl_trusted_certificate {BUNDLE};\n\
-             server {{ listen unix:socket;\n{locations}}}\n}}\n"
-        );
-        std::fs::write(directory.path().join("nginx.conf"), configuration).unwrap();
-        let by_strace = told_by_both(hook, shell(NGINX, directory.path()));
+        let Some(site) = Site::with_the_line(100) else {
+            return;
+        };
+        let by_strace = told_by_both(hook, shell(NGINX, &site.path("")));
         let calls = by_strace.values().flatten();
         let openings = calls.filter(|call| call.contains(BUNDLE)).count();
         assert_eq!(openings, 3 * 101, "by {hook:?}");

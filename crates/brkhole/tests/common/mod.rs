@@ -79,55 +79,6 @@ pub fn is_xml(file: &Path) -> bool {
     parsed.expect("it was found").success()
 }
 
-/// A directory with a configuration of nginx: the bundle in `http`, empty locations.
-pub struct Nginx {
-    pub directory: tempfile::TempDir,
-    pub bundle: &'static str,
-}
-
-impl Nginx {
-    /// `None`, and a word why, where nginx, its Lua module or the bundle are missing.
-    pub fn configured() -> Option<Self> {
-        const MODULES: &str = "/usr/lib/nginx/modules";
-        let bundle = "/etc/ssl/certs/ca-certificates.crt";
-        let module = format!("{MODULES}/ngx_http_lua_module.so");
-        if !installed("nginx") {
-            return None;
-        }
-        for file in [module.as_str(), bundle] {
-            if !Path::new(file).exists() {
-                skipped(format_args!("{file} is not there"));
-                return None;
-            }
-        }
-        let directory = tempfile::tempdir().unwrap();
-        let place = directory.path().display();
-        let locations: String =
-            (0..LOCATIONS).map(|number| format!("location /{number} {{ }}\n")).collect();
-        let files = suite::place::of_nginx(directory.path());
-        let configuration = format!(
-            "load_module {MODULES}/ndk_http_module.so;\n\
-             load_module {MODULES}/ngx_http_lua_module.so;\n\
-             pid \"{place}/nginx.pid\";\nerror_log \"{place}/error.log\";\nworker_processes 1;\n\
-             events {{ }}\n\
-             http {{\naccess_log off;\n{files}lua_ssl_trusted_certificate {bundle};\n\
-             server {{ listen \"unix:{place}/socket\";\n{locations}}}\n}}\n"
-        );
-        std::fs::write(directory.path().join("nginx.conf"), configuration).unwrap();
-        Some(Self { directory, bundle })
-    }
-
-    /// nginx with this configuration and one more argument.
-    pub fn words(&self, more: &[&str]) -> Vec<String> {
-        let place = self.directory.path().display();
-        let own = ["nginx", "-q", "-p", &format!("{place}"), "-c"].map(str::to_owned);
-        let file = format!("{place}/nginx.conf");
-        let error_log = ["-e".to_owned(), format!("{place}/error.log")];
-        let more = more.iter().map(|word| (*word).to_owned());
-        own.into_iter().chain([file]).chain(error_log).chain(more).collect()
-    }
-}
-
 /// Private writable memory without the stack, in bytes: what growth is about.
 pub fn private_writable_bytes(pid: i32) -> u64 {
     let space = proc_memory::AddressSpace::of(pid).expect("it stands still");

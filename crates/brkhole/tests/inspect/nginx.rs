@@ -2,75 +2,30 @@
 
 use std::process::Command;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
-use suite::waiting::{eventually, until};
+use suite::nginx::{Master, Site};
+use suite::waiting::until;
 
-use crate::common::{Nginx, compiled, kinds, output, processes};
+use crate::common::{LOCATIONS, compiled, kinds, output, processes};
 use crate::inspect::target::Keeps;
 
-/// A master in the background; it ends with the value.
-struct Master {
-    _site: Nginx,
-    pid: i32,
-}
-
-impl Master {
-    /// `None`, after a word why, where nginx or its Lua module are missing.
-    fn start() -> Option<Self> {
-        let site = Nginx::configured()?;
-        let words = site.words(&[]);
-        let started = Command::new(&words[0]).args(&words[1..]).output().unwrap();
-        assert!(started.status.success(), "{started:?}");
-        let file = site.directory.path().join("nginx.pid");
-        let pid = until("its pid", || std::fs::read_to_string(&file).ok()?.trim().parse().ok());
-        let master = Self { _site: site, pid };
-        eventually("a worker", || !suite::waiting::children(pid).is_empty());
-        Some(master)
-    }
-
-    /// Has the configuration read again; the workers are others then.
-    fn reload(&self) {
-        let before = suite::waiting::children(self.pid);
-        self.signal(Signal::SIGHUP);
-        eventually("other workers", || {
-            let now = suite::waiting::children(self.pid);
-            !now.is_empty() && now.iter().all(|child| !before.contains(child))
-        });
-    }
-
-    fn inspected(&self) -> Value {
-        processes(&["inspect", &self.pid.to_string()])[0].clone()
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.pid), signal).expect("the master lives");
-    }
-}
-
-impl Drop for Master {
-    fn drop(&mut self) {
-        let all = [suite::waiting::children(self.pid), vec![self.pid]].concat();
-        for pid in all {
-            // It may have ended already.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-    }
+fn inspected(master: &Master<'_>) -> Value {
+    processes(&["inspect", &master.pid.to_string()])[0].clone()
 }
 
 #[test]
 fn a_master_that_has_reloaded_holds_its_old_configuration() {
-    let Some(master) = Master::start() else {
+    let Some(site) = Site::with_the_line(LOCATIONS) else {
         return;
     };
-    let fresh = master.inspected();
+    let master = Master::start(&site, site.command());
+    let fresh = inspected(&master);
     assert_eq!(fresh["comm"], "nginx");
     assert!(!kinds(&fresh).contains(&"old-configuration-held"), "{fresh}");
 
     master.reload();
     master.reload();
-    let reloaded = master.inspected();
+    let reloaded = inspected(&master);
     let kinds = kinds(&reloaded);
     assert!(kinds.contains(&"old-configuration-held"), "{reloaded}");
     assert!(!kinds.contains(&"memory-returnable"), "{kinds:?}");

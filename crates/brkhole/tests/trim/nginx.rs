@@ -33,7 +33,7 @@ impl Nginx {
         // Anybody else is told that there is no choice.
         let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
         let user = if root { "user root;\n" } else { "" };
-        let files = suite::place::of_nginx(directory.path());
+        let files = suite::nginx::temporary_paths(directory.path());
         let configuration = format!(
             "daemon off;\n{user}pid \"{place}/pid\";\nerror_log \"{place}/error.log\" warn;\n\
              worker_processes {WORKERS};\nevents {{ }}\n\

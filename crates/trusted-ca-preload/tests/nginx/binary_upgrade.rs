@@ -5,8 +5,12 @@
 //! nginx 1.22.1, `src/core/nginx.c`, `ngx_exec_new_binary` and `ngx_set_environment`; the directive
 //! `env`.
 
-use super::master::{Master, wait_for};
-use super::site::{BUNDLE, Parts, Site, bundle_is_there, empty_locations};
+use std::path::Path;
+
+use suite::nginx::{Master, Parts, Signal};
+use suite::waiting::eventually;
+
+use super::site::Site;
 use crate::common::{Counts, Preload, library};
 
 const LOCATIONS: u64 = 3;
@@ -21,24 +25,28 @@ struct Upgraded {
 /// Upgrades the binary of a master that has the library; `main` are directives for its
 /// configuration.
 fn upgraded(main: &str) -> Option<Upgraded> {
-    if !bundle_is_there() {
-        return None;
-    }
-    let site =
-        Site::new(&Parts { main: main.to_owned(), ..empty_locations(LOCATIONS, Some(BUNDLE)) })?;
-    let old = Master::start(&site, Preload::SharedStore);
-    assert!(old.maps(&library()), "the old master has the library");
-    old.signal(libc::SIGUSR2);
+    let locations = Parts::empty_locations(LOCATIONS, Some(suite::nginx::bundle()?));
+    let site = Site::new(&Parts { main: main.to_owned(), ..locations })?;
+    let old = Master::start(&site, site.nginx(Preload::SharedStore));
+    assert!(maps(old.pid, &library()), "the old master has the library");
+    old.signal(Signal::SIGUSR2);
     // The old master's file is out of the way before the new one writes its own.
-    wait_for("the upgrade", || site.path("nginx.pid.oldbin").exists().then_some(()));
+    eventually("the upgrade", || site.path("nginx.pid.oldbin").exists());
     let new = Master::from_pid_file(&site);
     assert_ne!(old.pid, new.pid);
-    let is_mapped = new.maps(&library());
+    let is_mapped = maps(new.pid, &library());
     let pid = new.pid;
     old.stop();
     new.stop();
     let said = site.counts().into_iter().find(|line| line.pid == pid);
     Some(Upgraded { is_mapped, said })
+}
+
+/// Whether a file of this name is mapped.
+fn maps(pid: i32, file: &Path) -> bool {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).expect("the master lives");
+    let file = file.to_str().expect("plain names");
+    maps.lines().any(|line| line.ends_with(file))
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use suite::nginx::{BUNDLE, Parts};
+
 use super::cost::Cost;
-use super::site::{BUNDLE, Site, bundle_is_there, empty_locations};
+use super::site::Site;
 use crate::common::Preload;
 
 /// Locations of the cured site; the server has a context of its own beside theirs.
@@ -35,15 +37,11 @@ fn assert_parsed_once(site: &Site, runs: usize) {
 
 #[test]
 fn a_thousand_locations_cost_one_parse() {
-    if !bundle_is_there() {
-        return;
-    }
-    let Some(healthy) = Site::new(&empty_locations(LOCATIONS, None)) else {
+    let numbers = [SICK_LOCATIONS, LOCATIONS, LOCATIONS];
+    let [Some(sick), Some(private), Some(shared_store)] = numbers.map(Site::with_the_line) else {
         return;
     };
-    let with_line = |number| Site::new(&empty_locations(number, Some(BUNDLE)));
-    let [sick, private, shared_store] =
-        [SICK_LOCATIONS, LOCATIONS, LOCATIONS].map(|number| with_line(number).expect("as above"));
+    let healthy = Site::new(&Parts::empty_locations(LOCATIONS, None)).expect("as those");
 
     let arms = [
         (&healthy, Preload::Without),

@@ -1,6 +1,7 @@
 //! HTTPS from Lua: what nginx thinks of a server's certificate.
 
-use super::master::Master;
+use suite::nginx::Master;
+
 use crate::common::Server;
 
 /// Lua that connects to the port in the query and answers with its verdict.

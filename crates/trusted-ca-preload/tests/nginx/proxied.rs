@@ -1,8 +1,9 @@
 //! nginx's own HTTPS beside Lua's, from the same bundle: `proxy_ssl_trusted_certificate`.
 
-use super::master::Master;
+use suite::nginx::{Master, Parts};
+
 use super::probe::{ACCEPTED, location, verdict};
-use super::site::{Parts, Site};
+use super::site::Site;
 use super::{AGE, in_every_way};
 use crate::common::{Authority, Preload, Server, concatenated};
 
@@ -47,7 +48,7 @@ fn a_proxy_verifies(preload: Preload) {
     };
     std::thread::sleep(AGE);
 
-    let master = Master::start(&site, preload);
+    let master = Master::start(&site, site.nginx(preload));
     for round in ["after the start", "after a reload"] {
         let names = ["good", "revoked-listed", "revoked", "foreign", "good-listed"];
         let passed = names.map(|name| (name, master.get(&format!("/{name}")).is_ok()));

@@ -1,7 +1,8 @@
 //! A master that reads its configuration again and again.
 
-use super::master::Master;
-use super::site::{BUNDLE, Site, bundle_is_there, empty_locations};
+use suite::nginx::Master;
+
+use super::site::Site;
 use crate::common::Preload;
 
 const LOCATIONS: u64 = 300;
@@ -10,18 +11,15 @@ const RELOADS: u64 = 10;
 /// After the first reload, for which the old and the new configuration are alive together, a
 /// master doesn't grow any more; and the bundle is parsed no second time.
 fn ten_reloads(preload: Preload) {
-    if !bundle_is_there() {
-        return;
-    }
-    let Some(site) = Site::new(&empty_locations(LOCATIONS, Some(BUNDLE))) else {
+    let Some(site) = Site::with_the_line(LOCATIONS) else {
         return;
     };
-    let master = Master::start(&site, preload);
-    let started = master.rss_bytes();
+    let master = Master::start(&site, site.nginx(preload));
+    let started = rss_bytes(master.pid);
     let rss: Vec<u64> = (0..RELOADS)
         .map(|_| {
             master.reload();
-            master.rss_bytes()
+            rss_bytes(master.pid)
         })
         .collect();
     let pid = master.pid;
@@ -39,6 +37,16 @@ fn ten_reloads(preload: Preload) {
     let all = site.counts_in_all(pid);
     let loads = (RELOADS + 1) * (LOCATIONS + 1);
     assert_eq!((all.loads, all.parses), (loads, 1), "{all:?}");
+}
+
+/// Memory that a process holds.
+fn rss_bytes(pid: i32) -> u64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"));
+    let rollup = rollup.expect("the master lives");
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    let kibibytes = kibibytes.and_then(|number| number.trim().parse::<u64>().ok());
+    kibibytes.expect("a number of kB") * 1024
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::fs::{File, FileTimes};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::master::Master;
+use suite::nginx::{Master, Parts};
+
 use super::probe::{ACCEPTED, location, verdict};
-use super::site::{Parts, Site};
+use super::site::Site;
 use super::{AGE, in_every_way};
 use crate::common::{Authority, Preload, Server};
 
@@ -62,7 +63,7 @@ fn the_next_reload_sees_it(preload: Preload, how: How) {
     let server = Server::start(&known.issue("server"));
     how.replace(&bundle, &without);
     std::thread::sleep(AGE);
-    let master = Master::start(&site, preload);
+    let master = Master::start(&site, site.nginx(preload));
     let verdicts = |accepts: bool, when: &str| {
         for name in ["one", "two", "three"] {
             let found = verdict(&master, name, &server);

@@ -1,8 +1,9 @@
 //! A revocation list acts where it was asked for, and nowhere else.
 
-use super::master::Master;
+use suite::nginx::{Master, Parts};
+
 use super::probe::{ACCEPTED, location, verdict};
-use super::site::{Parts, Site};
+use super::site::Site;
 use super::{AGE, in_every_way};
 use crate::common::{Authority, Preload, Server, concatenated};
 
@@ -70,7 +71,7 @@ fn lists_act_where_they_are_asked_for(preload: Preload) {
     // A bundle that was just written isn't shared.
     std::thread::sleep(AGE);
 
-    let master = Master::start(&site, preload);
+    let master = Master::start(&site, site.nginx(preload));
     for round in ["after the start", "after a reload", "after another"] {
         for (name, kind) in LOCATIONS {
             let found = servers.each_ref().map(|server| verdict(&master, name, server));
