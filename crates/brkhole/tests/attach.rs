@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::common::{LOCATIONS, brkhole, compiled, kinds, output, private_writable_bytes};
+use crate::common::{brkhole, compiled, kinds, locations, output, private_writable_bytes};
 use serde_json::{Value, json};
 use suite::nginx::{BUNDLE, Master, Site};
 use suite::waiting::{ended, eventually, lines, until};
@@ -73,7 +73,7 @@ pub fn permitted(via: &str) -> bool {
 }
 
 fn a_reload_is_seen(via: &str) {
-    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
+    let Some(nginx) = Site::with_the_line(locations()) else {
         return;
     };
     if !permitted(via) {
@@ -90,7 +90,7 @@ fn a_reload_is_seen(via: &str) {
     assert_eq!(kinds(&report)[0], "repeated-file", "{report:#}");
     let file = &report["growth"]["by_file"][0];
     assert_eq!(file["path"], BUNDLE);
-    assert_eq!(file["opens"], LOCATIONS + 1);
+    assert_eq!(file["opens"], locations() + 1);
     let share = file["bytes"].as_f64().unwrap() / grown as f64;
     assert!((0.95..=1.05).contains(&share), "{share} of {grown}");
     assert!(Path::new(&format!("/proc/{}", master.pid)).exists());
@@ -99,7 +99,7 @@ fn a_reload_is_seen(via: &str) {
 /// From the second one on nothing need grow: what the one before has freed is used again.
 #[test]
 fn a_later_reload_still_tells_the_openings() {
-    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
+    let Some(nginx) = Site::with_the_line(locations()) else {
         return;
     };
     let via = match permitted("tracepoints") {
@@ -120,7 +120,7 @@ fn a_later_reload_still_tells_the_openings() {
         false => ("repeated-reading", "openings"),
     };
     assert_eq!(told["kind"], kind);
-    assert_eq!(told["evidence"][opens], LOCATIONS + 1);
+    assert_eq!(told["evidence"][opens], locations() + 1);
     let remedy = told["remedy"].as_str().unwrap();
     assert!(remedy.contains("nginx does it once since 1.27.2"), "{remedy}");
 }
@@ -321,7 +321,7 @@ fn a_stack_that_is_deeper_than_what_is_copied_says_so() {
 }
 
 fn who_asked_at_a_reload(via: &str) {
-    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
+    let Some(nginx) = Site::with_the_line(locations()) else {
         return;
     };
     if !permitted(via) {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::common::{LOCATIONS, brkhole, installed, json, kinds, output};
+use crate::common::{brkhole, installed, json, kinds, locations, output};
 use suite::nginx::Site;
 
 /// The excerpt that the post of 2017 shows; see the README beside it.
@@ -41,7 +41,7 @@ fn compressed_from_a_pipe_and_plain_are_the_same() {
 
 #[test]
 fn a_log_of_nginx_tells_what_the_trace_tells() {
-    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
+    let Some(nginx) = Site::with_the_line(locations()) else {
         return;
     };
     if !installed("strace") {
@@ -57,7 +57,7 @@ fn a_log_of_nginx_tells_what_the_trace_tells() {
     let mut trace = vec!["trace", "--"];
     trace.extend(words.iter().map(String::as_str));
     let traced = json(&trace);
-    assert_eq!(explained["growth"]["by_file"][0]["opens"], LOCATIONS + 1);
+    assert_eq!(explained["growth"]["by_file"][0]["opens"], locations() + 1);
     assert_eq!(kinds(&explained), kinds(&traced));
     for name in ["mmap", "munmap", "openat", "close", "mprotect"] {
         assert_eq!(explained["syscalls"][name], traced["syscalls"][name], "{name}");

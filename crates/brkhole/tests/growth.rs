@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::common::{LOCATIONS, compiled, installed, private_writable_bytes};
+use crate::common::{compiled, installed, locations, private_writable_bytes};
 use heap_growth::{GrowthKind, Story};
 use memory_trace::{LaunchOptions, Stream, Target};
 use suite::nginx::{BUNDLE, Site};
@@ -63,7 +63,7 @@ fn words(line: &[&str]) -> Vec<String> {
 
 #[test]
 fn nginx_with_the_break_free_and_blocked() {
-    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
+    let Some(nginx) = Site::with_the_line(locations()) else {
         return;
     };
     for with_hole in [false, true] {
@@ -78,7 +78,7 @@ fn nginx_with_the_break_free_and_blocked() {
 
         let files = story.growth.by_file();
         assert_eq!(files[0].path, BUNDLE.as_bytes());
-        assert_eq!(files[0].opens, LOCATIONS + 1);
+        assert_eq!(files[0].opens, locations() + 1);
         let share = files[0].bytes() as f64 / growth.total() as f64;
         assert!((0.95..=1.0).contains(&share), "{share}");
     }

@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
-use crate::common::{LOCATIONS, brkhole, compiled, json, kinds, output};
+use crate::common::{brkhole, compiled, json, kinds, locations, output};
 use serde_json::Value;
 use suite::nginx::{BUNDLE, Site};
 use suite::waiting::ended;
@@ -15,7 +15,7 @@ fn words<'a>(before: &[&'a str], command: &'a [String]) -> Vec<&'a str> {
 
 #[test]
 fn nginx_names_the_bundle_first() {
-    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
+    let Some(nginx) = Site::with_the_line(locations()) else {
         return;
     };
     let command = nginx.words(&["-t"]);
@@ -23,22 +23,22 @@ fn nginx_names_the_bundle_first() {
     assert_eq!(kinds(&report)[0], "repeated-file");
     let evidence = &report["findings"][0]["evidence"];
     assert_eq!(evidence["path"], BUNDLE);
-    assert_eq!(evidence["opens"], LOCATIONS + 1);
+    assert_eq!(evidence["opens"], locations() + 1);
     let size = std::fs::metadata(BUNDLE).unwrap().len();
-    assert_eq!(evidence["read_bytes"], (LOCATIONS + 1) * size);
-    assert!(evidence["openings_grown"].as_u64().unwrap() > LOCATIONS / 2);
+    assert_eq!(evidence["read_bytes"], (locations() + 1) * size);
+    assert!(evidence["openings_grown"].as_u64().unwrap() > locations() / 2);
     let remedy = report["findings"][0]["remedy"].as_str().unwrap();
     assert!(remedy.contains("nginx does it once since 1.27.2"), "{remedy}");
     assert!(remedy.contains("preload libtrusted_ca_preload.so"), "{remedy}");
     assert_eq!(report["growth"]["by_file"][0]["path"], BUNDLE);
-    assert_eq!(report["growth"]["by_file"][0]["opens"], LOCATIONS + 1);
+    assert_eq!(report["growth"]["by_file"][0]["opens"], locations() + 1);
     assert_eq!(report["fallback"]["count"], 0);
     assert!(!kinds(&report).contains(&"break-blocked"));
 }
 
 #[test]
 fn nginx_with_a_hole_falls_back_and_says_who_blocks() {
-    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
+    let Some(nginx) = Site::with_the_line(locations()) else {
         return;
     };
     let command = nginx.words(&["-t"]);
@@ -46,7 +46,7 @@ fn nginx_with_a_hole_falls_back_and_says_who_blocks() {
     let all = kinds(&report);
     assert_eq!(all[..3], ["repeated-file", "break-blocked", "memory-kept"]);
     let refused = report["syscalls"]["brk"]["failed"].as_u64().unwrap();
-    assert!(refused > LOCATIONS, "{refused}");
+    assert!(refused > locations(), "{refused}");
     assert_eq!(report["fallback"]["count"], refused);
     let blocked = &report["findings"][1]["evidence"];
     assert_eq!(blocked["blocker"]["perms"], "r--p");
@@ -57,7 +57,7 @@ fn nginx_with_a_hole_falls_back_and_says_who_blocks() {
 /// Whose call it was is seen above all that OpenSSL and malloc do within.
 #[test]
 fn nginx_s_functions_name_who_loads_the_bundle() {
-    let Some(nginx) = Site::with_the_line(LOCATIONS) else {
+    let Some(nginx) = Site::with_the_line(locations()) else {
         return;
     };
     let command = nginx.words(&["-t"]);

@@ -6,6 +6,7 @@ use crate::distributions::Distributions;
 use crate::disturbance::Disturbance;
 use crate::history::{History, ReleaseFigures};
 use crate::predictions::{Predictions, ProgramPredictions};
+use crate::reloads::Reloads;
 use roots::repository;
 use serde_json::Value;
 use std::fs;
@@ -58,6 +59,14 @@ fn disturbance_and_its_table() {
     let [alone, inspected] = disturbance.arms.map(|arm| arm.runs);
     let again = Disturbance::of(disturbance.parameters, alone, inspected);
     assert_eq!(serde_json::to_value(&again).unwrap(), kept);
+}
+
+#[test]
+fn reloads_and_their_table() {
+    let kept = committed("reloads.json");
+    let reloads: Reloads = serde_json::from_value(kept.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&reloads).unwrap(), kept);
+    assert_eq!(reloads.table(), text("reloads.txt"));
 }
 
 #[test]

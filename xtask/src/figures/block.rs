@@ -24,7 +24,7 @@ use heap_meter::report::{COLUMNS, experiment_table, fit};
 use serde_json::Value;
 
 /// What `cargo testbed` measures.
-const CAMPAIGNS: [&str; 4] = ["distributions", "history", "predictions", "disturbance"];
+const CAMPAIGNS: [&str; 5] = ["distributions", "history", "predictions", "disturbance", "reloads"];
 
 /// What belongs between the two halves of a marker in `document`.
 ///
