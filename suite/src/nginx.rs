@@ -88,8 +88,8 @@ impl Site {
         self.directory.path().join(name)
     }
 
-    /// nginx with this configuration and further arguments, as words. Its path is whole, since it gives its own name to
-    /// `execve` when its binary is upgraded.
+    /// nginx with this configuration and further arguments, as words. Its path is whole, since it gives
+    /// its own name to `execve` when its binary is upgraded.
     ///
     /// # Panics
     /// When nginx is gone again.
