@@ -40,8 +40,8 @@ pub struct ReloadsOptions {
     out: Option<PathBuf>,
 }
 
-/// Reloads it in both arms and prints the table. Fails when a request failed, or watching was for
-/// nothing.
+/// Reloads it in both arms and prints the table. Fails when a request failed, or the watched nginx kept
+/// more than it may.
 pub fn run(options: &ReloadsOptions) -> anyhow::Result<()> {
     let recorder = Recorder::open(options.out.as_deref())?;
     repository::run(repository::command("cargo").args([

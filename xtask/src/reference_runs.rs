@@ -47,7 +47,7 @@ const REPRODUCER_RUNS: [(&str, &str, &[&str]); 9] = [
 ];
 
 /// The recordings: name, programs needed.
-const RECORDINGS: [(&str, &[&str]); 10] = [
+const RECORDINGS: [(&str, &[&str]); 9] = [
     ("lua", &["setarch"]),
     ("strace", &["strace"]),
     ("gdb", &["gdb"]),
@@ -57,7 +57,6 @@ const RECORDINGS: [(&str, &[&str]); 10] = [
     ("inspect", &["nginx", "wrk"]),
     ("predictions", &["debootstrap", "nginx"]),
     ("disturbance", &["gcc"]),
-    ("reloads", &["nginx", "wrk"]),
 ];
 
 /// What a run may be called.
@@ -137,7 +136,7 @@ fn record(name: &str) -> anyhow::Result<()> {
             write("runs/gdb.txt", &gdb("who-asks")?)?;
             write("runs/gdb-gives-back.txt", &gdb("who-gives-back")?)
         }
-        "predictions" | "disturbance" | "reloads" => {
+        "predictions" | "disturbance" => {
             finish(command("cargo").args(["testbed", name, "--out", "runs"]))?;
             if name == "predictions" {
                 // For spreadsheets; nothing in the texts comes from it.

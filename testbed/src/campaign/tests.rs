@@ -67,6 +67,9 @@ fn reloads_and_their_table() {
     let reloads: Reloads = serde_json::from_value(kept.clone()).unwrap();
     assert_eq!(serde_json::to_value(&reloads).unwrap(), kept);
     assert_eq!(reloads.table(), text("reloads.txt"));
+
+    let again = Reloads::of(reloads.parameters, reloads.versions, reloads.arms);
+    assert_eq!(serde_json::to_value(&again).unwrap(), kept);
 }
 
 #[test]
