@@ -17,7 +17,7 @@ use super::loaded_image::{LoadedImage, images};
 use super::main_arena::MainArenaSearch;
 use super::map::FreeMap;
 use super::memory::Remote;
-use super::{allocator, arena_sampler, given_up, main_arena};
+use super::{allocator, arena_sampler, given_up, link_map, main_arena};
 
 /// Addresses that a 32-bit process can have end here.
 const THIRTY_TWO_BITS: u64 = 1 << 32;
@@ -132,8 +132,12 @@ impl Examiner {
         mut map: FreeMap,
         lists: Lists,
     ) -> Result<Examination, Unreadable> {
-        let mut others = allocator::libraries(images);
         let deadline = Deadline::new(self.limits, lists.until());
+        let mut remote = Remote::new(process, deadline);
+        let mut others = allocator::libraries(images);
+        if others.len() > 1 {
+            link_map::in_load_order(process, &mut remote, &mut others)?;
+        }
         let mut left = Left::all(deadline);
         // The program is mapped below its libraries.
         for image in images.first().into_iter().chain(musl(images)) {
@@ -144,7 +148,6 @@ impl Examiner {
                 }
             }
         }
-        let mut remote = Remote::new(process, deadline);
         let glibc: Vec<&LoadedImage> =
             images.iter().filter(|image| allocator::is_glibc(image.name())).collect();
         let (image, version, is_static, found) = match glibc[..] {

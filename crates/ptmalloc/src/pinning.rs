@@ -14,7 +14,7 @@ use super::chunk::{ALIGNMENT_BYTES, FLAGS, SMALLEST_BYTES};
 use super::error::Unreadable;
 use super::heap_info::HeapInfos;
 use super::memory::TargetMemory;
-use super::runs::SizeClass;
+use super::size_class::SizeClass;
 
 /// Chunks are counted below these sizes, and above them all.
 const BELOW_BYTES: [u64; 6] = [48, 64, 128, 256, 1 << 10, u64::MAX];
