@@ -81,24 +81,29 @@ impl Service<'_> {
     fn round(&mut self, now: Duration, survey: &Survey) {
         self.schedule.forget(now);
         for process in &survey.processes {
-            let seen = sighting(process);
             if self.trimmer.interruption.signal().is_some() {
                 return;
             }
+            let seen = self.sighting(process);
             if self.schedule.is_due(now, &seen) {
                 self.one(now, &seen);
             }
         }
     }
 
+    fn sighting(&mut self, process: &Inspected) -> Sighting {
+        let key = ProcessKey { pid: process.pid, started_ticks: process.started_ticks };
+        let rss_bytes = process.weight.rss_bytes;
+        // The look at all reads glibc's lists alone.
+        let may_be_anothers = process.malloc.is_none() && rss_bytes > self.schedule.above_bytes;
+        let of_another = || self.trimmer.returnable_of_another(&opened(key)?);
+        let returnable = process.returnable_bytes();
+        let returnable = returnable.or_else(|| may_be_anothers.then(of_another).flatten());
+        Sighting { key, rss_bytes, returnable_bytes: returnable.unwrap_or(0) }
+    }
+
     fn one(&mut self, now: Duration, seen: &Sighting) {
-        // The number may be another's by now: that one is for the next look.
-        let is_it = |process: &Process| {
-            process.stat().is_ok_and(|stat| stat.started_ticks == seen.key.started_ticks)
-        };
-        let Some(process) = Process::open(seen.key.pid).ok().filter(is_it) else {
-            return;
-        };
+        let Some(process) = opened(seen.key) else { return };
         let report = self.trimmer.trim(&process);
         let failure = trim::failure(&report);
         // It was let go for the signal's sake.
@@ -132,10 +137,10 @@ impl Service<'_> {
     }
 }
 
-fn sighting(process: &Inspected) -> Sighting {
-    Sighting {
-        key: ProcessKey { pid: process.pid, started_ticks: process.started_ticks },
-        rss_bytes: process.weight.rss_bytes,
-        returnable_bytes: process.returnable_bytes().unwrap_or(0),
-    }
+/// The number may be another's by now: that one is for the next look.
+fn opened(key: ProcessKey) -> Option<Process> {
+    let is_it = |process: &Process| {
+        process.stat().is_ok_and(|stat| stat.started_ticks == key.started_ticks)
+    };
+    Process::open(key.pid).ok().filter(is_it)
 }

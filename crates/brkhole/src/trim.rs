@@ -15,6 +15,7 @@ mod refusal;
 mod report;
 mod scale;
 mod sequence;
+mod statistics;
 mod status;
 mod table;
 mod tools;
@@ -60,6 +61,11 @@ impl<'a> Trimmer<'a> {
             counters_are_exact: !arguments.dry_run && weight::are_exact(),
         };
         Ok(Self { arguments, tools, interruption })
+    }
+
+    /// What an allocator other than glibc's would give back, where its records tell.
+    pub(crate) fn returnable_of_another(&mut self, process: &Process) -> Option<u64> {
+        look::returnable(process, &self.tools.examiner.examine(process))
     }
 
     /// One process, from the first look to the report.

@@ -103,9 +103,12 @@ pub enum CallError {
     /// More arguments than registers carry.
     #[error("{given} arguments were given; at most 6 can be passed in registers")]
     Arguments { given: usize },
-    /// More text than there is sure to be room for.
-    #[error("a text of {bytes} bytes was given; at most 4096 are put on a thread's stack")]
-    Text { bytes: usize },
+    /// More data than there is sure to be room for, or an argument's address beyond them.
+    #[error(
+        "{bytes} bytes of data were given; at most 4096 are put on a thread's stack, and no \
+         argument points beyond them"
+    )]
+    Data { bytes: usize },
     /// The address isn't one of code.
     #[error("nothing that the process may execute is mapped at {address:#x}: see /proc/{pid}/maps")]
     NotCode { pid: i32, address: u64 },

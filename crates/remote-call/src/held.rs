@@ -7,7 +7,9 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::request::{Call, Entry, HeldThread, HoldOptions, HoldRecord, MOST_TEXT_BYTES, Request};
+use crate::request::{
+    Argument, Call, Entry, HeldThread, HoldOptions, HoldRecord, MOST_DATA_BYTES, Request, Returned,
+};
 use crate::{CallError, Error};
 
 /// A live process, all of whose threads stand still. They go on when this value is dropped, and
@@ -96,27 +98,28 @@ impl Held {
         arguments: &[u64],
         patience: Duration,
     ) -> Result<u64, CallError> {
-        self.make(&Call::of(function).with(arguments), patience)
+        let arguments: Vec<_> = arguments.iter().copied().map(Argument::Value).collect();
+        self.make(&Call::of(function).with(&arguments), patience).map(|returned| returned.value)
     }
 
     /// As [`call`](Self::call), with what else a [`Call`] can have.
     ///
     /// # Errors
     /// See [`CallError`].
-    pub fn make(&self, call: &Call<'_>, patience: Duration) -> Result<u64, CallError> {
+    pub fn make(&self, call: &Call<'_>, patience: Duration) -> Result<Returned, CallError> {
         let pid = self.pid;
-        if call.text.len() > MOST_TEXT_BYTES {
-            return Err(CallError::Text { bytes: call.text.len() });
+        let (bytes, given) = (call.data.len(), call.arguments.len());
+        let is_beyond = |argument: &Argument| matches!(*argument, Argument::Data(at) if at > bytes);
+        if bytes > MOST_DATA_BYTES || call.arguments.iter().any(is_beyond) {
+            return Err(CallError::Data { bytes });
         }
-        let first = usize::from(!call.text.is_empty());
-        let given = first + call.arguments.len();
-        let mut arguments = [0; 6];
+        let mut arguments = [Argument::Value(0); 6];
         arguments
-            .get_mut(first..given)
+            .get_mut(..given)
             .ok_or(CallError::Arguments { given })?
             .copy_from_slice(call.arguments);
         let (answer, answered) = mpsc::channel();
-        let entry = Entry { function: call.function, text: call.text.to_vec(), arguments };
+        let entry = Entry { function: call.function, data: call.data.to_vec(), arguments };
         let request = Request { entry, thread: call.thread, patience, answer };
         let requests = self.requests.as_ref();
         let sent = requests.is_some_and(|requests| requests.send(request).is_ok());

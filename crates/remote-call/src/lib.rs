@@ -1,8 +1,9 @@
 //! Have a running process call one of its own functions, and leave it as it was.
 //!
 //! [`Held::hold`] stops all threads of a process, [`Held::call`] has one of them call a function of
-//! the process, given by its address (or [`Held::make`], with a text or by a certain thread), and [`Held::release`] lets it run on. This crate knows nothing
-//! of what it calls. The README has an example.
+//! the process, given by its address (or [`Held::make`], with data that it may read and change, or
+//! by a certain thread), and [`Held::release`] lets it run on. This crate knows nothing of what it
+//! calls. The README has an example.
 //!
 //! # Why it is safe to be killed
 //!
@@ -105,4 +106,4 @@ mod x86_64;
 
 pub use error::{CallError, Error, Unfit};
 pub use held::Held;
-pub use request::{Call, HeldThread, HoldOptions, Interrupt};
+pub use request::{Argument, Call, HeldThread, HoldOptions, Interrupt, Returned};

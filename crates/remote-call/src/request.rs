@@ -75,34 +75,43 @@ impl Interrupt {
     }
 }
 
-/// No text is longer: it takes of the room that was found on the stack.
-pub(crate) const MOST_TEXT_BYTES: usize = 4096;
+/// No call has more data: it takes of the room that was found on the stack.
+pub(crate) const MOST_DATA_BYTES: usize = 4096;
+
+/// What a function is called with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// A number, or an address in the process.
+    Value(u64),
+    /// The address of the byte at this offset of the call's data.
+    Data(usize),
+}
 
 /// A call that a held process is to make.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is called before Held::make"]
 pub struct Call<'a> {
     pub(crate) function: u64,
-    pub(crate) text: &'a [u8],
-    pub(crate) arguments: &'a [u64],
+    pub(crate) data: &'a [u8],
+    pub(crate) arguments: &'a [Argument],
     pub(crate) thread: Option<i32>,
 }
 
 impl<'a> Call<'a> {
     /// A call of the function at this address, without arguments.
     pub fn of(function: u64) -> Self {
-        Self { function, text: &[], arguments: &[], thread: None }
+        Self { function, data: &[], arguments: &[], thread: None }
     }
 
-    /// Its arguments: numbers or addresses.
-    pub fn with(self, arguments: &'a [u64]) -> Self {
+    /// Its arguments.
+    pub fn with(self, arguments: &'a [Argument]) -> Self {
         Self { arguments, ..self }
     }
 
-    /// Puts these bytes on the stack of the thread that calls, where they are until the function
-    /// returns, and their address before all other arguments. No bytes are no argument.
-    pub fn with_text(self, text: &'a [u8]) -> Self {
-        Self { text, ..self }
+    /// Puts these bytes on the stack of the thread that calls, at a multiple of 16, where the
+    /// function may read and change them until it returns: [`Returned::data`] has them then.
+    pub fn with_data(self, data: &'a [u8]) -> Self {
+        Self { data, ..self }
     }
 
     /// Has this thread make it, and no other.
@@ -111,13 +120,22 @@ impl<'a> Call<'a> {
     }
 }
 
+/// What a call has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Returned {
+    /// The function's value; of one that returns nothing it means nothing.
+    pub value: u64,
+    /// The call's data, as the function has left it.
+    pub data: Vec<u8>,
+}
+
 /// What a call begins with.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) function: u64,
-    pub(crate) text: Vec<u8>,
-    /// Where there is a text, its address is still to come in the first place.
-    pub(crate) arguments: [u64; 6],
+    pub(crate) data: Vec<u8>,
+    pub(crate) arguments: [Argument; 6],
 }
 
 #[derive(Debug)]
@@ -125,7 +143,7 @@ pub(crate) struct Request {
     pub(crate) entry: Entry,
     pub(crate) thread: Option<i32>,
     pub(crate) patience: Duration,
-    pub(crate) answer: Sender<Result<u64, CallError>>,
+    pub(crate) answer: Sender<Result<Returned, CallError>>,
 }
 
 /// What the tracing thread answers first: who stands still, and since when.

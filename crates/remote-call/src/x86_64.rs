@@ -20,7 +20,7 @@ use std::fs::{File, OpenOptions};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use crate::request::{HeldThread, HoldRecord, Holding, Request};
+use crate::request::{HeldThread, HoldRecord, Holding, Request, Returned};
 use crate::{CallError, Error, HoldOptions};
 use maps::StoppedMappings;
 use sigreturn::WayBack;
@@ -73,7 +73,7 @@ pub(crate) fn run(
     }
 }
 
-type Answer = Sender<Result<u64, CallError>>;
+type Answer = Sender<Result<Returned, CallError>>;
 
 /// Makes calls until there are no more requests, or one call went wrong in its middle.
 fn serve(

@@ -23,7 +23,7 @@ pub(super) struct ProcessKey {
 pub(super) struct Sighting {
     pub(super) key: ProcessKey,
     pub(super) rss_bytes: u64,
-    /// What `malloc_trim` would give back; 0 where that isn't known.
+    /// What its malloc would give back; 0 where that isn't known.
     pub(super) returnable_bytes: u64,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct GivenBack {
 #[derive(Debug)]
 pub(super) struct Schedule {
     interval: Duration,
-    above_bytes: u64,
+    pub(super) above_bytes: u64,
     waits: HashMap<ProcessKey, Wait>,
     /// How often it was of no use: nothing came, or it came back.
     pub(super) in_vain: u64,

@@ -24,12 +24,18 @@ use super::look::foretold;
 use super::program::ProgramIdentity;
 use super::refusal::Refusal;
 use super::scale::{Scale, Still};
+use super::statistics::{AllocatorStatistics, Unanswered};
 use super::tools::Tools;
 use super::words;
 
 /// So long may a thread take to stop, if the process may stand still that long.
 const STOP: Duration = Duration::from_secs(2);
 
+/// An allocator isn't asked for what it counts where less is left of the time that the process may
+/// stand still: mostly that takes microseconds, on a busy machine perhaps not.
+const QUESTIONS: Duration = Duration::from_millis(50);
+
+const UNKNOWN: &str = "what its allocator counts isn't known";
 const ERRNO: &str = "errno of the thread that called may have changed";
 
 /// What the attempts at one program need of it.
@@ -83,6 +89,8 @@ pub(super) enum TrimAttempt {
 pub(super) struct Trimmed {
     /// What glibc's had; another allocator's lists aren't followed.
     pub(super) malloc: Option<HeapState>,
+    /// What another allocator counts, before and after.
+    pub(super) counted: [Option<AllocatorStatistics>; 2],
     pub(super) before: Still,
     pub(super) after: Still,
     pub(super) call: Duration,
@@ -227,13 +235,13 @@ fn call(
     let before = before.map_err(|error| TrimAttempt::Refused(weightless(&error).into()))?;
     let each = held.threads().iter().map(|thread| Some(thread.tid));
     let callers = if offer.by_each_thread { each.collect() } else { vec![None] };
-    let (mut call, mut notes, mut missed) = (Duration::ZERO, Vec::new(), None);
-    let mut made = 0;
+    let mut missed = None;
+    let (mut made, mut counted, mut called) = (0, [None; 2], Called::default());
     for &caller in &callers {
-        match call_once(held, caller, subject, &mut call) {
-            Ok(note) => {
+        match call_once(held, caller, subject, &mut called) {
+            Ok(statistics) => {
                 made += 1;
-                notes.extend(note);
+                counted = statistics;
             }
             // It has called nothing, others may.
             Err(TrimAttempt::Refused(why)) if offer.by_each_thread => missed = Some(why),
@@ -245,53 +253,94 @@ fn call(
         return Err(TrimAttempt::Refused(why));
     }
     if made < callers.len() {
-        let (all, called) = (callers.len(), offer.called);
+        let (all, name) = (callers.len(), offer.called);
         let why = missed.map_or("it was time to let it go".to_owned(), |missed| missed.told);
-        notes.push(format!("{made} of {all} threads have called {called}, others not: {why}"));
+        let note = format!("{made} of {all} threads have called {name}, others not: {why}");
+        called.notes.push(note);
     }
     let after = scale.still();
     let after = after.map_err(|error| TrimAttempt::Failed(weightless(&error)))?;
-    Ok(Trimmed { malloc, before, after, call, threads: held.threads().len(), notes })
+    let Called { took, notes } = called;
+    let threads = held.threads().len();
+    Ok(Trimmed { malloc, counted, before, after, call: took, threads, notes })
 }
 
-/// Has this thread, or the one that is disturbed least, make the call; adds how long that took.
+/// What comes together over all calls.
+#[derive(Default)]
+struct Called {
+    took: Duration,
+    notes: Vec<String>,
+}
+
+/// Has this thread, or the one that is disturbed least, make the call; gives what the allocator
+/// counts before and after, where it tells.
 fn call_once(
     held: &Held,
     caller: Option<i32>,
     subject: &TrimTarget,
-    took: &mut Duration,
-) -> Result<Option<String>, TrimAttempt> {
+    called: &mut Called,
+) -> Result<[Option<AllocatorStatistics>; 2], TrimAttempt> {
     let library = &subject.known.library;
     let left = || subject.max_hold.saturating_sub(held.stood_still());
     if left().is_zero() {
         return Err(TrimAttempt::Restless(words::too_slow(subject.max_hold)));
     }
-    let by = |call: Call<'static>| caller.map_or(call.clone(), |tid| call.by(tid));
     let errno = library
         .errno_location
-        .map(|location| Errno::of(held, &by(Call::of(location)), left()))
+        .map(|location| Errno::of(held, &by(caller, Call::of(location)), left()))
         .transpose()
         .map_err(|error| ended(error, |why| TrimAttempt::Refused(why.into())))?;
     let offer = library.offer;
-    let call = by(Call::of(library.trim).with_text(offer.text).with(offer.arguments));
-    let begun = Instant::now();
-    let called = held.make(&call, left());
-    *took += begun.elapsed();
+    let mut notes = Vec::new();
+    let mut counted = || {
+        let (Some(statistics), Some(function)) = (&offer.statistics, library.statistics) else {
+            return Ok(None);
+        };
+        if left() < QUESTIONS {
+            notes.push(format!("{UNKNOWN}: no time was left to ask it"));
+            return Ok(None);
+        }
+        match statistics.ask(function, |call| held.make(&by(caller, call), left())) {
+            Ok(counted) => Ok(Some(counted)),
+            Err(Unanswered::Call(error)) => Err(error),
+            Err(Unanswered::Unknown(name)) => {
+                notes.push(format!("{UNKNOWN}: it has no {name}"));
+                Ok(None)
+            }
+        }
+    };
+    let call = Call::of(library.trim).with_data(offer.data).with(offer.arguments);
+    let call = by(caller, call);
+    let mut value = 0;
+    let outcome = counted().and_then(|before| {
+        let begun = Instant::now();
+        let returned = held.make(&call, left());
+        called.took += begun.elapsed();
+        value = returned?.value as i32;
+        Ok([before, counted()?])
+    });
     // A thread that is within the call still has its errno to itself.
-    if let Err(error @ (CallError::Interrupted { .. } | CallError::TimedOut { .. })) = called {
+    if let Err(error @ (CallError::Interrupted { .. } | CallError::TimedOut { .. })) = outcome {
         return Err(ended(error.into(), TrimAttempt::Failed));
     }
-    let restored = errno.map(|errno| errno.restore());
-    let value = called.map_err(|error| ended(error.into(), TrimAttempt::Failed))? as i32;
+    notes.extend(match errno.map(|errno| errno.restore()) {
+        Some(Ok(())) => None,
+        Some(Err(error)) => Some(format!("{ERRNO}: {error}")),
+        None => Some(format!("{ERRNO}: where it is, isn't known")),
+    });
+    let counted = outcome.map_err(|error| ended(error.into(), TrimAttempt::Failed))?;
     if offer.returns_error && value != 0 {
         let (called, error) = (offer.called, io::Error::from_raw_os_error(value));
         return Err(TrimAttempt::Failed(format!("{called} gave nothing back: {error}")));
     }
-    Ok(match restored {
-        Some(Ok(())) => None,
-        Some(Err(error)) => Some(format!("{ERRNO}: {error}")),
-        None => Some(format!("{ERRNO}: where it is, isn't known")),
-    })
+    called.notes.append(&mut notes);
+    // Asked in vain before, it was so afterwards.
+    called.notes.dedup();
+    Ok(counted)
+}
+
+fn by(caller: Option<i32>, call: Call<'_>) -> Call<'_> {
+    caller.map_or(call.clone(), |tid| call.by(tid))
 }
 
 /// What it means that a call gave no value.

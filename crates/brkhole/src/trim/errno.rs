@@ -30,7 +30,7 @@ impl Errno {
             .write(true)
             .open(format!("/proc/{}/mem", held.pid()))
             .context("can't open its memory")?;
-        let address = held.make(location, patience)?;
+        let address = held.make(location, patience)?.value;
         let mut value = [0; 4];
         memory.read_exact_at(&mut value, address).context("can't read its errno")?;
         Ok(Self { memory, address, value })

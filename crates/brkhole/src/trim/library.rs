@@ -59,6 +59,8 @@ pub(super) struct TrimLibrary {
     pub(super) offer: &'static Offer,
     /// Where that is.
     pub(super) trim: u64,
+    /// The function that tells what another allocator counts, where the library names it.
+    pub(super) statistics: Option<u64>,
     /// `__errno_location`, where the library names it.
     pub(super) errno_location: Option<u64>,
     /// All code of malloc, and perhaps some of its neighbours'.
@@ -121,16 +123,20 @@ impl TrimLibrary {
         let (file, bias, name) = opened(pid, &code, stacks)?;
         let symbols = exported(&file).with_context(|| name.clone())?;
         let functions: Vec<_> = symbols.functions().collect();
-        let found = offer.symbols.iter().find_map(|wanted| {
-            functions.iter().find(|function| function.is_global && function.name == *wanted)
-        });
-        let found = found.with_context(|| format!("{name} has no symbol {}", offer.symbols[0]))?;
-        let trim = found.addresses.start.wrapping_add(bias);
+        let find = |symbols: &[&str]| {
+            let found = symbols.iter().find_map(|wanted| {
+                functions.iter().find(|function| function.is_global && function.name == *wanted)
+            })?;
+            Some(found.addresses.start.wrapping_add(bias))
+        };
+        let trim = find(offer.symbols);
+        let trim = trim.with_context(|| format!("{name} has no symbol {}", offer.symbols[0]))?;
         let place = code.iter().find(|mapping| (mapping.start..mapping.end).contains(&trim));
         let place = place.with_context(|| format!("{name}: {} isn't code", offer.called))?;
         let mut library = Self {
             offer,
             trim,
+            statistics: offer.statistics.as_ref().and_then(|asked| find(asked.symbols)),
             errno_location: None,
             malloc: place.start..place.end,
             first_named: place.start,
@@ -199,6 +205,7 @@ impl TrimLibrary {
             offer: &allocators::GLIBC,
             waits: Vec::new(),
             trim: first_named,
+            statistics: None,
             errno_location: None,
             malloc,
             first_named,
@@ -261,6 +268,7 @@ impl TrimLibrary {
             offer: &allocators::GLIBC,
             waits: Vec::new(),
             trim: trim.addresses.start,
+            statistics: None,
             errno_location: find("__errno_location").map(|function| function.addresses.start),
             first_named: first_named.min().unwrap_or(malloc),
             malloc: range,

@@ -121,8 +121,10 @@ pub(super) fn look(
 
 /// What an allocator other than glibc's would give back, where its records tell.
 pub(super) fn returnable(process: &Process, examination: &Examination) -> Option<u64> {
+    // Another one's records may be there as well.
+    let name = examination.allocator.as_ref()?.to_string();
     let rows = Account::of(process, examination).ok()?.rows;
-    rows.iter().find(|row| row.kind == Kind::Allocator)?.returnable_bytes
+    rows.iter().find(|row| row.kind == Kind::Allocator && row.owner == name)?.returnable_bytes
 }
 
 impl TrimReport {

@@ -4,6 +4,7 @@ use ptmalloc::HeapState;
 use serde::Serialize;
 
 use super::refusal::{Refusal, RefusalKind};
+use super::statistics::AllocatorStatistics;
 
 /// What became of one process; this is the JSON, too.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -22,8 +23,8 @@ pub(crate) struct TrimReport {
     /// What is called to have it give memory back.
     pub(super) called: Option<&'static str>,
     /// What was expected to be given back, by what malloc had when it was looked at last while the
-    /// process ran; if it was at work each time, while it stood still. `None` where an allocator's
-    /// records don't tell.
+    /// process ran; if it was at work each time, or its allocator tells only when it is called,
+    /// while it stood still. `None` where it isn't told.
     pub(super) predicted_bytes: Option<u64>,
     /// What rss has shrunk by while it stood still.
     pub(crate) returned_bytes: Option<u64>,
@@ -53,6 +54,10 @@ pub(crate) struct TrimReport {
     pub(super) waited_for: Vec<Waited>,
     pub(super) malloc_before: Option<HeapState>,
     pub(super) malloc_after: Option<HeapState>,
+    /// What another allocator counts of itself, while it stood still: right before the call.
+    pub(super) allocator_before: Option<AllocatorStatistics>,
+    /// And right after it.
+    pub(super) allocator_after: Option<AllocatorStatistics>,
     /// What could not be had, and what is good to know.
     pub(super) notes: Vec<String>,
 }

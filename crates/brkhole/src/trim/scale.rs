@@ -129,7 +129,8 @@ impl TargetScale {
         if let Some(less) = less.filter(|less| is_worth_a_word(*less, less + returned)) {
             notes.push(format!(
                 "{} less than predicted were given back: pages that are locked into memory (mlock) \
-                 or huge stay, as do those that the program has taken since it was looked at",
+                 or huge stay, as do those that the program has taken since it was looked at; of \
+                 another allocator's, some may never have been used",
                 Bytes(less)
             ));
         }

@@ -220,6 +220,9 @@ impl Sequence<'_> {
         if let Some(malloc) = &trimmed.malloc {
             report.predicted_bytes = malloc.returnable_bytes;
         }
+        [report.allocator_before, report.allocator_after] = trimmed.counted;
+        let counted = report.allocator_before.map(|counted| counted.returnable_bytes);
+        report.predicted_bytes = report.predicted_bytes.or(counted);
         report.rss_before_bytes = Some(weighed.before.rss_bytes);
         report.rss_after_bytes = Some(weighed.after.rss_bytes);
         report.returned_bytes = Some(weighed.returned_bytes());
@@ -228,7 +231,8 @@ impl Sequence<'_> {
         report.private_after_bytes = private.map(|[_, after]| after);
         report.call_seconds = Some(trimmed.call.as_secs_f64());
         report.threads = Some(trimmed.threads);
-        let notes = weighed.notes(report.predicted_bytes);
+        // What was counted within the hold, the program has changed nothing of.
+        let notes = weighed.notes(counted.or(report.predicted_bytes));
         report.notes.extend(notes);
         report.notes.extend(trimmed.notes);
         report.malloc_before = trimmed.malloc;

@@ -42,7 +42,8 @@ pub(super) fn of(reports: &[TrimReport]) -> Sections {
         parts.push(Part::table(&columns, rows));
     }
     for report in &done {
-        let notes = held(report).into_iter().chain(report.notes.iter().cloned());
+        let notes = [held(report), counted(report)].into_iter().flatten();
+        let notes = notes.chain(report.notes.iter().cloned());
         let name = name(report);
         parts.extend(notes.map(|note| Part::Paragraph(format!("{name}: {note}"))));
     }
@@ -128,6 +129,14 @@ fn held(report: &TrimReport) -> Option<String> {
         );
     }
     Some(text)
+}
+
+/// What another allocator counts of itself.
+fn counted(report: &TrimReport) -> Option<String> {
+    let before = report.allocator_before?;
+    let allocator = report.allocator.as_deref().unwrap_or("its allocator");
+    let after = report.allocator_after.map(|after| format!("; afterwards {after}"));
+    Some(format!("{allocator} counted {before}{}", after.unwrap_or_default()))
 }
 
 pub(super) fn csv_row(report: &TrimReport) -> CsvRow {

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::common::{compiled, skipped};
 use crate::trim::harness::{Target, assert_as_predicted, figure, refused, reports, trim, trimmed};
 
@@ -22,7 +24,7 @@ pub fn library(name: &str) -> Option<String> {
     Some(path)
 }
 
-fn command(library: &str, program: &str, arguments: &[&str]) -> Command {
+pub fn command(library: &str, program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(compiled(&format!("trim_{program}")));
     command.args(arguments).env("LD_PRELOAD", library).env_remove("MALLOC_CONF");
     command
@@ -38,8 +40,15 @@ fn gives_back(command: &mut Command, allocator: &str, called: &str, least: u64) 
     assert!(figure(&report, "returned_bytes") > least, "{report:#}");
     match allocator {
         "jemalloc" => assert_as_predicted(&report),
+        // It counts the untouched end of what it had from the kernel last, too.
+        "tcmalloc" => {
+            let [predicted, returned] =
+                ["predicted_bytes", "returned_bytes"].map(|name| figure(&report, name));
+            assert!(returned <= predicted && predicted - returned < 4 * MIB, "{report:#}");
+        }
         _ => assert!(report["predicted_bytes"].is_null(), "{report:#}"),
     }
+    counts_itself(&report, allocator);
     let (before, after) = (figure(&report, "rss_before_bytes"), figure(&report, "rss_after_bytes"));
     assert_eq!(before - after, figure(&report, "returned_bytes"));
     assert!(report["malloc_before"].is_null() && report["malloc_after"].is_null());
@@ -49,6 +58,25 @@ fn gives_back(command: &mut Command, allocator: &str, called: &str, least: u64) 
     assert!(again < once / 2, "{once}, then {again}");
     target.is_well();
     target.ends();
+}
+
+/// What it says of itself agrees with what the kernel counts.
+fn counts_itself(report: &Value, allocator: &str) {
+    let [before, after] = ["allocator_before", "allocator_after"].map(|when| &report[when]);
+    if allocator == "mimalloc" {
+        assert!(before.is_null() && after.is_null(), "{report:#}");
+        return;
+    }
+    let both = |name: &str| [before, after].map(|counted| figure(counted, name));
+    let [allocated, allocated_after] = both("allocated_bytes");
+    assert!(allocated == allocated_after && allocated > 0, "{report:#}");
+    let [resident, resident_after] = both("resident_bytes");
+    let [returnable, returnable_after] = both("returnable_bytes");
+    assert!(allocated + returnable <= resident, "{report:#}");
+    assert!(returnable_after < returnable / 10, "{report:#}");
+    assert!(resident - resident_after >= returnable - returnable_after, "{report:#}");
+    let rss = figure(report, "rss_before_bytes");
+    assert!(resident > rss / 2 && resident < rss + 8 * MIB, "{report:#}");
 }
 
 #[test]
@@ -91,6 +119,32 @@ fn mimalloc() {
     for (threads, least) in [("1", 8), ("8", 60)] {
         let mut command = command(&library, "keeps", &["free", threads]);
         gives_back(&mut command, "mimalloc", "mi_collect", least * MIB);
+    }
+}
+
+/// Of several that are loaded, it is the one that the loader finds first.
+#[test]
+fn the_one_whose_malloc_is_called() {
+    let libraries = LIBRARIES.map(library);
+    let [Some(jemalloc), Some(tcmalloc), Some(mimalloc)] = libraries else { return };
+    for (order, allocator) in [
+        ([&jemalloc, &tcmalloc, &mimalloc], "jemalloc"),
+        ([&tcmalloc, &mimalloc, &jemalloc], "tcmalloc"),
+        ([&mimalloc, &jemalloc, &tcmalloc], "mimalloc"),
+        ([&tcmalloc, &jemalloc, &mimalloc], "tcmalloc"),
+    ] {
+        let order = order.map(String::as_str).join(" ");
+        let mut command = command(&order, "keeps", &["free", "1"]);
+        command.env("MALLOC_CONF", "dirty_decay_ms:-1");
+        let target = Target::of(&mut command, "ready");
+        let report = trimmed(target.pid());
+        assert_eq!(report["allocator"], allocator, "{order}");
+        counts_itself(&report, allocator);
+        if allocator == "tcmalloc" {
+            let counted = &report["allocator_before"]["returnable_bytes"];
+            assert_eq!(&report["predicted_bytes"], counted, "jemalloc's records aren't asked");
+        }
+        target.ends();
     }
 }
 

@@ -156,6 +156,10 @@ fn no_request_fails_of(nginx: &Nginx) {
             attempts += tries;
             again += u64::from(tries > 1);
             longest = longest.max(report["longest_held_seconds"].as_f64().unwrap());
+            if let Some(returnable) = report["allocator_before"]["returnable_bytes"].as_u64() {
+                // Of what it counts, some was never touched.
+                assert!(figure(report, "returned_bytes") <= returnable, "{report:#}");
+            }
         }
     }
     let trims = rounds * pids.len();

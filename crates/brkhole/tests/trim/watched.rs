@@ -8,6 +8,7 @@ use suite::waiting::{ended, eventually, until};
 
 use crate::common::{self, installed};
 use crate::fleet::samples::{Sample, samples, value};
+use crate::trim::allocators::{self, library};
 use crate::trim::harness::{Target, send, state, tracer, wait_for_hold};
 
 const MIB: f64 = 1_048_576.0;
@@ -87,6 +88,22 @@ fn trimmed_once_and_then_left_alone() {
     assert!(value(&found, "brkhole_malloc_returnable_bytes", &comm) < 16.0 * MIB);
     target.is_well();
     assert_eq!(watch.end("-TERM"), Some(0));
+    target.ends();
+}
+
+/// Of another allocator's as far as its records tell.
+#[test]
+fn what_jemalloc_keeps_counts() {
+    let Some(library) = library("libjemalloc.so.2") else { return };
+    let mut command = allocators::command(&library, "keeps", &["free", "1"]);
+    command.env("MALLOC_CONF", "dirty_decay_ms:-1");
+    let mut target = Target::of(&mut command, "ready");
+    let watch = Watch::of(target.pid(), "0.05", ABOVE);
+    eventually("it is trimmed", || watch.figure("brkhole_trim_calls") > 0.0);
+    watch.looks(10);
+    assert_eq!(watch.figure("brkhole_trim_calls"), 1.0);
+    assert!(watch.figure("brkhole_trim_returned_bytes") > 60.0 * MIB);
+    target.is_well();
     target.ends();
 }
 

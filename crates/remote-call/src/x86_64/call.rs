@@ -15,7 +15,7 @@ use super::seize::next_stop;
 use super::sigreturn::WayBack;
 use super::stack::CallTarget;
 use super::thread_state::ThreadState;
-use crate::request::Request;
+use crate::request::{Request, Returned};
 use crate::{CallError, Interrupt};
 use proc_memory::Status;
 use tracee::{Registers, Stop};
@@ -42,7 +42,7 @@ pub(super) fn call(
     subject: &CallTarget,
     way_back: &mut Option<WayBack>,
     request: &Request,
-) -> Result<u64, Failure> {
+) -> Result<Returned, Failure> {
     let pid = subject.pid;
     let gone = || CallError::Gone { pid, tid: subject.any_tid };
     if subject.options.interrupt.is_asked() {
@@ -76,7 +76,9 @@ pub(super) fn call(
     let frame = SignalFrame::new(&state, &found, &request.entry, signal);
     let written = subject.memory.write_all_at(&frame.bytes, frame.start);
     written.map_err(failed("write to the stack"))?;
-    let caller = CallInProgress { subject, tid, state: &state, frame: &frame, way_back: &found };
+    let data_bytes = request.entry.data.len();
+    let (state, frame) = (&state, &frame);
+    let caller = CallInProgress { subject, tid, state, frame, data_bytes, way_back: &found };
     caller.run(request.patience)
 }
 
@@ -85,11 +87,12 @@ struct CallInProgress<'a> {
     tid: i32,
     state: &'a ThreadState,
     frame: &'a SignalFrame,
+    data_bytes: usize,
     way_back: &'a WayBack,
 }
 
 impl CallInProgress<'_> {
-    fn run(&self, patience: Duration) -> Result<u64, Failure> {
+    fn run(&self, patience: Duration) -> Result<Returned, Failure> {
         let under_way = |error| Failure { error, is_under_way: true };
         let set = tracee::set_registers(self.tid, &self.frame.registers);
         set.map_err(self.failed("set the registers"))?;
@@ -100,7 +103,7 @@ impl CallInProgress<'_> {
     }
 
     /// Until the thread is about to run `rt_sigreturn`, having been asked to stop there.
-    fn begin(&self, patience: Duration) -> Result<Result<u64, CallError>, CallError> {
+    fn begin(&self, patience: Duration) -> Result<Result<Returned, CallError>, CallError> {
         let mask = call_mask(self.state.signal_mask);
         tracee::set_signal_mask(self.tid, mask).map_err(self.failed("set the signal mask"))?;
         let waits_at_gate =
@@ -126,17 +129,17 @@ impl CallInProgress<'_> {
                 Some(Stop::Syscall) => {
                     let registers = self.registers()?;
                     if self.is_end(&registers) {
-                        let value = self.value();
+                        let returned = self.returned();
                         self.stop_before_return(registers, libc::SYS_getpid as u64)?;
-                        return Ok(value);
+                        return Ok(returned);
                     }
                 }
                 Some(Stop::Signal(arrived)) => {
                     let registers = self.registers()?;
                     if gate == Some(arrived) && self.is_through(&registers) {
-                        let value = self.value();
+                        let returned = self.returned();
                         self.stop_before_return(registers, u64::MAX)?;
-                        return Ok(value);
+                        return Ok(returned);
                     }
                     if self.is_crash(arrived)? {
                         self.stop_before_return(registers, u64::MAX)?;
@@ -168,11 +171,13 @@ impl CallInProgress<'_> {
         registers.rip == self.way_back.restore.address && registers.rsp == self.frame.stack_pointer
     }
 
-    fn value(&self) -> Result<u64, CallError> {
-        let mut value = [0; 8];
-        let read = self.subject.memory.read_exact_at(&mut value, self.frame.value);
-        read.map_err(self.failed("read the value"))?;
-        Ok(u64::from_le_bytes(value))
+    fn returned(&self) -> Result<Returned, CallError> {
+        let (mut value, mut data) = ([0; 8], vec![0; self.data_bytes]);
+        let memory = self.subject.memory;
+        let read = memory.read_exact_at(&mut value, self.frame.value);
+        let read = read.and_then(|()| memory.read_exact_at(&mut data, self.frame.data));
+        read.map_err(self.failed("read what it returned"))?;
+        Ok(Returned { value: u64::from_le_bytes(value), data })
     }
 
     /// Replaces what the kernel is about to do by a system call without effect, and has the thread

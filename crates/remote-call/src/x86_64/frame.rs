@@ -12,7 +12,7 @@
 use super::completion_signal;
 use super::sigreturn::WayBack;
 use super::thread_state::{RestartKind, ThreadState};
-use crate::request::Entry;
+use crate::request::{Argument, Entry};
 use tracee::Registers;
 
 /// What lies right below the stack pointer belongs to the function that was interrupted.
@@ -80,6 +80,8 @@ pub(super) struct SignalFrame {
     pub(super) registers: Registers,
     /// Where the function's value will be.
     pub(super) value: u64,
+    /// Where the call's data are.
+    pub(super) data: u64,
     /// The stack pointer with which `rt_sigreturn` finds the frame.
     pub(super) stack_pointer: u64,
     /// The signal that comes through the gate before that.
@@ -95,9 +97,10 @@ impl SignalFrame {
     ) -> Self {
         let vectors = signal_vectors(&state.vectors);
         let top = state.registers.rsp - RED_ZONE_BYTES;
-        let text_at = top - entry.text.len() as u64;
+        // Whatever a function may want there is aligned.
+        let data = (top - entry.data.len() as u64) & !15;
         // The kernel and the processor demand that.
-        let vectors_at = (text_at - vectors.len() as u64) & !63;
+        let vectors_at = (data - vectors.len() as u64) & !63;
         let value = vectors_at - 8;
         // Below the frame: the function's return address, and what is skipped on the way back.
         let below = 8 + way_back.store.skipped_bytes;
@@ -127,7 +130,7 @@ impl SignalFrame {
             put(start + below + 8, &context(&through, mask, vectors_at)[8..]);
         }
         put(vectors_at, &vectors);
-        put(text_at, &entry.text);
+        put(data, &entry.data);
 
         let mut registers = state.registers;
         registers.rip = entry.function;
@@ -138,12 +141,12 @@ impl SignalFrame {
         // Of no arguments in vector registers, in case there is an ellipsis.
         registers.rax = 0;
         let r = &mut registers;
-        [r.rdi, r.rsi, r.rdx, r.rcx, r.r8, r.r9] = entry.arguments;
-        if !entry.text.is_empty() {
-            registers.rdi = text_at;
-        }
+        [r.rdi, r.rsi, r.rdx, r.rcx, r.r8, r.r9] = entry.arguments.map(|argument| match argument {
+            Argument::Value(value) => value,
+            Argument::Data(offset) => data + offset as u64,
+        });
         way_back.store.aim(&mut registers, value);
-        Self { start, bytes, registers, value, stack_pointer: frame + 8, gate }
+        Self { start, bytes, registers, value, data, stack_pointer: frame + 8, gate }
     }
 }
 

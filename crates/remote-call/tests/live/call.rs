@@ -5,7 +5,7 @@ use std::time::Duration;
 use suite::rounds;
 use suite::waiting::eventually;
 
-use remote_call::{Call, CallError, Error, Held, HoldOptions, Interrupt, Unfit};
+use remote_call::{Argument, Call, CallError, Error, Held, HoldOptions, Interrupt, Unfit};
 
 use crate::compiled;
 use crate::target::{PATIENCE, Target, plain};
@@ -32,18 +32,21 @@ fn calls_and_their_values() {
 }
 
 #[test]
-fn a_text_is_passed() {
+fn data_are_passed_and_come_back() {
     let target = Target::start(&["registers"]);
     let held = Held::hold(target.pid(), PATIENCE).unwrap();
-    for text in [&b"4711\0"[..], b"12\0"] {
-        let call = Call::of(target.at("number")).with_text(text).with(&[100]);
-        let number: u64 =
-            std::str::from_utf8(text).unwrap().trim_end_matches('\0').parse().unwrap();
-        assert_eq!(held.make(&call, PATIENCE).unwrap(), number + 100);
+    let call = Call::of(target.at("number"));
+    for (text, number) in [(b"4711\0\0\0\0", 4711), (b"12\0\0\0\0\0\0", 12)] {
+        let data = [*text, 100_u64.to_le_bytes()].concat();
+        let called = call.clone().with_data(&data).with(&[Argument::Data(0), Argument::Data(8)]);
+        let returned = held.make(&called, PATIENCE).unwrap();
+        assert_eq!(returned.value, number);
+        assert_eq!(returned.data, [*text, (100 + number).to_le_bytes()].concat());
     }
-    let long = [b' '; 4097];
-    let refused = held.make(&Call::of(target.at("number")).with_text(&long), PATIENCE);
-    assert!(matches!(refused, Err(CallError::Text { bytes: 4097 })), "{refused:?}");
+    let refused = held.make(&call.clone().with_data(&[b' '; 4097]), PATIENCE);
+    assert!(matches!(refused, Err(CallError::Data { bytes: 4097 })), "{refused:?}");
+    let refused = held.make(&call.with(&[Argument::Data(1)]), PATIENCE);
+    assert!(matches!(refused, Err(CallError::Data { bytes: 0 })), "{refused:?}");
     held.release();
     target.finish_well(0);
 }
@@ -55,7 +58,7 @@ fn each_thread_can_be_had() {
     assert!(held.threads().len() > 1);
     for thread in held.threads() {
         let call = Call::of(target.at("caller")).by(thread.tid);
-        assert_eq!(held.make(&call, PATIENCE).unwrap(), thread.tid as u64);
+        assert_eq!(held.make(&call, PATIENCE).unwrap().value, thread.tid as u64);
     }
     let nobody = held.make(&Call::of(target.at("caller")).by(1), PATIENCE);
     assert!(matches!(nobody, Err(CallError::NoThread { .. })), "{nobody:?}");

@@ -30,21 +30,24 @@ fn word(frame: &SignalFrame, address: u64) -> u64 {
     u64::from_le_bytes(frame.bytes[offset..][..8].try_into().unwrap())
 }
 
-fn entry(text: &[u8]) -> Entry {
-    Entry { function: 0x5000, text: text.to_vec(), arguments: [1, 2, 3, 4, 5, 6] }
+fn entry(data: &[u8]) -> Entry {
+    let mut arguments = [1, 2, 3, 4, 5, 6].map(Argument::Value);
+    arguments[4] = Argument::Data(data.len());
+    Entry { function: 0x5000, data: data.to_vec(), arguments }
 }
 
 #[test]
-fn a_text_lies_above_all_else_and_its_address_comes_first() {
-    for text in [&b"x\0"[..], &[7; 4096]] {
-        let frame = SignalFrame::new(&state(), &way_back(), &entry(text), None);
-        assert_eq!(&frame.bytes[frame.bytes.len() - text.len()..], text);
+fn data_lie_above_all_else_and_an_argument_may_be_their_address() {
+    for data in [&b"x\0"[..], &[7; 4096]] {
+        let frame = SignalFrame::new(&state(), &way_back(), &entry(data), None);
+        assert_eq!(frame.data % 16, 0);
+        assert_eq!(&frame.bytes[(frame.data - frame.start) as usize..][..data.len()], data);
         let end = frame.start + frame.bytes.len() as u64;
         assert_eq!(end, state().registers.rsp - 128, "below the red zone");
-        let first = end - text.len() as u64;
-        assert_eq!((frame.registers.rdi, frame.registers.rsi), (first, 2));
+        let behind = frame.data + data.len() as u64;
+        assert!(behind <= end && (frame.registers.rdi, frame.registers.r8) == (1, behind));
         let vectors = word(&frame, frame.stack_pointer - 8 + offset::VECTORS as u64);
-        assert!(vectors + SIZE as u64 + 4 <= first && frame.value < vectors);
+        assert!(vectors + SIZE as u64 + 4 <= frame.data && frame.value < vectors);
     }
 }
 

@@ -51,8 +51,10 @@ __attribute__((noinline)) unsigned long plain(unsigned long a, unsigned long b, 
 
 unsigned long counted(void) { return calls; }
 
-__attribute__((noinline)) unsigned long number(const char *text, unsigned long more) {
-    return strtoul(text, 0, 10) + more;
+__attribute__((noinline)) unsigned long number(const char *text, unsigned long *sum) {
+    unsigned long number = strtoul(text, 0, 10);
+    *sum += number;
+    return number;
 }
 
 unsigned long caller(void) { return syscall(SYS_gettid); }
