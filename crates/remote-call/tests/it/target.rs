@@ -23,7 +23,7 @@ pub struct Target {
 impl Target {
     /// Starts it; it says `ready` and begins what the mode says.
     pub fn start(arguments: &[&str]) -> Self {
-        let program = compiled("live/program/target.c", "remote-call-target", &["-O1", "-g"]);
+        let program = compiled("it/program/target.c", "remote-call-target", &["-O1", "-g"]);
         Self::of(Command::new(program).args(arguments))
     }
 

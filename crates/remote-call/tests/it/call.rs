@@ -232,7 +232,7 @@ fn a_thread_on_a_small_stack_makes_no_calls() {
 #[test]
 fn a_static_program() {
     let flags = ["-O1", "-static"];
-    let program = compiled("live/program/target.c", "remote-call-target-static", &flags);
+    let program = compiled("it/program/target.c", "remote-call-target-static", &flags);
     let target = Target::of(Command::new(program).arg("registers"));
     let held = Held::hold(target.pid(), PATIENCE).unwrap();
     let value = held.call(target.at("plain"), &[1], PATIENCE).unwrap();
