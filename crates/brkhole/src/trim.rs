@@ -5,6 +5,7 @@
 
 mod allocators;
 mod attempt;
+mod calls;
 mod errno;
 mod inside;
 mod library;
@@ -18,6 +19,7 @@ mod sequence;
 mod statistics;
 mod status;
 mod table;
+mod target;
 mod tools;
 mod weight;
 mod words;

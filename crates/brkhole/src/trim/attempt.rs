@@ -9,94 +9,22 @@
 //! neither a list to follow nor a lock to look at: all code of their library counts as inside, as
 //! does `fork`, during which one thread has all locks.
 
-use std::io;
 use std::time::{Duration, Instant};
 
-use anyhow::Error;
 use proc_memory::Process;
 use ptmalloc::{Examiner, HeapState};
-use remote_call::{Call, CallError, Held, HoldOptions};
+use remote_call::Held;
 
-use super::errno::Errno;
-use super::inside::{self, StoppedTarget};
-use super::library::TrimLibrary;
+use super::calls::calls;
+use super::inside;
 use super::look::foretold;
 use super::program::ProgramIdentity;
-use super::refusal::Refusal;
-use super::scale::{Scale, Still};
-use super::statistics::{AllocatorStatistics, Unanswered};
+use super::target::{TrimAttempt, TrimTarget, Trimmed};
 use super::tools::Tools;
 use super::words;
 
 /// So long may a thread take to stop, if the process may stand still that long.
 const STOP: Duration = Duration::from_secs(2);
-
-/// An allocator isn't asked for what it counts where less is left of the time that the process may
-/// stand still: mostly that takes microseconds, on a busy machine perhaps not.
-const QUESTIONS: Duration = Duration::from_millis(50);
-
-const UNKNOWN: &str = "what its allocator counts isn't known";
-const ERRNO: &str = "errno of the thread that called may have changed";
-
-/// What the attempts at one program need of it.
-pub(super) struct KnownProgram {
-    pub(super) program: ProgramIdentity,
-    pub(super) library: TrimLibrary,
-    pub(super) scale: Scale,
-    /// The state of glibc's malloc a moment ago; `None` if it was at work each time.
-    pub(super) malloc: Option<HeapState>,
-    /// When it was looked at.
-    pub(super) when: Instant,
-    pub(super) threads: u64,
-}
-
-/// What is known of the process before it is stopped.
-pub(super) struct TrimTarget<'a> {
-    pub(super) process: &'a Process,
-    pub(super) known: &'a mut KnownProgram,
-    pub(super) learnt_just_now: bool,
-    pub(super) max_hold: Duration,
-    pub(super) options: &'a HoldOptions,
-}
-
-pub(super) enum TrimAttempt {
-    /// It has made the call.
-    Trimmed(Box<Trimmed>),
-    /// It isn't what was looked at any more: in which way.
-    Another(&'static str),
-    /// It has other arenas than when they were looked at.
-    OtherArenas,
-    /// A thread may be inside malloc.
-    Inside(StoppedTarget),
-    /// The locks of so many arenas are held.
-    Locked(usize),
-    /// Malloc's state isn't known, even though nothing moves.
-    Unknown(String),
-    /// It can't be held now.
-    Restless(String),
-    Refused(Refusal),
-    /// It was to be let go before the call.
-    Interrupted,
-    /// It was let go in the middle of the call, which goes on in this thread.
-    LeftToItself {
-        tid: i32,
-        was_asked: bool,
-    },
-    Failed(String),
-}
-
-/// A process that has given back what it could.
-pub(super) struct Trimmed {
-    /// What glibc's had; another allocator's lists aren't followed.
-    pub(super) malloc: Option<HeapState>,
-    /// What another allocator counts, before and after.
-    pub(super) counted: [Option<AllocatorStatistics>; 2],
-    pub(super) before: Still,
-    pub(super) after: Still,
-    pub(super) call: Duration,
-    pub(super) threads: usize,
-    pub(super) notes: Vec<String>,
-}
 
 /// Makes one attempt; gives how long the process stood still, too, if it did.
 pub(super) fn attempt(
@@ -152,7 +80,7 @@ fn while_held(
     if subject.options.interrupt.is_asked() {
         return Err(TrimAttempt::Interrupted);
     }
-    call(held, malloc, subject)
+    calls(held, malloc, subject)
 }
 
 /// Whether the process is the program that was looked at, with the same rights, and has what is
@@ -223,140 +151,4 @@ fn are_unlocked(malloc: &HeapState) -> Result<(), TrimAttempt> {
         0 => Ok(()),
         locked => Err(TrimAttempt::Locked(locked)),
     }
-}
-
-fn call(
-    held: &Held,
-    malloc: Option<HeapState>,
-    subject: &TrimTarget,
-) -> Result<Trimmed, TrimAttempt> {
-    let (offer, scale) = (subject.known.library.offer, &subject.known.scale);
-    let before = scale.still();
-    let before = before.map_err(|error| TrimAttempt::Refused(weightless(&error).into()))?;
-    let each = held.threads().iter().map(|thread| Some(thread.tid));
-    let callers = if offer.by_each_thread { each.collect() } else { vec![None] };
-    let mut missed = None;
-    let (mut made, mut counted, mut called) = (0, [None; 2], Called::default());
-    for &caller in &callers {
-        match call_once(held, caller, subject, &mut called) {
-            Ok(statistics) => {
-                made += 1;
-                counted = statistics;
-            }
-            // It has called nothing, others may.
-            Err(TrimAttempt::Refused(why)) if offer.by_each_thread => missed = Some(why),
-            Err(TrimAttempt::Interrupted | TrimAttempt::Restless(_)) if made > 0 => break,
-            Err(other) => return Err(other),
-        }
-    }
-    if let Some(why) = missed.clone().filter(|_| made == 0) {
-        return Err(TrimAttempt::Refused(why));
-    }
-    if made < callers.len() {
-        let (all, name) = (callers.len(), offer.called);
-        let why = missed.map_or("it was time to let it go".to_owned(), |missed| missed.told);
-        let note = format!("{made} of {all} threads have called {name}, others not: {why}");
-        called.notes.push(note);
-    }
-    let after = scale.still();
-    let after = after.map_err(|error| TrimAttempt::Failed(weightless(&error)))?;
-    let Called { took, notes } = called;
-    let threads = held.threads().len();
-    Ok(Trimmed { malloc, counted, before, after, call: took, threads, notes })
-}
-
-/// What comes together over all calls.
-#[derive(Default)]
-struct Called {
-    took: Duration,
-    notes: Vec<String>,
-}
-
-/// Has this thread, or the one that is disturbed least, make the call; gives what the allocator
-/// counts before and after, where it tells.
-fn call_once(
-    held: &Held,
-    caller: Option<i32>,
-    subject: &TrimTarget,
-    called: &mut Called,
-) -> Result<[Option<AllocatorStatistics>; 2], TrimAttempt> {
-    let library = &subject.known.library;
-    let left = || subject.max_hold.saturating_sub(held.stood_still());
-    if left().is_zero() {
-        return Err(TrimAttempt::Restless(words::too_slow(subject.max_hold)));
-    }
-    let errno = library
-        .errno_location
-        .map(|location| Errno::of(held, &by(caller, Call::of(location)), left()))
-        .transpose()
-        .map_err(|error| ended(error, |why| TrimAttempt::Refused(why.into())))?;
-    let offer = library.offer;
-    let mut notes = Vec::new();
-    let mut counted = || {
-        let (Some(statistics), Some(function)) = (&offer.statistics, library.statistics) else {
-            return Ok(None);
-        };
-        if left() < QUESTIONS {
-            notes.push(format!("{UNKNOWN}: no time was left to ask it"));
-            return Ok(None);
-        }
-        match statistics.ask(function, |call| held.make(&by(caller, call), left())) {
-            Ok(counted) => Ok(Some(counted)),
-            Err(Unanswered::Call(error)) => Err(error),
-            Err(Unanswered::Unknown(name)) => {
-                notes.push(format!("{UNKNOWN}: it has no {name}"));
-                Ok(None)
-            }
-        }
-    };
-    let call = Call::of(library.trim).with_data(offer.data).with(offer.arguments);
-    let call = by(caller, call);
-    let mut value = 0;
-    let outcome = counted().and_then(|before| {
-        let begun = Instant::now();
-        let returned = held.make(&call, left());
-        called.took += begun.elapsed();
-        value = returned?.value as i32;
-        Ok([before, counted()?])
-    });
-    // A thread that is within the call still has its errno to itself.
-    if let Err(error @ (CallError::Interrupted { .. } | CallError::TimedOut { .. })) = outcome {
-        return Err(ended(error.into(), TrimAttempt::Failed));
-    }
-    notes.extend(match errno.map(|errno| errno.restore()) {
-        Some(Ok(())) => None,
-        Some(Err(error)) => Some(format!("{ERRNO}: {error}")),
-        None => Some(format!("{ERRNO}: where it is, isn't known")),
-    });
-    let counted = outcome.map_err(|error| ended(error.into(), TrimAttempt::Failed))?;
-    if offer.returns_error && value != 0 {
-        let (called, error) = (offer.called, io::Error::from_raw_os_error(value));
-        return Err(TrimAttempt::Failed(format!("{called} gave nothing back: {error}")));
-    }
-    called.notes.append(&mut notes);
-    // Asked in vain before, it was so afterwards.
-    called.notes.dedup();
-    Ok(counted)
-}
-
-fn by(caller: Option<i32>, call: Call<'_>) -> Call<'_> {
-    caller.map_or(call.clone(), |tid| call.by(tid))
-}
-
-/// What it means that a call gave no value.
-fn ended(error: Error, otherwise: impl FnOnce(String) -> TrimAttempt) -> TrimAttempt {
-    match error.downcast_ref() {
-        Some(CallError::NotBegun { .. }) => TrimAttempt::Interrupted,
-        Some(error @ &(CallError::Interrupted { tid } | CallError::TimedOut { tid, .. })) => {
-            TrimAttempt::LeftToItself {
-                tid,
-                was_asked: matches!(error, CallError::Interrupted { .. }),
-            }
-        }
-        _ => otherwise(format!("{error:#}")),
-    }
-}
-
-fn weightless(error: &io::Error) -> String {
-    format!("it can't be weighed (was it killed?): {error}")
 }

@@ -7,7 +7,7 @@ use ptmalloc::Unknown;
 use remote_call::HoldOptions;
 
 use super::allocators::{self, Offer};
-use super::attempt::{self, KnownProgram, TrimAttempt, TrimTarget, Trimmed};
+use super::attempt;
 use super::inside::How;
 use super::library::TrimLibrary;
 use super::look::{TrimLook, look, returnable};
@@ -15,6 +15,7 @@ use super::pause::{Interruption, Pauses};
 use super::refusal::{Refusal, RefusalKind};
 use super::report::{TrimOutcome, TrimReport};
 use super::scale::Scale;
+use super::target::{KnownProgram, TrimAttempt, TrimTarget, Trimmed};
 use super::tools::Tools;
 use super::words;
 use crate::cli::TrimArguments;
@@ -120,9 +121,9 @@ impl Sequence<'_> {
                 }
                 TrimAttempt::Refused(why) => return ended(report, TrimOutcome::Refused, why),
                 TrimAttempt::Failed(why) => return ended(report, TrimOutcome::Failed, why),
-                TrimAttempt::LeftToItself { tid, was_asked } => {
+                TrimAttempt::LeftToItself { tid, called, was_asked } => {
                     let signal = self.interruption.signal().filter(|_| was_asked);
-                    let why = words::left_to_itself(tid, signal, max_hold, known.library.offer);
+                    let why = words::left_to_itself(tid, called, signal, max_hold);
                     return ended(report, TrimOutcome::Failed, why);
                 }
                 TrimAttempt::Interrupted => "it was let go".to_owned(),

@@ -5,7 +5,6 @@ use std::time::Duration;
 use human_text::Seconds;
 use ptmalloc::{Allocator, HeapState};
 
-use super::allocators::Offer;
 use super::inside::{How, StoppedTarget};
 use super::refusal::{Refusal, RefusalKind};
 use super::report::TrimReport;
@@ -91,11 +90,10 @@ pub(super) fn too_slow(max_hold: Duration) -> String {
 /// one, time was up.
 pub(super) fn left_to_itself(
     tid: i32,
+    called: &str,
     signal: Option<i32>,
     max_hold: Duration,
-    offer: &Offer,
 ) -> String {
-    let called = offer.called;
     let why = match signal {
         Some(signal) => format!("signal {signal} came while {called} was under way"),
         None => {
