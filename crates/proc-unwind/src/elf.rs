@@ -68,6 +68,8 @@ pub struct Segment {
     pub addresses: Range<u64>,
     /// Where it begins in the file, in bytes.
     pub offset: u64,
+    /// Whether it is code.
+    pub executable: bool,
 }
 
 impl Elf {
@@ -98,6 +100,7 @@ impl Elf {
             Segment {
                 addresses: start..start.saturating_add(header.p_filesz(endian)),
                 offset: header.p_offset(endian),
+                executable: header.p_flags(endian) & elf::PF_X != 0,
             }
         });
         let sections = Sections::of(header, endian, data)?;
@@ -124,6 +127,13 @@ impl Elf {
         })
     }
 
+    /// What has to be added to an address in the file to get the one in a process that has mapped
+    /// the file as code from `offset` on at `start`; `None` if the file doesn't ask for such a
+    /// mapping.
+    pub fn bias(&self, start: u64, offset: u64) -> Option<u64> {
+        bias(&self.segments, start, offset)
+    }
+
     /// Bytes that it takes to keep its tables.
     pub fn table_bytes(&self) -> usize {
         let tables = [&self.eh_frame, &self.eh_frame_hdr].into_iter().flatten();
@@ -138,6 +148,21 @@ impl Elf {
         let length = most.min(segment.addresses.end - address);
         Some(start..start.checked_add(length)?)
     }
+}
+
+/// lld has the end of one segment and the beginning of the next on one page of the file, which is
+/// mapped twice: code is looked for first, and what begins there before what goes on there.
+fn bias(segments: &[Segment], start: u64, offset: u64) -> Option<u64> {
+    const PAGE: u64 = 4096;
+    let first_page = |segment: &Segment| segment.offset & !(PAGE - 1);
+    let holds = |segment: &&Segment| {
+        let bytes = segment.addresses.end - segment.addresses.start;
+        (first_page(segment)..segment.offset.saturating_add(bytes)).contains(&offset)
+    };
+    let fits = |segment: &&Segment| (!segment.executable, first_page(segment) != offset);
+    let segment = segments.iter().filter(holds).min_by_key(fits)?;
+    let stated = segment.addresses.start.wrapping_sub(segment.offset).wrapping_add(offset);
+    Some(start.wrapping_sub(stated))
 }
 
 /// The build id in a section of one note.

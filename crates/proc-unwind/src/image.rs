@@ -92,23 +92,6 @@ impl UnwindImage {
         self.elf.entry != 0 && address.wrapping_sub(self.elf.entry) < ENTRY_BYTES
     }
 
-    /// What has to be added to an address in the file to get the one in a process that has mapped
-    /// the file from `offset` on at `start`; `None` if the file doesn't ask for such a mapping.
-    pub(super) fn bias(&self, start: u64, offset: u64) -> Option<u64> {
-        const PAGE: u64 = 4096;
-        for segment in &self.elf.segments {
-            let (range, in_file) = (&segment.addresses, segment.offset);
-            let from = in_file & !(PAGE - 1);
-            let to = in_file.saturating_add(range.end - range.start);
-            if (from..to).contains(&offset) {
-                let stated = range.start.wrapping_sub(in_file - from);
-                let stated = stated.wrapping_add(offset - from);
-                return Some(start.wrapping_sub(stated));
-            }
-        }
-        None
-    }
-
     /// A path by which this program can open the file again, wherever it came from.
     pub(super) fn path(&self) -> Option<PathBuf> {
         match &self.content {

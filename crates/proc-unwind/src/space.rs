@@ -96,7 +96,7 @@ impl CodeSpace {
             })
         };
         let holds = opened.and_then(|(image, main)| {
-            let bias = image.bias(mapping.start, mapping.offset).ok_or_else(|| {
+            let bias = image.elf.bias(mapping.start, mapping.offset).ok_or_else(|| {
                 io::Error::new(io::ErrorKind::InvalidData, "mapped otherwise than it asks")
             })?;
             Ok(Module { image, bias, main })

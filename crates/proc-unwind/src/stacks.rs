@@ -147,6 +147,16 @@ impl Stacks {
         Some(CodeFile { path: module.image.path()?, bias: module.bias })
     }
 
+    /// Whether the code at an address is what its file has there: nobody has patched it, and it is
+    /// where the file's functions were taken to be.
+    pub fn is_as_in_file(&self, pid: i32, address: u64) -> bool {
+        const CODE_BYTES: u64 = 32;
+        let module = self.spaces.get(&pid).and_then(|space| space.module(address));
+        let code = module
+            .and_then(|module| module.image.code(address.wrapping_sub(module.bias), CODE_BYTES));
+        code.is_some_and(|code| memory::holds(pid, &[(address, code.into())]))
+    }
+
     /// What a frame with this address is called, as in [`Stack::frames`]. `None` if nothing
     /// executable is known to be mapped there.
     pub fn name(&mut self, pid: i32, address: u64) -> Option<String> {

@@ -94,9 +94,18 @@ impl TrimLibrary {
         let space = AddressSpace::of_process(process)?;
         let other =
             allocator.and_then(|allocator| Some((allocator, allocators::offer(allocator)?)));
-        match other.filter(|(_, offer)| offer.is_anothers()) {
+        let library = match other.filter(|(_, offer)| offer.is_anothers()) {
             Some((allocator, offer)) => Self::of_other(pid, &space, stacks, allocator, offer),
             None => Self::of_glibc(pid, &space, stacks),
+        }?;
+        let called = [Some(library.trim), library.statistics, library.errno_location];
+        match called.into_iter().flatten().all(|address| stacks.is_as_in_file(pid, address)) {
+            true => Ok(library),
+            false => bail!(
+                "the code of {} or of what else would be called isn't what its library's file has \
+                 there (a breakpoint, or it was patched)",
+                library.offer.called
+            ),
         }
     }
 

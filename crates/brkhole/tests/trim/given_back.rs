@@ -1,9 +1,10 @@
 //! What is given back is what was predicted, and the program goes on.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use crate::common::compile::compiled;
-use crate::common::installed;
+use crate::common::{brkhole, installed};
 use crate::trim::harness::{Target, assert_as_predicted, figure, refused, reports, trimmed};
 
 /// Most of what these programs have is free.
@@ -47,6 +48,19 @@ fn eight_threads_and_their_arenas() {
     assert_eq!(report["threads"], 8);
     let arenas = report["malloc_before"]["arenas"].as_array().unwrap().len();
     assert!(arenas > 1, "{report:#}");
+}
+
+/// rustc's linker is lld, which lays out a file's segments otherwise than a C compiler's.
+#[test]
+fn a_program_that_rustc_linked() {
+    let own_pid = std::process::id().to_string();
+    let mut watcher = brkhole(&["inspect", "--watch", "3600", &own_pid]);
+    let mut watcher = watcher.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watcher.stdout.take().unwrap()).lines();
+    lines.next().expect("it has looked").unwrap();
+    trimmed(watcher.id() as i32);
+    watcher.kill().unwrap();
+    watcher.wait().unwrap();
 }
 
 #[test]

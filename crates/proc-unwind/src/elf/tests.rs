@@ -1,5 +1,6 @@
 //! Real files, and what somebody may have made of them.
 
+use std::fs;
 use std::io::Write;
 
 use super::*;
@@ -122,4 +123,45 @@ fn whatever_is_in_it() {
             let _ = symbols.at(0x1010);
         }
     }
+}
+
+/// lld's layout: each segment begins on the page of the file on which the one before it ends.
+#[test]
+fn a_page_that_two_segments_share_is_the_codes() {
+    let segment = |start, bytes, offset, executable| Segment {
+        addresses: start..start + bytes,
+        offset,
+        executable,
+    };
+    let segments = [
+        segment(0, 0x11e0, 0, false),
+        segment(0x21e0, 0x2000, 0x11e0, true),
+        segment(0x51e0, 0x100, 0x31e0, false),
+    ];
+    let start = 0x7f00_0000_0000;
+    assert_eq!(bias(&segments, start + 0x2000, 0x1000), Some(start));
+    // What goes on there, where a mapping was split.
+    assert_eq!(bias(&segments, start + 0x3000, 0x2000), Some(start));
+    assert_eq!(bias(&segments, start, 0), Some(start));
+    assert_eq!(bias(&segments, start, 0x4000), None);
+}
+
+/// Whatever linked this program: cargo's default is lld, a C compiler's is not.
+#[test]
+fn this_program_lies_where_the_kernel_says() {
+    let vector = fs::read("/proc/self/auxv").unwrap();
+    let word = |bytes: &[u8]| u64::from_ne_bytes(bytes.try_into().unwrap());
+    let mut pairs = vector.chunks_exact(16).map(|pair| (word(&pair[..8]), word(&pair[8..])));
+    let (_, headers) = pairs.find(|(kind, _)| *kind == libc::AT_PHDR).unwrap();
+    let path = fs::read_link("/proc/self/exe").unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let elf = Elf::of_bytes(&bytes).unwrap();
+    // They lie in the first segment.
+    let wanted = headers - word(&bytes[32..40]);
+    let space = proc_memory::AddressSpace::of(std::process::id() as i32).unwrap();
+    let code = space.mappings().iter().filter(|mapping| {
+        mapping.permissions.execute && mapping.path().is_some_and(|own| own == path)
+    });
+    let biases: Vec<_> = code.map(|code| elf.bias(code.start, code.offset)).collect();
+    assert!(!biases.is_empty() && biases.iter().all(|bias| *bias == Some(wanted)), "{biases:x?}");
 }

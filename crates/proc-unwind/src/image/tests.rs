@@ -25,7 +25,7 @@ impl Numbers {
 fn read(image: &Arc<UnwindImage>, address: u64) {
     let _ = image.code(address, 64);
     let _ = image.mark(address);
-    let _ = image.bias(0x7f00_0000_0000, address & !0xfff);
+    let _ = image.elf.bias(0x7f00_0000_0000, address & !0xfff);
     let _ = image.is_beginning(address);
     #[cfg(target_arch = "x86_64")]
     {
