@@ -56,9 +56,9 @@ pub(super) fn claim_blocks(space: &mut Space<'_>, malloc: &HeapState) {
         return;
     };
     let mut found = Vec::new();
-    let mut left = space.unclaimed();
-    // One stands where its mapping begins, or behind another; most do.
-    let starts: Vec<u64> = left.iter().map(|gap| gap.start).collect();
+    // One stands where its mapping begins, or behind another; most do. It may go on in the next.
+    let starts: Vec<u64> = space.unclaimed().iter().map(|gap| gap.start).collect();
+    let mut left = space.unclaimed_joined();
     follow(space, &mut left, &starts, &mut found);
     if (found.len() as u64) < count {
         let mut pages = space.resident_multiples(&left, page_size_bytes());

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use nix::errno::Errno;
 use proc_memory::{
-    PageMap, PageState, Process, ProcessError, WeighedMapping, page_size_bytes, read_memory,
+    PageMap, PageState, Process, ProcessError, WeighedMapping, joined_ranges, page_size_bytes,
+    read_memory,
 };
 
 use super::kernel;
@@ -149,11 +150,23 @@ impl<'p> Space<'p> {
         gaps
     }
 
-    /// Anonymous private memory that has no owner, as far as anything of it is resident.
+    /// Anonymous private memory that has no owner, of mappings of which anything is resident.
     pub(super) fn unclaimed(&self) -> Vec<Range<u64>> {
+        self.unclaimed_of(|area| area.rss_bytes > 0).collect()
+    }
+
+    /// The same of all mappings, and those that touch as one: madvise(2) and mprotect(2) split them.
+    pub(super) fn unclaimed_joined(&self) -> Vec<Range<u64>> {
+        joined_ranges(self.unclaimed_of(|_| true))
+    }
+
+    fn unclaimed_of(
+        &self,
+        is_meant: fn(&WeighedMapping) -> bool,
+    ) -> impl Iterator<Item = Range<u64>> {
         let anonymous = self.areas.iter().filter(|area| kernel::is_anonymous(&area.mapping));
-        let used = anonymous.filter(|area| area.rss_bytes > 0);
-        used.flat_map(|area| self.gaps(area.mapping.start..area.mapping.end)).collect()
+        let meant = anonymous.filter(move |area| is_meant(area));
+        meant.flat_map(|area| self.gaps(area.mapping.start..area.mapping.end))
     }
 
     /// What of these ranges is resident, in rising order and cut to them. Of a file's memory,

@@ -24,7 +24,7 @@ fn each_owner_has_what_is_its_own() {
     assert!(about(2).contains(&of(&account, Kind::FileShared)));
     assert!(about(5).contains(&of(&account, Kind::SharedMemory)));
     let blocks = row(&account, "glibc's mmapped blocks");
-    assert_eq!(blocks.pieces, 7);
+    assert_eq!(blocks.pieces, 8);
     assert!(about(7).contains(&blocks.rss_bytes));
     // 1,000 bytes in chunks of 1,008.
     let main = row(&account, "glibc's main arena");

@@ -56,6 +56,12 @@ int main(int count, char **arguments) {
     kept[1] = filled(5 * MIB, MAP_SHARED | MAP_ANONYMOUS, -1);
     /* No header that malloc would write. */
     kept[2] = filled(17 * MIB, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    /* One of several mappings, the middle one untouched. */
+    char *split = malloc(3 * MIB);
+    fill(split, 1);
+    fill(split + 3 * MIB - 1, 1);
+    char *middle = (char *)(((long)split + MIB) & -4096L);
+    if (madvise(middle, MIB, MADV_NOHUGEPAGE)) return 1;
     for (int i = 3; i < 10; i++) {
         kept[i] = malloc(MIB);
         fill((char *)kept[i], MIB);
