@@ -95,7 +95,7 @@ impl Service<'_> {
         let key = ProcessKey { pid: process.pid, started_ticks: process.started_ticks };
         let rss_bytes = process.weight.rss_bytes;
         // The look at all reads glibc's lists alone.
-        let may_be_anothers = process.malloc.is_none() && rss_bytes > self.schedule.above_bytes;
+        let may_be_anothers = !process.is_glibcs && rss_bytes > self.schedule.above_bytes;
         let of_another = || self.trimmer.returnable_of_another(&opened(key)?);
         let returnable = process.returnable_bytes();
         let returnable = returnable.or_else(|| may_be_anothers.then(of_another).flatten());

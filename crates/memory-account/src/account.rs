@@ -49,7 +49,7 @@ impl Account {
             glibc::claim_blocks(&mut space, malloc);
             glibc::claim_pieces(&mut space, malloc);
         }
-        let likely = examination.allocator.as_ref().filter(|_| malloc.is_none());
+        let likely = examination.allocator.as_ref();
         let likely = likely.filter(|one| !matches!(one, Allocator::Glibc { .. }));
         space.into_rows(likely.map(Allocator::to_string)).map(|rows| Self { rows })
     }
@@ -62,6 +62,11 @@ impl Account {
     /// All that is in swap.
     pub fn swap_bytes(&self) -> u64 {
         self.rows.iter().map(|row| row.swap_bytes).sum()
+    }
+
+    /// The row of an allocator other than glibc's.
+    pub fn of_allocator(&self, name: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.kind == Kind::Allocator && row.owner == name)
     }
 
     /// Resident bytes of owners of this kind.

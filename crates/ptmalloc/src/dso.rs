@@ -26,6 +26,9 @@ pub(super) struct DsoInfo {
     /// Whether the file could be read: another process's can be, where one's could not.
     was_read: bool,
     pub(super) version: Option<String>,
+    /// Whether it is a jemalloc whose functions have another name than malloc's (`je_malloc`), as its
+    /// variables in the environment have then (`JE_MALLOC_CONF`).
+    pub(super) is_prefixed: bool,
     /// Allocators that it has in itself.
     pub(super) allocators: Vec<Allocator>,
     /// Where the main arena is, from the beginning of the image's data.
@@ -54,36 +57,32 @@ impl DsoCache {
     ) -> Result<&mut DsoInfo, Unreadable> {
         let known = self.at(image);
         if !known.was_read
-            && let Ok((version, allocators)) = read(process, image, left)
+            && let Ok(read) = read(process, image, left)
         {
             left.check()?;
-            (known.version, known.allocators) = (version, allocators);
-            known.was_read = true;
+            *known = DsoInfo { arena: known.arena, ..read };
         }
         Ok(known)
     }
 }
 
 /// glibc's version, where the file's name is glibc's, and else the allocators that are in it.
-fn read(
-    process: &Process,
-    image: &LoadedImage,
-    left: &mut Left,
-) -> Result<(Option<String>, Vec<Allocator>), NotOpened> {
-    let (mut version, mut allocators) = (None, Vec::new());
+fn read(process: &Process, image: &LoadedImage, left: &mut Left) -> Result<DsoInfo, NotOpened> {
+    let mut read = DsoInfo { was_read: true, ..DsoInfo::default() };
     let is_glibc = allocator::is_glibc(image.name());
     look_through(process, image, left, |piece| {
         if is_glibc {
-            version = glibc_version(piece);
+            read.version = glibc_version(piece);
         } else {
-            allocator::by_words(piece, &mut allocators);
+            allocator::by_words(piece, &mut read.allocators);
+            read.is_prefixed |= memchr::memmem::find(piece, b"_MALLOC_CONF\0").is_some();
         }
-        match version {
+        match read.version {
             Some(_) => ControlFlow::Break(()),
             None => ControlFlow::Continue(()),
         }
     })?;
-    Ok((version, allocators))
+    Ok(read)
 }
 
 /// Files are read as far as this.

@@ -135,10 +135,24 @@ impl Examiner {
         let deadline = Deadline::new(self.limits, lists.until());
         let mut remote = Remote::new(process, deadline);
         let mut others = allocator::libraries(images);
-        if others.len() > 1 {
-            link_map::in_load_order(process, &mut remote, &mut others)?;
-        }
         let mut left = Left::all(deadline);
+        // Whose malloc is called where glibc's is used beside it.
+        let mut called = None;
+        if !others.is_empty() {
+            let before_glibc = link_map::in_load_order(process, &mut remote, &mut others)?;
+            for other in &others[..before_glibc] {
+                let is_it = |image: &&LoadedImage| {
+                    Allocator::of_library(image.name()).as_ref() == Some(other)
+                };
+                if let Some(image) = images.iter().find(is_it)
+                    && !self.files.of(process, image, &mut left)?.is_prefixed
+                {
+                    called = Some(other.clone());
+                    break;
+                }
+            }
+            others.sort_by_key(|other| Some(other) != called.as_ref());
+        }
         // The program is mapped below its libraries.
         for image in images.first().into_iter().chain(musl(images)) {
             let known = self.files.of(process, image, &mut left)?;
@@ -185,7 +199,7 @@ impl Examiner {
             Err(error) => Err(Unknown::of_memory(process, error)),
         };
         let library = image.path.clone();
-        Ok(Examination::glibc(allocator, others, state, library))
+        Ok(Examination::glibc(allocator, called, others, state, library))
     }
 
     /// A program without libraries may have glibc in itself.

@@ -146,12 +146,11 @@ impl Free {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Examination {
-    /// Whose malloc it is; `None` if nothing known was recognised. It is glibc's if that is in use,
-    /// also beside another.
+    /// Whose malloc it is: which one is called by that name. `None` if nothing known was recognised.
     pub allocator: Option<Allocator>,
     /// Other allocators that are mapped too (a preloaded jemalloc beside glibc, …).
     pub others: Vec<Allocator>,
-    /// Its state, or why it isn't known.
+    /// The state of glibc's, also where that is used beside another; or why it isn't known.
     pub state: Result<HeapState, Unknown>,
     /// The library or program that glibc's malloc is in, if it was found; as the process sees it:
     /// below its own root directory.
@@ -169,22 +168,31 @@ impl Examination {
         Self { allocator, others, state, library: None }
     }
 
-    /// With it; but one that isn't used is not the process's.
+    /// With it; but one that isn't used is not the process's, nor is one that stands behind another
+    /// whose malloc is `called`.
     pub(super) fn glibc(
         allocator: Allocator,
-        others: Vec<Allocator>,
+        called: Option<Allocator>,
+        mut others: Vec<Allocator>,
         state: Result<HeapState, Unknown>,
         library: PathBuf,
     ) -> Self {
         let unused = matches!(state, Err(Unknown::Other(_)));
-        let mut examination = if unused {
-            let mut examination = Self::of(others, state);
-            examination.others.push(allocator);
-            examination
-        } else {
-            Self { allocator: Some(allocator), others, state, library: None }
+        let called = called.or_else(|| others.first().filter(|_| unused).cloned());
+        others.retain(|other| Some(other) != called.as_ref());
+        let allocator = match called {
+            Some(called) => {
+                others.push(allocator);
+                called
+            }
+            None => allocator,
         };
-        examination.library = Some(library);
-        examination
+        Self { allocator: Some(allocator), others, state, library: Some(library) }
+    }
+
+    /// The state of malloc, where that is glibc's.
+    pub fn malloc(&self) -> Option<&HeapState> {
+        let is_glibcs = matches!(self.allocator, Some(Allocator::Glibc { .. }));
+        self.state.as_ref().ok().filter(|_| is_glibcs)
     }
 }

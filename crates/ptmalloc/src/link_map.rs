@@ -7,7 +7,7 @@
 
 use proc_memory::{AddressSpace, Process, word};
 
-use super::allocator::Allocator;
+use super::allocator::{self, Allocator};
 use super::error::Unreadable;
 use super::memory::TargetMemory;
 
@@ -25,41 +25,55 @@ const MOST_DYNAMIC: u64 = 256;
 /// It may lead in a circle, too.
 const MOST_LIBRARIES: usize = 4096;
 
-/// Puts allocators that are libraries into the order of the loader's list: the first of them is whose
-/// `malloc` is called. Where there is no such list, or it doesn't have them, they stay as they are.
+/// What was seen of the list.
+#[derive(Default)]
+struct Seen {
+    allocators: Vec<Allocator>,
+    /// How many of them before glibc, once that was seen.
+    before_glibc: Option<usize>,
+}
+
+/// Puts allocators that are libraries into the order of the loader's list: a name is taken from the
+/// first that has it. Where there is no such list, or it doesn't have them, they stay as they are.
+/// Gives how many of them stand before glibc.
 pub(super) fn in_load_order(
     process: &Process,
     memory: &mut impl TargetMemory,
     allocators: &mut [Allocator],
-) -> Result<(), Unreadable> {
-    let mut seen = Vec::new();
+) -> Result<usize, Unreadable> {
+    let mut seen = Seen::default();
     match follow(process, memory, allocators.len(), &mut seen) {
         // The list is the process's own, and may lead anywhere.
         Ok(()) | Err(Unreadable::NotMapped) => {}
         Err(error) => return Err(error),
     }
-    let place = |one: &Allocator| seen.iter().position(|other| other == one);
+    let place = |one: &Allocator| seen.allocators.iter().position(|other| other == one);
     allocators.sort_by_key(|one| place(one).unwrap_or(usize::MAX));
-    Ok(())
+    Ok(seen.before_glibc.unwrap_or(0))
 }
 
-/// Follows the list until so many allocators were seen.
+/// Follows the list until glibc and so many allocators were seen.
 fn follow(
     process: &Process,
     memory: &mut impl TargetMemory,
     wanted: usize,
-    seen: &mut Vec<Allocator>,
+    seen: &mut Seen,
 ) -> Result<(), Unreadable> {
     let mut map = first(process, memory)?.unwrap_or(0);
     for _ in 0..MOST_LIBRARIES {
-        if map == 0 || seen.len() == wanted {
+        let is_all = seen.allocators.len() == wanted && seen.before_glibc.is_some();
+        if map == 0 || is_all {
             break;
         }
         let entry = read(memory, map, LINK_MAP_BYTES)?;
         let (dynamic, next) = (word(&entry, 16), word(&entry, 24));
         if let Ok(Some(mapping)) = AddressSpace::mapping_at(process, dynamic) {
             let name = mapping.name.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-            seen.extend(Allocator::of_library(name).filter(|one| !seen.contains(one)));
+            if allocator::is_glibc(name) {
+                seen.before_glibc.get_or_insert(seen.allocators.len());
+            }
+            let one = Allocator::of_library(name);
+            seen.allocators.extend(one.filter(|one| !seen.allocators.contains(one)));
         }
         map = next;
     }

@@ -32,13 +32,16 @@ pub(crate) struct Inspected {
     /// When it started, in clock ticks since the machine did.
     #[serde(skip)]
     pub(crate) started_ticks: u64,
-    /// malloc's state; `None` if it isn't known.
+    /// The state of glibc's malloc; `None` if it isn't known.
     pub(crate) malloc: Option<HeapState>,
     /// Why not.
     pub(crate) malloc_unknown: Option<String>,
     /// The same for programs: as a class, not as a sentence.
     #[serde(skip)]
     pub(crate) malloc_unknown_class: Option<Unknown>,
+    /// Whether the process's malloc is glibc's, and its state known.
+    #[serde(skip)]
+    pub(crate) is_glibcs: bool,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -85,9 +88,13 @@ impl Inspected {
         self.malloc_unknown_class = Some(why);
     }
 
-    /// What `malloc_trim(0)` would give back; `None` if it isn't known.
+    /// What its malloc would give back; `None` if it isn't known.
     pub(crate) fn returnable_bytes(&self) -> Option<u64> {
-        self.malloc.as_ref()?.returnable_bytes
+        if self.is_glibcs {
+            return self.malloc.as_ref()?.returnable_bytes;
+        }
+        let owner = self.allocator.as_deref()?;
+        self.account.as_ref()?.of_allocator(owner)?.returnable_bytes
     }
 }
 

@@ -73,6 +73,8 @@ impl Looker {
             Some(Ok(account)) => (Some(account), None),
             None => (None, None),
         };
+        let findings = process_findings(&heap, examination.malloc(), account.as_ref());
+        let is_glibcs = examination.malloc().is_some();
         let Examination { allocator, others, state, .. } = examination;
         // One that has ended in the middle is not there any more, whatever was read of it.
         if matches!(state, Err(Unknown::Process(_))) && !process.is_alive() {
@@ -89,7 +91,7 @@ impl Looker {
             libc: libc(&allocator, &others),
             allocator: allocator.as_ref().map(Allocator::to_string),
             other_allocators: others.iter().map(Allocator::to_string).collect(),
-            findings: process_findings(&heap, malloc.as_ref(), account.as_ref()),
+            findings,
             heap,
             weight,
             account,
@@ -99,6 +101,7 @@ impl Looker {
             malloc,
             malloc_unknown,
             malloc_unknown_class,
+            is_glibcs,
         })
     }
 }

@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use memory_account::{Account, Kind};
+use memory_account::Account;
 use proc_memory::{Process, Snapshot, page_size_bytes};
 use ptmalloc::{Examination, HeapState};
 
@@ -123,8 +123,7 @@ pub(super) fn look(
 pub(super) fn returnable(process: &Process, examination: &Examination) -> Option<u64> {
     // Another one's records may be there as well.
     let name = examination.allocator.as_ref()?.to_string();
-    let rows = Account::of(process, examination).ok()?.rows;
-    rows.iter().find(|row| row.kind == Kind::Allocator && row.owner == name)?.returnable_bytes
+    Account::of(process, examination).ok()?.of_allocator(&name)?.returnable_bytes
 }
 
 impl TrimReport {

@@ -179,7 +179,7 @@ impl Sequence<'_> {
         let (process, allocator) = (self.process, examination.allocator.as_ref());
         let library = TrimLibrary::of(process, &mut self.tools.stacks, allocator).map_err(all);
         let malloc = match examination.state {
-            Err(_) if allocator.and_then(allocators::offer).is_some_and(Offer::is_anothers) => None,
+            _ if allocator.and_then(allocators::offer).is_some_and(Offer::is_anothers) => None,
             Ok(malloc) => Some(malloc).filter(|malloc| malloc.returnable_bytes.is_some()),
             Err(unknown) if examination.allocator.is_none() || is_lasting(&unknown) => {
                 return Err(RefusalKind::Unverified.told(unknown.to_string()));

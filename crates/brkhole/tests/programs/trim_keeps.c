@@ -1,8 +1,10 @@
 // Frees 98 of 100 blocks of random size, in the first thread and in others, and checks at every
 // line on its standard input that the rest are as they were and that malloc works.
 //
-// Arguments: `free` or `blocked` (whether the break can grow), and how many threads.
+// Arguments: `free` or `blocked` (whether the break can grow), or `beside` (glibc's malloc is used
+// beside a preloaded one), and how many threads.
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -83,6 +85,11 @@ int main(int count, char **arguments) {
         void *hole = mmap((void *)page, 4096, PROT_NONE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
         if (hole != (void *)page) return 3;
+    }
+    if (!strcmp(arguments[1], "beside")) {
+        void *glibc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+        void *(*own_malloc)(size_t) = glibc ? (void *(*)(size_t))dlsym(glibc, "malloc") : NULL;
+        if (!own_malloc || own_malloc == malloc || !own_malloc(100)) return 5;
     }
     blocks_each = BLOCKS / threads;
     pthread_barrier_init(&begin, NULL, threads);

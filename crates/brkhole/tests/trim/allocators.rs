@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::common::{compiled, skipped};
+use crate::common::{compiled, output, skipped};
 use crate::trim::harness::{Target, assert_as_predicted, figure, refused, reports, trim, trimmed};
 
 const MIB: u64 = 1 << 20;
@@ -119,6 +119,36 @@ fn mimalloc() {
     for (threads, least) in [("1", 8), ("8", 60)] {
         let mut command = command(&library, "keeps", &["free", threads]);
         gives_back(&mut command, "mimalloc", "mi_collect", least * MIB);
+    }
+}
+
+/// One call of glibc's own malloc doesn't make it the process's.
+#[test]
+fn beside_glibcs() {
+    for (name, allocator) in [
+        ("libjemalloc.so.2", "jemalloc"),
+        ("libtcmalloc_minimal.so.4", "tcmalloc"),
+        ("libmimalloc.so.2.0", "mimalloc"),
+    ] {
+        let Some(library) = library(name) else { continue };
+        let mut command = command(&library, "keeps", &["beside", "1"]);
+        command.env("MALLOC_CONF", "dirty_decay_ms:-1");
+        let target = Target::of(&mut command, "ready");
+        let pid = target.pid().to_string();
+        let inspected = output(&["inspect", "--format", "json", &pid]);
+        let inspected: Value = serde_json::from_slice(&inspected.stdout).unwrap();
+        let process = &inspected["processes"][0];
+        assert_eq!(process["allocator"], allocator, "{process:#}");
+        let others = process["other_allocators"].as_array().unwrap();
+        assert!(others.iter().any(|one| one.as_str().unwrap().starts_with("glibc")), "{others:?}");
+        assert!(!process["malloc"].is_null(), "glibc's figures are told all the same");
+        let warned = process["findings"].as_array().unwrap().iter();
+        let warned = warned.filter(|finding| finding["severity"] != "info");
+        assert_eq!(warned.count(), 0, "{process:#}");
+        let report = trimmed(target.pid());
+        assert_eq!(report["allocator"], allocator, "{report:#}");
+        counts_itself(&report, allocator);
+        target.ends();
     }
 }
 

@@ -8,6 +8,8 @@ use crate::finding::{Finding, Severity};
 /// Of a smaller process it isn't worth a word.
 const WORTH_TELLING_BYTES: u64 = 64 << 20;
 const WORTH_TELLING_SHARE: f64 = 0.5;
+/// As of glibc's malloc.
+const WORTH_GIVING_BYTES: u64 = 16 << 20;
 
 /// That one owner has most of it.
 pub(super) fn held(account: &Account, pid: i32) -> Option<Finding> {
@@ -28,6 +30,17 @@ pub(super) fn held(account: &Account, pid: i32) -> Option<Finding> {
              nothing to give.",
             format!("{grows}, or make whatever keeps them (a cache's size) smaller."),
         ),
+        Kind::Allocator
+            if most.returnable_bytes.is_some_and(|bytes| bytes >= WORTH_GIVING_BYTES) =>
+        {
+            (
+                "It keeps what it would give back.",
+                format!(
+                    "{} of it: `brkhole trim {pid}`, or what it offers for that.",
+                    Bytes(most.returnable_bytes.unwrap_or(0))
+                ),
+            )
+        }
         Kind::Runtime | Kind::Allocator => (
             "It is not glibc's, so malloc_trim doesn't reach it.",
             "Ask the runtime's or the allocator's own statistics what of it is in use.".to_owned(),
@@ -49,6 +62,7 @@ pub(super) fn held(account: &Account, pid: i32) -> Option<Finding> {
         .evidence("owner", most.owner.clone())
         .evidence("owner_bytes", most.rss_bytes)
         .evidence("free_bytes", most.free_bytes)
+        .evidence("returnable_bytes", most.returnable_bytes)
         .evidence("rss_bytes", rss);
     Some(match remedy.is_empty() {
         true => finding,

@@ -46,6 +46,7 @@ fn process(comm: &str, returnable_bytes: Option<u64>) -> Inspected {
         since: None,
         started_ticks: 0,
         malloc_unknown_class: None,
+        is_glibcs: true,
         findings: Vec::new(),
     }
 }
