@@ -26,6 +26,17 @@ pub struct HeldThread {
     pub registers: [u64; 17],
 }
 
+impl HeldThread {
+    /// Whether it is a worker that the kernel made in the process (io_uring's), which never runs the
+    /// program's code: to tracers it shows itself without instruction and stack pointer.
+    ///
+    /// # References
+    /// Linux 6.18: `arch/x86/kernel/process.c` (`copy_thread`)
+    pub fn is_kernel_worker(&self) -> bool {
+        self.instruction_pointer == 0 && self.stack_pointer == 0
+    }
+}
+
 /// What to hold although it may go wrong, and who may ask that it be let go.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]

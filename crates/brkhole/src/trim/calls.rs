@@ -29,7 +29,8 @@ pub(super) fn calls(
     let (offer, scale) = (subject.known.library.offer, &subject.known.scale);
     let before = scale.still();
     let before = before.map_err(|error| TrimAttempt::Refused(weightless(&error).into()))?;
-    let each = held.threads().iter().map(|thread| Some(thread.tid));
+    let own = held.threads().iter().filter(|thread| !thread.is_kernel_worker());
+    let each = own.map(|thread| Some(thread.tid));
     let callers = if offer.by_each_thread { each.collect() } else { vec![None] };
     let mut missed = None;
     let (mut made, mut counted, mut called) = (0, [None; 2], Called::default());

@@ -58,7 +58,8 @@ pub(super) fn any(
 ) -> Option<StoppedTarget> {
     let pid = process.pid();
     // Those that are in malloc's own code have nothing to be looked through.
-    let mut threads: Vec<&HeldThread> = threads.iter().collect();
+    let own = threads.iter().filter(|thread| !thread.is_kernel_worker());
+    let mut threads: Vec<&HeldThread> = own.collect();
     threads.sort_by_key(|thread| !library.is_inside(thread.instruction_pointer));
     threads.into_iter().find_map(|thread| {
         let tid = thread.tid;

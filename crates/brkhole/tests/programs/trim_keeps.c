@@ -1,17 +1,24 @@
 // Frees 98 of 100 blocks of random size, in the first thread and in others, and checks at every
 // line on its standard input that the rest are as they were and that malloc works.
 //
-// Arguments: `free` or `blocked` (whether the break can grow), or `beside` (glibc's malloc is used
-// beside a preloaded one), and how many threads.
+// Arguments: `free` or `blocked` (whether the break can grow), `beside` (glibc's malloc is used beside
+// a preloaded one) or `polled` (the kernel has a thread of its own in it, where it permits
+// io_uring), and how many threads.
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <linux/io_uring.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* A static program has neither. */
+#pragma weak dlopen
+#pragma weak dlsym
 
 enum { BLOCKS = 20000, LARGEST = 16000, KEPT_OF = 50, MOST_THREADS = 64 };
 
@@ -91,6 +98,8 @@ int main(int count, char **arguments) {
         void *(*own_malloc)(size_t) = glibc ? (void *(*)(size_t))dlsym(glibc, "malloc") : NULL;
         if (!own_malloc || own_malloc == malloc || !own_malloc(100)) return 5;
     }
+    struct io_uring_params polled = {.flags = IORING_SETUP_SQPOLL};
+    if (!strcmp(arguments[1], "polled")) syscall(SYS_io_uring_setup, 4, &polled);
     blocks_each = BLOCKS / threads;
     pthread_barrier_init(&begin, NULL, threads);
     pthread_barrier_init(&end, NULL, threads);

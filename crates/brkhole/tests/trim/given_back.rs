@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::common::compile::compiled;
-use crate::common::{brkhole, installed};
+use crate::common::{brkhole, installed, skipped};
 use crate::trim::harness::{Target, assert_as_predicted, figure, refused, reports, trimmed};
 
 /// Most of what these programs have is free.
@@ -48,6 +48,22 @@ fn eight_threads_and_their_arenas() {
     assert_eq!(report["threads"], 8);
     let arenas = report["malloc_before"]["arenas"].as_array().unwrap().len();
     assert!(arenas > 1, "{report:#}");
+}
+
+/// A thread that the kernel made, which never runs the program's code, is never inside malloc.
+#[test]
+fn beside_a_thread_of_the_kernels() {
+    let mut target = Target::started("keeps", &["polled", "1"], "ready");
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", target.pid())).unwrap();
+    if tasks.count() == 1 {
+        return skipped("the kernel permits no io_uring (/proc/sys/kernel/io_uring_disabled)");
+    }
+    let report = trimmed(target.pid());
+    assert_eq!(figure(&report, "threads"), 2);
+    assert_as_predicted(&report);
+    assert!(figure(&report, "returned_bytes") > AT_LEAST_BYTES);
+    target.is_well();
+    target.ends();
 }
 
 /// rustc's linker is lld, which lays out a file's segments otherwise than a C compiler's.
