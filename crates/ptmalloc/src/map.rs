@@ -156,11 +156,14 @@ impl FreeMap {
         self.kept.get_mut().extend(locked);
     }
 
-    /// Whether a range, of which it is known what it is, touches memory that isn't given back.
-    pub(super) fn keeps(&self, range: &Range<u64>) -> bool {
+    /// Where in a range, of which it is known what it is, memory begins that isn't given back.
+    pub(super) fn first_kept(&self, range: &Range<u64>) -> Option<u64> {
         let kept = self.kept.borrow();
-        let below = kept.range(..range.end).next_back();
-        below.is_some_and(|(_, end)| range.start < *end)
+        let at_start = kept.range(..=range.start).next_back();
+        match at_start.filter(|(_, end)| range.start < **end) {
+            Some(_) => Some(range.start),
+            None => kept.range(range.clone()).next().map(|(start, _)| *start),
+        }
     }
 
     /// No arena has more than this.
@@ -189,7 +192,15 @@ mod tests {
         assert_eq!(map.most_bytes(), 0x5000);
         let locked = 0x3000..0x4000;
         map.keep(std::slice::from_ref(&locked));
-        assert!(map.keeps(&(0x2000..0x3001)) && !map.keeps(&(0x2000..0x3000)));
+        for (range, first) in [
+            (0x2000..0x3000, None),
+            (0x2000..0x5000, Some(0x3000)),
+            (0x3000..0x3800, Some(0x3000)),
+            (0x3800..0x5000, Some(0x3800)),
+            (0x4000..0x5000, None),
+        ] {
+            assert_eq!(map.first_kept(&range), first, "{range:x?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! It puts the chunks of the fast bins together with their free neighbours, then returns the whole
 //! pages inside every free chunk, behind the links at its beginning; and where the main arena's top
 //! ends at the break, all of it but a rest, in steps of a page or a huge one. Memory that the process
-//! has locked `madvise(MADV_DONTNEED)` refuses to give back.
+//! has locked `madvise(MADV_DONTNEED)` refuses to give back, and all of the same chunk behind it.
 //!
 //! # References
 //! glibc `malloc/malloc.c` 2.31 to 2.44: `mtrim`, `systrim`, `malloc_consolidate`; since 2.35
@@ -64,9 +64,11 @@ pub(super) fn pages(
             return;
         }
         let Some(pages) = inside(&run, sizes.page_bytes) else { return };
-        match map.keeps(&pages) {
-            true => kept.push(pages),
-            false => given.push(pages),
+        // madvise goes from mapping to mapping, and no further than to the first that it refuses.
+        let end = map.first_kept(&pages).unwrap_or(pages.end);
+        let parts = [(&mut given, pages.start..end), (&mut kept, end..pages.end)];
+        for (list, part) in parts.into_iter().filter(|(_, part)| !part.is_empty()) {
+            list.push(part);
         }
     });
     let mut has_top = false;

@@ -99,6 +99,17 @@ fn of_locked_memory_only_the_top() {
     assert_close(predicted, before, target.rss_bytes());
 }
 
+/// madvise goes from mapping to mapping up to the first that it refuses.
+#[test]
+fn of_a_chunk_with_a_locked_page_what_lies_before_it() {
+    let mut target = Target::start();
+    if target.tell("k 16777216") != "ok" {
+        return skipped("no page can be locked here (ulimit -l)");
+    }
+    let bytes = predicted(&mut target, &[], "T");
+    assert!((8 * 1024 * KIB - 64 * KIB..8 * 1024 * KIB + 64 * KIB).contains(&bytes), "{bytes}");
+}
+
 #[test]
 fn of_python_after_a_big_structure() {
     if !installed("python3") {

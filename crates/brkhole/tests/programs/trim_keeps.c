@@ -16,10 +16,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* A static program has neither. */
-#pragma weak dlopen
-#pragma weak dlsym
-
 enum { BLOCKS = 20000, LARGEST = 16000, KEPT_OF = 50, MOST_THREADS = 64 };
 
 struct worker {
@@ -93,11 +89,13 @@ int main(int count, char **arguments) {
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
         if (hole != (void *)page) return 3;
     }
+#ifndef STATIC
     if (!strcmp(arguments[1], "beside")) {
         void *glibc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
         void *(*own_malloc)(size_t) = glibc ? (void *(*)(size_t))dlsym(glibc, "malloc") : NULL;
         if (!own_malloc || own_malloc == malloc || !own_malloc(100)) return 5;
     }
+#endif
     struct io_uring_params polled = {.flags = IORING_SETUP_SQPOLL};
     if (!strcmp(arguments[1], "polled")) syscall(SYS_io_uring_setup, 4, &polled);
     blocks_each = BLOCKS / threads;

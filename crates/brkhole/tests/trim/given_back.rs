@@ -114,12 +114,12 @@ fn static_program() {
         let program = compiled("programs/trim_keeps.c", &name, arguments);
         Target::of(Command::new(program).args(["free", "2"]), "ready")
     };
-    let mut target = started("static", &["-O1", "-static"]);
+    let mut target = started("static", &["-O1", "-static", "-DSTATIC"]);
     let report = trimmed(target.pid());
     assert_as_predicted(&report);
     assert_eq!(report["allocator"], "static glibc");
     target.is_well();
-    let mut stripped = started("stripped", &["-O1", "-static", "-s"]);
+    let mut stripped = started("stripped", &["-O1", "-static", "-DSTATIC", "-s"]);
     refused(stripped.pid(), &["no symbol malloc", "stripped"]);
     stripped.is_well();
 }

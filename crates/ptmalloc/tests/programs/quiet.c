@@ -223,6 +223,16 @@ int main(void)
         case 'l': /* lock all memory, which then can't be given back by halves */
             strcpy(text, mlockall(MCL_CURRENT | MCL_FUTURE) ? "no\n" : "ok\n");
             break;
+        case 'k': { /* a free chunk of A bytes with a locked page in its middle, not at the top */
+            mallopt(M_MMAP_THRESHOLD, 32 << 20);
+            char *block = malloc(a), *behind = malloc(100);
+            if (!block || !behind) abort();
+            memset(block, 1, a);
+            char *page = (char *)(((uintptr_t)block + a / 2) & -(uintptr_t)4096);
+            strcpy(text, mlock(page, 4096) ? "no\n" : "ok\n");
+            free(block);
+            break;
+        }
         case 's': /* somebody else's sbrk */
             strcpy(text, sbrk(a) == (void *)-1 ? "no\n" : "ok\n");
             break;
