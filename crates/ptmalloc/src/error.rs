@@ -113,7 +113,7 @@ pub enum Unknown {
     #[error("it uses {0}; only the state of glibc's malloc can be read")]
     Other(Allocator),
     /// glibc's malloc is there and has never been called.
-    #[error("it has not used malloc yet")]
+    #[error("glibc's malloc has not been used in it: yet, or since another one is in its place")]
     NotUsed,
     /// glibc is there, but what it keeps looks like none of the known forms.
     #[error(

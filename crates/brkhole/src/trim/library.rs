@@ -226,8 +226,15 @@ impl TrimLibrary {
 
     /// Finds malloc among the functions that a library names to others.
     fn among(symbols: &Symbols) -> Result<Self, String> {
-        let global = symbols.functions().filter(|function| function.is_global);
-        Self::laid_out(&global.collect::<Vec<_>>())
+        let (global, local): (Vec<_>, Vec<_>) =
+            symbols.functions().partition(|function| function.is_global);
+        let is_malloc = |function: &Function<'_>| function.name == "malloc";
+        if !global.iter().any(is_malloc) && local.iter().any(is_malloc) {
+            return Err("its symbols are all local, as in a static-pie program, so that where \
+                        malloc's code ends isn't known"
+                .to_owned());
+        }
+        Self::laid_out(&global)
     }
 
     fn laid_out(functions: &[Function<'_>]) -> Result<Self, String> {

@@ -119,6 +119,8 @@ fn static_program() {
     assert_as_predicted(&report);
     assert_eq!(report["allocator"], "static glibc");
     target.is_well();
+    let pie = started("pie", &["-O1", "-static-pie", "-DSTATIC"]);
+    refused(pie.pid(), &["static-pie", "local"]);
     let mut stripped = started("stripped", &["-O1", "-static", "-DSTATIC", "-s"]);
     refused(stripped.pid(), &["no symbol malloc", "stripped"]);
     stripped.is_well();

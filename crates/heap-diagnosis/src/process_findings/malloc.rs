@@ -133,8 +133,8 @@ pub(super) fn pinned(case: &Case) -> Option<Finding> {
     let runs = malloc.runs();
     let message = format!(
         "malloc keeps {} that are free and resident and that malloc_trim(0) can't give back: they \
-         share {}, or are the top of a thread's arena. A restart gives back so much more than a \
-         trim.",
+         share {}, are the top of a thread's arena, or are locked (mlock) or huge pages. A restart \
+         gives back so much more than a trim.",
         Bytes(pinned),
         what_pins(&runs),
     );
