@@ -14,8 +14,8 @@ use proc_memory::{Process, page_size_bytes, robust_list, word};
 use super::row::Kind;
 use super::space::Space;
 
-/// Threads that are asked.
-const MOST_THREADS: usize = 4096;
+/// Threads that are asked, for some 20 µs each; the stacks of more are unknown memory.
+const MOST_THREADS: usize = 1 << 16;
 /// The record's part round the head of the list in it.
 const BEFORE_BYTES: u64 = 0x400;
 const AFTER_BYTES: u64 = 0x500;

@@ -148,13 +148,14 @@ fn huge(process: &Process) -> Option<u64> {
     if !mode.contains("[madvise]") {
         return None;
     }
-    let asked = process
-        .whole("environ")
-        .ok()?
+    let environment = process.whole("environ").ok()?;
+    let asked = environment
         .split(|byte| *byte == 0)
         .filter_map(|variable| variable.strip_prefix(b"GLIBC_TUNABLES="))
         .flat_map(|tunables| tunables.split(|byte| *byte == b':'))
-        .any(|tunable| tunable == b"glibc.malloc.hugetlb=1");
+        .filter_map(|tunable| tunable.strip_prefix(b"glibc.malloc.hugetlb="))
+        .next_back();
+    let asked = asked.is_some_and(|value| matches!(value, b"1" | b"01" | b"0x1"));
     if !asked {
         return None;
     }

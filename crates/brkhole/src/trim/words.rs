@@ -62,8 +62,8 @@ pub(super) fn seccomp() -> Refusal {
 /// Why it isn't held.
 pub(super) fn too_long(pid: i32, foretold: Duration, max_hold: Duration) -> Refusal {
     RefusalKind::TooLong.told(format!(
-        "it would stand still for about {}, and may for {}; where that does no harm: `brkhole trim \
-         --max-hold {} {pid}`",
+        "it would stand still for about {}, longer than the {} that it may; where that does no \
+         harm: `brkhole trim --max-hold {} {pid}`",
         seconds(foretold),
         seconds(max_hold),
         (foretold.as_secs_f64() * 2.0).ceil(),
