@@ -215,13 +215,13 @@ impl TrackedMemory {
     }
 
     fn moved_break(&mut self, asked: u64, to: u64, change: &mut Change) {
-        let known = self.program_break.replace(to);
-        if known.is_none() && !self.knows_earlier {
-            self.unseen_heap_below = Some(page_up(to));
-        }
         // A program asks where its break is when it begins: if that is far from the known one, the known
         // one was another program's, whose end wasn't told.
+        let known = self.program_break.replace(to);
         let Some(from) = known.filter(|from| asked != 0 || to.abs_diff(*from) < FAR_BYTES) else {
+            if !self.knows_earlier {
+                self.unseen_heap_below = Some(page_up(to));
+            }
             return;
         };
         let (from, to) = (page_up(from), page_up(to));

@@ -312,6 +312,17 @@ fn a_refusal_below_the_known_break_says_where_the_break_is() {
     assert_eq!(told.0.layout().unwrap().program_break, Some(HEAP + MIB), "at its peak");
 }
 
+/// What lies between two programs' breaks was neither's.
+#[test]
+fn a_program_that_began_unseen_shrinks_its_own_heap_alone() {
+    let mut told = Told::default();
+    told.brk(0, 0x561e_79c3_1000).brk(0, 0x5555_5569_4000);
+    told.brk(0x5555_556b_5000, 0x5555_556b_5000).brk(0x5555_556a_0000, 0x5555_556a_0000);
+    assert_eq!(told.kinds(), [("break", 0xc000)]);
+    told.brk(0x5555_5568_4000, 0x5555_5568_4000);
+    assert_eq!(told.kinds(), [("earlier", -0x1_0000)]);
+}
+
 #[test]
 fn a_program_that_began_unseen_has_a_break_of_its_own() {
     let mut told = Told::default();
