@@ -16,7 +16,7 @@ pub use files::{FileGrowth, Libraries};
 pub use kind::{ByKind, GrowthKind, LOW_END};
 pub use layout::{Blocker, LayoutPart, MemoryLayout};
 pub use near_break::MappedBy;
-pub use openings::Openings;
+pub use openings::{Openings, OpeningsByOne};
 pub use process::ProgramGrowth;
 pub use stacks::StackGrowth;
 
@@ -282,8 +282,8 @@ impl Growth {
         let process = self.processes.entry(event.pid).or_default();
         let before = match file {
             Some(file) => {
-                let times = process.reading.count(file);
-                self.files.opened_by_one(file, times, &process.libraries);
+                let by_one = process.reading.count(file);
+                self.files.opened_by_one(file, by_one, &process.libraries);
                 process.reading.opened(event.tid, fd, file, event.at)
             }
             None => process.reading.closed(fd, event.at),

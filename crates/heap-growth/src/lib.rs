@@ -29,7 +29,7 @@ pub use break_moves::BreakMoves;
 pub use fallback::Fallback;
 pub use growth::{
     Blocker, ByKind, FileGrowth, Growth, GrowthKind, LOW_END, LayoutPart, Libraries, MappedBy,
-    MemoryLayout, Openings, ProgramGrowth, StackGrowth,
+    MemoryLayout, Openings, OpeningsByOne, ProgramGrowth, StackGrowth,
 };
 pub use refusals::{BrkFailure, Limited, Refused};
 pub use refused_memory::{RefusedBy, RefusedMemory, RefusedProgram, RefusedRequest};

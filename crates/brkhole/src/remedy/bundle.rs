@@ -77,7 +77,7 @@ pub(super) fn tell(trace: &mut Trace, story: &Story) {
         let advised = advice(trace, file);
         if let Some(finding) = trace.findings.iter_mut().find(is_of_it) {
             finding.remedy = Some(said(&advised, &finding.kind));
-        } else if story.growth.last_event().is_none() && file.most_opens_by_one >= OPENINGS {
+        } else if story.growth.last_event().is_none() && file.by_one.opens >= OPENINGS {
             let mut finding = repeated_reading(story, file);
             finding.remedy = Some(said(&advised, &finding.kind));
             trace.findings.push(finding);

@@ -27,10 +27,14 @@ pub(super) fn files(story: &Story) -> Vec<Finding> {
 
 fn made_grow(story: &Story, file: &FileGrowth) -> bool {
     let asked_bytes = story.growth.asked_bytes();
+    // What each of many programs does once, such as to load the C library, is no repetition.
+    let by_one = file.by_one;
+    // And a first reading that took much, of which others had little to add, is none either.
+    let typical = file.openings.median_bytes().saturating_mul(by_one.grown);
     closings_are_seen(story)
-        && file.most_opens_by_one >= OPENS
-        && file.openings.most_grew_of(file.opens)
-        && file.bytes() >= WORTH_TELLING_BYTES
+        && by_one.opens >= OPENS
+        && by_one.grown > by_one.opens / 2
+        && by_one.bytes().min(typical) >= WORTH_TELLING_BYTES
         && file.bytes() as f64 >= SHARE_OF_GROWTH * asked_bytes as f64
 }
 
@@ -42,26 +46,22 @@ fn file_finding(file: &FileGrowth, asked_bytes: u64) -> Finding {
         true => "each time".to_owned(),
         false => format!("as a rule, at {} of them", thousands(openings.grown)),
     };
-    let message = match openings.mean_read_bytes() {
-        Some(read) => format!(
-            "{path} was read {} times, {} each time, and while it was being read memory grew by \
-             {}, {} {times}: each reading takes memory of its own.",
-            thousands(file.opens),
-            Bytes(read),
-            Bytes(file.bytes()),
-            Bytes(each),
+    let (opened, grown) = (opened(&path, file), Bytes(file.bytes()));
+    let each_bytes = Bytes(each);
+    let message = match openings.read_known {
+        0 => format!(
+            "{opened}, and while it was open memory grew by {grown}, {each_bytes} {times}. If that \
+             is what the program makes of it, it makes it anew each time."
         ),
-        None => format!(
-            "{path} was opened {} times, and while it was open memory grew by {}, {} {times}. If that \
-             is what the program makes of it, it makes it anew each time.",
-            thousands(file.opens),
-            Bytes(file.bytes()),
-            Bytes(each),
+        _ => format!(
+            "{opened}, and while it was being read memory grew by {grown}, {each_bytes} {times}: \
+             each reading takes memory of its own."
         ),
     };
     Finding::new("repeated-file", Severity::Warning, message)
         .evidence("path", path)
         .evidence("opens", file.opens)
+        .evidence("opens_by_one", file.by_one.opens)
         .evidence("openings_grown", openings.grown)
         .evidence("bytes", file.bytes())
         .evidence("median_bytes", each)
@@ -69,6 +69,26 @@ fn file_finding(file: &FileGrowth, asked_bytes: u64) -> Finding {
         .evidence("asked_bytes", file.asked_bytes)
         .evidence("share_of_all_asked", file.asked_bytes as f64 / asked_bytes as f64)
         .remedy("Have the program read it once and share the result.")
+}
+
+/// How often it was read, and how much of it each time; or opened, where that isn't known of all.
+fn opened(path: &str, file: &FileGrowth) -> String {
+    let (openings, opens) = (&file.openings, thousands(file.opens));
+    let by_one = match file.by_one.opens < file.opens {
+        true => format!(" ({} of them by one program)", thousands(file.by_one.opens)),
+        false => String::new(),
+    };
+    match openings.mean_read_bytes().map(Bytes) {
+        None => format!("{path} was opened {opens} times{by_one}"),
+        Some(read) if openings.read_known == file.opens => {
+            format!("{path} was read {opens} times{by_one}, {read} each time")
+        }
+        Some(read) => format!(
+            "{path} was opened {opens} times{by_one}, and read, as far as that is known, at {} of \
+             them, {read} each time",
+            thousands(openings.read_known)
+        ),
+    }
 }
 
 /// Less time than this in all is not worth a word.
@@ -103,7 +123,7 @@ pub(super) fn readings(story: &Story) -> Vec<Finding> {
 
 fn took_time(story: &Story, file: &FileGrowth) -> bool {
     let openings = &file.openings;
-    if file.most_opens_by_one < OPENS || is_the_kernels(&file.path) || made_grow(story, file) {
+    if file.by_one.opens < OPENS || is_the_kernels(&file.path) || made_grow(story, file) {
         return false;
     }
     let clock = story.growth.last_event();
@@ -111,7 +131,7 @@ fn took_time(story: &Story, file: &FileGrowth) -> bool {
         Some(run) => {
             // What each of many programs does once nobody can do less often: the time of the one
             // that did it most often counts, as far as the mean tells it.
-            let by_one = file.most_opens_by_one.min(file.opens);
+            let by_one = file.by_one.opens.min(file.opens);
             let by_one = by_one as f64 / file.opens.max(1) as f64;
             // Not as a Duration, which ends where a forged log's times do.
             let seconds = openings.time.as_secs_f64() * by_one;
@@ -120,11 +140,11 @@ fn took_time(story: &Story, file: &FileGrowth) -> bool {
                 && openings.time >= LEAST_EACH.saturating_mul(clamped(file.opens))
                 && share_of(openings.span) >= SHARE_OF_SPAN
                 && (seconds >= LONG.as_secs_f64()
-                    || file.most_opens_by_one >= OFTEN
+                    || file.by_one.opens >= OFTEN
                     || share_of(run) >= SHARE_OF_RUN)
         }
         None => {
-            file.most_opens_by_one >= OFTEN
+            file.by_one.opens >= OFTEN
                 && openings.read_bytes >= LEAST_BYTES
                 && openings.mean_read_bytes() >= Some(LEAST_BYTES_EACH)
         }
@@ -145,14 +165,7 @@ pub(super) fn reading_finding(story: &Story, file: &FileGrowth) -> Finding {
     let path = String::from_utf8_lossy(&file.path).into_owned();
     let openings = &file.openings;
     let seconds = seconds(story, file);
-    let verb = match openings.read_known {
-        0 => "opened",
-        _ => "read",
-    };
-    let mut message = format!("{path} was {verb} {} times", thousands(file.opens));
-    if let Some(read) = openings.mean_read_bytes() {
-        message += &format!(", {} each time", Bytes(read));
-    }
+    let mut message = opened(&path, file);
     if let Some(seconds) = seconds {
         let each = Seconds(seconds / file.opens.max(1) as f64);
         message += &format!(", and was open for {} in all, {each} each time", Seconds(seconds));

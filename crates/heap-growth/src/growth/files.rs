@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::openings::{self, Openings};
+use super::openings::{Openings, OpeningsByOne};
 use super::reading::{FileId, Opening};
 
 /// So many files are told apart. Those that were opened once and made nothing grow make room for
@@ -19,8 +19,8 @@ pub struct FileGrowth {
     pub path: Vec<u8>,
     /// How often it was opened for reading.
     pub opens: u64,
-    /// How often by that program that opened it most often.
-    pub most_opens_by_one: u64,
+    /// Those of the program that opened it most often.
+    pub by_one: OpeningsByOne,
     /// Bytes that were asked for while it was being read.
     pub asked_bytes: u64,
     /// Bytes that were given back while it was being read, whenever they had come.
@@ -149,11 +149,16 @@ impl FileTable {
         std::mem::take(&mut self.given_up)
     }
 
-    /// One program, which has these libraries, has opened it so many times by now.
-    pub(super) fn opened_by_one(&mut self, id: FileId, times: u64, libraries: &Libraries) {
+    /// One program, which has these libraries, has opened it once more.
+    pub(super) fn opened_by_one(
+        &mut self,
+        id: FileId,
+        by_one: OpeningsByOne,
+        libraries: &Libraries,
+    ) {
         let file = &mut self.files[id];
-        if times >= file.most_opens_by_one {
-            file.most_opens_by_one = times;
+        if by_one.opens >= file.by_one.opens {
+            file.by_one = by_one;
             file.libraries = libraries.clone();
         }
     }
@@ -164,8 +169,10 @@ impl FileTable {
         let file = &mut self.files[opening.file];
         file.open_now = file.open_now.saturating_sub(1);
         let grown = opening.grown_bytes();
-        let read = opening.read_bytes;
-        let unexplained = read.is_some_and(|bytes| !openings::explains(bytes, grown));
+        let unexplained = !opening.is_explained();
+        if opening.by_one.opens >= file.by_one.opens {
+            file.by_one = opening.by_one;
+        }
         if unexplained {
             (opening.asked_bytes, opening.returned_bytes) = (0, 0);
         }

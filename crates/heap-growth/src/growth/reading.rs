@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::memory::Change;
+use super::openings::{self, OpeningsByOne};
 use rustc_hash::FxBuildHasher;
 
 /// A file's number in the table of files.
@@ -26,6 +27,8 @@ pub(super) struct Opening {
     is_mapped: bool,
     /// How long it was the one being read.
     pub(super) time: Duration,
+    /// Once it has ended: all of its program's, this one included.
+    pub(super) by_one: OpeningsByOne,
 }
 
 impl Opening {
@@ -34,6 +37,11 @@ impl Opening {
         let [asked, returned] = [self.asked_bytes, self.returned_bytes]
             .map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
         asked - returned
+    }
+
+    /// Whether so much growth can come of what was read.
+    pub(super) fn is_explained(&self) -> bool {
+        self.read_bytes.is_none_or(|bytes| openings::explains(bytes, self.grown_bytes()))
     }
 }
 
@@ -60,8 +68,8 @@ pub(super) struct FilesBeingRead {
     /// Descriptor → the thread that opened it.
     owners: HashMap<i32, i32, FxBuildHasher>,
     threads: HashMap<i32, Thread, FxBuildHasher>,
-    /// How often each file was opened.
-    times: HashMap<FileId, u64, FxBuildHasher>,
+    /// How often each file was opened, and what came of it.
+    by_file: HashMap<FileId, OpeningsByOne, FxBuildHasher>,
 }
 
 impl FilesBeingRead {
@@ -83,15 +91,15 @@ impl FilesBeingRead {
     }
 
     /// Counts an opening of a file; gives how many there have been.
-    pub(super) fn count(&mut self, file: FileId) -> u64 {
-        let times = self.times.entry(file).or_default();
-        *times += 1;
-        *times
+    pub(super) fn count(&mut self, file: FileId) -> OpeningsByOne {
+        let by_one = self.by_file.entry(file).or_default();
+        by_one.opens += 1;
+        *by_one
     }
 
     /// A file's number no longer means it.
     pub(super) fn forget(&mut self, file: FileId) {
-        self.times.remove(&file);
+        self.by_file.remove(&file);
     }
 
     /// So many bytes more were read through a descriptor.
@@ -122,7 +130,17 @@ impl FilesBeingRead {
         let thread = self.threads.get_mut(&self.owners.remove(&fd)?)?;
         let index = thread.open.iter().rposition(|opening| opening.fd == fd)?;
         thread.count_time(at);
-        Some(thread.open.remove(index))
+        let mut opening = thread.open.remove(index);
+        self.count_ended(&mut opening);
+        Some(opening)
+    }
+
+    fn count_ended(&mut self, opening: &mut Opening) {
+        let by_one = self.by_file.entry(opening.file).or_default();
+        if opening.is_explained() {
+            by_one.ended(opening);
+        }
+        opening.by_one = *by_one;
     }
 
     /// A thread ended. Gives what it had open.
@@ -131,8 +149,12 @@ impl FilesBeingRead {
             return Vec::new();
         };
         thread.count_time(at);
-        for opening in &thread.open {
+        for opening in &mut thread.open {
             self.owners.remove(&opening.fd);
+            // Of others it isn't known whether they were being read.
+            if opening.read_bytes.is_some() {
+                self.count_ended(opening);
+            }
         }
         thread.open
     }

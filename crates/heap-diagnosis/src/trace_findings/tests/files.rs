@@ -37,6 +37,32 @@ impl Told {
     }
 }
 
+/// As a linker reads the C library that each program of a build is loaded with.
+#[test]
+fn what_many_programs_load_isnt_read_again_and_again() {
+    const LIBRARY: &str = "/lib/libc.so.6";
+    let mut told = Told::new();
+    for program in 0..40 {
+        told.pid = 100 + program;
+        told.call(Syscall::Brk, &[0], told.program_break, None);
+        told.opening(LIBRARY, None, 76 * 1024, 1);
+    }
+    told.opening(LIBRARY, Some(MIB), 2 * MIB, 1).opening(LIBRARY, Some(MIB), 4096, 1);
+    assert_eq!(told.kinds(), [""; 0]);
+    for _ in 0..20 {
+        told.opening(LIBRARY, Some(MIB), 76 * 1024, 1);
+    }
+    let finding = told.only();
+    assert_eq!(finding.kind, "repeated-file");
+    assert_eq!(
+        (&finding.evidence["opens"], &finding.evidence["opens_by_one"]),
+        (&62.into(), &23.into())
+    );
+    let told = "was opened 62 times (23 of them by one program), and read, as far as that is known, \
+                at 22 of them, 1.00 MiB each time";
+    assert!(finding.message.contains(told), "{finding}");
+}
+
 #[test]
 fn what_grows_at_the_first_opening_alone_costs_time() {
     let mut told = Told::new();
