@@ -33,6 +33,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     output::check_writable(
         [arguments.chart.as_ref(), arguments.map.as_ref(), arguments.html.as_ref()],
         arguments.output.file.as_ref(),
+        &[],
     )?;
     let store = arguments.out.as_ref().map(Store::open).transpose()?;
     let experiment = experiment(arguments)?;

@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     output::check_writable(
         [arguments.chart.as_ref(), arguments.map.as_ref(), arguments.html.as_ref()],
         arguments.output.file.as_ref(),
+        &arguments.logs,
     )?;
     let bar = output::bar("{bar:30} {bytes}/{total_bytes} {elapsed}", 0);
     let mut logs = Vec::new();

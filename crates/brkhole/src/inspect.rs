@@ -43,6 +43,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
     output::check_writable(
         [arguments.html.as_ref(), arguments.save.as_ref()],
         arguments.file.as_ref(),
+        &[],
     )?;
     let before = arguments.since.as_deref().map(Saved::read).transpose()?;
     let mut rounds = Rounds::new(arguments.watch)?;

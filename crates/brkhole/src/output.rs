@@ -175,27 +175,42 @@ pub(crate) fn is_stdout(path: &Path) -> bool {
 }
 
 /// Says at once, before anything long is run, that a file can't be written; what it holds stays.
-/// Two texts on standard output are bad usage, and end the process as such.
+/// Two texts in one place, or one in the place of what is read, are bad usage, and end the process
+/// as such.
 pub(crate) fn check_writable<'a>(
     pictures: impl IntoIterator<Item = Option<&'a PathBuf>>,
     report: Option<&'a PathBuf>,
+    read: &[PathBuf],
 ) -> anyhow::Result<()> {
+    let read: Vec<_> = read.iter().filter_map(|path| file::place(path)).collect();
+    let mut written = Vec::new();
     let mut on_stdout = u32::from(report.is_none());
     for path in pictures.into_iter().flatten().chain(report) {
-        match is_stdout(path) {
-            true => on_stdout += 1,
-            false => file::check(path).with_context(|| cant_write(path))?,
+        if is_stdout(path) {
+            on_stdout += 1;
+            continue;
         }
+        if let Some(place) = file::place(path) {
+            if read.contains(&place) {
+                conflict(&format!("{} is read, and would be written over", path.display()));
+            }
+            if written.contains(&place) {
+                conflict(&format!("only one thing can be written to {}", path.display()));
+            }
+            written.push(place);
+        }
+        file::check(path).with_context(|| cant_write(path))?;
     }
     if on_stdout > 1 {
-        Cli::command()
-            .error(
-                ErrorKind::ArgumentConflict,
-                "only one thing can be written to standard output (-); without -o FILE it is the report",
-            )
-            .exit();
+        conflict(
+            "only one thing can be written to standard output (-); without -o FILE it is the report",
+        );
     }
     Ok(())
+}
+
+fn conflict(what: &str) -> ! {
+    Cli::command().error(ErrorKind::ArgumentConflict, what).exit()
 }
 
 fn cant_write(path: &Path) -> String {

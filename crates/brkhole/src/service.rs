@@ -27,7 +27,7 @@ pub(crate) fn run(
     interval: Duration,
     Bytes(above_bytes): Bytes,
 ) -> anyhow::Result<ExitCode> {
-    output::check_writable([arguments.metrics.as_ref()], None)?;
+    output::check_writable([arguments.metrics.as_ref()], None, &[])?;
     let mut named = named(&arguments.processes.pids)?;
     let is_named = !named.is_empty();
     let mut service = Service {

@@ -33,6 +33,7 @@ pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
             arguments.html.as_ref(),
         ],
         arguments.output.file.as_ref(),
+        &[],
     )?;
     if !arguments.command.is_empty() {
         return match arguments.via {

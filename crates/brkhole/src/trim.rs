@@ -80,7 +80,7 @@ impl<'a> Trimmer<'a> {
 
 /// Trims one process after the other, and reports.
 pub(crate) fn run(arguments: &TrimArguments) -> anyhow::Result<ExitCode> {
-    output::check_writable([arguments.html.as_ref()], arguments.output.file.as_ref())?;
+    output::check_writable([arguments.html.as_ref()], arguments.output.file.as_ref(), &[])?;
     let pids = cli::chosen(&arguments.processes.pids, &arguments.processes.wanted)?;
     let mut trimmer = Trimmer::new(arguments)?;
     let mut reports: Vec<TrimReport> = Vec::new();

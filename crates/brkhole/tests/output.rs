@@ -171,3 +171,39 @@ fn a_terminal_has_its_width_and_colours_unless_somebody_objects() {
     assert!(text.contains("\nwarning: A brk") && !text.contains('\u{1b}'), "{text}");
     assert!((71..=80).contains(&widest(&text).unwrap()), "{text}");
 }
+
+/// What is read isn't written over, and of two results in one place one would be lost.
+#[test]
+fn each_result_has_a_place_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (log, page, link) = (path("log"), path("page.html"), path("link"));
+    let written = "brk(NULL) = 0x5000\nbrk(0x6000) = 0x6000\n";
+    std::fs::write(&log, written).unwrap();
+    std::os::unix::fs::symlink(&log, &link).unwrap();
+    let beside = format!("{}/../{}/page.html", directory.path().display(), {
+        directory.path().file_name().unwrap().to_str().unwrap()
+    });
+    for (arguments, complaint) in [
+        (["explain", &log, "-o", &link], "is read, and would be written over"),
+        (["explain", &log, "--html", &log], "is read, and would be written over"),
+    ] {
+        refused(&arguments, complaint);
+    }
+    refused(&["explain", &log, "-o", &page, "--html", &beside], "only one thing can be written to");
+    refused(
+        &["trace", "-o", &page, "--html", &page, "--", "true"],
+        "only one thing can be written",
+    );
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), written);
+    assert!(!std::fs::exists(&page).unwrap());
+    let nowhere = ["explain", &log, "-o", "/dev/null", "--html", "/dev/null"];
+    assert!(output(&nowhere).status.success());
+}
+
+fn refused(arguments: &[&str], complaint: &str) {
+    let output = output(arguments);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains(complaint), "{told}");
+}

@@ -1,6 +1,7 @@
 //! Arguments that several commands have: which processes are meant (by number, by command name, by
 //! systemd unit or cgroup), for how long, and where results go.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -104,13 +105,14 @@ impl fmt::Display for Wanted {
     }
 }
 
-/// Those that are given by number or, without any, those that match now.
+/// Those that are given by number, each once, or, without any, those that match now.
 ///
 /// # Errors
 /// When none does.
 pub(crate) fn chosen(pids: &[i32], wanted: &Wanted) -> anyhow::Result<Vec<i32>> {
     if !pids.is_empty() {
-        return Ok(pids.to_vec());
+        let mut seen = HashSet::new();
+        return Ok(pids.iter().copied().filter(|pid| seen.insert(*pid)).collect());
     }
     let found = wanted.pids()?;
     anyhow::ensure!(!found.is_empty(), wanted.nothing());
@@ -179,6 +181,11 @@ mod tests {
         for text in ["", "4294967296", "7x", "nobody-is-named-so"] {
             assert!(pid(text).unwrap_err().starts_with("not a PID, and no"), "{text}");
         }
+    }
+
+    #[test]
+    fn each_is_chosen_once() {
+        assert_eq!(chosen(&[7, 9, 7, 8, 9], &Wanted::default()).unwrap(), [7, 9, 8]);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::Builder;
 
@@ -73,6 +73,27 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
     open(OpenOptions::new().append(true), path).map(drop)
 }
 
+/// What tells a file's place from another's.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Of a file that is there: its device and its number.
+    Taken(u64, u64),
+    /// Of one that isn't: its directory, without links, and its name.
+    Free(PathBuf),
+}
+
+/// Where a file is or would be; `None` for what may be written to again and again (`/dev/null`, a
+/// pipe), and where that can't be found out.
+pub(super) fn place(path: &Path) -> Option<Place> {
+    match fs::metadata(path) {
+        Ok(file) => file.is_file().then(|| Place::Taken(file.dev(), file.ino())),
+        Err(_) => {
+            let directory = fs::canonicalize(directory(path)).ok()?;
+            Some(Place::Free(directory.join(path.file_name()?)))
+        }
+    }
+}
+
 /// Whether nothing has the name, no link either.
 fn is_free(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
@@ -104,15 +125,18 @@ fn renamed(
 }
 
 fn temporary(path: &Path, mode: u32) -> io::Result<tempfile::NamedTempFile> {
-    let directory = match path.parent() {
-        Some(directory) if directory != Path::new("") => directory,
-        _ => Path::new("."),
-    };
     // The collector reads *.prom, so the name must end otherwise.
     Builder::new()
         .prefix(".brkhole-")
         .permissions(Permissions::from_mode(mode))
-        .tempfile_in(directory)
+        .tempfile_in(directory(path))
+}
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if directory != Path::new("") => directory,
+        _ => Path::new("."),
+    }
 }
 
 #[cfg(test)]
