@@ -283,3 +283,17 @@ fn the_first_line_says_that_memory_was_refused() {
     );
     assert!(table.starts_with("the process did not grow; memory was refused 1 time\n"), "{table}");
 }
+
+/// A log of failed calls alone tells of no memory, not of none.
+#[test]
+fn growth_is_unknown_where_only_failed_calls_were_logged() {
+    let log = "access(\"/y\", R_OK) = -1 ENOENT (No such file or directory)\n\
+               openat(AT_FDCWD, \"/w\", O_RDONLY) = -1 ENOENT (No such file or directory)\n\
+               openat(AT_FDCWD, \"/x\", O_RDONLY) = -1 ENOENT (No such file or directory)\n\
+               mmap(NULL, 8192, PROT_READ, MAP_PRIVATE, 3, 0) = -1 ENODEV (No such device)\n";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), log).unwrap();
+    let report = json(&["explain", file.path().to_str().unwrap()]);
+    assert!(report["growth"]["asked_bytes"].is_null(), "{report:#}");
+    assert!(report["notes"].to_string().contains("-Z"), "{report:#}");
+}

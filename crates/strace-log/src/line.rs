@@ -54,6 +54,8 @@ impl<'a> Line<'a> {
             }
             b'<' => Self::resumed(text),
             b'-' if text.starts_with(b"--- ") => Self::Signal,
+            // What passed through a call, as `-e read` and `-e write` have it: ` | 00000  7f 45 …|`.
+            b'|' if text[1..].starts_with(b" 0") && text.ends_with(b"|") => Self::Passed,
             b'+' => match text.strip_prefix(b"+++ ") {
                 Some(end) => Self::End(end.strip_suffix(b" +++").unwrap_or(end)),
                 None => Self::Foreign,
@@ -162,6 +164,8 @@ mod tests {
             ("Process 1 attached", Line::Message(b"Process 1 attached")),
             ("", Line::Blank),
             (") = 3", Line::Rest),
+            ("| 00010  03 00 3e 00 01 00 00 00                           ..>.....|", Line::Passed),
+            ("| 3 apples |", Line::Foreign),
             ("hello (world)", Line::Foreign),
             ("% time     seconds  usecs/call", Line::Summary),
         ] {

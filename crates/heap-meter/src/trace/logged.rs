@@ -40,6 +40,10 @@ const AT_START: [&[Syscall]; 6] = [
 const CALLS_AT_START: u64 = 20;
 const TELLING: usize = 2;
 
+/// Of so many calls one succeeds, unless those weren't logged: a shorter log may be what somebody
+/// kept of a longer one.
+const CALLS_FAILED: u64 = 3;
+
 /// What a source tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Logged {
@@ -49,6 +53,8 @@ pub(super) struct Logged {
     close: bool,
     /// strace was told to leave calls out.
     filtered: bool,
+    /// Nothing that succeeded was told (`-Z`).
+    only_failed: bool,
 }
 
 impl Logged {
@@ -56,16 +62,20 @@ impl Logged {
     pub(super) fn of(source: EventSource, tally: &Tally) -> Self {
         let calls = |syscall| tally.get(syscall).calls;
         let has = |syscall| source != EventSource::StraceLog || calls(syscall) > 0;
-        let opened = |syscall: Syscall| calls(syscall) - tally.get(syscall).failed;
-        let opened: u64 =
-            Syscall::ALL.into_iter().filter(|syscall| syscall.is_open()).map(opened).sum();
+        let succeeded = |syscall: Syscall| calls(syscall) - tally.get(syscall).failed;
+        let opened = Syscall::ALL.into_iter().filter(|syscall| syscall.is_open());
+        let opened: u64 = opened.map(succeeded).sum();
+        let all: u64 = Syscall::ALL.into_iter().map(calls).sum();
+        let none_succeeded = Syscall::ALL.into_iter().all(|syscall| succeeded(syscall) == 0);
+        // To strace no brk fails.
+        let only_failed = all >= CALLS_FAILED && none_succeeded && calls(Syscall::Brk) == 0;
         Self {
+            only_failed: source == EventSource::StraceLog && only_failed,
             brk: has(Syscall::Brk),
             mmap: has(Syscall::Mmap) || has(Syscall::Mremap),
             munmap: has(Syscall::Munmap),
             close: has(Syscall::Close) || opened < OPENED_UNCLOSED,
             filtered: {
-                let all: u64 = Syscall::ALL.into_iter().map(calls).sum();
                 let lacks = |class: &&&[Syscall]| class.iter().all(|syscall| !has(*syscall));
                 all >= CALLS_AT_START && AT_START.iter().filter(lacks).count() >= TELLING
             },
@@ -74,7 +84,7 @@ impl Logged {
 
     /// Whether memory was seen to come.
     pub(super) fn growth(self) -> bool {
-        self.brk || self.mmap
+        (self.brk || self.mmap) && !self.only_failed
     }
 
     /// Whether memory could be seen to go.
@@ -95,6 +105,7 @@ impl Logged {
     /// Bytes of the kinds that are known.
     pub(super) fn kinds(self, bytes: ByKind) -> KindBytes {
         let known = |kind| match kind {
+            _ if self.only_failed => false,
             GrowthKind::Break => self.brk,
             GrowthKind::Earlier => self.growth(),
             _ => self.mmap,
@@ -109,7 +120,12 @@ impl Logged {
             missing.map(|(name, _)| *name).collect::<Vec<_>>().join(", no ")
         };
         let mut notes = Vec::new();
-        if !self.growth() {
+        if self.only_failed {
+            notes.push(format!(
+                "growth isn't known: all calls in the log failed, as if strace was told to leave out \
+                 the others (-Z); {COMMAND} logs what is needed"
+            ));
+        } else if !self.growth() {
             notes.push(format!(
                 "growth isn't known: the log has no brk and no mmap. Unless the program made none, \
                  strace was told to leave them out (-e); {COMMAND} logs what is needed"
