@@ -45,6 +45,11 @@ pub enum LogNote {
         /// How many calls.
         calls: u64,
     },
+    /// Calls that strace itself answered (`-e inject`, `-e fault`).
+    Injected {
+        /// How many.
+        count: u64,
+    },
     /// Lines so long that their ends were passed over.
     LongLines {
         /// How many.
@@ -92,6 +97,11 @@ impl fmt::Display for LogNote {
                 f,
                 "{calls} calls hold names of flags that are not known here, the first {first:?}"
             ),
+            Self::Injected { count } => write!(
+                f,
+                "{count} calls were answered by strace itself (-e inject): who refused them is \
+                 strace, whatever is said of it"
+            ),
             Self::LongLines { count } => write!(
                 f,
                 "{count} lines are longer than {} bytes; their ends were passed over",
@@ -116,6 +126,7 @@ pub(super) struct LogNotes {
     pub(super) lacking: u64,
     pub(super) cut_paths: u64,
     pub(super) unknown_name: Option<(String, u64)>,
+    pub(super) injected: u64,
     pub(super) long_lines: u64,
     pub(super) not_merged: Option<usize>,
 }
@@ -147,6 +158,7 @@ impl LogNotes {
             (!wrapped.is_empty()).then_some(LogNote::Wrapped { what: wrapped, lacking }),
             some(self.cut_paths).map(|count| LogNote::CutPaths { count }),
             self.unknown_name.map(|(first, calls)| LogNote::UnknownName { first, calls }),
+            some(self.injected).map(|count| LogNote::Injected { count }),
             some(self.long_lines).map(|count| LogNote::LongLines { count }),
             self.not_merged.map(|logs| LogNote::NotMerged { logs }),
         ]

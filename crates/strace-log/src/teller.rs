@@ -233,6 +233,7 @@ impl<S: Sink> LogDecoder<S> {
         match decoded {
             Decoded::Call { call, unknown, cut_path } => {
                 self.notes.cut_paths += u64::from(cut_path);
+                self.notes.injected += u64::from(text.ends_with(b" (INJECTED)"));
                 if let Some(name) = unknown {
                     let first = || (String::from_utf8_lossy(name).into_owned(), 0);
                     self.notes.unknown_name.get_or_insert_with(first).1 += 1;

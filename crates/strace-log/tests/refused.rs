@@ -86,6 +86,14 @@ fn names_that_nobody_knows_and_paths_that_are_cut_are_noted() {
 }
 
 #[test]
+fn what_strace_answered_itself_is_noted() {
+    let log = "mmap(NULL, 4096, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = -1 ENOSYS (Function \
+               not implemented) (INJECTED)\nbrk(NULL) = 0x1000\n";
+    let finished = read("log", log.as_bytes());
+    assert!(finished.notes.contains(&LogNote::Injected { count: 1 }), "{:?}", finished.notes);
+}
+
+#[test]
 fn who_is_killed_in_a_call_did_not_make_it() {
     let log = "12 execve(\"/bin/x\", [\"x\"], 0x7ffe) = 0\n\
                12 mmap(NULL, 4096, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0 <unfinished ...>) = ?\n\

@@ -63,15 +63,22 @@ impl ExitReports {
 
     /// What was not looked into.
     pub(super) fn notes(&self) -> Option<String> {
-        let left_out = self.lock().left_out;
+        let seen = self.lock();
+        let (left_out, others) = (seen.left_out, seen.others.len());
+        let told = match others {
+            0 => "the launched process".to_owned(),
+            _ => format!(
+                "the launched process and of the {others} others that held most as they ended"
+            ),
+        };
         let processes = match left_out {
             0 => return None,
             1 => "1 more process".to_owned(),
             several => format!("{} more processes", thousands(several)),
         };
         Some(format!(
-            "what malloc kept is told of the launched process and of the {OTHERS} others that held \
-             most as they ended, {} at least; not of {processes}",
+            "what malloc kept is told of {told}, not of {processes}: of those that hold less than {} \
+             nothing is told, nor of more than {OTHERS}",
             Bytes(WORTH_A_LOOK_BYTES)
         ))
     }

@@ -58,7 +58,7 @@ impl Trimmability {
     /// Why it can't be trimmed now, and what helps.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         let pid = self.pid;
-        if let Some(tracer) = self.status.tracer() {
+        if let Some(tracer) = self.status.tracing_process() {
             return Some(RefusalKind::Traced.told(format!(
                 "process {tracer}{} is tracing it (a debugger, strace, another brkhole), and a \
                  process has one tracer at most; see `ps -p {tracer}`, end that, and try again",

@@ -135,7 +135,7 @@ fn standing(pid: i32) -> Option<ProcessStatus> {
     Some(ProcessStatus {
         process,
         parent: status.number("PPid")?,
-        tracer: status.tracer(),
+        tracer: status.tracing_process(),
         threads: status.number("Threads").unwrap_or(1),
         state: stat.state,
         kernel_thread: stat.is_kernel_thread(),

@@ -91,6 +91,13 @@ impl Status {
     pub fn tracer(&self) -> Option<i32> {
         self.number("TracerPid").filter(|&tracer| tracer != 0)
     }
+
+    /// The process of that thread, which `ps` and `kill` know.
+    pub fn tracing_process(&self) -> Option<i32> {
+        let tracer = self.tracer()?;
+        let status = Self::of(tracer).ok();
+        Some(status.and_then(|status| status.number("Tgid")).unwrap_or(tracer))
+    }
 }
 
 /// The value of the line of `status`, `smaps_rollup` or `meminfo` that starts with `name` (such as `VmRSS:`, colon included), in bytes.

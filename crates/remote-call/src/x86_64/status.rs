@@ -46,7 +46,7 @@ pub(super) fn check(pid: i32, options: &HoldOptions) -> Result<(), Error> {
     if Stat::of_thread(pid, pid).is_some_and(|stat| stat.is_kernel_thread()) {
         return Err(Error::KernelThread { pid });
     }
-    if let Some(tracer) = status.tracer() {
+    if let Some(tracer) = status.tracing_process() {
         return Err(traced(pid, tracer));
     }
     if status.state() == 'T' {
