@@ -3,6 +3,7 @@
 mod attached;
 mod kept;
 mod launched;
+mod oom_kills;
 mod untraced;
 
 use std::process::ExitCode;

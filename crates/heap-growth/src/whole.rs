@@ -6,7 +6,7 @@ use super::fallback::Fallback;
 use super::growth::Growth;
 use super::refused_memory::RefusedMemory;
 use super::tally::Tally;
-use memory_event::{Event, Sink, What};
+use memory_event::{Ending, Event, Sink, What};
 use rustc_hash::FxBuildHasher;
 
 /// Everything that is told of a watched run.
@@ -22,6 +22,7 @@ pub struct Story {
     /// Memory that was refused for good.
     pub refused_memory: RefusedMemory,
     processes: u64,
+    killed: u64,
     /// Those that have not ended, as a number may come again.
     living: HashSet<i32, FxBuildHasher>,
     /// The one of them that the last event was of.
@@ -33,6 +34,11 @@ impl Story {
     pub fn processes(&self) -> u64 {
         self.processes
     }
+
+    /// How many of them SIGKILL has ended.
+    pub fn killed(&self) -> u64 {
+        self.killed
+    }
 }
 
 impl Sink for Story {
@@ -43,7 +49,9 @@ impl Sink for Story {
             self.processes += 1;
         }
         match event.what {
-            What::Exited(_) if event.pid == event.tid => {
+            What::Exited(ending) if event.pid == event.tid => {
+                let by_sigkill = matches!(ending, Ending::Signal { signal: libc::SIGKILL, .. });
+                self.killed += u64::from(by_sigkill);
                 self.living.remove(&event.pid);
                 self.last = None;
             }

@@ -10,6 +10,7 @@ use memory_trace::{Attach, AttachError, AttachOptions, Attached, Via, ViaUsed, W
 use proc_memory::Process;
 
 use super::kept;
+use super::oom_kills::OomKills;
 use crate::cli::{TraceArguments, ViaArgument};
 use crate::hooks::Who;
 use crate::processes::{command_line, counted};
@@ -26,6 +27,7 @@ pub(super) fn run(
 ) -> anyhow::Result<ExitCode> {
     let ends = signals::Ends::listen()?;
     let who = arguments.wants_stacks().then(Who::new);
+    let killed_before = OomKills::so_far();
     let attach = loop {
         let sink = Watched { story: super::story(arguments), who: who.clone() };
         match (options(arguments, who.as_ref()).start(whom.clone(), sink), &mut whom) {
@@ -54,6 +56,7 @@ pub(super) fn run(
     let story = &watched.sink.story;
     let mut trace = Trace::of(story, EventSource::Attach, command.as_deref());
     fill_in(&mut trace, &watched, used);
+    trace.findings.splice(0..0, killed_before.finding(story));
     trace.notes.extend(note);
     trace.notes.extend(who.iter().flat_map(Who::notes));
     if arguments.all {

@@ -13,6 +13,7 @@ use memory_event::{Event, Sink, What};
 use memory_trace::{Launch, LaunchOptions, Launched, Target};
 
 use super::kept::ExitReports;
+use super::oom_kills::OomKills;
 use crate::cli::TraceArguments;
 use crate::hooks::{Holes, Who};
 use crate::signals;
@@ -51,6 +52,7 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
         has_ended: Arc::clone(&has_ended),
     };
     let ends = signals::Ends::listen()?;
+    let killed_before = OomKills::so_far();
     let launch = options.start(&target, sink)?;
     let (pid, killer) = (launch.pid(), launch.killer());
     ends.each(move |signal| {
@@ -66,6 +68,7 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
 
     let mut trace = Trace::of(&finished.sink.story, EventSource::Launch, Some(&arguments.command));
     fill_in(&mut trace, &finished);
+    trace.findings.splice(0..0, killed_before.finding(&finished.sink.story));
     trace.notes.extend(holes.iter().flat_map(Holes::notes));
     trace.notes.extend(who.iter().flat_map(Who::notes));
     trace.notes.extend(kept.notes());

@@ -10,6 +10,7 @@ use heap_meter::trace::{EventSource, Trace};
 use memory_trace::{HeldTarget, Target};
 
 use super::attached::{self, Watched};
+use super::oom_kills::OomKills;
 use crate::cli::TraceArguments;
 use crate::hooks::Who;
 use crate::signals;
@@ -23,6 +24,7 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     );
     let (program, words) = arguments.command.split_first().context("no command was given")?;
     let who = arguments.wants_stacks().then(Who::new);
+    let killed_before = OomKills::so_far();
     let ends = signals::Ends::listen()?;
     let mut held = HeldTarget::new(&Target::new(program).args(words))?;
     let sink = Watched { story: super::story(arguments), who: who.clone() };
@@ -53,6 +55,7 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     let mut trace = Trace::of(story, EventSource::Launch, Some(&arguments.command));
     attached::fill_in(&mut trace, &watched, used);
     trace.exit = Some(ending);
+    trace.findings.splice(0..0, killed_before.finding(story));
     trace.notes.extend(who.iter().flat_map(Who::notes));
     trace
         .notes
