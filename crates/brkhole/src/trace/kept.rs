@@ -161,6 +161,10 @@ fn own_bytes(tid: i32) -> Option<u64> {
 pub(super) fn at_the_end_of_watching(processes: &[Process]) -> (ExitHeap, Option<String>) {
     let mut living: Vec<_> = processes.iter().filter(|process| process.is_alive()).collect();
     living.sort_by_key(|process| Reverse(own_bytes(process.pid())));
+    if living.is_empty() && !processes.is_empty() {
+        let why = "what malloc kept isn't known: whoever was watched has ended".to_owned();
+        return (ExitHeap::default(), Some(why));
+    }
     let left_out = living.len().saturating_sub(OTHERS + 1);
     living.truncate(OTHERS + 1);
     let (mut examiner, when) = (Examiner::new(), Moment::EndOfWatching);

@@ -8,6 +8,9 @@ use ptmalloc::HeapState;
 
 /// A row for each process, and below the table what the figures can't say.
 pub(super) fn malloc_table(reports: &[MallocReport]) -> Vec<Part> {
+    if reports.is_empty() {
+        return Vec::new();
+    }
     let at_exit = reports.iter().all(|report| report.when == Moment::Exit);
     let columns = [
         Column::Left(match at_exit {
