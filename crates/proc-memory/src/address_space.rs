@@ -14,6 +14,7 @@ mod reader;
 use std::io::{BufRead, BufReader};
 
 pub use self::break_state::BreakState;
+pub use self::break_usage::hugetlb_tunable;
 pub use self::line::parse_line;
 pub use self::mapped_file::{MappedFile, NotOpened, open_regular, root_directory};
 pub use self::mapping::{Device, Mapping, Permissions};

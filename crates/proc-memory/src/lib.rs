@@ -23,8 +23,8 @@ mod syscalls;
 
 pub use address_space::{
     AddressSpace, BreakState, Device, FoundBy, GLIBC_GROWTH_STEP_BYTES, MappedFile, Mapping,
-    Mappings, Maps, MapsError, MemoryRange, NotOpened, Permissions, ProgramBreak, of_one_program,
-    open_regular, parse_line, root_directory,
+    Mappings, Maps, MapsError, MemoryRange, NotOpened, Permissions, ProgramBreak, hugetlb_tunable,
+    of_one_program, open_regular, parse_line, root_directory,
 };
 pub use limits::{Counted, Limit, Limits};
 pub use page_map::{PageMap, PageState, joined_ranges};

@@ -13,7 +13,7 @@
 use std::io::{BufRead, BufReader};
 use std::ops::Range;
 
-use proc_memory::{Process, page_size_bytes, parse_line};
+use proc_memory::{Process, hugetlb_tunable, page_size_bytes, parse_line};
 
 use super::error::Unreadable;
 use super::limits::Deadline;
@@ -148,15 +148,7 @@ fn huge(process: &Process) -> Option<u64> {
     if !mode.contains("[madvise]") {
         return None;
     }
-    let environment = process.whole("environ").ok()?;
-    let asked = environment
-        .split(|byte| *byte == 0)
-        .filter_map(|variable| variable.strip_prefix(b"GLIBC_TUNABLES="))
-        .flat_map(|tunables| tunables.split(|byte| *byte == b':'))
-        .filter_map(|tunable| tunable.strip_prefix(b"glibc.malloc.hugetlb="))
-        .next_back();
-    let asked = asked.is_some_and(|value| matches!(value, b"1" | b"01" | b"0x1"));
-    if !asked {
+    if hugetlb_tunable(process) != Some(1) {
         return None;
     }
     std::fs::read_to_string(SIZE).ok()?.trim().parse().ok()

@@ -54,15 +54,23 @@ pub(super) fn is_touched(process: &Process, range: Range<u64>) -> Option<bool> {
 const VARIABLE: &[u8] = b"GLIBC_TUNABLES=";
 const HUGETLB: &str = "glibc.malloc.hugetlb";
 
-/// That tunable with its value; `None` if there is none or the environment can't be read.
+/// The tunable `glibc.malloc.hugetlb` that keeps malloc off the break, with its value.
 pub(super) fn off_the_break(process: &Process) -> Option<String> {
+    let value = hugetlb_tunable(process).filter(|value| *value >= 2)?;
+    Some(format!("{HUGETLB}={value}"))
+}
+
+/// The value of glibc's tunable `glibc.malloc.hugetlb`; `None` if it isn't set or the environment
+/// can't be read.
+///
+/// With 2 malloc takes huge pages of the default size, with a greater number those of that size: by
+/// mmap alone. With 1 it uses the break and advises transparent huge pages.
+pub fn hugetlb_tunable(process: &Process) -> Option<u64> {
     // As the process got it at its start; what it changed since is not in it, nor known to glibc.
     hugetlb(&process.whole("environ").ok()?)
 }
 
-/// With 2 malloc takes huge pages of the default size, with a greater number those of that size: by
-/// mmap alone. With 1 it uses the break and advises transparent huge pages.
-fn hugetlb(environment: &[u8]) -> Option<String> {
+fn hugetlb(environment: &[u8]) -> Option<u64> {
     // Of several the last holds.
     let (_, value) = environment
         .split(|&byte| byte == 0)
@@ -71,8 +79,7 @@ fn hugetlb(environment: &[u8]) -> Option<String> {
         .flat_map(|tunables| tunables.split(':'))
         .filter_map(|tunable| tunable.split_once('='))
         .rfind(|(name, _)| *name == HUGETLB)?;
-    let value = number(value)?;
-    (value >= 2).then(|| format!("{HUGETLB}={value}"))
+    number(value)
 }
 
 /// As glibc reads it: decimal, hexadecimal after `0x`, octal after `0`.
@@ -122,18 +129,15 @@ mod tests {
     }
 
     #[test]
-    fn only_values_from_two_up_keep_malloc_off() {
+    fn the_last_number_holds() {
         for (environment, found) in [
-            ("GLIBC_TUNABLES=glibc.malloc.hugetlb=2", Some("2")),
-            (
-                "A=1\0GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.hugetlb=2\0B=\0",
-                Some("2"),
-            ),
-            ("GLIBC_TUNABLES=glibc.malloc.hugetlb=0x200000\0", Some("2097152")),
-            ("GLIBC_TUNABLES=glibc.malloc.hugetlb=02\0", Some("2")),
-            ("GLIBC_TUNABLES=glibc.malloc.hugetlb=2:glibc.malloc.hugetlb=1\0", None),
-            ("GLIBC_TUNABLES=glibc.malloc.hugetlb=1\0", None),
-            ("GLIBC_TUNABLES=glibc.malloc.hugetlb=0\0", None),
+            ("GLIBC_TUNABLES=glibc.malloc.hugetlb=2", Some(2)),
+            ("A=1\0GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.hugetlb=2\0B=\0", Some(2)),
+            ("GLIBC_TUNABLES=glibc.malloc.hugetlb=0x200000\0", Some(2 << 20)),
+            ("GLIBC_TUNABLES=glibc.malloc.hugetlb=02\0", Some(2)),
+            ("GLIBC_TUNABLES=glibc.malloc.hugetlb=2:glibc.malloc.hugetlb=0x1\0", Some(1)),
+            ("GLIBC_TUNABLES=glibc.malloc.hugetlb=1\0", Some(1)),
+            ("GLIBC_TUNABLES=glibc.malloc.hugetlb=0\0", Some(0)),
             ("GLIBC_TUNABLES=glibc.malloc.hugetlb=\0", None),
             ("GLIBC_TUNABLES=glibc.malloc.hugetlb\0", None),
             ("GLIBC_TUNABLES=glibc.malloc.hugetlb=two\0", None),
@@ -142,8 +146,7 @@ mod tests {
             ("", None),
             ("\0\0=", None),
         ] {
-            let wanted = found.map(|value| format!("glibc.malloc.hugetlb={value}"));
-            assert_eq!(hugetlb(environment.as_bytes()), wanted, "{environment:?}");
+            assert_eq!(hugetlb(environment.as_bytes()), found, "{environment:?}");
         }
         assert_eq!(hugetlb(b"GLIBC_TUNABLES=\xff=2\0"), None);
     }
