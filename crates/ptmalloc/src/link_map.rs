@@ -49,7 +49,10 @@ pub(super) fn in_load_order(
     }
     let place = |one: &Allocator| seen.allocators.iter().position(|other| other == one);
     allocators.sort_by_key(|one| place(one).unwrap_or(usize::MAX));
-    Ok(seen.before_glibc.unwrap_or(0))
+    // The list may have others than were looked for.
+    let before_glibc = seen.before_glibc.unwrap_or(0);
+    let is_before = |one: &&Allocator| place(one).is_some_and(|place| place < before_glibc);
+    Ok(allocators.iter().filter(is_before).count())
 }
 
 /// Follows the list until glibc and so many allocators were seen.
