@@ -10,6 +10,7 @@ use ptmalloc::{Examination, Examiner, HeapState};
 
 use crate::compiled;
 use suite::answering::Answering;
+use suite::waiting::eventually;
 
 pub const KIB: u64 = 1024;
 
@@ -39,7 +40,11 @@ impl Target {
         Examiner::new().examine(&Process::open(self.pid()).unwrap())
     }
 
+    /// Malloc's state once it waits for its next line: on a busy machine that is a while after it
+    /// has answered, in which it may be in the middle of something.
     pub fn state(&self) -> HeapState {
+        let process = Process::open(self.pid()).unwrap();
+        eventually("it waits", || process.stat().unwrap().state == b'S');
         self.examine().state.unwrap()
     }
 

@@ -33,6 +33,9 @@ const A_RUN: Duration = Duration::from_nanos(4000);
 /// For each page that the kernel takes back.
 const A_PAGE: Duration = Duration::from_nanos(700);
 
+/// What glibc's malloc keeps beside another is told from here on.
+const WORTH_A_WORD_BYTES: u64 = 1 << 20;
+
 /// How long it would stand still, with a processor to spare; what isn't known of malloc's state isn't in it.
 pub(super) fn foretold(malloc: &HeapState, threads: u64) -> Duration {
     let chunks: u64 = malloc.arenas.iter().filter_map(|arena| Some(arena.free?.chunks)).sum();
@@ -103,6 +106,12 @@ pub(super) fn look(
     if offer.is_anothers() {
         report.predicted_bytes = returnable(process, &examination);
         report.foretells_pages(threads);
+        let beside = examination.state.as_ref().ok().and_then(|malloc| malloc.returnable_bytes);
+        if let Some(bytes) = beside.filter(|bytes| *bytes >= WORTH_A_WORD_BYTES) {
+            let note = words::beside(bytes);
+            report.notes.retain(|known| *known != note);
+            report.notes.push(note);
+        }
     } else if let Ok(malloc) = &examination.state {
         report.predicted_bytes = malloc.returnable_bytes;
         report.malloc_before = Some(malloc.clone());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use human_text::Seconds;
+use human_text::{Bytes, Seconds};
 use ptmalloc::{Allocator, HeapState};
 
 use super::inside::{How, StoppedTarget};
@@ -36,6 +36,15 @@ pub(super) fn no_offer(allocator: &Allocator) -> String {
     };
     format!(
         "its malloc is {allocator}, which offers nothing that could be called from outside; {instead}"
+    )
+}
+
+/// What isn't given back as another allocator's malloc is the process's.
+pub(super) fn beside(bytes: u64) -> String {
+    format!(
+        "glibc's malloc is used beside it and keeps {} that its malloc_trim would give back: that \
+         isn't called",
+        Bytes(bytes)
     )
 }
 
