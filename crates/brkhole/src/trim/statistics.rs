@@ -7,6 +7,7 @@ use serde::Serialize;
 /// Room for a name; behind it lie its value and, where a call wants that, the value's size.
 const NAME_BYTES: usize = 64;
 const WORD_BYTES: usize = 8;
+const DATA_BYTES: usize = NAME_BYTES + 2 * WORD_BYTES;
 pub(super) const NAME: Argument = Argument::Data(0);
 pub(super) const VALUE: Argument = Argument::Data(NAME_BYTES);
 pub(super) const VALUE_BYTES: Argument = Argument::Data(NAME_BYTES + WORD_BYTES);
@@ -80,8 +81,8 @@ impl Statistics {
 }
 
 /// A name and, as the value that a refresh sets, a one.
-fn data(name: &str) -> [u8; NAME_BYTES + 2 * WORD_BYTES] {
-    let mut data = [0; _];
+fn data(name: &str) -> [u8; DATA_BYTES] {
+    let mut data = [0; DATA_BYTES];
     data[..name.len()].copy_from_slice(name.as_bytes());
     data[NAME_BYTES] = 1;
     data[NAME_BYTES + WORD_BYTES] = WORD_BYTES as u8;
