@@ -82,9 +82,8 @@ impl<'p> Space<'p> {
 
     /// Whether a file is mapped whose name begins so.
     pub(super) fn has_file(&self, prefixes: &[&str]) -> bool {
-        let names = self.areas.iter().filter(|area| area.mapping.inode != 0);
-        let mut files =
-            names.filter_map(|area| area.mapping.name.rsplit(|&one| one == b'/').next());
+        let files = self.areas.iter().filter(|area| area.mapping.inode != 0);
+        let mut files = files.map(|area| area.mapping.file_name());
         files.any(|file| prefixes.iter().any(|prefix| file.starts_with(prefix.as_bytes())))
     }
 
@@ -188,9 +187,8 @@ impl<'p> Space<'p> {
     /// Whether a file of which this is the name's beginning has this in its constants.
     pub(super) fn has_text(&self, prefix: &str, text: &[u8]) -> bool {
         let constants = self.areas.iter().map(|area| &area.mapping).filter(|mapping| {
-            let name = mapping.name.rsplit(|&one| one == b'/').next().unwrap_or_default();
             let may = mapping.permissions;
-            !may.write && !may.execute && name.starts_with(prefix.as_bytes())
+            !may.write && !may.execute && mapping.file_name().starts_with(prefix.as_bytes())
         });
         let mut budget = MOST_CONSTANTS_BYTES;
         let some = constants.take_while(|mapping| {

@@ -71,7 +71,7 @@ fn follow(
         let entry = read(memory, map, LINK_MAP_BYTES)?;
         let (dynamic, next) = (word(&entry, 16), word(&entry, 24));
         if let Ok(Some(mapping)) = AddressSpace::mapping_at(process, dynamic) {
-            let name = mapping.name.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+            let name = mapping.file_name();
             if allocator::is_glibc(name) {
                 seen.before_glibc.get_or_insert(seen.allocators.len());
             }

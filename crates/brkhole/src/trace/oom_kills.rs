@@ -49,7 +49,7 @@ fn of(kills: u64, killed: u64, grown_bytes: u64) -> Option<Finding> {
             .evidence("peak_growth_bytes", grown_bytes)
             .remedy(
                 "`dmesg | grep -i oom` names who was killed, and the limit where it was a cgroup's \
-                 (memory.max). What follows tells what took the memory.",
+                 (memory.max).",
             ),
     )
 }

@@ -118,7 +118,7 @@ impl TrimLibrary {
         offer: &'static Offer,
     ) -> anyhow::Result<Self> {
         let named = |is: &dyn Fn(&[u8]) -> bool| -> Vec<&Mapping> {
-            code(space).filter(|mapping| is(file_name(mapping))).collect()
+            code(space).filter(|mapping| is(mapping.file_name())).collect()
         };
         let code = named(&|name| Allocator::of_library(name).as_ref() == Some(allocator));
         let Some(first) = code.first() else {
@@ -182,7 +182,7 @@ impl TrimLibrary {
 
     /// That of the C library that a process has mapped or, without one, of the program itself.
     fn of_glibc(pid: i32, space: &AddressSpace, stacks: &Stacks) -> anyhow::Result<Self> {
-        let code: Vec<_> = code(space).filter(|mapping| is_libc(file_name(mapping))).collect();
+        let code: Vec<_> = code(space).filter(|mapping| is_libc(mapping.file_name())).collect();
         let code = match code.as_slice() {
             [] => main_program(pid, space)?,
             _ => code,
@@ -336,10 +336,6 @@ fn symbols(file: &File) -> io::Result<Symbols> {
 fn code(space: &AddressSpace) -> impl Iterator<Item = &Mapping> {
     let mappings = space.mappings().iter();
     mappings.filter(|mapping| mapping.permissions.execute && mapping.inode != 0)
-}
-
-fn file_name(mapping: &Mapping) -> &[u8] {
-    mapping.name.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
 }
 
 /// Whether a file is the C library, by its name: `libc.so.6`, before 2.34 also `libc-2.31.so`.

@@ -33,7 +33,7 @@ fn made_grow(story: &Story, file: &FileGrowth) -> bool {
     let typical = file.openings.median_bytes().saturating_mul(by_one.grown);
     closings_are_seen(story)
         && by_one.opens >= OPENS
-        && by_one.grown > by_one.opens / 2
+        && by_one.most_grew()
         && by_one.bytes().min(typical) >= WORTH_TELLING_BYTES
         && file.bytes() as f64 >= SHARE_OF_GROWTH * asked_bytes as f64
 }

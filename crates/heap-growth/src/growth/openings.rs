@@ -85,6 +85,11 @@ impl OpeningsByOne {
         self.asked_bytes.saturating_sub(self.returned_bytes)
     }
 
+    /// Whether more than half of them made memory grow.
+    pub fn most_grew(&self) -> bool {
+        self.grown > self.opens / 2
+    }
+
     pub(super) fn ended(&mut self, opening: &Opening) {
         self.grown += u64::from(opening.grown_bytes() > 0);
         self.asked_bytes = self.asked_bytes.saturating_add(opening.asked_bytes);
@@ -103,24 +108,29 @@ mod tests {
     use crate::growth::memory::Change;
     use crate::growth::reading::FilesBeingRead;
 
-    fn of(grown: impl IntoIterator<Item = u64>) -> Openings {
-        let mut openings = Openings::default();
+    fn of(grown: impl IntoIterator<Item = u64>) -> (Openings, OpeningsByOne) {
+        let (mut openings, mut by_one) = (Openings::default(), OpeningsByOne::default());
         let mut reading = FilesBeingRead::default();
         for asked_bytes in grown {
+            reading.count(0);
             reading.opened(1, 3, 0, Duration::ZERO);
             let change = Change { asked_bytes, ..Change::default() };
             reading.changed(1, &change);
-            openings.ended(&reading.closed(3, Duration::ZERO).unwrap());
+            let opening = reading.closed(3, Duration::ZERO).unwrap();
+            openings.ended(&opening);
+            by_one = opening.by_one;
         }
-        openings
+        (openings, by_one)
     }
 
     #[test]
     fn a_great_first_one_is_not_typical() {
-        let first = of(std::iter::once(2 << 20).chain([0; 59]));
+        let (first, by_one) = of(std::iter::once(2 << 20).chain([0; 59]));
         assert_eq!((first.ended, first.grown, first.median_bytes()), (60, 1, 0));
-        let all = of([800 * 1024; 101]);
+        assert!(!by_one.most_grew());
+        let (all, by_one) = of([800 * 1024; 101]);
         assert_eq!(all.median_bytes(), 800 * 1024);
+        assert!(by_one.most_grew());
     }
 
     #[test]
@@ -128,7 +138,9 @@ mod tests {
         for opens in 1..20 {
             for grown in 0..=opens {
                 let sizes = (0..opens).map(|number| if number < grown { 4096 } else { 0 });
-                let openings = of(sizes);
+                let (openings, by_one) = of(sizes);
+                assert_eq!(by_one.opens, opens);
+                assert_eq!(by_one.most_grew(), 2 * grown > opens);
                 assert_eq!(openings.median_bytes() > 0, 2 * grown > opens);
             }
         }

@@ -93,6 +93,11 @@ impl<N: AsRef<[u8]>> Mapping<N> {
         Some(Cow::Owned(OsStr::from_bytes(&path).to_owned().into()))
     }
 
+    /// The last component of its name, as the kernel writes it; empty for memory without one.
+    pub fn file_name(&self) -> &[u8] {
+        self.name.as_ref().rsplit(|&byte| byte == b'/').next().unwrap_or_default()
+    }
+
     /// The mapping in a sentence: its name, or what else it is, and where it lies.
     pub fn described(&self) -> String {
         let bytes = Bytes(self.length_bytes());
