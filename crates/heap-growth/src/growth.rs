@@ -6,6 +6,7 @@ pub(crate) mod kind;
 pub(crate) mod layout;
 mod memory;
 mod near_break;
+mod opening;
 mod openings;
 mod process;
 mod ranges;
@@ -16,7 +17,8 @@ pub use files::{FileGrowth, Libraries};
 pub use kind::{ByKind, GrowthKind, LOW_END};
 pub use layout::{Blocker, LayoutPart, MemoryLayout};
 pub use near_break::MappedBy;
-pub use openings::{Openings, OpeningsByOne};
+pub use opening::OpeningsByOne;
+pub use openings::Openings;
 pub use process::ProgramGrowth;
 pub use stacks::StackGrowth;
 
@@ -31,8 +33,8 @@ use files::FileTable;
 use greatest::Greatest;
 use memory::{Change, TrackedMemory};
 use memory_event::{Call, Event, Sink, Stack, Syscall, What};
+use opening::Opening;
 use process::{EndedPrograms, MOST_TOLD, ProcessGrowth};
-use reading::Opening;
 use rustc_hash::FxBuildHasher;
 use stacks::StackTable;
 

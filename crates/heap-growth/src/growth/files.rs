@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::openings::{Openings, OpeningsByOne};
-use super::reading::{FileId, Opening};
+use super::opening::{FileId, Opening, OpeningsByOne};
+use super::openings::Openings;
 
 /// So many files are told apart. Those that were opened once and made nothing grow make room for
 /// others; when there are none, further files are counted together.

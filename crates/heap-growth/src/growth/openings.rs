@@ -3,13 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::reading::Opening;
-
-/// What is made of a file takes so many times its bytes at most: more memory than that was asked
-/// for by somebody who happened to have the file open.
-///
-/// A certificate takes 4 times its PEM text in OpenSSL, JSON in Python some 10 to 50 times.
-const MOST_MADE_OF_A_BYTE: u64 = 128;
+use super::opening::Opening;
 
 /// Openings that have ended, in constant memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,47 +59,11 @@ impl Openings {
     }
 }
 
-/// The openings of a file by one program, as far as memory goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct OpeningsByOne {
-    /// How often it opened the file for reading.
-    pub opens: u64,
-    /// At how many of those that have ended more memory was asked for than was given back.
-    pub grown: u64,
-    /// Bytes that were asked for meanwhile.
-    pub asked_bytes: u64,
-    /// Bytes that were given back meanwhile.
-    pub returned_bytes: u64,
-}
-
-impl OpeningsByOne {
-    /// What reading left behind.
-    pub fn bytes(&self) -> u64 {
-        self.asked_bytes.saturating_sub(self.returned_bytes)
-    }
-
-    /// Whether more than half of them made memory grow.
-    pub fn most_grew(&self) -> bool {
-        self.grown > self.opens / 2
-    }
-
-    pub(super) fn ended(&mut self, opening: &Opening) {
-        self.grown += u64::from(opening.grown_bytes() > 0);
-        self.asked_bytes = self.asked_bytes.saturating_add(opening.asked_bytes);
-        self.returned_bytes = self.returned_bytes.saturating_add(opening.returned_bytes);
-    }
-}
-
-/// Whether so much growth can come of reading so many bytes.
-pub(super) fn explains(read_bytes: u64, grown_bytes: i64) -> bool {
-    grown_bytes <= 0 || read_bytes.saturating_mul(MOST_MADE_OF_A_BYTE) >= grown_bytes.unsigned_abs()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::growth::memory::Change;
+    use crate::growth::opening::OpeningsByOne;
     use crate::growth::reading::FilesBeingRead;
 
     fn of(grown: impl IntoIterator<Item = u64>) -> (Openings, OpeningsByOne) {
@@ -145,13 +103,5 @@ mod tests {
             }
         }
         assert_eq!(Openings::default().median_bytes(), 0);
-    }
-
-    #[test]
-    fn some_bytes_explain_some_growth() {
-        assert!(explains(220_000, 830 << 10));
-        assert!(explains(0, 0) && explains(0, -4096));
-        assert!(!explains(12, 132 << 10), "a host's name");
-        assert!(!explains(0, 4096));
     }
 }

@@ -7,43 +7,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::memory::Change;
-use super::openings::{self, OpeningsByOne};
+use super::opening::{FileId, Opening, OpeningsByOne};
 use rustc_hash::FxBuildHasher;
-
-/// A file's number in the table of files.
-pub(super) type FileId = usize;
-
-/// One opening of a file, from its open on.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Opening {
-    pub(super) file: FileId,
-    fd: i32,
-    /// Bytes that were asked for and given back while it was the one being read.
-    pub(super) asked_bytes: u64,
-    pub(super) returned_bytes: u64,
-    /// Bytes that were read of it; `None` if nobody told.
-    pub(super) read_bytes: Option<u64>,
-    /// It is mapped: what is read of it in this way, nobody can tell.
-    is_mapped: bool,
-    /// How long it was the one being read.
-    pub(super) time: Duration,
-    /// Once it has ended: all of its program's, this one included.
-    pub(super) by_one: OpeningsByOne,
-}
-
-impl Opening {
-    /// What was asked for, less what was given back.
-    pub(super) fn grown_bytes(&self) -> i64 {
-        let [asked, returned] = [self.asked_bytes, self.returned_bytes]
-            .map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
-        asked - returned
-    }
-
-    /// Whether so much growth can come of what was read.
-    pub(super) fn is_explained(&self) -> bool {
-        self.read_bytes.is_none_or(|bytes| openings::explains(bytes, self.grown_bytes()))
-    }
-}
 
 /// What one thread has open, in the order of opening.
 #[derive(Clone, Debug, Default)]
