@@ -26,17 +26,45 @@ fn the_excerpt_of_2017() {
 #[test]
 fn compressed_from_a_pipe_and_plain_are_the_same() {
     let plain = output(&["explain", "--format", "csv", EXCERPT]).stdout;
-    let mut compressed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    compressed.write_all(&std::fs::read(EXCERPT).unwrap()).unwrap();
     let mut child = brkhole(&["explain", "--format", "csv", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(&compressed.finish().unwrap()).unwrap();
+    stdin.write_all(&compressed(&std::fs::read(EXCERPT).unwrap())).unwrap();
     drop(stdin);
     assert_eq!(child.wait_with_output().unwrap().stdout, plain);
+}
+
+/// A log that was copied while it was written: what is there is told, and that it isn't all.
+#[test]
+fn compressed_and_cut_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log.gz");
+    let calls: String = (0..5_000).map(|n| format!("close({n})                = 0\n")).collect();
+    let text = [std::fs::read(EXCERPT).unwrap(), calls.into_bytes()].concat();
+    let whole = compressed(&text);
+    std::fs::write(&log, &whole[..whole.len() / 2]).unwrap();
+    let report = json(&["explain", log.to_str().unwrap()]);
+    assert_eq!(report["fallback"]["count"], 1);
+    let notes = report["notes"].to_string();
+    assert!(
+        notes.contains("cut off, as in a file that was copied while it was written"),
+        "{notes}"
+    );
+    // Nothing of it can be read.
+    std::fs::write(&log, &whole[..12]).unwrap();
+    let refused = output(&["explain", log.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("log.gz: unexpected end of file"), "{said}");
+}
+
+fn compressed(text: &[u8]) -> Vec<u8> {
+    let mut compressed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    compressed.write_all(text).unwrap();
+    compressed.finish().unwrap()
 }
 
 #[test]

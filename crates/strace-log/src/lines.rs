@@ -17,13 +17,15 @@ pub(super) struct Lines<R> {
     end: usize,
     /// Lines of which a part was passed over.
     pub(super) cut: u64,
+    /// The input ended before its end, as compressed data do of which a part is missing.
+    pub(super) ended_early: bool,
 }
 
 impl<R: Read> Lines<R> {
     /// Reads so many bytes at a time. Longer lines make the buffer grow, up to twice
     /// [`LONGEST_BYTES`].
     pub(super) fn new(input: R, buffer_bytes: usize) -> Self {
-        Self { input, buffer: vec![0; buffer_bytes], start: 0, end: 0, cut: 0 }
+        Self { input, buffer: vec![0; buffer_bytes], start: 0, end: 0, cut: 0, ended_early: false }
     }
 
     /// What the input begins with: as much as the buffer takes, or all of it.
@@ -105,6 +107,10 @@ impl<R: Read> Lines<R> {
                     return Ok(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.ended_early = true;
+                    return Ok(0);
+                }
                 Err(error) => return Err(error),
             }
         }

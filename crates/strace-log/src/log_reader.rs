@@ -1,6 +1,6 @@
 //! Reads logs from their first line to their last.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use crate::error::LogError;
 use crate::note::{LogNote, Unread};
@@ -84,6 +84,12 @@ impl<S: Sink> StraceLog<S> {
         self.teller.notes.wrapped(wrapping);
         self.teller.notes.long_lines += lines.cut;
         self.lines += log.line;
+        if lines.ended_early {
+            if log.recognised == 0 {
+                return Err(log.failed(io::ErrorKind::UnexpectedEof.into()));
+            }
+            self.teller.notes.cut_off += 1;
+        }
         log.finish()
     }
 

@@ -55,6 +55,11 @@ pub enum LogNote {
         /// How many.
         count: u64,
     },
+    /// Logs whose input ended before its end: of compressed data a part is missing.
+    CutOff {
+        /// How many.
+        logs: u64,
+    },
     /// Several logs without times of day: told one after another, not in the order in which
     /// things happened.
     NotMerged {
@@ -107,6 +112,15 @@ impl fmt::Display for LogNote {
                 "{count} lines are longer than {} bytes; their ends were passed over",
                 super::lines::LONGEST_BYTES
             ),
+            Self::CutOff { logs: 1 } => f.write_str(
+                "the log's compressed data are cut off, as in a file that was copied while it was \
+                 written: what came after isn't known",
+            ),
+            Self::CutOff { logs } => write!(
+                f,
+                "the compressed data of {logs} logs are cut off, as in files that were copied while \
+                 they were written: what came after isn't known"
+            ),
             Self::NotMerged { logs } => write!(
                 f,
                 "{logs} logs without times of day are told one after another; `strace -ff -ttt` \
@@ -128,6 +142,7 @@ pub(super) struct LogNotes {
     pub(super) unknown_name: Option<(String, u64)>,
     pub(super) injected: u64,
     pub(super) long_lines: u64,
+    pub(super) cut_off: u64,
     pub(super) not_merged: Option<usize>,
 }
 
@@ -160,6 +175,7 @@ impl LogNotes {
             self.unknown_name.map(|(first, calls)| LogNote::UnknownName { first, calls }),
             some(self.injected).map(|count| LogNote::Injected { count }),
             some(self.long_lines).map(|count| LogNote::LongLines { count }),
+            some(self.cut_off).map(|logs| LogNote::CutOff { logs }),
             self.not_merged.map(|logs| LogNote::NotMerged { logs }),
         ]
         .into_iter()
