@@ -44,9 +44,9 @@ pub fn ordinary() {
     unsafe { std::env::set_var("LC_ALL", "C") };
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        // Most tests wait for a program half of their time.
+        // Most tests wait for a program most of their time.
         // SAFETY: as above.
-        unsafe { std::env::set_var("RUST_TEST_THREADS", (2 * processors).to_string()) };
+        unsafe { std::env::set_var("RUST_TEST_THREADS", (3 * processors).to_string()) };
     }
 }
 

@@ -41,7 +41,6 @@ fn share(text: &str) -> f64 {
     took.parse::<f64>().unwrap() / asked.parse::<f64>().unwrap()
 }
 
-#[track_caller]
 fn waits_to_the_end(mode: &str, number: i64, result: &str) {
     let target = Target::start(&[mode, SECONDS]);
     let calls = disturb(&target, number);
@@ -53,39 +52,25 @@ fn waits_to_the_end(mode: &str, number: i64, result: &str) {
     assert!((0.999..1.4).contains(&share), "{text}");
 }
 
+/// All at the same time, as most of it they sleep.
+///
+/// ppoll(2) waits with a signal mask of its own, which the process checks afterwards. The kernel
+/// itself begins it anew, with what is left of its time.
 #[test]
-fn nanosleep() {
-    waits_to_the_end("nanosleep", libc::SYS_nanosleep, "nanosleep 0 ");
-}
-
-#[test]
-fn clock_nanosleep() {
-    let number = libc::SYS_clock_nanosleep;
-    waits_to_the_end("clock_nanosleep", number, "clock_nanosleep 0 ");
-}
-
-#[test]
-fn clock_nanosleep_until_a_time() {
-    let number = libc::SYS_clock_nanosleep;
-    waits_to_the_end("clock_nanosleep_until", number, "clock_nanosleep 0 ");
-}
-
-#[test]
-fn poll() {
-    waits_to_the_end("poll", libc::SYS_poll, "poll 0 ");
-}
-
-#[test]
-fn futex() {
-    let result = "futex -1 Connection timed out";
-    waits_to_the_end("futex", libc::SYS_futex, result);
-}
-
-/// It waits with a signal mask of its own, which the process checks afterwards. The kernel itself
-/// begins this one anew, with what is left of its time.
-#[test]
-fn ppoll() {
-    waits_to_the_end("ppoll", libc::SYS_ppoll, "ppoll 0 ");
+fn those_with_a_time_wait_to_its_end() {
+    let calls = [
+        ("nanosleep", libc::SYS_nanosleep, "nanosleep 0 "),
+        ("clock_nanosleep", libc::SYS_clock_nanosleep, "clock_nanosleep 0 "),
+        ("clock_nanosleep_until", libc::SYS_clock_nanosleep, "clock_nanosleep 0 "),
+        ("poll", libc::SYS_poll, "poll 0 "),
+        ("ppoll", libc::SYS_ppoll, "ppoll 0 "),
+        ("futex", libc::SYS_futex, "futex -1 Connection timed out"),
+    ];
+    std::thread::scope(|scope| {
+        for (mode, number, result) in calls {
+            scope.spawn(move || waits_to_the_end(mode, number, result));
+        }
+    });
 }
 
 #[test]
