@@ -312,22 +312,23 @@ fn run<S: Sink>(
             },
         },
     };
+    // Since when it is watched: no later than whoever waits learns of it.
     let say = |used| {
+        let since = Instant::now();
         // Fails if nobody waits for it any more; then it is stopped at once.
         let _ = ready.send(used);
+        since
     };
     let mut programs = None;
     let (stops_or_records, since) = match way {
         Way::Bpf(open) => {
-            say(ViaUsed::Bpf);
-            let since = Instant::now();
+            let since = say(ViaUsed::Bpf);
             let (records, tracer) = open.follow(&mut teller, stopper, from_exec)?;
             programs = Some(tracer);
             (records, since)
         }
         Way::Tracepoints(open) => {
-            say(ViaUsed::Tracepoints);
-            let since = Instant::now();
+            let since = say(ViaUsed::Tracepoints);
             (open.follow(&mut teller, stopper)?, since)
         }
         Way::Ptrace => {
@@ -335,8 +336,7 @@ fn run<S: Sink>(
             let why = "ptrace takes hold of one process after the other";
             whom.without_comers(why).into_iter().for_each(|(_, note)| teller.notes.add(note));
             let held = ByPtrace::seize(whom.pids(), stopper)?;
-            say(ViaUsed::Ptrace);
-            let since = Instant::now();
+            let since = say(ViaUsed::Ptrace);
             (held.follow(&mut teller)?, since)
         }
     };
