@@ -87,7 +87,7 @@ impl<'a> Line<'a> {
         if text.starts_with(b"Process ") || text.starts_with(b"[ Process PID=") {
             return Self::Message(text);
         }
-        if text.starts_with(b"% time ") || text.starts_with(b"System call usage summary for") {
+        if is_head_of_summary(text) {
             return Self::Summary;
         }
         if text.starts_with(b")") {
@@ -95,6 +95,28 @@ impl<'a> Line<'a> {
         }
         Self::Foreign
     }
+}
+
+/// The first line of the table of `-c` and `-C`, whose columns `-U` chooses.
+///
+/// # References
+/// strace 6.1, `src/count.c`, `call_summary_pers`
+fn is_head_of_summary(text: &[u8]) -> bool {
+    const COLUMNS: [&[u8]; 9] = [
+        b"%",
+        b"time",
+        b"seconds",
+        b"shortest",
+        b"longest",
+        b"usecs/call",
+        b"calls",
+        b"errors",
+        b"syscall",
+    ];
+    let words = text.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let mut words = words.peekable();
+    text.starts_with(b"System call usage summary for")
+        || words.peek().is_some() && words.all(|word| COLUMNS.contains(&word))
 }
 
 #[inline]

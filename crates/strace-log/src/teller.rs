@@ -162,7 +162,7 @@ impl<S: Sink> LogDecoder<S> {
     /// A line within the table of `-C`, or the rest of one that was interrupted.
     fn amid(&mut self, input: &mut Input, line: &[u8]) {
         if input.in_summary {
-            input.in_summary = !line.ends_with(b" total");
+            input.in_summary = !line.split(|byte| *byte == b' ').any(|word| word == b"total");
             return;
         }
         if let Line::Message(message) = Line::of(line) {

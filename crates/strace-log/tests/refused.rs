@@ -17,10 +17,21 @@ const SUMMARY: &str = "\
 100.00    0.000010           1        10         2 total
 ";
 
+/// With `-U calls,name,max-time`.
+const CHOSEN: &str = "\
+    calls syscall           longest
+--------- ---------------- --------
+       10 openat           0.000003
+--------- ---------------- --------
+       10 total            0.000003
+";
+
 #[test]
 fn named_for_what_they_are() {
     assert!(matches!(refused(b""), LogError::Empty { .. }));
-    assert!(matches!(refused(SUMMARY.as_bytes()), LogError::Summary { .. }));
+    for table in [SUMMARY, CHOSEN] {
+        assert!(matches!(refused(table.as_bytes()), LogError::Summary { .. }), "{table}");
+    }
     for (content, word) in [
         (&b"\x1f\x8b\x08\0"[..], "gzip"),
         (b"\x28\xb5\x2f\xfd", "zstd"),
@@ -112,4 +123,17 @@ fn who_is_killed_in_a_call_did_not_make_it() {
     assert_eq!(calls, [("openat", Err(512))]);
     assert_eq!(finished.ending.unwrap().shell_status(), 128 + 35);
     assert_eq!(finished.unread.count, 0, "{:?}", finished.unread);
+}
+
+/// What follows a table is another log, and read.
+#[test]
+fn a_table_has_an_end_whatever_its_columns_are() {
+    for table in [SUMMARY, CHOSEN] {
+        let call = "1 close(3) = 0\n";
+        let text = format!("{call}{table}{call}");
+        let log = read("LOG", text.as_bytes());
+        assert_eq!(log.unread.count, 0, "{:?}", log.unread);
+        let calls = log.sink.iter().filter(|event| matches!(event.what, What::Call { .. }));
+        assert_eq!(calls.count(), 2, "{table}");
+    }
 }
