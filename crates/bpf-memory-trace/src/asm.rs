@@ -61,6 +61,11 @@ impl Assembler {
         self.alu_imm(operation::ADD, to, value);
     }
 
+    /// `to += from`
+    pub fn add(&mut self, to: Register, from: Register) {
+        self.push(class::ALU64 | operation::ADD | operation::BY_REGISTER, to, from, 0, 0);
+    }
+
     /// `to &= value`
     pub fn and_imm(&mut self, to: Register, value: i32) {
         self.alu_imm(operation::AND, to, value);

@@ -26,11 +26,9 @@ pub struct Map {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MapKind {
-    /// Numbers of 32 bits by numbers of 32 bits (`BPF_MAP_TYPE_HASH`).
-    Hash {
-        /// How many at most. Memory for all of them is taken at once.
-        entries: u32,
-    },
+    /// A byte for each number that a process can have: an array entry (`BPF_MAP_TYPE_ARRAY`,
+    /// `BPF_F_MMAPABLE`) in which [`PidFlags`](crate::PidFlags) writes, too.
+    PidFlags,
     /// Four counters of 64 bits: one array entry (`BPF_MAP_TYPE_ARRAY`).
     Counters,
     /// One cgroup of version 2 (`BPF_MAP_TYPE_CGROUP_ARRAY`).
@@ -42,6 +40,16 @@ pub enum MapKind {
     },
 }
 
+/// How many numbers there are for processes, a power of two. Older kernels take no larger value of an
+/// array.
+///
+/// # References
+/// `include/linux/threads.h`, `PID_MAX_LIMIT`; `kernel/bpf/arraymap.c`, `array_map_alloc_check`
+pub const PIDS: u32 = 4 << 20;
+
+/// `BPF_F_MMAPABLE`
+const MMAPABLE: u32 = 1 << 10;
+
 /// How many counters there are.
 const COUNTERS: usize = 4;
 
@@ -52,13 +60,14 @@ impl Map {
     /// Neither `CAP_BPF` nor `CAP_SYS_ADMIN`; no memory; a kernel without bpf(2).
     pub fn new(name: &'static str, kind: MapKind) -> io::Result<Self> {
         let counters_bytes = COUNTERS as u32 * 8;
-        let (number, key, value, entries) = match kind {
-            MapKind::Hash { entries } => (1, 4, 4, entries),
-            MapKind::Counters => (2, 4, counters_bytes, 1),
-            MapKind::Cgroup => (8, 4, 4, 1),
-            MapKind::RingBuffer { bytes } => (27, 0, 0, bytes),
+        let (number, key_bytes, value_bytes, entries, flags) = match kind {
+            MapKind::PidFlags => (2, 4, PIDS, 1, MMAPABLE),
+            MapKind::Counters => (2, 4, counters_bytes, 1, 0),
+            MapKind::Cgroup => (8, 4, 4, 1, 0),
+            MapKind::RingBuffer { bytes } => (27, 0, 0, bytes, 0),
         };
-        let fd = sys::create(number, key, value, entries, name)?;
+        let shape = sys::MapShape { kind: number, key_bytes, value_bytes, entries, flags };
+        let fd = sys::create(shape, name)?;
         Ok(Self { fd, name, kind })
     }
 
@@ -87,42 +96,6 @@ impl Map {
         };
         // SAFETY: its keys and values have four bytes.
         unsafe { sys::update(self.as_fd(), 0, directory.as_raw_fd().cast_unsigned()) }
-    }
-
-    /// Has the key's value be this, in a [hash](MapKind::Hash).
-    ///
-    /// # Errors
-    /// `E2BIG`: it is full. `EINVAL`: it is no hash.
-    pub fn insert(&self, key: u32, value: u32) -> io::Result<()> {
-        self.must_be(matches!(self.kind, MapKind::Hash { .. }))?;
-        // SAFETY: a hash, whose keys and values have four bytes.
-        unsafe { sys::update(self.as_fd(), key, value) }
-    }
-
-    /// Removes the key from a [hash](MapKind::Hash); whether it was there.
-    ///
-    /// # Errors
-    /// `EINVAL`: it is no hash.
-    pub fn remove(&self, key: u32) -> io::Result<bool> {
-        self.must_be(matches!(self.kind, MapKind::Hash { .. }))?;
-        // SAFETY: a hash, whose keys have four bytes.
-        match unsafe { sys::delete(self.as_fd(), key) } {
-            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
-            removed => removed.map(|()| true),
-        }
-    }
-
-    /// Removes all keys from a [hash](MapKind::Hash), those that come meanwhile included.
-    ///
-    /// # Errors
-    /// `EINVAL`: it is no hash.
-    pub fn clear(&self) -> io::Result<()> {
-        self.must_be(matches!(self.kind, MapKind::Hash { .. }))?;
-        // SAFETY: a hash, whose keys have four bytes.
-        while let Some(key) = unsafe { sys::any_key(self.as_fd()) }? {
-            self.remove(key)?;
-        }
-        Ok(())
     }
 
     /// The [counters](MapKind::Counters).

@@ -14,7 +14,7 @@ pub mod uring;
 use crate::asm::{Assembler, Code, Condition, Helper, Register::*, Width};
 use crate::layout::Layout;
 use crate::record::{EXEC, EXIT, FOLLOW, FORK, HEAD_BYTES, field};
-use draft::{CHILD, CHILD_VALUE, Draft, FLAGS, UNFOLLOWED};
+use draft::{Draft, FLAGS};
 
 pub use draft::{CGROUP, COUNTERS, Context, EVERYBODY, RING, Scope, WATCHED, Wanted};
 pub use told::{Abi, ToldCall, functions};
@@ -67,21 +67,15 @@ pub fn forked(layout: &Layout, scope: Scope) -> Code {
     let asm = &mut draft.asm;
     asm.load(Width::Double, R9, R6, 8);
     asm.load(Width::Word, R1, R9, layout.task_pid);
-    asm.store(Width::Word, Fp, CHILD, R1);
     // A thread of the same process; or this process is watched for a moment only, or as all are.
     asm.mov(R2, R7);
     asm.shift_right(R2, 32);
     asm.jump_if_reg(R1, Condition::Equal, R2, is_told);
-    asm.load(Width::Word, R1, Fp, FLAGS);
-    asm.jump_if(R1, Condition::NotEqual, FOLLOW as i32, is_told);
-    asm.store_imm(Width::Word, Fp, CHILD_VALUE, FOLLOW as i32);
-    asm.map(R1, WATCHED);
-    asm.stack_address(R2, CHILD, 4);
-    asm.stack_address(R3, CHILD_VALUE, 4);
-    asm.mov_imm(R4, 0);
-    asm.call(Helper::MapUpdateElem);
-    asm.jump_if(R0, Condition::Equal, 0, is_told);
-    draft.count(UNFOLLOWED);
+    asm.load(Width::Word, R2, Fp, FLAGS);
+    asm.jump_if(R2, Condition::NotEqual, FOLLOW.into(), is_told);
+    asm.mov(R0, R1);
+    draft.watched();
+    draft.asm.store_imm(Width::Byte, R1, 0, FOLLOW.into());
     draft.asm.place(is_told);
     draft.reserve(HEAD_BYTES);
     draft.head();

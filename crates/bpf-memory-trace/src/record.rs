@@ -119,17 +119,17 @@ pub const URING_CLOSES: i32 = 70;
 pub const I386: i32 = 128;
 
 /// Values in the map of watched processes, and a record's flags: this one and its children.
-pub const FOLLOW: u32 = 1;
+pub const FOLLOW: u8 = 1;
 /// This one, for a moment, to see whether anything arrives.
-pub const PROOF: u32 = 2;
+pub const PROOF: u8 = 2;
 /// All: nobody's children need be written down.
-pub const ALL: u32 = 3;
+pub const ALL: u8 = 3;
 
 /// `SIGNAL_GROUP_EXIT`: the process has one ending, not its last thread's.
 const GROUP_EXIT: u64 = 4;
 
 /// Reads one, with its flags; `None` of what no program here has written.
-pub fn parse(bytes: &[u8]) -> Option<(Record, u32)> {
+pub fn parse(bytes: &[u8]) -> Option<(Record, u8)> {
     let extra = word(bytes, field::EXTRA)?.cast_signed();
     let arg = |n: i16| double(bytes, field::ARGUMENTS + 8 * n);
     let args = [arg(0)?, arg(1)?, arg(2)?, arg(3)?, arg(4)?, arg(5)?];
@@ -182,7 +182,7 @@ pub fn parse(bytes: &[u8]) -> Option<(Record, u32)> {
         tid: word(bytes, field::TID)?,
         what,
     };
-    Some((record, half(bytes, field::FLAGS)?.into()))
+    Some((record, *bytes.get(field::FLAGS as usize)?))
 }
 
 /// A record's kind.

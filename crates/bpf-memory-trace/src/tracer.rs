@@ -15,6 +15,7 @@ use memory_event::{Syscall, TimeOrder};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::map::{Map, MapKind};
+use crate::pid_flags::PidFlags;
 use crate::programs::{CGROUP, COUNTERS, EVERYBODY, RING, Scope, WATCHED};
 use crate::record::{ALL, FOLLOW, PROOF, Record, Seen};
 use crate::refusal::{Refusal, ftrace_is_disabled};
@@ -32,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// names of its files. A caller who lets others choose processes checks what they may see.
 #[derive(Debug)]
 pub struct Tracer {
-    watched: Map,
+    watched: PidFlags,
     scope: Scope,
     cgroup: Option<Map>,
     counters: Map,
@@ -68,12 +69,13 @@ impl Tracer {
             Map::new(name, kind).map_err(|error| Refusal::of("maps", error, String::new()))
         };
         let bytes = options.ring_bytes;
-        let watched = map(WATCHED, MapKind::Hash { entries: 65_536 })?;
+        let watched =
+            PidFlags::new(WATCHED).map_err(|error| Refusal::of("maps", error, String::new()))?;
         let counters = map(COUNTERS, MapKind::Counters)?;
         let ring = map(RING, MapKind::RingBuffer { bytes })?;
         let is_cgroup = options.scope == Scope::Cgroup;
         let cgroup = is_cgroup.then(|| map(CGROUP, MapKind::Cgroup)).transpose()?;
-        let maps: Vec<_> = [&watched, &counters, &ring].into_iter().chain(&cgroup).collect();
+        let maps: Vec<_> = [watched.map(), &counters, &ring].into_iter().chain(&cgroup).collect();
         let attached = Attached::new(hook, options, &maps)?;
         let unmapped = |error| Refusal::of("to map the ring", error, String::new());
         let ring = RingReader::new(&ring).map_err(unmapped)?;
@@ -86,13 +88,13 @@ impl Tracer {
     /// Watches a process, with all its threads and whatever processes they make from now on.
     ///
     /// # Errors
-    /// `E2BIG`: 65,536 are watched already. `EINVAL`: it is this process, whose calls are the
-    /// [proof](Self::prove).
+    /// `EINVAL`: it is this process, whose calls are the [proof](Self::prove). `ESRCH`: no process can
+    /// have that number.
     pub fn watch(&self, pid: u32) -> io::Result<()> {
         if pid == std::process::id() {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
-        self.watched.insert(pid, FOLLOW)
+        self.watched.set(pid, FOLLOW)
     }
 
     /// Watches whoever is in this cgroup of version 2, or below it, or comes there: this process, too.
@@ -114,7 +116,7 @@ impl Tracer {
     /// `EINVAL`: [`Options::scope`] isn't [`Scope::Everybody`].
     pub fn watch_everybody(&self) -> io::Result<()> {
         match self.scope {
-            Scope::Everybody => self.watched.insert(EVERYBODY, ALL),
+            Scope::Everybody => self.watched.set(EVERYBODY, ALL),
             _ => Err(io::Error::from_raw_os_error(libc::EINVAL)),
         }
     }
@@ -123,7 +125,7 @@ impl Tracer {
     /// [`watch`](Self::watch).
     ///
     /// # Errors
-    /// None that is known.
+    /// `ENOMEM`: no memory to map the list of those that are watched.
     pub fn unwatch_all(&self) -> io::Result<()> {
         self.cgroup.iter().try_for_each(|cgroup| cgroup.set_cgroup(None))?;
         self.watched.clear()
@@ -164,8 +166,8 @@ impl Tracer {
     /// # Errors
     /// A counter can't be read.
     pub fn missed(&self) -> io::Result<Missed> {
-        let [ring_full, unfollowed, ..] = self.counters.counters()?;
-        let mut missed = Missed { ring_full, unfollowed, ..Missed::default() };
+        let [ring_full, ..] = self.counters.counters()?;
+        let mut missed = Missed { ring_full, ..Missed::default() };
         self.attached.add_missed(&mut missed)?;
         Ok(missed)
     }
@@ -179,9 +181,9 @@ impl Tracer {
     pub fn prove(&mut self) -> Result<(), Refusal> {
         let refused = |error| Refusal::of("changes to maps", error, String::new());
         let pid = std::process::id();
-        self.watched.insert(pid, PROOF).map_err(refused)?;
+        self.watched.set(pid, PROOF).map_err(refused)?;
         let the_break = sys::ask_for_the_break();
-        self.watched.remove(pid).map_err(refused)?;
+        self.watched.set(pid, 0).map_err(refused)?;
         let began = Instant::now();
         let mut arrived = false;
         // It is there before the call is back; another one may be in its way.

@@ -18,7 +18,7 @@ pub struct Uring {
 
 impl Uring {
     /// Reads a record with its flags, as [`parse`] does; a request's when its result is there.
-    pub fn parse(&mut self, bytes: &[u8]) -> Option<(Record, u32)> {
+    pub fn parse(&mut self, bytes: &[u8]) -> Option<(Record, u8)> {
         let (mut record, flags) = parse(bytes)?;
         let kind = kind(bytes)?;
         let Seen::Returned { args, result, .. } = &mut record.what else {

@@ -110,8 +110,6 @@ fn comparison(condition: u8) -> &'static str {
 fn helper(number: i32) -> &'static str {
     match number {
         1 => " map_lookup_elem",
-        2 => " map_update_elem",
-        3 => " map_delete_elem",
         5 => " ktime_get_ns",
         14 => " get_current_pid_tgid",
         112 => " probe_read_user",

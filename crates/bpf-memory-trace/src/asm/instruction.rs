@@ -98,8 +98,6 @@ pub enum Condition {
 #[expect(missing_docs, reason = "bpf-helpers(7) has them by these names")]
 pub enum Helper {
     MapLookupElem = 1,
-    MapUpdateElem = 2,
-    MapDeleteElem = 3,
     KtimeGetNs = 5,
     GetCurrentPidTgid = 14,
     CurrentTaskUnderCgroup = 37,

@@ -8,6 +8,7 @@ mod call;
 use super::told::Abi;
 use crate::asm::{Assembler, Code, Condition, Helper, Label, Register, Register::*, Width};
 use crate::layout::Layout;
+use crate::map::PIDS;
 use crate::record::{FOLLOW, field};
 
 /// The maps that the programs name.
@@ -16,22 +17,17 @@ pub const RING: &str = "ring";
 pub const COUNTERS: &str = "counters";
 pub const CGROUP: &str = "cgroup";
 
-/// Places on the stack, of four bytes each: the process, which is the key of `watched`.
+/// Places on the stack, of four bytes each.
 const PROCESS: i16 = -4;
 const KIND: i16 = -8;
 /// What `watched` says of the process.
 pub const FLAGS: i16 = -12;
-pub const CHILD: i16 = -16;
-pub const CHILD_VALUE: i16 = -20;
-const EVERYBODY_KEY: i16 = -24;
 
 /// The process in `watched` that stands for all: it makes no calls.
 pub const EVERYBODY: u32 = 0;
 
-/// Counters, in bytes: records that found no room.
+/// The counter of records that found no room.
 pub const LOST: i32 = 0;
-/// Processes that found no room among the watched ones.
-pub const UNFOLLOWED: i32 = 8;
 
 /// `BPF_RB_NO_WAKEUP`: the reader looks every few milliseconds; waking it costs ten records' time.
 const NO_WAKEUP: i32 = 1;
@@ -126,54 +122,54 @@ impl<'a> Draft<'a> {
         self.asm.load(width, to, from, offsets[number]);
     }
 
+    /// r1 = where `watched` has what it says of the process in r0.
+    pub fn watched(&mut self) {
+        // What the verifier knows of a number's bounds.
+        self.asm.and_imm(R0, PIDS.cast_signed() - 1);
+        self.asm.map_value(R1, WATCHED, 0);
+        self.asm.add(R1, R0);
+    }
+
     /// Goes on only in a watched process.
     pub fn only_watched(&mut self, scope: Scope) {
-        let asm = &mut self.asm;
-        asm.call(Helper::GetCurrentPidTgid);
-        asm.mov(R7, R0);
-        asm.shift_right(R0, 32);
-        asm.store(Width::Word, Fp, PROCESS, R0);
-        asm.map(R1, WATCHED);
-        asm.stack_address(R2, PROCESS, 4);
-        asm.call(Helper::MapLookupElem);
-        let known = asm.label();
-        if scope == Scope::Cgroup {
-            let found = asm.label();
-            asm.jump_if(R0, Condition::NotEqual, 0, found);
-            asm.map(R1, CGROUP);
-            asm.mov_imm(R2, 0);
-            asm.call(Helper::CurrentTaskUnderCgroup);
-            asm.jump_if(R0, Condition::NotEqual, 1, self.out);
-            // It has come there. If there is no room for it, it comes again.
-            asm.store_imm(Width::Word, Fp, FLAGS, FOLLOW as i32);
-            asm.map(R1, WATCHED);
-            asm.stack_address(R2, PROCESS, 4);
-            asm.stack_address(R3, FLAGS, 4);
-            asm.mov_imm(R4, 0);
-            asm.call(Helper::MapUpdateElem);
-            asm.jump(known);
-            asm.place(found);
+        self.asm.call(Helper::GetCurrentPidTgid);
+        self.asm.mov(R7, R0);
+        self.asm.shift_right(R0, 32);
+        self.asm.store(Width::Word, Fp, PROCESS, R0);
+        self.watched();
+        let found = self.asm.label();
+        self.asm.load(Width::Byte, R2, R1, 0);
+        if scope != Scope::Watched {
+            self.asm.jump_if(R2, Condition::NotEqual, 0, found);
         }
-        if scope == Scope::Everybody {
-            let found = asm.label();
-            asm.jump_if(R0, Condition::NotEqual, 0, found);
-            asm.store_imm(Width::Word, Fp, EVERYBODY_KEY, EVERYBODY.cast_signed());
-            asm.map(R1, WATCHED);
-            asm.stack_address(R2, EVERYBODY_KEY, 4);
-            asm.call(Helper::MapLookupElem);
-            asm.place(found);
+        match scope {
+            Scope::Watched => {}
+            Scope::Cgroup => {
+                self.asm.map(R1, CGROUP);
+                self.asm.mov_imm(R2, 0);
+                self.asm.call(Helper::CurrentTaskUnderCgroup);
+                self.asm.jump_if(R0, Condition::NotEqual, 1, self.out);
+                // It has come there.
+                self.asm.load(Width::Word, R0, Fp, PROCESS);
+                self.watched();
+                self.asm.mov_imm(R2, FOLLOW.into());
+                self.asm.store(Width::Byte, R1, 0, R2);
+            }
+            Scope::Everybody => {
+                self.asm.map_value(R1, WATCHED, EVERYBODY.cast_signed());
+                self.asm.load(Width::Byte, R2, R1, 0);
+            }
         }
-        asm.jump_if(R0, Condition::Equal, 0, self.out);
-        asm.load(Width::Word, R1, R0, 0);
-        asm.store(Width::Word, Fp, FLAGS, R1);
-        asm.place(known);
+        self.asm.jump_if(R2, Condition::Equal, 0, self.out);
+        self.asm.place(found);
+        self.asm.store(Width::Word, Fp, FLAGS, R2);
     }
 
     /// The process is no longer watched.
     pub fn forget(&mut self) {
-        self.asm.map(R1, WATCHED);
-        self.asm.stack_address(R2, PROCESS, 4);
-        self.asm.call(Helper::MapDeleteElem);
+        self.asm.load(Width::Word, R0, Fp, PROCESS);
+        self.watched();
+        self.asm.store_imm(Width::Byte, R1, 0, 0);
     }
 
     /// The record's place in the ring.

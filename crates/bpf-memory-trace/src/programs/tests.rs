@@ -130,7 +130,7 @@ mod verdict {
             Err(refusal) => return suite::skipped(refusal),
         };
         let maps = [
-            Map::new(WATCHED, MapKind::Hash { entries: 16 }),
+            Map::new(WATCHED, MapKind::PidFlags),
             Map::new(COUNTERS, MapKind::Counters),
             Map::new(RING, MapKind::RingBuffer { bytes: 1 << 16 }),
             Map::new(CGROUP, MapKind::Cgroup),

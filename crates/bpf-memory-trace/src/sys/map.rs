@@ -10,30 +10,26 @@ const MAP_CREATE: c_long = 0;
 const MAP_LOOKUP_ELEM: c_long = 1;
 const MAP_UPDATE_ELEM: c_long = 2;
 const MAP_DELETE_ELEM: c_long = 3;
-const MAP_GET_NEXT_KEY: c_long = 4;
 
-pub fn create(kind: u32, key: u32, value: u32, entries: u32, name: &str) -> io::Result<OwnedFd> {
+/// What a map is made of.
+#[repr(C)]
+pub struct MapShape {
+    pub kind: u32,
+    pub key_bytes: u32,
+    pub value_bytes: u32,
+    pub entries: u32,
+    pub flags: u32,
+}
+
+pub fn create(shape: MapShape, name: &str) -> io::Result<OwnedFd> {
     #[repr(C)]
     struct Attribute {
-        kind: u32,
-        key_bytes: u32,
-        value_bytes: u32,
-        entries: u32,
-        flags: u32,
+        shape: MapShape,
         inner_map: u32,
         numa_node: u32,
         name: [u8; 16],
     }
-    let mut attribute = Attribute {
-        kind,
-        key_bytes: key,
-        value_bytes: value,
-        entries,
-        flags: 0,
-        inner_map: 0,
-        numa_node: 0,
-        name: short(name),
-    };
+    let mut attribute = Attribute { shape, inner_map: 0, numa_node: 0, name: short(name) };
     // SAFETY: no pointers.
     unsafe { bpf_fd(MAP_CREATE, &mut attribute) }
 }
@@ -81,25 +77,4 @@ pub unsafe fn delete(map: BorrowedFd<'_>, key: u32) -> io::Result<()> {
     let mut attribute = element(map, &key, 0);
     // SAFETY: the key lives; the caller promises that it is as large as the map's.
     unsafe { bpf(MAP_DELETE_ELEM, &mut attribute) }.map(drop)
-}
-
-/// One of the keys; `None` if there is none.
-///
-/// # Safety
-/// The map's keys have four bytes.
-pub unsafe fn any_key(map: BorrowedFd<'_>) -> io::Result<Option<u32>> {
-    let mut key: u32 = 0;
-    let mut attribute = Element {
-        // No key to come after.
-        key: 0,
-        ..element(map, &key, 0)
-    };
-    // Where the key goes stands in the place of the value.
-    attribute.value = (&raw mut key) as u64;
-    // SAFETY: the key lives; the caller promises that it is as large as the map's.
-    match unsafe { bpf(MAP_GET_NEXT_KEY, &mut attribute) } {
-        Ok(_) => Ok(Some(key)),
-        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
-        Err(error) => Err(error),
-    }
 }

@@ -54,6 +54,4 @@ pub struct Missed {
     pub skipped: u64,
     /// Returns that a [`Hook::KprobeMulti`] link had no place to wait for. Of all processes, too.
     pub no_return_slot: u64,
-    /// Processes that weren't followed, as 65,536 were.
-    pub unfollowed: u64,
 }

@@ -63,8 +63,7 @@ fn everybody_is_told() {
             held.ended();
         }
         let mut records = Vec::new();
-        let missed = tracer.finish(|record| records.push(record)).unwrap();
-        assert_eq!(missed.unfollowed, 0);
+        tracer.finish(|record| records.push(record)).unwrap();
         let of = |pid| records.iter().filter(move |record| record.pid == pid);
         assert!(of(first.pid()).count() > 10, "{hook:?}");
         // It has begun under watch, and so has its file been opened.

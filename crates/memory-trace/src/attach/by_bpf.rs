@@ -148,10 +148,6 @@ impl ByBpf {
         });
         let missed = missed.map_err(AttachError::setup("ask what the programs missed"))?;
         teller.lost_events = missed.ring_full + missed.skipped + missed.no_return_slot;
-        if missed.unfollowed > 0 {
-            let processes = missed.unfollowed;
-            teller.notes.add(AttachNote::Unfollowed { processes });
-        }
         // Somebody may have switched the programs off meanwhile.
         if let Err(refusal) = self.tracer.prove() {
             let why = refusal.to_string();
