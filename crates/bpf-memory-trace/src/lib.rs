@@ -58,7 +58,6 @@ mod uring;
 pub use asm::{AssembleError, Assembler, Code, Condition, Helper, Label, Register, Width};
 pub use btf::Btf;
 pub use map::{Map, MapKind};
-pub use pid_flags::PidFlags;
 pub use program::{AttachPoint, Link, LoadError, Program};
 pub use programs::Scope;
 pub use record::{Record, Seen, StackCopy};

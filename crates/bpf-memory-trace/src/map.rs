@@ -27,7 +27,8 @@ pub struct Map {
 #[non_exhaustive]
 pub enum MapKind {
     /// A byte for each number that a process can have: an array entry (`BPF_MAP_TYPE_ARRAY`,
-    /// `BPF_F_MMAPABLE`) in which [`PidFlags`](crate::PidFlags) writes, too.
+    /// `BPF_F_MMAPABLE`). A program finds its process's without a helper, and there is always room for
+    /// one more.
     PidFlags,
     /// Four counters of 64 bits: one array entry (`BPF_MAP_TYPE_ARRAY`).
     Counters,
@@ -108,7 +109,7 @@ impl Map {
         unsafe { sys::lookup(self.as_fd(), 0) }
     }
 
-    fn must_be(&self, right: bool) -> io::Result<()> {
+    pub(super) fn must_be(&self, right: bool) -> io::Result<()> {
         match right {
             true => Ok(()),
             false => Err(io::Error::from_raw_os_error(libc::EINVAL)),

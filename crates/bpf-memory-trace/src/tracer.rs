@@ -15,7 +15,6 @@ use memory_event::{Syscall, TimeOrder};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::map::{Map, MapKind};
-use crate::pid_flags::PidFlags;
 use crate::programs::{CGROUP, COUNTERS, EVERYBODY, RING, Scope, WATCHED};
 use crate::record::{ALL, FOLLOW, PROOF, Record, Seen};
 use crate::refusal::{Refusal, ftrace_is_disabled};
@@ -33,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// names of its files. A caller who lets others choose processes checks what they may see.
 #[derive(Debug)]
 pub struct Tracer {
-    watched: PidFlags,
+    watched: Map,
     scope: Scope,
     cgroup: Option<Map>,
     counters: Map,
@@ -69,13 +68,12 @@ impl Tracer {
             Map::new(name, kind).map_err(|error| Refusal::of("maps", error, String::new()))
         };
         let bytes = options.ring_bytes;
-        let watched =
-            PidFlags::new(WATCHED).map_err(|error| Refusal::of("maps", error, String::new()))?;
+        let watched = map(WATCHED, MapKind::PidFlags)?;
         let counters = map(COUNTERS, MapKind::Counters)?;
         let ring = map(RING, MapKind::RingBuffer { bytes })?;
         let is_cgroup = options.scope == Scope::Cgroup;
         let cgroup = is_cgroup.then(|| map(CGROUP, MapKind::Cgroup)).transpose()?;
-        let maps: Vec<_> = [watched.map(), &counters, &ring].into_iter().chain(&cgroup).collect();
+        let maps: Vec<_> = [&watched, &counters, &ring].into_iter().chain(&cgroup).collect();
         let attached = Attached::new(hook, options, &maps)?;
         let unmapped = |error| Refusal::of("to map the ring", error, String::new());
         let ring = RingReader::new(&ring).map_err(unmapped)?;
@@ -94,7 +92,7 @@ impl Tracer {
         if pid == std::process::id() {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
-        self.watched.set(pid, FOLLOW)
+        self.watched.set_flags(pid, FOLLOW)
     }
 
     /// Watches whoever is in this cgroup of version 2, or below it, or comes there: this process, too.
@@ -116,7 +114,7 @@ impl Tracer {
     /// `EINVAL`: [`Options::scope`] isn't [`Scope::Everybody`].
     pub fn watch_everybody(&self) -> io::Result<()> {
         match self.scope {
-            Scope::Everybody => self.watched.set(EVERYBODY, ALL),
+            Scope::Everybody => self.watched.set_flags(EVERYBODY, ALL),
             _ => Err(io::Error::from_raw_os_error(libc::EINVAL)),
         }
     }
@@ -128,7 +126,7 @@ impl Tracer {
     /// `ENOMEM`: no memory to map the list of those that are watched.
     pub fn unwatch_all(&self) -> io::Result<()> {
         self.cgroup.iter().try_for_each(|cgroup| cgroup.set_cgroup(None))?;
-        self.watched.clear()
+        self.watched.clear_flags()
     }
 
     /// Whether files that io_uring opens and closes are told: for that, the kernel must accept fentry
@@ -181,9 +179,9 @@ impl Tracer {
     pub fn prove(&mut self) -> Result<(), Refusal> {
         let refused = |error| Refusal::of("changes to maps", error, String::new());
         let pid = std::process::id();
-        self.watched.set(pid, PROOF).map_err(refused)?;
+        self.watched.set_flags(pid, PROOF).map_err(refused)?;
         let the_break = sys::ask_for_the_break();
-        self.watched.set(pid, 0).map_err(refused)?;
+        self.watched.set_flags(pid, 0).map_err(refused)?;
         let began = Instant::now();
         let mut arrived = false;
         // It is there before the call is back; another one may be in its way.
