@@ -76,6 +76,16 @@ impl Input {
         }
     }
 
+    /// Whether the line belongs to the table that has begun, which ends with its total; or before, at
+    /// what no table has, such as a call's parenthesis.
+    pub(super) fn summary_goes_on(&mut self, line: &[u8]) -> bool {
+        let of_tables = |byte: &u8| byte.is_ascii_alphanumeric() || b" -_.%/:".contains(byte);
+        let is_of_it = line.iter().all(of_tables);
+        self.in_summary =
+            is_of_it && !line.split(|byte| *byte == b' ').any(|word| word == b"total");
+        is_of_it
+    }
+
     /// Whether it was a log.
     pub(super) fn finish(self) -> Result<(), LogError> {
         let name = self.name;

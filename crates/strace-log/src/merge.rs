@@ -34,6 +34,22 @@ impl<R: Read> LogSource<R> {
         Ok(source)
     }
 
+    fn begins_with_its_program(&self) -> bool {
+        self.head.as_deref().is_some_and(|head| Prefix::parse(head).rest.starts_with(b"execve("))
+    }
+
+    /// Whether it begins with what the C library does first in a new thread or a forked process.
+    ///
+    /// # References
+    /// glibc 2.36, `nptl/pthread_create.c`, `start_thread`; `sysdeps/nptl/_Fork.c`
+    fn begins_as_made(&self) -> bool {
+        let first = [&b"set_robust_list("[..], b"rseq("];
+        self.head.as_deref().is_some_and(|head| {
+            let call = Prefix::parse(head).rest;
+            first.iter().any(|name| call.starts_with(name))
+        })
+    }
+
     /// Goes to the next line. False if it has no time of its own: it belongs to the one before.
     fn next(&mut self) -> Result<bool, LogError> {
         let log = &mut self.log;
@@ -58,7 +74,8 @@ impl<S: Sink> StraceLog<S> {
     ///
     /// They are merged by time if all have times of the day or of a date (`-t`, `-tt`, `-ttt`);
     /// otherwise they are told one after another in the given order, and [`LogNote::NotMerged`](crate::LogNote::NotMerged) says
-    /// so. The first one is taken for the first process.
+    /// so. The first one is taken for the first process, unless it begins as those do that others make
+    /// and another begins with its program: ids come round.
     ///
     /// # Errors
     /// As of [`read`](Self::read), for the first log that is none.
@@ -72,6 +89,11 @@ impl<S: Sink> StraceLog<S> {
         } else {
             if sources.len() > 1 {
                 self.teller.notes.not_merged = Some(sources.len());
+            }
+            if sources.first().is_some_and(LogSource::begins_as_made)
+                && let Some(first) = sources.iter().position(LogSource::begins_with_its_program)
+            {
+                sources[..=first].rotate_right(1);
             }
             for source in &mut sources {
                 if let Some(head) = source.head.take() {

@@ -76,7 +76,10 @@ impl<S: Sink> LogDecoder<S> {
         if self.held.is_some() {
             self.release();
         }
-        if input.broken.is_some() || input.in_summary {
+        if input.in_summary && input.summary_goes_on(line) {
+            return;
+        }
+        if input.broken.is_some() {
             return self.amid(input, line);
         }
         let prefix = self.prefixes.parse(line);
@@ -159,12 +162,8 @@ impl<S: Sink> LogDecoder<S> {
         }
     }
 
-    /// A line within the table of `-C`, or the rest of one that was interrupted.
+    /// The rest of a line that was interrupted.
     fn amid(&mut self, input: &mut Input, line: &[u8]) {
-        if input.in_summary {
-            input.in_summary = !line.split(|byte| *byte == b' ').any(|word| word == b"total");
-            return;
-        }
         if let Line::Message(message) = Line::of(line) {
             return self.message(message);
         }

@@ -48,6 +48,17 @@ fn without_times_one_after_another() {
     assert_eq!(finished.ending.unwrap().shell_status(), 3);
 }
 
+/// The thread's id is the lower one.
+#[test]
+fn without_times_where_ids_have_come_round() {
+    let thread = "rseq(0x7f0, 0x20, 0, 0x53053053) = 0\nbrk(NULL) = 0x1000\n";
+    let first = "execve(\"/bin/x\", [\"x\"], 0x7ffe) = 0\n\
+                 clone3({flags=CLONE_VM|CLONE_THREAD} => {parent_tid=[301]}, 88) = 301\n";
+    let finished = together(&[("log.301", thread), ("log.32767", first)]);
+    assert_eq!(order(&finished), [(32767, 32767, 0), (32767, 32767, 0), (32767, 301, 0)]);
+    assert_eq!(finished.notes, [LogNote::NotMerged { logs: 2 }]);
+}
+
 #[test]
 fn one_that_is_no_log_is_named() {
     let mut reader = StraceLog::new(());
