@@ -124,7 +124,7 @@ impl<'a> Draft<'a> {
 
     /// r1 = where `watched` has what it says of the process in r0.
     pub fn watched(&mut self) {
-        // What the verifier knows of a number's bounds.
+        // The verifier wants to know its bounds.
         self.asm.and_imm(R0, PIDS.cast_signed() - 1);
         self.asm.map_value(R1, WATCHED, 0);
         self.asm.add(R1, R0);
