@@ -30,8 +30,8 @@ pub enum MapKind {
     /// `BPF_F_MMAPABLE`). A program finds its process's without a helper, and there is always room for
     /// one more.
     PidFlags,
-    /// Four counters of 64 bits: one array entry (`BPF_MAP_TYPE_ARRAY`).
-    Counters,
+    /// A counter of 64 bits: one array entry (`BPF_MAP_TYPE_ARRAY`).
+    Counter,
     /// One cgroup of version 2 (`BPF_MAP_TYPE_CGROUP_ARRAY`).
     Cgroup,
     /// Records on their way to this process (`BPF_MAP_TYPE_RINGBUF`).
@@ -51,19 +51,15 @@ pub const PIDS: u32 = 4 << 20;
 /// `BPF_F_MMAPABLE`
 const MMAPABLE: u32 = 1 << 10;
 
-/// How many counters there are.
-const COUNTERS: usize = 4;
-
 impl Map {
     /// Makes it. Programs [name](crate::Assembler::map) it so; the kernel keeps 15 bytes of that.
     ///
     /// # Errors
     /// Neither `CAP_BPF` nor `CAP_SYS_ADMIN`; no memory; a kernel without bpf(2).
     pub fn new(name: &'static str, kind: MapKind) -> io::Result<Self> {
-        let counters_bytes = COUNTERS as u32 * 8;
         let (number, key_bytes, value_bytes, entries, flags) = match kind {
             MapKind::PidFlags => (2, 4, PIDS, 1, MMAPABLE),
-            MapKind::Counters => (2, 4, counters_bytes, 1, 0),
+            MapKind::Counter => (2, 4, 8, 1, 0),
             MapKind::Cgroup => (8, 4, 4, 1, 0),
             MapKind::RingBuffer { bytes } => (27, 0, 0, bytes, 0),
         };
@@ -99,13 +95,13 @@ impl Map {
         unsafe { sys::update(self.as_fd(), 0, directory.as_raw_fd().cast_unsigned()) }
     }
 
-    /// The [counters](MapKind::Counters).
+    /// What a [counter](MapKind::Counter) has come to.
     ///
     /// # Errors
-    /// `EINVAL`: it has none.
-    pub fn counters(&self) -> io::Result<[u64; COUNTERS]> {
-        self.must_be(self.kind == MapKind::Counters)?;
-        // SAFETY: its keys have four bytes, its values so many counters of eight.
+    /// `EINVAL`: it is none.
+    pub fn counter(&self) -> io::Result<u64> {
+        self.must_be(self.kind == MapKind::Counter)?;
+        // SAFETY: its keys have four bytes, its values eight.
         unsafe { sys::lookup(self.as_fd(), 0) }
     }
 

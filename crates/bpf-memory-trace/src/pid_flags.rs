@@ -94,8 +94,8 @@ mod tests {
         map.clear_flags().unwrap();
         assert_eq!(set(&map), []);
         assert_eq!(map.set_flags(PIDS, 1).unwrap_err().raw_os_error(), Some(libc::ESRCH));
-        let counters = Map::new("counters", MapKind::Counters).unwrap();
-        assert_eq!(counters.set_flags(1, 1).unwrap_err().raw_os_error(), Some(libc::EINVAL));
-        assert_eq!(counters.clear_flags().unwrap_err().raw_os_error(), Some(libc::EINVAL));
+        let counter = Map::new("counter", MapKind::Counter).unwrap();
+        assert_eq!(counter.set_flags(1, 1).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+        assert_eq!(counter.clear_flags().unwrap_err().raw_os_error(), Some(libc::EINVAL));
     }
 }

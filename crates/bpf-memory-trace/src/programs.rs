@@ -16,7 +16,7 @@ use crate::layout::Layout;
 use crate::record::{EXEC, EXIT, FOLLOW, FORK, HEAD_BYTES, field};
 use draft::{Draft, FLAGS};
 
-pub use draft::{CGROUP, COUNTERS, Context, EVERYBODY, RING, Scope, WATCHED, Wanted};
+pub use draft::{CGROUP, Context, EVERYBODY, LOST, RING, Scope, WATCHED, Wanted};
 pub use told::{Abi, ToldCall, functions};
 
 /// Bytes reserved for the path of a new program.

@@ -15,7 +15,7 @@ use memory_event::{Syscall, TimeOrder};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::map::{Map, MapKind};
-use crate::programs::{CGROUP, COUNTERS, EVERYBODY, RING, Scope, WATCHED};
+use crate::programs::{CGROUP, EVERYBODY, LOST, RING, Scope, WATCHED};
 use crate::record::{ALL, FOLLOW, PROOF, Record, Seen};
 use crate::refusal::{Refusal, ftrace_is_disabled};
 use crate::ring::RingReader;
@@ -35,7 +35,7 @@ pub struct Tracer {
     watched: Map,
     scope: Scope,
     cgroup: Option<Map>,
-    counters: Map,
+    lost: Map,
     ring: RingReader,
     attached: Attached,
     /// A record bears the time at which its program had a place for it. So whatever gets a place later
@@ -69,16 +69,16 @@ impl Tracer {
         };
         let bytes = options.ring_bytes;
         let watched = map(WATCHED, MapKind::PidFlags)?;
-        let counters = map(COUNTERS, MapKind::Counters)?;
+        let lost = map(LOST, MapKind::Counter)?;
         let ring = map(RING, MapKind::RingBuffer { bytes })?;
         let is_cgroup = options.scope == Scope::Cgroup;
         let cgroup = is_cgroup.then(|| map(CGROUP, MapKind::Cgroup)).transpose()?;
-        let maps: Vec<_> = [&watched, &counters, &ring].into_iter().chain(&cgroup).collect();
+        let maps: Vec<_> = [&watched, &lost, &ring].into_iter().chain(&cgroup).collect();
         let attached = Attached::new(hook, options, &maps)?;
         let unmapped = |error| Refusal::of("to map the ring", error, String::new());
         let ring = RingReader::new(&ring).map_err(unmapped)?;
         let (scope, order, uring) = (options.scope, TimeOrder::default(), Uring::default());
-        let mut tracer = Self { watched, scope, cgroup, counters, ring, attached, order, uring };
+        let mut tracer = Self { watched, scope, cgroup, lost, ring, attached, order, uring };
         tracer.prove()?;
         Ok(tracer)
     }
@@ -164,7 +164,7 @@ impl Tracer {
     /// # Errors
     /// A counter can't be read.
     pub fn missed(&self) -> io::Result<Missed> {
-        let [ring_full, ..] = self.counters.counters()?;
+        let ring_full = self.lost.counter()?;
         let mut missed = Missed { ring_full, ..Missed::default() };
         self.attached.add_missed(&mut missed)?;
         Ok(missed)

@@ -14,7 +14,8 @@ use crate::record::{FOLLOW, field};
 /// The maps that the programs name.
 pub const WATCHED: &str = "watched";
 pub const RING: &str = "ring";
-pub const COUNTERS: &str = "counters";
+/// Counts the records that found no room.
+pub const LOST: &str = "lost";
 pub const CGROUP: &str = "cgroup";
 
 /// Places on the stack, of four bytes each.
@@ -25,9 +26,6 @@ pub const FLAGS: i16 = -12;
 
 /// The process in `watched` that stands for all: it makes no calls.
 pub const EVERYBODY: u32 = 0;
-
-/// The counter of records that found no room.
-pub const LOST: i32 = 0;
 
 /// `BPF_RB_NO_WAKEUP`: the reader looks every few milliseconds; waking it costs ten records' time.
 const NO_WAKEUP: i32 = 1;
@@ -225,20 +223,15 @@ impl<'a> Draft<'a> {
         self.asm.call(Helper::RingbufSubmit);
     }
 
-    /// Counts one.
-    pub fn count(&mut self, counter: i32) {
-        self.asm.map_value(R1, COUNTERS, counter);
-        self.asm.mov_imm(R2, 1);
-        self.asm.atomic_add(R1, 0, R2);
-    }
-
     /// The end, and what is lost.
     pub fn finish(mut self) -> Code {
         self.asm.place(self.out);
         self.asm.mov_imm(R0, 0);
         self.asm.exit();
         self.asm.place(self.lost);
-        self.count(LOST);
+        self.asm.map_value(R1, LOST, 0);
+        self.asm.mov_imm(R2, 1);
+        self.asm.atomic_add(R1, 0, R2);
         self.asm.jump(self.out);
         self.asm.assemble().expect("every label is placed, every place on the stack is one")
     }

@@ -108,7 +108,7 @@ fn a_call_differs_from_another_of_its_shape_by_its_number() {
 fn every_program_names_the_maps_that_there_are() {
     for (_, call) in functions() {
         let code = returned(&LAYOUT, STACKS, call);
-        assert_eq!(code.maps().collect::<Vec<_>>(), [COUNTERS, RING, WATCHED]);
+        assert_eq!(code.maps().collect::<Vec<_>>(), [LOST, RING, WATCHED]);
     }
 }
 
@@ -131,7 +131,7 @@ mod verdict {
         };
         let maps = [
             Map::new(WATCHED, MapKind::PidFlags),
-            Map::new(COUNTERS, MapKind::Counters),
+            Map::new(LOST, MapKind::Counter),
             Map::new(RING, MapKind::RingBuffer { bytes: 1 << 16 }),
             Map::new(CGROUP, MapKind::Cgroup),
         ];

@@ -54,10 +54,10 @@ fn element(map: BorrowedFd<'_>, key: &u32, value: u64) -> Element {
 }
 
 /// # Safety
-/// The map's keys have four bytes and its values `N * 8`.
-pub unsafe fn lookup<const N: usize>(map: BorrowedFd<'_>, key: u32) -> io::Result<[u64; N]> {
-    let mut value = [0; N];
-    let mut attribute = element(map, &key, value.as_mut_ptr() as u64);
+/// The map's keys have four bytes and its values eight.
+pub unsafe fn lookup(map: BorrowedFd<'_>, key: u32) -> io::Result<u64> {
+    let mut value: u64 = 0;
+    let mut attribute = element(map, &key, (&raw mut value) as u64);
     // SAFETY: key and value live; the caller promises that they are as large as the map's.
     unsafe { bpf(MAP_LOOKUP_ELEM, &mut attribute) }?;
     Ok(value)
