@@ -13,7 +13,7 @@ mod ranges;
 mod reading;
 mod stacks;
 
-pub use files::{FileGrowth, Libraries};
+pub use files::FileGrowth;
 pub use kind::{ByKind, GrowthKind, LOW_END};
 pub use layout::{Blocker, LayoutPart, MemoryLayout};
 pub use near_break::MappedBy;

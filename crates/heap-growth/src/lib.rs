@@ -28,11 +28,11 @@ mod whole;
 pub use break_moves::BreakMoves;
 pub use fallback::Fallback;
 pub use growth::{
-    Blocker, ByKind, FileGrowth, Growth, GrowthKind, LOW_END, LayoutPart, Libraries, MappedBy,
-    MemoryLayout, Openings, OpeningsByOne, ProgramGrowth, StackGrowth,
+    Blocker, ByKind, FileGrowth, Growth, GrowthKind, LOW_END, LayoutPart, MappedBy, MemoryLayout,
+    Openings, OpeningsByOne, ProgramGrowth, StackGrowth,
 };
 pub use refusals::{BrkFailure, Limited, Refused};
 pub use refused_memory::{RefusedBy, RefusedMemory, RefusedProgram, RefusedRequest};
 pub use tally::{Counts, Tally};
-pub use timeline::{Point, Timeline};
+pub use timeline::Timeline;
 pub use whole::Story;

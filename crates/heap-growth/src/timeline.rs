@@ -13,13 +13,12 @@ const POINTS: usize = 512;
 const FIRST_WIDTH: Duration = Duration::from_micros(100);
 
 /// One stretch of time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Point {
+#[derive(Clone, Debug, Default)]
+struct Point {
     /// What all processes had at its end.
-    pub by_kind: ByKind,
+    by_kind: ByKind,
     /// While which file (its number) most was asked for in this stretch, and how much.
-    pub file: Option<(usize, u64)>,
+    file: Option<(usize, u64)>,
 }
 
 /// Private writable memory over time.
@@ -77,13 +76,14 @@ impl Timeline {
         }
     }
 
-    /// The points with the time at which each stretch ends.
-    pub fn points(&self) -> impl Iterator<Item = (Duration, &Point)> {
+    /// Its stretches: when each ends, what all processes had then, and while which file (its number)
+    /// most was asked for.
+    pub fn points(&self) -> impl Iterator<Item = (Duration, &ByKind, Option<usize>)> {
         self.points.iter().map(|(stretch, point)| {
             let end = self
                 .width
                 .saturating_mul(u32::try_from(stretch.saturating_add(1)).unwrap_or(u32::MAX));
-            (end.min(self.last), point)
+            (end.min(self.last), &point.by_kind, point.file.map(|(file, _)| file))
         })
     }
 
@@ -154,14 +154,14 @@ mod tests {
         }
         let points: Vec<_> = timeline.points().collect();
         assert!(points.len() <= POINTS && points.len() > POINTS / 4, "{}", points.len());
-        let (end, last) = points.last().unwrap();
+        let (end, last, _) = points.last().unwrap();
         assert_eq!(*end, Duration::from_millis(999_999));
-        assert_eq!(last.by_kind[GrowthKind::Break], 999_999);
-        for (at, point) in points {
+        assert_eq!(last[GrowthKind::Break], 999_999);
+        for (at, by_kind, file) in points {
             // A stretch holds what memory was at its end.
             let expected = at.as_millis() as i64;
-            assert!((point.by_kind[GrowthKind::Break] - expected).abs() <= 1, "{at:?} {point:?}");
-            assert_eq!(point.file.unwrap().0, 7);
+            assert!((by_kind[GrowthKind::Break] - expected).abs() <= 1, "{at:?} {by_kind:?}");
+            assert_eq!(file, Some(7));
         }
     }
 
@@ -171,7 +171,6 @@ mod tests {
         timeline.changed(Duration::ZERO, &held(10), Some(1), 10);
         timeline.changed(Duration::ZERO, &held(25), Some(2), 15);
         timeline.changed(Duration::ZERO, &held(35), Some(1), 10);
-        let (_, point) = timeline.points().next().unwrap();
-        assert_eq!(point.file, Some((1, 20)));
+        assert_eq!(timeline.points[0].1.file, Some((1, 20)));
     }
 }

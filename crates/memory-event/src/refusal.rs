@@ -1,6 +1,6 @@
 //! What stood in the way when memory was refused.
 
-use proc_memory::{AddressSpace, Counted, Limit, Limits, Mapping, Process, ProgramBreak};
+use proc_memory::{AddressSpace, Limit, Limits, Mapping, Process, ProgramBreak, Status};
 
 /// Where the kernel looks for `MAP_32BIT` whatever it draws: each call begins at a place of its own
 /// within the first 32 MiB of the second GiB, and a gap below that place is not seen by it.
@@ -39,16 +39,16 @@ impl Refusal {
     pub fn of(pid: i32) -> Option<Self> {
         let process = Process::open(pid).ok()?;
         let limits = Limits::of(&process).ok()?;
-        let counted = Counted::of(&process).ok()?;
+        let status = Status::parse(process.whole("status").ok()?);
         let limit_bytes = |limit: Option<Limit>| limit.map(|limit| limit.limit_bytes);
         let space = AddressSpace::of_process(&process).ok();
         Some(Self {
             crowd: space.as_ref().map(|space| crowd(space.mappings())),
             program_break: space.and_then(|space| space.program_break().cloned()),
             data_limit_bytes: limit_bytes(limits.data),
-            data_bytes: counted.data_bytes,
+            data_bytes: status.bytes("VmData")?,
             address_space_limit_bytes: limit_bytes(limits.address_space),
-            address_space_bytes: counted.address_space_bytes,
+            address_space_bytes: status.bytes("VmSize")?,
             promises: promises(),
         })
     }

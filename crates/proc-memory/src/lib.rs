@@ -26,7 +26,7 @@ pub use address_space::{
     Mappings, Maps, MapsError, MemoryRange, NotOpened, Permissions, ProgramBreak, hugetlb_tunable,
     of_one_program, open_regular, parse_line, root_directory,
 };
-pub use limits::{Counted, Limit, Limits};
+pub use limits::{Limit, Limits};
 pub use page_map::{PageMap, PageState, joined_ranges};
 pub use process::{
     Process, ProcessError, ROOT_IS_REFUSED, Reason, Stat, Status, all_pids, as_root, kib_field,

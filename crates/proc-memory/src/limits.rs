@@ -44,13 +44,12 @@ pub struct Limit {
 }
 
 /// What counts towards the limits of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counted {
+#[derive(Clone, Copy)]
+struct Counted {
     /// `VmData`.
-    pub data_bytes: u64,
+    data_bytes: u64,
     /// `VmSize`.
-    pub address_space_bytes: u64,
+    address_space_bytes: u64,
 }
 
 impl Limits {
@@ -113,7 +112,7 @@ impl Limit {
 
 impl Counted {
     /// As the kernel counts it now.
-    pub fn of(process: &Process) -> Result<Self, ProcessError> {
+    fn of(process: &Process) -> Result<Self, ProcessError> {
         let status = Status::parse(process.whole("status")?);
         let field = |name| {
             // Without memory of its own a process has no such line.

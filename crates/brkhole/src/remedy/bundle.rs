@@ -110,7 +110,7 @@ fn preload(trace: &Trace, file: &FileGrowth) -> String {
         true => Some(true),
         false => loads_by_name(trace),
     };
-    match (Tls::of(file.libraries.paths()), by_name) {
+    match (Tls::of(file.libraries()), by_name) {
         (Tls::Preloaded, _) => {
             "libtrusted_ca_preload.so is loaded and has nothing to share: this program doesn't \
              load the bundle by its name with OpenSSL 1.1 or 3."
@@ -146,7 +146,7 @@ fn loads_by_name(trace: &Trace) -> Option<bool> {
 /// Whether it was nginx that read the file: by its modules; or by what was started or the
 /// configuration that was read, where no interpreter's OpenSSL says otherwise.
 fn is_nginx(trace: &Trace, file: &FileGrowth) -> bool {
-    let has = |is_such: fn(&[u8]) -> bool| file.libraries.paths().map(name).any(is_such);
+    let has = |is_such: fn(&[u8]) -> bool| file.libraries().map(name).any(is_such);
     if has(|library| library.starts_with(b"ngx_")) {
         return true;
     }

@@ -27,8 +27,7 @@ pub struct FileGrowth {
     pub returned_bytes: u64,
     /// What each opening was like.
     pub openings: Openings,
-    /// The shared libraries of the program that opened it most often, as far as they were seen.
-    pub libraries: Libraries,
+    libraries: Libraries,
     /// What was asked for, less what was given back, while it was kept open until its program's
     /// end. That it was read meanwhile isn't known, so it is in no file's growth.
     kept_open_bytes: i64,
@@ -41,6 +40,12 @@ impl FileGrowth {
     /// What reading left behind.
     pub fn bytes(&self) -> u64 {
         self.asked_bytes.saturating_sub(self.returned_bytes)
+    }
+
+    /// Paths of the shared libraries of the program that opened it most often, as far as they were
+    /// seen, in the order in which they came.
+    pub fn libraries(&self) -> impl Iterator<Item = &[u8]> {
+        self.libraries.0.iter().map(|path| &**path)
     }
 
     fn ended(&mut self, opening: &Opening, at: Duration) {
@@ -58,7 +63,7 @@ const MOST_LIBRARIES: usize = 1024;
 /// Paths of shared libraries that one program opened, or had mapped when it was first seen; shared
 /// with the processes that it forks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Libraries(Arc<Vec<Arc<[u8]>>>);
+pub(super) struct Libraries(Arc<Vec<Arc<[u8]>>>);
 
 impl Libraries {
     /// The program opened a file, or has it mapped.
@@ -67,11 +72,6 @@ impl Libraries {
         if is_a_library(path) && self.0.len() < MOST_LIBRARIES && is_new(&self.0) {
             Arc::make_mut(&mut self.0).push(path.into());
         }
-    }
-
-    /// Their paths, in the order in which they came.
-    pub fn paths(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.iter().map(|path| &**path)
     }
 }
 
@@ -277,13 +277,13 @@ mod tests {
         ] {
             assert_eq!(is_a_library(path.as_bytes()), wanted, "{path}");
         }
-        let mut libraries = Libraries::default();
-        let before = libraries.clone();
+        let mut file = FileGrowth::default();
+        let before = file.clone();
         for path in ["libssl.so.3", "libc.so.6", "libssl.so.3", "libssl.a"] {
-            libraries.opened(path.as_bytes());
+            file.libraries.opened(path.as_bytes());
         }
-        let paths: Vec<_> = libraries.paths().collect();
+        let paths: Vec<_> = file.libraries().collect();
         assert_eq!(paths, [b"libssl.so.3".as_slice(), b"libc.so.6"]);
-        assert_eq!(before.paths().count(), 0);
+        assert_eq!(before.libraries().count(), 0);
     }
 }

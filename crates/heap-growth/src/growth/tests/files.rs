@@ -81,7 +81,7 @@ fn libraries_are_those_of_the_program_that_opened_it_most() {
     let libraries = |told: &Told| -> Vec<Vec<u8>> {
         let files = told.0.by_file();
         let file = files.iter().find(|file| file.path == b"/etc/bundle").unwrap();
-        file.libraries.paths().map(<[u8]>::to_vec).collect()
+        file.libraries().map(<[u8]>::to_vec).collect()
     };
     told.open("/lib/libssl.so.3", 3).close(3).open("/etc/bundle", 3).close(3);
     assert_eq!(libraries(&told), [b"/lib/libssl.so.3"]);

@@ -24,16 +24,16 @@ const PATH_CHARACTERS: usize = 32;
 pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
     let timeline = growth.timeline();
     let points: Vec<_> = timeline.points().collect();
-    let (last, _) = *points.last()?;
+    let (last, ..) = *points.last()?;
     let seconds = |at: std::time::Duration| at.as_secs_f64();
 
     // Steps: between two points memory stays as it was. An area a kind, in MiB.
     let mut x = vec![0.0];
     let mut steps = vec![None];
-    for (number, (at, point)) in points.iter().enumerate() {
-        let before = number.checked_sub(1).map(|before| &points[before].1.by_kind);
+    for (at, by_kind, _) in &points {
+        let before = steps.last().copied().flatten();
         x.extend([seconds(*at), seconds(*at)]);
-        steps.extend([before, Some(&point.by_kind)]);
+        steps.extend([before, Some(*by_kind)]);
     }
     let in_mib = |bytes: i64| bytes.max(0) as f64 / f64::from(1 << 20);
     let mut top = vec![0.0; x.len()];
@@ -57,12 +57,11 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
     let width = seconds(timeline.width()).max(seconds(last) * NARROWEST);
     let (upper, lower) = axes.vertical();
     let mut previous_end = 0.0_f64;
-    for (at, point) in &points {
+    for (at, _, file) in &points {
         let end = seconds(*at);
         let begin = (end - width).max(previous_end);
         previous_end = end;
-        let file = point.file.map(|(file, _)| file);
-        let mark = marked.iter().position(|(marked, _)| Some(*marked) == file);
+        let mark = marked.iter().position(|(marked, _)| Some(*marked) == *file);
         if let Some(number) = mark {
             let left = axes.x(begin);
             let size = (axes.x(end) - left, lower - upper);
@@ -87,11 +86,8 @@ pub fn growth_over_time(growth: &Growth, title: &str) -> Option<String> {
 
 /// The files that most was asked for, by number, with their paths.
 fn files(growth: &Growth) -> Vec<(usize, String)> {
-    let mut numbers: Vec<usize> = growth
-        .timeline()
-        .points()
-        .filter_map(|(_, point)| point.file.map(|(file, _)| file))
-        .collect();
+    let mut numbers: Vec<usize> =
+        growth.timeline().points().filter_map(|(.., file)| file).collect();
     numbers.sort_unstable();
     numbers.dedup();
     let mut files: Vec<_> =
