@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{Kind, Row};
 use super::space::Space;
-use super::{elf_bss, glibc, go, jemalloc, jvm, luajit, pymalloc, ruby, stacks, v8, zend};
+use super::{
+    elf_bss, glibc, go, jemalloc, jvm, luajit, mimalloc, pymalloc, ruby, stacks, v8, zend,
+};
 
 /// Whose memory a process has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +39,7 @@ impl Account {
             match allocator {
                 Allocator::Go => go::claim(&mut space),
                 Allocator::Jemalloc => jemalloc::claim(&mut space),
+                Allocator::Mimalloc => mimalloc::claim(&mut space),
                 _ => {}
             }
         }

@@ -43,6 +43,7 @@ mod jemalloc;
 mod jvm;
 mod kernel;
 mod luajit;
+mod mimalloc;
 mod pymalloc;
 mod row;
 mod ruby;

@@ -22,7 +22,11 @@ fn python(library: &str, script: &str) -> Option<Answering> {
     }
     let mut command = Command::new(PYTHON);
     command.args(["-c", script]).env("LD_PRELOAD", &library).env("PYTHONMALLOC", "malloc");
+    // Otherwise they give back by themselves.
     command.env("MALLOC_CONF", "dirty_decay_ms:-1");
+    for delay in ["MIMALLOC_DECOMMIT_DELAY", "MIMALLOC_SEGMENT_DECOMMIT_DELAY"] {
+        command.env(delay, "3600000");
+    }
     Some(Answering::start(command.env_remove("GLIBC_TUNABLES")))
 }
 
@@ -87,6 +91,73 @@ fn records_without_end() {
     assert_eq!((row.free_bytes, row.returnable_bytes), (None, None));
 }
 
+/// Small blocks, large ones, one with a segment of its own, and one of more than 2 GiB of which little
+/// was touched: what is in use is what was kept, and what is said to be returnable comes back.
+#[test]
+fn mimalloc() {
+    const SCRIPT: &str = "import ctypes, os, time\n\
+        call = ctypes.CDLL(None)\n\
+        call.malloc.restype = ctypes.c_void_p\n\
+        huge = call.malloc(ctypes.c_size_t(3 << 30))\n\
+        ctypes.memset(huge, 1, 5 << 20)\n\
+        kept = [bytearray(b'x' * 3000) for i in range(10000)]\n\
+        kept += [bytearray(b'x' * (1 << 20)) for i in range(10)] + [bytearray(b'x' * (40 << 20))]\n\
+        freed = [bytearray(b'y' * (3000 + i)) for i in range(20000)]\n\
+        del freed\n\
+        print('ready', flush=True)\n\
+        os.read(0, 1)\n\
+        call.mi_collect(True)\n\
+        print('collected', flush=True)\n\
+        time.sleep(1000)\n";
+    const KEPT: u64 = 10_000 * 3001 + 10 * (MIB + 1) + 40 * MIB + 1 + 5 * MIB;
+    let Some(mut program) = python("libmimalloc.so.2.0", SCRIPT) else { return };
+    assert_eq!(program.hear(), "ready");
+    let mut target = Target::of(program);
+    let account = target.account();
+    let before = row(&account, "mimalloc").clone();
+    let returnable = before.returnable_bytes.unwrap();
+    let used = before.rss_bytes - before.free_bytes.unwrap();
+    // Python itself has some 6 MiB.
+    assert!(KEPT < used && used < KEPT + 16 * MIB, "{KEPT} kept, {before:#?}");
+    assert!(returnable > 100 * MIB, "{before:#?}");
+    target.goes_on();
+    assert_eq!(target.program.tell(""), "collected");
+    let account = target.account();
+    let after = row(&account, "mimalloc");
+    let returned = before.rss_bytes - after.rss_bytes;
+    println!("{used} in use of {KEPT}, {returned} returned of {returnable}");
+    assert!(returned.abs_diff(returnable) < MIB, "{returned} of {before:#?}");
+    assert!(after.returnable_bytes.unwrap() < MIB, "{after:#?}");
+}
+
+/// What looks like a segment of another process's makes all of them doubtful; what can't be one, none.
+#[test]
+fn forged_segments() {
+    const SCRIPT: &str = "import ctypes, mmap, struct, sys, time\n\
+        slices, kind, recorded = map(int, sys.stdin.readline().split())\n\
+        memory = mmap.mmap(-1, 96 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n\
+        address = ctypes.addressof(ctypes.c_char.from_buffer(memory))\n\
+        at = -address % (32 << 20)\n\
+        segment = 1, address + at ^ 1234, slices, 1, kind, recorded\n\
+        memory[at + 208:at + 256] = struct.pack('6Q', *segment)\n\
+        print('ready', flush=True)\n\
+        time.sleep(1000)\n";
+    for (forged, is_told) in [
+        ("512 0 512", false),
+        ("512 1 512", false),
+        ("512 2 512", true),
+        ("513 0 512", true),
+        ("8192 1 512", true),
+        ("18446744073709551615 1 512", true),
+        ("281474976710655 1 512", true),
+    ] {
+        let Some(mut program) = python("libmimalloc.so.2.0", SCRIPT) else { return };
+        assert_eq!(program.tell(forged), "ready");
+        let account = Target::of(program).account();
+        assert_eq!(account.of_allocator("mimalloc").is_some(), is_told, "{forged}: {account:#?}");
+    }
+}
+
 /// Where only the library is known, that is what is said.
 #[test]
 fn what_is_not_proven_is_only_likely() {
@@ -94,15 +165,10 @@ fn what_is_not_proven_is_only_likely() {
         kept = [str(i) * 3 for i in range(300000)]\n\
         print('ready', flush=True)\n\
         time.sleep(1000)\n";
-    for (library, owner) in [
-        ("libtcmalloc_minimal.so.4", "unknown, likely tcmalloc's"),
-        ("libmimalloc.so.2.0", "unknown, likely mimalloc's"),
-    ] {
-        let Some(mut program) = python(library, SCRIPT) else { return };
-        assert_eq!(program.hear(), "ready");
-        let account = Target::of(program).account();
-        let row = row(&account, owner);
-        assert_eq!(row.kind, Kind::Unknown);
-        assert!(row.rss_bytes > 20 * MIB, "{account:#?}");
-    }
+    let Some(mut program) = python("libtcmalloc_minimal.so.4", SCRIPT) else { return };
+    assert_eq!(program.hear(), "ready");
+    let account = Target::of(program).account();
+    let row = row(&account, "unknown, likely tcmalloc's");
+    assert_eq!(row.kind, Kind::Unknown);
+    assert!(row.rss_bytes > 20 * MIB, "{account:#?}");
 }

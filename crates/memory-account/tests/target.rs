@@ -34,7 +34,12 @@ impl Target {
         Self { program, process, malloc }
     }
 
-    /// Its account, which adds up to what the kernel says.
+    /// After an account.
+    pub fn goes_on(&self) {
+        kill(Pid::from_raw(self.program.pid()), Signal::SIGCONT).unwrap();
+    }
+
+    /// Its account, which adds up to what the kernel says. It stands still from then on.
     pub fn account(&self) -> Account {
         // Threads of a runtime's own may be at work; here the sum is to be that of one moment.
         let pid = Pid::from_raw(self.program.pid());
