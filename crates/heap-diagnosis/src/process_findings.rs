@@ -1,5 +1,6 @@
 //! What the state of a process's break and of its malloc means, and what to do about it.
 
+mod case;
 mod held;
 mod malloc;
 mod room;
@@ -7,10 +8,10 @@ mod room;
 pub use malloc::what_pins;
 
 use crate::finding::Finding;
-use human_text::Bytes;
+use case::Case;
 use memory_account::Account;
 use proc_memory::BreakState;
-use ptmalloc::{Arena, HeapState};
+use ptmalloc::HeapState;
 
 /// What follows from the state of a process, the most pressing first. Without malloc's state only
 /// those on the break, and without an account none on who holds memory.
@@ -69,62 +70,6 @@ pub fn process_findings(
     // Stable, so that equals stay in the order above.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
-}
-
-/// A heap of this size is worth being told of.
-const LARGE_BYTES: u64 = 64 << 20;
-
-/// What is known of the process that a finding is about.
-struct Case<'a> {
-    state: &'a BreakState,
-    /// `None` if it isn't known, or the malloc is not glibc's.
-    malloc: Option<&'a HeapState>,
-}
-
-impl Case<'_> {
-    fn main_arena(&self) -> Option<&Arena> {
-        self.malloc?.arenas.iter().find(|arena| arena.main)
-    }
-
-    /// Whether glibc's malloc has taken memory elsewhere after the break was refused to it.
-    fn has_given_up(&self) -> Option<bool> {
-        self.malloc.map(|malloc| malloc.non_contiguous)
-    }
-
-    /// What the main arena has that doesn't lie at the break, as far as sizes tell.
-    fn elsewhere_bytes(&self) -> Option<u64> {
-        let arena = self.main_arena()?;
-        Some(arena.system_bytes.saturating_sub(self.state.segment_bytes))
-    }
-
-    /// Whether anything in the process uses the break, or will: glibc's malloc does, and so does
-    /// whoever has touched memory there.
-    fn break_matters(&self) -> bool {
-        self.malloc.is_some() || self.state.used != Some(false)
-    }
-
-    /// The figures that every finding on the break stands on.
-    fn with_break(&self, finding: Finding) -> Finding {
-        let finding = finding
-            .evidence("break", format!("{:#x}", self.state.end))
-            .evidence("segment_bytes", self.state.segment_bytes)
-            .evidence("room_bytes", self.state.room_bytes)
-            .evidence("growable_bytes", self.state.growable_bytes);
-        match self.malloc {
-            Some(malloc) => finding
-                .evidence("non_contiguous", malloc.non_contiguous)
-                .evidence("elsewhere_bytes", self.elsewhere_bytes()),
-            None => finding,
-        }
-    }
-
-    /// How much glibc took elsewhere, for a sentence that says that it did.
-    fn so_far(&self) -> String {
-        match self.elsewhere_bytes() {
-            Some(bytes) if bytes > 0 => format!(" ({} so far)", Bytes(bytes)),
-            _ => String::new(),
-        }
-    }
 }
 
 #[cfg(test)]

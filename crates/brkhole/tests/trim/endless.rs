@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::sys::ptrace;
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSegment, ObjectSymbol};
 use proc_memory::AddressSpace;
@@ -76,7 +79,12 @@ impl Library {
             .write(true)
             .open(Path::new("/proc").join(target.pid().to_string()).join("mem"));
         let address = mapping.start + (self.offset - mapping.offset);
+        // Linux 6.12 and later may let only a tracer write what the process itself may not.
+        let pid = Pid::from_raw(target.pid());
+        ptrace::attach(pid).unwrap();
+        waitpid(pid, None).unwrap();
         memory.unwrap().write_all_at(&self.began, address).unwrap();
+        ptrace::detach(pid, None).unwrap();
     }
 
     /// It has been let go and is inside malloc_trim; when that ends, all is as before.

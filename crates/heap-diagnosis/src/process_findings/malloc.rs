@@ -1,6 +1,6 @@
 //! What malloc's own books say: that it gave up on the break, what isn't its own, what it keeps.
 
-use super::Case;
+use super::case::Case;
 use crate::finding::{Finding, Severity};
 use crate::remedies;
 use human_text::{Bytes, thousands};

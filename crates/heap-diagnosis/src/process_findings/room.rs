@@ -1,6 +1,6 @@
 //! How far the break can grow, and what ends its way.
 
-use super::{Case, LARGE_BYTES};
+use super::case::{Case, LARGE_BYTES};
 use crate::finding::{Finding, Severity};
 use crate::remedies;
 use human_text::Bytes;

@@ -1,9 +1,11 @@
 //! How the heap grew without the break, and what stays of that.
 
-use super::WORTH_TELLING_BYTES;
 use crate::finding::{Finding, Severity};
 use heap_growth::{ByKind, GrowthKind, Story};
 use human_text::{Bytes, thousands};
+
+/// Growth below this is not worth a finding: a C library's start alone takes a part of it.
+pub(super) const WORTH_TELLING_BYTES: u64 = 1 << 20;
 
 /// Memory that free can't give back.
 pub(super) fn kept(story: &Story) -> Option<Finding> {

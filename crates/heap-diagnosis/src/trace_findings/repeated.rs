@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use super::{OPENS, WORTH_TELLING_BYTES, closings_are_seen, read_bytes, seconds};
+use super::grown::WORTH_TELLING_BYTES;
 use crate::finding::{Finding, Severity};
 use heap_growth::{FileGrowth, Story};
 use human_text::{Bytes, Seconds, thousands};
 use memory_event::Syscall;
+
+/// Opened less often by one program, a file isn't read "again and again". (That many programs open
+/// the same library says nothing.)
+const OPENS: u64 = 3;
 
 /// A file that takes less than this share of all that was asked for is not what to look at.
 const SHARE_OF_GROWTH: f64 = 0.05;
@@ -118,7 +122,7 @@ pub(super) fn readings(story: &Story) -> Vec<Finding> {
     files.retain(|file| took_time(story, file));
     files.sort_by_key(|file| std::cmp::Reverse(file.openings.time));
     let told = files.into_iter().take(MOST);
-    told.map(|file| reading_finding(story, file)).collect()
+    told.map(|file| repeated_reading(story, file)).collect()
 }
 
 fn took_time(story: &Story, file: &FileGrowth) -> bool {
@@ -160,8 +164,9 @@ fn clamped(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Tells of a file whether or not it is worth it.
-pub(super) fn reading_finding(story: &Story, file: &FileGrowth) -> Finding {
+/// What the finding `repeated-reading` says of a file, whether or not its time alone is worth
+/// telling: for whoever knows what reading this one costs.
+pub fn repeated_reading(story: &Story, file: &FileGrowth) -> Finding {
     let path = String::from_utf8_lossy(&file.path).into_owned();
     let openings = &file.openings;
     let seconds = seconds(story, file);
@@ -195,4 +200,21 @@ pub(super) fn reading_finding(story: &Story, file: &FileGrowth) -> Finding {
         .evidence("bytes", read_bytes(file))
         .evidence("seconds", seconds)
         .remedy("Have the program read it once and keep what it makes of it.")
+}
+
+/// What was read of a file in all, as far as it is known.
+fn read_bytes(file: &FileGrowth) -> Option<u64> {
+    (file.openings.read_known > 0).then_some(file.openings.read_bytes)
+}
+
+/// Whether it is known when a file ceased to be read: a log need not have the calls that tell.
+fn closings_are_seen(story: &Story) -> bool {
+    story.tally.get(Syscall::Close).calls > 0
+}
+
+/// How long a file was being read, where there is a clock.
+fn seconds(story: &Story, file: &FileGrowth) -> Option<f64> {
+    let clock = story.growth.last_event();
+    let clock = clock.filter(|_| closings_are_seen(story));
+    clock.map(|_| file.openings.time.as_secs_f64())
 }
