@@ -16,7 +16,7 @@ use crate::process::{Process, ProcessError, Reason, Stat, kib_field, reread};
 ///
 /// | figure | file | exactness |
 /// |---|---|---|
-/// | rss, private, swap | `smaps_rollup` | exact: the kernel walks the page tables |
+/// | rss, private, swap, hugetlb | `smaps_rollup` | exact: the kernel walks the page tables |
 /// | pss | `smaps_rollup` | rounded down to 1 KiB |
 /// | peak rss | `status`, `VmHWM` | see [`Snapshot::peak_rss_bytes`] |
 /// | address space | `status`, `VmSize` | exact |
@@ -57,6 +57,10 @@ pub struct Snapshot {
     pub private_dirty_bytes: u64,
     /// Pages written out to swap, those shared with others counted in full.
     pub swap_bytes: u64,
+    /// Huge pages from hugetlbfs (`MAP_HUGETLB`, `SHM_HUGETLB`), which are in no other figure here but
+    /// the address space. Transparent huge pages are not in it.
+    #[serde(default)]
+    pub hugetlb_bytes: u64,
     /// The greatest rss since the last exec (`VmHWM`), and never less than
     /// [`rss_bytes`](Self::rss_bytes).
     ///
@@ -171,6 +175,8 @@ impl Weigher {
         let private_dirty_bytes = field("Private_Dirty:")?;
         let private_bytes = field("Private_Clean:")?.saturating_add(private_dirty_bytes);
         let swap_bytes = field("Swap:")?;
+        let hugetlb_bytes =
+            hugetlb_bytes(buffer).ok_or_else(|| process.malformed("smaps_rollup", "Hugetlb"))?;
 
         reread(status, buffer).map_err(|error| process.explain("status", error))?;
         let field = |name: &'static str| {
@@ -191,6 +197,7 @@ impl Weigher {
             private_bytes,
             private_dirty_bytes,
             swap_bytes,
+            hugetlb_bytes,
             peak_rss_bytes,
             address_space_bytes,
             heap_segment_bytes,
@@ -202,8 +209,30 @@ impl Weigher {
     }
 }
 
+fn hugetlb_bytes(rollup: &[u8]) -> Option<u64> {
+    let field = |name: &[u8]| kib_field(rollup, name);
+    Some(field(b"Private_Hugetlb:")?.saturating_add(field(b"Shared_Hugetlb:")?))
+}
+
 /// Whether a living process answered "no such process": what an open `smaps_rollup` says once an
 /// exec has put other memory in the place of that which it was opened for.
 fn is_exec(error: &ProcessError) -> bool {
     matches!(&error.reason, Reason::Io(error) if error.raw_os_error() == Some(libc::ESRCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_hugetlbfs_are_private_or_shared() {
+        const ROLLUP: &[u8] = b"7f2199200000-7ffc8d9f1000 ---p 00000000 00:00 0    [rollup]\n\
+            Rss:               13640 kB\n\
+            AnonHugePages:      6144 kB\n\
+            Shared_Hugetlb:     2048 kB\n\
+            Private_Hugetlb:   65536 kB\n\
+            Swap:                  0 kB\n";
+        assert_eq!(hugetlb_bytes(ROLLUP), Some(66 << 20));
+        assert_eq!(hugetlb_bytes(b"Rss: 4 kB\nPrivate_Hugetlb: 2048 kB\n"), None);
+    }
 }

@@ -61,14 +61,17 @@ fn weight(weight: &MemoryWeight) -> Vec<(&'static str, String)> {
         true => Bytes(weight.rss_bytes).to_string(),
         false => format!("about {}", Bytes(weight.rss_bytes)),
     };
+    let if_any = |bytes: Option<u64>| bytes.filter(|&bytes| bytes > 0);
     let further = [
-        ("private", weight.private_bytes),
-        ("swapped out", weight.swap_bytes.filter(|&bytes| bytes > 0)),
-        ("peak", weight.peak_rss_bytes),
-        ("address space", weight.address_space_bytes),
+        ("private", weight.private_bytes, ""),
+        ("swapped out", if_any(weight.swap_bytes), ""),
+        ("huge pages", if_any(weight.hugetlb_bytes), " of hugetlbfs, beside what is resident"),
+        ("peak", weight.peak_rss_bytes, ""),
+        ("address space", weight.address_space_bytes, ""),
     ];
-    let further =
-        further.into_iter().filter_map(|(name, bytes)| Some((name, Bytes(bytes?).to_string())));
+    let further = further
+        .into_iter()
+        .filter_map(|(name, bytes, which)| Some((name, format!("{}{which}", Bytes(bytes?)))));
     [("resident", resident)].into_iter().chain(further).collect()
 }
 
