@@ -26,7 +26,9 @@ const SLICES: u64 = SEGMENT_BYTES / SLICE_BYTES;
 const SLICES_OFFSET: usize = 264;
 const SLICE_RECORD_BYTES: usize = 80;
 const RECORDS_BYTES: usize = SLICES_OFFSET + SLICES as usize * SLICE_RECORD_BYTES;
+/// `decommit_mask`, a bit for each slice, and `decommit_expire`.
 const PUT_OFF_OFFSET: usize = 48;
+const DUE_OFFSET: usize = 40;
 /// `MI_HUGE_BLOCK_SIZE`: the block is as large as its page.
 const HUGE: u64 = 2 << 30;
 /// Segments whose slices are looked at.
@@ -165,7 +167,7 @@ fn is_put_off(records: &[u8], slice: u64) -> bool {
 
 /// Whether it is time to (`decommit_expire`, in milliseconds of mimalloc's clock; 0 for never).
 fn is_overdue(records: &[u8]) -> bool {
-    let due = word(records, 40).cast_signed();
+    let due = word(records, DUE_OFFSET).cast_signed();
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC);
     let passed = |now: TimeSpec| now.tv_sec() * 1000 + now.tv_nsec() / 1_000_000 > due;
     due > 0 && now.is_ok_and(passed)
