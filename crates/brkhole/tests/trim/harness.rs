@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 use suite::waiting::{PATIENCE, Patient, ended, lines};
@@ -176,21 +176,13 @@ pub fn tracer(pid: i32) -> i32 {
     status(pid, "TracerPid:").parse().expect("a number")
 }
 
-/// Waits until a process is held, for however short a time.
+/// Waits until a process is held, for however short a time. Seized it may run on for a moment.
 pub fn wait_for_hold(pid: i32) {
-    assert!(is_held_within(pid, PATIENCE), "{pid} is never held");
-}
-
-/// Whether it is seen to be held before that.
-pub fn is_held_within(pid: i32, patience: Duration) -> bool {
     let start = Instant::now();
-    while tracer(pid) == 0 {
-        if start.elapsed() > patience {
-            return false;
-        }
+    while tracer(pid) == 0 || state(pid) != 't' {
+        assert!(start.elapsed() < PATIENCE, "{pid} is never held");
         std::thread::yield_now();
     }
-    true
 }
 
 /// The state of a process, such as `R`.

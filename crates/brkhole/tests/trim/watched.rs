@@ -9,7 +9,7 @@ use suite::waiting::{ended, eventually, until};
 use crate::common::{self, installed};
 use crate::fleet::samples::{Sample, samples, value};
 use crate::trim::allocators::{self, library};
-use crate::trim::harness::{Target, is_held_within, send, state, tracer};
+use crate::trim::harness::{Target, send, state, tracer, wait_for_hold};
 
 const MIB: f64 = 1_048_576.0;
 const ABOVE: &str = "16MiB";
@@ -162,11 +162,8 @@ fn why_one_is_not_trimmed_is_counted() {
 fn no_signal_leaves_a_process_held() {
     let mut target = Target::started("churn", &["2"], "ready");
     for (round, signal) in ["-KILL", "-TERM"].into_iter().cycle().take(20).enumerate() {
-        // Where no hold was seen it may hardly hold any more, as they are in vain.
-        let watch = until("it is held", || {
-            let watch = Watch::of(target.pid(), "0.001", "4096");
-            is_held_within(target.pid(), Duration::from_secs(2)).then_some(watch)
-        });
+        let watch = Watch::of(target.pid(), "0.001", "4096");
+        wait_for_hold(target.pid());
         std::thread::sleep(Duration::from_micros(round as u64 * 250));
         assert_eq!(watch.end(signal), (signal == "-TERM").then_some(0));
         target.is_well();
