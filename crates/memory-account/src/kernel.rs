@@ -8,6 +8,12 @@ use proc_memory::Mapping;
 
 use super::row::Kind;
 
+/// ZGC's heap. Before it knew generations it mapped each page three times.
+///
+/// # References
+/// OpenJDK 17 and 25, `zPhysicalMemoryBacking_linux.cpp`
+const ZGC_HEAP: &[u8] = b"/memfd:java_heap";
+
 /// Shared memory that has the name of no file: System V, shared anonymous, memfd, and POSIX's.
 const SHARED: [&[u8]; 4] = [b"/SYSV", b"/dev/zero", b"/memfd:", b"/dev/shm/"];
 
@@ -39,6 +45,8 @@ pub(super) fn owner(mapping: &Mapping) -> (Kind, String, &'static str) {
         owned(Kind::Stack, "main thread's stack", "the kernel calls it [stack]")
     } else if bracketed.is_some() {
         owned(Kind::Kernel, "vdso and the like", "the kernel's own names")
+    } else if name.starts_with(ZGC_HEAP) {
+        owned(Kind::Runtime, "Java's heap (ZGC)", "the name that ZGC gives its memfd")
     } else if SHARED.iter().any(|shared| name.starts_with(shared)) {
         owned(Kind::SharedMemory, "shared memory", "System V, POSIX, memfd or anonymous")
     } else if mapping.permissions.shared {
@@ -63,6 +71,7 @@ mod tests {
             ("rw-s 0 00:01 9 /SYSV00000000 (deleted)", Kind::SharedMemory, "shared memory"),
             ("rw-s 0 00:01 9 /dev/zero (deleted)", Kind::SharedMemory, "shared memory"),
             ("rw-p 0 00:01 9 /memfd:a (deleted)", Kind::SharedMemory, "shared memory"),
+            ("rw-s 0 00:01 9 /memfd:java_heap (deleted)", Kind::Runtime, "Java's heap (ZGC)"),
             ("r--s 0 fe:00 9 /etc/ld.so.cache", Kind::FileShared, "files mapped shared"),
             ("rw-p 0 fe:00 9 /lib/a.so", Kind::File, FILES),
         ] {

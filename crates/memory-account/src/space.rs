@@ -1,12 +1,12 @@
 //! A process's mappings, and who has claimed which of their bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use nix::errno::Errno;
 use proc_memory::{
-    PageMap, PageState, Process, ProcessError, WeighedMapping, joined_ranges, page_size_bytes,
-    read_memory,
+    Mapping, PageMap, PageState, Process, ProcessError, WeighedMapping, joined_ranges,
+    page_size_bytes, read_memory,
 };
 
 use super::kernel;
@@ -24,6 +24,10 @@ const MOST_CONSTANTS_BYTES: u64 = 16 << 20;
 /// Unknown mappings that have a row of their own, if they are as large as this.
 const SHOWN: usize = 4;
 const SHOWN_BYTES: u64 = 1 << 20;
+
+/// Behind the owner of shared memory of which the kernel counts a page as resident as often as the
+/// process has mapped it.
+const MAPPED_SEVERAL_TIMES: &str = ", mapped several times";
 
 /// Which row a claim is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,13 +263,18 @@ impl<'p> Space<'p> {
     /// All rows, with what the kernel counts. What has no owner is most likely this allocator's.
     pub(super) fn into_rows(mut self, likely: Option<String>) -> Result<Vec<Row>, ProcessError> {
         let areas = std::mem::take(&mut self.areas);
+        let times = times_mapped(&areas);
         let mut unknown = Vec::new();
         for area in &areas {
             let left = self.share_out(area)?;
             if kernel::is_unknown(&area.mapping) {
                 unknown.push((left, area));
             } else {
-                let (kind, owner, evidence) = kernel::owner(&area.mapping);
+                let (kind, mut owner, evidence) = kernel::owner(&area.mapping);
+                let is_shared = area.mapping.permissions.shared;
+                if is_shared && times.get(&place_in_file(&area.mapping)) > Some(&1) {
+                    owner += MAPPED_SEVERAL_TIMES;
+                }
                 if left.pieces > 0 {
                     let row = self.row(kind, &owner, evidence);
                     self.add(row, left);
@@ -388,6 +397,20 @@ struct Weight {
     rss: u64,
     private: u64,
     swap: u64,
+}
+
+/// Which file's bytes a mapping begins with: device, inode, offset.
+fn place_in_file(mapping: &Mapping) -> (u32, u32, u64, u64) {
+    (mapping.device.major, mapping.device.minor, mapping.inode, mapping.offset)
+}
+
+/// How often bytes are mapped that are shared.
+fn times_mapped(areas: &[WeighedMapping]) -> HashMap<(u32, u32, u64, u64), u64> {
+    let mut times = HashMap::new();
+    for area in areas.iter().filter(|area| area.mapping.permissions.shared) {
+        *times.entry(place_in_file(&area.mapping)).or_default() += 1;
+    }
+    times
 }
 
 fn is_looked_through(area: &WeighedMapping) -> bool {

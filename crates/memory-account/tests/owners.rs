@@ -84,3 +84,27 @@ fn malloc_that_is_not_known_has_no_row() {
     assert_eq!(of(&account, Kind::MallocArena) + of(&account, Kind::MallocBlock), 0);
     assert!(of(&account, Kind::Unknown) > 40 * MIB);
 }
+
+/// As ZGC has its heap, which the kernel counts as often as it is mapped.
+#[test]
+fn shared_memory_that_is_mapped_several_times() {
+    const PYTHON: &str = "/usr/bin/python3";
+    const SCRIPT: &str = "import mmap, os, time\n\
+        def shared(name, mib, times):\n\
+        \x20   fd = os.memfd_create(name)\n\
+        \x20   os.ftruncate(fd, mib << 20)\n\
+        \x20   return [mmap.mmap(fd, mib << 20) for _ in range(times)]\n\
+        kept = shared('java_heap', 8, 3) + shared('another', 4, 1)\n\
+        for memory in kept:\n\
+        \x20   for page in range(0, len(memory), 4096): memory[page] = 1\n\
+        print('ready', flush=True)\n\
+        time.sleep(1000)\n";
+    if !suite::installed(PYTHON) {
+        return;
+    }
+    let target = Target::start(Command::new(PYTHON).args(["-c", SCRIPT]));
+    let account = target.account();
+    let heap = row(&account, "Java's heap (ZGC), mapped several times");
+    assert_eq!((heap.kind, heap.pieces, heap.rss_bytes), (Kind::Runtime, 3, 24 * MIB));
+    assert_eq!(row(&account, "shared memory").rss_bytes, 4 * MIB);
+}
