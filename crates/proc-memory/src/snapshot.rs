@@ -16,7 +16,7 @@ use crate::process::{Process, ProcessError, Reason, Stat, kib_field, reread};
 ///
 /// | figure | file | exactness |
 /// |---|---|---|
-/// | rss, private, swap, hugetlb | `smaps_rollup` | exact: the kernel walks the page tables |
+/// | rss, private, swap, huge pages | `smaps_rollup` | exact: the kernel walks the page tables |
 /// | pss | `smaps_rollup` | rounded down to 1 KiB |
 /// | peak rss | `status`, `VmHWM` | see [`Snapshot::peak_rss_bytes`] |
 /// | address space | `status`, `VmSize` | exact |
@@ -57,8 +57,12 @@ pub struct Snapshot {
     pub private_dirty_bytes: u64,
     /// Pages written out to swap, those shared with others counted in full.
     pub swap_bytes: u64,
+    /// The part of [`rss_bytes`](Self::rss_bytes) that is in transparent huge pages, of memory that is no
+    /// file's.
+    #[serde(default)]
+    pub anon_huge_bytes: u64,
     /// Huge pages from hugetlbfs (`MAP_HUGETLB`, `SHM_HUGETLB`), which are in no other figure here but
-    /// the address space. Transparent huge pages are not in it.
+    /// the address space.
     #[serde(default)]
     pub hugetlb_bytes: u64,
     /// The greatest rss since the last exec (`VmHWM`), and never less than
@@ -175,6 +179,7 @@ impl Weigher {
         let private_dirty_bytes = field("Private_Dirty:")?;
         let private_bytes = field("Private_Clean:")?.saturating_add(private_dirty_bytes);
         let swap_bytes = field("Swap:")?;
+        let anon_huge_bytes = field("AnonHugePages:")?;
         let hugetlb_bytes =
             hugetlb_bytes(buffer).ok_or_else(|| process.malformed("smaps_rollup", "Hugetlb"))?;
 
@@ -197,6 +202,7 @@ impl Weigher {
             private_bytes,
             private_dirty_bytes,
             swap_bytes,
+            anon_huge_bytes,
             hugetlb_bytes,
             peak_rss_bytes,
             address_space_bytes,

@@ -65,7 +65,8 @@ fn weight(weight: &MemoryWeight) -> Vec<(&'static str, String)> {
     let further = [
         ("private", weight.private_bytes, ""),
         ("swapped out", if_any(weight.swap_bytes), ""),
-        ("huge pages", if_any(weight.hugetlb_bytes), " of hugetlbfs, beside what is resident"),
+        ("huge pages", if_any(weight.anon_huge_bytes), " of what is resident, transparent ones"),
+        ("hugetlb", if_any(weight.hugetlb_bytes), " beside what is resident"),
         ("peak", weight.peak_rss_bytes, ""),
         ("address space", weight.address_space_bytes, ""),
     ];

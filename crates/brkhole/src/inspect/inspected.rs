@@ -110,6 +110,8 @@ pub(crate) struct MemoryWeight {
     pub(crate) pss_bytes: Option<u64>,
     pub(crate) private_bytes: Option<u64>,
     pub(crate) swap_bytes: Option<u64>,
+    /// Of what is resident, what is in transparent huge pages.
+    pub(crate) anon_huge_bytes: Option<u64>,
     /// Pages of hugetlbfs, which are not in any of the others.
     pub(crate) hugetlb_bytes: Option<u64>,
     pub(crate) peak_rss_bytes: Option<u64>,

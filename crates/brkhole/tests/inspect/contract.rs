@@ -54,7 +54,7 @@ fn a_process_that_keeps_much() {
     assert!(number("mixed_used_bytes") <= mixed * 4096, "{runs}");
     let rss = process["rss_bytes"].as_u64();
     assert!(rss > Some(bytes("returnable_bytes")), "{process}");
-    for name in ["pss", "private", "swap", "hugetlb", "peak_rss", "address_space"] {
+    for name in ["pss", "private", "swap", "anon_huge", "hugetlb", "peak_rss", "address_space"] {
         let figure = &process[format!("{name}_bytes")];
         assert!(figure.is_u64(), "{name}: {figure}");
     }

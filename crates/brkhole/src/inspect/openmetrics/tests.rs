@@ -35,6 +35,7 @@ fn process(comm: &str, returnable_bytes: Option<u64>) -> Inspected {
             pss_bytes: None,
             private_bytes: None,
             swap_bytes: None,
+            anon_huge_bytes: None,
             hugetlb_bytes: None,
             peak_rss_bytes: None,
             address_space_bytes: None,
