@@ -10,7 +10,7 @@ mod bootstrap;
 mod namespaces;
 pub mod repository;
 
-pub use namespaces::on_this_machine;
+pub use namespaces::{BindMount, on_this_machine};
 
 use crate::repository::{command, output, target};
 use anyhow::Context;
@@ -60,29 +60,6 @@ pub enum Furniture {
     Testbed,
     /// What a web server has: nginx with Lua, and the bundle of CA certificates.
     Server,
-}
-
-/// A directory of this machine that a program in a root sees, too.
-#[derive(Debug, Clone)]
-pub struct BindMount {
-    /// Its name here.
-    pub here: PathBuf,
-    /// Its absolute name inside.
-    pub inside: &'static str,
-    /// Whether it can be written inside.
-    pub is_writable: bool,
-}
-
-impl BindMount {
-    /// One that can only be read inside.
-    pub fn read_only(here: impl Into<PathBuf>, inside: &'static str) -> Self {
-        Self { here: here.into(), inside, is_writable: false }
-    }
-
-    /// One that can be written inside, too.
-    pub fn writable(here: impl Into<PathBuf>, inside: &'static str) -> Self {
-        Self { is_writable: true, ..Self::read_only(here, inside) }
-    }
 }
 
 /// A finished root.

@@ -8,10 +8,9 @@
 //!
 //! unshare(1) `--kill-child`, setpriv(1) `--pdeathsig`, mount_namespaces(7), pid_namespaces(7).
 
-use crate::BindMount;
 use anyhow::Context;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where Debian has its programs, here as in every root. What the user's PATH adds isn't inside.
@@ -41,6 +40,29 @@ done
 shift
 chroot "$root" "$@" || exit $?
 "#;
+
+/// A directory of this machine that a program in a root sees, too.
+#[derive(Debug, Clone)]
+pub struct BindMount {
+    /// Its name here.
+    pub here: PathBuf,
+    /// Its absolute name inside.
+    pub inside: &'static str,
+    /// Whether it can be written inside.
+    pub is_writable: bool,
+}
+
+impl BindMount {
+    /// One that can only be read inside.
+    pub fn read_only(here: impl Into<PathBuf>, inside: &'static str) -> Self {
+        Self { here: here.into(), inside, is_writable: false }
+    }
+
+    /// One that can be written inside, too.
+    pub fn writable(here: impl Into<PathBuf>, inside: &'static str) -> Self {
+        Self { is_writable: true, ..Self::read_only(here, inside) }
+    }
+}
 
 /// A program to be run with the root's directory as `/`, or a layer in memory above it. See [`Root::command`](crate::Root::command).
 pub fn command(

@@ -10,14 +10,12 @@ mod results;
 
 use crate::campaign::{Recorder, at_least, judge};
 use crate::testbed::Testbed;
-use anyhow::Context;
 use clap::Args;
 use nginx::{Load, Nginx, Service};
 pub use results::{Reload, ReloadArm, Reloads};
 use roots::repository;
 use serde_json::json;
 use std::path::PathBuf;
-use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -94,10 +92,4 @@ fn arm(place: &Testbed, options: &ReloadsOptions, is_watched: bool) -> anyhow::R
     let requests = load.end()?;
     let service = service.map(|service| service.end(place)).transpose()?;
     ReloadArm::of(one_configuration_bytes, peak_rss_bytes, reloads, requests, service)
-}
-
-/// Sends a signal, by the name that kill(1) has for it.
-fn send(signal: &str, pid: u32) -> anyhow::Result<()> {
-    repository::run(Command::new("kill").args([signal, &pid.to_string()]))
-        .with_context(|| format!("kill {signal} {pid}"))
 }

@@ -1,7 +1,6 @@
 //! What runs: nginx with its break blocked, a load, and the service.
 
 use super::results::ServiceTotals;
-use super::send;
 use crate::testbed::Testbed;
 use anyhow::Context;
 use proc_memory::{Process, Snapshot};
@@ -174,4 +173,10 @@ impl Service {
         anyhow::ensure!(status.success(), "the service: {status}");
         ServiceTotals::of(&fs::read_to_string(place.here(METRICS))?)
     }
+}
+
+/// Sends a signal, by the name that kill(1) has for it.
+fn send(signal: &str, pid: u32) -> anyhow::Result<()> {
+    repository::run(Command::new("kill").args([signal, &pid.to_string()]))
+        .with_context(|| format!("kill {signal} {pid}"))
 }
