@@ -58,13 +58,13 @@ pub struct Snapshot {
     /// Pages written out to swap, those shared with others counted in full.
     pub swap_bytes: u64,
     /// The part of [`rss_bytes`](Self::rss_bytes) that is in transparent huge pages, of memory that is no
-    /// file's.
-    #[serde(default)]
-    pub anon_huge_bytes: u64,
+    /// file's. `None` of a snapshot from a file that doesn't tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anon_huge_bytes: Option<u64>,
     /// Huge pages from hugetlbfs (`MAP_HUGETLB`, `SHM_HUGETLB`), which are in no other figure here but
-    /// the address space.
-    #[serde(default)]
-    pub hugetlb_bytes: u64,
+    /// the address space. `None` likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hugetlb_bytes: Option<u64>,
     /// The greatest rss since the last exec (`VmHWM`), and never less than
     /// [`rss_bytes`](Self::rss_bytes).
     ///
@@ -202,8 +202,8 @@ impl Weigher {
             private_bytes,
             private_dirty_bytes,
             swap_bytes,
-            anon_huge_bytes,
-            hugetlb_bytes,
+            anon_huge_bytes: Some(anon_huge_bytes),
+            hugetlb_bytes: Some(hugetlb_bytes),
             peak_rss_bytes,
             address_space_bytes,
             heap_segment_bytes,
