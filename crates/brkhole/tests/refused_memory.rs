@@ -70,6 +70,17 @@ fn low_memory_is_used_up() {
 }
 
 #[test]
+fn a_pool_of_huge_pages_has_not_as_many() {
+    let report = traced(&[], "", "huge", 7);
+    let refused = only(&report, "refused-memory");
+    let evidence = &refused["evidence"];
+    assert_eq!((&refused["severity"], &evidence["by"]), (&"critical".into(), &"huge-pages".into()));
+    let [page, total, free] = ["huge_page_bytes", "huge_pages_total", "huge_pages_free"]
+        .map(|name| evidence[name].as_u64().unwrap());
+    assert!(page >= MIB && free <= total && total * page < 1 << 44, "{evidence}");
+}
+
+#[test]
 fn too_many_mappings() {
     let most = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap();
     let most: u64 = most.trim().parse().unwrap();

@@ -7,7 +7,8 @@ use super::growth::kind::{lies_low, wants_low};
 use super::growth::{Growth, Has};
 use super::refusals::{Limited, too_many_mappings};
 use memory_event::{
-    ABSURD_BYTES, Call, Denied, Ending, Event, Promises, Refusal, Resource, Syscall, What,
+    ABSURD_BYTES, Call, Denied, Ending, Event, HugePages, Promises, Refusal, Resource, Syscall,
+    What,
 };
 use rustc_hash::FxBuildHasher;
 
@@ -81,6 +82,9 @@ pub struct RefusedRequest {
     low: bool,
     writable: bool,
     noreserve: bool,
+    /// Whether they were to be huge pages, and of which size if not the usual one.
+    huge: bool,
+    huge_page_bytes: Option<u64>,
     has: Has,
 }
 
@@ -108,6 +112,9 @@ pub enum RefusedBy {
     Filter,
     /// The machine doesn't promise so much.
     Overcommit(Promises),
+    /// Huge pages were asked for (`MAP_HUGETLB`), and their pool is too small; `None` where it isn't
+    /// known how many it has, and nothing else is known that refuses.
+    HugePages(Option<HugePages>),
     /// It isn't known.
     Unknown,
 }
@@ -121,6 +128,7 @@ impl RefusedBy {
             Self::AddressSpace => "address-space",
             Self::Filter => "filter",
             Self::Overcommit(_) => "overcommit",
+            Self::HugePages(_) => "huge-pages",
             Self::Unknown => "unknown",
         }
     }
@@ -284,6 +292,11 @@ impl RefusedRequest {
                 _ => true,
             },
             noreserve: is_mmap && flags & bit(libc::MAP_NORESERVE) != 0,
+            huge: is_mmap && flags & bit(libc::MAP_HUGETLB) != 0,
+            huge_page_bytes: match flags >> libc::MAP_HUGE_SHIFT & 0x3f {
+                0 => None,
+                power => Some(1 << power),
+            },
             has,
         }
     }
@@ -298,6 +311,13 @@ impl RefusedRequest {
             _ => {}
         }
         let around = self.surroundings.as_ref();
+        // Before any limit, the kernel looks whether there are as many.
+        let pool = around.and_then(|around| around.huge_pages);
+        let pool =
+            pool.filter(|pool| self.huge_page_bytes.is_none_or(|one| one == pool.page_bytes));
+        if self.huge && pool.is_some_and(|pool| pool.refuse(self.bytes)) {
+            return RefusedBy::HugePages(pool);
+        }
         let accounts = around.map_or(self.has.accounts, super::accounts::Accounts::read);
         let passed = |resource| accounts.refuses(resource, self.bytes);
         let data = passed(Resource::Data).filter(|_| self.writable);
@@ -333,6 +353,7 @@ impl RefusedRequest {
             {
                 RefusedBy::Overcommit(promises)
             }
+            _ if self.huge && pool.is_none() => RefusedBy::HugePages(None),
             _ => RefusedBy::Unknown,
         }
     }

@@ -20,5 +20,5 @@ pub use call::{Call, I386_OLD_MMAP, Stack, Syscall};
 pub use denied::{ABSURD_BYTES, Denied};
 pub use event::{Ending, Event, Resource, Sink, SoftLimit, What};
 pub use memory::Memory;
-pub use refusal::{Crowd, Promises, Refusal};
+pub use refusal::{Crowd, HugePages, Promises, Refusal};
 pub use time_order::TimeOrder;

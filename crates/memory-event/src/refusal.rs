@@ -31,6 +31,8 @@ pub struct Refusal {
     pub crowd: Option<Crowd>,
     /// What the machine promises at most.
     pub promises: Promises,
+    /// The machine's huge pages; `None` if that can't be read, or the kernel has none.
+    pub huge_pages: Option<HugePages>,
 }
 
 impl Refusal {
@@ -42,6 +44,7 @@ impl Refusal {
         let status = Status::parse(process.whole("status").ok()?);
         let limit_bytes = |limit: Option<Limit>| limit.map(|limit| limit.limit_bytes);
         let space = AddressSpace::of_process(&process).ok();
+        let machine = Status::parse(std::fs::read("/proc/meminfo").unwrap_or_default());
         Some(Self {
             crowd: space.as_ref().map(|space| crowd(space.mappings())),
             program_break: space.and_then(|space| space.program_break().cloned()),
@@ -49,7 +52,8 @@ impl Refusal {
             data_bytes: status.bytes("VmData")?,
             address_space_limit_bytes: limit_bytes(limits.address_space),
             address_space_bytes: status.bytes("VmSize")?,
-            promises: promises(),
+            promises: promises(&machine),
+            huge_pages: HugePages::of(&machine),
         })
     }
 }
@@ -102,6 +106,37 @@ impl Promises {
     }
 }
 
+/// The pool from which `MAP_HUGETLB` is served, if no other size is asked for.
+///
+/// # References
+/// `Documentation/admin-guide/mm/hugetlbpage.rst`; `hugetlb_reserve_pages` in `mm/hugetlb.c`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HugePages {
+    /// Size of a page.
+    pub page_bytes: u64,
+    /// Pages that the pool has.
+    pub total: u64,
+    /// Of these, how many nobody has, nor has been promised.
+    pub free: u64,
+}
+
+impl HugePages {
+    fn of(machine: &Status) -> Option<Self> {
+        let number = |name| machine.number::<u64>(name);
+        Some(Self {
+            page_bytes: machine.bytes("Hugepagesize")?,
+            total: number("HugePages_Total")?,
+            free: number("HugePages_Free")?.saturating_sub(number("HugePages_Rsvd")?),
+        })
+    }
+
+    /// Whether so many bytes are more than are free.
+    pub fn refuse(&self, asked_bytes: u64) -> bool {
+        asked_bytes > self.free.saturating_mul(self.page_bytes)
+    }
+}
+
 fn crowd(mappings: &[Mapping]) -> Crowd {
     let [low, low_end] = SURELY_SEARCHED;
     let own: Vec<_> = mappings.iter().filter(|one| one.end <= USER_END).collect();
@@ -125,14 +160,13 @@ fn crowd(mappings: &[Mapping]) -> Crowd {
     }
 }
 
-fn promises() -> Promises {
-    let memory = std::fs::read("/proc/meminfo").unwrap_or_default();
-    let of = |name: &[u8]| proc_memory::kib_field(&memory, name);
+fn promises(machine: &Status) -> Promises {
+    let of = |name| machine.bytes(name);
     Promises {
         mode: setting("overcommit_memory").and_then(|mode| u8::try_from(mode).ok()),
-        machine_bytes: of(b"MemTotal:").map(|bytes| bytes + of(b"SwapTotal:").unwrap_or(0)),
-        limit_bytes: of(b"CommitLimit:"),
-        promised_bytes: of(b"Committed_AS:"),
+        machine_bytes: of("MemTotal").map(|bytes| bytes + of("SwapTotal").unwrap_or(0)),
+        limit_bytes: of("CommitLimit"),
+        promised_bytes: of("Committed_AS"),
     }
 }
 

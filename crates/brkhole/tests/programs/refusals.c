@@ -48,6 +48,11 @@ int main(int argc, char **argv) {
             ;
         return 4;
     }
+    if (strcmp(mode, "huge") == 0) {
+        /* More than any machine's pool. */
+        map(NULL, 1UL << 44, PROT_READ | PROT_WRITE, ANONYMOUS | MAP_HUGETLB);
+        return 7;
+    }
     if (strcmp(mode, "crowd") == 0) {
         /* Neighbours that differ, so that the kernel can't make them one. */
         for (int i = 0;; i++)

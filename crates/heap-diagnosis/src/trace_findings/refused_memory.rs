@@ -6,7 +6,7 @@ use crate::finding::{Finding, Severity};
 use crate::remedies;
 use heap_growth::{Limited, RefusedBy, RefusedProgram, RefusedRequest, Story};
 use human_text::{Bytes, thousands};
-use memory_event::{Ending, Promises};
+use memory_event::{Ending, HugePages, Promises};
 
 /// One finding for each who refused.
 pub(super) fn find(story: &Story) -> Vec<Finding> {
@@ -62,7 +62,7 @@ fn of(program: &RefusedProgram, request: &RefusedRequest) -> Finding {
         .evidence("errno", errno(request))
         .evidence("by", request.by.name())
         .evidence("ended", json!(program.ended));
-    figures(finding, request).remedy(remedy(&request.by))
+    figures(finding, request).remedy(remedy(request))
 }
 
 fn times(count: u64) -> String {
@@ -125,6 +125,7 @@ fn why(request: &RefusedRequest) -> String {
             errno(request).as_str().unwrap_or("The error"),
         ),
         RefusedBy::Overcommit(promises) => overcommit(promises, request.bytes),
+        RefusedBy::HugePages(pool) => huge_pages(pool.as_ref(), request.bytes),
         _ => match &request.surroundings {
             Some(_) => format!(
                 "No limit was near that can be seen from outside, and {asked} had room: the reason \
@@ -161,6 +162,21 @@ fn overcommit(promises: &Promises, bytes: u64) -> String {
     }
 }
 
+fn huge_pages(pool: Option<&HugePages>, bytes: u64) -> String {
+    let asked = format!("{} were asked for in huge pages (MAP_HUGETLB)", Bytes(bytes));
+    match pool {
+        Some(HugePages { page_bytes, total, free, .. }) => format!(
+            "{asked}, and of the machine's {} pages of {} there were {} free.",
+            thousands(*total),
+            Bytes(*page_bytes),
+            thousands(*free),
+        ),
+        None => format!(
+            "{asked}. They come from a pool (vm.nr_hugepages), which has none on most machines; what              this one has isn't known."
+        ),
+    }
+}
+
 /// `ENOMEM`; `null` of a break that stayed where it was.
 fn errno(request: &RefusedRequest) -> Value {
     let Some(errno) = request.errno else {
@@ -188,6 +204,10 @@ fn figures(finding: Finding, request: &RefusedRequest) -> Finding {
             .evidence("machine_bytes", promises.machine_bytes)
             .evidence("commit_limit_bytes", promises.limit_bytes)
             .evidence("committed_bytes", promises.promised_bytes),
+        RefusedBy::HugePages(Some(pool)) => finding
+            .evidence("huge_page_bytes", pool.page_bytes)
+            .evidence("huge_pages_total", pool.total)
+            .evidence("huge_pages_free", pool.free),
         _ => finding,
     }
 }
@@ -200,8 +220,8 @@ fn limit(finding: Finding, name: &str, figures: Option<&Limited>) -> Finding {
     }
 }
 
-fn remedy(by: &RefusedBy) -> String {
-    match by {
+fn remedy(request: &RefusedRequest) -> String {
+    match &request.by {
         RefusedBy::Limit { name, .. } => super::refused_break::raised(name),
         RefusedBy::LowMemory { .. } => {
             "Have less of it asked for below 2 GiB: a LuaJIT with 64-bit GC \
@@ -219,6 +239,15 @@ fn remedy(by: &RefusedBy) -> String {
         RefusedBy::Overcommit(_) => "Ask for less, add swap, or set vm.overcommit_memory (`sysctl \
              vm.overcommit_memory=1` promises everything)."
             .to_owned(),
+        RefusedBy::HugePages(_) => {
+            "Reserve as many (`sysctl vm.nr_hugepages=…`), or have the program \
+             do without: it is a setting of its own as a rule (PostgreSQL's huge_pages, Java's \
+             -XX:+UseLargePages)."
+                .to_owned()
+        }
+        _ if request.surroundings.is_some() => {
+            "`brkhole trace --stacks` names who asks.".to_owned()
+        }
         _ => "Run it under `brkhole trace`, which reads the limits and what else stands in \
              the way at the moment of the refusal."
             .to_owned(),

@@ -1,7 +1,7 @@
 //! What counts as refused, who refused it, and whether the program ended of it.
 
 use super::*;
-use memory_event::{Crowd, Sink};
+use memory_event::{Crowd, HugePages, Sink};
 
 const MIB: u64 = 1 << 20;
 const AREA: u64 = 0x7f00_0000_0000;
@@ -147,6 +147,26 @@ fn who_refused_it() {
         told.no(33 * MIB, RW, PLAIN).what(around(surroundings));
         assert_eq!(told.exits(2).told(), Some((by, 1, true)));
     }
+    // Huge pages: the pool is looked at first, if it is the one that is meant.
+    let huge = PLAIN | libc::MAP_HUGETLB as u64;
+    let of_a_gib = huge | 30 << libc::MAP_HUGE_SHIFT;
+    let mut pool = HugePages::default();
+    (pool.page_bytes, pool.total, pool.free) = (2 * MIB, 40, 16);
+    for (bytes, flags, pool, by) in [
+        (33 * MIB, huge, Some(pool), "huge-pages"),
+        (32 * MIB, huge, Some(pool), "limit"),
+        (33 * MIB, of_a_gib, Some(pool), "limit"),
+        (33 * MIB, huge, None, "limit"),
+        (33 * MIB, PLAIN, Some(pool), "limit"),
+    ] {
+        let (mut told, mut near) = (Told::default(), Refusal::default());
+        (near.address_space_bytes, near.address_space_limit_bytes) = (90 * MIB, Some(100 * MIB));
+        near.huge_pages = pool;
+        told.no(bytes, RW, flags).what(around(near));
+        assert_eq!(told.exits(2).told(), Some((by, 1, true)));
+    }
+    // Where nothing but the call is known, it is what is likely to refuse it.
+    assert_eq!(Told::default().no(MIB, RW, huge).exits(2).told(), Some(("huge-pages", 1, true)));
     let mut told = Told::default();
     let args = [0, MIB, RW, PLAIN];
     told.call(Syscall::Mmap, args, Err(libc::EPERM));
