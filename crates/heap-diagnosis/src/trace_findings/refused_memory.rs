@@ -172,7 +172,8 @@ fn huge_pages(pool: Option<&HugePages>, bytes: u64) -> String {
             thousands(*free),
         ),
         None => format!(
-            "{asked}. They come from a pool (vm.nr_hugepages), which has none on most machines; what              this one has isn't known."
+            "{asked}. Their pool has none unless somebody reserves them (vm.nr_hugepages); what this \
+             machine has isn't known."
         ),
     }
 }
