@@ -18,7 +18,7 @@ fn examined(kind: &str) -> Examination {
     let mut target = Target::of(Command::new(program()).arg(kind));
     assert_eq!(target.hear(), "ready", "{kind}");
     let begin = Instant::now();
-    let found = target.examine();
+    let found = target.examine_waiting();
     // Not a matter of speed: what is bounded ends, what isn't doesn't.
     assert!(begin.elapsed() < Duration::from_secs(120), "{kind}");
     assert!(target.child.try_wait().unwrap().is_none(), "{kind}");

@@ -40,12 +40,16 @@ impl Target {
         Examiner::new().examine(&Process::open(self.pid()).unwrap())
     }
 
-    /// Malloc's state once it waits for its next line: on a busy machine that is a while after it
-    /// has answered, in which it may be in the middle of something.
-    pub fn state(&self) -> HeapState {
+    /// The same once it waits for its next line: on a busy machine that is a while after it has
+    /// answered, in which it may be in the middle of something.
+    pub fn examine_waiting(&self) -> Examination {
         let process = Process::open(self.pid()).unwrap();
         eventually("it waits", || process.stat().unwrap().state == b'S');
-        self.examine().state.unwrap()
+        self.examine()
+    }
+
+    pub fn state(&self) -> HeapState {
+        self.examine_waiting().state.unwrap()
     }
 
     pub fn rss_bytes(&self) -> u64 {
