@@ -2,7 +2,8 @@
 //! are. Blocks that other threads have freed count as in use until their own thread takes them back.
 //!
 //! Little of what is free goes back when `mi_collect(true)` is called: segments in which nothing is
-//! in use, and of the others what was freed a while ago, if one more page is found to be unused.
+//! in use, and of the others what was freed a while ago, if one more page is found to be unused; of
+//! several such, the first has it given back, and the others are put off.
 //!
 //! # References
 //! mimalloc 2.0.9, `include/mimalloc-types.h` (`mi_segment_s`, `mi_page_s`),
@@ -144,7 +145,7 @@ fn shares(space: &Space<'_>, start: u64, records: &[u8]) -> Option<[u64; 2]> {
         }
         first = end;
     }
-    if pages != segment.pages {
+    if pages != segment.pages || first != segment.slices {
         return None;
     }
     let returnable = match (used, unused) {
@@ -165,7 +166,8 @@ fn is_put_off(records: &[u8], slice: u64) -> bool {
     mask >> (slice % 64) & 1 == 1
 }
 
-/// Whether it is time to (`decommit_expire`, in milliseconds of mimalloc's clock; 0 for never).
+/// Whether it is time to give that back (`decommit_expire`, in milliseconds of mimalloc's clock; 0 for
+/// never). In a time namespace that clock may be another one.
 fn is_overdue(records: &[u8]) -> bool {
     let due = word(records, DUE_OFFSET).cast_signed();
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC);

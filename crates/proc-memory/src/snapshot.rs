@@ -58,7 +58,7 @@ pub struct Snapshot {
     /// Pages written out to swap, those shared with others counted in full.
     pub swap_bytes: u64,
     /// The part of [`rss_bytes`](Self::rss_bytes) that is in transparent huge pages, of memory that is no
-    /// file's. `None` of a snapshot from a file that doesn't tell.
+    /// file's. `None` where the kernel doesn't tell, or a file that was written by an older version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anon_huge_bytes: Option<u64>,
     /// Huge pages from hugetlbfs (`MAP_HUGETLB`, `SHM_HUGETLB`), which are in no other figure here but
@@ -179,9 +179,8 @@ impl Weigher {
         let private_dirty_bytes = field("Private_Dirty:")?;
         let private_bytes = field("Private_Clean:")?.saturating_add(private_dirty_bytes);
         let swap_bytes = field("Swap:")?;
-        let anon_huge_bytes = field("AnonHugePages:")?;
-        let hugetlb_bytes =
-            hugetlb_bytes(buffer).ok_or_else(|| process.malformed("smaps_rollup", "Hugetlb"))?;
+        let anon_huge_bytes = kib_field(buffer, b"AnonHugePages:");
+        let hugetlb_bytes = hugetlb_bytes(buffer);
 
         reread(status, buffer).map_err(|error| process.explain("status", error))?;
         let field = |name: &'static str| {
@@ -202,8 +201,8 @@ impl Weigher {
             private_bytes,
             private_dirty_bytes,
             swap_bytes,
-            anon_huge_bytes: Some(anon_huge_bytes),
-            hugetlb_bytes: Some(hugetlb_bytes),
+            anon_huge_bytes,
+            hugetlb_bytes,
             peak_rss_bytes,
             address_space_bytes,
             heap_segment_bytes,

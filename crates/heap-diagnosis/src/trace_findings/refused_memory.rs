@@ -172,8 +172,7 @@ fn huge_pages(pool: Option<&HugePages>, bytes: u64) -> String {
             thousands(*free),
         ),
         None => format!(
-            "{asked}. Their pool has none unless somebody reserves them (vm.nr_hugepages); what this \
-             machine has isn't known."
+            "{asked}. Their pool has none unless somebody reserves them; how many it has isn't known."
         ),
     }
 }
@@ -241,8 +240,8 @@ fn remedy(request: &RefusedRequest) -> String {
              vm.overcommit_memory=1` promises everything)."
             .to_owned(),
         RefusedBy::HugePages(_) => {
-            "Reserve as many (`sysctl vm.nr_hugepages=…`), or have the program \
-             do without: it is a setting of its own as a rule (PostgreSQL's huge_pages, Java's \
+            "Reserve as many (`sysctl vm.nr_hugepages=…`, or for another size \
+             nr_hugepages in /sys/kernel/mm/hugepages), or have the program do without: it is a setting of its own as a rule (PostgreSQL's huge_pages, Java's \
              -XX:+UseLargePages)."
                 .to_owned()
         }
