@@ -54,8 +54,8 @@ use tracer::{Hooks, Outcome};
 ///
 /// # Limits
 ///
-/// - One native architecture. A 32-bit program runs and its children are followed, but its own
-///   calls are not seen: see [`LaunchNote::ForeignArchitecture`].
+/// - On aarch64, a 32-bit program runs and its children are followed, but its own calls are not seen:
+///   see [`LaunchNote::ForeignArchitecture`]. On x86-64 they are, `int 0x80` in 64-bit code included.
 /// - The filter can't be taken off, so nothing can be let go: a run ends when the last process
 ///   that was started in it has ended, daemons included.
 /// - Calls that a program's *own* seccomp filter refuses are not seen, see [`LaunchNote::OwnFilter`].

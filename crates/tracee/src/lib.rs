@@ -41,13 +41,13 @@ mod wait;
 
 pub use nix::sys::ptrace::Options;
 pub use permission::Permission;
+#[cfg(target_arch = "x86_64")]
+pub use request::{I386Call, i386_call, set_xstate, unwind_registers, xstate};
 pub use request::{
     Registers, SignalOrigin, SyscallInfo, cont, detach, event_message, interrupt, listen,
     registers, rseq_address, seize, set_registers, set_signal_mask, signal_mask, signal_origin,
     syscall, syscall_info, syscall_result,
 };
-#[cfg(target_arch = "x86_64")]
-pub use request::{set_xstate, unwind_registers, xstate};
 pub use stop::Stop;
 pub use threads::{find_in_memory, is_traced_here, threads};
 pub use wait::{report, take_stop, try_wait_any, wait_any};

@@ -114,6 +114,40 @@ pub fn registers(tid: i32) -> io::Result<Option<Registers>> {
     Ok(Some(unsafe { registers.assume_init() }))
 }
 
+/// What the registers of a thread that runs 32-bit code on x86-64 say of its system call.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct I386Call {
+    /// As `arch/x86/entry/syscalls/syscall_32.tbl` numbers them.
+    pub number: u32,
+    /// ebx, ecx, edx, esi, edi, ebp.
+    pub args: [u32; 6],
+    /// What it returned, for [`syscall_result`] with its sign.
+    pub returned: u32,
+}
+
+/// The system call that a stopped thread of 32-bit code is in, or has come back from; `None` if it runs
+/// 64-bit code.
+///
+/// # Errors
+/// `ESRCH`, and what ptrace(2) says otherwise.
+///
+/// # References
+/// `arch/x86/include/asm/user32.h`, `struct user_regs_struct32`
+#[cfg(target_arch = "x86_64")]
+pub fn i386_call(tid: i32) -> io::Result<Option<I386Call>> {
+    // ebx, ecx, edx, esi, edi, ebp, eax, four segments, orig_eax, and five more.
+    const I386_BYTES: usize = 17 * 4;
+    let mut words = [0_u32; size_of::<Registers>() / 4];
+    let (start, length) = (words.as_mut_ptr().cast(), size_of_val(&words));
+    // SAFETY: `words` has so many bytes.
+    let written = unsafe { register_set(libc::PTRACE_GETREGSET, tid, NT_PRSTATUS, start, length) };
+    let [ebx, ecx, edx, esi, edi, ebp, returned, _, _, _, _, number, ..] = words;
+    let args = [ebx, ecx, edx, esi, edi, ebp];
+    Ok((written? == I386_BYTES).then_some(I386Call { number, args, returned }))
+}
+
 /// General registers by their numbers in unwind tables: rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8
 /// to r15, rip.
 ///

@@ -59,6 +59,8 @@ fn are_told_with_the_arguments_that_the_64_bit_calls_would_have() {
             }
             let (_, result, path) = next(Syscall::Creat, 1);
             assert_eq!((result, path.as_deref()), (-2, Some("/nowhere/at all")));
+            let (_, result, path) = next(Syscall::Execve, 1);
+            assert_eq!((result, path), (-2, None));
             assert_eq!(told.count(), 0);
         }
     }

@@ -192,7 +192,7 @@ impl<'a> ByPtrace<'a> {
         let who = self.who(pid, pid);
         teller.executed(who, by, former_tid);
         teller.memory(who, Memory::of(pid));
-        if tracee::syscall_info(pid).is_ok_and(|info| !syscall_reader::tells(info.architecture)) {
+        if syscall_reader::is_foreign(pid) {
             let (first_pid, programs) = (pid, 1);
             let note = AttachNote::ForeignArchitecture { first_pid, programs };
             teller.notes.add(note);

@@ -10,7 +10,8 @@
 use libc::sock_filter;
 use nix::errno::Errno;
 
-use memory_event::Syscall;
+use super::syscall_reader::{I386_ARCHITECTURE, I386_PRCTL, I386_SECCOMP};
+use memory_event::{I386_OLD_MMAP, Syscall};
 
 /// `SECCOMP_RET_DATA` of our stops; of no meaning yet but to a reader of a dump.
 const OUR_MARK: u32 = 0x6d68;
@@ -21,35 +22,49 @@ const ARCHITECTURE: u32 = 4;
 /// Low half of the first argument, on a little-endian machine.
 const FIRST_ARGUMENT: u32 = 16;
 
-/// Builds the filter for the given architecture (`AUDIT_ARCH_*`): stop on watched calls and on the
-/// installation of further filters, allow all else, and all of other architectures.
+/// Builds the filter for the given architecture (`AUDIT_ARCH_*`), and on x86-64 for the calls of 32-bit
+/// code: stop on watched calls and on the installation of further filters, allow all else, and all of
+/// other architectures.
 ///
 /// # References
 /// `Documentation/userspace-api/seccomp_filter.rst`; seccomp(2)
 pub(super) fn build(architecture: u32) -> Vec<sock_filter> {
     let watched = Syscall::ALL.into_iter().filter_map(Syscall::number);
-    let stopping: Vec<i64> = watched.chain([libc::SYS_seccomp]).collect();
+    let watched = watched.chain([libc::SYS_seccomp]).map(|number| number as u32);
+    let mut program = vec![load(ARCHITECTURE)];
+    program.extend(for_calls_of(architecture, watched, libc::SYS_prctl as u32));
+    if let Some(i386) = I386_ARCHITECTURE {
+        let watched = Syscall::ALL.into_iter().map(Syscall::i386_number);
+        let watched = watched.chain([I386_OLD_MMAP, I386_SECCOMP].map(|number| number as u32));
+        program.extend(for_calls_of(i386, watched, I386_PRCTL as u32));
+    }
+    program.push(give(libc::SECCOMP_RET_ALLOW));
+    program
+}
 
-    let mut program = vec![
-        load(ARCHITECTURE),
-        // Native: over the verdict for foreign calls.
-        jump_if_equal(architecture, 1, 0),
-        give(libc::SECCOMP_RET_ALLOW),
-        load(NUMBER),
-    ];
+/// The verdict on calls of this architecture, by the numbers that it has for them; goes on with the next
+/// instruction after these if the loaded architecture is another.
+fn for_calls_of(
+    architecture: u32,
+    stopping: impl Iterator<Item = u32>,
+    prctl: u32,
+) -> Vec<sock_filter> {
+    let mut program = vec![load(NUMBER)];
     for number in stopping {
-        program.push(jump_if_equal(number as u32, 0, 1));
+        program.push(jump_if_equal(number, 0, 1));
         program.push(give(libc::SECCOMP_RET_TRACE | OUR_MARK));
     }
     // prctl is frequent and harmless, except for this one use.
     program.extend([
-        jump_if_equal(libc::SYS_prctl as u32, 1, 0),
+        jump_if_equal(prctl, 1, 0),
         give(libc::SECCOMP_RET_ALLOW),
         load(FIRST_ARGUMENT),
         jump_if_equal(libc::PR_SET_SECCOMP as u32, 0, 1),
         give(libc::SECCOMP_RET_TRACE | OUR_MARK),
         give(libc::SECCOMP_RET_ALLOW),
     ]);
+    let over = u8::try_from(program.len()).expect("calls are few");
+    program.insert(0, jump_if_equal(architecture, 0, over));
     program
 }
 
@@ -153,15 +168,21 @@ mod tests {
 
     #[test]
     fn stops_on_watched_calls_only() {
+        const TRACE: u32 = libc::SECCOMP_RET_TRACE;
+        const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
         let native = 0xC000_003E;
         for number in 0..500 {
             let watched = Syscall::from_number(number).is_some() || number == libc::SYS_seccomp;
-            let wanted = if watched { libc::SECCOMP_RET_TRACE } else { libc::SECCOMP_RET_ALLOW };
+            let wanted = if watched { TRACE } else { ALLOW };
             assert_eq!(verdict(native, number, 0), wanted, "call {number}");
-            assert_eq!(verdict(0x4000_0003, number, 0), libc::SECCOMP_RET_ALLOW, "foreign");
+            let watched = Syscall::from_i386(number as u64, [0; 6]).is_some();
+            let stops = watched || [90, 354].contains(&number);
+            let wanted = if I386_ARCHITECTURE.is_some() && stops { TRACE } else { ALLOW };
+            assert_eq!(verdict(0x4000_0003, number, 0), wanted, "call {number} of 32-bit code");
+            assert_eq!(verdict(0xC000_00B7, number, 0), ALLOW, "foreign");
         }
         let prctl = |option: i32| verdict(native, libc::SYS_prctl, option as u32);
-        assert_eq!(prctl(libc::PR_SET_NAME), libc::SECCOMP_RET_ALLOW);
-        assert_eq!(prctl(libc::PR_SET_SECCOMP), libc::SECCOMP_RET_TRACE);
+        assert_eq!(prctl(libc::PR_SET_NAME), ALLOW);
+        assert_eq!(prctl(libc::PR_SET_SECCOMP), TRACE);
     }
 }

@@ -46,7 +46,7 @@ pub enum LaunchNote {
     /// The filter could only be installed with `PR_SET_NO_NEW_PRIVS`: set-uid programs in the
     /// run did not gain rights. (Traced by an ordinary user they would not have anyway.)
     NoNewPrivileges,
-    /// Programs for another architecture (32-bit) ran; their calls are not counted.
+    /// Programs for an architecture whose calls can't be read ran (32-bit ones on aarch64).
     ForeignArchitecture { first_pid: i32, programs: u64 },
     /// Processes installed a seccomp filter of their own; calls that it refuses are not counted.
     OwnFilter { first_pid: i32, filters: u64 },
