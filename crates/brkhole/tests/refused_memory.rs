@@ -69,6 +69,24 @@ fn low_memory_is_used_up() {
     assert!((700 * MIB..=1024 * MIB).contains(&low), "{low}");
 }
 
+/// A break is blocked: who knows no other way ends of that; malloc ends of what refuses the mmap.
+#[test]
+fn a_blocked_break_is_the_reason_where_nothing_else_is() {
+    let report = traced(&[], "", "sbrk", 8);
+    let refused = only(&report, "refused-memory");
+    let (evidence, message) = (&refused["evidence"], refused["message"].as_str().unwrap());
+    assert_eq!((&refused["severity"], &evidence["by"]), (&"critical".into(), &"blocked".into()));
+    assert_eq!(evidence["calls"], serde_json::json!({"brk": 1}));
+    assert_eq!(evidence["blocker"], only(&report, "break-blocked")["evidence"]["blocker"]);
+    assert!(message.contains("made by mmap("), "{message}");
+    assert!(!message.contains("brkhole trace"), "{message}");
+
+    let report = traced(&[], "ulimit -v 300000; ", "full", 9);
+    let evidence = &only(&report, "refused-memory")["evidence"];
+    assert_eq!(evidence["limit"], "RLIMIT_AS", "{evidence}");
+    assert!(evidence["calls"]["brk"].as_u64() >= Some(1), "{evidence}");
+}
+
 #[test]
 fn a_pool_of_huge_pages_has_not_as_many() {
     let report = traced(&[], "", "huge", 7);

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use super::accounts::Accounts;
 use super::after_refusal::{AfterRefusal, Means};
-use super::refusals::Refused;
+use super::refusals::{BrkFailure, Refused};
 use super::timeline::Timeline;
 use files::FileTable;
 use greatest::Greatest;
@@ -231,6 +231,12 @@ impl Growth {
             accounts: process.accounts(),
         };
         self.processes.get(&pid).map(of).unwrap_or_default()
+    }
+
+    /// Why the break of this process was refused the last time.
+    pub(crate) fn last_brk_failure(&self, pid: i32) -> Option<BrkFailure> {
+        let process = self.processes.get(&pid)?;
+        process.refusals.last().map(|refused| refused.cause.clone())
     }
 
     /// The file that a point of the [timeline](Self::timeline) names.

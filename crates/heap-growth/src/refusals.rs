@@ -179,6 +179,11 @@ impl Refusals {
         self.last.take()
     }
 
+    /// The last one.
+    pub(super) fn last(&self) -> Option<&Refused> {
+        self.last.as_ref()
+    }
+
     /// All of them.
     pub(super) fn all(mut self) -> Vec<Refused> {
         self.settle();

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::growth::kind::{lies_low, wants_low};
+use super::growth::layout::Blocker;
 use super::growth::{Growth, Has};
-use super::refusals::{Limited, too_many_mappings};
+use super::refusals::{BrkFailure, Limited, too_many_mappings};
 use memory_event::{
     ABSURD_BYTES, Call, Denied, Ending, Event, HugePages, Promises, Refusal, Resource, Syscall,
     What,
@@ -79,6 +80,8 @@ pub struct RefusedRequest {
     /// What was read from `/proc` right afterwards, where it could be.
     pub surroundings: Option<Refusal>,
     denied: Denied,
+    /// Of a `brk`.
+    brk_failure: Option<BrkFailure>,
     low: bool,
     writable: bool,
     noreserve: bool,
@@ -99,6 +102,8 @@ pub enum RefusedBy {
         /// Its figures, where they are known.
         figures: Option<Limited>,
     },
+    /// A mapping lies in the way of the break.
+    Blocked(Blocker),
     /// Addresses below 2 GiB were asked for, and they are used up.
     LowMemory {
         /// What the process has there because it asked for it there, in bytes.
@@ -124,6 +129,7 @@ impl RefusedBy {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Limit { .. } => "limit",
+            Self::Blocked(_) => "blocked",
             Self::LowMemory { .. } => "low-memory",
             Self::AddressSpace => "address-space",
             Self::Filter => "filter",
@@ -170,6 +176,7 @@ impl RefusedMemory {
                     && let Some(last) = waiting.requests.last_mut()
                 {
                     last.surroundings = Some(Refusal::clone(surroundings));
+                    last.brk_failure = growth.last_brk_failure(event.pid);
                 }
             }
             What::Exec { .. } => self.program_ended(event.pid, None, event.at),
@@ -190,7 +197,9 @@ impl RefusedMemory {
             program.since_bytes = 0;
             let waiting = self.waiting.entry(thread).or_default();
             waiting.tries = 0;
-            waiting.requests.push(RefusedRequest::of(call, denied, growth.has(event.pid)));
+            let mut request = RefusedRequest::of(call, denied, growth.has(event.pid));
+            request.brk_failure = growth.last_brk_failure(event.pid);
+            waiting.requests.push(request);
             if waiting.requests.len() > MOST_WAITING {
                 self.settle(thread);
             }
@@ -283,6 +292,7 @@ impl RefusedRequest {
             by: RefusedBy::Unknown,
             surroundings: None,
             denied,
+            brk_failure: None,
             low: is_free && wants_low(hint, flags),
             writable: match call.syscall {
                 Syscall::Mmap => {
@@ -304,13 +314,24 @@ impl RefusedRequest {
     /// Who refused it: the first that the kernel looks at, as far as it is known.
     fn refused_by(&self) -> RefusedBy {
         let limit = |name, figures| RefusedBy::Limit { name, figures };
+        let around = self.surroundings.as_ref();
+        if self.syscall == Syscall::Brk {
+            return match (&self.brk_failure, around) {
+                (Some(BrkFailure::Blocked(blocker)), _) => RefusedBy::Blocked(blocker.clone()),
+                (Some(BrkFailure::Limited(figures)), _) => limit(figures.name, Some(*figures)),
+                (Some(BrkFailure::TooMuch), _) => RefusedBy::AddressSpace,
+                (Some(BrkFailure::Overcommit), Some(around)) => {
+                    RefusedBy::Overcommit(around.promises)
+                }
+                (Some(BrkFailure::Filter(_)), _) => RefusedBy::Filter,
+                _ => RefusedBy::Unknown,
+            };
+        }
         match self.errno {
             Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => return RefusedBy::Filter,
             Some(libc::EAGAIN) => return limit("RLIMIT_MEMLOCK", None),
-            Some(_) if self.syscall == Syscall::Brk => return RefusedBy::Filter,
             _ => {}
         }
-        let around = self.surroundings.as_ref();
         // Before any limit, the kernel looks whether there are as many.
         let pool = around.and_then(|around| around.huge_pages);
         let pool =

@@ -75,9 +75,14 @@ int main(int argc, char **argv) {
         return 6;
     }
     /* As a constructor does, before malloc has asked for anything. */
-    if (strcmp(mode, "trick") == 0 &&
+    if ((strcmp(mode, "trick") == 0 || strcmp(mode, "sbrk") == 0 || strcmp(mode, "full") == 0) &&
         map(page_end(), 1, PROT_READ, ANONYMOUS | MAP_FIXED) == MAP_FAILED)
         return 98;
+    if (strcmp(mode, "sbrk") == 0)
+        /* An allocator of its own, that knows no other way. */
+        return sbrk(8 * MIB) == (void *)-1 ? 8 : 0;
+    if (strcmp(mode, "full") == 0)
+        return malloc(512 * MIB) ? 0 : 9;
     fill(20);
     if ((strcmp(mode, "merge") == 0 || strcmp(mode, "beside") == 0) &&
         map(page_end(), 65536, PROT_READ | PROT_WRITE, ANONYMOUS | fixed) == MAP_FAILED)

@@ -66,19 +66,23 @@ fn blocked(first: &Refused, by: &Blocker, fallbacks: u64) -> Finding {
                   itself.",
         }
     );
-    let low = by.kind == Some(GrowthKind::LowMemory);
     Finding::new("break-blocked", Severity::Warning, message)
         .evidence("blocker", told(by))
         .evidence("room_bytes", room)
         .evidence("merged_into_heap", by.merged)
-        .remedy(match low {
-            true => remedies::GC64,
-            false => remedies::MOVE_THE_MAPPING,
-        })
+        .remedy(moved(by))
+}
+
+/// What to do about it.
+pub(super) fn moved(by: &Blocker) -> &'static str {
+    match by.kind {
+        Some(GrowthKind::LowMemory) => remedies::GC64,
+        _ => remedies::MOVE_THE_MAPPING,
+    }
 }
 
 /// What lies in the way, who mapped it, and what for, as far as that is known.
-fn described(by: &Blocker) -> String {
+pub(super) fn described(by: &Blocker) -> String {
     let range = &by.range;
     let mut text = match &by.mapping {
         Some(mapping) => mapping.described(),
@@ -110,7 +114,7 @@ fn described(by: &Blocker) -> String {
 }
 
 /// The blocker as it stands in a report.
-fn told(by: &Blocker) -> serde_json::Value {
+pub(super) fn told(by: &Blocker) -> serde_json::Value {
     let address = |address: u64| format!("{address:#x}");
     let mapping = by.mapping.as_ref();
     serde_json::json!({

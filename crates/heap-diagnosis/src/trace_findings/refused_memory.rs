@@ -26,11 +26,14 @@ pub(super) fn find(story: &Story) -> Vec<Finding> {
     told.into_iter().map(with_count).collect()
 }
 
-/// The first request of which it is known who refused it.
+/// The first request of which it is known who refused it; a blocked break alone ends nobody who has
+/// another way, so that the others are looked at before.
 fn decisive(program: &RefusedProgram) -> Option<&RefusedRequest> {
-    let mut first = program.first.iter();
-    let known = first.find(|request| request.by != RefusedBy::Unknown);
-    known.or_else(|| program.first.first())
+    program.first.iter().min_by_key(|request| match request.by {
+        RefusedBy::Unknown => 2,
+        RefusedBy::Blocked(_) => 1,
+        _ => 0,
+    })
 }
 
 fn of(program: &RefusedProgram, request: &RefusedRequest) -> Finding {
@@ -110,6 +113,10 @@ fn why(request: &RefusedRequest) -> String {
             super::refused_break::passed(name, figures, request.bytes)
         }
         RefusedBy::Limit { name, .. } => format!("{name} refuses it."),
+        RefusedBy::Blocked(blocker) => format!(
+            "The break is blocked: {} lies in its way.",
+            super::refused_break::described(blocker),
+        ),
         RefusedBy::LowMemory { used_bytes, mapped_bytes } => format!(
             "Low memory (MAP_32BIT, or an address below 2 GiB) was refused with {} of it in \
              use{}: what is asked for there comes from the second GiB alone.",
@@ -196,6 +203,9 @@ fn figures(finding: Finding, request: &RefusedRequest) -> Finding {
     };
     match &request.by {
         RefusedBy::Limit { name, figures } => limit(finding, name, figures.as_ref()),
+        RefusedBy::Blocked(blocker) => {
+            finding.evidence("blocker", super::refused_break::told(blocker))
+        }
         RefusedBy::LowMemory { used_bytes, mapped_bytes } => finding
             .evidence("low_bytes", *used_bytes)
             .evidence("mapped_below_2_gib_bytes", *mapped_bytes),
@@ -223,6 +233,7 @@ fn limit(finding: Finding, name: &str, figures: Option<&Limited>) -> Finding {
 fn remedy(request: &RefusedRequest) -> String {
     match &request.by {
         RefusedBy::Limit { name, .. } => super::refused_break::raised(name),
+        RefusedBy::Blocked(blocker) => super::refused_break::moved(blocker).to_owned(),
         RefusedBy::LowMemory { .. } => {
             "Have less of it asked for below 2 GiB: a LuaJIT with 64-bit GC \
              pointers (GC64, today's default) needs none. `brkhole trace --map F.svg` draws what \
