@@ -194,7 +194,9 @@ impl Examiner {
             Ok(MainArenaSearch::Used(_) | MainArenaSearch::Unused) => {
                 Err(other_or(&others, Unknown::NotUsed))
             }
-            Ok(MainArenaSearch::AtWork) => Err(Unknown::AtWork(allocator.clone())),
+            Ok(MainArenaSearch::AtWork | MainArenaSearch::Changing) => {
+                Err(Unknown::AtWork(allocator.clone()))
+            }
             Ok(MainArenaSearch::Nothing) => Err(Unknown::Form(allocator.clone())),
             Err(error) => Err(Unknown::of_memory(process, error)),
         };
@@ -217,7 +219,7 @@ impl Examiner {
             return None;
         }
         match self.find(remote, process, image, map) {
-            Ok(MainArenaSearch::Nothing) => None,
+            Ok(MainArenaSearch::Nothing | MainArenaSearch::Changing) => None,
             // What is known of it explains itself.
             Err(Unreadable::Beyond(Bound::Data(_))) if !others.is_empty() => None,
             found => Some((image, found)),

@@ -33,6 +33,9 @@ pub(super) enum MainArenaSearch {
     Unused,
     /// Arenas that had changed or in which a thread may have been stopped, to the last look.
     AtWork,
+    /// Nothing that resembles arenas, in a process that got memory meanwhile or may have: the arena may
+    /// speak of memory that the list of mappings doesn't have yet.
+    Changing,
     Nothing,
 }
 
@@ -58,12 +61,20 @@ pub(super) fn find(
         remembered.map(|(layout, offset)| (layout, image.start().wrapping_add(offset)));
     let mut places: Vec<Place> = remembered.into_iter().collect();
     let mut before: Option<Vec<MallocState>> = None;
-    let mut at_work = false;
+    let mut outcome = MainArenaSearch::Nothing;
     let mut may_have_grown = false;
+    let mut has_grown = false;
     let mut patience = Backoff::new();
     for attempt in 0..ATTEMPTS {
-        if attempt > 0 && !patience.wait() || may_have_grown && !map.renew(process, &[]) {
+        if attempt > 0 && !patience.wait() {
             break;
+        }
+        if may_have_grown {
+            let extent = map.extent();
+            if !map.renew(process, &[]) {
+                break;
+            }
+            has_grown = map.extent() != extent;
         }
         let mut look = look_at(remote, &places, map)?;
         if matches!(look, CandidateCheck::Nothing) {
@@ -74,9 +85,13 @@ pub(super) fn find(
             CandidateCheck::Used(arenas) => return Ok(MainArenaSearch::Used(arenas)),
             CandidateCheck::Broken(seen) => {
                 let same = before.as_ref() == Some(&seen);
-                at_work = before.is_some() && !same
+                let at_work = before.is_some() && !same
                     || seen.iter().any(MallocState::locked)
                     || may_be_at_work(process);
+                outcome = match at_work {
+                    true => MainArenaSearch::AtWork,
+                    false => MainArenaSearch::Nothing,
+                };
                 if same && !at_work {
                     break;
                 }
@@ -84,13 +99,16 @@ pub(super) fn find(
                 may_have_grown = same || before.is_none();
                 before = Some(seen);
             }
-            CandidateCheck::Nothing => may_have_grown = true,
+            CandidateCheck::Nothing => {
+                outcome = match has_grown || attempt == 0 && may_be_at_work(process) {
+                    true => MainArenaSearch::Changing,
+                    false => MainArenaSearch::Nothing,
+                };
+                may_have_grown = true;
+            }
         }
     }
-    Ok(match at_work {
-        true => MainArenaSearch::AtWork,
-        false => MainArenaSearch::Nothing,
-    })
+    Ok(outcome)
 }
 
 /// Looks where the main arena has been found before, or what seemed to be one.

@@ -63,6 +63,11 @@ impl FreeMap {
         true
     }
 
+    /// Changes when the process gets memory, or gives some back.
+    pub(super) fn extent(&self) -> (u64, Option<u64>) {
+        (self.most_bytes, self.break_end)
+    }
+
     pub(super) fn add(&mut self, range: Range<u64>) {
         self.most_bytes = self.most_bytes.saturating_add(range.end - range.start);
         let is_private_data = true;
