@@ -63,18 +63,12 @@ pub(super) fn find(
     let mut before: Option<Vec<MallocState>> = None;
     let mut outcome = MainArenaSearch::Nothing;
     let mut may_have_grown = false;
-    let mut has_grown = false;
     let mut patience = Backoff::new();
     for attempt in 0..ATTEMPTS {
-        if attempt > 0 && !patience.wait() {
+        // One look alone tells nothing of what is at work, however long it took.
+        let looks_again = attempt == 0 || patience.wait() || attempt == 1;
+        if !looks_again || may_have_grown && !map.renew(process, &[]) {
             break;
-        }
-        if may_have_grown {
-            let extent = map.extent();
-            if !map.renew(process, &[]) {
-                break;
-            }
-            has_grown = map.extent() != extent;
         }
         let mut look = look_at(remote, &places, map)?;
         if matches!(look, CandidateCheck::Nothing) {
@@ -100,11 +94,14 @@ pub(super) fn find(
                 before = Some(seen);
             }
             CandidateCheck::Nothing => {
-                outcome = match has_grown || attempt == 0 && may_be_at_work(process) {
-                    true => MainArenaSearch::Changing,
-                    false => MainArenaSearch::Nothing,
-                };
-                may_have_grown = true;
+                let extent = map.extent();
+                let is_there = map.renew(process, &[]);
+                let has_grown = map.extent() != extent;
+                if !is_there || !has_grown && (attempt > 0 || !may_be_at_work(process)) {
+                    return Ok(MainArenaSearch::Nothing);
+                }
+                outcome = MainArenaSearch::Changing;
+                may_have_grown = false;
             }
         }
     }
