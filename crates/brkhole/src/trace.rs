@@ -18,6 +18,7 @@ use human_text::Bytes;
 use memory_trace::{AttachNote, Whom};
 
 use crate::cli::{TraceArguments, ViaArgument};
+use crate::signals::Ends;
 use crate::{cli, output, processes, remedy};
 
 /// What `--all` watches.
@@ -38,9 +39,13 @@ pub(crate) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     )?;
     if !arguments.command.is_empty() {
         return match arguments.via {
-            ViaArgument::Auto | ViaArgument::Ptrace => launched::run(arguments),
-            ViaArgument::Bpf => untraced::run(arguments),
-            ViaArgument::Tracepoints => anyhow::bail!(
+            None | Some(ViaArgument::Ptrace) => launched::run(arguments, &Ends::listen()?, None),
+            // Nothing else can make one.
+            Some(ViaArgument::Auto) if arguments.hole => {
+                launched::run(arguments, &Ends::listen()?, None)
+            }
+            Some(ViaArgument::Auto | ViaArgument::Bpf) => untraced::run(arguments),
+            Some(ViaArgument::Tracepoints) => anyhow::bail!(
                 "a command is watched by ptrace, or by BPF programs: leave --via tracepoints out, or \
                  take --via bpf"
             ),

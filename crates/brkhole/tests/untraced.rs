@@ -31,6 +31,26 @@ fn what_it_asked_for_and_who_and_how_it_ended() {
     assert!(of_blocks.count() == 1 || has_ended, "{report:#}");
 }
 
+/// By BPF programs where they miss nothing; else by ptrace, and it is said why.
+#[test]
+fn the_best_way_is_taken() {
+    let report = tempfile::NamedTempFile::new().unwrap();
+    let path = report.path().to_str().unwrap();
+    let done =
+        output(&["trace", "--via", "auto", "--format", "json", "-o", path, "cat", "/dev/null"]);
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let report: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let opened = report["syscalls"]["openat"]["calls"].as_u64();
+    assert!(opened >= Some(2), "{report:#}");
+    let notes = report["notes"].as_array().unwrap().iter();
+    let notes: Vec<_> = notes.filter_map(Value::as_str).collect();
+    let said = |what: &str| notes.iter().any(|note| note.contains(what));
+    match report["observer"]["stops"].as_u64() {
+        Some(0) => assert!(said("what malloc kept isn't known"), "{notes:?}"),
+        _ => assert!(said("watched by ptrace: BPF programs can't be used here: "), "{notes:?}"),
+    }
+}
+
 #[test]
 fn a_signal_is_passed_on() {
     if !permitted("bpf") {

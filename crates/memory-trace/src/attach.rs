@@ -293,6 +293,7 @@ fn run<S: Sink>(
         Via::Ptrace => Way::Ptrace,
         Via::Bpf => by_bpf(notes, true)?,
         Via::Tracepoints => by_tracepoints(notes)?,
+        Via::Auto if from_exec => by_bpf(notes, false)?,
         Via::Auto => match by_bpf(notes, false) {
             Ok(way) => way,
             Err(not_bpf) => match by_tracepoints(notes) {

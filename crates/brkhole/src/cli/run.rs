@@ -63,9 +63,10 @@ pub(crate) struct TraceArguments {
     #[arg(long, value_name = "S", conflicts_with = "command", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
 
-    /// How processes are watched; for a command, auto is ptrace
-    #[arg(long, value_enum, default_value_t = ViaArgument::Auto)]
-    pub(crate) via: ViaArgument,
+    /// How processes are watched [default: auto; for a command ptrace, by which alone it is known
+    /// what malloc kept and how far files were read]
+    #[arg(long, value_enum)]
+    pub(crate) via: Option<ViaArgument>,
 
     /// Write the report with charts as one HTML file, which can be attached to a ticket
     #[arg(long, value_name = "F.html")]

@@ -87,10 +87,10 @@ fn opened(pids: &[i32]) -> Vec<Process> {
 /// How to watch, as the user wants it.
 pub(super) fn options(arguments: &TraceArguments, who: Option<&Who>) -> AttachOptions {
     let options = AttachOptions::new().via(match arguments.via {
-        ViaArgument::Auto => Via::Auto,
-        ViaArgument::Bpf => Via::Bpf,
-        ViaArgument::Tracepoints => Via::Tracepoints,
-        ViaArgument::Ptrace => Via::Ptrace,
+        None | Some(ViaArgument::Auto) => Via::Auto,
+        Some(ViaArgument::Bpf) => Via::Bpf,
+        Some(ViaArgument::Tracepoints) => Via::Tracepoints,
+        Some(ViaArgument::Ptrace) => Via::Ptrace,
     });
     match who {
         Some(who) => who.asked_of(options),

@@ -18,8 +18,12 @@ use crate::cli::TraceArguments;
 use crate::hooks::{Holes, Who};
 use crate::signals;
 
-/// Runs the command to its end; gives its own status.
-pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
+/// Runs the command to its end; gives its own status. `instead` says of which way this is in place.
+pub(super) fn run(
+    arguments: &TraceArguments,
+    ends: &signals::Ends,
+    instead: Option<String>,
+) -> anyhow::Result<ExitCode> {
     let (program, words) = arguments.command.split_first().context("no command was given")?;
     let target = Target::new(program).args(words);
 
@@ -51,7 +55,6 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
         ending,
         has_ended: Arc::clone(&has_ended),
     };
-    let ends = signals::Ends::listen()?;
     let killed_before = OomKills::so_far();
     let launch = options.start(&target, sink)?;
     let (pid, killer) = (launch.pid(), launch.killer());
@@ -68,6 +71,7 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
 
     let mut trace = Trace::of(&finished.sink.story, EventSource::Launch, Some(&arguments.command));
     fill_in(&mut trace, &finished);
+    trace.notes.extend(instead);
     trace.findings.splice(0..0, killed_before.finding(&finished.sink.story));
     trace.notes.extend(holes.iter().flat_map(Holes::notes));
     trace.notes.extend(who.iter().flat_map(Who::notes));

@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use heap_meter::trace::{EventSource, Trace};
-use memory_trace::{HeldTarget, Target};
+use memory_trace::{AttachError, HeldTarget, Target};
 
 use super::attached::{self, Watched};
+use super::launched;
 use super::oom_kills::OomKills;
-use crate::cli::TraceArguments;
+use crate::cli::{TraceArguments, ViaArgument};
 use crate::hooks::Who;
 use crate::signals;
 
-/// Runs the command to its end; gives its own status.
+/// Runs the command to its end; gives its own status. If it is to be watched in the best way that there
+/// is, and BPF programs may not be had or would miss calls, that is ptrace.
 pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
+    let or_by_ptrace = arguments.via == Some(ViaArgument::Auto);
     anyhow::ensure!(
         !arguments.hole,
         "--hole stops each program at its first instruction, and --via bpf stops nothing: leave one \
@@ -28,7 +31,12 @@ pub(super) fn run(arguments: &TraceArguments) -> anyhow::Result<ExitCode> {
     let ends = signals::Ends::listen()?;
     let mut held = HeldTarget::new(&Target::new(program).args(words))?;
     let sink = Watched { story: super::story(arguments), who: who.clone() };
-    let attach = attached::options(arguments, who.as_ref()).start_held(&mut held, sink)?;
+    let attach = match attached::options(arguments, who.as_ref()).start_held(&mut held, sink) {
+        Err(error @ AttachError::NoBpf { .. }) if or_by_ptrace => {
+            return launched::run(arguments, &ends, Some(format!("watched by ptrace: {error}")));
+        }
+        attach => attach?,
+    };
     let (pid, used, stopper) = (held.pid(), attach.via(), attach.stopper());
     let command_ended = Arc::new(AtomicBool::new(false));
     let has_ended = Arc::clone(&command_ended);

@@ -79,14 +79,16 @@ impl AttachOptions {
         Attach::begin(whom.into(), self.0, sink)
     }
 
-    /// Starts a program that is watched by BPF programs from its first instruction on, whichever way
-    /// was [asked](Self::via) for; returns once it executes.
+    /// Starts a program that is watched by BPF programs from its first instruction on; returns once it
+    /// executes. By [`Via::Auto`] only if they miss nothing, by any other [way](Self::via) at whatever
+    /// price: see [`Via::Bpf`].
     ///
     /// What memory it had at the beginning is unknown if it has changed within some milliseconds,
     /// and nothing stands still: [`LaunchOptions`](crate::LaunchOptions) has hooks.
     ///
     /// # Errors
-    /// As [`Attach::start`], or [`AttachError::Launch`]: the program can't be executed.
+    /// As [`Attach::start`]; [`AttachError::NoBpf`]: the program waits on; [`AttachError::Launch`]: it
+    /// can't be executed.
     ///
     /// # Panics
     /// As [`Attach::start`].
@@ -95,7 +97,8 @@ impl AttachOptions {
         held: &mut HeldTarget,
         sink: S,
     ) -> Result<Attach<S>, AttachError> {
-        let settings = Settings { via: Via::Bpf, from_exec: true, ..self.0 };
+        let via = if self.0.via == Via::Auto { Via::Auto } else { Via::Bpf };
+        let settings = Settings { via, from_exec: true, ..self.0 };
         let attach = Attach::begin(Whom::Processes(vec![held.pid()]), settings, sink)?;
         held.go()?;
         Ok(attach)

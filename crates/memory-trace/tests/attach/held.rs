@@ -1,7 +1,9 @@
 //! Programs that are launched and watched by BPF programs.
 
 use memory_event::{Ending, Syscall, What};
-use memory_trace::{AttachOptions, HeldTarget, Launch, LaunchError, Target, Via};
+use memory_trace::{
+    AttachError, AttachNote, AttachOptions, HeldTarget, Launch, LaunchError, Target, Via,
+};
 
 use super::harness::{counted, mapped, program, ways};
 
@@ -18,7 +20,7 @@ fn what_a_launched_program_does_is_told_as_by_ptrace() {
     let target = Target::new(program()).arg("at-once");
     let mut held = HeldTarget::new(&target).unwrap();
     let pid = held.pid();
-    let attach = AttachOptions::new().start_held(&mut held, Vec::new()).unwrap();
+    let attach = AttachOptions::new().via(Via::Bpf).start_held(&mut held, Vec::new()).unwrap();
     let watched = attach.wait().unwrap();
     assert!(held.ends_within(std::time::Duration::ZERO));
     assert_eq!(held.wait().unwrap(), Ending::Code(5));
@@ -46,7 +48,7 @@ fn children_and_ends_by_signals() {
     }
     let script = "cat /dev/null; (exit 3); kill -TERM $$";
     let mut held = HeldTarget::new(&Target::new("sh").args(["-c", script])).unwrap();
-    let attach = AttachOptions::new().start_held(&mut held, Vec::new()).unwrap();
+    let attach = AttachOptions::new().via(Via::Bpf).start_held(&mut held, Vec::new()).unwrap();
     let watched = attach.wait().unwrap();
     let ending = held.wait().unwrap();
     assert_eq!(ending.shell_status(), 128 + 15);
@@ -64,9 +66,26 @@ fn a_tracer_inside_works() {
     }
     let target = Target::new("strace").args(["-o", "/dev/null", "true"]);
     let mut held = HeldTarget::new(&target).unwrap();
-    let attach = AttachOptions::new().start_held(&mut held, Vec::new()).unwrap();
+    let attach = AttachOptions::new().via(Via::Bpf).start_held(&mut held, Vec::new()).unwrap();
     attach.wait().unwrap();
     assert_eq!(held.wait().unwrap(), Ending::Code(0));
+}
+
+/// Not by programs that slow down the whole machine or miss calls: then it isn't begun.
+#[test]
+fn of_itself_the_best_way_is_taken_or_none() {
+    let mut held = HeldTarget::new(&Target::new("true")).unwrap();
+    match AttachOptions::new().start_held(&mut held, Vec::new()) {
+        Ok(attach) => {
+            let watched = attach.wait().unwrap();
+            let is_worse = |note: &AttachNote| matches!(note, AttachNote::AtSysExit { .. });
+            assert!(!watched.notes.iter().any(is_worse), "{:?}", watched.notes);
+        }
+        Err(error) => {
+            assert!(matches!(error, AttachError::NoBpf { .. }), "{error}");
+            assert!(!held.ends_within(std::time::Duration::ZERO), "it waits");
+        }
+    }
 }
 
 #[test]
@@ -75,7 +94,7 @@ fn what_can_not_be_executed_is_an_error() {
         return;
     }
     let mut held = HeldTarget::new(&Target::new("/nowhere/at all")).unwrap();
-    let error = AttachOptions::new().start_held(&mut held, Vec::new()).unwrap_err();
+    let error = AttachOptions::new().via(Via::Bpf).start_held(&mut held, Vec::new()).unwrap_err();
     assert!(error.to_string().contains("/nowhere/at all"), "{error}");
 }
 
