@@ -9,8 +9,9 @@ use proc_memory::{AddressSpace, Limit, Limits, Mapping, Process, ProgramBreak, S
 /// `arch/x86/kernel/sys_x86_64.c`, `find_start_end`
 const SURELY_SEARCHED: [u64; 2] = [(1 << 30) + 0x0200_0000, 1 << 31];
 
-/// The first address that is no program's.
+/// The first address that is no program's, and that of programs of 32-bit code.
 const USER_END: u64 = 1 << 47;
+const I386_USER_END: u64 = 1 << 32;
 
 /// The surroundings of a refused call, read from `/proc` as soon as the refusal was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -140,8 +141,11 @@ impl HugePages {
 fn crowd(mappings: &[Mapping]) -> Crowd {
     let [low, low_end] = SURELY_SEARCHED;
     let own: Vec<_> = mappings.iter().filter(|one| one.end <= USER_END).collect();
+    // A 64-bit program has its stack and its libraries beyond.
+    let is_i386 = own.last().is_some_and(|one| one.end <= I386_USER_END);
+    let user_end = if is_i386 { I386_USER_END } else { USER_END };
     let ends = std::iter::once(0).chain(own.iter().map(|one| one.end));
-    let starts = own.iter().map(|one| one.start).chain([USER_END]);
+    let starts = own.iter().map(|one| one.start).chain([user_end]);
     let gaps: Vec<(u64, u64)> = ends.zip(starts).collect();
     let greatest = |from: u64, to: u64| {
         let within = |(start, end): &(u64, u64)| {
@@ -154,7 +158,7 @@ fn crowd(mappings: &[Mapping]) -> Crowd {
     Crowd {
         mappings: own.len() as u64,
         most_mappings: setting("max_map_count"),
-        greatest_gap_bytes: greatest(0, USER_END),
+        greatest_gap_bytes: greatest(0, user_end),
         low_bytes: own.iter().map(below).sum(),
         greatest_low_gap_bytes: greatest(low, low_end),
     }
@@ -207,5 +211,17 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]
         assert_eq!(crowd.low_bytes, 0x10_0000 + 0x1e00_0000 + 0x1f00_0000);
         assert_eq!(crowd.greatest_low_gap_bytes, 0x100_0000);
         assert_eq!(crowd.greatest_gap_bytes, 0x7f00_0000_0000 - 0x9000_0000);
+    }
+
+    #[test]
+    fn a_32_bit_program_has_no_room_beyond_4_gib() {
+        let list = "\
+08048000-70000000 rw-p 00000000 00:00 0
+a0000000-f7000000 rw-p 00000000 00:00 0
+f7ff0000-f7ff2000 r-xp 00000000 00:00 0    [vdso]
+ff800000-ffffe000 rw-p 00000000 00:00 0    [stack]
+";
+        let space = AddressSpace::parse(list.as_bytes(), None).unwrap();
+        assert_eq!(crowd(space.mappings()).greatest_gap_bytes, 0x3000_0000);
     }
 }

@@ -6,7 +6,7 @@ use crate::finding::{Finding, Severity};
 use crate::remedies;
 use heap_growth::{Limited, RefusedBy, RefusedProgram, RefusedRequest, Story};
 use human_text::{Bytes, thousands};
-use memory_event::{Ending, HugePages, Promises};
+use memory_event::{ABSURD_BYTES, Ending, HugePages, Promises};
 
 /// One finding for each who refused.
 pub(super) fn find(story: &Story) -> Vec<Finding> {
@@ -126,7 +126,13 @@ fn why(request: &RefusedRequest) -> String {
                 None => String::new(),
             },
         ),
-        RefusedBy::AddressSpace => absurd(request.bytes),
+        RefusedBy::AddressSpace => match gap(request) {
+            Some(bytes) => format!(
+                "{asked} were asked for in one go, and the greatest gap in its address space is {}.",
+                Bytes(bytes),
+            ),
+            None => absurd(request.bytes),
+        },
         RefusedBy::Filter => format!(
             "{} is no answer of the kernel's own to this: a seccomp filter forbids the call.",
             errno(request).as_str().unwrap_or("The error"),
@@ -143,6 +149,12 @@ fn why(request: &RefusedRequest) -> String {
                 .to_owned(),
         },
     }
+}
+
+/// The greatest gap between mappings, if a request was too much for this address space alone.
+fn gap(request: &RefusedRequest) -> Option<u64> {
+    let crowd = request.surroundings.as_ref()?.crowd?;
+    (request.bytes < ABSURD_BYTES).then_some(crowd.greatest_gap_bytes)
 }
 
 /// A request that can't be met anywhere.
@@ -209,6 +221,7 @@ fn figures(finding: Finding, request: &RefusedRequest) -> Finding {
         RefusedBy::LowMemory { used_bytes, mapped_bytes } => finding
             .evidence("low_bytes", *used_bytes)
             .evidence("mapped_below_2_gib_bytes", *mapped_bytes),
+        RefusedBy::AddressSpace => finding.evidence("greatest_gap_bytes", gap(request)),
         RefusedBy::Overcommit(promises) => finding
             .evidence("overcommit_memory", promises.mode)
             .evidence("machine_bytes", promises.machine_bytes)
@@ -238,6 +251,11 @@ fn remedy(request: &RefusedRequest) -> String {
             "Have less of it asked for below 2 GiB: a LuaJIT with 64-bit GC \
              pointers (GC64, today's default) needs none. `brkhole trace --map F.svg` draws what \
              lies there."
+                .to_owned()
+        }
+        RefusedBy::AddressSpace if gap(request).is_some() => {
+            "`brkhole trace --map F.svg` draws what lies there, and `--stacks` names who asks. A 32-bit \
+             program has at most 4 GiB of addresses, whatever the machine has of memory."
                 .to_owned()
         }
         RefusedBy::AddressSpace => {
