@@ -17,9 +17,7 @@ pub use html::{Figure, Page};
 pub use human_text::printable;
 pub use part::{Part, Sections};
 pub use table::{experiment_heading, experiment_sections, experiment_table, no_comparison};
-pub use text::{
-    COLUMNS, Column, NONE, counted, fit, in_unit, known_bytes, rows_table, stdout_columns,
-};
+pub use text::{COLUMNS, Column, NONE, fit, in_unit, known_bytes, rows_table, stdout_columns};
 pub use trace_table::{Extent, trace_table};
 
 use crate::experiment::Results;

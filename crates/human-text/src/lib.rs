@@ -11,4 +11,4 @@ mod names;
 mod units;
 
 pub use names::{is_printable, printable, shell_words};
-pub use units::{Bytes, NotBytes, Seconds, thousands};
+pub use units::{Bytes, NotBytes, Seconds, counted, thousands};

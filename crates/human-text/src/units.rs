@@ -120,6 +120,12 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// A number and what it counts: `1 process`, `1,024 processes`.
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    let what = if number == 1 { one } else { many };
+    format!("{} {what}", thousands(number))
+}
+
 /// Three significant digits, or all the digits before the point if there are more.
 fn three_digits(value: f64) -> String {
     let magnitude = value.abs();

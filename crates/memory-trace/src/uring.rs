@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use human_text::counted;
 use memory_event::{Call, Syscall};
 #[cfg(feature = "attach")]
 use proc_memory::AddressSpace;
@@ -34,10 +35,7 @@ pub(crate) fn mapped(pid: i32) -> u64 {
 
 /// Says that these are there, and what isn't told.
 pub(crate) fn write_untold(f: &mut fmt::Formatter<'_>, rings: u64, first_pid: i32) -> fmt::Result {
-    let rings = match rings {
-        1 => "a ring".to_owned(),
-        many => format!("{many} rings"),
-    };
+    let rings = counted(rings, "ring", "rings");
     write!(
         f,
         "io_uring was set up ({rings}, first by process {first_pid}): files that it opens or closes \

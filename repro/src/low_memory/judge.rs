@@ -4,8 +4,7 @@ use super::flags::LuaCase;
 use super::results::{CaseRow, LowMemoryResults, LuaRun, lua_bytes, rows, runs};
 use crate::child::word;
 use heap_diagnosis::{Finding, Severity};
-use heap_meter::report::counted;
-use human_text::{Bytes, thousands};
+use human_text::{Bytes, counted, thousands};
 
 /// Runs of one set-up lie that far apart.
 const EQUAL_UP_TO: f64 = 1.1;

@@ -6,8 +6,7 @@ use super::results::{
 use crate::arm::{CONTROL, HOLE, SHARED};
 use crate::judge::{PARSE_ONCE, bytes, control_met};
 use heap_diagnosis::{Finding, Severity};
-use heap_meter::report::counted;
-use human_text::thousands;
+use human_text::{counted, thousands};
 
 /// Numbers of locations that differ by less are called equal.
 const EQUAL_WITHIN: f64 = 0.05;

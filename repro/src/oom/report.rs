@@ -7,10 +7,10 @@ use crate::memory_limit::CgroupCounters;
 use crate::output::Report;
 use heap_meter::environment::Environment;
 use heap_meter::report::{
-    Column, CsvRow, NONE, Part, Sections, counted, experiment_heading, experiment_sections,
-    in_unit, no_comparison, rows_csv,
+    Column, CsvRow, NONE, Part, Sections, experiment_heading, experiment_sections, in_unit,
+    no_comparison, rows_csv,
 };
-use human_text::{Bytes, thousands};
+use human_text::{Bytes, counted, thousands};
 use serde_json::json;
 use std::fmt::Write;
 

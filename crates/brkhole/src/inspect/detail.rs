@@ -1,7 +1,7 @@
 //! One process as a table: itself, what was found, its memory, its break, its malloc.
 
-use heap_meter::report::{Column, NONE, Part, Sections, counted, known_bytes};
-use human_text::{Bytes, thousands};
+use heap_meter::report::{Column, NONE, Part, Sections, known_bytes};
+use human_text::{Bytes, counted, thousands};
 use proc_memory::Mapping;
 use ptmalloc::{Arena, HeapState};
 

@@ -1,7 +1,7 @@
 //! Many processes as a table: a row each.
 
-use heap_meter::report::{Column, Part, Sections, counted, known_bytes};
-use human_text::{Bytes, thousands};
+use heap_meter::report::{Column, Part, Sections, known_bytes};
+use human_text::{Bytes, counted, thousands};
 use ptmalloc::HeapState;
 
 use super::inspected::{Inspected, Survey, Why};

@@ -7,8 +7,7 @@
 
 use heap_diagnosis::{Finding, Severity};
 use heap_growth::Story;
-use heap_meter::report::counted;
-use human_text::Bytes;
+use human_text::{Bytes, counted};
 
 /// How many it had killed since the machine began; `None` where the kernel doesn't tell (before 4.13).
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,9 @@
 //! What an experiment answers, in a line: whether other arms take or keep other memory than the
 //! control.
 
-use super::text::{counted, plain};
+use super::text::plain;
 use crate::experiment::{Comparison, Results};
-use human_text::Bytes;
+use human_text::{Bytes, counted};
 
 /// Memory that differs by less is called equal, …
 const EQUAL_WITHIN: f64 = 0.02;

@@ -52,12 +52,6 @@ pub(super) fn ratio(value: f64) -> String {
     }
 }
 
-/// A number and what it counts: `1 process`, `1,024 processes`.
-pub fn counted(number: u64, one: &str, many: &str) -> String {
-    let what = if number == 1 { one } else { many };
-    format!("{} {what}", thousands(number))
-}
-
 /// The sizes of fallbacks, the most frequent first: `663 × 132 KiB, 1 × 1.00 MiB`.
 pub(super) fn sizes(fallback: &Fallback) -> String {
     let sizes = fallback.sizes().iter();

@@ -2,10 +2,10 @@
 
 use super::malloc_table::malloc_table;
 use super::part::{Part, Sections};
-use super::text::{Column, counted, sizes, times_bytes};
+use super::text::{Column, sizes, times_bytes};
 use crate::trace::{EventSource, KeptOpen, Trace, callers, is_programs};
 use heap_growth::{GrowthKind, StackGrowth};
-use human_text::{Bytes, Seconds, printable, thousands};
+use human_text::{Bytes, Seconds, counted, printable, thousands};
 use memory_event::Ending;
 use nix::sys::signal::Signal;
 

@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use heap_growth::StackGrowth;
+use ptmalloc::Allocator;
 use serde::Serialize;
 
 /// Growth that was asked for in a function, or in what it called.
@@ -103,7 +104,8 @@ const ALLOCATORS: &str = "malloc calloc realloc reallocarray memalign posix_mema
     valloc pvalloc brk sbrk default_morecore mmap mmap64 mremap strdup strndup new_heap grow_heap \
     CRYPTO_malloc CRYPTO_zalloc CRYPTO_calloc CRYPTO_realloc CRYPTO_clear_realloc CRYPTO_strdup \
     CRYPTO_memdup g_malloc g_malloc0 g_malloc_n g_realloc g_slice_alloc ngx_alloc ngx_calloc \
-    ngx_memalign PyMem_Malloc PyMem_Realloc PyMem_RawMalloc PyMem_RawRealloc PyObject_Malloc \
+    ngx_memalign zmalloc zmalloc_usable zcalloc zrealloc zrealloc_usable xmalloc xcalloc \
+    xrealloc xstrdup PyMem_Malloc PyMem_Realloc PyMem_RawMalloc PyMem_RawRealloc PyObject_Malloc \
     PyObject_Calloc PyObject_Realloc";
 
 /// Where processes and threads begin, before any code of a program's author.
@@ -117,6 +119,12 @@ fn bare(name: &str) -> &str {
 
 fn is_allocators(frame: &str) -> bool {
     let (name, library) = parts(frame);
+    // Nothing else is in these libraries.
+    if let Some(Allocator::Jemalloc | Allocator::Tcmalloc | Allocator::Mimalloc) =
+        library.and_then(|it| Allocator::of_library(it.as_bytes()))
+    {
+        return true;
+    }
     let Some(name) = name else {
         // glibc's static functions have no name where its symbols aren't installed.
         return library.is_some_and(|it| it.starts_with("libc.so") || it.starts_with("libc-2."));
@@ -180,12 +188,24 @@ mod tests {
             ),
             stack(&["malloc (libc.so.6)", "load", "load", "main"], 20),
             stack(&["operator new(unsigned long) (libstdc++.so.6)", "main"], 10),
+            stack(
+                &[
+                    "mmap (libc.so.6)",
+                    "libjemalloc.so.2+0x94b59",
+                    "malloc (libjemalloc.so.2)",
+                    "zmalloc_usable",
+                    "read",
+                    "main",
+                ],
+                3,
+            ),
         ];
         let expected = [
-            ("main", 100, 10),
+            ("main", 103, 10),
             ("load", 90, 20),
             ("SSL_CTX_load_verify_locations (libssl.so.3)", 70, 0),
             ("X509_STORE_load_file (libcrypto.so.3)", 70, 70),
+            ("read", 3, 3),
         ];
         assert_eq!(told_of(&stacks), expected.map(|(name, all, own)| (name.to_owned(), all, own)));
     }

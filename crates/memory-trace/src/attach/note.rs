@@ -3,6 +3,8 @@
 use std::fmt;
 use std::mem::discriminant;
 
+use human_text::counted;
+
 use crate::uring;
 
 /// A remark on a watching. There is at most one of each kind.
@@ -86,17 +88,20 @@ impl fmt::Display for AttachNote {
                  bounds: {why}"
             ),
             Self::Unfollowed { processes } => {
-                write!(f, "{processes} processes were not followed, as too many were already")
+                let were = counted(*processes, "process was", "processes were");
+                write!(f, "{were} not followed, as too many were already")
             }
             Self::DroppedStacks { calls } => write!(
                 f,
-                "who made {calls} calls, by which memory may have grown, is unknown: stacks came \
-                 faster than they could be read"
+                "who made {}, by which memory may have grown, is unknown: stacks came faster than \
+                 they could be read",
+                counted(*calls, "call", "calls")
             ),
             Self::I386Stacks { calls } => write!(
                 f,
-                "who made {calls} calls, by which memory may have grown, is unknown: 32-bit code \
-                 made them, whose stacks are not read"
+                "who made {}, by which memory may have grown, is unknown: 32-bit code did, whose \
+                 stacks are not read",
+                counted(*calls, "call", "calls")
             ),
             Self::WithoutComers { why } => write!(
                 f,
@@ -107,21 +112,24 @@ impl fmt::Display for AttachNote {
             ),
             Self::UnknownPaths { opens } => write!(
                 f,
-                "the paths of {opens} opened files are unknown: they were closed, or their \
-                 process had ended, before the path could be read"
+                "{} unknown path: before it could be read, the file was closed, or the process had \
+                 ended",
+                counted(*opens, "opened file has an", "opened files have an")
             ),
             Self::UnknownEndings { processes } => {
-                write!(f, "how {processes} processes ended is unknown")
+                write!(f, "how {} ended is unknown", counted(*processes, "process", "processes"))
             }
             Self::UnknownMemory { programs } => write!(
                 f,
-                "{programs} programs changed their memory before it was first read; what they had \
-                 at the beginning is unknown"
+                "the memory of {} changed before it was first read; what was there at the beginning \
+                 is unknown",
+                counted(*programs, "program", "programs")
             ),
             Self::SetUidProgram { first_pid, processes } => write!(
                 f,
-                "{processes} processes, the first of them {first_pid}, executed set-uid programs, \
-                 for which the kernel ends the use of tracepoints; their calls are not counted"
+                "set-uid programs were executed by {}, first by {first_pid}; for these the kernel \
+                 ends the use of tracepoints, and their calls are not counted",
+                counted(*processes, "process", "processes")
             ),
             Self::NotPermitted { first_pid, programs } => write!(
                 f,
@@ -134,9 +142,11 @@ impl fmt::Display for AttachNote {
                  in process {first_pid}; their calls are not counted"
             ),
             Self::IoUring { first_pid, rings } => uring::write_untold(f, *rings, *first_pid),
-            Self::LetGoByKernel { threads } => {
-                write!(f, "{threads} threads that wait for a vfork child were let go by the kernel")
-            }
+            Self::LetGoByKernel { threads } => write!(
+                f,
+                "let go by the kernel, as they wait for a vfork child: {}",
+                counted(*threads, "thread", "threads")
+            ),
         }
     }
 }
