@@ -109,11 +109,10 @@ impl SyscallReader {
 /// and not one that is told.
 #[cfg(target_arch = "x86_64")]
 fn in_registers(tid: i32) -> io::Result<Option<(SyscallEntry, Result<u64, i32>)>> {
-    let native = |architecture, asked, result| {
-        as_native(tid, architecture, asked).map(|asked| (asked, result))
+    let i386 = |number, args, result| {
+        let asked = as_native(tid, I386_ARCHITECTURE?, SyscallEntry { number, args })?;
+        Some((asked, result))
     };
-    let i386 =
-        |number, args, result| native(I386_ARCHITECTURE?, SyscallEntry { number, args }, result);
     let Some(r) = tracee::registers(tid)? else {
         let Some(call) = tracee::i386_call(tid)? else { return Ok(None) };
         let result = tracee::syscall_result(i64::from(call.returned.cast_signed()) as u64);
