@@ -5,6 +5,7 @@ mod contract;
 mod cost;
 mod elsewhere;
 mod everybody;
+mod forked;
 mod gone;
 mod hostile;
 mod large;

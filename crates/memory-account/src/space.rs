@@ -5,14 +5,14 @@ use std::ops::Range;
 
 use nix::errno::Errno;
 use proc_memory::{
-    Mapping, PageMap, PageState, Process, ProcessError, WeighedMapping, joined_ranges,
-    page_size_bytes, read_memory,
+    Mapping, PageMap, PageState, Process, ProcessError, ProcessMemory, WeighedMapping,
+    joined_ranges,
 };
 
 use super::kernel;
 use super::row::{Kind, Row};
 
-/// `IOV_MAX`: places that one call reads.
+/// Places that are read at a time.
 const MOST_PLACES: usize = 1024;
 
 /// Places that can't be read, before no more are.
@@ -35,6 +35,7 @@ pub(super) struct RowNumber(usize);
 
 pub(super) struct Space<'p> {
     process: &'p Process,
+    memory: ProcessMemory,
     pages: PageMap,
     /// In rising order.
     areas: Vec<WeighedMapping>,
@@ -53,7 +54,7 @@ impl<'p> Space<'p> {
         process: &'p Process,
         areas: Vec<WeighedMapping>,
     ) -> Result<Self, ProcessError> {
-        let mut pages = PageMap::open(process)?;
+        let (memory, mut pages) = (ProcessMemory::open(process)?, PageMap::open(process)?);
         let used = areas.iter().filter(|area| is_looked_through(area) && area.rss_bytes > 0);
         let used: Vec<_> = used.map(|area| area.mapping.start..area.mapping.end).collect();
         let mut resident: Vec<Range<u64>> = Vec::new();
@@ -65,7 +66,7 @@ impl<'p> Space<'p> {
         });
         told.map_err(|errno| process.explain("pagemap", errno.into()))?;
         let (claims, used) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { process, pages, areas, resident, claims, rows: Vec::new(), used })
+        Ok(Self { process, memory, pages, areas, resident, claims, rows: Vec::new(), used })
     }
 
     pub(super) fn process(&self) -> &'p Process {
@@ -219,7 +220,7 @@ impl<'p> Space<'p> {
     pub(super) fn read(&self, place: Range<u64>) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         let length = (place.end - place.start) as usize;
-        let read = read_memory(self.process.pid(), &[place], &mut bytes);
+        let read = self.memory.read(&[place], &mut bytes);
         (read == Ok(length)).then_some(bytes)
     }
 
@@ -227,36 +228,18 @@ impl<'p> Space<'p> {
     /// read, nothing.
     pub(super) fn heads(&self, places: &[u64], length: usize, mut tell: impl FnMut(u64, &[u8])) {
         let mut bytes = Vec::new();
-        let (page, mut left, mut misses) = (page_size_bytes(), places, 0);
-        while !left.is_empty() {
-            // Those on one page are read at once: it is the page that takes the time.
-            let (mut spans, mut before) = (Vec::<Range<u64>>::new(), 0);
-            let mut offsets = Vec::new();
-            for &at in left {
-                let end = at.saturating_add(length as u64);
-                let last = spans.last().cloned().unwrap_or(0..0);
-                if last.start <= at && last.start / page == at / page {
-                    spans.pop();
-                    spans.push(last.start..last.end.max(end));
-                } else if spans.len() == MOST_PLACES {
-                    break;
-                } else {
-                    before += last.end - last.start;
-                    spans.push(at..end);
-                }
-                let start = spans.last().map_or(at, |last| last.start);
-                offsets.push((before + at - start) as usize);
-            }
+        let (mut left, mut misses) = (places, 0);
+        while !left.is_empty() && misses <= MOST_MISSES {
+            let some = &left[..left.len().min(MOST_PLACES)];
+            let spans: Vec<_> =
+                some.iter().map(|at| *at..at.saturating_add(length as u64)).collect();
             bytes.clear();
-            // The kernel stops at the first place that isn't there.
-            let _ = read_memory(self.process.pid(), &spans, &mut bytes);
-            let heads = offsets.iter().map_while(|at| bytes.get(*at..*at + length));
-            let told = heads.zip(left).map(|(head, at)| tell(*at, head)).count();
-            misses += usize::from(told < offsets.len());
-            if misses > MOST_MISSES {
-                break;
-            }
-            left = &left[(told + 1).min(offsets.len())..];
+            // It ends at the first place that isn't there.
+            let _ = self.memory.read(&spans, &mut bytes);
+            let heads = bytes.chunks_exact(length).zip(some);
+            let told = heads.map(|(head, at)| tell(*at, head)).count();
+            misses += usize::from(told < some.len());
+            left = &left[(told + 1).min(some.len())..];
         }
     }
 

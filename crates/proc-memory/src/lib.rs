@@ -15,6 +15,7 @@ use suite as _;
 mod address_space;
 pub mod hexadecimal;
 mod limits;
+mod memory;
 mod page_map;
 mod process;
 mod smaps;
@@ -27,12 +28,11 @@ pub use address_space::{
     of_one_program, open_regular, parse_line, root_directory,
 };
 pub use limits::{Limit, Limits};
+pub use memory::{ProcessMemory, read_memory};
 pub use page_map::{PageMap, PageState, joined_ranges};
 pub use process::{
     Process, ProcessError, ROOT_IS_REFUSED, Reason, Stat, Status, all_pids, as_root, kib_field,
 };
 pub use smaps::WeighedMapping;
 pub use snapshot::{Snapshot, Weigher};
-pub use syscalls::{
-    page_size_bytes, pidfd_kill, pidfd_open, read_memory, robust_list, thread_cpu_time, word,
-};
+pub use syscalls::{page_size_bytes, pidfd_kill, pidfd_open, robust_list, thread_cpu_time, word};

@@ -1,13 +1,10 @@
 //! System calls that several crates make, in the types that are used here.
 //!
 //! # Safety
-//! `process_vm_readv` writes to this process's memory only within the buffer that the local
-//! `iovec` describes, and tells how much of it. Whatever addresses are asked for in the other
-//! process are safe: what isn't mapped there is not read. `get_robust_list` writes one word to each of two variables.
+//! `get_robust_list` writes one word to each of two variables.
 #![allow(unsafe_code)]
 
 use std::io;
-use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -36,34 +33,6 @@ pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
 /// pidfd_send_signal(2) (Linux 5.1)
 pub fn pidfd_kill(pidfd: &OwnedFd) {
     let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
-}
-
-/// Appends what a process has in memory at these places, one after the other, to `into`. Gives how
-/// many bytes those are: fewer than asked for if a place isn't mapped, where it ends.
-///
-/// # Errors
-/// `EFAULT` if the first place isn't mapped, `ESRCH`, `EPERM`; `EINVAL` for more than 1024 places.
-///
-/// # References
-/// process_vm_readv(2)
-pub fn read_memory(pid: i32, places: &[Range<u64>], into: &mut Vec<u8>) -> Result<usize, Errno> {
-    let remote = places.iter().map(|place| libc::iovec {
-        iov_base: place.start as *mut libc::c_void,
-        iov_len: (place.end - place.start) as usize,
-    });
-    let remote: Vec<_> = remote.collect();
-    let length = remote.iter().map(|place| place.iov_len).sum();
-    into.reserve(length);
-    let local =
-        libc::iovec { iov_base: into.spare_capacity_mut().as_mut_ptr().cast(), iov_len: length };
-    let (theirs, count) = (remote.as_ptr(), remote.len() as libc::c_ulong);
-    // SAFETY: `local` describes spare capacity of `into` that was reserved just now, and there are
-    // `count` places at `theirs`.
-    let read = unsafe { libc::process_vm_readv(pid, &raw const local, 1, theirs, count, 0) };
-    let read = Errno::result(read)? as usize;
-    // SAFETY: the kernel has written so many bytes to the spare capacity.
-    unsafe { into.set_len(into.len() + read) };
-    Ok(read)
 }
 
 /// Where a thread's list of robust mutexes begins: in its C library's record of the thread.

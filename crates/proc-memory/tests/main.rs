@@ -5,6 +5,7 @@ use suite as _;
 mod address_space;
 mod child;
 mod maps_parser;
+mod memory;
 mod peak;
 mod snapshot;
 mod unavailable;

@@ -2,13 +2,11 @@
 //! registers of threads, as the unwinder wants them.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 pub(super) use tracee::Registers;
 
 /// Bytes to a piece; a multiple of the page size.
 const PIECE_BYTES: u64 = 32 * 1024;
-/// Each page is asked for by itself, so that one that is missing doesn't take the others with it.
 const PAGE_BYTES: u64 = 4096;
 /// The usual limit of a stack; a walk reads no more.
 const MOST_STACK_BYTES: u64 = 8 << 20;
@@ -69,12 +67,9 @@ impl StackMemory {
 /// Reads up to `length_bytes` from the start of a page; ends early at the first page that can't be
 /// read. `None` if that is the first one.
 pub(super) fn read(pid: i32, start: u64, length_bytes: u64) -> Option<Vec<u8>> {
-    let end = start.checked_add(length_bytes)?;
-    let pages = (start..end).step_by(PAGE_BYTES as usize);
-    let pages: Vec<Range<u64>> =
-        pages.map(|page| page..end.min(page.saturating_add(PAGE_BYTES))).collect();
+    let place = start..start.checked_add(length_bytes)?;
     let mut bytes = Vec::new();
-    let read = proc_memory::read_memory(pid, &pages, &mut bytes).ok()?;
+    let read = proc_memory::read_memory(pid, std::slice::from_ref(&place), &mut bytes).ok()?;
     (read > 0).then_some(bytes)
 }
 

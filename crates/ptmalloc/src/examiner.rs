@@ -43,7 +43,7 @@ impl Examiner {
 
     /// Looks into a process's malloc.
     ///
-    /// Nothing is done to the process: its memory is read, through `process_vm_readv` and `/proc`.
+    /// Nothing is done to the process: its memory is read, through `/proc`.
     /// See the [module](super) for what a figure means that comes out.
     pub fn examine(&mut self, process: &Process) -> Examination {
         self.lists_of(process, Lists::Followed { until: None })

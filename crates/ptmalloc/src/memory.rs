@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use nix::errno::Errno;
-use proc_memory::{PageMap, PageState, Process, ProcessError, Reason};
+use proc_memory::{PageMap, PageState, Process, ProcessError, ProcessMemory, Reason};
 
 use super::error::Unreadable;
 use super::limits::{Deadline, ExaminationLimits};
@@ -32,18 +32,19 @@ pub(super) trait TargetMemory {
     }
 }
 
-/// `IOV_MAX`: places that one call takes.
+/// Places that are read before the time is looked at.
 const MOST_PLACES: usize = 1024;
 
 pub(super) struct Remote<'p> {
     process: &'p Process,
     deadline: Deadline,
+    memory: Option<ProcessMemory>,
     resident: Option<PageMap>,
 }
 
 impl<'p> Remote<'p> {
     pub(super) fn new(process: &'p Process, deadline: Deadline) -> Self {
-        Self { process, deadline, resident: None }
+        Self { process, deadline, memory: None, resident: None }
     }
 
     pub(super) fn deadline(&self) -> Deadline {
@@ -66,11 +67,16 @@ impl TargetMemory for Remote<'_> {
     }
 
     fn read(&mut self, places: &[Range<u64>], into: &mut Vec<u8>) -> Result<(), Unreadable> {
+        let memory = match self.memory.take() {
+            Some(memory) => memory,
+            None => ProcessMemory::open(self.process).map_err(|error| unopened(&error))?,
+        };
+        let memory = self.memory.insert(memory);
         for some in places.chunks(MOST_PLACES) {
             self.deadline.check()?;
             let (before, wanted) = (into.len(), some.iter().map(|one| one.end - one.start));
             let wanted: u64 = wanted.sum();
-            if proc_memory::read_memory(self.process.pid(), some, into)? as u64 != wanted {
+            if memory.read(some, into)? as u64 != wanted {
                 into.truncate(before);
                 return Err(Unreadable::NotMapped);
             }
@@ -102,7 +108,7 @@ impl TargetMemory for Remote<'_> {
     }
 }
 
-/// Why there is no page map.
+/// Why its memory or its page map can't be had.
 fn unopened(error: &ProcessError) -> Unreadable {
     match &error.reason {
         Reason::Denied { .. } => Unreadable::Denied,

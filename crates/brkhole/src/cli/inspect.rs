@@ -89,7 +89,7 @@ Words:
 Resident memory is exact for processes that are named by PID (smaps_rollup). With --all, --comm and
 --unit it is what ps shows, which may be off by some hundred KiB.
 
-Other users' processes need root (sudo) or CAP_SYS_PTRACE.
+Other users' processes need root (sudo), or CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH.
 
 Exit status: 0 done; 1 failed, nothing matched, or one of the PIDs could not be read (the others are
 still reported); 2 bad usage. With --all, --comm and --unit what can't be read is counted and no

@@ -111,7 +111,7 @@ MallocExtension_ReleaseFreeMemory and mimalloc's mi_collect (by each thread) are
 way, when no thread is inside the library, in the dynamic loader or in a fork. Their lists can't be
 verified before. One that is linked into the program is refused.
 
-It needs root (sudo) or CAP_SYS_PTRACE, and is for x86-64 and glibc.
+It needs root (sudo), or CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH; it is for x86-64 and glibc.
 
 Exit status: 0 done; 1 failed, nothing matched, or at least one process was not trimmed (the others
 were); 2 bad usage.";

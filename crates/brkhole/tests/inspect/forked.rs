@@ -1,0 +1,38 @@
+//! Processes that share their memory with each other since a fork, as the workers of a server do.
+
+use std::process::Command;
+
+use super::target::undisturbed;
+use crate::common::{compiled, output, processes};
+use proc_memory::{Process, Status};
+use suite::answering::Answering;
+
+/// What all of them hold together.
+fn proportional_bytes(pids: &[&str]) -> u64 {
+    let of = |pid: &&str| {
+        let process = Process::open(pid.parse().unwrap()).unwrap();
+        Status::parse(process.whole("smaps_rollup").unwrap()).bytes("Pss").unwrap()
+    };
+    pids.iter().map(of).sum()
+}
+
+#[test]
+fn looking_at_them_leaves_them_what_they_share() {
+    let mut command = Command::new(compiled("prefork"));
+    let mut program = Answering::start(undisturbed(&mut command));
+    let said = program.hear();
+    let pids: Vec<&str> = said.split(' ').collect();
+    assert_eq!(pids.len(), 4);
+    let before = proportional_bytes(&pids);
+    assert!((30 << 20..40 << 20).contains(&before), "{before}: they share");
+    let all = processes(&[&["inspect"], &pids[..]].concat());
+    let free = |one: &serde_json::Value| one["malloc"]["free_bytes"].as_u64();
+    assert!(all.as_array().unwrap().iter().all(|one| free(one) > Some(20 << 20)), "{all}");
+    for pid in &pids {
+        processes(&["inspect", pid]);
+        let dry = output(&["trim", "--dry-run", pid]);
+        assert!(dry.status.success(), "{dry:?}");
+    }
+    let after = proportional_bytes(&pids);
+    assert!(after < before + (2 << 20), "{before} {after}");
+}
