@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use human_text::Bytes;
+use human_text::{Bytes, counted};
 use proc_memory::Process;
 
 use crate::cli::TrimArguments;
@@ -38,6 +38,7 @@ pub(crate) fn run(
     let interrupt = service.trimmer.interruption.interrupt().clone();
     let mut lookers = scan::lookers();
     let begun = Instant::now();
+    let mut has_said = false;
     loop {
         let now = begun.elapsed();
         // Each is held, so that its number isn't another's as long as it runs.
@@ -46,6 +47,12 @@ pub(crate) fn run(
             true => named.iter().map(Process::pid).collect(),
             false => arguments.processes.wanted.pids()?,
         };
+        if !has_said {
+            // A name that nobody has is as likely misspelt as early.
+            let those = counted(pids.len() as u64, "process is", "processes are");
+            eprintln!("brkhole: {those} watched now; Ctrl-C ends the watching, not them");
+            has_said = true;
+        }
         let over = || interrupt.is_asked();
         let mut survey = inspect::survey(&mut lookers, &pids, &over);
         service.round(now, &survey);

@@ -1,5 +1,5 @@
-//! PHP's memory manager: chunks of 2 MiB, in a ring, which all name one heap; and huge blocks, which
-//! that heap lists.
+//! PHP's memory manager: chunks of 2 MiB, in a ring, which all name one heap; chunks that it keeps for
+//! later, and huge blocks, which that heap lists.
 //!
 //! # References
 //! PHP 7.0 to 8.2, `Zend/zend_alloc.c`: `struct _zend_mm_chunk`, `struct _zend_mm_heap`,
@@ -17,6 +17,7 @@ const PAGE_BYTES: u64 = 4096;
 /// As much of the heap as is looked at for its first chunk, before which its huge blocks stand.
 const HEAP_BYTES: u64 = 512;
 const MOST_HUGE: usize = 1 << 16;
+const MOST_CACHED: usize = 1 << 16;
 
 /// Claims chunks and huge blocks.
 pub(super) fn claim(space: &mut Space<'_>) {
@@ -55,6 +56,16 @@ pub(super) fn claim(space: &mut Space<'_>) {
         if space.claim(*at..*at + CHUNK_BYTES, row) {
             space.is_used(row, CHUNK_BYTES - free_pages * PAGE_BYTES);
         }
+    }
+    let mut cached = words.get(main + 1).copied().unwrap_or(0);
+    for _ in 0..MOST_CACHED {
+        let chunk = cached..cached.saturating_add(CHUNK_BYTES);
+        let is_one = cached > 0 && cached.is_multiple_of(CHUNK_BYTES);
+        // Nothing of it is in use. One that is known already ends the list, which may be damaged.
+        if !is_one || !space.is_within_anonymous(&chunk) || !space.claim(chunk, row) {
+            break;
+        }
+        cached = space.read(cached + 8..cached + 16).map_or(0, |next| word(&next, 0));
     }
     for block in huge(space, words[main - 1]) {
         if space.is_within_anonymous(&block) && space.claim(block.clone(), row) {

@@ -37,6 +37,39 @@ fn php() {
     assert!(account.of_kind(Kind::Unknown) * 20 < account.rss_bytes(), "{account:#?}");
 }
 
+/// Between requests PHP keeps the chunks of the last ones.
+#[test]
+fn idle_php() {
+    const SCRIPT: &str =
+        "<?php $a = []; for ($i = 0; $i < 300000; $i++) $a[] = \"s$i\"; echo 'done';";
+    if !suite::installed("php") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("script.php");
+    std::fs::write(&script, SCRIPT).unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = Command::new("php");
+    command.args(["-n", "-S", &free.to_string()]).arg(&script).stderr(Stdio::null());
+    let target = Target::of(Answering::start(&mut command));
+    for _ in 0..4 {
+        let mut page = String::new();
+        suite::waiting::eventually("it answers", || match TcpStream::connect(free) {
+            Ok(mut stream) => {
+                stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+                stream.read_to_string(&mut page).is_ok_and(|_| page.ends_with("done"))
+            }
+            Err(_) => false,
+        });
+    }
+    let target = Target::of(target.program);
+    let account = target.account();
+    let row = row(&account, "PHP's memory manager");
+    assert!(row.rss_bytes > 5 * MIB, "{account:#?}");
+    assert!(row.rss_bytes - row.free_bytes.unwrap() < 4 * MIB, "{account:#?}");
+    assert!(account.of_kind(Kind::Unknown) * 20 < account.rss_bytes(), "{account:#?}");
+}
+
 #[test]
 fn ruby() {
     const SCRIPT: &str = "kept = (0...300000).map { |i| \"a string, number #{i}, of some length\" }

@@ -78,6 +78,22 @@ impl Process {
         }
     }
 
+    /// Itself, unless the number is that of a thread other than its process's first.
+    ///
+    /// # Errors
+    /// [`Reason::Thread`]; or its `status` can't be read.
+    ///
+    /// # References
+    /// `proc_pid_status(5)`, `Tgid`
+    pub fn not_thread(self) -> Result<Self, ProcessError> {
+        match Status::parse(self.whole("status")?).number("Tgid") {
+            Some(process) if process != self.pid => {
+                Err(ProcessError::new(self.pid, "", Reason::Thread { process }))
+            }
+            _ => Ok(self),
+        }
+    }
+
     /// The process's number, as this process's pid namespace sees it.
     pub fn pid(&self) -> i32 {
         self.pid

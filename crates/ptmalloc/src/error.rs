@@ -110,7 +110,7 @@ pub enum Unknown {
     #[error("no malloc was found whose state can be read")]
     NotFound,
     /// The program brings its own allocator and doesn't use glibc's.
-    #[error("it uses {0}; only the state of glibc's malloc can be read")]
+    #[error("it uses {0}, not glibc's malloc")]
     Other(Allocator),
     /// glibc's malloc is there and has never been called.
     #[error("glibc's malloc has not been used in it: yet, or since another one is in its place")]

@@ -67,8 +67,8 @@ fn table(survey: &Survey, arguments: &InspectArguments, rows: usize) -> Sections
     match asked(survey, arguments) {
         _ if arguments.is_survey() => summary::survey_table(survey, arguments.top.unwrap_or(rows)),
         [] => Sections::default(),
-        [process] => detail::table(process),
-        several => summary::named_table(several),
+        [process] if survey.processes.len() == 1 => detail::table(process),
+        several => summary::named_table(several, survey.processes.len()),
     }
 }
 

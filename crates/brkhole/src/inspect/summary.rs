@@ -14,16 +14,20 @@ const SHOWN_ELSEWHERE: [&str; 5] =
 pub(super) fn survey_table(survey: &Survey, top: usize) -> Sections {
     let all = &survey.processes;
     let shown = &all[..top.min(all.len())];
-    let more = all.len() - shown.len();
-    let more = (more > 0).then(|| format!("{more} more are not shown (--top {})", all.len()));
+    let more = not_shown(shown.len(), all.len());
     let told = shown.iter().any(|process| !process.findings.is_empty());
     let next = told.then(|| "brkhole inspect PID tells what to do.".to_owned());
     let below = [more, not_read(survey), next].into_iter().flatten();
     Sections(vec![vec![total(all)], vec![rows(shown)], below.map(Part::Paragraph).collect()])
 }
 
-/// Processes that were named: what was found in each and what to do, and a row each.
-pub(super) fn named_table(processes: &[Inspected]) -> Sections {
+fn not_shown(shown: usize, all: usize) -> Option<String> {
+    let more = all as u64 - shown as u64;
+    (more > 0).then(|| format!("{} not shown (--top {all})", counted(more, "more is", "more are")))
+}
+
+/// Processes that were named, of so many: what was found in each and what to do, and a row each.
+pub(super) fn named_table(processes: &[Inspected], all: usize) -> Sections {
     let found = processes.iter().filter(|each| !each.findings.is_empty());
     let found = found.map(|process| {
         let findings = process.findings.iter().cloned().map(Part::Finding);
@@ -31,7 +35,9 @@ pub(super) fn named_table(processes: &[Inspected]) -> Sections {
         [name].into_iter().chain(findings).collect()
     });
     let total = [vec![total(processes)]].into_iter();
-    Sections(total.chain(found).chain([vec![rows(processes)]]).collect())
+    let more = not_shown(processes.len(), all).map(Part::Paragraph);
+    let rows = [rows(processes)].into_iter().chain(more).collect();
+    Sections(total.chain(found).chain([rows]).collect())
 }
 
 fn rows(processes: &[Inspected]) -> Part {

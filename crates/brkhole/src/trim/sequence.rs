@@ -233,7 +233,8 @@ impl Sequence<'_> {
         report.call_seconds = Some(trimmed.call.as_secs_f64());
         report.threads = Some(trimmed.threads);
         // What was counted within the hold, the program has changed nothing of.
-        let notes = weighed.notes(counted.or(report.predicted_bytes));
+        let foretold = report.predicted_bytes.map(|bytes| bytes.min(counted.unwrap_or(bytes)));
+        let notes = weighed.notes(foretold);
         report.notes.extend(notes);
         report.notes.extend(trimmed.notes);
         report.malloc_before = trimmed.malloc;

@@ -183,11 +183,11 @@ pub(super) fn gave_up(report: &TrimReport, patience: Duration) -> String {
     };
     let tries = match report.attempts {
         0 => "it never stood still".to_owned(),
-        1 => "in 1 attempt".to_owned(),
-        several => format!("in {several} attempts"),
+        1 => "no good moment in 1 attempt".to_owned(),
+        several => format!("no good moment in {several} attempts"),
     };
     format!(
-        "no good moment {tries} within {} s: {}{others}. Nothing was changed; try again at a \
+        "{tries} within {} s: {}{others}. Nothing was changed; try again at a \
          quieter time or with more patience: `brkhole trim --patience {} {}`",
         patience.as_secs_f64(),
         most.unwrap_or("it could not be stopped"),

@@ -1,4 +1,4 @@
-//! Who holds most of a process's memory, where nothing of it could simply be given back.
+//! Who holds most of a process's memory, where glibc's malloc doesn't.
 
 use human_text::Bytes;
 use memory_account::{Account, Kind};
@@ -14,12 +14,17 @@ const WORTH_GIVING_BYTES: u64 = 16 << 20;
 /// That one owner has most of it.
 pub(super) fn held(account: &Account, pid: i32) -> Option<Finding> {
     let rss = account.rss_bytes();
+    let is_most =
+        |bytes: u64| rss >= WORTH_TELLING_BYTES && bytes as f64 >= WORTH_TELLING_SHARE * rss as f64;
+    let grows = format!("`brkhole trace --pid {pid}` tells who asks for more");
+    let unknown = account.of_kind(Kind::Unknown);
+    if is_most(unknown) {
+        return Some(unknown_finding(account, unknown, rss).remedy(format!("{grows}.")));
+    }
     let most = account.rows.iter().max_by_key(|row| row.rss_bytes)?;
-    let share = most.rss_bytes as f64 / rss.max(1) as f64;
-    if rss < WORTH_TELLING_BYTES || share < WORTH_TELLING_SHARE {
+    if !is_most(most.rss_bytes) {
         return None;
     }
-    let grows = format!("`brkhole trace --pid {pid}` tells who asks for more");
     let (means, remedy) = match most.kind {
         Kind::MallocArena => (
             "Most of it is in use: memory that the program has asked for and not freed.",
@@ -34,9 +39,9 @@ pub(super) fn held(account: &Account, pid: i32) -> Option<Finding> {
             if most.returnable_bytes.is_some_and(|bytes| bytes >= WORTH_GIVING_BYTES) =>
         {
             (
-                "It keeps what it would give back.",
+                "It keeps memory that it would give back if it were asked to.",
                 format!(
-                    "{} of it: `brkhole trim {pid}`, or what it offers for that.",
+                    "`brkhole trim {pid}` has it give {} of it back, or what it offers for that.",
                     Bytes(most.returnable_bytes.unwrap_or(0))
                 ),
             )
@@ -45,7 +50,6 @@ pub(super) fn held(account: &Account, pid: i32) -> Option<Finding> {
             "It is not glibc's, so malloc_trim doesn't reach it.",
             "Ask the runtime's or the allocator's own statistics what of it is in use.".to_owned(),
         ),
-        Kind::Unknown => ("Nothing tells whose it is.", format!("{grows}.")),
         Kind::File | Kind::FileShared => (
             "What wasn't written to the kernel drops by itself when memory is short.",
             String::new(),
@@ -68,4 +72,21 @@ pub(super) fn held(account: &Account, pid: i32) -> Option<Finding> {
         true => finding,
         false => finding.remedy(remedy),
     })
+}
+
+/// That of most it isn't known whose it is.
+fn unknown_finding(account: &Account, unknown: u64, rss: u64) -> Finding {
+    let rows = account.rows.iter().filter(|row| row.kind == Kind::Unknown);
+    let most = rows.max_by_key(|row| row.rss_bytes);
+    // There is one row, then, for all of it.
+    let likely = most.and_then(|row| row.owner.strip_prefix("unknown, likely "));
+    let whose = match likely {
+        Some(owner) => format!("is likely {owner}, though nothing in it proves that"),
+        None => "has nothing in it that tells whose it is".to_owned(),
+    };
+    let message = format!("Most of its memory, {} of {}, {whose}.", Bytes(unknown), Bytes(rss));
+    Finding::new("memory-held", Severity::Info, message)
+        .evidence("owner", "unknown")
+        .evidence("owner_bytes", unknown)
+        .evidence("rss_bytes", rss)
 }

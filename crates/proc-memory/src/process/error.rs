@@ -31,6 +31,11 @@ pub enum Reason {
     NoSuchProcess,
     /// `/proc` is not mounted here.
     NoProc,
+    /// The number is that of a thread.
+    Thread {
+        /// Of this process.
+        process: i32,
+    },
     /// The process has ended.
     Ended,
     /// The process has ended and its parent has not waited for it yet: its memory is gone.
@@ -89,6 +94,9 @@ impl fmt::Display for ProcessError {
                 "no such process (or /proc is mounted with hidepid and hides it: ask as its owner \
                  or as root)"
             ),
+            Reason::Thread { process } => {
+                write!(f, "this is a thread of process {process}: give {process}")
+            }
             Reason::NoProc => write!(f, "/proc is not mounted: `mount -t proc proc /proc`"),
             Reason::Ended => write!(f, "it ended before /proc/{pid}/{file} was read"),
             Reason::Zombie => write!(
