@@ -54,7 +54,10 @@ impl<'p> Space<'p> {
         process: &'p Process,
         areas: Vec<WeighedMapping>,
     ) -> Result<Self, ProcessError> {
-        let (memory, mut pages) = (ProcessMemory::open(process)?, PageMap::open(process)?);
+        let alone = areas.iter().filter(|area| area.private_bytes == area.rss_bytes);
+        let alone = alone.map(|area| area.mapping.start..area.mapping.end).collect();
+        let memory = ProcessMemory::open(process)?.with_exclusive(alone);
+        let mut pages = PageMap::open(process)?;
         let used = areas.iter().filter(|area| is_looked_through(area) && area.rss_bytes > 0);
         let used: Vec<_> = used.map(|area| area.mapping.start..area.mapping.end).collect();
         let mut resident: Vec<Range<u64>> = Vec::new();

@@ -42,6 +42,8 @@ pub struct ProcessMemory {
     memory: File,
     /// Without it, no page is known to be the process's alone.
     page_map: Option<File>,
+    /// Known to be the process's alone without asking, in rising order.
+    told: Vec<Range<u64>>,
     exclusive: RefCell<ExclusivePages>,
 }
 
@@ -84,7 +86,14 @@ impl ProcessMemory {
     }
 
     fn new(pid: i32, memory: File, page_map: Option<File>) -> Self {
-        Self { pid, memory, page_map, exclusive: RefCell::default() }
+        Self { pid, memory, page_map, told: Vec::new(), exclusive: RefCell::default() }
+    }
+
+    /// Says in which ranges all pages are the process's alone, as smaps has it (`Private_Clean` and
+    /// `Private_Dirty` are all of `Rss`), so that the page map needn't be asked. In rising order.
+    pub fn with_exclusive(mut self, ranges: Vec<Range<u64>>) -> Self {
+        self.told = ranges;
+        self
     }
 
     /// Appends what is at these places, one after the other, to `into`. Gives how many bytes those are:
@@ -95,16 +104,19 @@ impl ProcessMemory {
     /// program.
     pub fn read(&self, places: &[Range<u64>], into: &mut Vec<u8>) -> Result<usize, Errno> {
         let before = into.len();
-        let mut left = places;
+        let (mut left, mut found) = (places, Vec::new());
         while !left.is_empty() {
             let mut each = left.iter().take(MOST_PLACES).map(|place| self.is_exclusive(place));
             let is_exclusive = each.next().unwrap_or_default();
             let alike = each.take_while(|other| *other == is_exclusive).count();
             let (these, rest) = left.split_at(1 + alike);
+            let spans = joined(these);
+            found.clear();
             let outcome = match is_exclusive {
-                true => self.read_by_call(these, into),
-                false => self.read_by_file(these, into),
+                true => self.read_by_call(&spans, &mut found),
+                false => spans.iter().try_for_each(|(span, _)| self.append(span, &mut found)),
             };
+            take_places(these, &spans, &found, into);
             match outcome {
                 Ok(()) => left = rest,
                 Err(errno) if into.len() == before => return Err(errno),
@@ -116,6 +128,11 @@ impl ProcessMemory {
 
     /// Whether all pages that a place lies on are the process's alone, or a file's.
     fn is_exclusive(&self, place: &Range<u64>) -> bool {
+        let after = self.told.partition_point(|range| range.start <= place.start);
+        let told = after.checked_sub(1).and_then(|at| self.told.get(at));
+        if told.is_some_and(|range| place.end <= range.end) {
+            return true;
+        }
         let Some(page_map) = &self.page_map else { return false };
         let page = page_size_bytes();
         let (first, last) =
@@ -124,55 +141,22 @@ impl ProcessMemory {
         (first..=last).all(|page| exclusive.has(page, page_map))
     }
 
-    /// Appends what is at these places, which are at most as many as one call takes.
-    fn read_by_call(&self, places: &[Range<u64>], into: &mut Vec<u8>) -> Result<(), Errno> {
-        let length = |place: &Range<u64>| (place.end - place.start) as usize;
-        let theirs = places.iter();
+    /// Appends what is at these, which are at most as many as one call takes.
+    fn read_by_call(&self, spans: &[Span], into: &mut Vec<u8>) -> Result<(), Errno> {
+        let length = |(span, _): &Span| (span.end - span.start) as usize;
+        let theirs = spans.iter();
         let theirs =
-            theirs.map(|place| RemoteIoVec { base: place.start as usize, len: length(place) });
-        let (before, wanted) = (into.len(), places.iter().map(length).sum::<usize>());
-        into.resize(before + wanted, 0);
-        let mut ours = [IoSliceMut::new(&mut into[before..])];
+            theirs.map(|span| RemoteIoVec { base: span.0.start as usize, len: length(span) });
+        let wanted = spans.iter().map(length).sum();
+        into.resize(wanted, 0);
+        let mut ours = [IoSliceMut::new(into)];
         let read =
             process_vm_readv(Pid::from_raw(self.pid), &mut ours, &theirs.collect::<Vec<_>>());
-        into.truncate(before + read.unwrap_or(0));
+        into.truncate(read.unwrap_or(0));
         match read? {
             read if read == wanted => Ok(()),
             _ => Err(Errno::EFAULT),
         }
-    }
-
-    /// The same, without touching a page that none of the places lies on.
-    fn read_by_file(&self, places: &[Range<u64>], into: &mut Vec<u8>) -> Result<(), Errno> {
-        let (mut left, mut several) = (places, Vec::new());
-        while let Some((first, others)) = left.split_first() {
-            let mut span = first.clone();
-            let near = others.iter().take_while(|next| {
-                let goes_on = is_next(&span, next) && next.end - first.start <= MOST_BYTES;
-                if goes_on {
-                    span.end = span.end.max(next.end);
-                }
-                goes_on
-            });
-            let (these, rest) = left.split_at(1 + near.count());
-            if these.len() == 1 {
-                self.append(&span, into)?;
-            } else {
-                several.clear();
-                let outcome = self.append(&span, &mut several);
-                let there = several.len() as u64;
-                let whole =
-                    these.iter().take_while(|place| place.end - span.start <= there).count();
-                for place in &these[..these.len().min(whole + 1)] {
-                    let [start, end] =
-                        [place.start, place.end].map(|at| (at - span.start).min(there));
-                    into.extend(&several[start as usize..end as usize]);
-                }
-                outcome?;
-            }
-            left = rest;
-        }
-        Ok(())
     }
 
     /// Appends what is there, as far as it goes.
@@ -211,6 +195,43 @@ fn exclusive_pages(page_map: &File, block: u64) -> PageBits {
         bits[page / 64] |= u64::from(is_one) << (page % 64);
     }
     bits
+}
+
+/// What is read in one piece, for so many places in a row.
+type Span = (Range<u64>, usize);
+
+/// Places that lie one behind the other, on the same page or the next one, in one piece: it is the page
+/// that takes the time. No page is touched that none of them lies on.
+fn joined(places: &[Range<u64>]) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::with_capacity(places.len());
+    for place in places {
+        match spans.last_mut() {
+            Some((span, count)) if is_next(span, place) && place.end - span.start <= MOST_BYTES => {
+                span.end = span.end.max(place.end);
+                *count += 1;
+            }
+            _ => spans.push((place.clone(), 1)),
+        }
+    }
+    spans
+}
+
+/// Appends the places' parts of what was found of their spans, as far as that goes.
+fn take_places(places: &[Range<u64>], spans: &[Span], found: &[u8], into: &mut Vec<u8>) {
+    let (mut left, mut at) = (places, 0);
+    for (span, count) in spans {
+        let (these, rest) = left.split_at(*count);
+        for place in these {
+            let start = at + (place.start - span.start) as usize;
+            let end = start + (place.end - place.start) as usize;
+            into.extend(&found[start.min(found.len())..end.min(found.len())]);
+            if end > found.len() {
+                return;
+            }
+        }
+        at += (span.end - span.start) as usize;
+        left = rest;
+    }
 }
 
 /// Whether a place lies behind a span on its last page or the next one.
