@@ -57,7 +57,7 @@ pub fn process_findings(
         malloc::beyond(&case),
         malloc::abandoned(&case),
         room::near_wall(&case),
-        malloc::returnable(&case),
+        malloc::returnable(&case, account),
         malloc::pinned(&case),
     ]
     .into_iter()

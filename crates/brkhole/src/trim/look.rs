@@ -8,6 +8,7 @@
 
 use std::time::{Duration, Instant};
 
+use human_text::Bytes;
 use memory_account::Account;
 use proc_memory::{Process, Snapshot, page_size_bytes};
 use ptmalloc::{Examination, HeapState};
@@ -33,7 +34,7 @@ const A_RUN: Duration = Duration::from_nanos(4000);
 /// For each page that the kernel takes back.
 const A_PAGE: Duration = Duration::from_nanos(700);
 
-/// What glibc's malloc keeps beside another is told from here on.
+/// What glibc's malloc keeps beside another, or others share, is told from here on.
 const WORTH_A_WORD_BYTES: u64 = 1 << 20;
 
 /// How long it would stand still, with a processor to spare; what isn't known of malloc's state isn't in it.
@@ -177,6 +178,15 @@ impl TrimLook {
         };
         report.outcome = TrimOutcome::Predicted;
         let (pid, max_hold) = (report.pid, arguments.max_hold);
+        let shared = report.predicted_bytes.unwrap_or(0);
+        let shared = shared.saturating_sub(report.private_before_bytes.unwrap_or(shared));
+        if shared >= WORTH_A_WORD_BYTES {
+            report.notes.push(format!(
+                "at least {} of it are pages that another process has as well (parent and child after \
+                 a fork): the machine gets them back once each has given them back",
+                Bytes(shared)
+            ));
+        }
         let too_long = foretold.filter(|foretold| *foretold > max_hold);
         let too_long = too_long.map(|foretold| words::too_long(pid, foretold, max_hold));
         let filtered = self.is_filtered && !arguments.allow_seccomp;

@@ -4,6 +4,7 @@ use super::case::Case;
 use crate::finding::{Finding, Severity};
 use crate::remedies;
 use human_text::{Bytes, thousands};
+use memory_account::{Account, Kind};
 use proc_memory::page_size_bytes;
 use ptmalloc::{HeapState, Runs};
 
@@ -92,18 +93,21 @@ const WORTH_RETURNING_BYTES: u64 = 16 << 20;
 /// page faults and spare nothing.
 const WORTH_RETURNING_SHARE: f64 = 0.1;
 
+/// Of what can be given back, less that others share isn't worth a word.
+const WORTH_A_WORD_BYTES: u64 = 1 << 20;
+
 /// From so many arenas on, fewer of them are worth a word.
 const MANY_ARENAS: usize = 4;
 
 /// Freed memory that malloc keeps and could give back.
-pub(super) fn returnable(case: &Case) -> Option<Finding> {
+pub(super) fn returnable(case: &Case, account: Option<&Account>) -> Option<Finding> {
     let malloc = case.malloc?;
     let returnable = malloc.returnable_bytes?;
     let share = returnable as f64 / malloc.system_bytes.max(1) as f64;
     if returnable < WORTH_RETURNING_BYTES || share < WORTH_RETURNING_SHARE {
         return None;
     }
-    let message = format!(
+    let mut message = format!(
         "malloc keeps {} that are free and that malloc_trim(0) would give back: {:.0} % of the {} \
          that it has from the kernel. {}",
         Bytes(returnable),
@@ -111,8 +115,17 @@ pub(super) fn returnable(case: &Case) -> Option<Finding> {
         Bytes(malloc.system_bytes),
         kept_by_free(malloc, returnable),
     );
+    let shared = account.map_or(0, |account| returnable.saturating_sub(private_bytes(account)));
+    if shared >= WORTH_A_WORD_BYTES {
+        message.push_str(&format!(
+            " At least {} of it are shared with its parent or its children since a fork: the machine \
+             gets them back once each has given them back.",
+            Bytes(shared)
+        ));
+    }
     let finding = Finding::new("memory-returnable", Severity::Warning, message)
         .evidence("returnable_bytes", returnable)
+        .evidence("shared_at_least_bytes", account.map(|_| shared))
         .evidence("free_bytes", malloc.free_bytes)
         .evidence("system_bytes", malloc.system_bytes)
         .evidence("pinned_bytes", malloc.pinned_bytes)
@@ -120,6 +133,12 @@ pub(super) fn returnable(case: &Case) -> Option<Finding> {
         .evidence("non_contiguous", malloc.non_contiguous)
         .remedy(remedy_of_free(malloc, returnable, case.state.pid));
     Some(finding)
+}
+
+/// What of glibc's heaps is the process's alone.
+fn private_bytes(account: &Account) -> u64 {
+    let heaps = account.rows.iter().filter(|row| row.kind == Kind::MallocArena);
+    heaps.map(|row| row.private_bytes).sum()
 }
 
 /// Freed memory that malloc keeps and can't give back, since chunks in use lie on the same pages.
@@ -134,7 +153,7 @@ pub(super) fn pinned(case: &Case) -> Option<Finding> {
     let message = format!(
         "malloc keeps {} that are free and resident and that malloc_trim(0) can't give back: they \
          share {}, are the top of a thread's arena, or are locked (mlock) or huge pages. A restart \
-         gives back so much more than a trim.",
+         gives back that much more than a trim.",
         Bytes(pinned),
         what_pins(&runs),
     );
