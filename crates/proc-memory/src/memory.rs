@@ -40,7 +40,7 @@ type PageBits = [u64; BLOCK_PAGES as usize / 64];
 pub struct ProcessMemory {
     pid: i32,
     memory: File,
-    /// Without it, no page is known to be the process's alone.
+    /// Without it, no page is known to be the process's alone, and `/proc/PID/mem` has to do.
     page_map: Option<File>,
     /// Known to be the process's alone without asking, in rising order.
     told: Vec<Range<u64>>,
@@ -76,13 +76,13 @@ impl ProcessMemory {
         Ok(Self::new(process.pid(), process.file("mem")?, process.file("pagemap").ok()))
     }
 
-    /// That of the process which a thread belongs to now.
+    /// That of the process which a thread belongs to now; for a few places, for which to ask the page
+    /// map takes longer than it spares.
     ///
     /// # Errors
     /// `ENOENT` if there is none, `EACCES`.
     pub fn of(tid: i32) -> io::Result<Self> {
-        let file = |name| File::open(format!("/proc/{tid}/{name}"));
-        Ok(Self::new(tid, file("mem")?, file("pagemap").ok()))
+        Ok(Self::new(tid, File::open(format!("/proc/{tid}/mem"))?, None))
     }
 
     fn new(pid: i32, memory: File, page_map: Option<File>) -> Self {

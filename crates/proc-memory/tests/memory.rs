@@ -44,7 +44,14 @@ impl Drop for Forked {
 fn places_are_read_one_after_the_other_and_end_where_nothing_is() {
     let forked = Forked::start();
     let (start, page) = (forked.pages, page_size_bytes());
-    let memory = ProcessMemory::of(forked.child).unwrap();
+    // The pages are shared; what is only said to be the process's alone is read in the other way.
+    let open = || ProcessMemory::open(&Process::open(forked.child).unwrap()).unwrap();
+    let all = 0..1 << 47;
+    let ways = [ProcessMemory::of(forked.child).unwrap(), open(), open().with_exclusive(vec![all])];
+    ways.iter().for_each(|memory| reads(memory, start, page));
+}
+
+fn reads(memory: &ProcessMemory, start: u64, page: u64) {
     let read = |places: &[(u64, u64)]| {
         let places: Vec<_> = places.iter().map(|(at, end)| start + at..start + end).collect();
         let mut found = b"!".to_vec();
@@ -94,7 +101,7 @@ fn nobody_gets_a_page_of_his_own_by_being_read() {
     assert!(before.iter().sum::<u64>() < 4 * MIB, "{before:?}");
     let all = forked.shared..forked.shared + 32 * MIB;
     for pid in [parent, forked.child] {
-        let memory = ProcessMemory::of(pid).unwrap();
+        let memory = ProcessMemory::open(&Process::open(pid).unwrap()).unwrap();
         let mut bytes = Vec::new();
         assert_eq!(memory.read(std::slice::from_ref(&all), &mut bytes), Ok(32 << 20));
         let heads: Vec<_> = all.clone().step_by(16 << 10).map(|place| place..place + 8).collect();
