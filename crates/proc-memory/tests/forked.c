@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define SHARED_BYTES (32 << 20)
@@ -25,9 +26,11 @@ int main(void) {
     madvise(shared, SHARED_BYTES, MADV_NOHUGEPAGE);
     memset(shared, 1, SHARED_BYTES);
     int child = fork();
-    if (child == 0)
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;)
             pause();
+    }
     printf("%d %lu %lu\n", child, (unsigned long)pages, (unsigned long)shared);
     fflush(stdout);
     getchar();

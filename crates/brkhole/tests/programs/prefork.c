@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define BLOCKS 60000
@@ -24,9 +25,11 @@ int main(void)
     fflush(stdout);
     for (int i = 0; i < CHILDREN; i++) {
         child[i] = fork();
-        if (child[i] == 0)
+        if (child[i] == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
             for (;;)
                 pause();
+        }
         printf(" %d", child[i]);
     }
     puts("");
