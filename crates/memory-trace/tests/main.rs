@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use suite as _;
+
 #[cfg(feature = "attach")]
 mod attach;
 mod launch;
