@@ -43,7 +43,7 @@ impl Examiner {
 
     /// Looks into a process's malloc.
     ///
-    /// Nothing is done to the process: its memory is read, through `/proc`.
+    /// Nothing is done to the process: its memory is read, by [`ProcessMemory`](proc_memory::ProcessMemory).
     /// See the [module](super) for what a figure means that comes out.
     pub fn examine(&mut self, process: &Process) -> Examination {
         self.lists_of(process, Lists::Followed { until: None })

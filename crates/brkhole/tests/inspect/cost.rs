@@ -79,7 +79,7 @@ fn asked(arguments: &[&str]) -> Option<HashMap<u32, Asked>> {
         };
         let asked = asked.entry(*pid).or_default();
         asked.calls += 1;
-        let read = ["read(", "pread64("];
+        let read = ["read(", "pread64(", "process_vm_readv("];
         if read.iter().any(|name| call.trim_start().starts_with(name)) {
             let result = call.rsplit("= ").next();
             let bytes = result.and_then(|bytes| bytes.trim().parse::<u64>().ok());
