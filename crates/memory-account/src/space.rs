@@ -56,7 +56,7 @@ impl<'p> Space<'p> {
     ) -> Result<Self, ProcessError> {
         let alone = areas.iter().filter(|area| area.private_bytes == area.rss_bytes);
         let alone = alone.map(|area| area.mapping.start..area.mapping.end).collect();
-        let memory = ProcessMemory::open(process)?.with_exclusive(alone);
+        let memory = ProcessMemory::open(process)?.with_private(alone);
         let mut pages = PageMap::open(process)?;
         let used = areas.iter().filter(|area| is_looked_through(area) && area.rss_bytes > 0);
         let used: Vec<_> = used.map(|area| area.mapping.start..area.mapping.end).collect();

@@ -8,8 +8,7 @@
 //! at may get copies of what is read of it in that moment.
 //!
 //! # References
-//! `mm/gup.c` (`gup_must_unshare`); `fs/proc/base.c` (`mem_rw`);
-//! `Documentation/admin-guide/mm/pagemap.rst`, bits 56, 61 and 63
+//! process_vm_readv(2), proc_pid_mem(5); `gup_must_unshare` in `mm/internal.h` of Linux 6
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -22,20 +21,22 @@ use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 use rustc_hash::FxHashMap;
 
+use crate::page_map::{EXCLUSIVE, FILES, PRESENT, entries};
 use crate::process::{Process, ProcessError};
-use crate::syscalls::{page_size_bytes, word};
+use crate::syscalls::page_size_bytes;
 
 /// So much is read at once of places that lie next to each other.
 const MOST_BYTES: u64 = 128 << 10;
 /// `IOV_MAX`: places that one call reads.
 const MOST_PLACES: usize = 1024;
-/// The page map is asked of so many pages at a time.
-const BLOCK_PAGES: u64 = 512;
-/// A bit for each page of a block.
-type PageBits = [u64; BLOCK_PAGES as usize / 64];
+/// The page map is asked of so many pages at a time, with a bit for each: with more of them, more of it is
+/// read than of a small process's memory.
+const BLOCK_PAGES: u64 = u16::BITS as u64;
 
-/// The memory of the program that a process has when this is opened. It is for one look: which pages
-/// are the process's alone is asked once.
+/// The memory of a process, for one look: which pages are the process's alone is asked once.
+///
+/// That it still runs the same program is the caller's to see, as [`of_one_program`](crate::of_one_program)
+/// does: one call reads what whoever has the number has then, the file what the old program had.
 #[derive(Debug)]
 pub struct ProcessMemory {
     pid: i32,
@@ -43,28 +44,9 @@ pub struct ProcessMemory {
     /// Without it, no page is known to be the process's alone, and `/proc/PID/mem` has to do.
     page_map: Option<File>,
     /// Known to be the process's alone without asking, in rising order.
-    told: Vec<Range<u64>>,
-    exclusive: RefCell<ExclusivePages>,
-}
-
-/// Pages that are one process's alone, or a file's; by blocks.
-#[derive(Debug, Default)]
-struct ExclusivePages {
-    known: FxHashMap<u64, PageBits>,
-    /// The block that was asked of last, as the next one mostly is.
-    recent: Option<(u64, PageBits)>,
-}
-
-impl ExclusivePages {
-    fn has(&mut self, page: u64, page_map: &File) -> bool {
-        let (block, bit) = (page / BLOCK_PAGES, page % BLOCK_PAGES);
-        let bits = match self.recent {
-            Some((recent, bits)) if recent == block => bits,
-            _ => *self.known.entry(block).or_insert_with(|| exclusive_pages(page_map, block)),
-        };
-        self.recent = Some((block, bits));
-        bits[bit as usize / 64] >> (bit % 64) & 1 == 1
-    }
+    private: Vec<Range<u64>>,
+    /// Pages that are, or are a file's; by blocks.
+    exclusive: RefCell<FxHashMap<u64, u16>>,
 }
 
 impl ProcessMemory {
@@ -86,13 +68,13 @@ impl ProcessMemory {
     }
 
     fn new(pid: i32, memory: File, page_map: Option<File>) -> Self {
-        Self { pid, memory, page_map, told: Vec::new(), exclusive: RefCell::default() }
+        Self { pid, memory, page_map, private: Vec::new(), exclusive: RefCell::default() }
     }
 
     /// Says in which ranges all pages are the process's alone, as smaps has it (`Private_Clean` and
     /// `Private_Dirty` are all of `Rss`), so that the page map needn't be asked. In rising order.
-    pub fn with_exclusive(mut self, ranges: Vec<Range<u64>>) -> Self {
-        self.told = ranges;
+    pub fn with_private(mut self, ranges: Vec<Range<u64>>) -> Self {
+        self.private = ranges;
         self
     }
 
@@ -100,8 +82,8 @@ impl ProcessMemory {
     /// fewer than asked for if a place isn't mapped, where it ends.
     ///
     /// # Errors
-    /// `EFAULT` if the first place isn't mapped; `ESRCH` if the process has ended, or has another
-    /// program.
+    /// `EFAULT` if the first place isn't mapped; `ESRCH` if the process has ended, and may be if it has
+    /// another program.
     pub fn read(&self, places: &[Range<u64>], into: &mut Vec<u8>) -> Result<usize, Errno> {
         let before = into.len();
         let (mut left, mut found) = (places, Vec::new());
@@ -110,7 +92,7 @@ impl ProcessMemory {
             let is_exclusive = each.next().unwrap_or_default();
             let alike = each.take_while(|other| *other == is_exclusive).count();
             let (these, rest) = left.split_at(1 + alike);
-            let spans = joined(these);
+            let spans = spans_of(these);
             found.clear();
             let outcome = match is_exclusive {
                 true => self.read_by_call(&spans, &mut found),
@@ -128,9 +110,9 @@ impl ProcessMemory {
 
     /// Whether all pages that a place lies on are the process's alone, or a file's.
     fn is_exclusive(&self, place: &Range<u64>) -> bool {
-        let after = self.told.partition_point(|range| range.start <= place.start);
-        let told = after.checked_sub(1).and_then(|at| self.told.get(at));
-        if told.is_some_and(|range| place.end <= range.end) {
+        let after = self.private.partition_point(|range| range.start <= place.start);
+        let private = after.checked_sub(1).and_then(|at| self.private.get(at));
+        if private.is_some_and(|range| place.end <= range.end) {
             return true;
         }
         let Some(page_map) = &self.page_map else { return false };
@@ -138,7 +120,11 @@ impl ProcessMemory {
         let (first, last) =
             (place.start / page, place.end.saturating_sub(1).max(place.start) / page);
         let mut exclusive = self.exclusive.borrow_mut();
-        (first..=last).all(|page| exclusive.has(page, page_map))
+        (first..=last).all(|page| {
+            let block = page / BLOCK_PAGES;
+            let bits = exclusive.entry(block).or_insert_with(|| exclusive_pages(page_map, block));
+            *bits >> (page % BLOCK_PAGES) & 1 == 1
+        })
     }
 
     /// Appends what is at these, which are at most as many as one call takes.
@@ -183,18 +169,12 @@ impl ProcessMemory {
 }
 
 /// Which of a block's pages are present, and mapped by this process alone or a file's.
-fn exclusive_pages(page_map: &File, block: u64) -> PageBits {
-    const EXCLUSIVE_OR_FILES: u64 = 1 << 56 | 1 << 61;
-    let mut entries = [0; BLOCK_PAGES as usize * 8];
-    let mut bits = PageBits::default();
-    // What can't be told stands there as absent.
-    let read = page_map.read_at(&mut entries, block.saturating_mul(BLOCK_PAGES * 8)).unwrap_or(0);
-    for (page, entry) in entries[..read].chunks_exact(8).enumerate() {
-        let entry = word(entry, 0);
-        let is_one = entry >> 63 == 1 && entry & EXCLUSIVE_OR_FILES != 0;
-        bits[page / 64] |= u64::from(is_one) << (page % 64);
-    }
-    bits
+fn exclusive_pages(page_map: &File, block: u64) -> u16 {
+    let mut bytes = [0; BLOCK_PAGES as usize * 8];
+    // Of what can't be told none is.
+    let entries = entries(page_map, block * BLOCK_PAGES, &mut bytes).into_iter().flatten();
+    let is_one = |entry| entry & PRESENT != 0 && entry & (EXCLUSIVE | FILES) != 0;
+    entries.enumerate().fold(0, |bits, (page, entry)| bits | u16::from(is_one(entry)) << page)
 }
 
 /// What is read in one piece, for so many places in a row.
@@ -202,7 +182,7 @@ type Span = (Range<u64>, usize);
 
 /// Places that lie one behind the other, on the same page or the next one, in one piece: it is the page
 /// that takes the time. No page is touched that none of them lies on.
-fn joined(places: &[Range<u64>]) -> Vec<Span> {
+fn spans_of(places: &[Range<u64>]) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::with_capacity(places.len());
     for place in places {
         match spans.last_mut() {

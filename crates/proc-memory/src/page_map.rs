@@ -21,7 +21,7 @@ use std::os::unix::fs::FileExt;
 use nix::errno::Errno;
 
 use crate::process::{Process, ProcessError};
-use crate::syscalls::page_size_bytes;
+use crate::syscalls::{page_size_bytes, word};
 
 /// Spans with less than this between them are asked for together: two questions cost more than the
 /// pages between.
@@ -30,6 +30,13 @@ const JOIN_BYTES: u64 = 2 << 20;
 const REGIONS: usize = 1024;
 /// Entries that are read at once.
 const ENTRIES: u64 = 16 * 1024;
+
+/// What an entry says of its page: that it is in memory, or in swap; that it is a file's (or shared), or
+/// mapped by nobody else.
+pub(crate) const PRESENT: u64 = 1 << 63;
+const SWAPPED: u64 = 1 << 62;
+pub(crate) const FILES: u64 = 1 << 61;
+pub(crate) const EXCLUSIVE: u64 = 1 << 56;
 
 /// Where a page is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,23 +210,20 @@ impl PageMap {
         span: Range<u64>,
         tell: &mut impl FnMut(Range<u64>),
     ) -> Result<u64, Errno> {
-        let bit: u64 = match state {
-            PageState::Resident => 1 << 63,
-            PageState::Swapped => 1 << 62,
+        let bit = match state {
+            PageState::Resident => PRESENT,
+            PageState::Swapped => SWAPPED,
         };
         let count = ENTRIES.min((span.end - span.start).div_ceil(self.page_bytes));
-        let mut entries = vec![0_u8; (count * 8) as usize];
-        let length = self
-            .pagemap
-            .read_at(&mut entries, span.start / self.page_bytes * 8)
-            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()))?;
-        if length < 8 {
+        let mut bytes = vec![0_u8; (count * 8) as usize];
+        let entries = entries(&self.pagemap, span.start / self.page_bytes, &mut bytes)?;
+        if entries.len() == 0 {
             return Err(Errno::ESRCH);
         }
         let mut start = span.start;
         let mut run = start..start;
-        for entry in entries[..length / 8 * 8].chunks_exact(8) {
-            if entry.try_into().map_or(0, u64::from_ne_bytes) & bit != 0 {
+        for entry in entries {
+            if entry & bit != 0 {
                 if run.end != start {
                     if run.start < run.end {
                         tell(run.clone());
@@ -235,6 +239,18 @@ impl PageMap {
         }
         Ok(start)
     }
+}
+
+/// The entries of pages from this one on: as many as there is room for their bytes, or fewer if it has no
+/// more.
+pub(crate) fn entries<'b>(
+    pagemap: &File,
+    first_page: u64,
+    bytes: &'b mut [u8],
+) -> Result<impl ExactSizeIterator<Item = u64> + use<'b>, Errno> {
+    let read = pagemap.read_at(bytes, first_page.saturating_mul(8));
+    let length = read.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()))?;
+    Ok(bytes[..length].chunks_exact(8).map(|entry| word(entry, 0)))
 }
 
 /// Ranges in rising order, those that touch or overlap as one.

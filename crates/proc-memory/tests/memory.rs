@@ -47,7 +47,7 @@ fn places_are_read_one_after_the_other_and_end_where_nothing_is() {
     // The pages are shared; what is only said to be the process's alone is read in the other way.
     let open = || ProcessMemory::open(&Process::open(forked.child).unwrap()).unwrap();
     let all = 0..1 << 47;
-    let ways = [ProcessMemory::of(forked.child).unwrap(), open(), open().with_exclusive(vec![all])];
+    let ways = [ProcessMemory::of(forked.child).unwrap(), open(), open().with_private(vec![all])];
     ways.iter().for_each(|memory| reads(memory, start, page));
 }
 
