@@ -73,14 +73,16 @@ fn asked(arguments: &[&str]) -> Option<HashMap<u32, Asked>> {
         if let Some(opened) = opened_process(call) {
             at.insert(thread, opened);
         }
-        // The end of a call that another thread's interrupted in the log isn't one more.
-        let (Some(pid), false) = (at.get(thread), call.contains(" resumed>")) else {
-            continue;
-        };
+        let Some(pid) = at.get(thread) else { continue };
         let asked = asked.entry(*pid).or_default();
-        asked.calls += 1;
-        let read = ["read(", "pread64(", "process_vm_readv("];
-        if read.iter().any(|name| call.trim_start().starts_with(name)) {
+        // The end of a call that another thread's interrupted in the log isn't one more, but has its result.
+        let call = call.trim_start();
+        let (name, is_end) = match call.strip_prefix("<... ") {
+            Some(rest) => (rest.split(' ').next().unwrap_or(rest), true),
+            None => (call.split('(').next().unwrap_or(call), false),
+        };
+        asked.calls += u64::from(!is_end);
+        if ["read", "pread64", "process_vm_readv"].contains(&name) {
             let result = call.rsplit("= ").next();
             let bytes = result.and_then(|bytes| bytes.trim().parse::<u64>().ok());
             asked.read_bytes += bytes.unwrap_or(0);
