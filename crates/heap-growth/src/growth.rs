@@ -233,10 +233,12 @@ impl Growth {
         self.processes.get(&pid).map(of).unwrap_or_default()
     }
 
-    /// Why the break of this process was refused the last time.
-    pub(crate) fn last_brk_failure(&self, pid: i32) -> Option<BrkFailure> {
-        let process = self.processes.get(&pid)?;
-        process.refusals.last().map(|refused| refused.cause.clone())
+    /// What lay in the way of this process's break when it was refused the last time.
+    pub(crate) fn last_brk_blocker(&self, pid: i32) -> Option<&Blocker> {
+        match &self.processes.get(&pid)?.refusals.last()?.cause {
+            BrkFailure::Blocked(blocker) => Some(blocker),
+            _ => None,
+        }
     }
 
     /// The file that a point of the [timeline](Self::timeline) names.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::growth::kind::{lies_low, wants_low};
 use super::growth::layout::Blocker;
 use super::growth::{Growth, Has};
-use super::refusals::{BrkFailure, Limited, too_many_mappings};
+use super::refusals::{Limited, too_many_mappings};
 use memory_event::{
     ABSURD_BYTES, Call, Denied, Ending, Event, HugePages, Promises, Refusal, Resource, Syscall,
     What,
@@ -80,8 +80,8 @@ pub struct RefusedRequest {
     /// What was read from `/proc` right afterwards, where it could be.
     pub surroundings: Option<Refusal>,
     denied: Denied,
-    /// Of a `brk`.
-    brk_failure: Option<BrkFailure>,
+    /// What lay in the way, of a `brk`.
+    blocker: Option<Blocker>,
     low: bool,
     writable: bool,
     noreserve: bool,
@@ -176,7 +176,7 @@ impl RefusedMemory {
                     && let Some(last) = waiting.requests.last_mut()
                 {
                     last.surroundings = Some(Refusal::clone(surroundings));
-                    last.brk_failure = growth.last_brk_failure(event.pid);
+                    last.is_blocked_as(growth, event.pid);
                 }
             }
             What::Exec { .. } => self.program_ended(event.pid, None, event.at),
@@ -198,7 +198,7 @@ impl RefusedMemory {
             let waiting = self.waiting.entry(thread).or_default();
             waiting.tries = 0;
             let mut request = RefusedRequest::of(call, denied, growth.has(event.pid));
-            request.brk_failure = growth.last_brk_failure(event.pid);
+            request.is_blocked_as(growth, event.pid);
             waiting.requests.push(request);
             if waiting.requests.len() > MOST_WAITING {
                 self.settle(thread);
@@ -292,7 +292,7 @@ impl RefusedRequest {
             by: RefusedBy::Unknown,
             surroundings: None,
             denied,
-            brk_failure: None,
+            blocker: None,
             low: is_free && wants_low(hint, flags),
             writable: match call.syscall {
                 Syscall::Mmap => {
@@ -311,27 +311,25 @@ impl RefusedRequest {
         }
     }
 
+    /// Takes over why the break was refused, which has been decided where breaks are.
+    fn is_blocked_as(&mut self, growth: &Growth, pid: i32) {
+        let blocker = growth.last_brk_blocker(pid).filter(|_| self.syscall == Syscall::Brk);
+        self.blocker = blocker.cloned();
+    }
+
     /// Who refused it: the first that the kernel looks at, as far as it is known.
     fn refused_by(&self) -> RefusedBy {
         let limit = |name, figures| RefusedBy::Limit { name, figures };
-        let around = self.surroundings.as_ref();
-        if self.syscall == Syscall::Brk {
-            return match (&self.brk_failure, around) {
-                (Some(BrkFailure::Blocked(blocker)), _) => RefusedBy::Blocked(blocker.clone()),
-                (Some(BrkFailure::Limited(figures)), _) => limit(figures.name, Some(*figures)),
-                (Some(BrkFailure::TooMuch), _) => RefusedBy::AddressSpace,
-                (Some(BrkFailure::Overcommit), Some(around)) => {
-                    RefusedBy::Overcommit(around.promises)
-                }
-                (Some(BrkFailure::Filter(_)), _) => RefusedBy::Filter,
-                _ => RefusedBy::Unknown,
-            };
+        if let Some(blocker) = &self.blocker {
+            return RefusedBy::Blocked(blocker.clone());
         }
         match self.errno {
             Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => return RefusedBy::Filter,
             Some(libc::EAGAIN) => return limit("RLIMIT_MEMLOCK", None),
+            Some(_) if self.syscall == Syscall::Brk => return RefusedBy::Filter,
             _ => {}
         }
+        let around = self.surroundings.as_ref();
         // Before any limit, the kernel looks whether there are as many.
         let pool = around.and_then(|around| around.huge_pages);
         let pool =

@@ -269,9 +269,9 @@ fn remedy(request: &RefusedRequest) -> String {
              vm.overcommit_memory=1` promises everything)."
             .to_owned(),
         RefusedBy::HugePages(_) => {
-            "Reserve as many (`sysctl vm.nr_hugepages=…`, or for another size \
-             nr_hugepages in /sys/kernel/mm/hugepages), or have the program do without: it is a setting of its own as a rule (PostgreSQL's huge_pages, Java's \
-             -XX:+UseLargePages)."
+            "Reserve as many (`sysctl vm.nr_hugepages=…`, or for another size nr_hugepages in \
+             /sys/kernel/mm/hugepages), or have the program do without: it is a setting of its own as \
+             a rule (PostgreSQL's huge_pages, Java's -XX:+UseLargePages)."
                 .to_owned()
         }
         _ if request.surroundings.is_some() => {

@@ -147,6 +147,13 @@ fn who_refused_it() {
         told.no(33 * MIB, RW, PLAIN).what(around(surroundings));
         assert_eq!(told.exits(2).told(), Some((by, 1, true)));
     }
+    // A break that would have had room: what the machine promises, not the addresses.
+    let (mut told, mut roomy) = (Told::default(), Refusal::default());
+    roomy.crowd.insert(Crowd::default()).greatest_gap_bytes = 1 << 46;
+    (roomy.promises.mode, roomy.promises.machine_bytes) = (Some(0), Some(16 << 30));
+    told.call(Syscall::Brk, [0, 0, 0, 0], Ok(AREA));
+    told.call(Syscall::Brk, [AREA + (2 << 40), 0, 0, 0], Ok(AREA)).what(around(roomy));
+    assert_eq!(told.exits(2).told(), Some(("overcommit", 1, true)));
     // Huge pages: the pool is looked at first, if it is the one that is meant.
     let huge = PLAIN | libc::MAP_HUGETLB as u64;
     let of_a_gib = huge | 30 << libc::MAP_HUGE_SHIFT;
