@@ -85,7 +85,7 @@ impl Process {
     ///
     /// # References
     /// `proc_pid_status(5)`, `Tgid`
-    pub fn not_thread(self) -> Result<Self, ProcessError> {
+    pub fn thread_group_leader(self) -> Result<Self, ProcessError> {
         match Status::parse(self.whole("status")?).number("Tgid") {
             Some(process) if process != self.pid => {
                 Err(ProcessError::new(self.pid, "", Reason::Thread { process }))

@@ -21,7 +21,7 @@ impl NamedProcess {
             if pids[..place].contains(&pid) {
                 continue;
             }
-            match Process::open(pid).and_then(Process::not_thread).and_then(Weigher::new) {
+            match Process::open(pid).and_then(Process::thread_group_leader).and_then(Weigher::new) {
                 Ok(weigher) => named.held.push(weigher),
                 Err(error) => named.missed.push(unread(&error)),
             }
