@@ -37,22 +37,19 @@ pub(crate) fn run(
     };
     let interrupt = service.trimmer.interruption.interrupt().clone();
     let mut lookers = scan::lookers();
+    let meant = |named: &[Process]| match is_named {
+        true => Ok(named.iter().map(Process::pid).collect()),
+        false => arguments.processes.wanted.pids(),
+    };
+    // A name that nobody has is as likely misspelt as early.
+    let those = counted(meant(&named)?.len() as u64, "process is", "processes are");
+    eprintln!("brkhole: {those} watched now; Ctrl-C ends the watching, not them");
     let begun = Instant::now();
-    let mut has_said = false;
     loop {
         let now = begun.elapsed();
         // Each is held, so that its number isn't another's as long as it runs.
         named.retain(Process::is_alive);
-        let pids = match is_named {
-            true => named.iter().map(Process::pid).collect(),
-            false => arguments.processes.wanted.pids()?,
-        };
-        if !has_said {
-            // A name that nobody has is as likely misspelt as early.
-            let those = counted(pids.len() as u64, "process is", "processes are");
-            eprintln!("brkhole: {those} watched now; Ctrl-C ends the watching, not them");
-            has_said = true;
-        }
+        let pids = meant(&named)?;
         let over = || interrupt.is_asked();
         let mut survey = inspect::survey(&mut lookers, &pids, &over);
         service.round(now, &survey);

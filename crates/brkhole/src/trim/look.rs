@@ -182,8 +182,8 @@ impl TrimLook {
         let shared = shared.saturating_sub(report.private_before_bytes.unwrap_or(shared));
         if shared >= WORTH_A_WORD_BYTES {
             report.notes.push(format!(
-                "at least {} of it are pages that another process has as well (parent and child after \
-                 a fork): the machine gets them back once each has given them back",
+                "at least {} of it are pages that another process has as well, as parent and child have \
+                 after a fork: the machine gets them back once each has given them back",
                 Bytes(shared)
             ));
         }

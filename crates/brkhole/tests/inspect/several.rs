@@ -16,6 +16,29 @@ fn in_the_order_in_which_they_are_named() {
 }
 
 #[test]
+fn those_that_top_leaves_out_are_counted() {
+    let (small, big) = (Keeps::free(64), Keeps::blocked(1024));
+    let table = output(&["inspect", "--top", "1", &small.number(), &big.number()]);
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.contains("1 more is not shown (--top 2)"), "{table}");
+    assert!(table.contains(&small.number()) && !table.contains(&big.number()), "{table}");
+}
+
+#[test]
+fn a_thread_is_not_taken_for_a_process() {
+    let (program, own) = (Keeps::free(64), std::process::id());
+    // Not the first one, on which a test may run.
+    let another = std::thread::spawn(move || {
+        let tid = nix::unistd::gettid().to_string();
+        output(&["inspect", &tid, &program.number()])
+    });
+    let refused = another.join().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let right = format!("this is a thread of process {own}: give {own}");
+    assert!(refused.status.code() == Some(1) && said.contains(&right), "{refused:?}");
+}
+
+#[test]
 fn csv_is_read_by_others() {
     const PYTHON: &str = "/usr/bin/python3";
     if !installed(PYTHON) {

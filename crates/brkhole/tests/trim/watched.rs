@@ -1,5 +1,6 @@
 //! `--watch`: whoever keeps more than it may is trimmed, and not in vain; nobody is left held.
 
+use std::io::BufRead;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -170,6 +171,18 @@ fn no_signal_leaves_a_process_held() {
         assert_eq!(tracer(target.pid()), 0);
     }
     target.ends();
+}
+
+/// A name that nobody has may be misspelt.
+#[test]
+fn how_many_are_watched_is_said_first() {
+    let nobody = ["trim", "--watch", "60", "--above", "1MiB", "--comm", "nobody-has-this"];
+    let mut watch = common::brkhole(&nobody).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    suite::waiting::lines(watch.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    assert!(line.contains("0 processes are watched now"), "{line}");
 }
 
 #[test]

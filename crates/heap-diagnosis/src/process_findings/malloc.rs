@@ -118,8 +118,8 @@ pub(super) fn returnable(case: &Case, account: Option<&Account>) -> Option<Findi
     let shared = account.map_or(0, |account| returnable.saturating_sub(private_bytes(account)));
     if shared >= WORTH_A_WORD_BYTES {
         message.push_str(&format!(
-            " At least {} of it are shared with its parent or its children since a fork: the machine \
-             gets them back once each has given them back.",
+            " At least {} of it are shared with other processes, as parent and children are after a \
+             fork: the machine gets them back once each has given them back.",
             Bytes(shared)
         ));
     }

@@ -255,14 +255,35 @@ fn free_memory_that_free_has_kept_is_told_by_where_it_lies() {
 
 /// An account of one owner beside a library.
 fn account(kind: &str, owner: &str, mib: u64) -> Account {
+    account_of(&[(kind, owner, mib), ("file", "libraries", 10)])
+}
+
+fn account_of(rows: &[(&str, &str, u64)]) -> Account {
     let row = |kind: &str, owner: &str, bytes: u64| {
         serde_json::json!({
             "kind": kind, "owner": owner, "evidence": "", "pieces": 1, "rss_bytes": bytes,
             "private_bytes": bytes, "swap_bytes": 0, "free_bytes": null, "returnable_bytes": null,
         })
     };
-    let rows = [row(kind, owner, mib * MIB), row("file", "libraries", 10 * MIB)];
+    let rows: Vec<_> = rows.iter().map(|(kind, owner, mib)| row(kind, owner, mib * MIB)).collect();
     serde_json::from_value(rows.into()).unwrap()
+}
+
+#[test]
+fn what_nobody_is_known_to_own_is_one_sum() {
+    let pieces = [("unknown", "unknown, at 0x7f00", 40), ("unknown", "unknown, small pieces", 30)];
+    let rows = [&pieces[..], &[("file", "libraries", 50)]].concat();
+    let found = process_findings(&roomy(), None, Some(&account_of(&rows)));
+    let [finding] = &found[..] else { panic!("{found:?}") };
+    assert!(finding.message.contains("70.0 MiB of 120 MiB"), "{finding}");
+    assert_eq!(finding.evidence["owner_bytes"], 70 * MIB);
+    // Of the largest known owner nothing is said that isn't so of half of it.
+    let rows = [&pieces[..], &[("file", "libraries", 71)]].concat();
+    let found = process_findings(&roomy(), None, Some(&account_of(&rows)));
+    assert!(found[0].message.contains("71.0 MiB of 141 MiB"), "{}", found[0]);
+    let likely = account("unknown", "unknown, likely jemalloc's", 91);
+    let found = process_findings(&roomy(), None, Some(&likely));
+    assert!(found[0].message.contains("is likely jemalloc's"), "{}", found[0]);
 }
 
 #[test]
