@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::skipped;
+use crate::waiting::eventually;
 
 /// A cgroup of version 2, removed with the value; its processes go back to where all are.
 pub struct Cgroup {
@@ -40,6 +41,14 @@ impl Cgroup {
     /// Has a process come into it.
     pub fn take(&self, pid: impl ToString) {
         fs::write(self.directory.join("cgroup.procs"), pid.to_string()).unwrap();
+    }
+
+    /// Has its processes stand still, or go on, and waits until they do.
+    pub fn freeze(&self, frozen: bool) {
+        let number = u8::from(frozen);
+        fs::write(self.directory.join("cgroup.freeze"), number.to_string()).unwrap();
+        let events = || fs::read_to_string(self.directory.join("cgroup.events")).unwrap();
+        eventually("it is frozen, or isn't", || events().contains(&format!("frozen {number}")));
     }
 
     /// Makes it anew under its name, as systemd does when a unit is started again.

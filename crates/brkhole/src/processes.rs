@@ -50,10 +50,7 @@ fn numbers(pids: &[i32]) -> String {
 /// slash) a cgroup's path, or to something below it. The file tells that of every process and to
 /// everybody, whichever hierarchies are mounted and wherever.
 pub(crate) fn belongs_to_cgroup(text: &str, wanted: &str) -> bool {
-    let mut cgroups = text.lines().filter_map(|line| {
-        let (_, line) = line.split_once(':')?;
-        line.split_once(':')
-    });
+    let mut cgroups = cgroups(text);
     if wanted.contains('/') {
         let wanted = wanted.strip_prefix("/sys/fs/cgroup").unwrap_or(wanted);
         let wanted = wanted.trim_matches('/');
@@ -69,12 +66,15 @@ pub(crate) fn belongs_to_cgroup(text: &str, wanted: &str) -> bool {
         .any(|(_, path)| path.split('/').any(|part| is_unit(part, wanted)))
 }
 
+/// Each hierarchy of a `/proc/PID/cgroup` and the cgroup there.
+fn cgroups(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'))
+}
+
 /// The directory of the one cgroup of version 2 by which all these processes belong to `wanted`, as
 /// [`belongs_to_cgroup`] has it; or why there is none.
 pub(crate) fn unified_cgroup(pids: &[i32], wanted: &str) -> Result<PathBuf, String> {
-    let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
-    let root = roots.into_iter().find(|root| root.join("cgroup.controllers").exists());
-    let root = root.ok_or("cgroups of version 2 aren't mounted at /sys/fs/cgroup")?;
+    let root = unified_root().ok_or("cgroups of version 2 aren't mounted at /sys/fs/cgroup")?;
     let mut found = BTreeSet::new();
     for &pid in pids {
         let text = of_process(pid, "cgroup");
@@ -108,6 +108,36 @@ fn unified_path(text: &str, wanted: &str) -> Option<String> {
     let parts: Vec<_> = path.split('/').collect();
     let unit = parts.iter().position(|part| is_unit(part, wanted))?;
     Some(parts[..=unit].join("/"))
+}
+
+/// Where cgroups of version 2 are mounted.
+fn unified_root() -> Option<&'static Path> {
+    let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
+    roots.into_iter().find(|root| root.join("cgroup.controllers").exists())
+}
+
+/// Whether a process stands still by the freezer of its cgroup, of either version; `false` also
+/// where its cgroup can't be seen from here.
+///
+/// # References
+/// Linux `Documentation/admin-guide/cgroup-v2.rst`, `cgroup.events`, and
+/// `cgroup-v1/freezer-subsystem.rst`
+pub(crate) fn is_frozen(pid: i32) -> bool {
+    let text = of_process(pid, "cgroup");
+    let text = String::from_utf8_lossy(&text);
+    cgroups(&text).any(|(hierarchy, path)| {
+        let old_root = || Some(Path::new("/sys/fs/cgroup").join(mount(hierarchy)));
+        let (root, file, frozen) = match hierarchy {
+            "" => (unified_root().map(Path::to_path_buf), "cgroup.events", "frozen 1"),
+            old if old.split(',').any(|name| name == "freezer") => {
+                (old_root(), "freezer.state", "FROZEN")
+            }
+            _ => return false,
+        };
+        let file = root.map(|root| root.join(path.trim_start_matches('/')).join(file));
+        let state = file.and_then(|file| fs::read_to_string(file).ok());
+        state.is_some_and(|state| state.lines().any(|line| line == frozen))
+    })
 }
 
 /// Below `/sys/fs/cgroup`, where version 2 doesn't lie there itself.

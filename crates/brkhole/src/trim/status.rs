@@ -6,6 +6,7 @@ use std::io;
 use proc_memory::Status;
 
 use super::refusal::{Refusal, RefusalKind};
+use crate::processes::is_frozen;
 
 /// Whether a process can be trimmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +71,12 @@ impl Trimmability {
                 "it is stopped (Ctrl-Z, SIGSTOP), so it can't call anything; let it go on with \
                  `kill -CONT {pid}`, then try again"
             )));
+        }
+        if is_frozen(pid) {
+            return Some(RefusalKind::Stopped.told(
+                "it is frozen (the freezer of its cgroup, as by `docker pause` or `systemctl \
+                 freeze`), so it can't call anything; thaw it, then try again",
+            ));
         }
         if self.seccomp_mode() == 1 {
             return Some(RefusalKind::Filtered.told(

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use suite::cgroup::Cgroup;
 use suite::waiting::eventually;
 
 use crate::common::{installed, skipped};
@@ -40,6 +41,19 @@ fn stopped() {
     refused(target.pid(), &["is stopped", &command]);
     assert!(std::fs::read_to_string(&stat).unwrap().contains(") T "));
     target.signal(libc::SIGCONT);
+    trimmed(target.pid());
+}
+
+/// Asked to call something it would do so when it is thawed, with registers that nobody puts back.
+#[test]
+fn frozen() {
+    let name = format!("brkhole-frozen-{}", std::process::id());
+    let Some(cgroup) = Cgroup::made(&name) else { return };
+    let target = Target::of(&mut shell(), "ready");
+    cgroup.take(target.pid());
+    cgroup.freeze(true);
+    refused(target.pid(), &["is frozen", "thaw it"]);
+    cgroup.freeze(false);
     trimmed(target.pid());
 }
 
