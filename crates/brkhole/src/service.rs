@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use human_text::{Bytes, counted};
+use human_text::{Bytes, Seconds, counted};
 use proc_memory::Process;
 
 use crate::cli::TrimArguments;
@@ -61,6 +61,7 @@ pub(crate) fn run(
         }
         let is_over = is_named && named.is_empty();
         if is_over || service.trimmer.interruption.after(rest()).is_some() {
+            eprintln!("brkhole: {}", service.totals.told(service.schedule.in_vain));
             return Ok(ExitCode::SUCCESS);
         }
     }
@@ -89,10 +90,27 @@ impl Service<'_> {
                 return;
             }
             let seen = self.sighting(process);
-            if self.schedule.is_due(now, &seen) {
+            let in_vain = self.schedule.in_vain;
+            let is_due = self.schedule.is_due(now, &seen);
+            if self.schedule.in_vain > in_vain {
+                let wait = self.left_alone(&seen);
+                eprintln!(
+                    "brkhole: {}: half of what it gave back is resident again{wait}",
+                    process.name()
+                );
+            }
+            if is_due {
                 self.one(now, &seen);
             }
         }
+    }
+
+    /// How long it is left alone, where that is longer than usual.
+    fn left_alone(&self, seen: &Sighting) -> String {
+        let wait = self.schedule.backs_off(&seen.key);
+        wait.map_or_else(String::new, |wait| {
+            format!("; it is left alone for {}", Seconds(wait.as_secs_f64()))
+        })
     }
 
     fn sighting(&mut self, process: &Inspected) -> Sighting {
@@ -114,20 +132,13 @@ impl Service<'_> {
         if failure.is_some() && self.trimmer.interruption.signal().is_some() {
             return;
         }
-        let given = match failure {
-            Some(failure) => {
-                eprintln!("brkhole: {failure}");
-                None
-            }
-            None => {
-                eprintln!("brkhole: {}", trim::gave_back(&report));
-                Some(GivenBack {
-                    returned_bytes: report.returned_bytes.unwrap_or(0),
-                    rss_after_bytes: report.rss_after_bytes.unwrap_or(seen.rss_bytes),
-                })
-            }
-        };
+        let given = failure.is_none().then(|| GivenBack {
+            returned_bytes: report.returned_bytes.unwrap_or(0),
+            rss_after_bytes: report.rss_after_bytes.unwrap_or(seen.rss_bytes),
+        });
         self.schedule.attempted(now, seen, given);
+        let told = failure.unwrap_or_else(|| trim::gave_back(&report));
+        eprintln!("brkhole: {told}{}", self.left_alone(seen));
         self.totals.add(&report);
     }
 

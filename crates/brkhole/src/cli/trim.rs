@@ -100,7 +100,7 @@ a cure, if the memory is only kept because the break is blocked (`brkhole inspec
 With --watch: each interval all are looked at as by `inspect --all`, and who keeps more than SIZE is
 trimmed, once. Where half of that is resident again at the next look, or nothing came, the program
 is left alone for twice as long, 64 intervals at most; once it helps, for one. Each trim is told on
-standard error. A signal ends the watching, in the way told above.
+standard error, and the sum at the end. A signal ends the watching, in the way told above.
 
 Instead: a program that can be changed calls malloc_trim(0) itself after its peak, or sets
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD or M_ARENA_MAX (mallopt); one that can't be changed is started

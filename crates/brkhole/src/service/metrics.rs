@@ -1,5 +1,7 @@
 //! What the service has done, as metrics beside those of what it sees.
 
+use human_text::{Bytes, Seconds, counted};
+
 use crate::inspect::openmetrics::Exposition;
 use crate::trim::{RefusalKind, TrimOutcome, TrimReport};
 
@@ -24,6 +26,20 @@ impl ServiceTotals {
             }
             _ => self.refused[report.refusal.unwrap_or_default() as usize] += 1,
         }
+    }
+
+    /// For people.
+    pub(super) fn told(&self, in_vain: u64) -> String {
+        format!(
+            "{} gave back {} in all, {} of no use (little came, or it came back); they stood still for \
+             {} in all, {} at most; {} refused",
+            counted(self.trims, "trim", "trims"),
+            Bytes(self.returned_bytes),
+            in_vain,
+            Seconds(self.held_seconds),
+            Seconds(self.longest_held_seconds),
+            self.refused.iter().sum::<u64>(),
+        )
     }
 
     /// They only grow, but are gauges: of a counter the two formats that the file is both of ask for

@@ -98,6 +98,11 @@ impl Schedule {
         self.waits.insert(seen.key, Wait { since: due, lasts, last_seen: due, on_trial });
     }
 
+    /// How long a process is left alone, if it is for longer than an interval.
+    pub(super) fn backs_off(&self, key: &ProcessKey) -> Option<Duration> {
+        self.waits.get(key).map(|wait| wait.lasts).filter(|lasts| *lasts > self.interval)
+    }
+
     /// How many are left alone for longer than an interval now, those included that have ended lately.
     pub(super) fn backed_off(&self) -> usize {
         self.waits.values().filter(|wait| wait.lasts > self.interval).count()

@@ -1,5 +1,6 @@
 //! `--watch`: whoever keeps more than it may is trimmed, and not in vain; nobody is left held.
 
+use std::fs::File;
 use std::io::BufRead;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -26,13 +27,14 @@ impl Watch {
     fn of(pid: i32, interval: &'static str, above: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("brkhole.prom");
+        let said = File::create(directory.path().join("said")).unwrap();
         let arguments = ["trim", "--watch", interval, "--above", above, "--metrics"];
         let plain = common::brkhole(&arguments);
         // Whoever runs the tests may ignore signals (nohup), and a program keeps to that.
         let mut command = Command::new("env");
         command.arg("--default-signal").arg(plain.get_program()).args(plain.get_args());
         command.arg(file).arg(pid.to_string());
-        command.stdin(Stdio::null()).stderr(Stdio::null());
+        command.stdin(Stdio::null()).stderr(said);
         Self { child: command.spawn().expect("env is there"), directory, interval }
     }
 
@@ -43,6 +45,11 @@ impl Watch {
     /// What it tells now.
     fn found(&self) -> Vec<Sample> {
         samples(&until("metrics", || std::fs::read_to_string(self.file()).ok()))
+    }
+
+    /// What it has said for people.
+    fn said(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("said")).unwrap()
     }
 
     fn figure(&self, name: &str) -> f64 {
@@ -58,7 +65,7 @@ impl Watch {
         }
     }
 
-    fn end(mut self, signal: &str) -> Option<i32> {
+    fn end(&mut self, signal: &str) -> Option<i32> {
         send(self.child.id() as i32, signal);
         ended(&mut self.child).code()
     }
@@ -74,7 +81,7 @@ impl Drop for Watch {
 #[test]
 fn trimmed_once_and_then_left_alone() {
     let mut target = Target::started("keeps", &["free", "1"], "ready");
-    let watch = Watch::of(target.pid(), "0.05", ABOVE);
+    let mut watch = Watch::of(target.pid(), "0.05", ABOVE);
     eventually("it is trimmed", || watch.figure("brkhole_trim_calls") > 0.0);
     watch.looks(10);
     let found = watch.found();
@@ -89,6 +96,9 @@ fn trimmed_once_and_then_left_alone() {
     assert!(value(&found, "brkhole_malloc_returnable_bytes", &comm) < 16.0 * MIB);
     target.is_well();
     assert_eq!(watch.end("-TERM"), Some(0));
+    let said = watch.said();
+    assert!(said.contains("1 trim gave back ") && said.contains("; 0 refused"), "{said}");
+    assert!(!said.contains("left alone"), "{said}");
     target.ends();
 }
 
@@ -135,9 +145,10 @@ while True:
     time.sleep(0.05)
 ";
     let target = Target::of(Command::new(PYTHON).args(["-c", script]), "ready");
-    let watch = Watch::of(target.pid(), "0.5", ABOVE);
+    let mut watch = Watch::of(target.pid(), "0.5", ABOVE);
     eventually("it is in vain", || watch.figure("brkhole_trim_in_vain") >= 2.0);
     assert_eq!(watch.figure("brkhole_trim_backed_off_processes"), 1.0);
+    assert!(watch.said().contains("; it is left alone for 1"), "{}", watch.said());
     // Twice in vain: it is left alone for four intervals.
     let trims = watch.figure("brkhole_trim_calls");
     watch.looks(2);
@@ -150,7 +161,7 @@ fn why_one_is_not_trimmed_is_counted() {
     let target = Target::started("keeps", &["free", "1"], "ready");
     target.signal(nix::libc::SIGSTOP);
     eventually("it stands", || state(target.pid()) == 'T');
-    let watch = Watch::of(target.pid(), "0.05", ABOVE);
+    let mut watch = Watch::of(target.pid(), "0.05", ABOVE);
     let refused = |reason| value(&watch.found(), "brkhole_trim_refused", &[("reason", reason)]);
     eventually("it is refused", || refused("stopped") >= 1.0);
     assert_eq!((watch.figure("brkhole_trim_calls"), refused("other")), (0.0, 0.0));
@@ -163,7 +174,7 @@ fn why_one_is_not_trimmed_is_counted() {
 fn no_signal_leaves_a_process_held() {
     let mut target = Target::started("churn", &["2"], "ready");
     for (round, signal) in ["-KILL", "-TERM"].into_iter().cycle().take(20).enumerate() {
-        let watch = Watch::of(target.pid(), "0.001", "4096");
+        let mut watch = Watch::of(target.pid(), "0.001", "4096");
         wait_for_hold(target.pid());
         std::thread::sleep(Duration::from_micros(round as u64 * 250));
         assert_eq!(watch.end(signal), (signal == "-TERM").then_some(0));
