@@ -12,5 +12,5 @@ mod remedies;
 mod trace_findings;
 
 pub use finding::{Finding, Severity};
-pub use process_findings::{process_findings, what_pins};
+pub use process_findings::{process_findings, why_pinned};
 pub use trace_findings::{repeated_reading, trace_findings};

@@ -5,7 +5,7 @@ mod held;
 mod malloc;
 mod room;
 
-pub use malloc::what_pins;
+pub use malloc::why_pinned;
 
 use crate::finding::Finding;
 use case::Case;
@@ -27,7 +27,7 @@ use ptmalloc::HeapState;
 /// | `heap-beyond-malloc` | `[heap]` has memory above malloc's: a merged mapping, or a program's own |
 /// | `break-abandoned` | glibc gave up on a break that nothing blocks now |
 /// | `break-near-wall` | there is room left, but not for a heap that doubles |
-/// | `memory-returnable` | malloc keeps much that `malloc_trim(0)` would give back |
+/// | `memory-returnable` | malloc keeps much that `malloc_trim(0)`, or what another allocator has in its place, would give back |
 /// | `memory-pinned` | much is free, and stays on pages that chunks in use share |
 /// | `memory-held` | most of the memory is one owner's, and nothing of it could simply be given back |
 ///
@@ -57,7 +57,8 @@ pub fn process_findings(
         malloc::beyond(&case),
         malloc::abandoned(&case),
         room::near_wall(&case),
-        malloc::returnable(&case, account),
+        malloc::returnable(&case, account)
+            .or_else(|| malloc::returnable_of_another(account?, state.pid)),
         malloc::pinned(&case),
     ]
     .into_iter()

@@ -214,9 +214,11 @@ impl ArenaReader {
         apart(&walk, &order, header)?;
         let given = trim::pages(&walk, &order, header, main, &self.map, self.sizes);
         let returnable_bytes = memory.resident_bytes(&given.pages)?;
+        let locked_bytes = memory.resident_bytes(&given.refused)?;
+        let top = given.kept_top.as_slice();
         let absent_bytes = length(&given.pages).saturating_sub(returnable_bytes)
-            + length(&given.kept)
-            - memory.resident_bytes(&given.kept)?;
+            + length(&given.refused).saturating_sub(locked_bytes)
+            + length(top).saturating_sub(memory.resident_bytes(top)?);
         let sum = |wanted: fn(Chunk) -> bool| {
             let chunks = walk.chunks.iter().filter(|chunk| wanted(**chunk));
             chunks.map(|chunk| chunk.size()).sum()
@@ -230,6 +232,7 @@ impl ArenaReader {
             top_bytes: walk.top_bytes,
             resident_bytes: 0,
             returnable_bytes,
+            locked_bytes,
             runs: Runs::of(&walk, &order, header, self.sizes.page_bytes),
         };
         let resident_bytes = free.total_bytes().saturating_sub(absent_bytes);

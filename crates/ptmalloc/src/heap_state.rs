@@ -124,6 +124,10 @@ pub struct Free {
     pub resident_bytes: u64,
     /// Resident whole pages that `malloc_trim(0)` would give back.
     pub returnable_bytes: u64,
+    /// Resident whole pages that the kernel refuses to take back from there on: locked into memory
+    /// (mlock(2)), or behind such in the same chunk.
+    #[serde(default)]
+    pub locked_bytes: u64,
     /// How it lies.
     #[serde(default)]
     pub runs: Runs,

@@ -40,9 +40,11 @@ pub(super) struct Pages {
 pub(super) struct Given {
     /// Pages that would be if they are resident, in rising order.
     pub(super) pages: Vec<Range<u64>>,
-    /// Free whole pages that would not, likewise.
-    pub(super) kept: Vec<Range<u64>>,
-    /// Whether some of them are the main arena's top.
+    /// Free whole pages that the kernel refuses to take back (`madvise`), likewise.
+    pub(super) refused: Vec<Range<u64>>,
+    /// The whole pages of the top, if that stays.
+    pub(super) kept_top: Option<Range<u64>>,
+    /// Whether some of `pages` are the main arena's top.
     pub(super) has_top: bool,
 }
 
@@ -56,7 +58,7 @@ pub(super) fn pages(
     sizes: Pages,
 ) -> Given {
     let mut given = Vec::new();
-    let mut kept = Vec::new();
+    let mut refused = Vec::new();
     let mut top = header.top()..header.top() + walk.top_bytes;
     runs::each(walk, order, header, |run| {
         if run.end == top.end {
@@ -66,7 +68,7 @@ pub(super) fn pages(
         let Some(pages) = inside(&run, sizes.page_bytes) else { return };
         // madvise goes from mapping to mapping, and no further than to the first that it refuses.
         let end = map.first_kept(&pages).unwrap_or(pages.end);
-        let parts = [(&mut given, pages.start..end), (&mut kept, end..pages.end)];
+        let parts = [(&mut given, pages.start..end), (&mut refused, end..pages.end)];
         for (list, part) in parts.into_iter().filter(|(_, part)| !part.is_empty()) {
             list.push(part);
         }
@@ -83,11 +85,7 @@ pub(super) fn pages(
             has_top = true;
         }
     }
-    if !has_top && let Some(pages) = top_pages {
-        let place = kept.partition_point(|kept| kept.start < pages.start);
-        kept.insert(place, pages);
-    }
-    Given { pages: given, kept, has_top }
+    Given { pages: given, refused, kept_top: top_pages.filter(|_| !has_top), has_top }
 }
 
 fn inside(run: &Range<u64>, page_bytes: u64) -> Option<Range<u64>> {

@@ -157,13 +157,12 @@ fn malloc(state: &HeapState) -> Vec<Part> {
 fn not_returnable(state: &HeapState) -> Option<String> {
     const WORTH_TELLING_BYTES: u64 = 1 << 20;
     let pinned = state.pinned_bytes.filter(|bytes| *bytes >= WORTH_TELLING_BYTES)?;
-    let runs = state.runs();
     Some(format!(
-        "{} more are free and resident, and stay: in {} runs, whose ends share {}, or at the top of a \
-         thread's arena. A restart would give them back, a trim doesn't.",
+        "{} more are free and resident, in {} runs, and stay: {}. A restart would give them back, a \
+         trim doesn't.",
         Bytes(pinned),
-        thousands(runs.count),
-        heap_diagnosis::what_pins(&runs),
+        thousands(state.runs().count),
+        heap_diagnosis::why_pinned(state),
     ))
 }
 

@@ -8,9 +8,6 @@ use crate::finding::{Finding, Severity};
 /// Of a smaller process it isn't worth a word.
 const WORTH_TELLING_BYTES: u64 = 64 << 20;
 const WORTH_TELLING_SHARE: f64 = 0.5;
-/// As of glibc's malloc.
-const WORTH_GIVING_BYTES: u64 = 16 << 20;
-
 /// That one owner has most of it.
 pub(super) fn held(account: &Account, pid: i32) -> Option<Finding> {
     let rss = account.rss_bytes();
@@ -35,17 +32,6 @@ pub(super) fn held(account: &Account, pid: i32) -> Option<Finding> {
              nothing to give.",
             format!("{grows}, or make whatever keeps them (a cache's size) smaller."),
         ),
-        Kind::Allocator
-            if most.returnable_bytes.is_some_and(|bytes| bytes >= WORTH_GIVING_BYTES) =>
-        {
-            (
-                "It keeps memory that it would give back if it were asked to.",
-                format!(
-                    "`brkhole trim {pid}` has it give {} of it back, or what it offers for that.",
-                    Bytes(most.returnable_bytes.unwrap_or(0))
-                ),
-            )
-        }
         Kind::Runtime | Kind::Allocator => (
             "It is not glibc's, so malloc_trim doesn't reach it.",
             "Ask the runtime's or the allocator's own statistics what of it is in use.".to_owned(),

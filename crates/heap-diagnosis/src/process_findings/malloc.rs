@@ -6,7 +6,7 @@ use crate::remedies;
 use human_text::{Bytes, thousands};
 use memory_account::{Account, Kind};
 use proc_memory::page_size_bytes;
-use ptmalloc::{HeapState, Runs};
+use ptmalloc::HeapState;
 
 /// Memory in `[heap]` that isn't malloc's, above malloc's.
 ///
@@ -135,6 +135,32 @@ pub(super) fn returnable(case: &Case, account: Option<&Account>) -> Option<Findi
     Some(finding)
 }
 
+/// The same of another allocator, as far as its own records tell.
+pub(super) fn returnable_of_another(account: &Account, pid: i32) -> Option<Finding> {
+    let allocators = account.rows.iter().filter(|row| row.kind == Kind::Allocator);
+    let row = allocators.max_by_key(|row| row.returnable_bytes)?;
+    let returnable = row.returnable_bytes?;
+    let share = returnable as f64 / row.rss_bytes.max(1) as f64;
+    if returnable < WORTH_RETURNING_BYTES || share < WORTH_RETURNING_SHARE {
+        return None;
+    }
+    let message = format!(
+        "{} keeps {} that are free and that it would give back if it were asked to: {:.0} % of the {} \
+         that it has resident.",
+        row.owner,
+        Bytes(returnable),
+        (share * 100.0).min(100.0),
+        Bytes(row.rss_bytes),
+    );
+    let finding = Finding::new("memory-returnable", Severity::Warning, message)
+        .evidence("owner", row.owner.clone())
+        .evidence("returnable_bytes", returnable)
+        .evidence("free_bytes", row.free_bytes)
+        .evidence("owner_bytes", row.rss_bytes)
+        .remedy(remedies::trim(pid));
+    Some(finding)
+}
+
 /// What of glibc's heaps is the process's alone.
 fn private_bytes(account: &Account) -> u64 {
     let heaps = account.rows.iter().filter(|row| row.kind == Kind::MallocArena);
@@ -150,31 +176,49 @@ pub(super) fn pinned(case: &Case) -> Option<Finding> {
         return None;
     }
     let runs = malloc.runs();
+    let locked = locked_bytes(malloc);
     let message = format!(
-        "malloc keeps {} that are free and resident and that malloc_trim(0) can't give back: they \
-         share {}, are the top of a thread's arena, or are locked (mlock) or huge pages. A restart \
-         gives back that much more than a trim.",
+        "malloc keeps {} that are free and resident and that malloc_trim(0) can't give back: {}. \
+         A restart gives back that much more than a trim.",
         Bytes(pinned),
-        what_pins(&runs),
+        why_pinned(malloc),
     );
+    let remedy = match locked > pinned / 2 {
+        true => "Have the program lock what it needs, not all that it will have (mlockall with \
+                 MCL_FUTURE)."
+            .to_owned(),
+        false => format!(
+            "`brkhole trace --pid {}` tells who asks for small pieces that stay: taken together, or \
+             before what is freed soon, they pin less.",
+            case.state.pid
+        ),
+    };
     let finding = Finding::new("memory-pinned", Severity::Info, message)
         .evidence("pinned_bytes", pinned)
         .evidence("mixed_pages", runs.mixed_pages)
         .evidence("mixed_used_bytes", runs.mixed_used_bytes)
         .evidence("pinning_chunks", runs.pinning.map(|chunks| chunks.count))
+        .evidence("locked_bytes", locked)
         .evidence("returnable_bytes", malloc.returnable_bytes)
-        .remedy(format!(
-            "`brkhole trace --pid {}` tells who asks for small pieces that stay: taken together, or \
-             before what is freed soon, they pin less.",
-            case.state.pid
-        ));
+        .remedy(remedy);
     Some(finding)
 }
 
-/// What keeps the ends of runs of free memory resident.
-pub fn what_pins(runs: &Runs) -> String {
-    let mut text = format!(
-        "{} pages with chunks in use ({} of them are",
+fn locked_bytes(malloc: &HeapState) -> u64 {
+    let free = malloc.arenas.iter().filter_map(|arena| arena.free);
+    free.map(|free| free.locked_bytes).sum()
+}
+
+/// What keeps free memory from going back, for a sentence that says how much: `they share …`.
+#[must_use]
+pub fn why_pinned(malloc: &HeapState) -> String {
+    let runs = malloc.runs();
+    let mut text = match locked_bytes(malloc) {
+        0 => "they".to_owned(),
+        locked => format!("{} of them are locked into memory (mlock), the others", Bytes(locked)),
+    };
+    text += &format!(
+        " share {} pages with chunks in use ({} of them are",
         thousands(runs.mixed_pages),
         Bytes(runs.mixed_used_bytes)
     );
@@ -182,10 +226,14 @@ pub fn what_pins(runs: &Runs) -> String {
         // None are looked for where much in use lies together, nor before the first run.
         text += &format!("; at least {} chunks", thousands(chunks.count));
         if let Some(bytes) = chunks.half_below_bytes() {
-            text += &format!(", half of them smaller than {}", Bytes(bytes));
+            text += &format!(", half of those smaller than {}", Bytes(bytes));
         }
     }
-    text + ")"
+    text.push(')');
+    if malloc.arenas.len() > 1 {
+        text += ", or are the top of a thread's arena";
+    }
+    text
 }
 
 /// Why free() hasn't given it back (`systrim` and `heap_trim` in `malloc/malloc.c`).

@@ -20,15 +20,19 @@ pub(super) fn limited(case: &Case) -> Option<Finding> {
     let break_alone = limit_bytes == 0 || for_mappings >= FALLBACK_BYTES;
     let message = format!(
         "The break is refused by {name}: {} of {} are in use, and malloc grows its heap by {} at \
-         least. {}",
+         least. {}.",
         Bytes(limit.used_bytes),
         Bytes(limit_bytes),
         Bytes(GLIBC_GROWTH_STEP_BYTES),
         match break_alone {
             true =>
                 "A limit of 0 refuses the break alone: malloc takes memory by mmap instead, and \
-                     from there free gives none back by itself.",
-            false => "It holds for what malloc would take by mmap instead, too: allocations fail.",
+                     from there free gives none back by itself"
+                    .to_owned(),
+            false => format!(
+                "It holds for what malloc would take by mmap instead, too: allocations fail{}",
+                unless_free(case)
+            ),
         }
     );
     let severity = match break_alone {
@@ -47,6 +51,15 @@ pub(super) fn limited(case: &Case) -> Option<Finding> {
             case.state.pid
         ));
     Some(case.with_break(finding))
+}
+
+/// That malloc can still fulfil some from what it has.
+fn unless_free(case: &Case) -> String {
+    let free = case.malloc.and_then(|malloc| malloc.free_bytes);
+    let free = free.filter(|bytes| *bytes >= FALLBACK_BYTES);
+    free.map_or_else(String::new, |free| {
+        format!(" once they don't fit into the {} that malloc has free", Bytes(free))
+    })
 }
 
 /// How a limit is set, and what prlimit(1) calls it.

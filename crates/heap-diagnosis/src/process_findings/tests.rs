@@ -287,6 +287,35 @@ fn what_nobody_is_known_to_own_is_one_sum() {
 }
 
 #[test]
+fn what_another_allocator_would_give_back_is_as_pressing_as_glibcs() {
+    let found = |returnable_mib: u64| {
+        let mut account = account("allocator", "jemalloc", 100);
+        account.rows[0].returnable_bytes = Some(returnable_mib * MIB);
+        process_findings(&roomy(), None, Some(&account)).remove(0)
+    };
+    let finding = found(60);
+    assert_eq!((&*finding.kind, finding.severity), ("memory-returnable", Severity::Warning));
+    assert!(finding.message.starts_with("jemalloc keeps 60.0 MiB"), "{finding}");
+    assert!(finding.message.contains("60 % of the 100 MiB"), "{finding}");
+    assert!(finding.remedy.unwrap().contains("brkhole trim 42"));
+    assert_eq!(found(15).kind, "memory-held");
+}
+
+#[test]
+fn a_limit_refuses_what_free_memory_does_not_fulfil() {
+    let of = |free_mib| {
+        let malloc = malloc(false, 90 * MIB, free_mib * MIB);
+        process_findings(&with_data_limit(100 * MIB, 0), Some(&malloc), None).remove(0).message
+    };
+    assert!(
+        of(80).ends_with(
+            "allocations fail once they don't fit into the 80.0 MiB that malloc has free."
+        )
+    );
+    assert!(of(0).ends_with("allocations fail."), "{}", of(0));
+}
+
+#[test]
 fn whoever_has_most_of_it_is_named() {
     let held = |malloc: Option<&HeapState>, account: &Account| {
         let found = process_findings(&roomy(), malloc, Some(account));
@@ -322,9 +351,22 @@ fn what_is_pinned_is_what_a_restart_gives_back_beyond_a_trim() {
     let runs = &mut state.arenas[0].free.as_mut().unwrap().runs;
     (runs.mixed_pages, runs.pinning) = (1000, Some(chunks));
     let found = process_findings(&roomy(), Some(&state), None);
-    let told = "1,000 pages with chunks in use (0 B of them are; at least 1,200 chunks, half of them \
-                smaller than 48 B)";
+    let told = "1,000 pages with chunks in use (0 B of them are; at least 1,200 chunks, half of those \
+                smaller than 48 B). A restart";
     assert!(found[0].message.contains(told), "{}", found[0]);
+    // Other reasons are named where there are any.
+    state.arenas.push(arena(false, MIB, 0));
+    let one = |state: &HeapState| process_findings(&roomy(), Some(state), None).remove(0);
+    assert!(one(&state).message.contains("or are the top of a thread's arena"));
+    let locked = |state: &mut HeapState, mib: u64| {
+        state.arenas[0].free.as_mut().unwrap().locked_bytes = mib * MIB;
+    };
+    locked(&mut state, 3);
+    let some = one(&state);
+    assert!(some.message.contains("3.00 MiB of them are locked into memory (mlock)"), "{some}");
+    assert!(some.remedy.unwrap().contains("trace --pid"));
+    locked(&mut state, 39);
+    assert!(one(&state).remedy.unwrap().contains("MCL_FUTURE"));
     state.pinned_bytes = Some(10 * MIB);
     assert_eq!(process_findings(&roomy(), Some(&state), None), []);
 }
