@@ -192,25 +192,30 @@ pub(crate) fn check_writable<'a>(
         }
         if let Some(place) = file::place(path) {
             if read.contains(&place) {
-                conflict(&format!("{} is read, and would be written over", path.display()));
+                bad_usage(&format!("{} is read, and would be written over", path.display()));
             }
             if written.contains(&place) {
-                conflict(&format!("only one thing can be written to {}", path.display()));
+                bad_usage(&format!("only one thing can be written to {}", path.display()));
             }
             written.push(place);
         }
         file::check(path).with_context(|| cant_write(path))?;
     }
     if on_stdout > 1 {
-        conflict(
+        bad_usage(
             "only one thing can be written to standard output (-); without -o FILE it is the report",
         );
     }
     Ok(())
 }
 
-fn conflict(what: &str) -> ! {
-    Cli::command().error(ErrorKind::ArgumentConflict, what).exit()
+/// Ends the process as clap does, with the usage of the subcommand that was typed.
+pub(crate) fn bad_usage(what: &str) -> ! {
+    let mut command = Cli::command();
+    command.build();
+    let typed = env::args_os().nth(1).unwrap_or_default();
+    let typed = command.find_subcommand(typed).cloned();
+    typed.unwrap_or(command).error(ErrorKind::ArgumentConflict, what).exit()
 }
 
 fn cant_write(path: &Path) -> String {

@@ -38,6 +38,10 @@ fn what_grew_is_told_by_owner() {
     assert!(output(&["inspect", "--save", &file, &pid]).status.success());
     assert_eq!(python.tell(&(30 << 20).to_string()), "taken");
 
+    let csv = output(&["inspect", "--since", &file, "--format", "csv", &pid]);
+    let said = String::from_utf8_lossy(&csv.stderr);
+    assert_eq!(csv.status.code(), Some(2), "{said}");
+    assert!(said.contains("in JSON alone") && said.contains("brkhole inspect [OPTIONS]"), "{said}");
     let report = processes(&["inspect", "--since", &file, &pid]);
     let since = &report[0]["since"];
     assert_eq!(since["is_same"], true, "{since}");
