@@ -45,6 +45,10 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
         arguments.file.as_ref(),
         &[],
     )?;
+    let tells_growth = [InspectFormat::Table, InspectFormat::Json].contains(&arguments.format);
+    if arguments.since.is_some() && !tells_growth {
+        output::bad_usage("what has grown --since is told in the table and in JSON alone");
+    }
     let before = arguments.since.as_deref().map(Saved::read).transpose()?;
     let mut rounds = Rounds::new(arguments.watch)?;
     let mut place = Place::new(arguments);
@@ -77,7 +81,8 @@ pub(crate) fn run(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
             break;
         }
         for process in &mut survey.processes {
-            remedy::behind_a_filter(&mut process.findings, process.pid);
+            let refused = process.trim_refused.as_deref();
+            remedy::by_trim(&mut process.findings, process.pid, refused);
         }
         let now = report::unix_seconds();
         if let Some(before) = &before {

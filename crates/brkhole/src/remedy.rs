@@ -40,17 +40,26 @@ pub(crate) fn next_step(trace: &Trace, pids: &[i32]) -> Option<String> {
     Some(format!("no file explains this growth: {command}"))
 }
 
-/// Says of a process whose system calls are filtered, before it is tried, that `brkhole trim` wants
-/// to be allowed there, and what is risked.
-pub(crate) fn behind_a_filter(findings: &mut [Finding], pid: i32) {
-    const TRIM: &str = "brkhole trim ";
-    if !trim::is_filtered(pid) {
-        return;
-    }
+const TRIM: &str = "brkhole trim ";
+
+/// Whether `brkhole trim` is a remedy.
+pub(crate) fn is_trim(findings: &[Finding]) -> bool {
+    let mut remedies = findings.iter().filter_map(|found| found.remedy.as_ref());
+    remedies.any(|remedy| remedy.contains(TRIM))
+}
+
+/// Says where `brkhole trim` is the remedy, before it is tried, why it would refuse the process, or
+/// that it wants to be allowed where system calls are filtered, and what is risked.
+pub(crate) fn by_trim(findings: &mut [Finding], pid: i32, refused: Option<&str>) {
+    let is_filtered = is_trim(findings) && trim::is_filtered(pid);
     let remedies = findings.iter_mut().filter_map(|found| found.remedy.as_mut());
     for remedy in remedies.filter(|remedy| remedy.contains(TRIM)) {
-        let allowed = remedy.replace(TRIM, "brkhole trim --allow-seccomp ");
-        *remedy = format!("{allowed} {ITS_RISK}");
+        if let Some(why) = refused {
+            *remedy = format!("{remedy} But `brkhole trim` would refuse this one: {why}.");
+        } else if is_filtered {
+            let allowed = remedy.replace(TRIM, "brkhole trim --allow-seccomp ");
+            *remedy = format!("{allowed} {ITS_RISK}");
+        }
     }
 }
 

@@ -30,11 +30,12 @@ use heap_meter::environment::Environment;
 use heap_meter::report::{Part, json, rows_csv};
 use proc_memory::Process;
 use proc_unwind::Stacks;
-use ptmalloc::Examiner;
+use ptmalloc::{Allocator, Examiner};
 
 use crate::cli::{Format, TrimArguments};
 use crate::output::ProcessList;
 use crate::{cli, output};
+use library::TrimLibrary;
 use pause::Interruption;
 pub(crate) use refusal::RefusalKind;
 pub(crate) use report::{TrimOutcome, TrimReport};
@@ -44,6 +45,18 @@ use tools::Tools;
 /// Whether a process's system calls are filtered, so that it is refused unless that is allowed.
 pub(crate) fn is_filtered(pid: i32) -> bool {
     status::Trimmability::of(pid).is_ok_and(|status| status.is_filtered())
+}
+
+/// Why a process can't be trimmed, whenever it is tried: what would be called isn't to be had, or
+/// whether a thread is inside it couldn't be told. `None` if nothing is known to stand in the way.
+pub(crate) fn refused_for_good(
+    process: &Process,
+    allocator: Option<&Allocator>,
+    stacks: &mut Stacks,
+) -> Option<String> {
+    let library = TrimLibrary::of(process, stacks, allocator);
+    stacks.forget(process.pid());
+    library.err().map(|why| format!("{why:#}"))
 }
 
 /// What trims processes, one after the other.

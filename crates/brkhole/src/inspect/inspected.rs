@@ -39,6 +39,9 @@ pub(crate) struct Inspected {
     /// The same for programs: as a class, not as a sentence.
     #[serde(skip)]
     pub(crate) malloc_unknown_class: Option<Unknown>,
+    /// Why `brkhole trim` would refuse it whenever it is tried, where that would be proposed.
+    #[serde(skip)]
+    pub(crate) trim_refused: Option<String>,
     /// Whether the process's malloc is glibc's, and its state known.
     #[serde(skip)]
     pub(crate) is_glibcs: bool,

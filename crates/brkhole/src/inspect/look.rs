@@ -3,15 +3,18 @@
 use heap_diagnosis::process_findings;
 use memory_account::Account;
 use proc_memory::{Process, ProcessError, Reason, Snapshot, Stat, Weigher, page_size_bytes};
+use proc_unwind::Stacks;
 use ptmalloc::{Allocator, Examination, ExaminationLimits, Examiner, Unknown};
 
 use super::inspected::{Inspected, MemoryWeight, UnreadProcess, Why};
+use crate::{remedy, trim};
 
 /// Looks into processes, one after the other; what is worth knowing of a library is kept from one to
 /// the next.
 #[derive(Default)]
 pub(crate) struct Looker {
     examiner: Examiner,
+    stacks: Stacks,
 }
 
 impl Looker {
@@ -74,6 +77,9 @@ impl Looker {
             None => (None, None),
         };
         let findings = process_findings(&heap, examination.malloc(), account.as_ref());
+        let allocator = examination.allocator.as_ref();
+        let refused = || trim::refused_for_good(process, allocator, &mut self.stacks);
+        let trim_refused = remedy::is_trim(&findings).then(refused).flatten();
         let is_glibcs = examination.malloc().is_some();
         let Examination { allocator, others, state, .. } = examination;
         // One that has ended in the middle is not there any more, whatever was read of it.
@@ -101,6 +107,7 @@ impl Looker {
             malloc,
             malloc_unknown,
             malloc_unknown_class,
+            trim_refused,
             is_glibcs,
         })
     }

@@ -39,7 +39,7 @@ const OLD_WORKER: &[u8] = b"nginx: worker process is shutting down";
 pub(super) fn add_to(processes: &mut [Inspected]) {
     let everybody = OnceCell::new();
     for process in processes.iter_mut() {
-        if process.has("memory-returnable") {
+        if process.is_glibcs && process.has("memory-returnable") {
             of_a_reload(process, &everybody);
         }
         if process.has("break-blocked") && process.heap.blocker.as_ref().is_some_and(is_the_trick) {

@@ -13,9 +13,10 @@ use heap_meter::trace::{MallocReport, Moment, Trace};
 use human_text::{Bytes, thousands};
 use memory_trace::Stopped;
 use proc_memory::{BreakState, Process, page_size_bytes};
-use ptmalloc::Examiner;
+use proc_unwind::Stacks;
+use ptmalloc::{Allocator, Examiner};
 
-use crate::remedy;
+use crate::{remedy, trim};
 
 /// So many processes are told of beside the launched one.
 const OTHERS: usize = 4;
@@ -196,9 +197,10 @@ impl ExitLook {
     /// Looks into the process of this number, through whichever of its threads is held.
     fn at(examiner: &mut Examiner, process: &Process, pid: i32, when: Moment) -> Self {
         let found = examiner.examine(process);
+        let allocator = found.allocator.clone();
         let report = MallocReport::of(pid, when, found);
         let runs_on = when == Moment::EndOfWatching;
-        let finding = runs_on.then(|| returnable(process, &report)).flatten();
+        let finding = runs_on.then(|| returnable(process, &report, allocator.as_ref())).flatten();
         Self { report, finding }
     }
 
@@ -210,12 +212,17 @@ impl ExitLook {
 }
 
 /// The finding, with the process that it is about.
-fn returnable(process: &Process, report: &MallocReport) -> Option<Finding> {
+fn returnable(
+    process: &Process,
+    report: &MallocReport,
+    allocator: Option<&Allocator>,
+) -> Option<Finding> {
     let heap = BreakState::of(process).ok()?;
     let mut findings = process_findings(&heap, report.state.as_ref(), None);
     findings.retain(|finding| finding.kind == KIND);
-    remedy::behind_a_filter(&mut findings, report.pid);
     let mut finding = findings.pop()?;
+    let refused = trim::refused_for_good(process, allocator, &mut Stacks::new());
+    remedy::by_trim(std::slice::from_mut(&mut finding), report.pid, refused.as_deref());
     finding.message = format!("{}: {}", report.name(), finding.message);
     let comm = report.comm.clone();
     Some(finding.evidence("pid", report.pid).evidence("comm", comm))

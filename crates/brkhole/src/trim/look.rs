@@ -35,7 +35,7 @@ const A_RUN: Duration = Duration::from_nanos(4000);
 const A_PAGE: Duration = Duration::from_nanos(700);
 
 /// What glibc's malloc keeps beside another, or others share, is told from here on.
-const WORTH_A_WORD_BYTES: u64 = 1 << 20;
+pub(super) const WORTH_A_WORD_BYTES: u64 = 1 << 20;
 
 /// How long it would stand still, with a processor to spare; what isn't known of malloc's state isn't in it.
 pub(super) fn foretold(malloc: &HeapState, threads: u64) -> Duration {
@@ -163,12 +163,12 @@ impl TrimLook {
     ) -> TrimReport {
         let mut report = self.report;
         let allocator = self.examination.allocator.as_ref();
+        if let Err(why) = TrimLibrary::of(process, &mut tools.stacks, allocator) {
+            return report.ended(TrimOutcome::Refused, format!("{why:#}"));
+        }
         let foretold = match self.examination.state {
             _ if report.called != Some(allocators::GLIBC.called) => {
-                match TrimLibrary::of(process, &mut tools.stacks, allocator) {
-                    Ok(_) => report.foretells_pages(self.threads),
-                    Err(why) => return report.ended(TrimOutcome::Refused, format!("{why:#}")),
-                }
+                report.foretells_pages(self.threads)
             }
             Err(unknown) => return report.ended(TrimOutcome::Refused, unknown.to_string()),
             Ok(malloc) => match report.foretells(&malloc, self.threads) {
@@ -178,8 +178,7 @@ impl TrimLook {
         };
         report.outcome = TrimOutcome::Predicted;
         let (pid, max_hold) = (report.pid, arguments.max_hold);
-        let shared = report.predicted_bytes.unwrap_or(0);
-        let shared = shared.saturating_sub(report.private_before_bytes.unwrap_or(shared));
+        let shared = report.shared_bytes();
         if shared >= WORTH_A_WORD_BYTES {
             report.notes.push(format!(
                 "at least {} of it are pages that another process has as well, as parent and child have \

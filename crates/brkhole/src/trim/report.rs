@@ -28,6 +28,9 @@ pub(crate) struct TrimReport {
     pub(super) predicted_bytes: Option<u64>,
     /// What rss has shrunk by while it stood still.
     pub(crate) returned_bytes: Option<u64>,
+    /// What of that another process still had: the machine gets it back once that one has given it
+    /// back. `None` where it isn't known.
+    pub(super) returned_shared_bytes: Option<u64>,
     /// While it stood still, right before the call; if there was none, when it was looked at first.
     pub(super) rss_before_bytes: Option<u64>,
     /// While it stood still, right after the call.
@@ -108,6 +111,17 @@ impl TrimReport {
     /// Whether what was asked for was done.
     pub(super) fn is_success(&self) -> bool {
         matches!(self.outcome, TrimOutcome::Trimmed | TrimOutcome::Predicted)
+    }
+
+    /// What another process has as well of what it gave back or, at least, would give back.
+    pub(super) fn shared_bytes(&self) -> u64 {
+        match self.outcome {
+            TrimOutcome::Predicted => {
+                let bytes = self.predicted_bytes.unwrap_or(0);
+                bytes.saturating_sub(self.private_before_bytes.unwrap_or(bytes))
+            }
+            _ => self.returned_shared_bytes.unwrap_or(0),
+        }
     }
 
     /// It stood still for so long, once more.

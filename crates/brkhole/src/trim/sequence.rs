@@ -227,6 +227,7 @@ impl Sequence<'_> {
         report.rss_before_bytes = Some(weighed.before.rss_bytes);
         report.rss_after_bytes = Some(weighed.after.rss_bytes);
         report.returned_bytes = Some(weighed.returned_bytes());
+        report.returned_shared_bytes = weighed.shared_bytes();
         let private = weighed.walked.map(|both| both.map(|weight| weight.private_bytes));
         report.private_before_bytes = private.map(|[before, _]| before);
         report.private_after_bytes = private.map(|[_, after]| after);

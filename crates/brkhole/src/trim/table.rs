@@ -4,6 +4,7 @@ use heap_meter::report::{Column, CsvRow, NONE, Part, Sections, known_bytes, prin
 use human_text::{Bytes, Seconds};
 use serde_json::json;
 
+use super::look::WORTH_A_WORD_BYTES;
 use super::report::{TrimOutcome, TrimReport};
 
 /// What came of it, a row for each process that can be told of in figures, and what figures can't say.
@@ -53,10 +54,11 @@ pub(super) fn of(reports: &[TrimReport]) -> Sections {
 /// How much came back in all.
 fn answer(reports: &[TrimReport], done: &[&TrimReport]) -> Option<Part> {
     let is_dry = |report: &&TrimReport| report.outcome == TrimOutcome::Predicted;
-    let (gave, bytes): (_, fn(&TrimReport) -> Option<u64>) = match done.iter().any(is_dry) {
-        true => ("would give back", |report| report.predicted_bytes),
-        false => ("gave back", |report| report.returned_bytes),
-    };
+    let (gave, bytes, [least, are]): (_, fn(&TrimReport) -> Option<u64>, _) =
+        match done.iter().any(is_dry) {
+            true => ("would give back", |report| report.predicted_bytes, ["at least ", "are"]),
+            false => ("gave back", |report| report.returned_bytes, ["", "were"]),
+        };
     let who = match done {
         [] => return None,
         [one] => name(one),
@@ -70,7 +72,13 @@ fn answer(reports: &[TrimReport], done: &[&TrimReport]) -> Option<Part> {
         0 => String::new(),
         failed => format!("; {failed} not trimmed"),
     };
-    Some(Part::Heading(format!("{who} {gave} {}{failed}", Bytes(bytes))))
+    let shared = done.iter().map(|report| report.shared_bytes()).sum();
+    // Counted in each of them, though the machine gets it back but once, after the last.
+    let shared = match shared >= WORTH_A_WORD_BYTES {
+        true => format!(", of which {least}{} {are} shared with other processes", Bytes(shared)),
+        false => String::new(),
+    };
+    Some(Part::Heading(format!("{who} {gave} {}{shared}{failed}", Bytes(bytes))))
 }
 
 /// Why it wasn't trimmed; some errors name the process themselves.
@@ -146,6 +154,7 @@ pub(super) fn csv_row(report: &TrimReport) -> CsvRow {
         .field("outcome", json!(report.outcome))
         .field("predicted_bytes", report.predicted_bytes)
         .field("returned_bytes", report.returned_bytes)
+        .field("returned_shared_bytes", report.returned_shared_bytes)
         .field("rss_before_bytes", report.rss_before_bytes)
         .field("rss_after_bytes", report.rss_after_bytes)
         .field("private_before_bytes", report.private_before_bytes)

@@ -3,9 +3,13 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
+use suite::answering::Answering;
+
 use crate::common::compile::compiled;
-use crate::common::{brkhole, installed, skipped};
-use crate::trim::harness::{Target, assert_as_predicted, figure, refused, reports, trimmed};
+use crate::common::{self, brkhole, installed, processes, skipped};
+use crate::trim::harness::{
+    Target, assert_as_predicted, figure, refused, refused_by, reports, trim, trimmed,
+};
 
 /// Most of what these programs have is free.
 const AT_LEAST_BYTES: u64 = 100 << 20;
@@ -120,10 +124,49 @@ fn static_program() {
     assert_eq!(report["allocator"], "static glibc");
     target.is_well();
     let pie = started("pie", &["-O1", "-static-pie", "-DSTATIC"]);
-    refused(pie.pid(), &["static-pie", "local"]);
+    refused_and_not_promised(pie.pid(), &["static-pie", "local"]);
     let mut stripped = started("stripped", &["-O1", "-static", "-DSTATIC", "-s"]);
-    refused(stripped.pid(), &["no symbol malloc", "stripped"]);
+    refused_and_not_promised(stripped.pid(), &["no symbol malloc", "stripped"]);
     stripped.is_well();
+}
+
+/// Neither does a dry run tell what it would give back, nor is it sent there without a word.
+fn refused_and_not_promised(pid: i32, words: &[&str]) {
+    refused(pid, words);
+    let pid = pid.to_string();
+    refused_by(&mut brkhole(&["trim", "--dry-run", &pid]), words);
+    let findings = processes(&["inspect", &pid])[0]["findings"].clone();
+    let found = findings.as_array().unwrap().iter();
+    let remedies = found.filter_map(|finding| finding["remedy"].as_str());
+    let mut remedy = remedies.filter(|remedy| remedy.contains("brkhole trim"));
+    let remedy = remedy.next().unwrap();
+    assert!(remedy.contains("would refuse this one") && remedy.contains(words[0]), "{remedy}");
+}
+
+/// The machine gets a page back once the last of those that share it has given it back.
+#[test]
+fn what_several_share_is_told_beside_the_sum() {
+    let mut program = Answering::start(&mut Command::new(common::compiled("prefork")));
+    let said = program.hear();
+    let pids: Vec<&str> = said.split(' ').collect();
+    let told = |dry: &[&str]| {
+        let output = trim(&[dry, &pids[..]].concat());
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.split("\n\n").next().unwrap_or_default().replace("\n  ", " ")
+    };
+    let would = told(&["--dry-run"]);
+    assert!(would.starts_with("4 processes would give back "), "{would}");
+    assert!(
+        would.contains(", of which at least ")
+            && would.ends_with("are shared with other processes"),
+        "{would}"
+    );
+    let (status, reports) = reports(&pids);
+    assert_eq!(status, 0);
+    let sum = |name| reports.iter().map(|report| figure(report, name)).sum::<u64>();
+    let (returned, shared) = (sum("returned_bytes"), sum("returned_shared_bytes"));
+    // Three of the four gave back what another one still had.
+    assert!((returned * 70 / 100..returned * 80 / 100).contains(&shared), "{shared} of {returned}");
 }
 
 #[test]

@@ -49,6 +49,7 @@ fn process(comm: &str, returnable_bytes: Option<u64>) -> Inspected {
         started_ticks: 0,
         malloc_unknown_class: None,
         is_glibcs: true,
+        trim_refused: None,
         findings: Vec::new(),
     }
 }
