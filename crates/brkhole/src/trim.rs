@@ -48,12 +48,16 @@ pub(crate) fn is_filtered(pid: i32) -> bool {
 }
 
 /// Why a process can't be trimmed, whenever it is tried: what would be called isn't to be had, or
-/// whether a thread is inside it couldn't be told. `None` if nothing is known to stand in the way.
+/// whether a thread is inside it couldn't be told. `None` if nothing is known to stand in the way, as
+/// of a shared glibc, which is spared the proof: that takes as long as a look at the process.
 pub(crate) fn refused_for_good(
     process: &Process,
     allocator: Option<&Allocator>,
     stacks: &mut Stacks,
 ) -> Option<String> {
+    if matches!(allocator, Some(Allocator::Glibc { is_static: false, .. })) {
+        return None;
+    }
     let library = TrimLibrary::of(process, stacks, allocator);
     stacks.forget(process.pid());
     library.err().map(|why| format!("{why:#}"))
