@@ -14,7 +14,7 @@ use bundle_cache::{Bundle, X509Store};
 
 use crate::crypto::Crypto;
 use crate::mark::{self, StoreMark};
-use crate::settings::{SharingMode, settings};
+use crate::settings::{self, SharingMode};
 use crate::ssl::{Context, Ssl};
 use crate::{log, store};
 
@@ -131,5 +131,5 @@ unsafe fn replace(
 }
 
 fn acts() -> bool {
-    settings().way == SharingMode::SharedStore && !Ssl::is_running()
+    settings::mode() == SharingMode::SharedStore && !Ssl::is_running()
 }

@@ -12,6 +12,7 @@
 //! | `hooks`, `lookup` | which of OpenSSL's functions was called, and from where? |
 //! | `library`, `loaded` | which OpenSSL is meant? (`crypto`: a libcrypto, `ssl`: a libssl) |
 //! | `settings` | what was asked for? |
+//! | `setters` | does the program change certificates itself, so that none can be shared? |
 //! | `store` | the private way: can the file be put into this store out of the cache? |
 //! | `context`, `mark` | the shared-store way: can this context have the store that others have? |
 //! | `log` | what has been shared? |
@@ -32,6 +33,7 @@ mod loaded;
 mod log;
 mod lookup;
 mod mark;
+mod setters;
 mod settings;
 mod ssl;
 mod store;

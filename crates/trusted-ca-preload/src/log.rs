@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
 
 use bundle_cache::Bundle;
 
+use crate::setters;
 use crate::settings::settings;
 
 unsafe extern "C" {
@@ -85,6 +86,8 @@ unsafe extern "C" fn write_line(_: *mut c_void) {
         PASSED_ON.load(Relaxed),
         if settings().unknown {
             "; kept out: TRUSTED_CA is none of private, shared-store, off\n"
+        } else if setters::are_imported() {
+            "; kept out: the program has functions that change certificates\n"
         } else {
             "\n"
         },

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use bundle_cache::lock;
 
+use crate::setters;
+
 unsafe extern "C" {
     /// getenv(3), but null in programs that run with more rights than their user has: those
     /// mustn't write to files that he names.
@@ -65,6 +67,15 @@ pub(crate) fn settings() -> &'static Settings {
             // SAFETY: only ever set to what is never freed.
             unsafe { &*earlier }
         }
+    }
+}
+
+/// How the library acts in this process as it is now.
+pub(crate) fn mode() -> SharingMode {
+    match settings().way {
+        SharingMode::Off => SharingMode::Off,
+        _ if setters::are_imported() => SharingMode::Off,
+        way => way,
     }
 }
 

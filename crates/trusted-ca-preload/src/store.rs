@@ -8,7 +8,7 @@ use bundle_cache::{Bundle, X509Store};
 
 use crate::crypto::Crypto;
 use crate::log;
-use crate::settings::{SharingMode, settings};
+use crate::settings::{self, SharingMode};
 
 /// Loads a file into a store; `None` if that is left to OpenSSL.
 ///
@@ -25,7 +25,7 @@ pub(crate) unsafe fn load(
     if store.is_null() || file.is_null() || Crypto::is_running() {
         return None;
     }
-    if settings().way == SharingMode::Off {
+    if settings::mode() == SharingMode::Off {
         log::passed_on();
         return None;
     }

@@ -38,6 +38,8 @@ impl Counts {
     fn from_line(line: &str) -> Option<Self> {
         let rest = line.strip_prefix("trusted-ca: pid ")?;
         let (process, fields) = rest.split_once("): ")?;
+        // Behind it stands why the library kept out, if it did.
+        let fields = fields.split(';').next()?;
         let (pid, program) = process.split_once(" (")?;
         let field = |name: &str| -> Option<u64> {
             let mut fields = fields.split(", ");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::material::{Bundles, MACHINE, python};
-use crate::common::{Authority, Issued, MODES, Preload, Ran, same_in_every_way};
+use crate::common::{Authority, Issued, MODES, Preload, Ran, compiled, same_in_every_way};
 
 /// The machine's bundle, and an authority that isn't in it.
 struct Scene {
@@ -77,5 +77,24 @@ fn contexts_are_listed_alike_after_use() {
     assert_eq!(in_any_order(&shared), in_any_order(&without));
     for ran in [private, shared] {
         assert!(ran.only_counts().shared > 5, "{:?}", ran.counts);
+    }
+}
+
+/// What a certificate is trusted for belongs to the object, of which there must be two, then.
+#[test]
+fn a_program_that_changes_certificates_has_its_own() {
+    let scene = Scene::new();
+    let libraries = ["-Wl,--no-as-needed", "-lssl", "-lcrypto"];
+    let changing = compiled("programs/changing.c", "changing", &libraries);
+    let ran = same_in_every_way(|| {
+        let mut command = Command::new(&changing);
+        command.args([&scene.extra, &scene.good.certificate]);
+        command
+    });
+    for with in &ran {
+        let rejected = "first: ok\nsecond: ok\nfirst: certificate rejected\nsecond: ok\n";
+        assert_eq!((with.status.success(), &*with.stdout), (true, rejected), "{with:?}");
+        let counts = with.only_counts();
+        assert_eq!((counts.shared, counts.passed_on), (0, 2), "{counts:?}");
     }
 }
