@@ -33,6 +33,7 @@ use crate::{output, remedy};
 pub(crate) fn survey(lookers: &mut [Looker], pids: &[i32], over: costly::Over) -> Survey {
     let since = Instant::now();
     let mut survey = scan::look(lookers, pids, over);
+    scan::account_of_others(lookers, &mut survey, over);
     nginx::add_to(&mut survey.processes);
     survey.seconds = since.elapsed().as_secs_f64();
     survey

@@ -18,15 +18,15 @@ pub(crate) fn add_to(trace: &mut Trace, story: &Story) {
 }
 
 /// What to type where memory grew, hardly while a file was read, and nothing was found; `pids` ran
-/// already.
-pub(crate) fn next_step(trace: &Trace, pids: &[i32]) -> Option<String> {
+/// already. Where stacks were asked for and none was had, there is none.
+pub(crate) fn next_step(trace: &Trace, pids: &[i32], has_stacks: bool) -> Option<String> {
     const WORTH_TELLING_BYTES: u64 = 1 << 20;
     let growth = &trace.growth;
     let peak = u64::try_from(growth.peak_bytes?).ok();
     let peak = peak.filter(|&peak| peak >= WORTH_TELLING_BYTES)?;
     let mut of_files = growth.by_file.iter().filter_map(|file| file.bytes);
     let is_told = of_files.any(|bytes| bytes > peak / 4);
-    if is_told || !trace.findings.is_empty() || !growth.by_stack.is_empty() {
+    if is_told || !trace.findings.is_empty() || has_stacks {
         return None;
     }
     let mut most_grown = growth.by_process.iter().map(|process| process.pid);

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use heap_meter::report::printable;
 use human_text::{Bytes, Seconds, counted};
 use proc_memory::Process;
 
@@ -45,6 +46,7 @@ pub(crate) fn run(
     let those = counted(meant(&named)?.len() as u64, "process is", "processes are");
     eprintln!("brkhole: {those} watched now; Ctrl-C ends the watching, not them");
     let begun = Instant::now();
+    let mut is_first = true;
     loop {
         let now = begun.elapsed();
         // Each is held, so that its number isn't another's as long as it runs.
@@ -52,6 +54,10 @@ pub(crate) fn run(
         let pids = meant(&named)?;
         let over = || interrupt.is_asked();
         let mut survey = inspect::survey(&mut lookers, &pids, &over);
+        if is_named && is_first {
+            tell_untold(&survey);
+        }
+        is_first = false;
         service.round(now, &survey);
         let rest = || interval.saturating_sub(begun.elapsed() - now);
         if let Some(path) = &arguments.metrics {
@@ -63,6 +69,20 @@ pub(crate) fn run(
         if is_over || service.trimmer.interruption.after(rest()).is_some() {
             eprintln!("brkhole: {}", service.totals.told(service.schedule.in_vain));
             return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+/// Says of which of those that were named it isn't known what they keep: they are left alone.
+fn tell_untold(survey: &Survey) {
+    for unread in &survey.unread {
+        eprintln!("brkhole: {}", printable(&unread.told));
+    }
+    for process in &survey.processes {
+        if process.returnable_bytes().is_none()
+            && let Some(why) = &process.malloc_unknown
+        {
+            eprintln!("brkhole: {}: what it keeps isn't known now: {why}", process.name());
         }
     }
 }

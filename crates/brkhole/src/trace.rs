@@ -98,7 +98,7 @@ fn report(
     }
     let program = trace.command.as_ref().and_then(|words| words.first());
     remedy::the_trick(&mut trace.findings, program.map(String::as_str));
-    trace.notes.extend(remedy::next_step(&trace, pids));
+    trace.notes.extend(remedy::next_step(&trace, pids, arguments.wants_stacks()));
     let title = match pids {
         _ if arguments.all => EVERYBODY.to_owned(),
         [] => output::command_line(&arguments.command),

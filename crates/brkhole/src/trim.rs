@@ -39,12 +39,13 @@ use library::TrimLibrary;
 use pause::Interruption;
 pub(crate) use refusal::RefusalKind;
 pub(crate) use report::{TrimOutcome, TrimReport};
+use status::Trimmability;
 pub(crate) use table::{failure, gave_back};
 use tools::Tools;
 
 /// Whether a process's system calls are filtered, so that it is refused unless that is allowed.
 pub(crate) fn is_filtered(pid: i32) -> bool {
-    status::Trimmability::of(pid).is_ok_and(|status| status.is_filtered())
+    Trimmability::of(pid).is_ok_and(|status| status.is_filtered())
 }
 
 /// Why a process can't be trimmed, whenever it is tried: what would be called isn't to be had, or
@@ -55,6 +56,9 @@ pub(crate) fn refused_for_good(
     allocator: Option<&Allocator>,
     stacks: &mut Stacks,
 ) -> Option<String> {
+    if let Ok(Some(why)) = Trimmability::of(process.pid()).map(|status| status.hopeless()) {
+        return Some(why);
+    }
     if matches!(allocator, Some(Allocator::Glibc { is_static: false, .. })) {
         return None;
     }

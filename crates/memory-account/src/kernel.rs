@@ -11,7 +11,8 @@ use super::row::Kind;
 /// ZGC's heap, as seen in OpenJDK 17, which has it mapped three times, and 25, which has it once.
 const ZGC_HEAP: &[u8] = b"/memfd:java_heap";
 
-/// Shared memory that has the name of no file: System V, shared anonymous, memfd, and POSIX's.
+/// Shared memory that has the name of no file: System V, shared anonymous, memfd, and POSIX's. Mapped
+/// privately it is a file like any other, and what was written is the process's own.
 const SHARED: [&[u8]; 4] = [b"/SYSV", b"/dev/zero", b"/memfd:", b"/dev/shm/"];
 
 /// Owner of files that are mapped privately, and of their data.
@@ -44,12 +45,12 @@ pub(super) fn owner(mapping: &Mapping) -> (Kind, String, &'static str) {
         owned(Kind::Kernel, "vdso and the like", "the kernel's own names")
     } else if name.starts_with(ZGC_HEAP) {
         owned(Kind::Runtime, "Java's heap (ZGC)", "the name that ZGC gives its memfd")
+    } else if !mapping.permissions.shared {
+        owned(Kind::File, FILES, NAME_IN_MAPS)
     } else if SHARED.iter().any(|shared| name.starts_with(shared)) {
         owned(Kind::SharedMemory, "shared memory", "System V, POSIX, memfd or anonymous")
-    } else if mapping.permissions.shared {
-        owned(Kind::FileShared, "files mapped shared", NAME_IN_MAPS)
     } else {
-        owned(Kind::File, FILES, NAME_IN_MAPS)
+        owned(Kind::FileShared, "files mapped shared", NAME_IN_MAPS)
     }
 }
 
@@ -67,7 +68,8 @@ mod tests {
             ("r-xp 0 00:00 0 [vdso]", Kind::Kernel, "vdso and the like"),
             ("rw-s 0 00:01 9 /SYSV00000000 (deleted)", Kind::SharedMemory, "shared memory"),
             ("rw-s 0 00:01 9 /dev/zero (deleted)", Kind::SharedMemory, "shared memory"),
-            ("rw-p 0 00:01 9 /memfd:a (deleted)", Kind::SharedMemory, "shared memory"),
+            ("rw-s 0 00:01 9 /memfd:a (deleted)", Kind::SharedMemory, "shared memory"),
+            ("rw-p 0 00:01 9 /memfd:a (deleted)", Kind::File, FILES),
             ("rw-s 0 00:01 9 /memfd:java_heap (deleted)", Kind::Runtime, "Java's heap (ZGC)"),
             ("r--s 0 fe:00 9 /etc/ld.so.cache", Kind::FileShared, "files mapped shared"),
             ("rw-p 0 fe:00 9 /lib/a.so", Kind::File, FILES),

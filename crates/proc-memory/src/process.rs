@@ -78,7 +78,8 @@ impl Process {
         }
     }
 
-    /// Itself, unless the number is that of a thread other than its process's first.
+    /// Itself, unless the number is that of a thread other than its process's first; but where that one
+    /// has ended, the files of any thread that lives are the process's.
     ///
     /// # Errors
     /// [`Reason::Thread`]; or its `status` can't be read.
@@ -87,7 +88,9 @@ impl Process {
     /// `proc_pid_status(5)`, `Tgid`
     pub fn thread_group_leader(self) -> Result<Self, ProcessError> {
         match Status::parse(self.whole("status")?).number("Tgid") {
-            Some(process) if process != self.pid => {
+            Some(process)
+                if process != self.pid && Self::open(process).is_ok_and(|it| it.is_alive()) =>
+            {
                 Err(ProcessError::new(self.pid, "", Reason::Thread { process }))
             }
             _ => Ok(self),

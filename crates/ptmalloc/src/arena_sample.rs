@@ -214,10 +214,12 @@ impl ArenaReader {
         apart(&walk, &order, header)?;
         let given = trim::pages(&walk, &order, header, main, &self.map, self.sizes);
         let returnable_bytes = memory.resident_bytes(&given.pages)?;
-        let locked_bytes = memory.resident_bytes(&given.refused)?;
+        let locked_bytes = memory.resident_bytes(&given.locked)?;
+        let huge_bytes = memory.resident_bytes(&given.huge)?;
         let top = given.kept_top.as_slice();
         let absent_bytes = length(&given.pages).saturating_sub(returnable_bytes)
-            + length(&given.refused).saturating_sub(locked_bytes)
+            + length(&given.locked).saturating_sub(locked_bytes)
+            + length(&given.huge).saturating_sub(huge_bytes)
             + length(top).saturating_sub(memory.resident_bytes(top)?);
         let sum = |wanted: fn(Chunk) -> bool| {
             let chunks = walk.chunks.iter().filter(|chunk| wanted(**chunk));
@@ -233,6 +235,7 @@ impl ArenaReader {
             resident_bytes: 0,
             returnable_bytes,
             locked_bytes,
+            huge_bytes,
             runs: Runs::of(&walk, &order, header, self.sizes.page_bytes),
         };
         let resident_bytes = free.total_bytes().saturating_sub(absent_bytes);

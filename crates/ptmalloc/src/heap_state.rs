@@ -128,6 +128,10 @@ pub struct Free {
     /// (mlock(2)), or behind such in the same chunk.
     #[serde(default)]
     pub locked_bytes: u64,
+    /// The same for being pages of hugetlbfs (`glibc.malloc.hugetlb=2`), which the kernel counts as
+    /// nobody's resident memory.
+    #[serde(default)]
+    pub huge_bytes: u64,
     /// How it lies.
     #[serde(default)]
     pub runs: Runs,
@@ -173,7 +177,8 @@ impl Examination {
     }
 
     /// With it; but one that isn't used is not the process's, nor is one that stands behind another
-    /// whose malloc is `called`.
+    /// whose malloc is `called`. Where none is known to be used, it may be one that isn't known here (a
+    /// sanitizer's, glibc's own libc_malloc_debug.so).
     pub(super) fn glibc(
         allocator: Allocator,
         called: Option<Allocator>,
@@ -184,14 +189,15 @@ impl Examination {
         let unused = matches!(state, Err(Unknown::Other(_)));
         let called = called.or_else(|| others.first().filter(|_| unused).cloned());
         others.retain(|other| Some(other) != called.as_ref());
-        let allocator = match called {
-            Some(called) => {
+        let is_used = called.is_none() && !matches!(state, Err(Unknown::NotUsed));
+        let allocator = match is_used {
+            true => Some(allocator),
+            false => {
                 others.push(allocator);
                 called
             }
-            None => allocator,
         };
-        Self { allocator: Some(allocator), others, state, library: Some(library) }
+        Self { allocator, others, state, library: Some(library) }
     }
 
     /// The state of malloc, where that is glibc's.

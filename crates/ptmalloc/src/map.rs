@@ -20,7 +20,7 @@ pub(super) struct FreeMap {
     recent: Cell<(u64, u64)>,
     /// What `madvise` refuses to give back: huge pages of the hugetlb file system, which aren't
     /// counted in the rss either, and locked memory.
-    kept: RefCell<BTreeMap<u64, u64>>,
+    kept: RefCell<BTreeMap<u64, KeptPiece>>,
     /// Where the break ends, rounded up to a page; `None` if it isn't known or there is none.
     pub(super) break_end: Option<u64>,
     /// Where the heap begins that the break ends; `None` if it isn't known.
@@ -33,6 +33,12 @@ pub(super) struct FreeMap {
 struct MapPiece {
     end: u64,
     is_private_data: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct KeptPiece {
+    end: u64,
+    is_huge: bool,
 }
 
 impl FreeMap {
@@ -133,7 +139,8 @@ impl FreeMap {
         let (start, piece) = match found {
             Some(memory) if memory.range.start <= address => {
                 if memory.is_huge {
-                    self.kept.borrow_mut().insert(memory.range.start, memory.range.end);
+                    let piece = KeptPiece { end: memory.range.end, is_huge: true };
+                    self.kept.borrow_mut().insert(memory.range.start, piece);
                 }
                 let piece =
                     MapPiece { end: memory.range.end, is_private_data: memory.is_private_data };
@@ -157,17 +164,19 @@ impl FreeMap {
     }
 
     pub(super) fn keep(&mut self, locked: &[Range<u64>]) {
-        let locked = locked.iter().map(|range| (range.start, range.end));
+        let piece = |end| KeptPiece { end, is_huge: false };
+        let locked = locked.iter().map(|range| (range.start, piece(range.end)));
         self.kept.get_mut().extend(locked);
     }
 
-    /// Where in a range, of which it is known what it is, memory begins that isn't given back.
-    pub(super) fn first_kept(&self, range: &Range<u64>) -> Option<u64> {
+    /// Where in a range, of which it is known what it is, memory begins that isn't given back, and
+    /// whether that is for its huge pages.
+    pub(super) fn first_kept(&self, range: &Range<u64>) -> Option<(u64, bool)> {
         let kept = self.kept.borrow();
         let at_start = kept.range(..=range.start).next_back();
-        match at_start.filter(|(_, end)| range.start < **end) {
-            Some(_) => Some(range.start),
-            None => kept.range(range.clone()).next().map(|(start, _)| *start),
+        match at_start.filter(|(_, piece)| range.start < piece.end) {
+            Some((_, piece)) => Some((range.start, piece.is_huge)),
+            None => kept.range(range.clone()).next().map(|(start, piece)| (*start, piece.is_huge)),
         }
     }
 
@@ -204,6 +213,7 @@ mod tests {
             (0x3800..0x5000, Some(0x3800)),
             (0x4000..0x5000, None),
         ] {
+            let first = first.map(|start| (start, false));
             assert_eq!(map.first_kept(&range), first, "{range:x?}");
         }
     }

@@ -40,8 +40,10 @@ pub(super) struct Pages {
 pub(super) struct Given {
     /// Pages that would be if they are resident, in rising order.
     pub(super) pages: Vec<Range<u64>>,
-    /// Free whole pages that the kernel refuses to take back (`madvise`), likewise.
-    pub(super) refused: Vec<Range<u64>>,
+    /// Free whole pages that the kernel refuses to take back (`madvise`), likewise: locked ones, …
+    pub(super) locked: Vec<Range<u64>>,
+    /// … and those of hugetlbfs.
+    pub(super) huge: Vec<Range<u64>>,
     /// The whole pages of the top, if that stays.
     pub(super) kept_top: Option<Range<u64>>,
     /// Whether some of `pages` are the main arena's top.
@@ -58,7 +60,7 @@ pub(super) fn pages(
     sizes: Pages,
 ) -> Given {
     let mut given = Vec::new();
-    let mut refused = Vec::new();
+    let (mut locked, mut huge) = (Vec::new(), Vec::new());
     let mut top = header.top()..header.top() + walk.top_bytes;
     runs::each(walk, order, header, |run| {
         if run.end == top.end {
@@ -67,8 +69,9 @@ pub(super) fn pages(
         }
         let Some(pages) = inside(&run, sizes.page_bytes) else { return };
         // madvise goes from mapping to mapping, and no further than to the first that it refuses.
-        let end = map.first_kept(&pages).unwrap_or(pages.end);
-        let parts = [(&mut given, pages.start..end), (&mut refused, end..pages.end)];
+        let (end, is_huge) = map.first_kept(&pages).unwrap_or((pages.end, false));
+        let refused = if is_huge { &mut huge } else { &mut locked };
+        let parts = [(&mut given, pages.start..end), (refused, end..pages.end)];
         for (list, part) in parts.into_iter().filter(|(_, part)| !part.is_empty()) {
             list.push(part);
         }
@@ -85,7 +88,7 @@ pub(super) fn pages(
             has_top = true;
         }
     }
-    Given { pages: given, refused, kept_top: top_pages.filter(|_| !has_top), has_top }
+    Given { pages: given, locked, huge, kept_top: top_pages.filter(|_| !has_top), has_top }
 }
 
 fn inside(run: &Range<u64>, page_bytes: u64) -> Option<Range<u64>> {

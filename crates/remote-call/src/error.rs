@@ -114,7 +114,7 @@ pub enum CallError {
     NotCode { pid: i32, address: u64 },
     /// No thread is in a state in which it could make the call.
     #[error(
-        "none of the {} threads of process {pid} can make the call now; {}",
+        "no thread of process {pid} can make the call now, of {}; {}",
         .reasons.len(), listed(.reasons)
     )]
     NoThread { pid: i32, reasons: Vec<(i32, Unfit)> },

@@ -40,7 +40,7 @@ pub(crate) struct Processes {
         value_name = "PID",
         conflicts_with = "wanted",
         value_delimiter = ',',
-        value_parser = pid,
+        allow_negative_numbers = true, value_parser = pid,
         add = pids(),
     )]
     pub(crate) pids: Vec<i32>,

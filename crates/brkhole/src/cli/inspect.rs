@@ -20,7 +20,7 @@ pub(crate) struct InspectArguments {
 
     /// Only so many: rows, or command names in openmetrics [default: 20 in a table of --all and in
     /// openmetrics; otherwise all]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = at_least_one)]
     pub(crate) top: Option<usize>,
 
     /// Keep whose memory it is in this file, for --since
@@ -32,7 +32,7 @@ pub(crate) struct InspectArguments {
     pub(crate) since: Option<PathBuf>,
 
     /// Look again every so many seconds until Ctrl-C, or until all that were named have ended
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) watch: Option<Duration>,
 
     /// Write the report as one HTML file, which can be attached to a ticket

@@ -47,7 +47,7 @@ pub(crate) struct TraceArguments {
         num_args = 1..,
         conflicts_with = "wanted",
         value_delimiter = ',',
-        value_parser = pid,
+        allow_negative_numbers = true, value_parser = pid,
         add = pids(),
     )]
     pub(crate) pids: Vec<i32>,
@@ -60,7 +60,7 @@ pub(crate) struct TraceArguments {
     pub(crate) all: bool,
 
     /// Stop watching after so many seconds (Ctrl-C does too); the processes go on
-    #[arg(long, value_name = "S", conflicts_with = "command", value_parser = seconds)]
+    #[arg(long, value_name = "S", conflicts_with = "command", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
 
     /// How processes are watched [default: auto; for a command ptrace, by which alone it is known

@@ -20,12 +20,12 @@ pub(crate) struct TrimArguments {
     pub(crate) dry_run: bool,
 
     /// How long to try again while the process is inside malloc, or a lock of it is held
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "5", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) patience: Duration,
 
     /// How long the process may stand still; refused if that is foretold to be longer, and let go
     /// after that in any case
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "1", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) max_hold: Duration,
 
     /// Also a process whose system calls are filtered (seccomp), as in a container: the filter has
@@ -38,14 +38,14 @@ pub(crate) struct TrimArguments {
     #[arg(
         long,
         value_name = "SECONDS",
-        value_parser = seconds,
+        allow_negative_numbers = true, value_parser = seconds,
         requires = "above",
         conflicts_with_all = ["dry_run", "html", "format", "file"],
     )]
     pub(crate) watch: Option<Duration>,
 
     /// With --watch: what a process may keep, such as 256MiB
-    #[arg(long, value_name = "SIZE", requires = "watch")]
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true, requires = "watch")]
     pub(crate) above: Option<Bytes>,
 
     /// With --watch: every process

@@ -158,10 +158,10 @@ fn not_returnable(state: &HeapState) -> Option<String> {
     const WORTH_TELLING_BYTES: u64 = 1 << 20;
     let pinned = state.pinned_bytes.filter(|bytes| *bytes >= WORTH_TELLING_BYTES)?;
     Some(format!(
-        "{} more are free and resident, in {} runs, and stay: {}. A restart would give them back, a \
+        "{} more are free and resident, in {}, and stay: {}. A restart would give them back, a \
          trim doesn't.",
         Bytes(pinned),
-        thousands(state.runs().count),
+        counted(state.runs().count, "run", "runs"),
         heap_diagnosis::why_pinned(state),
     ))
 }

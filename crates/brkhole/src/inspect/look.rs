@@ -1,7 +1,7 @@
 //! A look into one process.
 
-use heap_diagnosis::process_findings;
-use memory_account::Account;
+use heap_diagnosis::{Finding, process_findings};
+use memory_account::{Account, Row};
 use proc_memory::{Process, ProcessError, Reason, Snapshot, Stat, Weigher, page_size_bytes};
 use proc_unwind::Stacks;
 use ptmalloc::{Allocator, Examination, ExaminationLimits, Examiner, Unknown};
@@ -45,7 +45,8 @@ impl Looker {
         self.inside(process, stat, weight, false).map_err(|error| unread(&error))
     }
 
-    /// Finds out whose memory one of many has; not if it has ended.
+    /// Finds out whose memory one of many has, and what an allocator other than glibc's would give back;
+    /// not if it has ended.
     pub(super) fn account(&mut self, found: &mut Inspected) {
         let is_it = |process: &Process| {
             process.stat().is_ok_and(|stat| stat.started_ticks == found.started_ticks)
@@ -53,10 +54,29 @@ impl Looker {
         let Some(process) = Process::open(found.pid).ok().filter(is_it) else {
             return;
         };
-        match Account::of(&process, &self.examiner.examine(&process)) {
+        let examination = self.examiner.examine(&process);
+        match Account::of(&process, &examination) {
             Ok(account) => found.account = Some(account),
             Err(error) => found.account_unknown = Some(error.to_string()),
         }
+        if found.is_glibcs {
+            return;
+        }
+        let findings = process_findings(&found.heap, None, found.account.as_ref());
+        let new = findings.into_iter().filter(|finding| finding.kind == "memory-returnable");
+        found.findings.extend(new);
+        found.trim_refused = self.trim_refused(&process, &examination, &found.findings);
+    }
+
+    fn trim_refused(
+        &mut self,
+        process: &Process,
+        examination: &Examination,
+        findings: &[Finding],
+    ) -> Option<String> {
+        let allocator = examination.allocator.as_ref();
+        let refused = || trim::refused_for_good(process, allocator, &mut self.stacks);
+        remedy::is_trim(findings).then(refused).flatten()
     }
 
     fn inside(
@@ -76,10 +96,16 @@ impl Looker {
             Some(Ok(account)) => (Some(account), None),
             None => (None, None),
         };
+        let mut weight = weight;
+        if let Some(account) = account.as_ref().filter(|_| weight.rss_exact) {
+            // As exact, and of the moment that the rows are of.
+            let all = Row::sum("", &account.rows);
+            weight.rss_bytes = all.rss_bytes;
+            weight.private_bytes = Some(all.private_bytes);
+            weight.swap_bytes = Some(all.swap_bytes);
+        }
         let findings = process_findings(&heap, examination.malloc(), account.as_ref());
-        let allocator = examination.allocator.as_ref();
-        let refused = || trim::refused_for_good(process, allocator, &mut self.stacks);
-        let trim_refused = remedy::is_trim(&findings).then(refused).flatten();
+        let trim_refused = self.trim_refused(process, &examination, &findings);
         let is_glibcs = examination.malloc().is_some();
         let Examination { allocator, others, state, .. } = examination;
         // One that has ended in the middle is not there any more, whatever was read of it.

@@ -24,6 +24,8 @@ const MOST_LOOKERS: usize = 4;
 const MOST_ACCOUNTS: usize = 5;
 /// within so much time.
 pub(crate) const ACCOUNTS_TIME: Duration = Duration::from_secs(5);
+/// In every survey, within this.
+const OTHERS_TIME: Duration = Duration::from_secs(1);
 
 /// As many as it makes sense to have on this machine.
 pub(crate) fn lookers() -> Vec<Looker> {
@@ -58,22 +60,45 @@ pub(crate) fn look(lookers: &mut [Looker], pids: &[i32], over: Over) -> Survey {
         round.shares().again(looker, &mut survey.processes, over);
     }
     round.bar.finish_and_clear();
-    survey.processes.sort_by_key(|process| {
+    sort(&mut survey.processes);
+    survey.unread.sort_by_key(|unread| unread.pid);
+    survey
+}
+
+/// Those first that could return most.
+fn sort(processes: &mut [Inspected]) {
+    processes.sort_by_key(|process| {
         let returnable_bytes = process.returnable_bytes();
         (Reverse((returnable_bytes, process.weight.rss_bytes)), process.pid)
     });
-    survey.unread.sort_by_key(|unread| unread.pid);
-    survey
 }
 
 /// Finds out whose memory the largest have. That takes some times what the kernel needs to weigh their
 /// mappings, and one that is at work is read again and again, so there is a budget.
 pub(crate) fn account(lookers: &mut [Looker], survey: &mut Survey, most: Duration, over: Over) {
+    account_of(lookers, survey, most, over, |_| true);
+}
+
+/// The same of those of whose malloc nothing else tells what it would give back.
+pub(super) fn account_of_others(lookers: &mut [Looker], survey: &mut Survey, over: Over) {
+    account_of(lookers, survey, OTHERS_TIME, over, |process| {
+        matches!(process.allocator.as_deref(), Some("jemalloc" | "mimalloc"))
+    });
+    sort(&mut survey.processes);
+}
+
+fn account_of(
+    lookers: &mut [Looker],
+    survey: &mut Survey,
+    most: Duration,
+    over: Over,
+    is_meant: impl Fn(&Inspected) -> bool,
+) {
     let [looker, ..] = lookers else {
         return;
     };
     let begun = Instant::now();
-    let mut largest: Vec<_> = survey.processes.iter_mut().collect();
+    let mut largest: Vec<_> = survey.processes.iter_mut().filter(|one| is_meant(one)).collect();
     largest.sort_by_key(|process| Reverse(process.weight.rss_bytes));
     let mut limits = ExaminationLimits::WHOLE;
     limits.time = most / MOST_ACCOUNTS as u32;
@@ -84,7 +109,9 @@ pub(crate) fn account(lookers: &mut [Looker], survey: &mut Survey, most: Duratio
         if accounted == MOST_ACCOUNTS || over() || begun.elapsed() >= most {
             break;
         }
-        looker.account(process);
+        if process.account.is_none() {
+            looker.account(process);
+        }
         accounted += usize::from(process.account.is_some());
     }
     survey.seconds += begun.elapsed().as_secs_f64();

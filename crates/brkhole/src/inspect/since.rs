@@ -36,6 +36,10 @@ struct SavedProcess {
     pid: i32,
     started_ticks: u64,
     comm: String,
+    /// Where its break began, which the kernel draws anew for every program that it executes; `None`
+    /// in a file of an older version.
+    #[serde(default)]
+    break_start: Option<u64>,
     account: Account,
 }
 
@@ -47,6 +51,7 @@ impl Saved {
                 pid: process.pid,
                 started_ticks: process.started_ticks,
                 comm: process.comm.clone(),
+                break_start: Some(process.heap.start),
                 account: process.account.clone()?,
             })
         });
@@ -64,7 +69,8 @@ impl Saved {
         let name = path.display();
         let mut text = Vec::new();
         let file = File::open(path).with_context(|| format!("can't read {name}; {NEXT}"))?;
-        file.take(MOST_BYTES + 1).read_to_end(&mut text).with_context(|| format!("{name}"))?;
+        let read = file.take(MOST_BYTES + 1).read_to_end(&mut text);
+        read.with_context(|| format!("can't read {name}; {NEXT}"))?;
         ensure!(
             text.len() as u64 <= MOST_BYTES,
             "{name} has more than {}, the most that a saved look may have; {NEXT}",
@@ -94,7 +100,10 @@ impl Saved {
         let boot_id = boot_id();
         let same_boot = !boot_id.is_empty() && self.boot_id == boot_id;
         let is_same = |saved: &&SavedProcess| {
-            same_boot && saved.pid == process.pid && saved.started_ticks == process.started_ticks
+            let is_program = saved.break_start.is_none_or(|start| start == process.heap.start);
+            let is_process =
+                saved.pid == process.pid && saved.started_ticks == process.started_ticks;
+            same_boot && is_process && is_program
         };
         let same = self.processes.iter().find(is_same);
         let mut namesakes = self.processes.iter().filter(|saved| saved.comm == process.comm);

@@ -126,10 +126,16 @@ fn renamed(
 
 fn temporary(path: &Path, mode: u32) -> io::Result<tempfile::NamedTempFile> {
     // The collector reads *.prom, so the name must end otherwise.
-    Builder::new()
+    let file = Builder::new()
         .prefix(".brkhole-")
         .permissions(Permissions::from_mode(mode))
-        .tempfile_in(directory(path))
+        .tempfile_in(directory(path));
+    // The error names the temporary file, which is nobody's business.
+    file.map_err(|error| {
+        let cause = error.get_ref().and_then(std::error::Error::source);
+        let number = cause.and_then(|cause| cause.downcast_ref::<io::Error>()?.raw_os_error());
+        number.map_or(error, io::Error::from_raw_os_error)
+    })
 }
 
 fn directory(path: &Path) -> &Path {

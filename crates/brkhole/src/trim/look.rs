@@ -64,6 +64,8 @@ pub(super) struct TrimLook {
     pub(super) refusal: Option<Refusal>,
     pub(super) is_filtered: bool,
     pub(super) threads: u64,
+    /// Written to swap, which no prediction has.
+    swap_bytes: u64,
 }
 
 /// Looks at it. What it is called and what it has is set in the report; so is, where nothing can be
@@ -126,6 +128,7 @@ pub(super) fn look(
         examination,
         when,
         threads,
+        swap_bytes: before.swap_bytes,
     })
 }
 
@@ -163,18 +166,19 @@ impl TrimLook {
     ) -> TrimReport {
         let mut report = self.report;
         let allocator = self.examination.allocator.as_ref();
+        let is_glibcs = report.called == Some(allocators::GLIBC.called);
+        if let (true, Err(unknown)) = (is_glibcs, &self.examination.state) {
+            return report.ended(TrimOutcome::Refused, unknown.to_string());
+        }
         if let Err(why) = TrimLibrary::of(process, &mut tools.stacks, allocator) {
             return report.ended(TrimOutcome::Refused, format!("{why:#}"));
         }
         let foretold = match self.examination.state {
-            _ if report.called != Some(allocators::GLIBC.called) => {
-                report.foretells_pages(self.threads)
-            }
-            Err(unknown) => return report.ended(TrimOutcome::Refused, unknown.to_string()),
-            Ok(malloc) => match report.foretells(&malloc, self.threads) {
+            Ok(malloc) if is_glibcs => match report.foretells(&malloc, self.threads) {
                 None => return report.ended(TrimOutcome::Refused, words::flaw(&malloc)),
                 foretold => foretold,
             },
+            _ => report.foretells_pages(self.threads),
         };
         report.outcome = TrimOutcome::Predicted;
         let (pid, max_hold) = (report.pid, arguments.max_hold);
@@ -184,6 +188,13 @@ impl TrimLook {
                 "at least {} of it are pages that another process has as well, as parent and child have \
                  after a fork: the machine gets them back once each has given them back",
                 Bytes(shared)
+            ));
+        }
+        if self.swap_bytes >= WORTH_A_WORD_BYTES {
+            report.notes.push(format!(
+                "{} of the process are in swap: what of them is free would be given back as well, and \
+                 isn't counted here",
+                Bytes(self.swap_bytes)
             ));
         }
         let too_long = foretold.filter(|foretold| *foretold > max_hold);

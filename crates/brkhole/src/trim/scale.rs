@@ -108,7 +108,7 @@ impl TargetScale {
     }
 
     /// What could not be given back of what was predicted, and what is odd about what was.
-    pub(super) fn notes(&self, predicted_bytes: Option<u64>) -> Vec<String> {
+    pub(super) fn notes(&self, predicted_bytes: Option<u64>, is_filtered: bool) -> Vec<String> {
         let (before, after) = (self.before, self.after);
         let mut notes = Vec::new();
         let returned = self.returned_bytes();
@@ -127,8 +127,12 @@ impl TargetScale {
         }
         let less = predicted_bytes.map(|predicted| predicted.saturating_sub(returned));
         if let Some(less) = less.filter(|less| is_worth_a_word(*less, less + returned)) {
+            let filter = match is_filtered {
+                true => "its seccomp filter may have refused madvise, munmap or brk; ",
+                false => "",
+            };
             notes.push(format!(
-                "{} less than predicted were given back: pages that are locked into memory (mlock) \
+                "{} less than predicted were given back: {filter}pages that are locked into memory (mlock) \
                  or huge stay, as do those that the program has taken since it was looked at; of \
                  another allocator's, some may never have been used",
                 Bytes(less)

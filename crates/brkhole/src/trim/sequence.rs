@@ -235,7 +235,7 @@ impl Sequence<'_> {
         report.threads = Some(trimmed.threads);
         // What was counted within the hold, the program has changed nothing of.
         let foretold = report.predicted_bytes.map(|bytes| bytes.min(counted.unwrap_or(bytes)));
-        let notes = weighed.notes(foretold);
+        let notes = weighed.notes(foretold, super::is_filtered(report.pid));
         report.notes.extend(notes);
         report.notes.extend(trimmed.notes);
         report.malloc_before = trimmed.malloc;

@@ -44,11 +44,19 @@ impl Trimmability {
             return Some("this is brkhole itself: give the number of another process".to_owned());
         }
         if tgid != pid {
+            let leader = Self::of(*tgid).ok().filter(|leader| leader.status.has_ended());
+            if let Some(leader) = leader {
+                return leader.hopeless();
+            }
             return Some(format!("{pid} is a thread of process {tgid}: `brkhole trim {tgid}`"));
         }
-        self.status.has_ended().then(|| {
-            "it has ended and waits for its parent to reap it; its memory is gone already"
-                .to_owned()
+        let threads: u64 = self.status.number("Threads").unwrap_or(1);
+        self.status.has_ended().then(|| match threads {
+            0 | 1 => "it has ended and waits for its parent to reap it; its memory is gone already"
+                .to_owned(),
+            _ => "its main thread has ended while others run, and what is left of such a process \
+                  can't be held; have the program itself call malloc_trim(0), or restart it"
+                .to_owned(),
         })
     }
 
@@ -104,6 +112,8 @@ mod tests {
     const TEXT: &str = "Name:\tnginx: worker\nState:\tS (sleeping)\nTgid:\t77\nPid:\t77\n\
         TracerPid:\t0\nThreads:\t4\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 
+    const ENDED: &str = "Z (zombie)\nTgid:\t77\nPid:\t77\nTracerPid:\t0\nThreads:\t1";
+
     fn told(pid: i32, text: &str) -> Trimmability {
         let status = Status::parse(text);
         Trimmability { pid, status }
@@ -123,7 +133,13 @@ mod tests {
         for (pid, from, to, words) in [
             (78, "", "", "brkhole trim 77"),
             (77, "S (sleeping)", "T (stopped)", "kill -CONT 77"),
-            (77, "S (sleeping)", "Z (zombie)", "its memory is gone"),
+            (77, "S (sleeping)", "Z (zombie)", "its main thread has ended while others run"),
+            (
+                77,
+                "S (sleeping)\nTgid:\t77\nPid:\t77\nTracerPid:\t0\nThreads:\t4",
+                ENDED,
+                "its memory is gone",
+            ),
             (77, "TracerPid:\t0", "TracerPid:\t999999999", "999999999"),
             (77, "Seccomp:\t2", "Seccomp:\t1", "strict"),
         ] {

@@ -53,9 +53,13 @@ fn what_grew_is_told_by_owner() {
     let table = String::from_utf8(output(&["inspect", "--since", &file, &pid]).stdout).unwrap();
     assert!(table.contains("what grew in") && table.contains("30.0 MiB"), "{table}");
 
-    // After a restart it is another one of that name.
+    // After a restart it is another one of that name, as it is once it has executed a program.
     let saved = std::fs::read_to_string(&file).unwrap();
     let mut other: Value = serde_json::from_str(&saved).unwrap();
+    other["processes"][0]["break_start"] = 4096.into();
+    std::fs::write(&file, other.to_string()).unwrap();
+    let report = processes(&["inspect", "--since", &file, &pid]);
+    assert_eq!(report[0]["since"]["is_same"], false);
     other["processes"][0]["pid"] = 1.into();
     std::fs::write(&file, other.to_string()).unwrap();
     let report = processes(&["inspect", "--since", &file, &pid]);

@@ -5,8 +5,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
+use suite::waiting::until;
 
-use crate::common::{compiled, output, skipped};
+use crate::common::{compiled, output, processes, skipped};
 use crate::trim::harness::{Target, assert_as_predicted, figure, refused, reports, trim, trimmed};
 
 const MIB: u64 = 1 << 20;
@@ -228,4 +229,37 @@ fn linked_into_the_program() {
     let program = compiled("trim_linked");
     let target = Target::of(&mut Command::new(program), "ready");
     refused(target.pid(), &["jemalloc", "linked into the program", "call mallctl"]);
+}
+
+/// Where one looks first, too.
+#[test]
+fn what_one_of_many_would_give_back_is_told() {
+    let Some(library) = library("libjemalloc.so.2") else { return };
+    let mut command = command(&library, "keeps", &["free", "1"]);
+    command.env("MALLOC_CONF", "dirty_decay_ms:-1");
+    let target = Target::of(&mut command, "ready");
+    // Of the five largest; other tests have some.
+    let finding = until("it is told", || {
+        let all = processes(&["inspect", "--comm", "brkhole-trim_ke"]);
+        let own = all.as_array()?.iter().find(|process| process["pid"] == target.pid())?;
+        let mut findings = own["findings"].as_array()?.iter();
+        findings.find(|finding| finding["kind"] == "memory-returnable").cloned()
+    });
+    assert_eq!(finding["evidence"]["owner"], "jemalloc", "{finding}");
+    assert!(finding["evidence"]["returnable_bytes"].as_u64() > Some(60 * MIB), "{finding}");
+    target.ends();
+}
+
+/// glibc's own for debugging, which isn't known here, has the memory then.
+#[test]
+fn an_unknown_one_in_front_of_glibcs_is_not_taken_for_it() {
+    let Some(library) = library("libc_malloc_debug.so.0") else { return };
+    let mut command = command(&library, "keeps", &["free", "1"]);
+    let target = Target::of(command.env("MALLOC_CHECK_", "3"), "ready");
+    let found = processes(&["inspect", &target.pid().to_string()]);
+    assert!(found[0]["allocator"].is_null() && found[0]["malloc"].is_null(), "{found}");
+    let others = found[0]["other_allocators"].as_array().unwrap();
+    assert!(others[0].as_str().unwrap().starts_with("glibc 2."), "{others:?}");
+    assert_eq!(found[0]["libc"], others[0]);
+    target.ends();
 }

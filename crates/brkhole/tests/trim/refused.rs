@@ -3,10 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use suite::answering::Answering;
 use suite::cgroup::Cgroup;
 use suite::waiting::eventually;
 
-use crate::common::{installed, skipped};
+use crate::common::{self, installed, processes, skipped};
 use crate::trim::harness::{Target, is_root, refused, refused_by, reports, trim, trimmed};
 
 /// A shell that says that it is there and ends when nothing can be read any more.
@@ -65,6 +66,24 @@ fn a_thread() {
     let tids: Vec<i32> = tids.map(|tid| tid.parse().unwrap()).collect();
     let other = tids.into_iter().find(|tid| *tid != target.pid()).unwrap();
     refused(other, &[&format!("brkhole trim {}", target.pid())]);
+}
+
+/// What its threads still have is looked into by one of their numbers, and can't be trimmed by any.
+#[test]
+fn whose_main_thread_has_ended() {
+    let mut program = Answering::start(&mut Command::new(common::compiled("late")));
+    let thread = program.hear();
+    let leader = program.pid();
+    let inspected = common::output(&["inspect", &leader.to_string()]);
+    let said = String::from_utf8_lossy(&inspected.stderr);
+    assert!(said.contains("give the number of a living thread"), "{said}");
+    let found = processes(&["inspect", &thread]);
+    assert!(found[0]["malloc"]["returnable_bytes"].as_u64() > Some(100 << 20), "{found}");
+    let remedy = found[0]["findings"][0]["remedy"].as_str().unwrap();
+    assert!(remedy.contains("would refuse this one: its main thread has ended"), "{remedy}");
+    for pid in [leader, thread.parse().unwrap()] {
+        refused(pid, &["its main thread has ended while others run"]);
+    }
 }
 
 #[test]

@@ -157,6 +157,18 @@ while True:
 }
 
 #[test]
+fn whoever_was_named_and_cannot_be_looked_into_is_told_of() {
+    let Some(library) = library("libtcmalloc_minimal.so.4") else { return };
+    let target = Target::of(&mut allocators::command(&library, "keeps", &["free", "1"]), "ready");
+    let watch = Watch::of(target.pid(), "0.05", ABOVE);
+    watch.looks(3);
+    let said = watch.said();
+    let told = "what it keeps isn't known now: it uses tcmalloc";
+    assert_eq!(said.matches(told).count(), 1, "{said}");
+    target.ends();
+}
+
+#[test]
 fn why_one_is_not_trimmed_is_counted() {
     let target = Target::started("keeps", &["free", "1"], "ready");
     target.signal(nix::libc::SIGSTOP);

@@ -3,10 +3,10 @@
 use super::case::Case;
 use crate::finding::{Finding, Severity};
 use crate::remedies;
-use human_text::{Bytes, thousands};
+use human_text::{Bytes, counted};
 use memory_account::{Account, Kind};
 use proc_memory::page_size_bytes;
-use ptmalloc::HeapState;
+use ptmalloc::{Free, HeapState};
 
 /// Memory in `[heap]` that isn't malloc's, above malloc's.
 ///
@@ -53,10 +53,7 @@ pub(super) fn abandoned(case: &Case) -> Option<Finding> {
                 "the tunable {tunable} was set when it started, with which malloc takes all of its \
                  memory by mmap"
             ),
-            format!(
-                "If huge pages aren't wanted, start it without {tunable} in GLIBC_TUNABLES. {}",
-                remedies::trim(state.pid)
-            ),
+            format!("If huge pages aren't wanted, start it without {tunable} in GLIBC_TUNABLES."),
         )
     } else if let Some((name, _)) = state.refusing_limit() {
         (Severity::Warning, Some("limit"), format!("{name} refuses it"), remedies::trim(state.pid))
@@ -176,18 +173,24 @@ pub(super) fn pinned(case: &Case) -> Option<Finding> {
         return None;
     }
     let runs = malloc.runs();
-    let locked = locked_bytes(malloc);
+    let locked = sum(malloc, |free| free.locked_bytes);
     let message = format!(
         "malloc keeps {} that are free and resident and that malloc_trim(0) can't give back: {}. \
          A restart gives back that much more than a trim.",
         Bytes(pinned),
         why_pinned(malloc),
     );
-    let remedy = match locked > pinned / 2 {
-        true => "Have the program lock what it needs, not all that it will have (mlockall with \
-                 MCL_FUTURE)."
+    let huge = sum(malloc, |free| free.huge_bytes);
+    let remedy = match pinned / 2 {
+        half if huge > half => "Pages of hugetlbfs go back with their whole mapping alone: where \
+                                that is too much, start it without glibc.malloc.hugetlb=2."
             .to_owned(),
-        false => format!(
+        half if locked > half => {
+            "Have the program lock what it needs, not all that it will have (mlockall with \
+                 MCL_FUTURE)."
+                .to_owned()
+        }
+        _ => format!(
             "`brkhole trace --pid {}` tells who asks for small pieces that stay: taken together, or \
              before what is freed soon, they pin less.",
             case.state.pid
@@ -199,32 +202,38 @@ pub(super) fn pinned(case: &Case) -> Option<Finding> {
         .evidence("mixed_used_bytes", runs.mixed_used_bytes)
         .evidence("pinning_chunks", runs.pinning.map(|chunks| chunks.count))
         .evidence("locked_bytes", locked)
+        .evidence("huge_bytes", huge)
         .evidence("returnable_bytes", malloc.returnable_bytes)
         .remedy(remedy);
     Some(finding)
 }
 
-fn locked_bytes(malloc: &HeapState) -> u64 {
-    let free = malloc.arenas.iter().filter_map(|arena| arena.free);
-    free.map(|free| free.locked_bytes).sum()
+fn sum(malloc: &HeapState, of: fn(&Free) -> u64) -> u64 {
+    malloc.arenas.iter().filter_map(|arena| arena.free.as_ref()).map(of).sum()
 }
 
 /// What keeps free memory from going back, for a sentence that says how much: `they share …`.
 #[must_use]
 pub fn why_pinned(malloc: &HeapState) -> String {
     let runs = malloc.runs();
-    let mut text = match locked_bytes(malloc) {
-        0 => "they".to_owned(),
-        locked => format!("{} of them are locked into memory (mlock), the others", Bytes(locked)),
-    };
+    let mut text = String::new();
+    for (bytes, why) in [
+        (sum(malloc, |free| free.locked_bytes), "locked into memory (mlock)"),
+        (sum(malloc, |free| free.huge_bytes), "pages of hugetlbfs, which don't go back singly"),
+    ] {
+        if bytes > 0 {
+            text += &format!("{} of them are {why}; ", Bytes(bytes));
+        }
+    }
+    text += if text.is_empty() { "they" } else { "the others" };
     text += &format!(
-        " share {} pages with chunks in use ({} of them are",
-        thousands(runs.mixed_pages),
+        " share {} with chunks in use ({} of them are",
+        counted(runs.mixed_pages, "page", "pages"),
         Bytes(runs.mixed_used_bytes)
     );
     if let Some(chunks) = runs.pinning.filter(|chunks| chunks.count > 0) {
         // None are looked for where much in use lies together, nor before the first run.
-        text += &format!("; at least {} chunks", thousands(chunks.count));
+        text += &format!("; at least {}", counted(chunks.count, "chunk", "chunks"));
         if let Some(bytes) = chunks.half_below_bytes() {
             text += &format!(", half of those smaller than {}", Bytes(bytes));
         }
@@ -244,9 +253,9 @@ fn kept_by_free(malloc: &HeapState, returnable: u64) -> String {
     match malloc.free_bytes.unwrap_or(0).saturating_sub(top) {
         below if below > returnable / 2 => format!(
             "free() shrinks a heap from its end alone, and {} of what is free lie between chunks in \
-             use, in {} pieces.",
+             use, in {}.",
             Bytes(below),
-            thousands(chunks),
+            counted(chunks, "piece", "pieces"),
         ),
         _ => "It lies at the heap's end, where free() leaves up to M_TRIM_THRESHOLD: twice the \
               largest mmapped block that was freed, 64 MiB at most, and all of it once the break \

@@ -367,6 +367,10 @@ fn what_is_pinned_is_what_a_restart_gives_back_beyond_a_trim() {
     assert!(some.remedy.unwrap().contains("trace --pid"));
     locked(&mut state, 39);
     assert!(one(&state).remedy.unwrap().contains("MCL_FUTURE"));
+    state.arenas[0].free.as_mut().unwrap().huge_bytes = 37 * MIB;
+    let huge = one(&state);
+    assert!(huge.message.contains("37.0 MiB of them are pages of hugetlbfs"), "{huge}");
+    assert!(huge.remedy.unwrap().contains("glibc.malloc.hugetlb=2"));
     state.pinned_bytes = Some(10 * MIB);
     assert_eq!(process_findings(&roomy(), Some(&state), None), []);
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use human_text::counted;
 use serde::{Serialize, Serializer};
 
 /// A 95 % interval, or the reason why none can be given. In JSON it is `[low, high]` or `null`.
@@ -46,7 +47,8 @@ impl fmt::Display for Interval {
         match self {
             Self::Known { low, high } => f.pad(&format!("{low:.2}–{high:.2}")),
             Self::TooFewRuns { runs } => {
-                f.pad(&format!("{runs} runs, {} are needed", Self::MINIMUM_RUNS))
+                let runs = counted(*runs as u64, "run", "runs");
+                f.pad(&format!("{runs}, {} are needed", Self::MINIMUM_RUNS))
             }
             Self::ControlIsZero => f.pad("control is 0"),
             Self::NotANumber => f.pad("not a number"),

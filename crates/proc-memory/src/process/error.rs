@@ -121,13 +121,6 @@ impl fmt::Display for ProcessError {
                     return f.write_str(ROOT_IS_REFUSED);
                 }
                 match owner_uid {
-                    _ if *our_uid == 0 => {
-                        return write!(
-                            f,
-                            "not even for root, so that a container or a security module forbids \
-                             it; in a container, allow it: docker run --cap-add=SYS_PTRACE"
-                        );
-                    }
                     Some(uid) if uid == our_uid => write!(f, "it is your own, but not dumpable; ")?,
                     Some(uid) => {
                         write!(f, "it belongs to uid {uid} and this is uid {our_uid}; ")?;
