@@ -95,7 +95,7 @@ impl Observer {
             "ptrace with a seccomp filter",
             cost.stops,
             cost.tracer_cpu_seconds,
-            cost.wall_seconds,
+            cost.watched_seconds,
         )
     }
 }

@@ -18,7 +18,11 @@ pub(super) enum Decoded<'a> {
         cut_path: bool,
     },
     /// A program was replaced.
-    Executed(Syscall),
+    Executed {
+        by: Syscall,
+        /// The program as it was named; `None` where that was cut.
+        path: Option<Vec<u8>>,
+    },
     /// A process or thread was made.
     Made { child: i32, thread: bool },
     /// A process has this limit, or was told it; 0 is the caller itself.
@@ -137,7 +141,9 @@ fn call<'a>(
         CallOutcome::Returned(value, behind) => (Ok(value), behind),
     };
     if result.is_ok() && matches!(syscall, Syscall::Execve | Syscall::Execveat) {
-        return Some(Decoded::Executed(syscall));
+        let named = arguments.get(usize::from(syscall == Syscall::Execveat));
+        let path = named.and_then(value::path).filter(|(_, is_cut)| !is_cut);
+        return Some(Decoded::Executed { by: syscall, path: path.map(|(path, _)| path) });
     }
     let mut args = [0; 6];
     let mut unknown = None;

@@ -17,7 +17,7 @@ pub enum LogError {
     /// There is nothing in it.
     #[error(
         "{name} is empty: strace writes its log to standard error unless told otherwise; try \
-         `strace -f -ttt -o {name} COMMAND`"
+         `strace -f -ttt -o LOG COMMAND`"
     )]
     Empty {
         /// The input.

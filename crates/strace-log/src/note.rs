@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use human_text::counted;
+
 use super::input::shown;
 use super::wrapping::Wrapping;
 
@@ -77,13 +79,15 @@ impl fmt::Display for LogNote {
             ),
             Self::Unannounced { first_tid, count } => write!(
                 f,
-                "{count} processes or threads, the first with id {first_tid}, appear without the \
-                 call that made them; each is taken for a process of its own"
+                "{}, the first with id {first_tid}, without the call that made them; each is taken for \
+                 a process of its own",
+                counted(*count, "process or thread appears", "processes or threads appear")
             ),
             Self::ParentGuessed { count } => write!(
                 f,
-                "{count} processes or threads appeared while others were making one, and the log \
-                 doesn't tell who made them; each is taken for a process, and its parent is guessed"
+                "{} while others were making one, and the log doesn't tell who made them; each is taken \
+                 for a process, and its parent is guessed",
+                counted(*count, "process or thread appeared", "processes or threads appeared")
             ),
             Self::Wrapped { what, lacking } => {
                 let what = what.join(", ");
@@ -96,16 +100,19 @@ impl fmt::Display for LogNote {
             }
             Self::CutPaths { count } => write!(
                 f,
-                "{count} paths were cut short by strace; `strace -s 4096` or `-y` keeps them whole"
+                "{} cut short by strace; `strace -s 4096` or `-y` keeps them whole",
+                counted(*count, "path was", "paths were")
             ),
             Self::UnknownName { first, calls } => write!(
                 f,
-                "{calls} calls hold names of flags that are not known here, the first {first:?}"
+                "{} names of flags that are not known here, the first {first:?}",
+                counted(*calls, "call holds", "calls hold")
             ),
             Self::Injected { count } => write!(
                 f,
-                "{count} calls were answered by strace itself (-e inject): who refused them is \
-                 strace, whatever is said of it"
+                "{} answered by strace itself (-e inject): who refused them is strace, whatever is \
+                 said of it",
+                counted(*count, "call was", "calls were")
             ),
             Self::LongLines { count } => write!(
                 f,

@@ -246,7 +246,10 @@ impl<S: Sink> LogDecoder<S> {
                     false => self.send(event),
                 }
             }
-            Decoded::Executed(by) => self.executed(pid, former, by),
+            Decoded::Executed { by, path } => {
+                self.executed(pid, former, by);
+                path.into_iter().for_each(|path| self.tell(pid, pid, What::Program(path)));
+            }
             Decoded::Made { child, thread } => self.made(pid, tid, child, thread),
             Decoded::Limited { whose: 0, limit } => self.tell(pid, tid, What::Limit(limit)),
             Decoded::Limited { whose, limit } => {

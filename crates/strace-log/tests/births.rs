@@ -47,6 +47,33 @@ fn expected(events: &[(i32, i32, &str)]) -> Vec<(i32, i32, String)> {
     events.iter().map(owned).collect()
 }
 
+/// By what was executed, in whichever of its forms; a process that was forked has its parent's.
+#[test]
+fn programs_have_the_names_that_they_were_executed_by() {
+    let log = "300 execve(\"/bin/sh\", [\"sh\"], 0x7ffe /* 9 vars */) = 0\n\
+               300 fork() = 301\n\
+               301 brk(0) = 0x600000\n\
+               301 brk(0x700000) = 0x700000\n\
+               301 execve(\"./e\\164\", [\"eat\"], 0x7ffe /* 9 vars */ <unfinished ...>\n\
+               300 brk(0) = 0x600000\n\
+               300 brk(0x900000) = 0x900000\n\
+               301 <... execve resumed>) = 0\n\
+               301 brk(0) = 0x600000\n\
+               301 brk(0xa00000) = 0xa00000\n\
+               301 +++ exited with 0 +++\n\
+               300 +++ exited with 0 +++\n";
+    let growth = story(log).sink.growth;
+    let named = growth.by_process().into_iter().map(|program| {
+        let name = program.program.map(|name| String::from_utf8_lossy(&name).into_owned());
+        (program.pid, name.unwrap_or_default(), program.bytes / MIB)
+    });
+    let expected = [(301, "./et", 4), (300, "/bin/sh", 3), (301, "/bin/sh", 1)];
+    assert_eq!(
+        named.collect::<Vec<_>>(),
+        expected.map(|(pid, name, mib)| (pid, name.to_owned(), mib))
+    );
+}
+
 /// A break that two threads move in turn, the second before anybody knows that it is one.
 #[test]
 fn a_thread_that_speaks_before_its_clone_returns() {

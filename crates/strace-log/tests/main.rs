@@ -25,8 +25,8 @@ fn read(name: &str, log: &[u8]) -> ReadLog<Vec<Event>> {
         panic!("{error}");
     }
     let mut finished = reader.finish();
-    // Where a call stands in a log is no event of the run.
-    let of_the_run = |event: &Event| !matches!(event.what, What::Line(_));
+    // Where a call stands in a log is no event of the run, and a name belongs to what stands before it.
+    let of_the_run = |event: &Event| !matches!(event.what, What::Line(_) | What::Program(_));
     finished.sink.retain(of_the_run);
     finished
 }

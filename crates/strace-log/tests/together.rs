@@ -7,7 +7,9 @@ fn together(logs: &[(&str, &str)]) -> ReadLog<Vec<Event>> {
     let mut reader = StraceLog::new(Vec::new());
     let inputs = logs.iter().map(|(name, log)| ((*name).to_owned(), log.as_bytes()));
     reader.read_together(inputs.collect()).unwrap();
-    reader.finish()
+    let mut finished = reader.finish();
+    finished.sink.retain(|event| !matches!(event.what, What::Program(_)));
+    finished
 }
 
 fn order(finished: &ReadLog<Vec<Event>>) -> Vec<(i32, i32, u128)> {

@@ -50,4 +50,4 @@ pub use request::{
 };
 pub use stop::Stop;
 pub use threads::{find_in_memory, is_traced_here, threads};
-pub use wait::{report, take_stop, try_wait_any, wait_any};
+pub use wait::{report, take_stop, try_wait_any, wait_any, wait_for};

@@ -30,6 +30,25 @@ pub fn try_wait_any() -> io::Result<Option<(i32, i32)>> {
     waitpid(libc::WNOHANG)
 }
 
+/// Waits for the end of a child, and gives its wait status: of a real-time signal, too, for which nix has
+/// no name.
+///
+/// # Errors
+/// What waitpid(2) says but `EINTR`, which is waited through; `ECHILD` if somebody else has waited for it.
+pub fn wait_for(child: i32) -> io::Result<i32> {
+    let mut status = 0;
+    loop {
+        // SAFETY: writes one int to `status`.
+        if unsafe { libc::waitpid(child, &mut status, 0) } == child {
+            return Ok(status);
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EINTR) {
+            return Err(error);
+        }
+    }
+}
+
 fn waitpid(options: i32) -> io::Result<Option<(i32, i32)>> {
     let mut status = 0;
     loop {

@@ -6,9 +6,10 @@
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tempfile::Builder;
 
 /// Who may read a file that was not there before.
@@ -70,6 +71,10 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
     if is_free(path) {
         return temporary(path, USUAL).map(drop);
     }
+    // Whoever reads from it would take the closing for the end.
+    if is_fifo(path) {
+        return Ok(());
+    }
     open(OpenOptions::new().append(true), path).map(drop)
 }
 
@@ -99,9 +104,25 @@ fn is_free(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
+fn is_fifo(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo())
+}
+
+/// A FIFO that nobody reads from is an error (`ENXIO`) instead of a wait without end.
 fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let options = options.create(true).mode(USUAL);
-    options.custom_flags(libc::O_NOCTTY).open(path)
+    if !is_fifo(path) {
+        return options.custom_flags(libc::O_NOCTTY).open(path);
+    }
+    let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
+    let file =
+        options.custom_flags(flags).open(path).map_err(|error| match error.raw_os_error() {
+            Some(libc::ENXIO) => io::Error::other("nobody reads from this FIFO"),
+            _ => error,
+        })?;
+    // What is written is to wait for the reader.
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+    Ok(file)
 }
 
 /// Whether a name is that of an open file itself, which has no other.

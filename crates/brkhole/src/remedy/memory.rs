@@ -89,6 +89,10 @@ fn whose(report: &MallocReport, peak_bytes: u64) -> Option<String> {
             (_, Some(unknown)) if *unknown == Unknown::NotUsed.to_string() => {
                 Some(format!("{process} has not used malloc: there they are not malloc's."))
             }
+            // gperftools' asks the break first.
+            (Some(allocator), _) if allocator == "tcmalloc" => {
+                Some(format!("{process} uses {allocator}: they may be its."))
+            }
             (Some(allocator), _) if !allocator.contains("glibc") => {
                 Some(format!("{process} uses {allocator}, which takes all its memory in this way."))
             }

@@ -68,6 +68,7 @@ impl ExitReports {
         let (left_out, others) = (seen.left_out, seen.others.len());
         let told = match others {
             0 => "the launched process".to_owned(),
+            1 => "the launched process and of the other that held most as it ended".to_owned(),
             _ => format!(
                 "the launched process and of the {others} others that held most as they ended"
             ),

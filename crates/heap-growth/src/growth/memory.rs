@@ -49,7 +49,7 @@ pub(super) struct Change {
 
 impl Change {
     fn gained(&mut self, range: &Range<u64>, tag: Tag) {
-        if tag.writable {
+        if tag.counts() {
             let bytes = length(range);
             self.by_kind[tag.kind] += bytes as i64;
             self.asked_bytes += bytes;
@@ -57,7 +57,7 @@ impl Change {
     }
 
     fn lost(&mut self, range: &Range<u64>, tag: Tag) {
-        if tag.writable {
+        if tag.counts() {
             self.returned(tag.kind, length(range));
         }
     }
@@ -113,20 +113,24 @@ impl TrackedMemory {
 
     /// The memory of a process that was forked from this one: all of it was there before.
     pub(super) fn inherited(&self) -> Self {
-        let mut kinds = self.ranges.iter().map(|(_, tag)| tag.kind);
-        if kinds.all(|kind| kind == GrowthKind::Earlier) {
-            return self.clone();
+        let own = |(_, tag): (_, Tag)| tag.counts();
+        if !self.ranges.iter().any(own) {
+            return self.with_ranges(Arc::clone(&self.ranges));
         }
         let mut ranges = Ranges::default();
         for (range, tag) in self.ranges.iter() {
-            let kind = match tag.kind {
-                // Not writable yet, so it hasn't come yet.
-                kind if !tag.writable => kind,
-                _ => GrowthKind::Earlier,
+            // What isn't writable yet hasn't come yet.
+            let tag = match tag.writable {
+                true => Tag { kind: GrowthKind::Earlier, inherited: true, ..tag },
+                false => tag,
             };
-            ranges.put(range, Tag { kind, ..tag });
+            ranges.put(range, tag);
         }
-        Self { ranges: Arc::new(ranges), overtaken: Overtaken::default(), ..*self }
+        self.with_ranges(Arc::new(ranges))
+    }
+
+    fn with_ranges(&self, ranges: Arc<Ranges>) -> Self {
+        Self { ranges, overtaken: Overtaken::default(), unseen_heap_below: None, ..*self }
     }
 
     /// A page that was put here by somebody else: it doesn't count, but is there.
@@ -135,8 +139,7 @@ impl TrackedMemory {
         let ranges = Arc::make_mut(&mut self.ranges);
         ranges.cut(range.clone(), |_, _| {});
         let (writable, shared) = (false, true);
-        let kind = GrowthKind::Other;
-        let tag = Tag { kind, writable, shared };
+        let tag = Tag { writable, shared, ..Tag::writable(GrowthKind::Other) };
         ranges.put(range, tag);
     }
 
@@ -261,7 +264,7 @@ impl TrackedMemory {
         if !has(flags, libc::MAP_FIXED) {
             self.overtaken.by(&range, &self.ranges);
         }
-        let tag = Tag { kind, writable, shared };
+        let tag = Tag { writable, shared, ..Tag::writable(kind) };
         self.replaced(range, tag, change);
     }
 
@@ -357,7 +360,11 @@ impl TrackedMemory {
                 GrowthKind::LowMemory if !lies_low(&range) => kind_by_size(&range),
                 kind => kind,
             };
-            self.replaced(range, Tag { kind, ..tag }, change);
+            // What was inherited stays so; what it grew by is this process's.
+            let inherited = if tag.inherited { page_up(old_length) } else { 0 };
+            let grown = range.start.saturating_add(inherited).min(range.end);
+            self.replaced(range.start..grown, Tag { kind, ..tag }, change);
+            self.replaced(grown..range.end, Tag { kind, inherited: false, ..tag }, change);
         }
         // What merely moved was neither asked for nor given back.
         let moved_bytes = change.asked_bytes.min(change.returned_bytes);

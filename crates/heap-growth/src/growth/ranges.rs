@@ -14,12 +14,22 @@ pub(super) struct Tag {
     pub(super) writable: bool,
     /// Others have it as well: it lies there, but never counts.
     pub(super) shared: bool,
+    /// It came with a fork: it is the parent's growth, if anybody's, and giving it back gives the machine
+    /// nothing.
+    pub(super) inherited: bool,
 }
 
 impl Tag {
     /// Of memory that counts.
     pub(super) const fn writable(kind: GrowthKind) -> Self {
-        Self { kind, writable: true, shared: false }
+        Self { kind, writable: true, shared: false, inherited: false }
+    }
+}
+
+impl Tag {
+    /// Whether it is this process's growth.
+    pub(super) fn counts(&self) -> bool {
+        self.writable && !self.inherited
     }
 }
 

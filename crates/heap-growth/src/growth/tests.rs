@@ -223,6 +223,29 @@ fn a_child_starts_with_what_was_there_before() {
     assert_eq!(told.0.peak().total(), 3 * MIB as i64, "never all at once");
 }
 
+/// The parent has it still, whatever a child does with its copy.
+#[test]
+fn what_a_child_gives_back_of_its_inheritance_is_not_the_parents_loss() {
+    let mut told = Told::default();
+    told.brk(0, HEAP).brk(HEAP + MIB, HEAP + MIB).mmap(AREA, 8 * MIB, RW, ANONYMOUS);
+    told.event(1, 1, What::Forked { child: 2, thread: false });
+    let by_child = |told: &mut Told, syscall, args: &[u64], result| {
+        told.call_by(2, 2, syscall, args, Ok(result), None);
+        told.0.now().total() as u64
+    };
+    let unmapped = by_child(&mut told, Syscall::Munmap, &[AREA, 4 * MIB], 0);
+    let shrunk = by_child(&mut told, Syscall::Brk, &[HEAP], HEAP);
+    let protected = by_child(&mut told, Syscall::Mprotect, &[AREA + 4 * MIB, MIB, 0], 0);
+    let [from, to, move_it] = [AREA + 6 * MIB, AREA + 20 * MIB, libc::MREMAP_MAYMOVE as u64];
+    let grown = by_child(&mut told, Syscall::Mremap, &[from, 2 * MIB, 5 * MIB, move_it, 0, 0], to);
+    let given_back = by_child(&mut told, Syscall::Munmap, &[to, 5 * MIB], 0);
+    assert_eq!([unmapped, shrunk, protected], [9 * MIB; 3]);
+    assert_eq!([grown, given_back], [12 * MIB, 9 * MIB], "what it asked for itself");
+    let rows = told.0.by_process();
+    let rows: Vec<_> = rows.iter().map(|it| (it.pid, it.bytes as u64)).collect();
+    assert_eq!(rows[0], (1, 9 * MIB), "{rows:?}");
+}
+
 #[test]
 fn another_program_starts_anew() {
     let mut told = Told::default();

@@ -69,10 +69,10 @@ pub enum AttachError {
     /// The kernel's tracepoints can't be used by this user.
     #[error(
         "not permitted to use tracepoints: {what} was refused ({source}); \
-         /proc/sys/kernel/perf_event_paranoid is {paranoid}; it takes CAP_PERFMON, CAP_SYS_PTRACE and \
-         CAP_SYS_ADMIN, which root has (in a container: docker run --cap-add, and a seccomp profile \
+         /proc/sys/kernel/perf_event_paranoid is {paranoid}; it takes CAP_PERFMON, CAP_SYS_PTRACE, \
+         CAP_SYS_ADMIN and, where tracefs is root's, CAP_DAC_READ_SEARCH, which root has (in a container: docker run --cap-add, and a seccomp profile \
          that permits perf_event_open), or the program: `{}`",
-        as_root("setcap cap_perfmon,cap_sys_ptrace,cap_sys_admin+ep PROGRAM")
+        as_root("setcap cap_perfmon,cap_sys_ptrace,cap_sys_admin,cap_dac_read_search+ep PROGRAM")
     )]
     TracepointsDenied {
         what: &'static str,

@@ -161,7 +161,11 @@ impl Follower {
                 SampleData::Executed { .. } => {
                     (self.awaited, self.began_ns) = (None, at_ns);
                     self.life.executed(pid);
-                    teller.tell(self.who(pid, tid, at_ns), What::Started);
+                    let who = self.who(pid, tid, at_ns);
+                    teller.tell(who, What::Started);
+                    if let Beside::Program(path) = seen.beside {
+                        teller.tell(who, What::Program(path));
+                    }
                     return;
                 }
                 SampleData::Exited { .. } => {}

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use nix::errno::Errno;
 use nix::sys::signal::SigSet;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
@@ -72,16 +71,12 @@ impl HeldTarget {
     /// # Errors
     /// Somebody else has waited for it.
     pub fn wait(self) -> Result<Ending, LaunchError> {
-        let pid = Pid::from_raw(self.pid());
+        let failed = LaunchError::setup("wait for the program");
         loop {
-            return match waitpid(pid, None) {
-                Ok(WaitStatus::Exited(_, code)) => Ok(Ending::Code(code)),
-                Ok(WaitStatus::Signaled(_, signal, core_dumped)) => {
-                    Ok(Ending::Signal { signal: signal as i32, core_dumped })
-                }
-                Ok(_) | Err(Errno::EINTR) => continue,
-                Err(errno) => Err(LaunchError::setup("wait for the program")(errno.into())),
-            };
+            let status = tracee::wait_for(self.pid()).map_err(&failed)?;
+            if let Some(ending) = Ending::from_wait_status(status) {
+                return Ok(ending);
+            }
         }
     }
 }

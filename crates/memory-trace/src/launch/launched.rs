@@ -34,7 +34,9 @@ pub struct ObserverCost {
     pub tracer_cpu_seconds: f64,
     /// Time from the program's exec to its end, with the stops and hooks in it.
     pub wall_seconds: f64,
-    /// The part of it during which a hook was called, for whichever process of the tree.
+    /// The same to the end of the last process of the tree.
+    pub watched_seconds: f64,
+    /// The part of `wall_seconds` during which a hook was called, for whichever process of the tree.
     pub hook_seconds: f64,
 }
 

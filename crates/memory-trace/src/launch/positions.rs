@@ -81,8 +81,22 @@ fn read(tid: i32, fd: i32) -> Option<What> {
     let length = file.read(&mut info).ok()?;
     let (line, _) = str::from_utf8(&info[..length]).ok()?.split_once('\n')?;
     let position = line.strip_prefix("pos:")?.trim();
-    let bytes = position.parse().ok().filter(|bytes| *bytes > 0)?;
-    Some(What::Read { fd, bytes })
+    let bytes: u64 = position.parse().ok().filter(|bytes| *bytes > 0)?;
+    Some(What::Read { fd, bytes: plausible(tid, fd, bytes)? })
+}
+
+/// A position is no number of bytes in a directory, where a file system may have hashes for places, nor
+/// where somebody only went there.
+///
+/// # References
+/// Linux `fs/ext4/dir.c`, `hash2pos`
+fn plausible(tid: i32, fd: i32, position: u64) -> Option<u64> {
+    const DOUBTFUL_BYTES: u64 = 1 << 30;
+    if position < DOUBTFUL_BYTES {
+        return Some(position);
+    }
+    let file = std::fs::metadata(format!("/proc/{tid}/fd/{fd}")).ok()?;
+    (!file.is_dir()).then(|| position.min(file.len()))
 }
 
 /// A file, as far as its name tells; no pipe, nothing that the kernel makes up.

@@ -262,6 +262,10 @@ impl<S: Sink> Tracer<S> {
                 stops: self.stops,
                 tracer_cpu_seconds: proc_memory::thread_cpu_time().as_secs_f64(),
                 wall_seconds: self.wall_seconds,
+                watched_seconds: match self.stage {
+                    Stage::Running { since } => since.elapsed().as_secs_f64(),
+                    _ => 0.0,
+                },
                 hook_seconds: self.hook_seconds,
             },
             notes: self.notes.into_list(),
