@@ -95,6 +95,10 @@ pub(crate) fn parsed() -> Cli {
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
             error.remove(ContextKind::SuggestedSubcommand);
         }
+        // It would make a command, or a PID, of a misspelt option.
+        if error.kind() == ErrorKind::UnknownArgument {
+            error.remove(ContextKind::Suggested);
+        }
         error.exit()
     })
 }

@@ -5,6 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use suite::waiting::eventually;
+
 use crate::common::{brkhole, installed, output, skipped};
 
 /// Who owns nothing.
@@ -124,6 +126,28 @@ fn a_dash_is_standard_output() {
         assert!(said.contains("only one thing can be written to standard output"), "{said}");
     }
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+/// Whoever reads from it gets all of it, and nobody waits for a reader who isn't there.
+#[test]
+fn a_fifo_is_opened_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let fifo = directory.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let path = fifo.to_str().unwrap();
+    let alone = output(&["trace", "-o", path, "--", "true"]);
+    let said = String::from_utf8_lossy(&alone.stderr);
+    assert!(!alone.status.success() && said.contains("nobody reads from this FIFO"), "{said}");
+    let reader = std::thread::spawn({
+        let fifo = fifo.clone();
+        move || fs::read_to_string(fifo).unwrap()
+    });
+    // Until it is there.
+    eventually("it is written to", || {
+        output(&["trace", "-o", path, "--", "true"]).status.success()
+    });
+    let read = reader.join().unwrap();
+    assert!(read.contains("true grew by") && read.contains("observer"), "{read}");
 }
 
 #[test]

@@ -318,3 +318,11 @@ fn a_place_that_cannot_be_written_to_is_said_before_anything_runs() {
     assert!(output.stdout.is_empty());
     assert!(String::from_utf8_lossy(&output.stderr).contains("/no/such/place"));
 }
+
+/// To the end of the last of its processes, as growth is.
+#[test]
+fn how_long_it_was_watched_is_told() {
+    let report = json(&["trace", "sh", "-c", "(sleep 0.5) & :"]);
+    assert_eq!(report["exit"]["code"], 0, "{report:#}");
+    assert!(report["observer"]["wall_seconds"].as_f64() >= Some(0.5), "{report:#}");
+}

@@ -68,6 +68,21 @@ fn a_signal_is_passed_on() {
     assert_eq!(ended(&mut child).code(), Some(5));
 }
 
+/// Of which there are more than have names.
+#[test]
+fn a_real_time_signal_is_its_end() {
+    if !permitted("bpf") {
+        return;
+    }
+    let script = "kill -37 $$";
+    let done = output(&["trace", "--via", "bpf", "--format", "json", "sh", "-c", script]);
+    assert_eq!(done.status.code(), Some(128 + 37), "{done:?}");
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(report["exit"]["signal"], 37, "{report:#}");
+    let program = report["growth"]["by_process"][0]["program"].as_str().unwrap();
+    assert!(program.ends_with("sh"), "the launched one has a name, too: {program}");
+}
+
 #[test]
 fn what_takes_a_stop_is_refused() {
     for (arguments, answer) in [

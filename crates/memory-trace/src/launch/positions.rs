@@ -114,6 +114,19 @@ mod tests {
         Call::new(syscall, [first, 0, 0, 0, 0, 0], Ok(first)).with_path(path.map(Into::into))
     }
 
+    /// As ext4 has them in directories, and as anybody may go to.
+    #[test]
+    fn a_place_far_away_is_not_what_was_read() {
+        let own = std::process::id() as i32;
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, &[7; 5000]).unwrap();
+        let (fd, far) = (file.as_raw_fd(), 1 << 40);
+        assert_eq!(plausible(own, fd, far), Some(5000));
+        assert_eq!(plausible(own, fd, 4000), Some(4000));
+        let directory = File::open("/").unwrap();
+        assert_eq!(plausible(own, directory.as_raw_fd(), i64::MAX as u64), None);
+    }
+
     #[test]
     fn a_descriptor_tells_how_far_it_was_read() {
         let own = std::process::id() as i32;
