@@ -28,6 +28,11 @@ pub enum LogNote {
         /// How often.
         count: u64,
     },
+    /// Processes or threads were made, and the log has nothing of any.
+    NotFollowed {
+        /// How many.
+        count: u64,
+    },
     /// Something that strace doesn't write stood before every line, or in it, and was passed over.
     Wrapped {
         /// What: `numbers of lines`, `"app_1  | "`.
@@ -89,6 +94,12 @@ impl fmt::Display for LogNote {
                  for a process, and its parent is guessed",
                 counted(*count, "process or thread appeared", "processes or threads appeared")
             ),
+            Self::NotFollowed { count } => write!(
+                f,
+                "{}, and the log has nothing of them: without -f strace follows nobody, and with -ff each \
+                 has a log of its own",
+                counted(*count, "process or thread was made", "processes or threads were made")
+            ),
             Self::Wrapped { what, lacking } => {
                 let what = what.join(", ");
                 write!(f, "passed over, as strace doesn't write it: {what}")?;
@@ -143,6 +154,10 @@ pub(super) struct LogNotes {
     pub(super) begins_in_the_middle: bool,
     pub(super) unannounced: Option<(i32, u64)>,
     pub(super) parents_guessed: u64,
+    /// Processes and threads that a call says it has made.
+    pub(super) made: u64,
+    /// Whether there are lines of more than one.
+    pub(super) others_speak: bool,
     pub(super) wrapped: Vec<String>,
     pub(super) lacking: u64,
     pub(super) cut_paths: u64,
@@ -177,6 +192,9 @@ impl LogNotes {
             middle.then_some(LogNote::BeginsInTheMiddle),
             self.unannounced.map(|(first_tid, count)| LogNote::Unannounced { first_tid, count }),
             some(self.parents_guessed).map(|count| LogNote::ParentGuessed { count }),
+            some(self.made)
+                .filter(|_| !self.others_speak)
+                .map(|count| LogNote::NotFollowed { count }),
             (!wrapped.is_empty()).then_some(LogNote::Wrapped { what: wrapped, lacking }),
             some(self.cut_paths).map(|count| LogNote::CutPaths { count }),
             self.unknown_name.map(|(first, calls)| LogNote::UnknownName { first, calls }),

@@ -47,6 +47,18 @@ fn expected(events: &[(i32, i32, &str)]) -> Vec<(i32, i32, String)> {
     events.iter().map(owned).collect()
 }
 
+/// As without `-f`.
+#[test]
+fn that_nobody_was_followed_is_said() {
+    let shell = "execve(\"/bin/sh\", [\"sh\"], 0x7ffe /* 9 vars */) = 0\n\
+                 vfork() = 12\nvfork() = 13\nexit_group(0) = ?\n+++ exited with 0 +++\n";
+    let notes = story(shell).notes;
+    assert_eq!(notes, [LogNote::NotFollowed { count: 2 }]);
+    assert!(notes[0].to_string().starts_with("2 processes or threads were made, and the log has"));
+    let followed = format!("[pid 12] +++ exited with 0 +++\n{shell}");
+    assert!(!story(&followed).notes.contains(&notes[0]));
+}
+
 /// By what was executed, in whichever of its forms; a process that was forked has its parent's.
 #[test]
 fn programs_have_the_names_that_they_were_executed_by() {

@@ -9,6 +9,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use strace_log::LogNote;
+
 use super::read;
 
 /// What a thread does next; who it is, is chosen among those that are alive.
@@ -153,7 +155,14 @@ proptest! {
         let text = String::from_utf8_lossy(&log);
         prop_assert_eq!(finished.unread.count, 0, "{:?}", finished.unread);
         prop_assert_eq!(&finished.sink, &events, "{}", text);
-        prop_assert_eq!(finished.notes, []);
+        let made = events.iter().filter(|event| matches!(event.what, What::Forked { .. })).count();
+        let is_first = |event: &Event| match event.what {
+            What::Exec { former_tid, .. } => former_tid == 700,
+            _ => event.tid == 700,
+        };
+        let is_alone = events.iter().all(is_first);
+        let silent = (is_alone && made > 0).then_some(LogNote::NotFollowed { count: made as u64 });
+        prop_assert_eq!(finished.notes, Vec::from_iter(silent));
         prop_assert_eq!(finished.lost_events, 0);
         let end = events.iter().rev().find_map(|event| match event.what {
             What::Exited(ending) if event.tid == 700 => Some(ending),

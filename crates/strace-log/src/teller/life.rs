@@ -26,6 +26,7 @@ impl<S: Sink> LogDecoder<S> {
             (None, Some(tid)) => tid,
             (None, None) => self.threads.nameless(),
         };
+        self.notes.others_speak |= self.threads.root().is_some_and(|root| root != tid);
         if !self.threads.is_known(tid) {
             let first = self.threads.root().is_none();
             match self.threads.first_seen(tid) {
@@ -44,6 +45,7 @@ impl<S: Sink> LogDecoder<S> {
 
     /// A call has come back and names the one that it made.
     pub(super) fn made(&mut self, parent_pid: i32, parent_tid: i32, child: i32, thread: bool) {
+        self.notes.made += 1;
         if self.waiting.is_open(child) {
             let answer = Answer { parent_pid, parent_tid, thread };
             self.answer(child, Some(answer), true);
