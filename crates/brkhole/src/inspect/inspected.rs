@@ -23,7 +23,7 @@ pub(crate) struct Inspected {
     pub(crate) heap: BreakState,
     #[serde(flatten)]
     pub(crate) weight: MemoryWeight,
-    /// Whose memory it is; `None` if that isn't known, or the process is one of many.
+    /// Whose memory it is; `None` if that isn't known, or the process is one of many with glibc's malloc.
     pub(crate) account: Option<Account>,
     /// Why not.
     pub(crate) account_unknown: Option<String>,
