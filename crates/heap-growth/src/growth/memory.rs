@@ -341,21 +341,31 @@ impl TrackedMemory {
 
     fn remapped(&mut self, call: &Call, to: u64, change: &mut Change) {
         let [from, old_length, new_length, flags, ..] = call.args;
+        let (old, new) = (pages(from, old_length), pages(to, new_length));
+        if to == from && new.end <= old.end {
+            // What stays may be several mappings, each as it was.
+            return self.unmapped(new.end..old.end, change);
+        }
+        if old.is_empty() {
+            // A shared mapping, mapped a second time.
+            let (writable, shared) = (false, true);
+            let tag = Tag { writable, shared, ..Tag::writable(GrowthKind::Other) };
+            return self.replaced(new, tag, change);
+        }
         let mut moved = None;
         let ranges = Arc::make_mut(&mut self.ranges);
-        // With no old length a shared mapping is mapped a second time: nothing private.
-        ranges.cut(pages(from, old_length), |piece, tag| {
+        ranges.cut(old.clone(), |piece, tag| {
             moved.get_or_insert(tag);
             change.lost(&piece, tag);
         });
         if let Some(tag) = moved {
             if flags & libc::MREMAP_DONTUNMAP as u64 != 0 {
-                self.replaced(pages(from, old_length), tag, change);
+                self.replaced(old, tag, change);
             }
             if flags & libc::MREMAP_FIXED as u64 == 0 {
-                self.overtaken.by(&pages(to, new_length), &self.ranges);
+                self.overtaken.by(&new, &self.ranges);
             }
-            let range = pages(to, new_length);
+            let range = new;
             let kind = match tag.kind {
                 GrowthKind::LowMemory if !lies_low(&range) => kind_by_size(&range),
                 kind => kind,

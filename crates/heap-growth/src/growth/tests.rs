@@ -187,6 +187,23 @@ fn what_moves_is_not_asked_for_again() {
 }
 
 #[test]
+fn what_shrinks_in_place_is_what_it_was_and_a_second_place_of_shared_memory_is_no_growth() {
+    let mut told = Told::default();
+    let fixed = (libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED) as u64;
+    // Two mappings to the kernel, of which the first is writable.
+    told.mmap(AREA, 64 * MIB, 0, ANONYMOUS).mprotect(AREA, 8 * MIB, RW);
+    told.call(Syscall::Mremap, &[AREA, 60 * MIB, 60 * MIB, 0], AREA);
+    told.call(Syscall::Mremap, &[AREA, 60 * MIB, 56 * MIB, 0], AREA);
+    assert_eq!(told.0.now().total(), 8 * MIB as i64);
+    told.call(Syscall::Mremap, &[AREA, 56 * MIB, 4 * MIB, 0], AREA);
+    assert_eq!(told.0.now().total(), 4 * MIB as i64);
+    let shared = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+    told.mmap(AREA + 128 * MIB, 2 * MIB, RW, shared);
+    told.call(Syscall::Mremap, &[AREA + 128 * MIB, 0, 2 * MIB, fixed, AREA], AREA);
+    assert_eq!(told.0.now().total(), 2 * MIB as i64, "in the place of private memory");
+}
+
+#[test]
 fn what_was_there_before_counts_when_it_goes() {
     let mut told = Told::default();
     told.found(&[(AREA, 4 * MIB)], None).mprotect(AREA, MIB, libc::PROT_READ);
