@@ -18,6 +18,7 @@ use std::thread::LocalKey;
 use bundle_cache::{X509Lookup, X509Store, lock};
 
 use crate::loaded::{self, Definer};
+use crate::setters;
 
 /// A table of one library's functions. Those that its version doesn't have are `None`.
 macro_rules! functions {
@@ -152,6 +153,9 @@ impl<L: Library> LibraryList<L> {
         }
         let now = loaded::generation().wrapping_add(1);
         let up_to_date = self.generation.load(Ordering::Relaxed) == now;
+        if !up_to_date {
+            setters::look();
+        }
         drop(guard);
         if up_to_date {
             return;

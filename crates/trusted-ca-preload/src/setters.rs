@@ -14,11 +14,9 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bundle_cache::lock;
-
-use crate::loaded;
 
 const SETTERS: [&CStr; 6] = [
     c"X509_add1_trust_object",
@@ -35,27 +33,25 @@ const DT_STRTAB: u64 = 5;
 const DT_SYMTAB: u64 = 6;
 const DT_GNU_HASH: u64 = 0x6fff_fef5;
 
-/// Whether any loaded object imports one of them. Looked up anew when objects have come or gone.
+static IMPORTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether any loaded object imports one of them, as of the last [`look`].
 ///
 /// One that is found by dlsym(3), or comes with an object that is loaded after a bundle, isn't seen in
 /// time.
 pub(crate) fn are_imported() -> bool {
-    /// The loader's generation, doubled, and the answer.
-    static KNOWN: AtomicU64 = AtomicU64::new(u64::MAX);
-    let generation = loaded::generation() << 1;
     // The order of atomics would do; what checks threads only sees that of locks.
-    let guard = lock();
-    let known = KNOWN.load(Ordering::Relaxed);
-    drop(guard);
-    if known & !1 == generation {
-        return known & 1 == 1;
-    }
+    let _guard = lock();
+    IMPORTED.load(Ordering::Relaxed)
+}
+
+/// Looks at what is loaded, when objects have come or gone. It takes a lock of the dynamic loader's, and
+/// so is called under this library's own: see [`LibraryList`](crate::library::LibraryList).
+pub(crate) fn look() {
     let mut found = false;
     // SAFETY: a callback of the declared type, with a variable that outlives the call.
     unsafe { libc::dl_iterate_phdr(Some(each), (&raw mut found).cast()) };
-    let _guard = lock();
-    KNOWN.store(generation | u64::from(found), Ordering::Relaxed);
-    found
+    IMPORTED.swap(found, Ordering::Relaxed);
 }
 
 unsafe extern "C" fn each(
