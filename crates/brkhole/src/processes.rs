@@ -99,6 +99,7 @@ pub(crate) fn unified_cgroup(pids: &[i32], wanted: &str) -> Result<PathBuf, Stri
 /// The same of one process, below where version 2 is mounted.
 fn unified_path(text: &str, wanted: &str) -> Option<String> {
     let path = text.lines().find_map(|line| line.strip_prefix("0::"))?.trim_start_matches('/');
+    let path = Some(path).filter(|path| is_within(path))?;
     if wanted.contains('/') {
         let wanted = wanted.strip_prefix("/sys/fs/cgroup").unwrap_or(wanted).trim_matches('/');
         let below = wanted.strip_prefix("unified").map(|below| below.trim_start_matches('/'));
@@ -114,6 +115,15 @@ fn unified_path(text: &str, wanted: &str) -> Option<String> {
 fn unified_root() -> Option<&'static Path> {
     let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
     roots.into_iter().find(|root| root.join("cgroup.controllers").exists())
+}
+
+/// Whether a cgroup lies below what is mounted here. One outside of this process's cgroup namespace has
+/// `..` in its path, which would lead out of the mount, to whatever somebody has put there.
+///
+/// # References
+/// cgroup_namespaces(7)
+fn is_within(path: &str) -> bool {
+    !path.split('/').any(|part| part == "..")
 }
 
 /// Whether a process stands still by the freezer of its cgroup, of either version; `false` also
@@ -134,6 +144,7 @@ pub(crate) fn is_frozen(pid: i32) -> bool {
             }
             _ => return false,
         };
+        let root = root.filter(|_| is_within(path));
         let file = root.map(|root| root.join(path.trim_start_matches('/')).join(file));
         let state = file.and_then(|file| fs::read_to_string(file).ok());
         state.is_some_and(|state| state.lines().any(|line| line == frozen))
@@ -200,6 +211,8 @@ mod tests {
         assert_eq!(unified_path(HYBRID, "nginx"), None, "there, it is of version 1");
         assert_eq!(unified_path(below, "/sys/fs/cgroup/memory/nginx.service"), None);
         assert_eq!(unified_path(below, "/"), Some(String::new()));
+        let outside = "0::/../../tmp/nginx.service\n";
+        assert_eq!(unified_path(outside, "nginx"), None, "outside of this cgroup namespace");
     }
 
     #[test]

@@ -109,10 +109,10 @@ Examples:
 
 What is watched: brk, mmap, munmap, mremap, mprotect, madvise, open*, creat, close, exec*. The
 command's own output stays where it is; -o keeps the report apart from it. A launched command ends
-with brkhole, but not by --via bpf; processes that run already go on. All that --comm or --unit finds at the beginning are
-watched, in one report, with their children from then on. Whoever comes to a unit or cgroup (of
-version 2; not with --comm, nor by ptrace) is watched as well, until Ctrl-C or --duration. Of a
-running process 16 KiB of stack are looked at: what lies above is told as [stack not copied]. --all
+with brkhole, but not by --via bpf; processes that run already go on. All that --comm or --unit
+finds at the beginning are watched, in one report, with their children from then on. Whoever comes
+to a unit or cgroup (of version 2; not with --comm, nor by ptrace) is watched as well, until Ctrl-C
+or --duration. Of a running process 16 KiB of stack are looked at: what lies above is told as [stack not copied]. --all
 watches everybody but brkhole, by BPF programs or tracepoints alone, and tells of the 64 processes
 that grew most, of the 64 that asked for most and ended, and of the others' sum.
 

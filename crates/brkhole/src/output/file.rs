@@ -121,7 +121,7 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
             _ => error,
         })?;
     // What is written is to wait for the reader.
-    fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))?;
     Ok(file)
 }
 

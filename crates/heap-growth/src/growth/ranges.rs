@@ -24,9 +24,7 @@ impl Tag {
     pub(super) const fn writable(kind: GrowthKind) -> Self {
         Self { kind, writable: true, shared: false, inherited: false }
     }
-}
 
-impl Tag {
     /// Whether it is this process's growth.
     pub(super) fn counts(&self) -> bool {
         self.writable && !self.inherited

@@ -7,6 +7,7 @@ use std::io::Read;
 use super::syscall_reader::SyscallEntry;
 use memory_event::{Call, Syscall, What};
 use rustc_hash::FxBuildHasher;
+use rustix::fs::{AtFlags, CWD, FileType, StatxFlags, statx};
 
 /// So many descriptors of one process are looked after.
 const MOST: usize = 1024;
@@ -88,15 +89,20 @@ fn read(tid: i32, fd: i32) -> Option<What> {
 /// A position is no number of bytes in a directory, where a file system may have hashes for places, nor
 /// where somebody only went there.
 ///
+/// The file may be on a server that doesn't answer, or be the target's own (FUSE): the kernel is asked
+/// for what it knows, not to find out.
+///
 /// # References
-/// Linux `fs/ext4/dir.c`, `hash2pos`
+/// Linux `fs/ext4/dir.c`, `hash2pos`; statx(2), `AT_STATX_DONT_SYNC`
 fn plausible(tid: i32, fd: i32, position: u64) -> Option<u64> {
     const DOUBTFUL_BYTES: u64 = 1 << 30;
     if position < DOUBTFUL_BYTES {
         return Some(position);
     }
-    let file = std::fs::metadata(format!("/proc/{tid}/fd/{fd}")).ok()?;
-    (!file.is_dir()).then(|| position.min(file.len()))
+    let (path, flags) = (format!("/proc/{tid}/fd/{fd}"), AtFlags::STATX_DONT_SYNC);
+    let file = statx(CWD, path, flags, StatxFlags::TYPE | StatxFlags::SIZE).ok()?;
+    let is_directory = FileType::from_raw_mode(file.stx_mode.into()) == FileType::Directory;
+    (!is_directory).then(|| position.min(file.stx_size))
 }
 
 /// A file, as far as its name tells; no pipe, nothing that the kernel makes up.
